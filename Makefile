@@ -1,0 +1,50 @@
+# `make` alone lists the targets.
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check fix bench schema lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Dealmark needs Python 3.11 or newer; set PYTHON=/path/to/python3."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the dependencies into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install: $(READY) ## create .venv with every dependency, pinned by hash
+
+run: $(READY) ## start everything: PostgreSQL, Redis, migrations, sample catalogue, worker, API
+	@exec $(BIN)/dealmark up
+
+test: $(READY) ## all tests, with the coverage gate (ARGS="-k name" picks some)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=term)
+
+check: $(READY) ## formatting, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fix: $(READY) ## format and mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(READY) ## benchmarks: ratios measured side by side in one run
+	@$(BIN)/python -m bench $(ARGS)
+
+schema: $(READY) ## write schema.graphql from the code
+	@$(BIN)/dealmark schema > schema.graphql
+
+lock: $(READY) ## resolve the dependencies again into requirements.lock
+	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --all-extras \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --output-file requirements.lock pyproject.toml
+
+clean: ## remove .venv and caches; .dealmark (your data) stays
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info build
