@@ -1,0 +1,1 @@
+"""Dealmark: the GraphQL server that knows what a CPU is worth."""

@@ -1,0 +1,1 @@
+"""Price targets, performance values and their recalculation."""

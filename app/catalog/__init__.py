@@ -1,0 +1,1 @@
+"""CPUs: specifications, benchmark marks and their import."""

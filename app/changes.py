@@ -1,0 +1,125 @@
+"""What PostgreSQL tells about commits: the data versions, and the jobs that moved.
+
+A writer notifies inside its transaction, so a notification arrives exactly when, and only if, the commit happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import asyncpg
+import orjson
+import structlog
+
+log = structlog.get_logger()
+
+CHANNEL = "dealmark"
+RETRY_SECONDS = 1.0
+# A machine or a network that went away says nothing; so the connection is asked this often, and has as long to answer.
+PING_SECONDS = 5.0
+
+
+class Changes:
+    """One listening connection of a process. `connected` is False while it is lost; then nothing may be trusted."""
+
+    def __init__(self, database_url: str) -> None:
+        self.versions: dict[str, int] = {}
+        self.connected = False
+        # Counts news: whatever was concluded from the versions is void once this moved.
+        self.epoch = 0
+        self._lost_at = time.monotonic()
+        self._dsn = database_url
+        self._followers: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begins to listen in the background; reconnects by itself."""
+        self._task = asyncio.create_task(self._listen(), name="changes")
+
+    async def stop(self) -> None:
+        """Ends the listening."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def current(self) -> Mapping[str, int] | None:
+        """The data versions; None while the connection that brings news is lost."""
+        return self.versions if self.connected else None
+
+    def seconds_lost(self) -> float:
+        """For how long there has been no news; 0 while connected."""
+        return 0.0 if self.connected else time.monotonic() - self._lost_at
+
+    @asynccontextmanager
+    async def follow(self, topic: str) -> AsyncIterator[asyncio.Event]:
+        """An event, set when `topic` (a domain, or "job:12") changed and when a lost connection is back."""
+        event = asyncio.Event()
+        self._followers[topic].add(event)
+        try:
+            yield event
+        finally:
+            self._followers[topic].discard(event)
+            if not self._followers[topic]:
+                del self._followers[topic]
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._listen_once()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("changes.lost", error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _listen_once(self) -> None:
+        connection = await asyncpg.connect(self._dsn, timeout=5)
+        ended = asyncio.Event()
+
+        def end(_connection: object) -> None:
+            self._lose()  # at once: not one answer more is given on the strength of old news
+            ended.set()
+
+        connection.add_termination_listener(end)
+        try:
+            await connection.add_listener(CHANNEL, self._notified)
+            # Listening first and reading second: a commit between the two is seen twice rather than never.
+            rows = await connection.fetch("SELECT domain, version FROM data_version")
+            self._advance({row["domain"]: row["version"] for row in rows})
+            self.connected = True
+            self.epoch += 1
+            self._wake(list(self._followers))
+            while not ended.is_set():
+                await connection.execute("SELECT 1", timeout=PING_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), PING_SECONDS)
+            raise ConnectionResetError("PostgreSQL ended the connection")
+        finally:
+            self._lose()
+            connection.terminate()
+
+    def _lose(self) -> None:
+        if self.connected:
+            self.connected = False
+            self._lost_at = time.monotonic()
+        self.epoch += 1
+
+    def _notified(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
+        message: dict[str, Any] = orjson.loads(str(payload))
+        self._advance(message.get("versions", {}))
+        self._wake([*message.get("versions", {}), *(f"job:{job}" for job in message.get("jobs", []))])
+
+    def _advance(self, versions: dict[str, int]) -> None:
+        if versions:
+            self.epoch += 1
+        for domain, version in versions.items():
+            self.versions[domain] = max(version, self.versions.get(domain, 0))
+
+    def _wake(self, topics: list[str]) -> None:
+        for topic in topics:
+            for event in self._followers.get(topic, ()):
+                event.set()

@@ -1,0 +1,160 @@
+"""Dealmark: what a CPU is worth, as a GraphQL API. Settings are environment variables; the README lists them."""
+
+# Imports are inside the commands, so that each starts as fast as it can.
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, TextIO
+
+import typer
+
+from app.cli_settings import connected_settings, told_plainly
+from app.documents_cli import documents_app
+from app.errors import AppError
+from app.importing_cli import import_app
+from app.settings import Settings, load_settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(import_app, name="import")
+app.add_typer(documents_app, name="documents")
+
+
+class RoleName(StrEnum):
+    """Roles of `dealmark token`."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+@app.command()
+def up() -> None:
+    """Start everything: PostgreSQL, Redis, migrations, sample catalogue, worker and API. Ctrl-C stops it."""
+    from app import up as up_command
+
+    raise typer.Exit(up_command.up(load_settings()))
+
+
+@app.command()
+def serve() -> None:
+    """Run the API."""
+    import uvicorn
+
+    from app.main import create_app
+
+    settings = _process_settings()
+    _start_logging(settings)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # X-Forwarded-For is believed by `trusted_proxies` alone
+        ws_max_size=256 * 1024,
+        timeout_graceful_shutdown=round(settings.drain_seconds),
+    )
+
+
+@app.command()
+def worker() -> None:
+    """Run the worker: recalculations, the nightly one included."""
+    # By name: nothing in `app` may import `jobs`, which stands above it.
+    import importlib
+
+    settings = _process_settings()
+    _start_logging(settings)
+    asyncio.run(importlib.import_module("jobs.worker").run(settings))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to this code."""
+    from app import migrations
+
+    settings = connected_settings()
+    migrations.upgrade(settings.required_database_url)
+    typer.echo(f"The database is at revision {migrations.head()}.")
+
+
+@app.command()
+def recalculate(
+    cpu: Annotated[list[str] | None, typer.Option(help="Slug of a CPU; repeat for more. Without: all CPUs.")] = None,
+) -> None:
+    """Recalculate price targets and performance values now, here; exits with 1 when any CPU failed."""
+    settings = connected_settings()
+    _start_logging(settings, level="WARNING", stream=sys.stderr)
+    total, succeeded, failed = asyncio.run(_recalculate(settings, cpu))
+    typer.echo(json.dumps({"total": total, "succeeded": succeeded, "failed": failed}))
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema."""
+    from app.schema import build_schema
+
+    typer.echo(build_schema().as_str())
+
+
+@app.command()
+def token(
+    role: Annotated[RoleName, typer.Option(help="What the token may do.")] = RoleName.VIEWER,
+    subject: Annotated[str, typer.Option(help="Who it is for.")] = "developer",
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 365, help="How long it holds.")] = 24,
+) -> None:
+    """Mint a bearer token for development."""
+    from app.context import Role
+    from app.gateway.auth import mint
+
+    typer.echo(mint(connected_settings(), Role[role.name], subject, timedelta(hours=hours)))
+
+
+def main() -> None:
+    """Entry point: an error that was meant for the person who typed is one sentence and exit code 1."""
+    try:
+        app()
+    except AppError as error:
+        typer.echo(error.message, err=True)
+        sys.exit(1)
+
+
+def _process_settings() -> Settings:
+    """Settings of a process that stays, with both servers named; under `dealmark up` it ends with its parent."""
+    settings = load_settings()
+    _ = settings.required_database_url, settings.required_redis_url
+    if settings.parent_pipe is not None:
+        from app.up import stop_with_parent
+
+        stop_with_parent(settings.parent_pipe)
+    return settings
+
+
+def _start_logging(settings: Settings, level: str | None = None, stream: TextIO | None = None) -> None:
+    from app.observability import configure_logging
+
+    form = settings.log_format or ("console" if settings.development else "json")
+    configure_logging(form, level or settings.log_level, stream or sys.stdout)
+
+
+async def _recalculate(settings: Settings, slugs: list[str] | None) -> tuple[int, int, int]:
+    """The worker's path, without the queue."""
+    from app import tasks
+    from app.resources import Resources
+    from app.tables import JobKind
+
+    with told_plainly():
+        async with Resources.open(settings, listen=False) as resources:
+            content = {} if slugs is None else {"cpu_ids": await tasks.cpu_ids(resources, slugs)}
+            outcome = await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, content)
+    return outcome.total, outcome.succeeded, outcome.failed
+
+
+if __name__ == "__main__":
+    main()

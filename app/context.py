@@ -1,0 +1,125 @@
+"""What one request works with: the viewer, one snapshot of the database, and its loaders."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from aiodataloader import DataLoader
+
+from app.resources import Reader, Resources, Tx
+
+if TYPE_CHECKING:
+    from strawberry import Info as StrawberryInfo
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+L = TypeVar("L", bound="Loader[Any, Any]")
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Info: TypeAlias = StrawberryInfo["Context", None]
+
+
+class Role(IntEnum):
+    """What a viewer may do; each role may do what the ones below it may."""
+
+    VIEWER = 0
+    OPERATOR = 1
+    ADMIN = 2
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who asks. Without a token: nobody, with the role viewer."""
+
+    subject: str | None = None
+    role: Role = Role.VIEWER
+
+
+@dataclass
+class Context:
+    """One per request. All reads of a request see the same snapshot, so an answer never mixes before and after."""
+
+    resources: Resources
+    viewer: Viewer = Viewer()
+    _loaders: dict[type, object] = field(default_factory=dict)
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _reader: Reader | None = None
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _ended: bool = False
+    # The tasks of batches under way: whoever waits for a batch can be cancelled without ending it.
+    batches: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def loader(self, cls: type[L]) -> L:
+        """The request's loader of this class: the class is the key."""
+        found = self._loaders.get(cls)
+        if found is None:
+            found = self._loaders[cls] = cls(self)
+        return found  # type: ignore[return-value]
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Reader]:
+        """The request's snapshot, opened when first asked for; a connection runs one statement at a time."""
+        async with self._one_at_a_time:
+            if self._ended:
+                # An error has ended the request; the loader that is still under way must not open another snapshot.
+                raise RuntimeError("The request has ended.")
+            if self._reader is None:
+                self._reader = await self._stack.enter_async_context(self.resources.read())
+            yield self._reader
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Tx]:
+        """A transaction of a mutation. What is read after it is read anew."""
+        async with self.resources.write() as tx:
+            yield tx
+        await self.close()
+
+    async def close(self) -> None:
+        """Gives the snapshot back, once no statement runs on it, and forgets what was loaded."""
+        async with self._one_at_a_time:
+            self._loaders.clear()
+            self._reader = None
+            stack, self._stack = self._stack, AsyncExitStack()
+            await stack.aclose()
+
+    async def __aenter__(self) -> Context:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._ended = True
+        if kind is asyncio.CancelledError:  # nobody waits for the answer: what still runs for it is ended, too
+            for task in self.batches:
+                task.cancel()
+        await self.close()
+
+
+class Loader(DataLoader[K, V], Generic[K, V]):
+    """Keys in, values out in the same order; each batch is one statement on the request's snapshot."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.context = context
+
+    async def batch_load_fn(self, keys: list[K]) -> list[V]:
+        """Called by aiodataloader with the keys of one tick, in a task of its own."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.context.batches.add(task)
+        try:
+            async with self.context.read() as session:
+                return await self.values(session, keys)
+        except asyncio.CancelledError:
+            raise RuntimeError("The request has ended.") from None
+        finally:
+            self.context.batches.discard(task)
+
+    async def values(self, session: Reader, keys: list[K]) -> list[V]:
+        """The values of these keys, in their order."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Listings (offers) of CPUs, their prices over time and their import."""

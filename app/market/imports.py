@@ -1,0 +1,73 @@
+"""Imports of listings and of price snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from app.errors import BadInput
+from app.market import import_sql, staged_sql
+from app.records import CsvRecords, Progress, Records, no_progress
+from app.resources import Tx
+from app.staging import Options, Summary, analyze, reject, stage
+from app.tables import Domain
+
+
+def open_listings(path: Path, encoding: str | None = None, progress: Progress = no_progress) -> CsvRecords:
+    """The rows of a file of listings. Raises BadInput."""
+    return CsvRecords(path, staged_sql.COLUMNS, staged_sql.REQUIRED, encoding, progress)
+
+
+def open_prices(path: Path, encoding: str | None = None, progress: Progress = no_progress) -> CsvRecords:
+    """The rows of a price snapshot. Raises BadInput."""
+    return CsvRecords(path, staged_sql.SNAPSHOT_COLUMNS, staged_sql.SNAPSHOT_COLUMNS, encoding, progress)
+
+
+async def import_listings(tx: Tx, records: Records, options: Options, *, is_sample: bool = False) -> Summary:
+    """Creates and updates listings by offer. Raises BadInput when the records are unreadable, or bad and `strict`."""
+    await import_sql.alias_cpus(tx)
+    query = import_sql.listing_offers(records.columns, is_sample)
+    rows = await stage(tx.connection, staged_sql.COLUMNS, records, "offer", query)
+    rejected = await reject(tx.connection, "offer", records.columns, options)
+    await import_sql.lock(tx)
+    superseded, created, updated = await _merge(tx, records.columns, "line DESC")
+    return Summary(rows, created, updated, rows - created - updated - rejected, rejected, superseded)
+
+
+async def import_prices(tx: Tx, records: Records, options: Options, day: date) -> Summary:
+    """Creates and updates one listing per priced name, and ends those that the latest snapshot does not price.
+
+    Snapshots can be imported in any order with the same outcome. Raises BadInput like the import of listings, and
+    when `day` is still to come.
+    """
+    seen_at = datetime.combine(day, time(), UTC)
+    if seen_at > datetime.now(UTC) + timedelta(days=1):
+        raise BadInput(f"{day} is in the future.")
+    await import_sql.alias_cpus(tx)
+    # Before the rows are read: which snapshot is the latest so far decides what they say.
+    await import_sql.lock(tx)
+    query = import_sql.snapshot_offers(records.columns)
+    rows = await stage(tx.connection, staged_sql.SNAPSHOT_COLUMNS, records, "offer", query, {"seen_at": seen_at})
+    rejected = await reject(tx.connection, "offer", records.columns, options)
+    superseded, created, updated = await _merge(tx, staged_sql.COLUMNS, "price, line")
+    ended = await import_sql.end_unpriced(tx, seen_at)
+    if ended.ended:
+        tx.touch(Domain.MARKET)
+    unnamed = ended.ended - ended.named
+    notes = (f"Listings ended because the snapshot does not name them: {unnamed:,}.",) if unnamed else ()
+    updated += ended.named
+    return Summary(rows, created, updated, rows - created - updated - rejected, rejected, superseded, notes)
+
+
+async def _merge(tx: Tx, present: Sequence[str], first: str) -> tuple[int, int, int]:
+    """Merges `offer`, of a file with these columns; of several rows about one offer and time the `first` counts.
+
+    Returns the numbers of rows superseded, of listings created and of listings updated.
+    """
+    superseded = await import_sql.supersede(tx, first)
+    created, updated, observed = await import_sql.merge(tx, present, superseded)
+    if created or updated or observed:
+        tx.touch(Domain.MARKET)
+    await analyze(tx.connection, created + updated + observed, "listing", "price_observation")
+    return superseded, created, updated

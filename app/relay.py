@@ -1,0 +1,102 @@
+"""The Relay parts of the schema: global ids, nodes and connections."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
+
+import strawberry
+
+from app.errors import BadInput
+from app.keyset import Page
+
+if TYPE_CHECKING:
+    from app.context import Info
+
+N = TypeVar("N")
+
+GLOBAL_ID = re.compile(r"([A-Za-z]+):(0|[1-9][0-9]{0,18})")
+
+First = Annotated[int | None, strawberry.argument(description="How many, from the start or after `after`; 1 to 200.")]
+After = Annotated[str | None, strawberry.argument(description="Cursor to start after.")]
+Last = Annotated[int | None, strawberry.argument(description="How many, from the end or before `before`; 1 to 200.")]
+Before = Annotated[str | None, strawberry.argument(description="Cursor to end before.")]
+
+
+def global_id(type_name: str, key: int) -> strawberry.ID:
+    """The Relay id of a row: base64 of `Type:key`."""
+    return strawberry.ID(base64.b64encode(f"{type_name}:{key}".encode()).decode())
+
+
+def parse_id(given: str) -> tuple[str, int] | None:
+    """Type name and key of a global id, or None when it is not one."""
+    try:
+        found = GLOBAL_ID.fullmatch(base64.b64decode(given, validate=True).decode("ascii"))
+    except (ValueError, binascii.Error):
+        return None
+    if found is None or int(found[2]) >= 2**63:
+        return None
+    return found[1], int(found[2])
+
+
+def key_of(given: str, type_name: str) -> int:
+    """The key in a global id of the given type. Raises BadInput that names the id."""
+    parsed = parse_id(given)
+    if parsed is None or parsed[0] != type_name:
+        raise BadInput(f'"{given[:100]}" is not the id of a {type_name}.')
+    return parsed[1]
+
+
+@strawberry.interface(description="An object with an id that is unique among all objects of this API.")
+class Node:
+    id: strawberry.ID = strawberry.field(description="Global id; opaque.")
+
+    @classmethod
+    async def load_node(cls, info: Info, key: int) -> Self | None:
+        """The object with this key, or None. Each type that can be found by `node(id:)` says how."""
+        raise NotImplementedError
+
+
+@strawberry.type(description="Where a page lies in its list.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether there is more after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether there is more before this page.")
+    start_cursor: str | None = strawberry.field(description="Cursor of the first item; null on an empty page.")
+    end_cursor: str | None = strawberry.field(description="Cursor of the last item; null on an empty page.")
+
+
+@strawberry.type(description="An item of a list and its position.")
+class Edge(Generic[N]):
+    cursor: str = strawberry.field(description="Position of this item, for `after` and `before`.")
+    node: N = strawberry.field(description="The item.")
+
+
+@strawberry.type(description="A page of a list.")
+class Connection(Generic[N]):
+    edges: list[Edge[N]] = strawberry.field(description="The items with their cursors.")
+    nodes: list[N] = strawberry.field(description="The items.")
+    page_info: PageInfo = strawberry.field(description="Where this page lies in the list.")
+    count: strawberry.Private[Callable[[], Awaitable[int]]]
+
+    @strawberry.field(description="How many items the whole list has.")
+    async def total_count(self) -> int:
+        """Counted only when asked for."""
+        return await self.count()
+
+    @classmethod
+    def of(cls, page: Page[Any], nodes: Sequence[N], count: Callable[[], Awaitable[int]]) -> Connection[N]:
+        """A connection from a page of rows and the objects made from them."""
+        return cls(
+            edges=[Edge(cursor=cursor, node=node) for cursor, node in zip(page.cursors, nodes, strict=True)],
+            nodes=list(nodes),
+            page_info=PageInfo(
+                has_next_page=page.has_next,
+                has_previous_page=page.has_previous,
+                start_cursor=page.cursors[0] if page.cursors else None,
+                end_cursor=page.cursors[-1] if page.cursors else None,
+            ),
+            count=count,
+        )

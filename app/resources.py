@@ -1,0 +1,170 @@
+"""What a process needs to work: the database, the queue, the news of commits. Opened once, by API and worker alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import asyncpg
+import orjson
+from sqlalchemy import Executable, Row, text
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.changes import CHANNEL, Changes
+from app.queue import Queue
+from app.settings import Settings
+from app.tables import Domain, JobKind
+
+# One recalculation or import of CPUs at a time: both write many rows of `cpu` and would lock them in different orders.
+CPU_WRITERS_LOCK = 7_310_002
+
+BUMP_VERSIONS = text(
+    """
+    WITH bumped AS (
+        INSERT INTO data_version AS v (domain, version)
+        SELECT domain, 1 FROM unnest(CAST(:domains AS text[])) AS d (domain) ORDER BY domain
+        ON CONFLICT (domain) DO UPDATE SET version = v.version + 1
+        RETURNING domain, version
+    )
+    SELECT coalesce(jsonb_object_agg(domain, version), '{}')::text FROM bumped
+    """
+)
+VERSIONS = text("SELECT domain, version FROM data_version")
+# How soon PostgreSQL ends the transaction, and frees the locks, of a process that was killed or whose machine is gone.
+# By default it notices neither before the running statement has ended, and the latter after two hours.
+SESSION_SETTINGS = {
+    "client_connection_check_interval": "1s",
+    "tcp_keepalives_idle": "20",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "4",
+}
+NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+
+
+class Session:
+    """A transaction in which statements run. Statement functions take this; those that write take a Tx."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+
+    async def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
+        """Runs one statement."""
+        return await self.connection.execute(statement, values)
+
+    async def rows(self, statement: Executable, values: Any = None) -> Sequence[Row[Any]]:
+        """All rows of one statement."""
+        return (await self.connection.execute(statement, values)).all()
+
+    async def row(self, statement: Executable, values: Any = None) -> Row[Any] | None:
+        """The only row, or None."""
+        return (await self.connection.execute(statement, values)).one_or_none()
+
+    async def scalar(self, statement: Executable, values: Any = None) -> Any:
+        """The first column of the only row, or None."""
+        return (await self.connection.execute(statement, values)).scalar_one_or_none()
+
+
+class Reader(Session):
+    """A read-only snapshot: all of its statements see the database as of the first."""
+
+    async def versions(self) -> dict[str, int]:
+        """The data versions of this snapshot."""
+        return {row.domain: row.version for row in await self.rows(VERSIONS)}
+
+
+class Tx(Session):
+    """A transaction that writes. What it touches and enqueues takes effect on commit, or not at all."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        super().__init__(connection)
+        self.touched: set[Domain] = set()
+        self.moved_jobs: set[int] = set()
+        self.enqueued: list[tuple[JobKind, int]] = []
+
+    def touch(self, *domains: Domain) -> None:
+        """Says that data of these domains changed: their versions are bumped as part of the commit."""
+        self.touched.update(domains)
+
+    def moved(self, job_id: int) -> None:
+        """Says that a job changed: those who follow it are told."""
+        self.moved_jobs.add(job_id)
+
+    def enqueue(self, kind: JobKind, job_id: int) -> None:
+        """Has the queue told of a job after the commit."""
+        self.enqueued.append((kind, job_id))
+        self.moved(job_id)
+
+    async def announce(self) -> None:
+        """Bumps and notifies. Last before the commit, because bumped rows are locked until then."""
+        if not self.touched and not self.moved_jobs:
+            return
+        versions: Mapping[str, int] = {}
+        if self.touched:
+            versions = orjson.loads(await self.scalar(BUMP_VERSIONS, {"domains": sorted(self.touched)}))
+        payload = orjson.dumps({"versions": versions, "jobs": sorted(self.moved_jobs)}).decode()
+        await self.execute(NOTIFY, {"channel": CHANNEL, "payload": payload})
+
+
+class Resources:
+    """The one struct that everything is done with. Tests make their own; there is no global one."""
+
+    def __init__(self, settings: Settings, engine: AsyncEngine, queue: Queue, changes: Changes) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.queue = queue
+        self.changes = changes
+        self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, settings: Settings, *, listen: bool = True, statement_seconds: float = 0
+    ) -> AsyncIterator[Resources]:
+        """Opens everything and closes it again. Connects when first used, so it works while a server is away.
+
+        A command that does one thing and ends has no use for the news of commits, and does not `listen`. PostgreSQL
+        itself ends statements after `statement_seconds` (0: never).
+        """
+        session_settings = {**SESSION_SETTINGS, "statement_timeout": f"{statement_seconds * 1000:.0f}"}
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            # The URL is for the driver to read: SQLAlchemy would not understand ?sslmode=require.
+            async_creator=partial(
+                asyncpg.connect, settings.required_database_url, timeout=10, server_settings=session_settings
+            ),
+            pool_size=settings.database_pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_recycle=1800,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+        )
+        queue = Queue(settings.required_redis_url)
+        changes = Changes(str(settings.database_url))
+        if listen:
+            await changes.start()
+        try:
+            yield cls(settings, engine, queue, changes)
+        finally:
+            await changes.stop()
+            await queue.close()
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Reader]:
+        """A snapshot to read from."""
+        async with self._snapshots.connect() as connection:
+            yield Reader(connection)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Tx]:
+        """A transaction; the only thing that commits. On an exception nothing of it remains and nothing is told."""
+        async with self.engine.begin() as connection:
+            tx = Tx(connection)
+            yield tx
+            await tx.announce()
+        for kind, job_id in tx.enqueued:
+            await self.queue.tell(kind.value, job_id)

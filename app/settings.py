@@ -1,0 +1,173 @@
+"""All configuration, read from the environment once. Nothing else reads `os.environ`."""
+
+from __future__ import annotations
+
+from datetime import time
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import StartupError
+
+DocumentMode = Literal["required", "apq", "open"]
+
+
+class Settings(BaseSettings):
+    """One field per environment variable, `DEALMARK_` + its upper-case name (the two URLs carry no prefix)."""
+
+    model_config = SettingsConfigDict(env_prefix="DEALMARK_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    database_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("database_url", "DATABASE_URL"),
+        description="PostgreSQL to use, `postgresql://user:password@host/name`; `dealmark up` can start its own",
+    )
+    redis_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("redis_url", "REDIS_URL"),
+        description="Redis to use, `redis://host:6379/0`; `dealmark up` can start its own",
+    )
+    data_dir: Path = Field(
+        default=Path(".dealmark"), description="Folder of the embedded servers and of the development secret"
+    )
+    host: str = Field(default="127.0.0.1", description="Address the API listens on")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port the API listens on")
+    development: bool = Field(
+        default=False,
+        description="GraphiQL and introspection on, readable logs; `dealmark up` sets it unless told otherwise",
+    )
+    documents: DocumentMode | None = Field(
+        default=None,
+        description="`required`: published documents only; `apq`: clients may register theirs; `open`: any text. "
+        "By default `open` in development, else `required`",
+    )
+    documents_report_only: bool = Field(
+        default=False, description="With `required`: log what would be refused, and answer it all the same"
+    )
+    http_profile: Literal["audit", "2026-09"] = Field(
+        default="audit",
+        description="Status codes: those that the graphql-http audit expects, or GraphQL over HTTP 2026-09",
+    )
+    response_cache: Literal["on", "off"] = Field(
+        default="on", description="Whether answers are kept in memory and Redis"
+    )
+    response_memory_mib: int = Field(default=64, ge=1, le=65536, description="Memory for answers per process, MiB")
+    stale_grace_seconds: float = Field(
+        default=300.0, ge=0, description="How long kept answers are still given, marked stale, while PostgreSQL is away"
+    )
+    cost_limit: int = Field(default=25_000, ge=1, description="Highest cost of one operation")
+    request_seconds: float = Field(default=10.0, gt=0, description="Longest time that one operation may run")
+    limit_persisted: str | None = Field(
+        default=None,
+        description="Requests per client for published documents that memory cannot answer, like `600/minute`",
+    )
+    limit_text: str | None = Field(default=None, description="Requests per client with a text of their own")
+    limit_mutation: str | None = Field(default=None, description="Mutations per client")
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(), description="Networks of proxies whose X-Forwarded-For is believed, as a JSON list"
+    )
+    log_format: Literal["console", "json"] | None = Field(
+        default=None,
+        description="Log lines for people or for machines; by default `console` in development, else `json`",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged")
+    jwt_secret: SecretStr | None = Field(
+        default=None, description="HS256 secret that bearer tokens are signed with, at least 32 bytes"
+    )
+    jwt_jwks_url: str | None = Field(
+        default=None, description="JWKS whose RS256/ES256 keys bearer tokens are signed with, instead of the secret"
+    )
+    jwt_issuer: str | None = Field(default=None, description="Required `iss` of tokens, when given")
+    jwt_audience: str | None = Field(default=None, description="Required `aud` of tokens, when given")
+    database_pool_size: int = Field(default=10, ge=2, le=200, description="Database connections per process")
+    recalculation_at: time = Field(
+        default=time(2, 30), description="Time (UTC, hours and minutes) of the nightly recalculation"
+    )
+    recalculation_batch_size: int = Field(
+        default=1000, ge=1, le=100_000, description="CPUs written per savepoint in a recalculation"
+    )
+    sweep_seconds: float = Field(
+        default=5.0, gt=0, le=60, description="Seconds until the worker notices that a job's message or worker was lost"
+    )
+    drain_seconds: float = Field(
+        default=10.0, ge=0, description="Seconds that a stopping process lets running requests and jobs finish"
+    )
+    parent_pipe: int | None = Field(
+        default=None, description="Set by `dealmark up` for its children: they stop when this pipe closes"
+    )
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        """RFC 7518 section 3.2: an HS256 key must have at least the size of the hash output."""
+        if secret is not None and len(secret.get_secret_value().encode()) < 32:
+            raise ValueError("must be at least 32 bytes long")
+        return secret
+
+    @field_validator("recalculation_at")
+    @classmethod
+    def is_utc_to_the_minute(cls, at: time) -> time:
+        """The worker's clock goes by minutes of UTC; a zone would be ignored without a word."""
+        if at.tzinfo or at.second or at.microsecond:
+            raise ValueError("must be hours and minutes in UTC, like 02:30")
+        return at
+
+    @field_validator("database_url")
+    @classmethod
+    def is_postgresql(cls, url: str | None) -> str | None:
+        """Only PostgreSQL will do; the driver is ours to choose, so it is not part of the setting."""
+        if url is None:
+            return None
+        scheme, separator, rest = url.partition("://")
+        if not separator or scheme.split("+")[0] not in {"postgres", "postgresql"}:
+            raise ValueError("must look like postgresql://user:password@host:5432/name")
+        for host in rest.partition("/")[0].rpartition("@")[2].split(","):
+            _ = urlsplit(f"//{host}").port  # raises ValueError that tells what is wrong with it
+        return f"postgresql://{rest}"
+
+    @field_validator("redis_url")
+    @classmethod
+    def is_redis(cls, url: str | None) -> str | None:
+        """The schemes that redis-py and arq both understand."""
+        if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must look like redis://host:6379/0")
+        return url
+
+    @property
+    def document_mode(self) -> DocumentMode:
+        """The mode, its default resolved."""
+        return self.documents or ("open" if self.development else "required")
+
+    @property
+    def required_database_url(self) -> str:
+        """The database URL. Raises StartupError when there is none."""
+        if self.database_url is None:
+            raise StartupError(
+                "DATABASE_URL is not set. Set it, or use `dealmark up`, which brings its own PostgreSQL."
+            )
+        return self.database_url
+
+    @property
+    def required_redis_url(self) -> str:
+        """The Redis URL. Raises StartupError when there is none."""
+        if self.redis_url is None:
+            raise StartupError("REDIS_URL is not set. Set it, or use `dealmark up`, which brings its own Redis.")
+        return self.redis_url
+
+
+def load_settings() -> Settings:
+    """Settings from the environment. Raises StartupError, one sentence, for the first value that cannot be used."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper()
+        variable = name if name in {"DATABASE_URL", "REDIS_URL"} else f"DEALMARK_{name}"
+        reason = (
+            first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be").split(", unable")[0]
+        )
+        given = "" if name == "JWT_SECRET" or first["type"] == "value_error" else f', not "{first["input"]}"'
+        raise StartupError(f"{variable} is not usable: {reason}{given}.") from None

@@ -1,0 +1,1 @@
+"""Figures about the catalogue as a whole."""

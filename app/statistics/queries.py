@@ -1,0 +1,26 @@
+"""The query for statistics."""
+
+from __future__ import annotations
+
+import strawberry
+
+from app.context import Context
+from app.directives import CostWeight, reads
+from app.statistics import sql
+from app.statistics.types import Statistics
+from app.tables import Domain
+
+Info = strawberry.Info[Context, None]
+
+
+@strawberry.type
+class StatisticsQuery:
+    @strawberry.field(
+        description="The catalogue as a whole.",
+        metadata=reads(Domain.CATALOG, Domain.MARKET, Domain.ANALYTICS, max_age=30),
+        directives=[CostWeight(weight=20)],
+    )
+    async def statistics(self, info: Info) -> Statistics:
+        """One statement."""
+        async with info.context.read() as session:
+            return Statistics.of(await sql.statistics(session))

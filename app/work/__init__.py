@@ -1,0 +1,1 @@
+"""Jobs: state, progress and outcome of background work."""

@@ -1,0 +1,30 @@
+"""Asking for work: what other domains may do with jobs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from app.resources import Tx
+from app.tables import JobKind
+from app.work import sql
+
+LATEST = timedelta(hours=2)
+
+
+async def request_job(tx: Tx, kind: JobKind, content: dict[str, Any], requested_by: str) -> int:
+    """The id of a queued job for this work, new or already waiting."""
+    job_id = None
+    while job_id is None:  # again when the one that waited started at this moment: it may not see the newest data
+        job_id = await sql.create(tx, kind, content, requested_by)
+    return job_id
+
+
+async def schedule_job(tx: Tx, kind: JobKind, at: time, now: datetime) -> int | None:
+    """Creates the job due at the last `at` (UTC), once; None when it is there already or more than two hours late."""
+    due = datetime.combine(now.date(), at, tzinfo=UTC)
+    if due > now:
+        due -= timedelta(days=1)
+    if now - due > LATEST:
+        return None
+    return await sql.create(tx, kind, {}, "schedule", due)

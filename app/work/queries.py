@@ -1,0 +1,58 @@
+"""Queries for jobs, once and live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Annotated
+
+import strawberry
+
+from app.context import Context
+from app.directives import reads
+from app.errors import NotFound
+from app.relay import key_of
+from app.tables import Domain, JobStatus
+from app.work import sql
+from app.work.types import Job
+
+Info = strawberry.Info[Context, None]
+
+JobId = Annotated[strawberry.ID, strawberry.argument(description="Global id of the job.")]
+
+# Should a notification be lost with its connection, a follower looks for itself this often.
+LOOK_SECONDS = 5.0
+
+
+@strawberry.type
+class WorkQuery:
+    @strawberry.field(description="A job; null when there is none.", metadata=reads(Domain.WORK, max_age=0))
+    async def job(self, info: Info, id: JobId) -> Job | None:  # noqa: A002
+        """State, progress and outcome."""
+        return await Job.load_node(info, key_of(id, "Job"))
+
+
+@strawberry.type
+class WorkSubscription:
+    @strawberry.subscription(description="A job each time that it changed, now first; ends when the job has.")
+    async def job_progress(self, info: Info, id: JobId) -> AsyncGenerator[Job, None]:  # noqa: A002
+        """Raises NotFound when there is no such job."""
+        key = key_of(id, "Job")
+        resources = info.context.resources
+        last: Job | None = None
+        async with resources.changes.follow(f"job:{key}") as changed:
+            while True:
+                changed.clear()
+                async with resources.read() as session:
+                    rows = await sql.jobs_by_id(session, [key])
+                if not rows:
+                    raise NotFound(f'There is no job "{id}".')
+                job = Job.of(rows[0])
+                if job != last:
+                    yield job
+                last = job
+                if job.status in {JobStatus.SUCCEEDED, JobStatus.FAILED}:
+                    return
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), LOOK_SECONDS)

@@ -1,0 +1,1 @@
+"""The arq worker: thin functions over the domains of `app`."""

@@ -1,0 +1,26 @@
+"""The recalculation as arq functions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from app import tasks
+from app.gateway.warming import warm
+from app.resources import Resources
+from app.tables import JobKind
+from app.work.jobs import schedule_job
+
+
+async def recalculate_metrics(ctx: dict[str, Any], job_id: int) -> None:
+    """Runs the recalculation that this job asks for; once it is committed, the cache is filled with the new figures."""
+    resources: Resources = ctx["resources"]
+    if await tasks.run(resources, JobKind.RECALCULATE_METRICS, job_id) is not None:
+        await warm(resources)
+
+
+async def nightly_recalculation(ctx: dict[str, Any]) -> None:
+    """Creates the night's job: once, however many workers there are, and not more than two hours late."""
+    resources: Resources = ctx["resources"]
+    async with resources.write() as tx:
+        await schedule_job(tx, JobKind.RECALCULATE_METRICS, resources.settings.recalculation_at, datetime.now(UTC))

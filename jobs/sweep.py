@@ -1,0 +1,17 @@
+"""Tells the queue again of jobs that nobody works on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.resources import Resources
+from app.work import sql
+
+
+async def sweep(ctx: dict[str, Any]) -> None:
+    """A message may be lost with Redis, and a worker may die: the job's row knows better than both."""
+    resources: Resources = ctx["resources"]
+    async with resources.write() as tx:
+        orphans = await sql.orphans(tx)
+    for job in orphans:
+        await resources.queue.tell(job.kind, job.id)
