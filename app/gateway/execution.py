@@ -1,0 +1,155 @@
+"""Runs operations of documents: by graphql-core over the Strawberry schema, each with a context of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from inspect import isawaitable
+from typing import Any
+
+import orjson
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType, execute, subscribe
+from sqlalchemy.exc import DBAPIError
+
+from app.context import Context, Viewer
+from app.errors import Unavailable, presentable, presentable_cause
+from app.gateway.answers import Ran
+from app.gateway.documents import Document, Operation
+from app.resources import Resources
+
+
+class DeadlineExceeded(Unavailable):
+    """The operation took longer than it may."""
+
+    code = "DEADLINE_EXCEEDED"
+
+
+class Executor:
+    """What an API process runs operations with."""
+
+    def __init__(self, resources: Resources, schema: GraphQLSchema) -> None:
+        self.resources = resources
+        self.schema = schema
+        self.deadline = resources.settings.request_seconds
+
+    async def run(
+        self,
+        document: Document,
+        operation: Operation,
+        variables: Mapping[str, Any],
+        viewer: Viewer,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> Ran:
+        """A query or mutation. Raises Unavailable when the database does not answer, or not in time."""
+        result, versions = await self._once(document, operation, variables, viewer)
+        _raise_unavailable(result)
+        return Ran(encode(result, extensions), not is_request_error(result), not result.errors, versions)
+
+    async def stream(
+        self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """Any operation, as a stream of results; a query or mutation gives one. What is raised is the last result."""
+        try:
+            if operation.kind is OperationType.SUBSCRIPTION:
+                events = self._events(document, operation, variables, viewer)
+                async with aclosing(events):
+                    async for result in events:
+                        yield _presented(result)
+            else:
+                yield (await self._once(document, operation, variables, viewer))[0]
+        except Exception as error:
+            known = presentable_cause(error)
+            yield ExecutionResult(None, [GraphQLError(known.message, extensions={"code": known.code})])
+
+    async def _once(
+        self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
+    ) -> tuple[ExecutionResult, Mapping[str, int]]:
+        """The result of a query or mutation, and for a query the versions of the snapshot that it is made of."""
+        versions: Mapping[str, int] = {}
+        try:
+            async with asyncio.timeout(self.deadline), Context(self.resources, viewer) as context:
+                if operation.kind is OperationType.QUERY:
+                    versions = await _versions(context)
+                return await execute_operation(self.schema, document, operation, variables, context), versions
+        except TimeoutError:
+            raise DeadlineExceeded(f"The answer was not ready within {self.deadline:g} s; ask for less.") from None
+        except Exception as error:
+            raise presentable_cause(error) from None
+
+    async def _events(
+        self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        async with Context(self.resources, viewer) as context:
+            source: Any = subscribe(
+                self.schema,
+                document.ast,
+                context_value=context,
+                variable_values=dict(variables),
+                operation_name=operation.name,
+            )
+            if isawaitable(source):
+                source = await source
+            if isinstance(source, ExecutionResult):
+                yield source
+                return
+            async with aclosing(source):
+                async for result in source:
+                    yield result
+
+
+async def execute_operation(
+    schema: GraphQLSchema, document: Document, operation: Operation, variables: Mapping[str, Any], context: Context
+) -> ExecutionResult:
+    """The result of a query or mutation, its errors such as a client may see."""
+    result = execute(
+        schema,
+        document.ast,
+        context_value=context,
+        variable_values=dict(variables),
+        operation_name=operation.name,
+    )
+    return _presented(await result if isawaitable(result) else result)
+
+
+async def _versions(context: Context) -> Mapping[str, int]:
+    """The data versions of the request's snapshot, which begins here."""
+    try:
+        async with context.read() as session:
+            return await session.versions()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+    # The pooled connection was one that PostgreSQL had ended when it was restarted; a new one is made now.
+    await context.close()
+    async with context.read() as session:
+        return await session.versions()
+
+
+def encode(result: ExecutionResult, extensions: Mapping[str, Any] | None = None) -> bytes:
+    """The response as JSON. A request error has no `data`."""
+    response: dict[str, Any] = {}
+    if result.errors:
+        response["errors"] = [error.formatted for error in result.errors]
+    if not is_request_error(result):
+        response["data"] = result.data
+    if extensions:
+        response["extensions"] = extensions
+    return orjson.dumps(response)
+
+
+def is_request_error(result: ExecutionResult) -> bool:
+    """Whether the operation never began: a variable is wrong, say."""
+    return result.data is None and bool(result.errors) and all(e.path is None for e in result.errors or ())
+
+
+def _presented(result: ExecutionResult) -> ExecutionResult:
+    result.errors = presentable(result.errors)
+    return result
+
+
+def _raise_unavailable(result: ExecutionResult) -> None:
+    """A database that is away is no field's error: it is the answer's, and another try may help."""
+    for error in result.errors or ():
+        if (error.extensions or {}).get("code") == Unavailable.code:
+            raise Unavailable(error.message)

@@ -1,0 +1,60 @@
+"""Everything under /graphql, put together."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from starlette.types import Receive, Scope, Send
+
+from app.gateway.admission import Admission
+from app.gateway.auth import Authenticator
+from app.gateway.breaker import Breaker
+from app.gateway.endpoint import Exchange, Means
+from app.gateway.execution import Executor
+from app.gateway.hot import HotAnswers
+from app.gateway.limits import RateLimits
+from app.gateway.registry import Registry
+from app.gateway.resolution import Resolver
+from app.gateway.responses import Responses
+from app.gateway.sockets import SocketOperations, SubscriptionSocket
+from app.resources import Resources
+from app.schema import build_schema
+
+
+class Gateway:
+    """An ASGI application; entered, it follows what is published."""
+
+    def __init__(self, resources: Resources) -> None:
+        settings, redis = resources.settings, resources.queue.redis
+        schema = build_schema()._schema
+        breaker = Breaker("redis", redis.ping)
+        self.registry = Registry(resources, schema)
+        self.executor = Executor(resources, schema)
+        self.responses = Responses(resources, breaker)
+        self.hot = HotAnswers(resources.changes, self.responses.memory, self.registry.asked)
+        self.registry.uses.sources.append(self.hot.tell_uses)
+        self.means = Means(
+            settings=settings,
+            changes=resources.changes,
+            resolver=Resolver(self.registry, settings.document_mode, settings.documents_report_only),
+            authenticator=Authenticator(settings),
+            admission=Admission(settings, RateLimits(settings, redis, breaker)),
+            executor=self.executor,
+            responses=self.responses,
+            hot=self.hot,
+        )
+        self.sockets = SubscriptionSocket(SocketOperations(self.means), self.means.authenticator)
+
+    async def __aenter__(self) -> Self:
+        await self.registry.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.hot.forget()
+        await self.registry.stop()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await Exchange(self.means, scope, receive, send).run()
+        else:
+            await self.sockets(scope, receive, send)

@@ -1,0 +1,88 @@
+"""What operators and their machines ask: is it alive, can it serve, how is it doing; and the id of each request."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import asyncpg
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.migrations import head
+from app.resources import Resources
+
+REQUEST_ID = "x-request-id"
+UNDEFINED_TABLE = "42P01"
+ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestId:
+    """Gives each request an id (the caller's own if it is harmless), binds it to the log and sends it back."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        request_id = given if ACCEPTABLE_ID.fullmatch(given) else uuid.uuid4().hex
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self.app(scope, receive, send_with_id)
+
+
+async def health(_request: Request) -> Response:
+    """Alive: this process answers. Says nothing about others, so that a restart is never their fault."""
+    return JSONResponse({"status": "ok"})
+
+
+async def ready(request: Request) -> Response:
+    """Whether it can serve: database and migrations must be right; Redis and the worker are told, but not required."""
+    resources: Resources = request.state.resources
+    database, migrations = await _database(resources)
+    redis, worker = await _redis(resources)
+    checks = {"database": database, "migrations": migrations, "redis": redis, "worker": worker}
+    can_serve = database == migrations == "ok"
+    status = "ok" if set(checks.values()) == {"ok"} else "degraded" if can_serve else "unavailable"
+    return JSONResponse({"status": status, "checks": checks}, 200 if can_serve else 503)
+
+
+async def metrics(_request: Request) -> Response:
+    """Prometheus text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _database(resources: Resources) -> tuple[str, str]:
+    try:
+        async with resources.read() as session:
+            revision = await session.scalar(text("SELECT version_num FROM alembic_version"))
+    except (SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) != UNDEFINED_TABLE:
+            return "does not answer", "unknown"
+        revision = None
+    if revision is None:
+        return "ok", "never migrated: run `dealmark migrate`"
+    return "ok", "ok" if revision == head() else f"at {revision}, the code needs {head()}: run `dealmark migrate`"
+
+
+async def _redis(resources: Resources) -> tuple[str, str]:
+    try:
+        alive = await resources.queue.worker_alive()
+    except (RedisError, OSError):
+        return "does not answer", "unknown"
+    return "ok", "ok" if alive else "no heartbeat: is `dealmark worker` running?"

@@ -1,0 +1,230 @@
+"""What a GraphQL request looks like on the wire: many shapes in, one `Ask` out, or one clear error."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from graphql import GraphQLError
+
+from app.errors import AppError, BadRequest, presentable
+from app.gateway.documents import InvalidDocument
+
+MAX_BODY = 256 * 1024
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+# A request from another site's page can carry none of these without the browser asking first (CORS preflight).
+PREFLIGHT_HEADERS = (b"apollo-require-preflight", b"x-apollo-operation-name", b"graphql-require-preflight")
+SIMPLE_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One operation to run: a document by id, by the hash of an automatically persisted query, or by its text."""
+
+    document_id: str | None = None
+    apq_hash: str | None = None
+    text: str | None = None
+    operation_name: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+    by_get: bool = False
+
+    @property
+    def persisted(self) -> bool:
+        """Whether it names a document instead of, or beside, carrying its text."""
+        return self.document_id is not None or self.apq_hash is not None
+
+    @property
+    def shows_cost(self) -> bool:
+        """Whether the answer is to tell what it cost: `"extensions": {"cost": true}`."""
+        return self.extensions.get("cost") is True
+
+
+class UnsupportedMediaType(BadRequest):
+    """A body that is not JSON in UTF-8."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class BodyTooLarge(BadRequest):
+    """A body over the limit."""
+
+    code = "BODY_TOO_LARGE"
+
+
+class UnsupportedPersistedQueryVersion(BadRequest):
+    """An automatically persisted query of another version than 1."""
+
+    code = "PERSISTED_QUERY_VERSION"
+
+
+def from_body(content_type: str, body: bytes, path_id: str | None) -> Ask:
+    """A POST. Raises BadRequest."""
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    if media_type != "application/json":
+        raise UnsupportedMediaType(f"The body must be application/json, not {media_type or 'without a content type'}.")
+    charsets = [p.removeprefix("charset=").strip('"') for p in parameters if p.startswith("charset=")]
+    if any(charset not in {"utf-8", "utf8"} for charset in charsets):
+        raise UnsupportedMediaType("The body must be encoded in UTF-8.")
+    content = strict_json(body, "The body")
+    if isinstance(content, list):
+        raise BadRequest("Batches are not accepted: send one operation per request.")
+    if not isinstance(content, dict):
+        raise BadRequest("The body must be a JSON object.")
+    return _ask(content, path_id, by_get=False)
+
+
+def from_query_string(query_string: bytes, path_id: str | None) -> Ask:
+    """A GET. Raises BadRequest."""
+    try:
+        pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50)
+    except ValueError:
+        raise BadRequest("The query string is not URL-encoded UTF-8.") from None
+    content: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in content:
+            raise BadRequest(f"The parameter `{name[:50]}` is given twice.")
+        content[name] = value
+    for name in ("variables", "extensions"):
+        if name in content:
+            content[name] = strict_json(content[name].encode(), f"`{name}`") if content[name] else None
+    return _ask(content, path_id, by_get=True)
+
+
+def strict_json(given: bytes, what: str) -> Any:
+    """JSON by RFC 8259: no duplicate names, no NaN, no half characters, no nesting without end. Raises BadRequest.
+
+    What this returns can be written as JSON again, by the strictest of writers.
+    """
+    try:
+        content = json.loads(
+            given.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_finite,
+            parse_float=_finite,
+            parse_int=_integer,
+        )
+        orjson.dumps(content)
+    except UnicodeDecodeError:
+        raise BadRequest(f"{what} is not valid UTF-8.") from None
+    except (RecursionError, orjson.JSONEncodeError):
+        raise BadRequest(f"{what} is nested too deeply, or holds half a character (\\ud800 to \\udfff).") from None
+    except _Duplicate as error:
+        raise BadRequest(f'{what} has the name "{error}" twice in one object.') from None
+    except ValueError:
+        raise BadRequest(f"{what} is not JSON.") from None
+    return content
+
+
+class _Duplicate(ValueError):
+    """A name that stands twice in an object."""
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Duplicate(next(name for name in names if names.count(name) > 1)[:50])
+    return made
+
+
+def _finite(digits: str) -> float:
+    """NaN is not JSON; and 1e999 would be written as null, and be taken for that."""
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(digits)
+    return number
+
+
+def _integer(digits: str) -> int | float:
+    """Integers beyond 64 bits become floats: they can only stand where GraphQL wants a Float."""
+    number = int(digits)
+    return number if -(2**63) <= number < 2**64 else _finite(digits)
+
+
+def _ask(content: Mapping[str, Any], path_id: str | None, by_get: bool) -> Ask:
+    extensions = _object(content, "extensions")
+    ids = [v for name in ("documentId", "doc_id", "id") if (v := _string(content, name)) is not None]
+    ids += [path_id] if path_id is not None else []
+    text, apq_hash = _string(content, "query"), _apq_hash(extensions)
+    if len(set(ids)) > 1 or (ids and (text is not None or apq_hash is not None)):
+        raise BadRequest("Name the document once: by `documentId` (or `doc_id`, `id`, the URL), or by `query`.")
+    if not ids and not text and apq_hash is None:
+        raise BadRequest("Name a document by `documentId`, or give its text in `query`.")
+    return Ask(
+        document_id=ids[0] if ids else None,
+        apq_hash=apq_hash,
+        text=text,
+        operation_name=_string(content, "operationName"),
+        variables=_object(content, "variables"),
+        extensions=extensions,
+        by_get=by_get,
+    )
+
+
+def _string(content: Mapping[str, Any], name: str) -> str | None:
+    value = content.get(name)
+    if value is not None and not isinstance(value, str):
+        raise BadRequest(f"`{name}` must be a string.")
+    return value or None
+
+
+def _object(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = content.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise BadRequest(f"`{name}` must be an object.")
+    return value or {}
+
+
+def _apq_hash(extensions: Mapping[str, Any]) -> str | None:
+    given = extensions.get("persistedQuery")
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        raise BadRequest("`extensions.persistedQuery` must be an object.")
+    if given.get("version") != 1:
+        raise UnsupportedPersistedQueryVersion("Unsupported persisted query version")
+    digest = given.get("sha256Hash")
+    if not isinstance(digest, str) or not digest or len(digest) > 256:
+        raise BadRequest("`extensions.persistedQuery.sha256Hash` must be a string.")
+    return digest
+
+
+def check_csrf(ask: Ask, headers: Mapping[bytes, bytes], relaxed: bool) -> None:
+    """Refuses what a page of another site could send without being asked. Raises BadRequest.
+
+    `relaxed` (development): a query by GET may pass, so that an address can be typed.
+    """
+    if ask.by_get and (ask.persisted or relaxed):
+        return
+    media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower().decode("latin-1")
+    if (media_type and media_type not in SIMPLE_TYPES) or any(name in headers for name in PREFLIGHT_HEADERS):
+        return
+    raise BadRequest(
+        "A request like this could come from a page of another site: send `Content-Type: application/json` "
+        "or the header `graphql-require-preflight`."
+    )
+
+
+def canonical(variables: Mapping[str, Any], declared: frozenset[str]) -> bytes:
+    """The variables that the operation declares, in one spelling: equal values, equal bytes."""
+    return orjson.dumps({name: variables[name] for name in declared if name in variables}, option=orjson.OPT_SORT_KEYS)
+
+
+def errors_of(error: AppError) -> list[GraphQLError]:
+    """The error, or those of a document that is not valid."""
+    if isinstance(error, InvalidDocument):
+        return presentable(error.errors) or []
+    return [GraphQLError(error.message, extensions={"code": error.code})]
+
+
+def error_body(error: AppError) -> bytes:
+    """A well-formed GraphQL response with this error."""
+    return orjson.dumps({"errors": [each.formatted for each in errors_of(error)]})
