@@ -1,0 +1,1 @@
+"""Tests: mirrors of app/ and jobs/, and guarantees about the whole repository."""

@@ -1,0 +1,130 @@
+"""What a recalculation writes: rows whose figures changed, history of those, when it was, and that it happened."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from app.analytics.types import PriceTarget
+from app.resources import Resources
+from tests.analytics.catalogue import fill, priced, put, recalculated, rows, run_sql, stored, table
+
+VERSIONS_OF_ROWS = "SELECT id, xmin::text, ctid::text FROM cpu ORDER BY id"
+HISTORY = "SELECT cpu_id, count(*) FROM figure_history GROUP BY cpu_id ORDER BY cpu_id"
+DATA_VERSION = "SELECT version FROM data_version WHERE domain = 'analytics'"
+
+CPUS = [priced(10, 20), priced(30), priced(40, 50, 60), priced(multi=None)]
+
+
+async def test_a_second_recalculation_writes_no_cpu_but_tells_when_it_was(resources: Resources) -> None:
+    await fill(resources, CPUS)
+    await recalculated(resources)
+    before = await table(resources, VERSIONS_OF_ROWS), await table(resources, HISTORY)
+    computed_at = {key: row.computed_at for key, row in (await rows(resources)).items()}
+    ((version,),) = await table(resources, DATA_VERSION)
+
+    outcome = await recalculated(resources)
+
+    assert (outcome.total, outcome.succeeded, outcome.written) == (4, 4, 0)
+    assert (await table(resources, VERSIONS_OF_ROWS), await table(resources, HISTORY)) == before
+    assert all(row.computed_at > computed_at[key] for key, row in (await rows(resources)).items())
+    assert await table(resources, DATA_VERSION) == [(version + 1,)]
+
+
+async def test_history_is_of_cpus_whose_own_figures_moved(resources: Resources) -> None:
+    await fill(resources, CPUS)
+    await recalculated(resources)
+    assert await table(resources, HISTORY) == [(1, 1), (2, 1), (3, 1), (4, 1)]
+
+    # The second becomes the cheapest: the first falls behind it, the third keeps its rank.
+    await put(resources, {2: priced(5)})
+    outcome = await recalculated(resources)
+
+    assert outcome.written == 2
+    assert await table(resources, HISTORY) == [(1, 1), (2, 2), (3, 1), (4, 1)]
+    latest = "SELECT price_sample_size, dollar_per_mark_multi, value_percentile, value_rating, computed_at FROM "
+    ((*kept, at),) = await table(
+        resources, latest + "figure_history WHERE cpu_id = 2 ORDER BY computed_at DESC LIMIT 1"
+    )
+    assert kept == [1, 5, 0, "excellent"]
+    assert at == (await rows(resources))[2].computed_at
+
+
+async def test_only_rows_that_changed_are_written(resources: Resources) -> None:
+    await fill(resources, CPUS)
+    await recalculated(resources)
+    before = dict(row[:2] for row in await table(resources, VERSIONS_OF_ROWS))
+    await put(resources, {3: priced(40, 50, 61)})
+    touched = dict(row[:2] for row in await table(resources, VERSIONS_OF_ROWS))  # put() itself writes the third
+    assert {key for key in before if before[key] != touched[key]} == {3}
+
+    assert (await recalculated(resources)).written == 1
+
+    after = dict(row[:2] for row in await table(resources, VERSIONS_OF_ROWS))
+    assert {key for key in before if after[key] != touched[key]} == {3}
+
+
+async def test_a_figure_that_moves_no_rank_is_noticed(resources: Resources) -> None:
+    await fill(resources, [priced(10)])
+    await recalculated(resources)
+    for changed, column in (
+        (priced(10, single=2), "dollar_per_mark_single"),
+        (priced(10, multi=2), "dollar_per_mark_multi"),
+    ):
+        await put(resources, {1: changed})
+        assert (await recalculated(resources)).written == 1
+        assert (await stored(resources))[1][column] == 5
+
+
+async def test_cpus_that_were_not_asked_for_keep_their_figures_and_their_time(resources: Resources) -> None:
+    await fill(resources, CPUS)
+    await recalculated(resources)
+    before, times = await stored(resources), {key: row.computed_at for key, row in (await rows(resources)).items()}
+    await put(resources, {1: priced(1), 2: priced(2), 3: priced(0.5)})
+
+    outcome = await recalculated(resources, [2, 4, 4, 99])
+
+    assert (outcome.total, outcome.succeeded, outcome.failed) == (2, 2, 0)
+    after = await rows(resources)
+    assert {key for key, row in after.items() if row.computed_at > times[key]} == {2, 4}
+    for key in (1, 3):
+        found = (await stored(resources))[key]
+        assert {name for name in found if found[name] != before[key][name]} <= {
+            "value_percentile",
+            "value_percentile_single",
+            "value_rating",
+        }
+    # Ranked by the old 15 and 50 $/mark of the others.
+    assert [after[key].value_percentile for key in (2, 1, 3)] == [Decimal(0), Decimal("33.3"), Decimal("66.7")]
+
+
+async def test_a_target_is_fresh_for_seven_days_however_it_was_recalculated(resources: Resources) -> None:
+    await fill(resources, CPUS)
+    assert PriceTarget.of((await rows(resources))[1]).updated_at is None
+    assert not PriceTarget.of((await rows(resources))[1]).fresh
+    await recalculated(resources)
+
+    for age, fresh in (timedelta(days=7, seconds=1), False), (timedelta(days=7, seconds=-60), True):
+        at = datetime.now(UTC) - age
+        await run_sql(
+            resources,
+            f"UPDATE cpu SET figures_computed_at = '{at}'",
+            f"UPDATE recalculation_watermark SET full_at = '{at}'",
+        )
+        found = PriceTarget.of((await rows(resources))[1])
+        assert (found.fresh, found.updated_at) == (fresh, at)
+
+    await run_sql(resources, "UPDATE cpu SET figures_computed_at = '2020-01-01'", "DELETE FROM recalculation_watermark")
+    await recalculated(resources, [1])
+    found_all = await rows(resources)
+    assert [PriceTarget.of(row).fresh for row in found_all.values()] == [True, False, False, False]
+    assert await table(resources, HISTORY) == [(1, 1), (2, 1), (3, 1), (4, 1)]
+
+
+async def test_the_history_of_a_cpu_goes_with_it(resources: Resources) -> None:
+    await fill(resources, CPUS)
+    await recalculated(resources)
+    await run_sql(resources, "DELETE FROM listing WHERE cpu_id = 1", "DELETE FROM cpu WHERE id = 1")
+    outcome = await recalculated(resources)
+    assert outcome.total == 3
+    assert [row.value_percentile for row in (await rows(resources)).values()] == [0, 50, None]

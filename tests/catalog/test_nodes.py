@@ -1,0 +1,80 @@
+"""`cpu`, `node`, `nodes` and `job`: one thing by its id, and ids that are none."""
+
+from __future__ import annotations
+
+import base64
+
+from app.relay import global_id
+from app.resources import Resources
+from tests.asking import data, error
+from tests.conftest import add_cpu
+
+CPU = "query ($id: ID, $slug: String) { cpu(id: $id, slug: $slug) { id name slug } }"
+NODE = "query ($id: ID!) { node(id: $id) { id __typename ... on CPU { name } } }"
+NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }"
+JOB = "query ($id: ID!) { job(id: $id) { id } }"
+
+
+async def test_one_cpu_by_id_or_slug(resources: Resources) -> None:
+    key = await add_cpu(resources, "Intel Core i5-8500T")
+    wanted = {"id": global_id("CPU", key), "name": "Intel Core i5-8500T", "slug": "intel-core-i5-8500t"}
+    assert (await data(resources, CPU, id=wanted["id"]))["cpu"] == wanted
+    assert (await data(resources, CPU, slug=wanted["slug"]))["cpu"] == wanted
+    assert (await data(resources, CPU, slug="none"))["cpu"] is None
+    assert (await data(resources, CPU, slug=""))["cpu"] is None
+    assert (await data(resources, CPU, id=global_id("CPU", key + 1)))["cpu"] is None
+    assert (await data(resources, CPU, id=global_id("CPU", 2**63 - 1)))["cpu"] is None
+    for arguments in ({}, wanted):
+        code, message = await error(resources, CPU, **{k: v for k, v in arguments.items() if k != "name"})
+        assert (code, message) == ("BAD_USER_INPUT", "Give exactly one of `id` and `slug`.")
+    for slug in ("a\0b", "\udfff", "x" * 201):
+        assert (await error(resources, CPU, slug=slug))[0] == "BAD_USER_INPUT"
+
+
+def encoded(text: str) -> str:
+    """As a global id is."""
+    return base64.b64encode(text.encode()).decode()
+
+
+BAD_IDS = [
+    *("", "1", "junk", "CPU:1", "💥", "\0", "\ud800", "é", "A" * 10_000, "====", "Q1BVOjE", "Q1BVOjE=\n", " Q1BVOjE="),
+    *map(
+        encoded,
+        ("", ":", "CPU", "CPU:", ":1", "CPU:-1", "CPU:+1", "CPU:01", "CPU: 1", "CPU:1.0", "CPU:x", "CPU:\u0661"),
+    ),
+    *map(encoded, (f"CPU:{2**63}", f"CPU:{10**30}", "CPU:" + "9" * 5000, "CPU:1:1", "cpu:1", "CPU:1\n", "CPU:1_0")),
+    *map(encoded, ("Nothing:1", "Statistics:1", "Query:1")),
+]
+
+
+async def test_ids_that_are_none_are_refused(resources: Resources) -> None:
+    await add_cpu(resources, "One")
+    for bad in BAD_IDS:
+        for query in (CPU, NODE, JOB):
+            code, message = await error(resources, query, id=bad)
+            assert code == "BAD_USER_INPUT", (bad[:50], message)
+            assert "id" in message
+            assert len(message) < 200
+    for other in ("Listing:1", "Job:1"):
+        assert (await error(resources, CPU, id=encoded(other)))[0] == "BAD_USER_INPUT"
+    assert (await error(resources, JOB, id=encoded("CPU:1")))[0] == "BAD_USER_INPUT"
+
+
+async def test_nodes_of_every_type_in_the_order_asked_for(resources: Resources) -> None:
+    first = await add_cpu(resources, "One", [5, 6])
+    second = await add_cpu(resources, "Two")
+    page = await data(resources, "{ cpus { nodes { listings { nodes { id } } } } }")
+    offers = [node["id"] for node in page["cpus"]["nodes"][0]["listings"]["nodes"]]
+    one, two = global_id("CPU", first), global_id("CPU", second)
+    assert (await data(resources, NODE, id=one))["node"] == {"id": one, "__typename": "CPU", "name": "One"}
+    assert (await data(resources, NODE, id=offers[0]))["node"] == {"id": offers[0], "__typename": "Listing"}
+    for name in ("CPU", "Listing", "Job"):
+        assert (await data(resources, NODE, id=global_id(name, 999)))["node"] is None
+    wanted = [two, offers[1], global_id("Job", 999), one, offers[0], two, global_id("CPU", 0)]
+    found = (await data(resources, NODES, ids=wanted))["nodes"]
+    assert [node and node["id"] for node in found] == [two, offers[1], None, one, offers[0], two, None]
+    assert [node["__typename"] for node in found if node] == ["CPU", "Listing", "CPU", "Listing", "CPU"]
+    assert (await data(resources, NODES, ids=[]))["nodes"] == []
+    assert (await error(resources, NODES, ids=[one] * 201))[1] == "`ids` takes at most 200 ids."
+    assert len((await data(resources, NODES, ids=[one] * 200))["nodes"]) == 200
+    assert (await error(resources, NODES, ids=[one, "junk"]))[0] == "BAD_USER_INPUT"

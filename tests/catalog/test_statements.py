@@ -1,0 +1,209 @@
+"""What documents about CPUs cost: how many statements, which indexes; and that one request sees one snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import ClauseElement, delete, text, update
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+from app.catalog import sql
+from app.context import Context
+from app.keyset import PageRequest
+from app.market import sql as market
+from app.market.loaders import ListingsCount
+from app.relay import global_id
+from app.resources import Resources
+from app.tables import cpu, listing
+from tests.asking import data, execute
+from tests.conftest import add_cpu, counting
+
+ASYNCPG = dialect()  # type: ignore[no-untyped-call]
+
+ONE = global_id("CPU", 1)
+DOCUMENTS = {
+    # page, count, listings, their number, distribution
+    "list": (
+        """
+        { cpus(first: 200) { totalCount nodes {
+            name listingsCount priceTarget { good confidence } performanceValue { percentile }
+            listings(first: 3) { totalCount nodes { title adjustedPrice cpu { name } } }
+            priceDistribution { lo hi count }
+        } } }
+        """,
+        5,
+    ),
+    "list, plain": ("{ cpus(first: 200) { nodes { name cores priceTarget { good } } pageInfo { endCursor } } }", 1),
+    "list, counted": ("{ cpus { totalCount } }", 2),
+    # Two pages of listings are two statements, for all CPUs together; so are two resolutions of the histogram.
+    "list, two of each": (
+        """
+        { cpus(first: 200) { nodes {
+            a: listings(first: 3) { nodes { id } } b: listings(last: 2) { nodes { id } }
+            c: priceDistribution(bins: 5) { count } d: priceDistribution(bins: 6) { count }
+        } } }
+        """,
+        5,
+    ),
+    # one CPU, the same four edges
+    "detail": (
+        """
+        { cpu(slug: "cpu-1") { name listingsCount listings { totalCount nodes { title } } priceDistribution { hi } } }
+        """,
+        4,
+    ),
+    "detail by id": (f'{{ cpu(id: "{ONE}") {{ name priceTarget {{ good }} }} }}', 1),
+    "details": (f'{{ a: cpu(slug: "cpu-1") {{ id }} b: cpu(slug: "none") {{ id }} c: node(id: "{ONE}") {{ id }} }}', 2),
+    "statistics": ("{ statistics { total manufacturers sockets cores { min max } listings updatedAt } }", 1),
+}
+
+
+async def stock(resources: Resources, cpus: int, offers: int) -> None:
+    """Many CPUs, each with as many listings."""
+    async with resources.write() as tx:
+        await tx.execute(
+            text(
+                "INSERT INTO cpu (name, slug, manufacturer, cores, cpu_mark_multi) "
+                "SELECT 'CPU ' || lpad(n::text, 6, '0'), 'cpu-' || n, 'Maker', n % 64, n FROM generate_series(1, :n) n"
+            ),
+            {"n": cpus},
+        )
+        await tx.execute(
+            text(
+                "INSERT INTO listing (cpu_id, title, marketplace, condition, status, price, adjusted_price, offer_key, "
+                "seen_at) SELECT id, 'L', 'test', 'used', CASE WHEN n % 4 = 0 THEN 'sold' ELSE 'active' END, n, n, "
+                "int8send(id * 1000 + n), now() FROM cpu, generate_series(1, :n) n"
+            ),
+            {"n": offers},
+        )
+
+
+@pytest.mark.parametrize("parents", [1, 100])
+async def test_a_document_costs_the_same_for_any_number_of_cpus(resources: Resources, parents: int) -> None:
+    await stock(resources, parents, 8)
+    for name, (document, statements) in DOCUMENTS.items():
+        with counting(resources) as ran:
+            found = await data(resources, document)
+        assert ran.count == statements, (name, ran.texts)
+        if name == "list":
+            assert len(found["cpus"]["nodes"]) == parents
+            assert found["cpus"]["nodes"][-1]["listings"]["totalCount"] == 6
+            assert [len(each["listings"]["nodes"]) for each in found["cpus"]["nodes"]] == [3] * parents
+
+
+async def test_nodes_cost_one_statement_per_type(resources: Resources) -> None:
+    await stock(resources, 60, 1)
+    query = (
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on CPU { listingsCount } ... on Listing { cpu { id } } } }"
+    )
+    for number in (1, 60):
+        keys = range(1, number + 1)
+        ids = [global_id(name, key) for key in keys for name in ("CPU", "Listing", "Job")]
+        with counting(resources) as ran:
+            nodes = (await data(resources, query, ids=ids))["nodes"]
+        assert [node["id"] for node in nodes if node] == [each for each in ids if each != "Job" and "Sm9i" not in each]
+        assert ran.count == 4, "CPUs, listings, jobs, and how many listings each CPU has"
+
+
+@pytest.fixture
+async def planner(resources: Resources) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to a database of realistic size, analyzed."""
+    await stock(resources, 3000, 8)
+    connection = await asyncpg.connect(str(resources.settings.database_url))
+    await connection.execute("VACUUM ANALYZE")
+    yield connection
+    await connection.close()
+
+
+async def plan(planner: asyncpg.Connection, statement: ClauseElement, option: str = "") -> str:
+    """How PostgreSQL would run this statement."""
+    compiled: Any = statement.compile(dialect=ASYNCPG, compile_kwargs={"render_postcompile": True})
+    values = [compiled.params[name] for name in compiled.positiontup or ()]
+    rows = await planner.fetch(f"EXPLAIN (COSTS OFF{option}) {compiled}", *values)
+    return "\n".join(row[0] for row in rows)
+
+
+async def test_lists_and_details_use_their_indexes(planner: asyncpg.Connection) -> None:
+    """For the values at hand, and for the generic plan that a connection goes over to after some runs."""
+    by_name = sql.keyset([("NAME", False)])
+    cursor = by_name.cursor(row(name="CPU 001500", id=1500))
+    offer = market.CHEAPEST_FIRST.cursor(row(adjusted_price="5.00", id=5))
+    pages = {
+        "first": PageRequest(50),
+        "after": PageRequest(50, cursor),
+        "last": PageRequest(50, None, backward=True),
+        "before": PageRequest(50, cursor, backward=True),
+    }
+    listings = {"first": PageRequest(10), "after": PageRequest(10, offer)}
+    statements = {
+        **{f"page, {n}": (sql.page(sql.CpuFilter(), by_name, r), "cpu_name_id_idx") for n, r in pages.items()},
+        **{f"listings, {n}": (market.pages([5, 6, 7], r), "listing_active_idx") for n, r in listings.items()},
+        "listings, counted": (market.counts([5, 6, 7]), "listing_active_idx"),
+        "by slug": (sql.by_slug(["cpu-5"]), "cpu_slug_key"),
+        "by id": (sql.by_id([5]), "cpu_pkey"),
+    }
+    for name, (statement, index) in statements.items():
+        for option in ("", ", GENERIC_PLAN"):
+            found = await plan(planner, statement, option)
+            assert index in found, (name, option, found)
+            assert "Seq Scan on cpu" not in found, (name, option, found)
+            assert "Seq Scan on listing" not in found, (name, option, found)
+            # Nulls come last, so what follows a listing are two ranges of the index: sorted, but of one CPU only.
+            assert ("Sort" in found) == (name == "listings, after"), (name, option, found)
+
+
+async def test_the_distribution_uses_its_index(planner: asyncpg.Connection) -> None:
+    statement = market.DISTRIBUTION.bindparams(ids=[5, 6, 7], bins=10)
+    for option in ("", ", GENERIC_PLAN"):
+        assert "listing_active_idx" in await plan(planner, statement, option)
+
+
+def row(**values: object) -> Any:
+    """The part of a row that a cursor is made of."""
+    return SimpleNamespace(_mapping=values)
+
+
+async def test_all_statements_of_a_request_see_one_snapshot(resources: Resources) -> None:
+    key = await add_cpu(resources, "Before", [1, 2])
+    query = (
+        "{ cpus { totalCount nodes { name listingsCount listings { nodes { id } } } } statistics { total listings } }"
+    )
+    async with Context(resources) as context:
+        begun = await execute(context, "{ statistics { total } }")
+        await add_cpu(resources, "Another", [5])
+        async with resources.write() as tx:
+            await tx.execute(update(cpu).where(cpu.c.id == key).values(name="After"))
+            await tx.execute(delete(listing).where(listing.c.cpu_id == key))
+        rest = await execute(context, query)
+    assert begun.data == {"statistics": {"total": 1}}
+    assert rest.data is not None
+    assert rest.data["statistics"] == {"total": 1, "listings": 2}
+    assert rest.data["cpus"]["totalCount"] == 1
+    (only,) = rest.data["cpus"]["nodes"]
+    assert (only["name"], only["listingsCount"], len(only["listings"]["nodes"])) == ("Before", 2, 2)
+    now = await data(resources, query)
+    assert now["statistics"] == {"total": 2, "listings": 1}
+    assert [node["name"] for node in now["cpus"]["nodes"]] == ["After", "Another"]
+
+
+async def test_a_request_that_ends_early_leaves_no_snapshot_open(resources: Resources) -> None:
+    """An error that nulls the answer ends it while loaders are under way; they must not take a connection with them."""
+    await stock(resources, 5, 3)
+    query = (
+        "{ cpus { nodes { listings { totalCount nodes { id } } listingsCount priceDistribution(bins: 0) { lo } } } }"
+    )
+    for _ in range(resources.settings.database_pool_size * 2):
+        async with Context(resources) as context:
+            result = await execute(context, query)
+        assert result.data is None
+    async with Context(resources) as context:
+        late = asyncio.ensure_future(context.loader(ListingsCount).load(1))
+        await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="has ended"):
+        await late
+    assert resources.engine.pool.status().endswith("Current Checked out connections: 0")

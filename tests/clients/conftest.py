@@ -1,0 +1,28 @@
+"""What the clients' tests share: Node's packages, a catalogue, and what a client must see of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import tasks
+from app.relay import global_id
+from app.resources import Resources
+from app.tables import JobKind
+from tests.clients import node
+from tests.clients.node import Ask
+from tests.conftest import add_cpu
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packages() -> None:
+    """Installed once per run, and again only when the lock file changes."""
+    if node.MISSING is None:
+        node.install()
+
+
+@pytest.fixture
+async def page(resources: Resources) -> Ask:
+    """The page of a CPU whose good price is 150, the only one in the catalogue."""
+    number = await add_cpu(resources, "Intel Core i5-8500", [100, 200])
+    await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+    return Ask("CpuPage", {"id": global_id("CPU", number)})

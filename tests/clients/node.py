@@ -1,0 +1,180 @@
+"""Runs the scripts of this folder in Node, with the packages of package-lock.json."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.conftest import Api
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+MODULES = HERE / "node_modules"
+NODE = shutil.which("node")
+NPM = shutil.which("npm")
+OLDEST = 20
+INSTALL_SECONDS = 300
+SCRIPT_SECONDS = 60
+
+
+def _missing() -> str | None:
+    """Why the scripts cannot be run here; None when they can."""
+    if NODE is None or NPM is None:
+        return f"needs Node {OLDEST} or newer, with npm"
+    version = subprocess.run([NODE, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    found = re.match(r"v(\d+)", version)
+    if found is None or int(found[1]) < OLDEST:
+        return f"needs Node {OLDEST} or newer, this is {version}"
+    return None
+
+
+MISSING = _missing()
+needs_node = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
+
+
+def install() -> None:
+    """`npm ci`, unless what is there was installed from this very lock file."""
+    lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
+    stamp = MODULES / ".installed"
+    if stamp.exists() and stamp.read_text() == lock:
+        return
+    assert NPM is not None
+    command = [NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+    assert done.returncode == 0, f"npm ci failed:\n{done.stderr[-2000:]}"
+    stamp.write_text(lock)
+
+
+async def run(script: str, *arguments: str) -> bytes:
+    """What a script prints. Whatever it says beside that (a client's warning, say) fails the test."""
+    assert NODE is not None
+    process = await asyncio.create_subprocess_exec(
+        NODE, str(HERE / script), *arguments, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        output, errors = await asyncio.wait_for(process.communicate(), SCRIPT_SECONDS)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert (process.returncode, errors.decode()) == (0, ""), output.decode()
+    return output
+
+
+@dataclass(frozen=True)
+class Ask:
+    """An operation that a client is to run."""
+
+    name: str
+    variables: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request as a client sent it, and what came back: `cache` is X-Cache, `control` is Cache-Control."""
+
+    method: str
+    sends: list[str]
+    status: int
+    type: str | None
+    cache: str | None
+    control: str | None
+
+    @property
+    def brief(self) -> tuple[str, bool, int, str | None]:
+        """Method, whether the text was sent, status, X-Cache."""
+        return self.method, "query" in self.sends, self.status, self.cache
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a client made of one ask; `errors` as (code, message)."""
+
+    data: dict[str, Any] | None
+    errors: list[tuple[str | None, str]]
+    requests: list[Sent]
+
+    @property
+    def briefly(self) -> list[tuple[str, bool, int, str | None]]:
+        """Its requests, in short."""
+        return [sent.brief for sent in self.requests]
+
+    @property
+    def code(self) -> str | None:
+        """The code of its only error; there is no data."""
+        assert self.data is None
+        ((code, _),) = self.errors
+        return code
+
+
+async def client(script: str, api: Api, asks: Sequence[Ask], **options: Any) -> list[Seen]:
+    """Starts a client that runs these one after the other."""
+    given = {
+        "url": f"{api.url}/graphql",
+        "asks": [{"name": ask.name, "variables": ask.variables} for ask in asks],
+        **options,
+    }
+    results = orjson.loads(await run(script, orjson.dumps(given).decode()))
+    return [
+        Seen(
+            result["data"],
+            [(code, message) for code, message in result["errors"]],
+            [Sent(**sent) for sent in result["requests"]],
+        )
+        for result in results
+    ]
+
+
+def _plain(data: Any) -> Any:
+    """Without the type names that Apollo Client asks for."""
+    if isinstance(data, list):
+        return [_plain(item) for item in data]
+    if isinstance(data, dict):
+        return {name: _plain(value) for name, value in data.items() if name != "__typename"}
+    return data
+
+
+def has_page(seen: Seen, page: Ask) -> bool:
+    """Whether the client got the page of the CPU."""
+    price = {"good": 150.0, "sampleSize": 2}
+    cpu = {"id": page.variables["id"], "name": "Intel Core i5-8500", "priceTarget": price}
+    return (_plain(seen.data), seen.errors) == ({"cpu": cpu}, [])
+
+
+async def publish(api: Api, manifest: Path, name: str) -> None:
+    """`dealmark documents publish`, then waits until the running server has the news."""
+    environment = {**os.environ, "DATABASE_URL": api.settings.required_database_url}
+    command = ["-m", "app.cli", "documents", "publish", str(manifest), "--client", f"{name}@1.0.0"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    async with asyncio.timeout(5):
+        for document_id in _ids(manifest):
+            await _until_known(api, document_id)
+
+
+def _ids(manifest: Path) -> list[str]:
+    content = orjson.loads(manifest.read_bytes())
+    return [entry["id"] for entry in content["operations"]] if "operations" in content else list(content)
+
+
+async def _until_known(api: Api, document_id: str) -> None:
+    while True:
+        response = await api.http.get("/graphql", params={"documentId": document_id})
+        if response.status_code != 404:
+            return
+        await asyncio.sleep(0.02)

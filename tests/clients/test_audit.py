@@ -1,0 +1,17 @@
+"""The audit suite of GraphQL over HTTP, the npm package graphql-http."""
+
+from __future__ import annotations
+
+import orjson
+
+from tests.clients.node import needs_node, run
+from tests.conftest import Api
+
+AUDITS = 61
+
+
+@needs_node
+async def test_every_audit_passes(api: Api) -> None:
+    results = orjson.loads(await run("audit.mjs", f"{api.url}/graphql"))
+    assert len({result["id"] for result in results}) == len(results) == AUDITS
+    assert [result for result in results if result["status"] != "ok"] == []

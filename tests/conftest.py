@@ -1,0 +1,269 @@
+"""One PostgreSQL cluster and one Redis per run, both real; a database of its own, cloned from a template, per test."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import uvicorn
+from redis.asyncio import Redis
+from sqlalchemy import event
+from starlette.types import ASGIApp
+
+from app import migrations
+from app.context import Role
+from app.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.gateway.auth import mint
+from app.main import create_app
+from app.observability import configure_logging
+from app.resources import Resources, Tx
+from app.settings import Settings
+from app.tables import cpu, listing
+from jobs.worker import make_worker
+
+SECRET = "a secret that only the tests know, 32 bytes"
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+NUMBERS = count(1)
+
+needs_shared_data = pytest.mark.skipif(
+    not SHARED_DATA.exists(), reason="the real data sets (../shared/data) are not on this machine"
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs() -> None:
+    """Logs as they are in development: structlog's own default draws a picture for every exception, for seconds."""
+    configure_logging("console", "INFO", sys.stderr)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of our own."""
+    parser.addoption(
+        "--reads", type=int, default=5_000, help="how many answers the consistency of the cache is shown by"
+    )
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """URL of the run's cluster, with a migrated database `template` in it."""
+    # Not in pytest's own folder: as root another run would close that to PostgreSQL's account at any moment.
+    directory = Path(tempfile.mkdtemp(prefix="dealmark-test-"))
+    server = EmbeddedPostgres(directory, durable=False)
+    url = server.start()
+    try:
+        asyncio.run(_sql(url, "CREATE DATABASE template"))
+        migrations.upgrade(database_of(url, "template"))
+        yield url
+    finally:
+        server.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of the run's Redis."""
+    server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def database_url(cluster: str) -> Iterator[str]:
+    """A migrated, empty database."""
+    with database(cluster, template="template") as url:
+        yield url
+
+
+@pytest.fixture
+async def redis_url(redis_server: str) -> AsyncIterator[str]:
+    """An empty Redis; a test that leaves a job in the queue fails."""
+    redis = Redis.from_url(redis_server)
+    await redis.flushall()
+    yield redis_server
+    left = await redis.zcard("dealmark:queue")
+    await redis.aclose()
+    assert not left, "a job was left behind in the queue"
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings of this test, independent of the environment."""
+    return make_settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path, development=True)
+
+
+@pytest.fixture
+async def resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open resources on the test's own database."""
+    async with Resources.open(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def api(settings: Settings) -> AsyncIterator[Api]:
+    """The API behind a real server on a port of its own, in this event loop."""
+    async with serving(settings) as running:
+        yield running
+
+
+class Api:
+    """A client of a running API."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self.url = url
+        self.http = httpx.AsyncClient(base_url=url, timeout=30)
+        self.settings = settings
+
+    def token(self, role: Role) -> dict[str, str]:
+        """The header of somebody with this role."""
+        return {"authorization": f"Bearer {mint(self.settings, role, 'tester', timedelta(minutes=5))}"}
+
+    async def ask(self, query: str, role: Role | None = None, **variables: Any) -> dict[str, Any]:
+        """The whole response to a query by POST."""
+        headers = {} if role is None else self.token(role)
+        response = await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    async def data(self, query: str, role: Role | None = None, **variables: Any) -> dict[str, Any]:
+        """The data of a response that must have no errors."""
+        answer = await self.ask(query, role, **variables)
+        assert "errors" not in answer, answer["errors"]
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    async def error(self, query: str, role: Role | None = None, **variables: Any) -> tuple[str, str]:
+        """Code and message of a response that must have one error."""
+        answer = await self.ask(query, role, **variables)
+        (error,) = answer["errors"]
+        return error["extensions"]["code"], error["message"]
+
+
+@asynccontextmanager
+async def serving(settings: Settings, app: ASGIApp | None = None) -> AsyncIterator[Api]:
+    """Runs the API, or this application in its place, while the block runs."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app or create_app(settings), host="127.0.0.1", port=0, log_config=None, lifespan="on", proxy_headers=False
+        )
+    )
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        if task.done():
+            task.result()
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    running = Api(f"http://127.0.0.1:{port}", settings)
+    try:
+        yield running
+    finally:
+        await running.http.aclose()
+        server.should_exit = True
+        await task
+
+
+async def work_off(resources: Resources) -> None:
+    """Runs a real arq worker in burst mode until the queue is empty."""
+    worker = make_worker(resources, burst=True)
+    await worker.async_run()
+
+
+async def add_cpu(resources: Resources, name: str, prices: Sequence[float | str] = (), **columns: Any) -> int:
+    """A CPU with active listings at these adjusted prices; its id."""
+    async with resources.write() as tx:
+        values = {"name": name, "slug": name.lower().replace(" ", "-"), "manufacturer": name.split()[0], **columns}
+        cpu_id = int(await tx.scalar(cpu.insert().values(values).returning(cpu.c.id)))
+        for price in prices:
+            await add_listing(tx, cpu_id, price)
+    return cpu_id
+
+
+async def add_listing(tx: Tx, cpu_id: int | None, price: float | str | None, **columns: Any) -> int:
+    """A listing; active and used unless told otherwise."""
+    number = next(NUMBERS)
+    amount = None if price is None else Decimal(str(price))
+    values = {
+        "cpu_id": cpu_id,
+        "title": f"Listing {number}",
+        "marketplace": "test",
+        "condition": "used",
+        "status": "active",
+        "price": amount,
+        "adjusted_price": amount,
+        "offer_key": number.to_bytes(8),
+        "seen_at": datetime.now(UTC),
+        **columns,
+    }
+    return int(await tx.scalar(listing.insert().values(values).returning(listing.c.id)))
+
+
+@dataclass
+class Statements:
+    """The SQL statements that an engine ran (BEGIN and COMMIT are no statements here)."""
+
+    texts: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self.texts)
+
+
+@contextmanager
+def counting(resources: Resources) -> Iterator[Statements]:
+    """Counts the statements run within."""
+    seen = Statements()
+
+    def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.texts.append(statement)
+
+    engine = resources.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", record)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", record)
+
+
+@contextmanager
+def database(cluster: str, template: str = "template0") -> Iterator[str]:
+    """A database that exists while the block runs."""
+    name = f"test_{next(NUMBERS)}"
+    asyncio.run(_sql(cluster, f'CREATE DATABASE {name} TEMPLATE "{template}"'))
+    try:
+        yield database_of(cluster, name)
+    finally:
+        asyncio.run(_sql(cluster, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def database_of(cluster: str, name: str) -> str:
+    """The URL of a database in the cluster."""
+    return cluster.replace("/postgres?", f"/{name}?")
+
+
+def make_settings(**values: Any) -> Settings:
+    """Settings with these values and the tests' secret."""
+    return Settings(**{"jwt_secret": SECRET, **values})
+
+
+async def _sql(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,256 @@
+"""Publications reach servers that run; registrations are bounded; uses are counted."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy import text
+
+from app.errors import Unavailable
+from app.gateway import document_sql, publishing, registry, uses
+from app.gateway.documents import content_id
+from app.gateway.registry import Registry, shipped
+from app.resources import Resources
+from app.settings import Settings
+from tests.asking import SCHEMA
+from tests.conftest import Api, serving
+from tests.documents.test_resolution import NOT_IN_LIST, apq, get, mode, post, refused
+from tests.documents.texts import NAMES, NAMES_ID, TOTAL, TOTAL_HASH, TOTAL_ID, publish
+from tests.gateway.servers import closed_port
+from tests.work.rows import eventually
+
+
+async def is_served(api: Api, document_id: str) -> bool:
+    return (await get(api, documentId=document_id)).status_code == 200
+
+
+async def both(one: Api, two: Api, document_id: str, served: bool) -> bool:
+    return [await is_served(api, document_id) for api in (one, two)] == [served, served]
+
+
+async def used(resources: Resources) -> dict[str, int]:
+    """Id -> hits, as they are written down."""
+    async with resources.read() as session:
+        return {key: use.hits for key, use in (await document_sql.uses(session)).items()}
+
+
+async def test_publications_reach_running_servers(settings: Settings, resources: Resources) -> None:
+    async with serving(mode(settings, "required")) as one, serving(mode(settings, "required")) as two:
+        assert await both(one, two, TOTAL_ID, served=False)
+        await publish(resources, TOTAL)
+        await eventually(lambda: both(one, two, TOTAL_ID, served=True), seconds=1)
+        await publishing.retire(resources, [TOTAL_ID])
+        await eventually(lambda: both(one, two, TOTAL_ID, served=False), seconds=1)
+        await publish(resources, TOTAL)
+        await eventually(lambda: both(one, two, TOTAL_ID, served=True), seconds=1)
+
+
+async def test_nothing_is_read_without_a_publication(settings: Settings, resources: Resources) -> None:
+    """Not by polling: what gets into the table without news of it is not seen."""
+    async with serving(mode(settings, "required")) as api:
+        async with resources.write() as tx:
+            await tx.execute(text("INSERT INTO document (id, text) VALUES ('quiet', :text)"), {"text": TOTAL})
+        await asyncio.sleep(1.5)
+        assert not await is_served(api, "quiet")
+        await publish(resources, NAMES)
+        await eventually(lambda: is_served(api, "quiet"), seconds=1)
+
+
+async def test_a_retired_document_is_not_answered_from_memory(settings: Settings, resources: Resources) -> None:
+    await publish(resources, TOTAL)
+    async with serving(mode(settings, "required")) as api:
+        for _ in range(3):
+            response = await get(api, documentId=TOTAL_ID)
+        assert response.headers["x-cache"] == "HIT-L1"
+        await publishing.retire(resources, [TOTAL_ID])
+
+        async def refuses() -> bool:
+            return (await get(api, documentId=TOTAL_ID)).status_code == 404
+
+        await eventually(refuses, seconds=1)
+        assert refused(await get(api, documentId=TOTAL_ID)) == NOT_IN_LIST
+
+
+async def test_a_publication_that_fails_reaches_nobody(settings: Settings, resources: Resources) -> None:
+    await publish(resources, ("taken", TOTAL))
+    async with serving(mode(settings, "required")) as api:
+        with pytest.raises(Exception, match="taken is published with another text"):
+            await publish(resources, NAMES, ("taken", NAMES))
+        await asyncio.sleep(0.3)
+        assert not await is_served(api, NAMES_ID)
+
+
+async def test_two_publications_of_one_id_at_a_time(resources: Resources) -> None:
+    """One of them wins, the other is told."""
+    for number in range(5):
+        ids = [f"{number}-{each}" for each in range(20)]
+        results = await asyncio.gather(
+            publish(resources, *((each, TOTAL) for each in ids)),
+            publish(resources, *((each, NAMES) for each in reversed(ids))),
+            return_exceptions=True,
+        )
+        assert sorted(type(result).__name__ for result in results) == ["BadInput", "list"]
+    async with resources.read() as session:
+        assert len(await document_sql.active(session)) == 100
+
+
+async def test_many_writers_do_not_lock_each_other_out(resources: Resources) -> None:
+    """Whatever order they come in: publications of the same documents, and processes that write down uses."""
+    ids = [f"{number:04}" for number in range(3_000)]
+    now = datetime.now(UTC)
+
+    async def write(order: list[str]) -> None:
+        async with resources.write() as tx:
+            await document_sql.publish(
+                tx, [document_sql.Publication(each, TOTAL, "Total", "web") for each in order], "1"
+            )
+        async with resources.write() as tx:
+            await document_sql.record_uses(tx, {each: document_sql.Use(1, now, now) for each in order})
+
+    for _ in range(3):
+        await asyncio.gather(write(ids), write(ids[::-1]), write(ids))
+    assert await used(resources) == dict.fromkeys(ids, 9)
+
+
+async def test_a_server_that_starts_without_its_database(settings: Settings) -> None:
+    """What is published is not known, which is not the same as not published."""
+    settings = mode(settings, "required", database_url=f"postgresql://nobody@127.0.0.1:{closed_port()}/none")
+    async with serving(settings) as api:
+        status, code, message = refused(await post(api, documentId=TOTAL_ID))
+        assert (status, code) == (503, "SERVICE_UNAVAILABLE")
+        assert message == "Which documents are published is not known yet; try again in a moment."
+
+
+async def test_the_first_request_of_a_server_finds_what_is_published(settings: Settings, resources: Resources) -> None:
+    await publish(resources, TOTAL)
+    for _ in range(3):
+        async with serving(mode(settings, "required")) as api:
+            assert await is_served(api, TOTAL_ID)
+
+
+async def test_documents_are_parsed_once(resources: Resources) -> None:
+    documents = Registry(resources, SCHEMA._schema)
+    with pytest.raises(Unavailable):
+        documents.find(TOTAL_ID)
+    await publish(resources, TOTAL, NAMES)
+    await documents.load()
+    first = documents.find(TOTAL_ID)
+    assert first is not None
+    assert documents.find(TOTAL_ID) is first
+    await publish(resources, ("other", NAMES))
+    await documents.load()
+    assert documents.find(TOTAL_ID) is first, "another publication is none of its business"
+    assert documents.find("CpuList") is documents.find(content_id(shipped()["CpuList"]))
+    given = documents.from_text("{ __typename }")
+    assert documents.from_text("{ __typename }") is given
+
+
+async def test_registrations_are_bounded(resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that was asked for longest ago goes first, wherever it was asked for."""
+    assert registry.APQ_ENTRIES == 5_000
+    monkeypatch.setattr(registry, "APQ_ENTRIES", 4)
+    monkeypatch.setattr(registry, "READY_TEXTS", 2)
+    documents = Registry(resources, SCHEMA._schema)
+    texts = [f"query Q{number} {{ __typename }}" for number in range(7)]
+    digests = [hashlib.sha256(each.encode()).hexdigest() for each in texts]
+    for digest, each in zip(digests[:4], texts[:4], strict=True):
+        await documents.register(digest, each)
+    elsewhere = Registry(resources, SCHEMA._schema)
+    assert await elsewhere.registered(digests[0]) is not None
+    for digest, each in zip(digests[4:], texts[4:], strict=True):
+        await documents.register(digest, each)
+    fresh = Registry(resources, SCHEMA._schema)
+    found = [await fresh.registered(digest) is not None for digest in digests]
+    assert found == [True, False, False, False, True, True, True]
+    redis = Redis.from_url(redis_url)
+    assert await redis.zcard("dealmark:apq") == 4
+    assert len(await redis.keys("dealmark:apq:*")) == 4
+    assert len(documents._given) == 2
+    await redis.aclose()
+
+
+async def test_registrations_expire(resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "APQ_SECONDS", 1)
+    documents = Registry(resources, SCHEMA._schema)
+    await documents.register(TOTAL_HASH, TOTAL)
+    await asyncio.sleep(1.2)
+    assert await Registry(resources, SCHEMA._schema).registered(TOTAL_HASH) is None
+    redis = Redis.from_url(redis_url)
+    assert await redis.keys("dealmark:apq*") == []
+    await redis.aclose()
+
+
+async def test_uses_are_counted_from_every_path(
+    settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made, kept, from memory by the bytes of the request, by POST, mutations; of what is published or shipped."""
+    monkeypatch.setattr(uses, "FLUSH_SECONDS", 0.2)
+    began = datetime.now(UTC)
+    await publish(resources, TOTAL, ("old", NAMES))
+    statistics = content_id(shipped()["Statistics"])
+    recalculate = content_id(shipped()["RecalculateMetrics"])
+    async with serving(mode(settings, "open")) as api:
+        for _ in range(7):
+            response = await get(api, documentId=TOTAL_ID)
+        assert response.headers["x-cache"] == "HIT-L1"
+        await post(api, documentId=TOTAL_ID)
+        await post(api, extensions=apq(TOTAL_HASH))
+        await post(api, query=TOTAL)
+        await get(api, "/graphql/Statistics")
+        await post(api, documentId=recalculate)
+        await post(api, query="{ __typename }")
+        await eventually(lambda: _hits(resources, {TOTAL_ID: 10, statistics: 1, recalculate: 1}), seconds=2)
+        await get(api, documentId=TOTAL_ID)
+        await eventually(lambda: _hits(resources, {TOTAL_ID: 11, statistics: 1, recalculate: 1}), seconds=2)
+    async with resources.read() as session:
+        use = (await document_sql.uses(session))[TOTAL_ID]
+    assert began <= use.first < use.last <= began + timedelta(seconds=10)
+    found = {each.id: each.use for each in await publishing.known(resources, SCHEMA._schema)}
+    assert found[TOTAL_ID] == use
+    assert found["old"] is None
+
+
+async def _hits(resources: Resources, expected: dict[str, int]) -> bool:
+    return await used(resources) == expected
+
+
+async def test_uses_are_written_down_at_the_end(settings: Settings, resources: Resources) -> None:
+    await publish(resources, TOTAL)
+    async with serving(mode(settings, "required")) as one, serving(mode(settings, "required")) as two:
+        for _ in range(5):
+            await get(one, documentId=TOTAL_ID)
+            await get(two, documentId=TOTAL_ID)
+        assert await used(resources) == {}
+    assert await used(resources) == {TOTAL_ID: 10}
+
+
+async def test_uses_wait_for_the_database(resources: Resources) -> None:
+    documents = Registry(resources, SCHEMA._schema)
+    await publish(resources, TOTAL)
+    await documents.load()
+    document = documents.find(TOTAL_ID)
+    assert document is not None
+    documents.hit(document, 3)
+    async with resources.write() as tx:
+        await tx.execute(text("ALTER TABLE document_use RENAME TO gone"))
+    await documents.uses.flush({TOTAL_ID})
+    documents.hit(document)
+    async with resources.write() as tx:
+        await tx.execute(text("ALTER TABLE gone RENAME TO document_use"))
+    await documents.uses.flush({TOTAL_ID})
+    assert await used(resources) == {TOTAL_ID: 4}
+
+
+async def test_a_hit_costs_next_to_nothing(resources: Resources) -> None:
+    """It is counted in memory; thousands of statements a second would be the price of the other way."""
+    documents = Registry(resources, SCHEMA._schema)
+    document = documents.from_text("{ __typename }")
+    began = time.perf_counter()
+    for _ in range(10_000):
+        documents.hit(document)
+    assert time.perf_counter() - began < 1

@@ -1,0 +1,107 @@
+"""Every mutation for every role, by every way in; and nothing has changed where it was denied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy import text
+
+from app.context import Role
+from app.resources import Resources
+from app.tables import metadata
+from tests.asking import SCHEMA
+from tests.conftest import Api, add_cpu
+from tests.gateway.clients import socket, streaming
+
+# Who may. What is not here fails: so nobody adds a mutation, or opens one, by accident.
+LEAST = {"recalculateMetrics": Role.ADMIN}
+ROLES = [None, *Role]
+
+
+def mutations() -> dict[str, Any]:
+    """Name to GraphQL field."""
+    kind: Any = SCHEMA._schema.mutation_type
+    return dict(kind.fields)
+
+
+def asking(name: str) -> str:
+    """The mutation with what arguments it needs, and as little of its payload as possible."""
+    field = mutations()[name]
+    assert all(argument.default_value is not ... for argument in field.args.values())
+    required = [name for name, argument in field.args.items() if str(argument.type).endswith("!")]
+    assert not required, "give them values here"
+    return f"mutation {{ {name} {{ __typename }} }}"
+
+
+async def everything(resources: Resources) -> dict[str, Any]:
+    """What there is: each table's rows, and what Redis holds."""
+    async with resources.read() as session:
+        rows = {
+            name: await session.scalar(text(f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {name} AS t"))
+            for name in metadata.tables
+        }
+    redis = Redis.from_url(resources.settings.required_redis_url)
+    rows["redis"] = sorted(await redis.keys("*"))
+    await redis.aclose()
+    return rows
+
+
+def test_every_mutation_has_a_least_role() -> None:
+    declared = {
+        name: [permission.role for permission in field.extensions["strawberry-definition"].permission_classes]
+        for name, field in mutations().items()
+    }
+    assert declared == {name: [role] for name, role in LEAST.items()}
+
+
+def test_queries_and_subscriptions_are_for_all() -> None:
+    for kind in (SCHEMA._schema.query_type, SCHEMA._schema.subscription_type):
+        assert kind is not None
+        for field in kind.fields.values():
+            assert not field.extensions["strawberry-definition"].permission_classes
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", LEAST)
+async def test_the_matrix(api: Api, resources: Resources, name: str, role: Role | None) -> None:
+    await add_cpu(resources, "CPU", [1, 2])
+    headers = {} if role is None else api.token(role)
+    before = await everything(resources)
+    allowed = role is not None and role >= LEAST[name]
+    for way in (by_post, by_events, by_socket):
+        answer = await way(api, asking(name), headers)
+        codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
+        if allowed:
+            assert codes == [], way
+            continue
+        assert answer["data"] is None
+        assert codes == ["UNAUTHENTICATED" if role is None else "FORBIDDEN"], way
+        assert await everything(resources) == before, f"{way} changed something"
+    assert (await everything(resources) != before) == allowed
+    await resources.queue.redis.flushall()
+
+
+async def by_post(api: Api, query: str, headers: dict[str, str]) -> dict[str, Any]:
+    response = await api.http.post("/graphql", json={"query": query}, headers=headers)
+    assert response.headers["cache-control"] == "private, no-store"
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+async def by_events(api: Api, query: str, headers: dict[str, str]) -> dict[str, Any]:
+    api.http.headers.update(headers)
+    try:
+        async with streaming(api, query) as events:
+            (_, answer), _ = await events.rest()
+    finally:
+        api.http.headers.pop("authorization", None)
+    found: dict[str, Any] = answer
+    return found
+
+
+async def by_socket(api: Api, query: str, headers: dict[str, str]) -> dict[str, Any]:
+    async with socket(api, dict(headers)) as client:
+        await client.receive()
+        return await client.one(query)

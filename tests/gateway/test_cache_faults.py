@@ -1,0 +1,276 @@
+"""What the cache does while Redis, PostgreSQL or the connection for news is away, and that it recovers by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+import psutil
+import pytest
+from structlog.testing import capture_logs
+
+from app import changes, migrations
+from app.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.gateway import breaker
+from app.gateway.gateway import Gateway
+from app.resources import Resources
+from app.settings import Settings
+from app.tables import Domain
+from tests.conftest import Api, add_cpu, make_settings, serving
+from tests.gateway.caching import CPUS, TOTAL, cached, change, get, known, listening, serving_on
+from tests.gateway.test_http import the_error
+from tests.work.rows import eventually
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """For servers of the test's own: short, and open to PostgreSQL's account."""
+    with tempfile.TemporaryDirectory(prefix="dealmark-test-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@asynccontextmanager
+async def with_redis(settings: Settings, folder: Path) -> AsyncIterator[tuple[EmbeddedRedis, Api, Resources]]:
+    """The API with a Redis of its own."""
+    redis = EmbeddedRedis(folder / "redis")
+    own = settings.model_copy(update={"redis_url": redis.start()})
+    try:
+        async with Resources.open(own) as resources, serving_on(resources) as (api, _):
+            yield redis, api, resources
+    finally:
+        redis.stop()
+
+
+async def timed(api: Api, query: str, number: int) -> tuple[float, httpx.Response]:
+    """Seconds that a query that memory does not have takes, and the response."""
+    began = time.monotonic()
+    response = await get(api, query, n=number)
+    return time.monotonic() - began, response
+
+
+async def test_redis_that_is_stopped(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "TIMEOUT_SECONDS", 1.0)
+    async with with_redis(settings, folder) as (redis, api, resources):
+        await add_cpu(resources, "AMD One")
+        assert await cached(api, CPUS, n=1) == "MISS"
+        await asyncio.to_thread(redis.stop)
+        for number in range(1, 20):
+            seconds, response = await timed(api, CPUS, number)
+            assert response.json()["data"]["cpus"]["totalCount"] == 1
+            assert response.headers["x-cache"] == "HIT-L1" if number == 1 else "MISS"
+            assert await cached(api, CPUS, n=number) == "HIT-L1"
+            assert seconds < breaker.TIMEOUT_SECONDS
+        await asyncio.to_thread(redis.start)
+        await kept_in_redis(api, resources)
+
+
+async def kept_in_redis(api: Api, resources: Resources) -> None:
+    """Once answers find their way there again. Each request asks for something new."""
+    asked = iter(range(50, 200))
+
+    async def look() -> bool:
+        await get(api, CPUS, n=next(asked))
+        return bool([key async for key in resources.queue.redis.scan_iter(b"dealmark:answer:*")])
+
+    await eventually(look)
+
+
+async def test_redis_that_hangs_costs_one_request_a_moment(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request waits, however long it lasts; those after it do not, even when it is asked again."""
+    monkeypatch.setattr(breaker, "TIMEOUT_SECONDS", 0.8)
+    async with with_redis(settings, folder) as (redis, api, resources):
+        await add_cpu(resources, "AMD One")
+        await known(api, CPUS)
+        pid = redis._pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with capture_logs() as logged:
+                first, response = await timed(api, CPUS, 1)
+                assert response.headers["x-cache"] == "MISS"
+                assert breaker.TIMEOUT_SECONDS <= first < breaker.TIMEOUT_SECONDS * 2.5
+                slowest, number = 0.0, 2
+                until = time.monotonic() + 2.5 * breaker.OPEN_SECONDS
+                while time.monotonic() < until:
+                    seconds, response = await timed(api, CPUS, number)
+                    assert (response.status_code, response.headers["x-cache"]) == (200, "MISS")
+                    slowest, number = max(slowest, seconds), number + 1
+                    await asyncio.sleep(0.02)
+            assert number > 20
+            assert slowest < breaker.TIMEOUT_SECONDS
+            assert [line["event"] for line in logged if line["event"].startswith("breaker")] == ["breaker.opened"]
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await kept_in_redis(api, resources)
+
+
+async def test_news_lost_and_nothing_else(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that is kept is given: it could have changed meanwhile, and has."""
+    monkeypatch.setattr(changes, "RETRY_SECONDS", 0.5)
+    async with serving_on(resources) as (api, _):
+        await add_cpu(resources, "CPU 0")
+        for number in range(1, 4):
+            assert await cached(api, CPUS) == "MISS"
+            assert await cached(api, CPUS) == "HIT-L1"
+            connection = await asyncpg.connect(resources.settings.database_url)
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND query = 'SELECT 1'"
+            )
+            await connection.close()
+            await listening(resources, now=False)
+            await add_cpu(resources, f"CPU {number}")
+            async with resources.write() as tx:
+                tx.touch(Domain.CATALOG)
+            response = await get(api, CPUS)
+            assert response.headers["x-cache"] == "BYPASS"
+            assert response.headers["cache-control"] == "private, no-store"
+            assert "etag" not in response.headers
+            assert response.json()["data"]["cpus"]["totalCount"] == number + 1
+            await listening(resources)
+
+
+async def test_pooled_connections_that_were_ended_cost_nobody_an_answer(resources: Resources) -> None:
+    """As after a restart that nobody noticed."""
+    async with serving_on(resources) as (api, _):
+        await asyncio.gather(*(get(api, CPUS, n=number) for number in range(1, 6)))
+        connection = await asyncpg.connect(resources.settings.database_url)
+        ended = await connection.fetchval(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND query <> 'SELECT 1'"
+        )
+        await connection.close()
+        assert ended > 1
+        answers = await asyncio.gather(*(get(api, CPUS, n=number) for number in range(6, 12)))
+        assert {response.headers["x-cache"] for response in answers} == {"MISS"}
+
+
+@asynccontextmanager
+async def with_postgres(
+    redis_url: str, folder: Path, **values: object
+) -> AsyncIterator[tuple[EmbeddedPostgres, Api, Resources, Gateway]]:
+    """The API with a PostgreSQL of its own."""
+    postgres = EmbeddedPostgres(folder, durable=False)
+    url = await asyncio.to_thread(postgres.start)
+    try:
+        await asyncio.to_thread(migrations.upgrade, url)
+        settings = make_settings(database_url=url, redis_url=redis_url, development=True, **values)
+        async with Resources.open(settings) as resources, serving_on(resources) as (api, gateway):
+            yield postgres, api, resources, gateway
+    finally:
+        await asyncio.to_thread(postgres.stop)
+
+
+async def refused(api: Api, query: str) -> None:
+    """One clear error, at once."""
+    began = time.monotonic()
+    response = await get(api, query)
+    assert time.monotonic() - began < 1
+    assert the_error(response, 503)["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
+    assert int(response.headers["retry-after"]) > 0
+
+
+async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked before goes on, and says that it may be old; the rest is refused; grace ends; all by itself."""
+    monkeypatch.setattr(changes, "RETRY_SECONDS", 0.2)
+    async with with_postgres(redis_url, folder, stale_grace_seconds=2.0) as (postgres, api, resources, gateway):
+        await add_cpu(resources, "AMD One")
+        await known(api, TOTAL)
+        right = await get(api, CPUS)
+        assert await cached(api, CPUS) == "HIT-L1"
+        await asyncio.to_thread(postgres.stop)
+        await listening(resources, now=False)
+        lost = time.monotonic()
+        for headers in ({}, {"if-none-match": right.headers["etag"]}):
+            response = await get(api, CPUS, headers)
+            assert (response.status_code, response.content) == (200, right.content)
+            assert response.headers["x-cache"] == "STALE"
+            assert response.headers["warning"] == '110 - "Response is Stale"'
+            assert response.headers["cache-control"] == "private, no-store"
+            assert int(response.headers["age"]) >= 0
+            assert "etag" not in response.headers
+        await refused(api, TOTAL)
+        await refused(api, CPUS.replace("50", "7"))
+        await asyncio.sleep(max(0.0, lost + 2.2 - time.monotonic()))
+        await refused(api, CPUS)
+        await asyncio.to_thread(postgres.start)
+        await listening(resources)
+        assert await cached(api, CPUS) == "HIT-L1", "nothing has changed"
+        assert await cached(api, TOTAL) == "MISS"
+        await change(resources, Domain.CATALOG, sql="UPDATE cpu SET name = 'AMD Two'")
+        assert "AMD Two" in (await get(api, CPUS)).text
+        assert gateway.responses._flights == {}
+
+
+async def test_postgresql_that_hangs(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes connections and answers nothing. Those who ask for what is kept wait once, the others are refused."""
+    monkeypatch.setattr(changes, "PING_SECONDS", 0.3)
+    async with with_postgres(redis_url, folder, request_seconds=3.0) as (postgres, api, resources, _):
+        await add_cpu(resources, "AMD One")
+        await known(api, TOTAL)
+        right = await get(api, CPUS)
+        pids = [process.pid for process in _family(postgres._pid())]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            await listening(resources, now=False)
+            first = await get(api, CPUS)
+            assert (first.headers["x-cache"], first.content) == ("STALE", right.content)
+            began = time.monotonic()
+            assert {(await get(api, CPUS)).headers["x-cache"] for _ in range(5)} == {"STALE"}
+            assert time.monotonic() - began < 0.5, "it is not asked each time"
+            response = await get(api, TOTAL)
+            assert the_error(response, 503)["extensions"]["code"] in {"DEADLINE_EXCEEDED", "SERVICE_UNAVAILABLE"}
+            assert time.monotonic() - began < 8
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        await listening(resources)
+        assert (await eventually(lambda: _answers(api, TOTAL))) == "MISS"
+
+
+def _family(pid: int | None) -> list[psutil.Process]:
+    assert pid is not None
+    parent = psutil.Process(pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+async def _answers(api: Api, query: str) -> str | None:
+    response = await get(api, query)
+    return response.headers["x-cache"] if response.status_code == 200 else None
+
+
+async def test_neither_redis_nor_postgresql_at_the_start(folder: Path) -> None:
+    """It starts, says what is missing, and serves once they are there."""
+    redis, postgres = EmbeddedRedis(folder / "redis"), EmbeddedPostgres(folder / "postgres", durable=False)
+    redis_url, url = redis.start(), await asyncio.to_thread(postgres.start)
+    await asyncio.to_thread(migrations.upgrade, url)
+    await asyncio.to_thread(postgres.stop)
+    await asyncio.to_thread(redis.stop)
+    settings = make_settings(database_url=url, redis_url=redis_url, development=True)
+    try:
+        async with serving(settings) as api:
+            response = await api.http.get("/graphql", params={"query": "{ statistics { total } }"})
+            assert the_error(response, 503)["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
+            assert (await api.http.get("/health")).status_code == 200
+            await asyncio.to_thread(postgres.start)
+            await asyncio.to_thread(redis.start)
+            await eventually(lambda: _answers(api, TOTAL))
+            await eventually(lambda: _from_memory(api))
+    finally:
+        await asyncio.to_thread(postgres.stop)
+        await asyncio.to_thread(redis.stop)
+
+
+async def _from_memory(api: Api) -> bool:
+    return (await get(api, TOTAL)).headers["x-cache"] == "HIT-L1"

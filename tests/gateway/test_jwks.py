@@ -1,0 +1,173 @@
+"""Bearer tokens signed with published keys: rotation, and key servers that are away or talk junk."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from app.context import Role, Viewer
+from app.errors import Unauthenticated, Unavailable
+from app.gateway import auth
+from app.gateway.auth import Authenticator
+from app.settings import Settings
+from tests.conftest import SECRET, make_settings
+from tests.gateway.servers import KeyServer, key_server
+from tests.gateway.tokens import GOOD, NOW, forged, refused, signed, viewer
+
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+
+
+def jwk(key: Any, kid: str | None, **more: Any) -> dict[str, Any]:
+    """The public half, as a key server publishes it."""
+    algorithm: Any = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
+    return {**algorithm.to_jwk(key.public_key(), as_dict=True), **({} if kid is None else {"kid": kid}), **more}
+
+
+def with_keys(keys: KeyServer) -> Settings:
+    """Settings that trust this server; the secret must not help then."""
+    return make_settings(jwt_jwks_url=keys.url)
+
+
+async def test_tokens_signed_with_published_keys() -> None:
+    async with key_server({"keys": [jwk(RSA, "r", use="sig", alg="RS256"), jwk(EC, "e")]}) as keys:
+        authenticator = Authenticator(with_keys(keys))
+        for token in (signed(GOOD, RSA, "RS256", kid="r"), signed(GOOD, EC, "ES256", kid="e")):
+            assert await authenticator.viewer(f"Bearer {token}") == Viewer("me", Role.ADMIN)
+        assert keys.requests == 1, "fetched once"
+        expired = signed({**GOOD, "exp": NOW - 60}, EC, "ES256", kid="e")
+        with pytest.raises(Unauthenticated, match="expired"):
+            await authenticator.viewer(f"Bearer {expired}")
+
+
+async def test_a_key_without_an_id_is_for_tokens_without_one() -> None:
+    async with key_server({"keys": [jwk(EC, None)]}) as keys:
+        assert (await viewer(with_keys(keys), signed(GOOD, EC, "ES256"))).role is Role.ADMIN
+        assert "not known here" in await refused(with_keys(keys), signed(GOOD, EC, "ES256", kid="e"))
+
+
+async def test_the_algorithm_is_the_keys_and_never_the_tokens() -> None:
+    """The classic: an HMAC whose secret is the public key, which everybody knows."""
+    published = jwk(RSA, "r")
+    pem = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    header = {"alg": "HS256", "typ": "JWT", "kid": "r"}
+    async with key_server({"keys": [published, jwk(EC, "e")]}) as keys:
+        for secret in (pem, json.dumps(published).encode(), published["n"].encode()):
+            unsigned = forged(header, GOOD).rpartition(".")[0]
+            signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(
+                unsigned.encode(), secret
+            )
+            assert "alg" in await refused(with_keys(keys), forged(header, GOOD, signature))
+        assert "alg" in await refused(with_keys(keys), forged({"alg": "none", "kid": "r"}, GOOD))
+        assert "alg" in await refused(with_keys(keys), signed(GOOD, RSA, "RS512", kid="r"))
+        assert "alg" in await refused(with_keys(keys), signed(GOOD, EC, "ES256", kid="r"))
+        assert "Signature" in await refused(
+            with_keys(keys), signed(GOOD, ec.generate_private_key(ec.SECP256R1()), "ES256", kid="e")
+        )
+        assert "not known here" in await refused(with_keys(keys), signed(GOOD)), "the secret does not count any more"
+
+
+async def test_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is not known is looked for, but not more often than every few seconds, whoever asks."""
+    new = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    old_token, new_token = signed(GOOD, RSA, "RS256", kid="1"), signed(GOOD, new, "RS256", kid="2")
+    async with key_server({"keys": [jwk(RSA, "1")]}) as keys:
+        authenticator = Authenticator(with_keys(keys))
+        assert (await authenticator.viewer(f"Bearer {old_token}")).role is Role.ADMIN
+        keys.document = {"keys": [jwk(new, "2")]}
+        for _ in range(3):
+            with pytest.raises(Unauthenticated, match="not known here"):
+                await authenticator.viewer(f"Bearer {new_token}")
+        assert keys.requests == 1
+        monkeypatch.setattr(auth, "LEAST_REFRESH_SECONDS", 0)
+        assert (await authenticator.viewer(f"Bearer {new_token}")).role is Role.ADMIN
+        with pytest.raises(Unauthenticated, match="not known here"):
+            await authenticator.viewer(f"Bearer {old_token}")
+        assert keys.requests == 3
+
+
+async def test_known_keys_are_refreshed_in_time_and_kept_while_the_server_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    token = f"Bearer {signed(GOOD, EC, 'ES256', kid='e')}"
+    unknown = f"Bearer {signed(GOOD, EC, 'ES256', kid='f')}"
+    monkeypatch.setattr(auth, "LEAST_REFRESH_SECONDS", -1)
+    async with key_server({"keys": [jwk(EC, "e")]}) as keys:
+        authenticator = Authenticator(with_keys(keys))
+        await authenticator.viewer(token)
+        await authenticator.viewer(token)
+        assert keys.requests == 1
+        monkeypatch.setattr(auth, "REFRESH_SECONDS", -1)
+        await authenticator.viewer(token)
+        assert keys.requests == 2
+        keys.silent = True
+        assert (await authenticator.viewer(token)).role is Role.ADMIN
+        with pytest.raises(Unavailable):
+            await authenticator.viewer(unknown)
+        assert keys.requests == 4
+        keys.silent = False
+        with pytest.raises(Unauthenticated, match="not known here"):
+            await authenticator.viewer(unknown)
+
+
+async def test_a_server_that_is_away_is_not_asked_by_every_request() -> None:
+    async with key_server(None) as keys:
+        keys.silent = True
+        authenticator = Authenticator(with_keys(keys))
+        for _ in range(5):
+            with pytest.raises(Unavailable, match="key server does not answer"):
+                await authenticator.viewer(f"Bearer {signed(GOOD, EC, 'ES256', kid='e')}")
+        assert keys.requests == 1
+
+
+JUNK: list[object] = [
+    None,
+    [],
+    {},
+    "text",
+    5,
+    {"keys": None},
+    {"keys": {}},
+    {"keys": []},
+    {"keys": [1]},
+    {"keys": "abc"},
+]
+
+
+async def test_a_junk_key_set_is_no_key_set() -> None:
+    async with key_server(None) as keys:
+        for keys.document in [*JUNK, {"keys": [{"kty": "magic", "kid": "e"}]}]:
+            with pytest.raises(Unavailable):
+                await viewer(with_keys(keys), signed(GOOD, EC, "ES256", kid="e"))
+        for keys.raw in (b"", b"<html>", b"\xff\xfe", b"{" * 50_000):
+            with pytest.raises(Unavailable):
+                await viewer(with_keys(keys), signed(GOOD, EC, "ES256", kid="e"))
+        keys.raw, keys.document, keys.status = None, {"keys": [jwk(EC, "e")]}, 500
+        with pytest.raises(Unavailable):
+            await viewer(with_keys(keys), signed(GOOD, EC, "ES256", kid="e"))
+
+
+async def test_keys_that_cannot_be_used_spoil_no_others() -> None:
+    secret = {"kty": "oct", "kid": "o", "k": base64.urlsafe_b64encode(SECRET.encode()).decode()}
+    others = [
+        *(
+            "text",
+            {},
+            {"kty": "AKP", "kid": "a", "alg": "ML-DSA-44"},
+            {"kty": "EC", "kid": "x", "crv": "P-256"},
+            secret,
+        ),
+        jwk(RSA, "enc", use="enc"),
+        jwk(RSA, "big", alg="RS512"),
+    ]
+    async with key_server({"keys": [*others, jwk(EC, "e")]}) as keys:
+        assert (await viewer(with_keys(keys), signed(GOOD, EC, "ES256", kid="e"))).role is Role.ADMIN
+        assert "not known" in await refused(with_keys(keys), signed(GOOD, RSA, "RS256", kid="enc"))
+        assert "not known" in await refused(with_keys(keys), signed(GOOD, RSA, "RS512", kid="big"))
+        assert "not known" in await refused(with_keys(keys), signed(GOOD, kid="o")), "a published secret is none"

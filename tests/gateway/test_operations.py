@@ -1,0 +1,127 @@
+"""`/health`, `/ready` and `/metrics`, with everything in order and with things missing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from redis.asyncio import Redis
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from app.migrations import head
+from app.queue import HEARTBEAT_KEY
+from app.resources import Resources
+from app.settings import Settings
+from tests.conftest import Api, database_of, serving
+from tests.gateway.servers import closed_port
+
+OK = {"database": "ok", "migrations": "ok", "redis": "ok", "worker": "ok"}
+ALONE = {**OK, "worker": "no heartbeat: is `dealmark worker` running?"}
+
+
+async def readiness(api: Api) -> tuple[int, str, dict[str, str]]:
+    """What /ready says."""
+    response = await api.http.get("/ready")
+    answer = response.json()
+    return response.status_code, answer["status"], answer["checks"]
+
+
+@asynccontextmanager
+async def serving_with(settings: Settings, **changed: object) -> AsyncIterator[Api]:
+    """The API with other settings."""
+    async with serving(settings.model_copy(update=changed)) as api:
+        yield api
+
+
+async def test_ready_with_and_without_a_worker(api: Api) -> None:
+    assert await readiness(api) == (200, "degraded", ALONE)
+    redis = Redis.from_url(api.settings.required_redis_url)
+    await redis.set(HEARTBEAT_KEY, "here", ex=60)
+    assert await readiness(api) == (200, "ok", OK)
+    await redis.delete(HEARTBEAT_KEY)
+    await redis.aclose()
+    assert (await api.http.get("/health")).json() == {"status": "ok"}
+
+
+async def test_ready_without_redis(settings: Settings) -> None:
+    """It can serve: only news of queued work waits."""
+    async with serving_with(settings, redis_url=f"redis://127.0.0.1:{closed_port()}/0") as api:
+        checks = {**OK, "redis": "does not answer", "worker": "unknown"}
+        assert await readiness(api) == (200, "degraded", checks)
+        assert await api.data("{ statistics { total } }") == {"statistics": {"total": 0}}
+
+
+async def test_ready_needs_the_right_migrations(api: Api, resources: Resources) -> None:
+    async with resources.write() as tx:
+        await tx.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    behind = f"at 0000, the code needs {head()}: run `dealmark migrate`"
+    assert await readiness(api) == (503, "unavailable", {**ALONE, "migrations": behind})
+    never = (503, "unavailable", {**ALONE, "migrations": "never migrated: run `dealmark migrate`"})
+    async with resources.write() as tx:
+        await tx.execute(text("DELETE FROM alembic_version"))
+    assert await readiness(api) == never
+    async with resources.write() as tx:
+        await tx.execute(text("DROP TABLE alembic_version"))
+    assert await readiness(api) == never
+    assert (await api.http.get("/health")).status_code == 200
+
+
+def gone(cluster: str) -> dict[str, str]:
+    """Databases that cannot be used: no server, no such database, no such user."""
+    return {
+        "no server": f"postgresql://nobody@127.0.0.1:{closed_port()}/none",
+        "no database": database_of(cluster, "no_such_database"),
+        "no user": cluster.replace("postgres@", "nobody@"),
+    }
+
+
+async def test_a_database_that_is_away_is_told_in_one_sentence(settings: Settings, cluster: str) -> None:
+    for name, url in gone(cluster).items():
+        async with serving_with(settings, database_url=url) as api:
+            status, _, checks = await readiness(api)
+            assert (status, checks["database"], checks["migrations"]) == (503, "does not answer", "unknown"), name
+            with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+                response = await api.http.post("/graphql", json={"query": "{ statistics { total } }"})
+            (error,) = response.json()["errors"]
+            assert error["extensions"] == {"code": "SERVICE_UNAVAILABLE"}, name
+            assert error["message"] == "The database does not answer now; try again in a moment."
+            (line,) = [line for line in logs if line["event"].startswith("request.")]
+            assert (line["event"], line["log_level"], "exc_info" in line) == ("request.unavailable", "warning", False)
+            assert line["request_id"] == response.headers["x-request-id"]
+            assert (await api.http.get("/health")).status_code == 200
+            assert (await api.http.get("/metrics")).status_code == 200
+
+
+async def test_a_database_that_comes_back_is_used_again(settings: Settings, resources: Resources) -> None:
+    async with resources.write() as tx:
+        await tx.execute(text("CREATE ROLE late"))
+    try:
+        url = str(settings.database_url).replace("postgres@", "late@")
+        async with serving_with(settings, database_url=url) as api:
+            assert (await api.error("{ statistics { total } }"))[0] == "SERVICE_UNAVAILABLE"
+            async with resources.write() as tx:
+                await tx.execute(text("ALTER ROLE late LOGIN SUPERUSER"))
+            assert await api.data("{ statistics { total } }") == {"statistics": {"total": 0}}
+    finally:
+        async with resources.write() as tx:
+            await tx.execute(text("DROP ROLE late"))
+
+
+async def test_metrics(api: Api) -> None:
+    def counted(page: str, line: str) -> float:
+        found = [row.removeprefix(line) for row in page.splitlines() if row.startswith(line + " ")]
+        return float(found[0]) if found else 0.0
+
+    before = (await api.http.get("/metrics")).text
+    await api.data("{ __typename }")
+    await api.ask("{ cpu { id } }")
+    await api.http.post("/graphql", content=b"")
+    response = await api.http.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain")
+    for outcome in ("ok", "errors", "refused"):
+        line = f'dealmark_requests_total{{outcome="{outcome}"}}'
+        assert counted(response.text, line) == counted(before, line) + 1
+    seconds = "dealmark_request_seconds_count"
+    assert counted(response.text, seconds) == counted(before, seconds) + 3

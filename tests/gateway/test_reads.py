@@ -1,0 +1,175 @@
+"""What fields declare to read is what their statements read: else a change would not end what is kept."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLObjectType,
+    get_named_type,
+    is_composite_type,
+    is_introspection_type,
+)
+
+from app.gateway.documents import read_document
+from app.relay import global_id
+from app.resources import Resources
+from app.tables import Domain, metadata
+from tests.asking import SCHEMA, ask
+from tests.conftest import add_cpu, counting
+from tests.work.rows import ask as ask_for_work
+
+# Whose change moves a table. `cpu` holds the figures beside what is imported; `data_version` is what keys are made of.
+DOMAINS: dict[str, set[Domain]] = {
+    "cpu": {Domain.CATALOG, Domain.ANALYTICS},
+    "listing": {Domain.MARKET},
+    "price_observation": {Domain.MARKET},
+    "figure_history": {Domain.ANALYTICS},
+    "recalculation_watermark": {Domain.ANALYTICS},
+    "recalculation_failure": {Domain.ANALYTICS},
+    "job": {Domain.WORK},
+    "document": {Domain.DOCUMENTS},
+    "document_client": {Domain.DOCUMENTS},
+    "document_use": set(),
+    "data_version": set(),
+}
+CPU_ID, JOB_ID = global_id("CPU", 1), global_id("Job", 1)
+ROOTS = {
+    "cpu": 'cpu(slug: "amd-one")',
+    "cpus": "cpus(filter: {withListings: true})",
+    "statistics": "statistics",
+    "job": f'job(id: "{JOB_ID}")',
+    "node": f'node(id: "{CPU_ID}")',
+    "nodes": f'nodes(ids: ["{CPU_ID}", "{global_id("Listing", 1)}", "{JOB_ID}"])',
+}
+# How to get to an object of each type, by fields that read as little else as may be.
+WAYS = {
+    "CPU": [ROOTS["cpu"]],
+    "CPUConnection": [ROOTS["cpus"]],
+    "CPUEdge": [ROOTS["cpus"], "edges"],
+    "PageInfo": [ROOTS["cpus"], "pageInfo"],
+    "ListingConnection": [ROOTS["cpu"], "listings"],
+    "ListingEdge": [ROOTS["cpu"], "listings", "edges"],
+    "Listing": [ROOTS["cpu"], "listings", "nodes"],
+    "PriceTarget": [ROOTS["cpu"], "priceTarget"],
+    "PerformanceValue": [ROOTS["cpu"], "performanceValue"],
+    "PriceBin": [ROOTS["cpu"], "priceDistribution"],
+    "Statistics": [ROOTS["statistics"]],
+    "IntRange": [ROOTS["statistics"], "cores"],
+    "Job": [ROOTS["job"]],
+}
+# Counted by what the field above them reads, too.
+OF_THEIR_PARENT = {"totalCount"}
+
+
+def object_types() -> dict[str, GraphQLObjectType]:
+    """Those that queries give."""
+    left_out = {"Query", "Mutation", "Subscription", "RecalculateMetricsPayload"}
+    return {
+        name: kind
+        for name, kind in SCHEMA._schema.type_map.items()
+        if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind) and name not in left_out
+    }
+
+
+FIELDS = [(name, field) for name, kind in object_types().items() for field in kind.fields]
+
+
+def nested(way: list[str], selection: str) -> str:
+    for field in reversed(way):
+        selection = f"{field} {{ {selection} }}"
+    return f"{{ {selection} }}"
+
+
+def declared(type_name: str, field: str) -> Any:
+    """The strawberry field, which has the facts."""
+    kind: Any = SCHEMA._schema.type_map[type_name]
+    return kind.fields[field].extensions["strawberry-definition"]
+
+
+def selecting(type_name: str, field: str) -> str:
+    kind: Any = SCHEMA._schema.type_map[type_name]
+    return f"{field} {{ __typename }}" if is_composite_type(get_named_type(kind.fields[field].type)) else field
+
+
+async def statements(resources: Resources, query: str) -> Counter[str]:
+    with counting(resources) as seen:
+        result = await ask(resources, query)
+    assert not result.errors, result.errors
+    return Counter(seen.texts)
+
+
+def domains(texts: Counter[str]) -> set[Domain]:
+    found = {name for text in texts for name in re.findall(r"(?:FROM|JOIN)\s+(\w+)", text)} & set(metadata.tables)
+    return {domain for name in found for domain in DOMAINS[name]}
+
+
+@pytest.fixture
+async def filled(resources: Resources) -> Resources:
+    """One CPU with a listing, and a job."""
+    await add_cpu(resources, "AMD One", [1, 2])
+    await ask_for_work(resources)
+    await resources.queue.redis.flushall()
+    return resources
+
+
+def test_every_table_and_type_is_considered() -> None:
+    assert set(DOMAINS) == set(metadata.tables)
+    assert set(WAYS) == set(object_types())
+    query: Any = SCHEMA._schema.query_type
+    assert set(ROOTS) == set(query.fields)
+
+
+@pytest.mark.parametrize("name", ROOTS)
+async def test_roots_declare_what_they_read(filled: Resources, name: str) -> None:
+    found = domains(await statements(filled, nested([ROOTS[name]], "__typename")))
+    assert found, "it read something"
+    assert found <= set(declared("Query", name).metadata["reads"])
+
+
+async def test_fields_declare_what_they_read(filled: Resources) -> None:
+    """What a field adds to the statements of its parent, it must declare itself."""
+    loaded = 0
+    for type_name, field in FIELDS:
+        way = WAYS[type_name]
+        base = await statements(filled, nested(way, "__typename"))
+        query = nested(way, selecting(type_name, field))
+        added = domains(await statements(filled, query) - base)
+        loaded += bool(added)
+        own = set(declared(type_name, field).metadata.get("reads", ()))
+        if field in OF_THEIR_PARENT:
+            own |= read_document(SCHEMA._schema, "test", query).reads
+        assert added <= own, f"{type_name}.{field}"
+    assert loaded >= 5
+
+
+def test_what_has_a_resolver_declares() -> None:
+    kinds = {**object_types(), "Query": SCHEMA._schema.query_type}
+    for name, kind in kinds.items():
+        assert kind is not None
+        for field in kind.fields:
+            definition = declared(name, field)
+            if definition.base_resolver is not None and field not in OF_THEIR_PARENT:
+                assert definition.metadata.get("reads"), f"{name}.{field}"
+
+
+def test_documents_read_what_their_fields_read_together() -> None:
+    def read(query: str) -> tuple[set[str], int, bool, bool]:
+        document = read_document(SCHEMA._schema, "test", query)
+        return {domain.value for domain in document.reads}, document.max_age, document.timed, document.public
+
+    cpu = 'cpu(slug: "x")'
+    assert read(f"{{ {cpu} {{ name }} }}") == ({"catalog", "analytics"}, 5, False, True)
+    assert read(f"{{ {cpu} {{ listingsCount }} }}") == ({"catalog", "analytics", "market"}, 5, False, True)
+    fresh = f"{{ {cpu} {{ ...f }} }} fragment f on CPU {{ priceTarget {{ ... {{ fresh }} }} }}"
+    assert read(fresh) == ({"catalog", "analytics"}, 5, True, True)
+    assert read("{ statistics { total } }")[1] == 30
+    assert read(f"{{ statistics {{ total }} {cpu} {{ name }} }}")[1] == 5
+    assert read('{ statistics { total } job(id: "") { id } }')[1] == 0
+    assert read("{ __typename }") == (set(), 0, False, True)
+    assert read("mutation { recalculateMetrics { job { id } } }")[3] is False
+    node = 'node(id: "x") { ... on CPU { name } }'
+    assert read(f"{{ {node} }}")[0] == {"catalog", "analytics", "market", "work"}

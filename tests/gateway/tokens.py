@@ -1,0 +1,43 @@
+"""Tokens, good and forged, and whom the authenticator takes them for."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import Any
+
+import jwt
+import pytest
+
+from app.context import Viewer
+from app.errors import Unauthenticated
+from app.gateway.auth import Authenticator
+from app.settings import Settings
+from tests.conftest import SECRET
+
+NOW = int(time.time())
+GOOD: dict[str, Any] = {"sub": "me", "role": "admin", "exp": NOW + 600}
+
+
+def signed(claims: dict[str, Any], key: Any = SECRET, algorithm: str = "HS256", **headers: Any) -> str:
+    """A token."""
+    return jwt.encode(claims, key, algorithm=algorithm, headers=headers or None)
+
+
+def forged(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"") -> str:
+    """A token that no library would make."""
+    parts = [json.dumps(header).encode(), json.dumps(claims).encode(), signature]
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+async def viewer(settings: Settings, token: str) -> Viewer:
+    """Whom the token stands for."""
+    return await Authenticator(settings).viewer(f"Bearer {token}")
+
+
+async def refused(settings: Settings, token: str) -> str:
+    """Why it is refused."""
+    with pytest.raises(Unauthenticated) as caught:
+        await viewer(settings, token)
+    return caught.value.message

@@ -1,0 +1,207 @@
+"""The worker: what it can run, its clock, and jobs whose message or queue was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from arq.constants import in_progress_key_prefix
+from arq.cron import CronJob
+from pydantic import ValidationError
+
+from app.context import Role
+from app.embedded import EmbeddedRedis
+from app.queue import HEARTBEAT_KEY, QUEUE_NAME, deserialize, serialize
+from app.resources import Resources
+from app.settings import Settings
+from app.tables import JobKind
+from app.work import sql
+from jobs.sweep import sweep
+from jobs.worker import WorkerSettings, crons, make_worker
+from tests.conftest import add_cpu, make_settings, serving, work_off
+from tests.work.rows import KIND, ask, ended, eventually, history, job_of, jobs, run_sql
+
+RECALCULATE = "mutation { recalculateMetrics { job { id status } } }"
+
+
+@pytest.fixture
+def redis() -> Iterator[EmbeddedRedis]:
+    """A Redis of the test's own, not started."""
+    with tempfile.TemporaryDirectory(prefix="dm-") as directory:
+        server = EmbeddedRedis(Path(directory))
+        yield server
+        server.stop()
+
+
+@asynccontextmanager
+async def working(resources: Resources) -> AsyncIterator[None]:
+    """A worker with its clock, while the block runs."""
+    worker = make_worker(resources)
+    task = asyncio.create_task(worker.async_run())
+    yield
+    task.cancel()
+    await asyncio.gather(task, *worker.tasks.values(), return_exceptions=True)
+    await resources.queue.redis.flushall()
+
+
+def test_each_kind_of_job_has_its_function() -> None:
+    names = [function.__name__ for function in WorkerSettings.functions]
+    assert sorted(names) == sorted(kind.value for kind in JobKind)
+
+
+def test_messages_are_json() -> None:
+    message: dict[str, Any] = {"f": "recalculate_metrics", "a": (1,), "k": {}, "t": None, "et": 1}
+    assert serialize(message) == b'{"f":"recalculate_metrics","a":[1],"k":{},"t":null,"et":1}'
+    assert deserialize(serialize(message)) == {**message, "a": [1]}
+    assert b"ValueError" not in serialize({"r": ValueError("reason")})
+
+
+async def test_a_burst_worker_does_what_was_asked_for_and_ends(resources: Resources) -> None:
+    cpu_id = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
+    asked = await ask(resources)
+    await work_off(resources)
+    row = await job_of(resources, asked)
+    assert (row.status, row.attempts, row.total, row.succeeded, row.failed) == ("succeeded", 1, 1, 1, 0)
+    assert await history(resources) == [(cpu_id, 1)]
+    assert await resources.queue.redis.keys("arq:*") == []
+
+
+async def test_two_workers_and_many_messages_do_it_once(resources: Resources) -> None:
+    cpu_id = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
+    asked = await ask(resources)
+    for number in range(4):
+        await resources.queue.redis.enqueue_job(KIND, asked, _job_id=f"again {number}")
+    await asyncio.gather(work_off(resources), work_off(resources))
+    assert (await job_of(resources, asked)).attempts == 1
+    assert await history(resources) == [(cpu_id, 1)]
+
+
+async def test_a_lost_message_is_told_again(resources: Resources) -> None:
+    asked = await ask(resources)
+    await resources.queue.redis.flushall()
+    await work_off(resources)
+    assert (await job_of(resources, asked)).status == "queued"
+    await sweep({"resources": resources})
+    await work_off(resources)
+    assert (await job_of(resources, asked)).status == "succeeded"
+
+
+async def test_a_message_that_waits_is_not_told_twice(resources: Resources) -> None:
+    asked = await ask(resources)
+    for _ in range(3):
+        await sweep({"resources": resources})
+    assert await resources.queue.redis.zrange(QUEUE_NAME, 0, -1) == [f"job:{asked}".encode()]
+    await work_off(resources)
+
+
+@pytest.mark.parametrize(("status", "attempts"), [("queued", 0), ("running", 1)])
+async def test_a_worker_that_died_with_the_message_in_hand(resources: Resources, status: str, attempts: int) -> None:
+    """arq takes the message for running until a time-out, also when the worker died before it marked the row."""
+    asked = await ask(resources)
+    await run_sql(resources, "UPDATE job SET status = :s, attempts = :n", s=status, n=attempts)
+    await resources.queue.redis.set(f"{in_progress_key_prefix}job:{asked}", b"1", ex=3600)
+    await sweep({"resources": resources})
+    await asyncio.wait_for(work_off(resources), 5)
+    assert (await job_of(resources, asked)).attempts == attempts + 1
+    assert (await job_of(resources, asked)).status == "succeeded"
+
+
+async def test_the_sweep_leaves_alone_what_is_at_work_or_done(resources: Resources) -> None:
+    working_on, done = await ask(resources, [1]), await ask(resources, [2])
+    await resources.queue.redis.flushall()
+    await run_sql(resources, "UPDATE job SET status = 'succeeded' WHERE id = :id", id=done)
+    async with resources.write() as tx:
+        assert await sql.claim(tx, working_on)
+        await sweep({"resources": resources})
+        assert await resources.queue.redis.keys("arq:*") == []
+    await sweep({"resources": resources})
+    assert await resources.queue.redis.zrange(QUEUE_NAME, 0, -1) == [f"job:{working_on}".encode()]
+    await work_off(resources)
+
+
+async def test_redis_gone_when_asked_and_back_later(settings: Settings, redis: EmbeddedRedis) -> None:
+    """The mutation answers with the job; it waits in PostgreSQL."""
+    settings = settings.model_copy(update={"redis_url": redis.url})
+    async with serving(settings) as api, Resources.open(settings) as resources:
+        cpu_id = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
+        answer = await api.data(RECALCULATE, Role.ADMIN)
+        assert answer["recalculateMetrics"]["job"]["status"] == "QUEUED"
+        assert (await api.data(RECALCULATE, Role.ADMIN)) == answer
+        (asked,) = await jobs(resources)
+        await sweep({"resources": resources})
+        redis.start()
+        await sweep({"resources": resources})
+        await work_off(resources)
+        assert (await ended(resources, asked.id)).status == "succeeded"
+        assert await history(resources) == [(cpu_id, 1)]
+
+
+async def test_the_clock_starts_with_a_sweep_and_the_night_that_was_missed(settings: Settings) -> None:
+    """A minute ago was the time, and nobody was there."""
+    at = (datetime.now(UTC) - timedelta(minutes=1)).replace(second=0, microsecond=0)
+    settings = settings.model_copy(update={"recalculation_at": at.time()})
+    async with Resources.open(settings) as resources:
+        await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
+        forgotten = await ask(resources, [1])
+        await resources.queue.redis.flushall()
+        async with working(resources):
+            await ended(resources, forgotten)
+            night = await eventually(lambda: the_night(resources))
+            row = await ended(resources, night)
+            assert (row.status, row.due_at, row.requested_by, row.total) == ("succeeded", at, "schedule", 1)
+            assert await resources.queue.worker_alive()
+        assert len(await jobs(resources)) == 2
+        async with working(resources):
+            await eventually(lambda: resources.queue.redis.exists(HEARTBEAT_KEY))
+            await asyncio.sleep(0.5)
+        assert len(await jobs(resources)) == 2, "a second start made the night's job again"
+
+
+async def the_night(resources: Resources) -> int | None:
+    return next((row.id for row in await jobs(resources) if row.due_at), None)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1, 5, 7, 13, 45, 60])
+def test_the_clock_sweeps_at_least_as_often_as_it_is_told(seconds: float) -> None:
+    every = cron_of("sweep", make_settings(sweep_seconds=seconds))
+    assert every.run_at_startup
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    moments = []
+    for _ in range(200):
+        every.calculate_next(moment)
+        assert every.next_run is not None
+        moments.append(moment := every.next_run)
+    gaps = [(late - early).total_seconds() for early, late in pairwise(moments)]
+    assert max(gaps) == max(1, seconds)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 61, 120])
+def test_a_clock_that_cannot_be_is_refused(seconds: float) -> None:
+    with pytest.raises(ValidationError, match="sweep_seconds"):
+        make_settings(sweep_seconds=seconds)
+
+
+@pytest.mark.parametrize("at", ["00:00", "02:30", "23:59"])
+def test_the_clock_strikes_once_a_night_right_after_the_time(at: str) -> None:
+    settings = make_settings(recalculation_at=at)
+    nightly = cron_of("nightly_recalculation", settings)
+    assert nightly.run_at_startup
+    moment = datetime(2026, 2, 28, 23, 59, 30, tzinfo=UTC)
+    for day in (1, 2):
+        nightly.calculate_next(moment)
+        assert nightly.next_run is not None
+        due = datetime.combine(date(2026, 3, day), settings.recalculation_at, UTC)
+        assert timedelta(0) < nightly.next_run - due < timedelta(seconds=1)
+        moment = nightly.next_run
+
+
+def cron_of(name: str, settings: Settings) -> CronJob:
+    (found,) = [each for each in crons(settings) if each.name == f"cron:{name}"]
+    return found

@@ -1,0 +1,277 @@
+"""The embedded servers: real starts in folders of their own, and what a killed parent or machine leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+from redis import Redis
+
+from app.embedded import EmbeddedPostgres, EmbeddedRedis, _account_for_postgres
+from app.errors import StartupError
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path: a socket's path has room for about 100 bytes."""
+    path = Path(tempfile.mkdtemp(prefix="dm-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(folder / "pg", durable=False)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis(folder: Path) -> Iterator[EmbeddedRedis]:
+    server = EmbeddedRedis(folder / "redis")
+    yield server
+    server.stop()
+
+
+async def ask(url: str, statement: str) -> object:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
+
+
+def ping(url: str) -> bool:
+    with Redis.from_url(url) as client:
+        return bool(client.ping())
+
+
+def postmaster(server: EmbeddedPostgres) -> psutil.Process:
+    return psutil.Process(int((server.home / "postmaster.pid").read_text().split("\n")[0]))
+
+
+def start_elsewhere(server: EmbeddedPostgres | EmbeddedRedis) -> None:
+    """Starts the server from a process that ends without stopping it, as one does that is killed."""
+    program = "import sys, pathlib, app.embedded as e; getattr(e, sys.argv[1])(pathlib.Path(sys.argv[2])).start()"
+    directory = server.directory if isinstance(server, EmbeddedPostgres) else server.home
+    subprocess.run([sys.executable, "-c", program, type(server).__name__, str(directory)], check=True)
+
+
+async def test_postgres_starts_stops_and_keeps_its_data(postgres: EmbeddedPostgres) -> None:
+    assert not postgres.is_running()
+    url = postgres.start()
+    assert postgres.is_running()
+    assert str(await ask(url, "SHOW server_version")).startswith("18.")
+    assert await ask(url, "SHOW fsync") == "off"
+    assert await ask(url, "SHOW listen_addresses") == ""
+    assert (
+        await ask(url, "SELECT datlocprovider::text || datlocale FROM pg_database WHERE datname = 'postgres'")
+        == "bC.UTF-8"
+    )
+    await ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+
+    process = postmaster(postgres)
+    postgres.stop()
+    postgres.stop()
+    assert not postgres.is_running()
+    assert not process.is_running()
+
+    assert await ask(postgres.start(), "SELECT answer FROM kept") == 42
+
+
+async def test_postgres_is_durable_unless_told_otherwise(folder: Path) -> None:
+    server = EmbeddedPostgres(folder / "pg")
+    try:
+        url = server.start()
+        assert [await ask(url, f"SHOW {name}") for name in ("fsync", "full_page_writes", "synchronous_commit")] == [
+            "on"
+        ] * 3
+    finally:
+        server.stop()
+
+
+async def test_postgres_is_found_whatever_the_callers_environment(
+    postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "PGPORT": "6000",
+        "PGOPTIONS": "-c work_mem=64kB",
+        "LANG": "xx_XX.none",
+        "TZ": "Asia/Tokyo",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert await ask(postgres.start(), "SHOW timezone") == "UTC"
+
+
+async def test_postgres_left_running_is_adopted(postgres: EmbeddedPostgres) -> None:
+    start_elsewhere(postgres)
+    process = postmaster(postgres)
+    assert postgres.is_running()
+    assert await ask(postgres.start(), "SELECT 1") == 1
+    assert postmaster(postgres).pid == process.pid
+    postgres.stop()
+    assert not postgres.is_running()
+
+
+def test_postgres_killed_starts_again_although_its_pid_is_taken(folder: Path) -> None:
+    server = EmbeddedPostgres(folder / "pg")
+    asyncio.run(ask(server.start(), "CREATE TABLE kept AS SELECT 42 AS answer"))
+    pid = postmaster(server).pid
+    os.kill(pid, signal.SIGKILL)
+    while server.is_running():
+        time.sleep(0.01)
+
+    # After a reboot the pid may be anybody's, even that of a process of the same account.
+    stranger = subprocess.Popen(["sleep", "60"], **_account_for_postgres())
+    try:
+        for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            stale = server.home / name
+            stale.write_text(stale.read_text().replace(str(pid), str(stranger.pid), 1))
+        assert not server.is_running()
+        assert asyncio.run(ask(server.start(), "SELECT answer FROM kept")) == 42
+        assert stranger.poll() is None
+    finally:
+        server.stop()
+        stranger.kill()
+        stranger.wait()
+
+
+async def test_initdb_that_was_interrupted_is_done_again(postgres: EmbeddedPostgres) -> None:
+    half = postgres.directory / "data.new"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n")
+    assert await ask(postgres.start(), "SELECT 1") == 1
+    assert not half.exists()
+
+
+async def test_paths_too_long_or_too_odd_for_a_socket(folder: Path) -> None:
+    home = folder / ("a, b " + "x" * 120)
+    postgres, redis = EmbeddedPostgres(home / "pg", durable=False), EmbeddedRedis(home / "redis")
+    sockets = [Path(postgres.url.split("host=")[1].split("&")[0]), Path(redis.url.removeprefix("unix://")).parent]
+    try:
+        assert await ask(postgres.start(), "SELECT 1") == 1
+        assert ping(redis.start())
+        assert all(path.stat().st_mode & 0o077 == 0 for path in sockets)
+    finally:
+        postgres.stop()
+        redis.stop()
+        for path in sockets:
+            assert home not in path.parents
+            shutil.rmtree(path)
+
+
+def test_redis_starts_and_stops(redis: EmbeddedRedis) -> None:
+    url = redis.start()
+    with Redis.from_url(url, decode_responses=True) as client:
+        assert client.config_get("maxmemory*")["maxmemory-policy"] == "noeviction"
+        assert client.config_get("port") == {"port": "0"}
+        assert client.config_get("save") == {"save": ""}
+    redis.stop()
+    redis.stop()
+    assert not redis.is_running()
+
+
+def test_redis_left_running_is_adopted(redis: EmbeddedRedis) -> None:
+    start_elsewhere(redis)
+    with Redis.from_url(redis.start()) as client:
+        pid = client.info("server")["process_id"]
+    assert (redis.home / "redis.pid").read_text().strip() == str(pid)
+    redis.stop()
+    assert not redis.is_running()
+
+
+def test_redis_killed_or_hanging_is_replaced(redis: EmbeddedRedis) -> None:
+    redis.start()
+    first = psutil.Process(int((redis.home / "redis.pid").read_text()))
+    first.kill()
+    first.wait(5)
+    assert not redis.is_running()
+    assert ping(redis.start())
+
+    second = psutil.Process(int((redis.home / "redis.pid").read_text()))
+    second.suspend()
+    redis.stop_signals = ((signal.SIGTERM, 0.1), (signal.SIGKILL, 5.0))
+    assert ping(redis.start())
+    assert not second.is_running()
+
+
+@pytest.mark.parametrize("server", [EmbeddedPostgres, EmbeddedRedis])
+def test_a_folder_that_cannot_be_used_is_one_sentence(
+    folder: Path, server: type[EmbeddedPostgres | EmbeddedRedis]
+) -> None:
+    (folder / "file").write_text("not a folder")
+    with pytest.raises(StartupError, match=r"^\S+/file\S* cannot be used: .+\.$"):
+        server(folder / "file" / "deeper").start()
+
+
+def test_data_of_another_user_is_one_sentence(folder: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    home = folder / ("x" * 120)
+    redis = EmbeddedRedis(home)
+    socket_directory = Path(redis.url.removeprefix("unix://")).parent
+    socket_directory.mkdir()
+    try:
+        os.chown(socket_directory, 12345, 12345)
+        with pytest.raises(StartupError, match=r"belongs to another user"):
+            redis.start()
+    finally:
+        socket_directory.rmdir()
+
+
+def test_why_postgres_does_not_start_is_told(postgres: EmbeddedPostgres) -> None:
+    postgres.start()
+    postgres.stop()
+    (postgres.home / "PG_VERSION").write_text("17\n")
+    with pytest.raises(
+        StartupError, match=r"^PostgreSQL did not start: .*incompatible.*; its log is \S+postgres\.log\.$"
+    ):
+        postgres.start()
+
+
+def test_why_initdb_fails_is_told(postgres: EmbeddedPostgres) -> None:
+    postgres.home.mkdir(parents=True)
+    (postgres.home / "file").write_text("in the way")
+    with pytest.raises(StartupError, match=r"data cannot be used: Directory not empty\."):
+        postgres.start()
+
+
+def test_why_redis_does_not_start_is_told(redis: EmbeddedRedis) -> None:
+    redis.home.mkdir()
+    (redis.home / "redis.sock").mkdir()
+    with pytest.raises(StartupError, match=r"^Redis did not start: .+; its log is \S+redis\.log\.$"):
+        redis.start()
+
+
+def test_a_server_that_never_gets_ready_is_stopped(redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.embedded.START_SECONDS", 0.2)
+    monkeypatch.setattr(EmbeddedRedis, "_is_ready", lambda self, pid: False)
+    with pytest.raises(StartupError, match="did not become ready"):
+        redis.start()
+    assert not redis.is_running()
+
+
+def test_missing_wheels_are_one_sentence(redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(StartupError, match="make install"):
+        redis.start()
+
+
+def test_nothing_listens_on_tcp(postgres: EmbeddedPostgres, redis: EmbeddedRedis) -> None:
+    postgres.start()
+    redis.start()
+    processes = [postmaster(postgres), psutil.Process(int((redis.home / "redis.pid").read_text()))]
+    kinds = {connection.family for process in processes for connection in process.net_connections("all")}
+    assert kinds == {socket.AF_UNIX}

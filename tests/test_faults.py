@@ -1,0 +1,283 @@
+"""What dies in the middle of a recalculation, for real: workers, Redis and PostgreSQL as processes, and kill -9.
+
+The work is held half-way by a gate: a trigger that waits for a lock after rows of `cpu` were written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from app import migrations
+from app.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.resources import Resources
+from app.settings import Settings
+from tests.conftest import add_cpu, add_listing, make_settings
+from tests.work.rows import ask, ended, eventually, history, job_of
+
+GATE = """
+    CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_advisory_xact_lock_shared(42);
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER gate AFTER UPDATE ON cpu FOR EACH STATEMENT EXECUTE FUNCTION gate();
+"""
+AT_THE_GATE = """
+    SELECT pid FROM pg_locks
+    WHERE locktype = 'advisory' AND objid = 42 AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+class Gate:
+    """Closed until it is opened; a recalculation that has written waits in front of it."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self.connection = connection
+
+    async def waiting(self) -> int | None:
+        """The backend that waits in front of it."""
+        found: int | None = await self.connection.fetchval(AT_THE_GATE)
+        return found
+
+    async def reached(self) -> int:
+        return await eventually(self.waiting)
+
+    async def open(self) -> None:
+        await self.connection.execute("SELECT pg_advisory_unlock(42)")
+
+
+@asynccontextmanager
+async def gated(url: str) -> AsyncIterator[Gate]:
+    connection = await asyncpg.connect(url)
+    await connection.execute(GATE)
+    await connection.execute("SELECT pg_advisory_lock(42)")
+    yield Gate(connection)
+    await connection.close()
+
+
+class Crew:
+    """Worker processes on the servers of these settings; what they say goes to a file."""
+
+    def __init__(self, settings: Settings, output: Path) -> None:
+        self.output = output
+        far = datetime.now(UTC) + timedelta(hours=12)  # no nightly recalculation comes in between
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("DEALMARK_")} | {
+            "DATABASE_URL": settings.required_database_url,
+            "REDIS_URL": settings.required_redis_url,
+            "DEALMARK_RECALCULATION_AT": f"{far:%H:%M}",
+            "DEALMARK_SWEEP_SECONDS": "1",
+        }
+        self._workers: list[subprocess.Popen[bytes]] = []
+
+    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+        with self.output.open("ab") as output:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "app.cli", "worker"],
+                env=self._environment | environment,
+                stdout=output,
+                stderr=output,
+            )
+        self._workers.append(worker)
+        return worker
+
+    def dismiss(self) -> None:
+        for worker in self._workers:
+            worker.kill()
+            worker.wait()
+
+
+@pytest.fixture
+def crew(settings: Settings, tmp_path: Path) -> Iterator[Crew]:
+    crew = Crew(settings, tmp_path / "output")
+    yield crew
+    crew.dismiss()
+
+
+@pytest.fixture
+async def gate(resources: Resources, settings: Settings) -> AsyncIterator[Gate]:
+    """In the test's database."""
+    async with gated(settings.required_database_url) as gate:
+        yield gate
+    await resources.queue.redis.flushall()
+
+
+@pytest.fixture
+async def cpus(resources: Resources) -> list[int]:
+    return await fill(resources)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="dm-") as directory:
+        yield Path(directory)
+
+
+async def fill(resources: Resources) -> list[int]:
+    """Three CPUs whose mean prices are 15, 25 and 35."""
+    return [
+        await add_cpu(resources, f"AMD {number}", [10 * number, 10 * number + 10], cpu_mark_multi=1000)
+        for number in (1, 2, 3)
+    ]
+
+
+async def prices(resources: Resources) -> list[Decimal | None]:
+    async with resources.read() as session:
+        return [row.price_good for row in await session.rows(text("SELECT price_good FROM cpu ORDER BY id"))]
+
+
+async def is_right(resources: Resources, job_id: int, cpus: list[int], attempts: int) -> None:
+    """The job is done, and was counted once."""
+    row = await ended(resources, job_id)
+    assert (row.status, row.total, row.done, row.succeeded, row.failed) == ("succeeded", 3, 3, 3, 0)
+    assert (row.error, row.attempts) == (None, attempts)
+    assert await prices(resources) == [15, 25, 35]
+    assert await history(resources) == [(cpu, 1) for cpu in cpus]
+
+
+async def exit_code(worker: subprocess.Popen[bytes], seconds: float = 10) -> int:
+    return await asyncio.to_thread(worker.wait, seconds)
+
+
+async def test_a_worker_that_is_killed(resources: Resources, crew: Crew, gate: Gate, cpus: list[int]) -> None:
+    """Its transaction goes at once, even in the middle of a statement; another worker takes the job up."""
+    asked = await ask(resources)
+    victim = crew.start()
+    backend = await gate.reached()
+    row = await job_of(resources, asked)
+    assert (row.status, row.attempts) == ("running", 1)
+    crew.start()
+    victim.kill()
+
+    async def another() -> bool:
+        return await gate.waiting() not in (None, backend)
+
+    await eventually(another)
+    assert await prices(resources) == [None, None, None]
+    await gate.open()
+    await is_right(resources, asked, cpus, attempts=2)
+
+
+async def test_a_worker_that_is_told_to_stop_ends_its_job_first(
+    resources: Resources, crew: Crew, gate: Gate, cpus: list[int]
+) -> None:
+    asked = await ask(resources)
+    worker = crew.start()
+    await gate.reached()
+    worker.terminate()
+    with pytest.raises(subprocess.TimeoutExpired):
+        await exit_code(worker, 0.5)
+    later = await ask(resources, cpus)
+    await gate.open()
+    assert await exit_code(worker) == 0
+    await is_right(resources, asked, cpus, attempts=1)
+    assert (await job_of(resources, later)).status == "queued"
+    assert not await resources.queue.worker_alive()
+
+
+async def test_a_job_that_is_not_done_when_the_worker_must_stop(
+    resources: Resources, crew: Crew, gate: Gate, cpus: list[int]
+) -> None:
+    asked = await ask(resources)
+    worker = crew.start(DEALMARK_DRAIN_SECONDS="0.2")
+    await gate.reached()
+    worker.terminate()
+    assert await exit_code(worker) == 0
+    row = await job_of(resources, asked)
+    assert (row.status, row.attempts) == ("running", 1)
+    assert await prices(resources) == [None, None, None]
+    await gate.open()
+    crew.start()
+    await is_right(resources, asked, cpus, attempts=2)
+
+
+async def test_redis_that_is_killed(settings: Settings, folder: Path, tmp_path: Path) -> None:
+    """The job ends without it; the same worker process takes new ones when it is back."""
+    redis = EmbeddedRedis(folder)
+    settings = settings.model_copy(update={"redis_url": redis.start()})
+    crew = Crew(settings, tmp_path / "output")
+    try:
+        async with Resources.open(settings) as resources, gated(settings.required_database_url) as gate:
+            cpus = await fill(resources)
+            asked = await ask(resources)
+            worker = crew.start()
+            await gate.reached()
+            os.kill(int((folder / "redis.pid").read_text()), signal.SIGKILL)
+            await eventually(lambda: asyncio.sleep(0, not redis.is_running()))
+            async with resources.write() as tx:
+                await add_listing(tx, cpus[0], 30)
+            meanwhile = await ask(resources, [cpus[0]])
+            await gate.open()
+            await is_right(resources, asked, cpus, attempts=1)
+            assert (await job_of(resources, meanwhile)).status == "queued"
+            redis.start()
+            assert (await ended(resources, meanwhile)).status == "succeeded"
+            assert await prices(resources) == [20, 25, 35]
+            assert worker.poll() is None
+            assert await resources.queue.worker_alive()
+    finally:
+        crew.dismiss()
+        redis.stop()
+
+
+async def test_a_worker_told_to_stop_while_redis_is_away(settings: Settings, folder: Path, tmp_path: Path) -> None:
+    redis = EmbeddedRedis(folder)
+    settings = settings.model_copy(update={"redis_url": redis.start()})
+    crew = Crew(settings, tmp_path / "output")
+    try:
+        async with Resources.open(settings) as resources, gated(settings.required_database_url) as gate:
+            await fill(resources)
+            await ask(resources)
+            worker = crew.start(DEALMARK_DRAIN_SECONDS="0.2")
+            await gate.reached()
+            redis.stop()
+            await asyncio.sleep(0.5)
+            worker.terminate()
+            assert await exit_code(worker) == 0
+    finally:
+        crew.dismiss()
+        redis.stop()
+
+
+async def test_postgresql_that_is_restarted(redis_url: str, folder: Path, tmp_path: Path) -> None:
+    """The attempt is lost and the job is not; the worker process lives on."""
+    postgres = EmbeddedPostgres(folder, durable=False)
+    url = await asyncio.to_thread(postgres.start)
+    await asyncio.to_thread(migrations.upgrade, url)
+    settings = make_settings(database_url=url, redis_url=redis_url)
+    crew = Crew(settings, tmp_path / "output")
+    try:
+        async with Resources.open(settings) as resources:
+            cpus = await fill(resources)
+            asked = await ask(resources)
+            connection = await asyncpg.connect(url)
+            await connection.execute(GATE)
+            await connection.execute("SELECT pg_advisory_lock(42)")
+            worker = crew.start()
+            await Gate(connection).reached()
+            await asyncio.to_thread(postgres.stop)
+            await connection.close()
+            await asyncio.to_thread(postgres.start)
+            await resources.engine.dispose()
+            await is_right(resources, asked, cpus, attempts=2)
+            assert worker.poll() is None
+    finally:
+        crew.dismiss()
+        await asyncio.to_thread(postgres.stop)
+    async with Resources.open(settings, listen=False) as resources:
+        await resources.queue.redis.flushall()

@@ -1,0 +1,235 @@
+"""The schema of a database: equal to the tables of the code, there and back with data in it, and clear refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import asyncpg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.command import check
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, insert, inspect, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app import migrations
+from app.errors import StartupError
+from app.tables import metadata
+from tests.conftest import database, database_of
+
+T = TypeVar("T")
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+# A row of every table, in an order that the foreign keys allow.
+ROWS: dict[str, dict[str, Any]] = {
+    "cpu": {"name": "AMD One", "slug": "amd-one", "manufacturer": "AMD"},
+    "listing": {
+        "cpu_id": 1,
+        "title": "AMD One, boxed",
+        "marketplace": "ebay",
+        "condition": "used",
+        "status": "active",
+        "price": 10,
+        "offer_key": b"key",
+        "seen_at": NOW,
+    },
+    "price_observation": {"listing_id": 1, "seen_at": NOW, "price": 10, "currency": "USD"},
+    "figure_history": {"cpu_id": 1, "computed_at": NOW, "price_sample_size": 2},
+    "recalculation_watermark": {"full_at": NOW},
+    "recalculation_failure": {"cpu_id": 1, "error": "reason"},
+    "data_version": {"domain": "catalog", "version": 3},
+    "document": {"id": "x-one", "text": "{ __typename }"},
+    "document_use": {"document_id": "x-one", "first_used_at": NOW, "last_used_at": NOW, "hits": 1},
+    "document_client": {"document_id": "x-one", "client_name": "web", "client_version": "1"},
+    "job": {"kind": "recalculate_metrics", "requested_by": "tester"},
+}
+
+# What alembic's comparison does not see: columns with defaults, constraints with their CHECKs, indexes, storage.
+CATALOG = """
+    SELECT c.relname || '.' || a.attname AS name,
+        concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated,
+            pg_get_expr(d.adbin, d.adrelid)) AS definition
+    FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+        LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL
+    SELECT relname, array_to_string(reloptions, ' ')
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+"""
+
+
+@pytest.fixture
+def empty_url(cluster: str) -> Iterator[str]:
+    """A database that was never migrated."""
+    with database(cluster) as url:
+        yield url
+
+
+def on(url: str, work: Callable[[Connection], T]) -> T:
+    """Runs `work(connection)` in a transaction."""
+
+    async def run() -> T:
+        engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"), poolclass=NullPool)
+        async with engine.begin() as connection:
+            return await connection.run_sync(work)
+
+    return asyncio.run(run())
+
+
+def run(url: str, statement: str) -> Any:
+    """Runs one statement; the first column of its first row, if it has any."""
+
+    def execute(connection: Connection) -> Any:
+        result = connection.execute(text(statement))
+        return result.scalar() if result.returns_rows else None
+
+    return on(url, execute)
+
+
+def populate(connection: Connection) -> None:
+    for name, row in ROWS.items():
+        connection.execute(insert(metadata.tables[name]), row)
+
+
+def tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+
+def catalog(connection: Connection) -> dict[str, str]:
+    return {row.name: row.definition for row in connection.execute(text(CATALOG)) if "alembic_version" not in row.name}
+
+
+def test_alembic_finds_no_difference(database_url: str) -> None:
+    on(database_url, lambda connection: check(migrations.config(connection)))
+    options = {"compare_type": True, "compare_server_default": True}
+    assert on(database_url, lambda c: compare_metadata(MigrationContext.configure(c, opts=options), metadata)) == []
+
+
+def test_alembic_would_find_one(database_url: str) -> None:
+    run(database_url, "ALTER TABLE cpu DROP COLUMN socket")
+    differences = on(database_url, lambda c: compare_metadata(MigrationContext.configure(c), metadata))
+    assert [difference[:1] for difference in differences] == [("add_column",)]
+
+
+def test_migrations_make_what_the_tables_say(database_url: str, empty_url: str) -> None:
+    on(empty_url, metadata.create_all)
+    assert on(database_url, catalog) == on(empty_url, catalog)
+
+
+def test_up_down_up_with_rows_in_every_table(database_url: str) -> None:
+    assert set(ROWS) == set(metadata.tables), "a table has no row here"
+    on(database_url, populate)
+    before = on(database_url, catalog)
+    revisions = [each.revision for each in ScriptDirectory.from_config(migrations.config()).walk_revisions()]
+    for revision in [*revisions[1:], "base"]:
+        migrations.downgrade(database_url, revision)
+        found = on(database_url, migrations.current)
+        assert found == (None if revision == "base" else revision)
+    assert on(database_url, tables) == set()
+    for revision in [*reversed(revisions), "head"]:
+        migrations.upgrade(database_url, revision)
+    assert on(database_url, migrations.current) == migrations.head()
+    assert on(database_url, catalog) == before
+    on(database_url, populate)
+
+
+def test_upgrading_again_changes_nothing(database_url: str) -> None:
+    on(database_url, populate)
+    migrations.upgrade(database_url)
+    assert run(database_url, "SELECT count(*) FROM cpu") == 1
+
+
+def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
+    run(empty_url, "CREATE TABLE job (in_the_way int)")
+    with pytest.raises(Exception, match='"job" already exists'):
+        migrations.upgrade(empty_url)
+    assert on(empty_url, tables) == {"job"}
+    assert on(empty_url, migrations.current) is None
+
+
+def migrating(url: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "app.cli", "migrate"], env={**os.environ, "DATABASE_URL": url})
+
+
+def test_two_migrations_at_once_take_turns(empty_url: str) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+    async def take_turns(both: list[subprocess.Popen[bytes]]) -> None:
+        connection = await asyncpg.connect(empty_url)
+        await connection.execute("SELECT pg_advisory_lock($1)", migrations.MIGRATION_LOCK)
+        both += [migrating(empty_url), migrating(empty_url)]
+        deadline = time.monotonic() + 10
+        while await connection.fetchval(waiting) < 2:
+            assert time.monotonic() < deadline, "they do not wait for each other"
+            await asyncio.sleep(0.01)
+        assert await connection.fetchval("SELECT to_regclass('cpu')") is None
+        await connection.close()
+
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        asyncio.run(take_turns(started))
+        assert [each.wait(10) for each in started] == [0, 0]
+    finally:
+        for each in started:
+            each.kill()
+            each.wait()
+    assert on(empty_url, tables) == set(metadata.tables)
+
+
+def test_a_database_newer_than_the_code(database_url: str) -> None:
+    run(database_url, "UPDATE alembic_version SET version_num = 'f00d'")
+    before = on(database_url, catalog)
+    with pytest.raises(StartupError) as refused:
+        migrations.upgrade(database_url)
+    assert refused.value.message == (
+        f"The database is newer than this code (revision f00d, the code knows up to {migrations.head()}): "
+        "install the newer Dealmark, or restore a backup made with this one."
+    )
+    assert on(database_url, catalog) == before
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql://127.0.0.1:1/x", "Connect call failed"),
+        ("postgresql://user:hunter2@127.0.0.1:1/x?sslmode=require", "Connect call failed"),
+        ("postgresql:///x?host=/no/such/folder", "No such file or directory"),
+        ("postgresql://127.0.0.1:1/x?sslmode=green", "`sslmode` parameter must be one of"),
+    ],
+)
+def test_a_server_that_cannot_be_reached(url: str, reason: str) -> None:
+    assert reason in refusal(url)
+
+
+def test_a_database_that_does_not_exist(cluster: str) -> None:
+    assert 'database "nowhere" does not exist' in refusal(database_of(cluster, "nowhere"))
+
+
+def test_a_user_that_does_not_exist(cluster: str) -> None:
+    assert 'role "nobody" does not exist' in refusal(cluster.replace("postgres@", "nobody:hunter2@"))
+
+
+def refusal(url: str) -> str:
+    """The one sentence about a database that cannot be used."""
+    with pytest.raises(StartupError) as refused:
+        migrations.upgrade(url)
+    sentence = refused.value.message
+    assert sentence.startswith("The database of DATABASE_URL cannot be used (")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    assert "hunter2" not in sentence
+    return sentence

@@ -1,0 +1,209 @@
+"""Reading files as people and programs write them."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from pathlib import Path
+
+import pytest
+
+from app.catalog.imports import open_cpus
+from app.errors import BadInput
+from app.records import LONGEST_LINE, CsvRecords, Fault
+
+KNOWN = ("name", "price", "note")
+
+
+def write(folder: Path, content: str | bytes) -> Path:
+    """A file with this content, its line ends kept."""
+    path = folder / "file.csv"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read(folder: Path, content: str | bytes, encoding: str | None = None) -> list[tuple[int, list[str] | str]]:
+    """Line and cells of each row; of a faulty row line and reason."""
+    rows = CsvRecords(write(folder, content), KNOWN, ["name"], encoding)
+    return [(line, cells.reason if isinstance(cells, Fault) else list(cells)) for line, cells in rows]
+
+
+def refusal(folder: Path, content: str | bytes, encoding: str | None = None) -> str:
+    """The sentence with which a file is refused as a whole."""
+    with pytest.raises(BadInput) as caught:
+        read(folder, content, encoding)
+    assert caught.value.message.endswith(".")
+    return caught.value.message
+
+
+TEXT = "name,price\nCafé,1\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(TEXT.encode(), id="utf-8"),
+        pytest.param(codecs.BOM_UTF8 + TEXT.encode(), id="utf-8 with BOM"),
+        pytest.param(TEXT.encode("utf-16"), id="utf-16"),
+        pytest.param(codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"), id="utf-16 big-endian"),
+        pytest.param(TEXT.encode("utf-32"), id="utf-32"),
+        pytest.param(TEXT.replace("\n", "\r\n").encode(), id="line ends of Windows"),
+        pytest.param(TEXT.replace("\n", "\r").encode(), id="line ends of old Macs"),
+        pytest.param(TEXT.rstrip("\n").encode(), id="no line end at the end"),
+        pytest.param(TEXT.replace(",", ";").encode(), id="semicolons"),
+        pytest.param(TEXT.replace(",", "\t").encode(), id="tabs"),
+        pytest.param(("\n \n" + TEXT.replace("name,price", ' NAME , "Price"')).encode(), id="header with spaces"),
+    ],
+)
+def test_one_table_in_many_guises(tmp_path: Path, content: bytes) -> None:
+    assert [cells for _, cells in read(tmp_path, content)] == [["Café", "1"]]
+
+
+def test_another_encoding_must_be_named(tmp_path: Path) -> None:
+    content = "name,note\nIntel,ok\nAMD,für Bastler\n".encode("cp1252")
+    assert refusal(tmp_path, content) == (
+        "file.csv, line 3, is not utf-8: "
+        "save the file as UTF-8, or name its encoding with --encoding (cp1252, for example)."
+    )
+    assert read(tmp_path, content, "cp1252") == [(2, ["Intel", "ok"]), (3, ["AMD", "für Bastler"])]
+    assert 'no encoding "klingon"' in refusal(tmp_path, content, "klingon")
+    assert 'no encoding "rot13"' in refusal(tmp_path, content, "rot13")
+
+
+def test_the_line_that_does_not_decode_is_counted_over_chunks(tmp_path: Path) -> None:
+    rows = b"a name of some length,1\r\n" * 40_000
+    assert "line 40002," in refusal(tmp_path, b"name,price\r\n" + rows + b"\xff\xfe,1\r\n")
+    odd = codecs.BOM_UTF16_LE + "name,price\nx,1\n".encode("utf-16-le") + b"\x00\xd8\x00"
+    assert "line 3, is not utf-16-le" in refusal(tmp_path, odd)
+
+
+def test_quotes_and_lines(tmp_path: Path) -> None:
+    content = 'name,price,note\n"a ""b"", c",1,"two\nlines"\n\n , ,\nnext, "2,5" ,24" wide\n'
+    assert read(tmp_path, content) == [
+        (2, ['a "b", c', "1", "two\nlines"]),
+        (6, "text follows a closing quote (a quote inside a quoted cell is written twice)"),
+    ]
+    assert read(tmp_path, 'name,price\n"x\ny",1\n\n,,\nz,2\n') == [(2, ["x\ny", "1"]), (6, ["z", "2"])]
+
+
+def test_an_unclosed_quote_costs_one_line(tmp_path: Path) -> None:
+    content = 'name,price\na,1\n"b,2\nc,3\nd,"4"\ne,5\n"f,6'
+    assert read(tmp_path, content) == [
+        (2, ["a", "1"]),
+        (3, "text follows a closing quote (a quote inside a quoted cell is written twice)"),
+        (4, ["c", "3"]),
+        (5, ["d", "4"]),
+        (6, ["e", "5"]),
+        (7, "a quote is opened and never closed"),
+    ]
+
+
+def test_an_unclosed_quote_in_a_large_file_is_given_up_in_time(tmp_path: Path) -> None:
+    lines = 120_000
+    rows = read(tmp_path, 'name,price\n"b,2\n' + "an unremarkable name,3\n" * lines)
+    assert rows[0] == (2, "a quote is opened and never closed")
+    assert rows[1:] == [(line, ["an unremarkable name", "3"]) for line in range(3, lines + 3)]
+
+
+def test_rows_with_too_many_or_too_few_cells(tmp_path: Path) -> None:
+    assert read(tmp_path, 'name,price\na\nb,1,2\n"c\nd"\ne,5\n') == [
+        (2, "the row has 1 cell, the header 2"),
+        (3, "the row has 3 cells, the header 2"),
+        (4, "the row (lines 4 to 5) has 1 cell, the header 2"),
+        (6, ["e", "5"]),
+    ]
+
+
+def test_columns_in_any_order_and_unknown_ones(tmp_path: Path) -> None:
+    rows = CsvRecords(write(tmp_path, "Colour,PRICE,Size,Name,\nred,1,L,x,\n"), KNOWN, ["name"])
+    assert (rows.columns, rows.ignored) == (["price", "name"], ["colour", "size"])
+    assert [(line, list(cells)) for line, cells in rows if not isinstance(cells, Fault)] == [(2, ["1", "x"])]
+    one = CsvRecords(write(tmp_path, "x,name\n1,a\n"), KNOWN, ["name"])
+    assert list(one) == [(2, ["a"])]
+    spaced = CsvRecords(write(tmp_path, "vendor item-ID\n1\n"), ["vendor_item_id"], ["vendor_item_id"])
+    assert list(spaced) == [(2, ["1"])]
+
+
+def test_files_that_are_no_tables(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "") == "file.csv is empty."
+    assert refusal(tmp_path, codecs.BOM_UTF8 + b"\n \n,,\n") == "file.csv is empty."
+    assert refusal(tmp_path, "price,note\n1,2\n") == (
+        'file.csv has no column "name"; line 1, the header, names "price", "note".'
+    )
+    assert refusal(tmp_path, "name,price,Name\n") == 'file.csv has more than one column "name".'
+    assert refusal(tmp_path, '"name,price\n') == "file.csv, line 1: the header has an unclosed quote."
+    assert "line 3, is not utf-8" in refusal(tmp_path, bytes(range(256)) * 1000)
+    many = refusal(tmp_path, ",".join(f"column {number} {'x' * 100}" for number in range(1000)))
+    assert len(many) < 1500
+
+
+def test_a_header_without_rows(tmp_path: Path) -> None:
+    assert read(tmp_path, "name,price") == []
+
+
+def test_two_gigabytes_of_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.csv"
+    with path.open("wb") as file:
+        file.truncate(2 * 1024**3)
+    done: list[int] = []
+    with pytest.raises(BadInput, match=r"sparse.csv, line 1, is longer than 1 MiB: this is not a CSV file\."):
+        CsvRecords(path, KNOWN, ["name"], progress=done.append)
+    assert max(done) < 2 * LONGEST_LINE
+
+
+def test_a_line_may_be_long_but_not_longer(tmp_path: Path) -> None:
+    fits = "name,price\n" + "x" * (LONGEST_LINE - 2) + ",1\n"
+    assert [len(cells[0]) for _, cells in read(tmp_path, fits)] == [LONGEST_LINE - 2]
+    assert "line 2, is longer" in refusal(tmp_path, fits.replace("x,1", "xx,1"))
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"missing.csv cannot be read: No such file or directory\."):
+        CsvRecords(tmp_path / "missing.csv", KNOWN, ["name"])
+    with pytest.raises(BadInput, match=r"cannot be read: Is a directory\."):
+        CsvRecords(tmp_path, KNOWN, ["name"])
+
+
+def test_progress_ends_with_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "name,price\n" + "x,1\n" * 300_000)
+    done: list[int] = []
+    assert sum(1 for _ in CsvRecords(path, KNOWN, ["name"], progress=done.append)) == 300_000
+    assert done == sorted(done)
+    assert len(done) > 2
+    assert done[-1] == path.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "cpus.json is empty."),
+        (b"{", "cpus.json, line 1, is not JSON"),
+        (b"[]", "cpus.json is not a PassMark export"),
+        (b'{"data": {}}', "cpus.json is not a PassMark export"),
+        (b'{"data": [\n\xff]}', "cpus.json, line 2, is not utf-8"),
+    ],
+)
+def test_json_that_is_no_export(tmp_path: Path, content: bytes, sentence: str) -> None:
+    path = tmp_path / "cpus.json"
+    path.write_bytes(content)
+    with pytest.raises(BadInput) as caught:
+        open_cpus(path)
+    assert caught.value.message.startswith(sentence)
+
+
+def test_json_that_is_too_large_or_missing(tmp_path: Path) -> None:
+    path = tmp_path / "cpus.json"
+    with pytest.raises(BadInput, match="cannot be read"):
+        open_cpus(path)
+    with path.open("wb") as file:
+        file.truncate(300 * 1024**2)
+    with pytest.raises(BadInput, match="larger than 256 MiB"):
+        open_cpus(path)
+
+
+def test_json_rows_that_are_no_objects(tmp_path: Path) -> None:
+    path = tmp_path / "cpus.json"
+    path.write_text(json.dumps({"data": [{"name": "A", "cores": "2", "logicals": "2"}, None, ["x"]]}), "utf-16")
+    rows = list(open_cpus(path))
+    assert [line for line, _ in rows] == [1, 2, 3]
+    assert [cells.reason for _, cells in rows[1:] if isinstance(cells, Fault)] == ["the row is not an object"] * 2

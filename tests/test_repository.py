@@ -1,0 +1,71 @@
+"""What holds for the repository as a whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.cli import app
+
+ROOT = Path(__file__).parents[1]
+LONGEST_MODULE = 400  # lines
+MODULES = [path.relative_to(ROOT) for folder in ("app", "jobs") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def requirements() -> list[str]:
+    """Each requirement of the lock file, on one line."""
+    text = (ROOT / "requirements.lock").read_text().replace("\\\n", " ")
+    return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def test_every_dependency_is_pinned_by_hash() -> None:
+    assert len(requirements()) > 50
+    for requirement in requirements():
+        assert re.fullmatch(
+            r"[a-z0-9][a-z0-9._-]*(\[[a-z0-9,_-]+\])?==\S+( ;[^#]+?)?(\s+--hash=sha256:[0-9a-f]{64})+\s*", requirement
+        ), requirement
+
+
+def test_every_dependency_of_the_project_is_locked() -> None:
+    locked = {requirement.partition("==")[0] for requirement in requirements()}
+    block = (ROOT / "pyproject.toml").read_text().partition("[project]")[2].partition("[project.scripts]")[0]
+    declared = set(re.findall(r'"([a-z][a-z0-9-]+)(?:\[[a-z]+\])?(?:[<>=,.0-9]*)"', block)) - {"dealmark"}
+    assert len(declared) > 20
+    assert declared <= locked
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "Makefile", ".ci/run", "pyproject.toml"])
+def test_no_package_index_is_named(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert not re.search(r"--(extra-)?index-url[ =]|--find-links[ =]|--trusted-host[ =]|PIP_[A-Z_]*(URL|HOST)", text)
+    assert "://" not in text
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_no_module_is_too_long(module: Path) -> None:
+    assert len((ROOT / module).read_text().splitlines()) <= LONGEST_MODULE
+
+
+def test_the_readme_tells_of_every_command() -> None:
+    commands = {command.name or function_name(command.callback) for command in app.registered_commands}
+    commands |= {group.name or "" for group in app.registered_groups}
+    assert {"up", "serve", "worker", "migrate", "import", "recalculate", "schema", "token"} <= commands
+    readme = (ROOT / "README.md").read_text()
+    (listed,) = re.findall(r"`dealmark (\w+(?: \| \w+)+)`", readme)
+    assert set(listed.split(" | ")) == commands
+
+
+def test_the_readme_tells_of_every_make_target() -> None:
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {"run", "test", "check"} <= targets
+    readme = (ROOT / "README.md").read_text()
+    (listed,) = re.findall(r"`make` alone lists the other targets: ((?:`[a-z]+`(?:, )?)+)", readme)
+    told = set(re.findall(r"`([a-z]+)`", listed)) | set(re.findall(r"^make ([a-z]+)$", readme, re.MULTILINE))
+    assert told == targets - {"help"}  # that is `make` alone
+
+
+def function_name(function: Callable[..., object] | None) -> str:
+    return getattr(function, "__name__", "")

@@ -1,0 +1,200 @@
+"""read() and write(): what commits, what is told of it, and what cannot happen."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+from mypy import api as mypy
+from sqlalchemy import insert, text
+from sqlalchemy.exc import DBAPIError
+
+from app.changes import CHANNEL
+from app.resources import Resources, Session
+from app.settings import Settings
+from app.tables import Domain, cpu
+from app.work import sql
+from tests.conftest import add_cpu
+from tests.work.rows import KIND, eventually, jobs
+
+NAMES = {"name": "AMD One", "slug": "amd-one", "manufacturer": "AMD"}
+
+
+class Listener:
+    """A connection of its own that hears what is told of commits."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self.connection = connection
+        self.heard: list[str] = []
+
+    def hear(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+        self.heard.append(payload)
+
+    async def messages(self) -> list[dict[str, Any]]:
+        """All that was told before now. PostgreSQL tells in the order of commits."""
+        await self.connection.execute("SELECT pg_notify($1, 'now')", CHANNEL)
+        await eventually(lambda: asyncio.sleep(0, "now" in self.heard))
+        told, self.heard = self.heard[: self.heard.index("now")], []
+        return [orjson.loads(each) for each in told]
+
+
+@pytest.fixture
+async def listener(database_url: str) -> AsyncIterator[Listener]:
+    connection = await asyncpg.connect(database_url)
+    listener = Listener(connection)
+    await connection.add_listener(CHANNEL, listener.hear)
+    yield listener
+    await connection.remove_listener(CHANNEL, listener.hear)
+    await connection.close()
+
+
+async def versions(resources: Resources) -> dict[str, int]:
+    async with resources.read() as session:
+        return {row.domain: row.version for row in await session.rows(text("SELECT * FROM data_version"))}
+
+
+async def names(session: Session) -> list[str]:
+    return [row.name for row in await session.rows(text("SELECT name FROM cpu ORDER BY id"))]
+
+
+async def test_rows_versions_and_the_news_of_them_come_together(resources: Resources, listener: Listener) -> None:
+    async with resources.write() as tx:
+        await tx.execute(insert(cpu), NAMES)
+        tx.touch(Domain.CATALOG, Domain.ANALYTICS)
+        tx.touch(Domain.CATALOG)
+        tx.moved(7)
+        async with resources.read() as session:
+            assert await names(session) == []
+        assert await versions(resources) == {}
+        assert await listener.messages() == []
+    async with resources.read() as session:
+        assert await names(session) == ["AMD One"]
+    assert await versions(resources) == {"analytics": 1, "catalog": 1}
+    assert await listener.messages() == [{"versions": {"analytics": 1, "catalog": 1}, "jobs": [7]}]
+
+
+async def test_a_write_that_touches_nothing_tells_nothing(resources: Resources, listener: Listener) -> None:
+    async with resources.write() as tx:
+        await tx.execute(insert(cpu), NAMES)
+    assert await versions(resources) == {}
+    assert await listener.messages() == []
+
+
+async def fail(resources: Resources, error: BaseException | None) -> None:
+    async with resources.write() as tx:
+        await tx.execute(insert(cpu), NAMES)
+        await sql.create(tx, KIND, {}, "tester")
+        tx.touch(Domain.CATALOG)
+        if error is None:
+            tx.touched.add("no such domain")  # type: ignore[arg-type]  # the last statement before the commit fails
+        else:
+            raise error
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), asyncio.CancelledError(), None])
+async def test_a_write_that_fails_leaves_nothing_and_tells_nothing(
+    resources: Resources, listener: Listener, error: BaseException | None
+) -> None:
+    with pytest.raises(DBAPIError if error is None else type(error)):
+        await fail(resources, error)
+    async with resources.read() as session:
+        assert await names(session) == []
+    assert await jobs(resources) == []
+    assert await versions(resources) == {}
+    assert await listener.messages() == []
+    assert await resources.queue.redis.keys() == []
+
+
+async def test_the_queue_is_told_after_the_commit(resources: Resources) -> None:
+    async with resources.write() as tx:
+        job_id = await sql.create(tx, KIND, {}, "tester")
+        assert await resources.queue.redis.keys() == []
+    assert await resources.queue.redis.zrange("dealmark:queue", 0, -1) == [f"job:{job_id}".encode()]
+    await resources.queue.redis.flushall()
+
+
+async def test_versions_only_ever_grow_by_one_whoever_writes(resources: Resources, listener: Listener) -> None:
+    """Twenty at once that touch the same domains in opposite orders: none waits for ever, none is lost."""
+    domains = list(Domain)
+
+    async def write(number: int) -> None:
+        async with resources.write() as tx:
+            for domain in domains if number % 2 else reversed(domains):
+                tx.touch(domain)
+                await asyncio.sleep(0)
+
+    await asyncio.wait_for(asyncio.gather(*(write(number) for number in range(20))), 10)
+    assert await versions(resources) == dict.fromkeys(domains, 20)
+    told = [message["versions"] for message in await listener.messages()]
+    assert told == [dict.fromkeys(domains, number) for number in range(1, 21)]
+
+
+async def test_a_reader_cannot_write(resources: Resources) -> None:
+    async with resources.read() as session:
+        with pytest.raises(DBAPIError, match="read-only transaction"):
+            await session.execute(insert(cpu), NAMES)
+    async with resources.read() as session:
+        assert await names(session) == []
+
+
+async def test_a_reader_sees_one_moment(resources: Resources) -> None:
+    async with resources.read() as session:
+        assert await names(session) == []
+        await add_cpu(resources, "AMD One")
+        assert await names(session) == []
+    async with resources.read() as session:
+        assert await names(session) == ["AMD One"]
+
+
+async def test_a_connection_that_was_read_through_can_be_written_through(settings: Settings) -> None:
+    narrow = settings.model_copy(update={"database_pool_size": 1})
+    async with Resources.open(narrow) as resources:
+        for number in range(3):
+            async with resources.read() as session:
+                assert len(await names(session)) == number
+            await add_cpu(resources, f"AMD {number}")
+
+
+async def test_rows_one_row_and_one_value(resources: Resources) -> None:
+    async with resources.read() as session:
+        assert [tuple(row) for row in await session.rows(text("SELECT generate_series(1, 2)"))] == [(1,), (2,)]
+        assert await session.row(text("SELECT 1 WHERE false")) is None
+        assert await session.scalar(text("SELECT :n"), {"n": "3"}) == "3"
+        assert await session.scalar(text("SELECT 1 WHERE false")) is None
+
+
+async def test_resources_open_and_close_while_no_server_is_there(settings: Settings) -> None:
+    away = {"database_url": "postgresql://127.0.0.1:1/x", "redis_url": "redis://127.0.0.1:1/0"}
+    async with Resources.open(settings.model_copy(update=away)) as resources:
+        assert not resources.changes.connected
+        assert await resources.queue.tell(KIND, 1) is False
+        with pytest.raises(OSError, match="Connect"):
+            await versions(resources)
+
+
+def test_a_reader_where_a_transaction_is_needed_is_a_type_error(tmp_path: Path) -> None:
+    snippet = tmp_path / "snippet.py"
+    snippet.write_text(
+        textwrap.dedent("""
+            from app.resources import Reader, Tx
+            from app.work import sql
+
+            async def fine(reader: Reader, tx: Tx) -> None:
+                await sql.jobs_by_id(reader, [1])
+                await sql.jobs_by_id(tx, [1])
+                await sql.fail(tx, 1, "reason")
+
+            async def wrong(reader: Reader) -> None:
+                await sql.fail(reader, 1, "reason")
+        """)
+    )
+    output, _, code = mypy.run([str(snippet)])
+    assert code == 1
+    (line,) = [line for line in output.splitlines() if "error:" in line]
+    assert 'snippet.py:11: error: Argument 1 to "fail" has incompatible type "Reader"; expected "Tx"' in line

@@ -1,0 +1,171 @@
+"""Settings: where they come from, what is refused, and that the README tells of all of them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from datetime import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import StartupError
+from app.settings import Settings, load_settings
+
+ROOT = Path(__file__).parents[1]
+# Set by `dealmark up` for its own children, and by nobody else.
+INTERNAL = {"parent_pipe"}
+# It hands the environment on to its children and reads nothing in it.
+PASSES_IT_ON = {"app/supervision.py"}
+ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the caller's environment says."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(variable(name), raising=False)
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field."""
+    return name.upper() if name in {"database_url", "redis_url"} else f"DEALMARK_{name.upper()}"
+
+
+def public() -> dict[str, Any]:
+    return {name: field for name, field in Settings.model_fields.items() if name not in INTERNAL}
+
+
+def table_of_the_readme() -> Iterator[str]:
+    section = (ROOT / "README.md").read_text().partition("\n## Settings\n")[2].partition("\n## ")[0]
+    return (line for line in section.splitlines() if re.match(r"\| `[A-Z]", line))
+
+
+def test_the_readme_lists_every_setting() -> None:
+    expected = [
+        f"| `{variable(name)}` | {'' if field.default is None else f'`{field.default}`'} | {field.description} |"
+        for name, field in public().items()
+    ]
+    found = [re.sub(r"\|\s+\|", "|  |", line) for line in table_of_the_readme()]
+    assert found == expected, "the table must be:\n" + "\n".join(expected)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_says_what_it_is_for(name: str) -> None:
+    description = Settings.model_fields[name].description
+    assert description
+    assert len(description) > 15
+    assert not description.endswith(".")
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "database_url": "postgresql://somewhere/x",
+        "redis_url": "redis://somewhere",
+        "data_dir": "/somewhere",
+        "development": "true",
+        "log_format": "console",
+        "log_level": "ERROR",
+        "recalculation_at": "03:15",
+        "documents": "apq",
+        "documents_report_only": "true",
+        "http_profile": "2026-09",
+        "response_cache": "off",
+        "trusted_proxies": '["10.0.0.0/8"]',
+        "limit_persisted": "600/minute",
+        "limit_text": "60/minute",
+        "limit_mutation": "10/minute",
+    }
+    default = getattr(load_settings(), name)
+    monkeypatch.setenv(variable(name), values.get(name, "12" * 16 if name.startswith("jwt") else "12"))
+    assert getattr(load_settings(), name) != default
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.setenv(variable(name), "")
+    assert load_settings() == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("DATABASE_URL", "the blue one", "must look like postgresql://user:password@host:5432/name"),
+        ("DATABASE_URL", "mysql://hunter2@host/x", "must look like postgresql://user:password@host:5432/name"),
+        ("DATABASE_URL", "postgresql://a:hunter2@host:port/x", "Port could not be cast to integer value as 'port'"),
+        ("DATABASE_URL", "postgresql://a:hunter2@[::1/x", "Invalid IPv6 URL"),
+        ("REDIS_URL", "hunter2", "must look like redis://host:6379/0"),
+        ("DEALMARK_PORT", "http", 'it must be a valid integer, not "http"'),
+        ("DEALMARK_PORT", "0", 'it must be greater than or equal to 1, not "0"'),
+        ("DEALMARK_JWT_SECRET", "hunter2", "must be at least 32 bytes long"),
+        ("DEALMARK_DATABASE_POOL_SIZE", "1", 'it must be greater than or equal to 2, not "1"'),
+        ("DEALMARK_RECALCULATION_AT", "02:30+02:00", "must be hours and minutes in UTC, like 02:30"),
+        ("DEALMARK_RECALCULATION_AT", "02:30:15", "must be hours and minutes in UTC, like 02:30"),
+        ("DEALMARK_SWEEP_SECONDS", "120", 'it must be less than or equal to 60, not "120"'),
+        ("DEALMARK_LOG_LEVEL", "loud", "it must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR', not \"loud\""),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartupError) as refused:
+        load_settings()
+    assert refused.value.message == f"{name} is not usable: {reason}."
+    assert "hunter2" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("given", "understood"),
+    [
+        ("postgres://user:p%40ss@host:5432/x", "postgresql://user:p%40ss@host:5432/x"),
+        ("postgresql+asyncpg://host/x?sslmode=require", "postgresql://host/x?sslmode=require"),
+        ("postgresql:///x?host=/run/postgresql", "postgresql:///x?host=/run/postgresql"),
+        ("postgresql://a:b@[::1]:5432,other:5433/x", "postgresql://a:b@[::1]:5432,other:5433/x"),
+    ],
+)
+def test_the_ways_to_name_a_database(given: str, understood: str) -> None:
+    assert Settings(database_url=given).required_database_url == understood
+
+
+def test_what_is_needed_and_not_given_is_one_sentence() -> None:
+    settings = Settings()
+    with pytest.raises(StartupError, match=r"^DATABASE_URL is not set\. .+\.$"):
+        _ = settings.required_database_url
+    with pytest.raises(StartupError, match=r"^REDIS_URL is not set\. .+\.$"):
+        _ = settings.required_redis_url
+
+
+def test_settings_cannot_be_changed_and_do_not_show_the_secret() -> None:
+    settings = Settings(jwt_secret="hunter2 " * 8, recalculation_at=time(3))
+    assert "hunter2" not in repr(settings)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1  # type: ignore[misc]
+
+
+def test_only_settings_read_the_environment() -> None:
+    readers = {
+        str(path.relative_to(ROOT))
+        for folder in ("app", "jobs", "migrations")
+        for path in (ROOT / folder).rglob("*.py")
+        if reads_environment(ast.parse(path.read_text()))
+    }
+    assert readers == PASSES_IT_ON
+
+
+@pytest.mark.parametrize(
+    "source", ["import os\nos.environ['X']", "import os as o\no.getenv('X')", "from os import environ"]
+)
+def test_a_reader_of_the_environment_is_found(source: str) -> None:
+    assert reads_environment(ast.parse(source))
+
+
+def reads_environment(tree: ast.AST) -> bool:
+    return any(
+        (isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT)
+        or (isinstance(node, ast.ImportFrom) and node.module == "os" and {a.name for a in node.names} & ENVIRONMENT)
+        for node in ast.walk(tree)
+    )
