@@ -1,0 +1,71 @@
+"""A migrated database on servers of the benchmark's own, filled with real CPUs and generated listings."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import text
+
+from app import migrations
+from app.catalog.imports import import_cpus, open_cpus
+from app.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.resources import Resources
+from app.settings import Settings
+from app.staging import Options
+
+ROOT = Path(__file__).parents[1]
+REAL_CPUS = ROOT.parent / "shared" / "data" / "passmark_cpus.json"
+SAMPLE_CPUS = ROOT / "app" / "catalog" / "sample_cpus.csv"
+
+# Offers come in no order of CPUs, so a CPU's listings are spread over the whole table.
+LISTINGS = text(
+    """
+    INSERT INTO listing (cpu_id, title, marketplace, condition, status, price, adjusted_price, offer_key, seen_at)
+    SELECT ids[1 + floor(random() * cardinality(ids))::int], 'A listing with a title of usual length, number ' || i,
+        'ebay', 'used', CASE WHEN random() < 0.95 THEN 'active' ELSE 'ended' END, price, price, int8send(i), now()
+    FROM (
+        SELECT i, round((20 + random() * 500)::numeric, 2) AS price
+        FROM generate_series(1, CAST(:listings AS bigint)) AS i
+    ) AS offer, (SELECT array_agg(id ORDER BY id) AS ids FROM cpu) AS cpus
+    """
+)
+
+
+@contextmanager
+def filled_database(listings: int) -> Iterator[Settings]:
+    """Settings of a fresh database with all CPUs and so many listings (seeded), vacuumed and analysed."""
+    with tempfile.TemporaryDirectory(prefix="dealmark-bench-") as folder:
+        home = Path(folder)
+        postgres, redis = EmbeddedPostgres(home / "postgres"), EmbeddedRedis(home / "redis")
+        try:
+            settings = Settings(database_url=postgres.start(), redis_url=redis.start(), data_dir=home)
+            migrations.upgrade(settings.required_database_url)
+            asyncio.run(_fill(settings, listings))
+            yield settings
+        finally:
+            postgres.stop()
+            redis.stop()
+
+
+async def _fill(settings: Settings, listings: int) -> None:
+    cpus = REAL_CPUS if REAL_CPUS.exists() else SAMPLE_CPUS
+    async with Resources.open(settings) as resources:
+        async with resources.write() as tx:
+            summary = await import_cpus(tx, open_cpus(cpus), Options(rejects=settings.data_dir / "rejects.csv"))
+            await tx.execute(text("SELECT setseed(0.5)"))
+            await tx.execute(LISTINGS, {"listings": listings})
+        await vacuum(resources)
+    note = "" if cpus == REAL_CPUS else f" (the sample: {REAL_CPUS} is absent)"
+    print(f"\n{summary.created:,} CPUs{note}, {listings:,} listings", flush=True)
+
+
+async def vacuum(resources: Resources) -> None:
+    """What autovacuum would have done by the time that it counts, and a checkpoint that is then not in the way."""
+    async with resources.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text("VACUUM ANALYZE"))
+        await connection.execute(text("CHECKPOINT"))
