@@ -1,0 +1,162 @@
+"""statistics"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+RANGED = ("cores", "tdp_w", "release_year", "cpu_mark_multi", "cpu_mark_single")
+BOUNDS = tuple(f"{name}_{bound}" for name in RANGED for bound in ("min", "max"))
+# Columns of `cpu` that the statistics are made of, beside figures_computed_at.
+SOURCES = ", ".join(("manufacturer", "socket", *RANGED))
+KEPT = ("total", "manufacturers", "sockets", *BOUNDS, "figures_computed_at")
+
+REFRESH = f"""
+CREATE FUNCTION refresh_cpu_statistics() RETURNS void LANGUAGE sql AS $$
+    INSERT INTO cpu_statistics (single, {", ".join(KEPT)})
+    SELECT
+        true,
+        count(*),
+        coalesce(array_agg(DISTINCT manufacturer), '{{}}'),
+        coalesce(array_agg(DISTINCT socket) FILTER (WHERE socket IS NOT NULL), '{{}}'),
+        {", ".join(f"min({name}), max({name})" for name in RANGED)},
+        max(figures_computed_at)
+    FROM cpu
+    ON CONFLICT (single) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in KEPT)}
+$$
+"""
+
+# Who writes CPUs takes turns (app.resources.CPU_WRITERS_LOCK) from before the first row is locked until the commit. So
+# what a later trigger reads of `cpu` is all there is, and nobody waits for the row of statistics with rows in hand.
+CPU_WRITING = """
+CREATE FUNCTION cpu_writing() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(7310002);
+    RETURN NULL;
+END $$
+"""
+
+# A recalculation changes nothing of the sources: then two times are compared, and `cpu` is not read.
+CPU_WRITTEN = f"""
+CREATE FUNCTION cpu_written() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    earlier timestamptz;
+    latest timestamptz;
+BEGIN
+    IF TG_OP <> 'UPDATE' THEN
+        PERFORM refresh_cpu_statistics();
+    ELSIF EXISTS (SELECT {SOURCES} FROM removed EXCEPT ALL SELECT {SOURCES} FROM added) THEN
+        PERFORM refresh_cpu_statistics();
+    ELSE
+        SELECT max(figures_computed_at) INTO earlier FROM removed;
+        SELECT max(figures_computed_at) INTO latest FROM added;
+        IF latest > earlier OR earlier IS NULL THEN
+            UPDATE cpu_statistics SET figures_computed_at = latest
+            WHERE figures_computed_at < latest OR figures_computed_at IS NULL AND latest IS NOT NULL;
+        ELSIF latest < earlier OR latest IS NULL THEN
+            UPDATE cpu_statistics SET figures_computed_at = (SELECT max(figures_computed_at) FROM cpu);
+        END IF;
+    END IF;
+    RETURN NULL;
+END $$
+"""
+
+# Adds to a row that no other transaction is adding to, a new one when there is none: so writers of listings, of which
+# many may be at work, never wait for each other here. A transaction stays with its row, which a setting of its own
+# tells; so there come to be no more rows than there ever were transactions at once.
+LISTING_WRITTEN = """
+CREATE FUNCTION listing_written() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    change bigint := 0;
+    mine integer := nullif(current_setting('dealmark.listing_shard', true), '');
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        UPDATE listing_statistics SET active = 0;
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        change := change + (SELECT count(*) FROM added WHERE status = 'active');
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        change := change - (SELECT count(*) FROM removed WHERE status = 'active');
+    END IF;
+    IF change = 0 THEN
+        RETURN NULL;
+    END IF;
+    IF mine IS NULL THEN
+        SELECT shard INTO mine FROM listing_statistics ORDER BY shard LIMIT 1 FOR UPDATE SKIP LOCKED;
+        IF mine IS NULL THEN
+            INSERT INTO listing_statistics (active) VALUES (0) RETURNING shard INTO mine;
+        END IF;
+        PERFORM set_config('dealmark.listing_shard', mine::text, true);
+    END IF;
+    UPDATE listing_statistics SET active = active + change WHERE shard = mine;
+    RETURN NULL;
+END $$
+"""
+
+TRANSITIONS = {
+    "INSERT": "REFERENCING NEW TABLE AS added",
+    "UPDATE": "REFERENCING OLD TABLE AS removed NEW TABLE AS added",
+    "DELETE": "REFERENCING OLD TABLE AS removed",
+    "TRUNCATE": "",
+}
+
+
+def after_each(table: str) -> None:
+    """Has `<table>_written` called once after every statement that writes the table, with the rows as transition
+    tables: `removed` as they were, `added` as they are."""
+    for event, transition in TRANSITIONS.items():
+        op.execute(
+            f"CREATE TRIGGER {table}_{event.lower()} AFTER {event} ON {table} {transition} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_written()"
+        )
+
+
+def upgrade() -> None:
+    """Forward. The triggers come first: who makes one keeps writers waiting, so nothing is missed when it is filled."""
+    op.create_table(
+        "cpu_statistics",
+        sa.Column("single", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("manufacturers", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("sockets", postgresql.ARRAY(sa.Text()), nullable=False),
+        *(sa.Column(name, sa.Integer(), nullable=True) for name in BOUNDS),
+        sa.Column("figures_computed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("single", name=op.f("cpu_statistics_single_check")),
+        sa.PrimaryKeyConstraint("single", name=op.f("cpu_statistics_pkey")),
+    )
+    op.create_table(
+        "listing_statistics",
+        sa.Column("shard", sa.Integer(), sa.Identity(always=True), nullable=False),
+        sa.Column("active", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("shard", name=op.f("listing_statistics_pkey")),
+    )
+    for function in (REFRESH, CPU_WRITING, CPU_WRITTEN, LISTING_WRITTEN):
+        op.execute(function)
+    op.execute(
+        "CREATE TRIGGER cpu_writing BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON cpu "
+        "FOR EACH STATEMENT EXECUTE FUNCTION cpu_writing()"
+    )
+    after_each("cpu")
+    after_each("listing")
+    op.execute("SELECT refresh_cpu_statistics()")
+    op.execute("INSERT INTO listing_statistics (active) SELECT count(*) FROM listing WHERE status = 'active'")
+
+
+def downgrade() -> None:
+    """Back."""
+    op.execute("DROP TRIGGER cpu_writing ON cpu")
+    for table in ("listing", "cpu"):
+        for event in TRANSITIONS:
+            op.execute(f"DROP TRIGGER {table}_{event.lower()} ON {table}")
+    for function in ("listing_written", "cpu_written", "cpu_writing", "refresh_cpu_statistics"):
+        op.execute(f"DROP FUNCTION {function}()")
+    op.drop_table("listing_statistics")
+    op.drop_table("cpu_statistics")

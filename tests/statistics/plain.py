@@ -1,0 +1,30 @@
+"""The statistics read plainly: an aggregate over every CPU and every listing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from app.resources import Session
+from app.statistics.sql import RANGED
+
+PLAIN = text(
+    f"""
+    SELECT
+        count(*) AS total,
+        coalesce(array_agg(DISTINCT manufacturer), '{{}}') AS manufacturers,
+        coalesce(array_agg(DISTINCT socket) FILTER (WHERE socket IS NOT NULL), '{{}}') AS sockets,
+        {", ".join(f"min({name}) AS {name}_min, max({name}) AS {name}_max" for name in RANGED)},
+        (SELECT count(*) FROM listing WHERE status = 'active') AS listings,
+        greatest(max(figures_computed_at), (SELECT full_at FROM recalculation_watermark)) AS updated_at
+    FROM cpu
+    """
+)
+
+
+async def plain(session: Session) -> Row[Any]:
+    """The row that `app.statistics.sql.statistics` must return."""
+    row = await session.row(PLAIN)
+    assert row is not None
+    return row
