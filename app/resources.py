@@ -19,6 +19,7 @@ from app.settings import Settings
 from app.tables import Domain, JobKind
 
 # One recalculation or import of CPUs at a time: both write many rows of `cpu` and would lock them in different orders.
+# A trigger takes it for every statement that writes `cpu`; who first reads what it then writes takes it by hand.
 CPU_WRITERS_LOCK = 7_310_002
 
 BUMP_VERSIONS = text(

@@ -198,14 +198,14 @@ async def test_what_is_not_kept(served: Served, resources: Resources) -> None:
 async def test_errors_are_forgotten_and_cured(served: Served, resources: Resources) -> None:
     api, _ = served
     async with resources.write() as tx:
-        await tx.connection.exec_driver_sql("ALTER TABLE listing RENAME TO mislaid")
+        await tx.connection.exec_driver_sql("ALTER TABLE listing_statistics RENAME TO mislaid")
     for _ in range(2):
         response = await get(api, TOTAL)
         assert response.headers["x-cache"] == "MISS"
         assert response.headers["cache-control"] == "private, no-store"
         assert response.json()["errors"][0]["extensions"]["code"] == "INTERNAL"
     async with resources.write() as tx:
-        await tx.connection.exec_driver_sql("ALTER TABLE mislaid RENAME TO listing")
+        await tx.connection.exec_driver_sql("ALTER TABLE mislaid RENAME TO listing_statistics")
     assert (await get(api, TOTAL)).json() == {"data": {"statistics": {"total": 0, "listings": 0}}}
 
 

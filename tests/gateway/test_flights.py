@@ -23,6 +23,8 @@ from tests.gateway.test_http import the_error
 from tests.gateway.test_subscriptions import advance, new_job
 
 BY_LOADER = 'query Nodes { nodes(ids: ["Q1BVOjE="]) { id ... on CPU { listingsCount } } }'
+# A table that each query reads.
+READ_FROM = {CPUS: "cpu", TOTAL: "cpu_statistics", BY_LOADER: "listing"}
 
 
 @pytest.fixture
@@ -97,9 +99,8 @@ async def test_a_process_that_keeps_the_others_waiting_is_not_waited_for(
 @pytest.mark.parametrize("query", [CPUS, TOTAL, BY_LOADER])
 async def test_who_goes_away_takes_nobody_along(api: Api, resources: Resources, database_url: str, query: str) -> None:
     await known(api, query)
-    table = "listing" if query is BY_LOADER else "cpu"
     await add_cpu(resources, "AMD One")
-    async with held(database_url, table) as observer:
+    async with held(database_url, READ_FROM[query]) as observer:
         asking = [asyncio.create_task(get(api, query)) for _ in range(3)]
         await waiting(observer, 1)
         asking[0].cancel()  # the one whose request began it
@@ -117,8 +118,7 @@ async def test_when_all_have_gone_the_statement_is_ended(
 ) -> None:
     await known(api, query)
     await add_cpu(resources, "AMD One")
-    table = "listing" if query is BY_LOADER else "cpu"
-    async with held(database_url, table) as observer:
+    async with held(database_url, READ_FROM[query]) as observer:
         asking = [asyncio.create_task(get(api, query)) for _ in range(3)]
         await waiting(observer, 1)
         for task in asking:
@@ -145,7 +145,7 @@ async def test_the_deadline_ends_the_statement(settings: Settings, database_url:
     hurried = settings.model_copy(update={"request_seconds": 0.5})
     async with Resources.open(hurried) as resources, serving_on(resources) as (api, _):
         await add_cpu(resources, "AMD One")
-        async with held(database_url, {CPUS: "cpu", BY_LOADER: "listing"}.get(query, "job")) as observer:
+        async with held(database_url, READ_FROM.get(query, "job")) as observer:
             began = time.monotonic()
             response = await api.http.post("/graphql", json={"query": query}, headers=api.token(Role.ADMIN))
             error = the_error(response, 503)
