@@ -28,6 +28,8 @@ DOMAINS: dict[str, set[Domain]] = {
     "listing": {Domain.MARKET},
     "price_observation": {Domain.MARKET},
     "figure_history": {Domain.ANALYTICS},
+    "cpu_statistics": {Domain.CATALOG, Domain.ANALYTICS},
+    "listing_statistics": {Domain.MARKET},
     "recalculation_watermark": {Domain.ANALYTICS},
     "recalculation_failure": {Domain.ANALYTICS},
     "job": {Domain.WORK},
