@@ -95,9 +95,11 @@ def main() -> None:
     if (lacks := missing()) is not None:
         print(lacks)
         return
+    only = part()
     node = node_program()
     with filled_database(LISTINGS) as settings, ExitStack() as stack:
-        pages = wanted(asyncio.run(prepare(settings)))
+        slug = asyncio.run(prepare(settings))
+        pages = [page for page in all_pages(slug) if only in (None, page.name)]
         servers = dict(started(stack, settings, pages, node))
         for page in pages:
             check(page, servers)
@@ -108,17 +110,21 @@ def main() -> None:
             print(f"    {TITLES[name]:<18}{server.peak_memory:7,.0f}")
 
 
-def wanted(slug: str) -> list[Page]:
-    """The pages to measure."""
-    pages = [
+def part() -> str | None:
+    """The page that `--only` names. Raises SystemExit for one that there is not."""
+    parser = ArgumentParser(add_help=False)
+    parser.add_argument("--only", choices=[page.name for page in all_pages("")])
+    only: str | None = parser.parse_known_args()[0].only
+    return only
+
+
+def all_pages(slug: str) -> list[Page]:
+    """What is measured; `slug` is that of the CPU shown in detail."""
+    return [
         Page("list", "CpuList", {"first": 100}, times_node=2.5, times_plain=20),
         Page("detail", "CpuDetail", {"slug": slug, "listings": 10, "bins": 10}, times_node=1.5),
         Page("statistics", "Statistics", {}, times_node=5),
     ]
-    parser = ArgumentParser(add_help=False)
-    parser.add_argument("--only", choices=[page.name for page in pages])
-    only = parser.parse_known_args()[0].only
-    return [page for page in pages if only in (None, page.name)]
 
 
 async def prepare(settings: Settings) -> str:
