@@ -2,8 +2,8 @@
 
 All read the same database, and give the same answers (PostGraphile the same values in a shape of its own). The server
 has one core and wrk, with 32 connections, another; PostgreSQL uses what is left of both. Mercurius and Apollo Server
-run our statements with dataloaders and read no snapshot. What all of them say of the catalogue as a whole is aggregated
-per request, as one writes it on these tables. Rounds are interleaved. `--only list`: one of the three.
+run our statements with dataloaders, without a transaction; what the Node servers say of the catalogue as a whole they
+aggregate per request, as one writes it on these tables. Rounds are interleaved. `--only list`: one of the three.
 """
 
 from __future__ import annotations
