@@ -1,4 +1,4 @@
-"""`python -m bench [NAME ...] [--quick]` runs these benchmarks, or all of them."""
+"""`python -m bench [NAME ...] [--quick] [--only PART]` runs these benchmarks, or all of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import tempfile
+from argparse import ArgumentParser
 from importlib import import_module
 from pathlib import Path
 
@@ -21,7 +22,11 @@ HERE = Path(__file__).parent
 def main() -> None:
     """Raises SystemExit, one sentence, for a name of no benchmark."""
     configure_logging("console", "ERROR", sys.stderr)
-    names = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    parser = ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--only", metavar="PART", help="a part of the benchmark of that name; graphql has parts")
+    names = parser.parse_args().names
     known = {path.stem: import_module(f"bench.{path.stem}") for path in sorted(HERE.glob("[!_]*.py"))}
     benchmarks = {name: module for name, module in known.items() if hasattr(module, "main")}
     if unknown := [name for name in names if name not in benchmarks]:

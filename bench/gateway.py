@@ -7,21 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
-import shutil
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import median
 from urllib.parse import urlencode
 
 import httpx
-import psutil
 from sqlalchemy import text
 
 from app import tasks
@@ -30,11 +23,11 @@ from app.resources import Resources
 from app.settings import Settings
 from app.tables import JobKind
 from bench.database import ROOT, filled_database
+from bench.serving import Figures, Server, load, missing, running
 
 LISTINGS = 50_000
 ACCEPT = "application/graphql-response+json, application/json;q=0.9"  # as Apollo Client sends it
 CONNECTIONS = 16
-CORES = sorted(os.sched_getaffinity(0))
 # Name, title, target as share of the requests per second of the bare ASGI route.
 LINES = [
     ("asgi", "bare ASGI route", None),
@@ -59,41 +52,20 @@ class Page:
         return self.url.partition("?")[0]
 
 
-@dataclass(frozen=True)
-class Server:
-    """A running server; `spent` is the CPU time it took so far, seconds."""
-
-    port: int
-    pid: int
-
-    @property
-    def spent(self) -> float:
-        """User and system time."""
-        times = psutil.Process(self.pid).cpu_times()
-        return float(times.user + times.system)
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Requests per second by the clock, and per second of the server's CPU time, which hardly suffers from noise."""
-
-    clock: float
-    cpu: float
-
-
 def main() -> None:
     """Prints requests per second and ratios; `--quick` takes fewer and shorter rounds."""
-    if shutil.which("wrk") is None or shutil.which("taskset") is None or len(CORES) < 2:
-        print("needs two cores, wrk and taskset (on Debian: apt-get install wrk util-linux)")
+    if (lacks := missing()) is not None:
+        print(lacks)
         return
     with filled_database(LISTINGS) as settings, ExitStack() as stack:
         slug = asyncio.run(prepare(settings))
-        servers = {"dealmark": stack.enter_context(running(["-m", "app.cli", "serve"], settings))}
+        servers = {"dealmark": stack.enter_context(running([sys.executable, "-m", "app.cli", "serve"], settings))}
         pages = [ask(servers["dealmark"], *request) for request in requests(slug)]
         file = settings.data_dir / "answers.json"
         file.write_text(json.dumps({page.path: {"headers": page.headers, "body": page.body} for page in pages}))
         for kind in ("asgi", "starlette"):
-            servers[kind] = stack.enter_context(running(["-m", "bench.bare", kind, str(file)], settings))
+            bare = [sys.executable, "-m", "bench.bare", kind, str(file)]
+            servers[kind] = stack.enter_context(running(bare, settings))
         for page in pages:
             compare(page, servers)
 
@@ -109,39 +81,6 @@ async def prepare(settings: Settings) -> str:
 def requests(slug: str) -> list[tuple[str, dict[str, object]]]:
     """Names of shipped documents, and variables."""
     return [("CpuList", {"first": 100}), ("CpuDetail", {"slug": slug}), ("Statistics", {})]
-
-
-@contextmanager
-def running(command: list[str], settings: Settings) -> Iterator[Server]:
-    """A server on the first core while the block runs."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    environment = {
-        **os.environ,
-        "DATABASE_URL": settings.required_database_url,
-        "REDIS_URL": settings.required_redis_url,
-        "DEALMARK_DATA_DIR": str(settings.data_dir),
-        "DEALMARK_PORT": str(port),
-        "DEALMARK_LOG_LEVEL": "ERROR",
-    }
-    pinned = ["taskset", "-c", str(CORES[0]), sys.executable, *command]
-    with subprocess.Popen(pinned, cwd=ROOT, env=environment) as server:
-        try:
-            wait_for(port, server)
-            yield Server(port, server.pid)
-        finally:
-            server.terminate()
-
-
-def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    """Until the port is open. Raises SystemExit when the server has ended, or takes a minute."""
-    deadline = time.monotonic() + 60
-    while server.poll() is None and time.monotonic() < deadline:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.1)
-    raise SystemExit("a server did not start")
 
 
 def ask(server: Server, name: str, variables: dict[str, object]) -> Page:
@@ -163,7 +102,7 @@ def compare(page: Page, servers: Mapping[str, Server]) -> None:
     measured: dict[str, list[Figures]] = {name: [] for name, *_ in LINES}
     for _ in range(rounds):
         for kind, server in servers.items():
-            measured[kind].append(load(server, page.url, seconds))
+            measured[kind].append(load(server, page.url, seconds, CONNECTIONS, {"accept": ACCEPT}))
         measured["304"].append(not_modified(servers["dealmark"], page.url, seconds))
     print(f"\n  {page.name}, {len(page.body.encode()):,} bytes (medians of {rounds} rounds of {seconds} s)")
     for name, title, target in LINES:
@@ -181,23 +120,11 @@ def not_modified(server: Server, url: str, seconds: int) -> Figures:
     address = f"http://127.0.0.1:{server.port}{url}"
     for _ in range(5):
         etag = httpx.get(address, headers={"accept": ACCEPT}).headers["etag"]
-        figures = load(server, url, seconds, etag)
-        if httpx.get(address, headers={"accept": ACCEPT, "if-none-match": etag}).status_code == 304:
+        headers = {"accept": ACCEPT, "if-none-match": etag}
+        figures = load(server, url, seconds, CONNECTIONS, headers)
+        if httpx.get(address, headers=headers).status_code == 304:
             return figures
     raise SystemExit(f"{url} is not answered by 304")
-
-
-def load(server: Server, url: str, seconds: int, etag: str | None = None) -> Figures:
-    """What wrk, on the second core, gets answered. Raises SystemExit when it is not all."""
-    headers = ["-H", f"accept: {ACCEPT}", *([] if etag is None else ["-H", f"if-none-match: {etag}"])]
-    wrk = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *headers, f"http://127.0.0.1:{server.port}{url}"]
-    spent = server.spent
-    ran = subprocess.run(["taskset", "-c", str(CORES[1]), *wrk], capture_output=True, text=True, check=True)
-    spent = server.spent - spent
-    count, rate = (re.search(form, ran.stdout) for form in (r"(\d+) requests in", r"Requests/sec:\s+([\d.]+)"))
-    if count is None or rate is None or re.search(r"Non-2xx|Socket errors", ran.stdout):
-        raise SystemExit(f"wrk says:\n{ran.stdout}{ran.stderr}")
-    return Figures(float(rate[1]), int(count[1]) / spent)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,14 @@
+// Mercurius with its JIT, on Fastify; documents by their hash.
+import Fastify from 'fastify';
+import mercurius from 'mercurius';
+import { context, documents, port, resolvers, typeDefs } from './catalogue.mjs';
+
+const app = Fastify();
+app.register(mercurius, {
+  schema: typeDefs,
+  resolvers,
+  context,
+  jit: 1,
+  persistedQueryProvider: mercurius.persistedQueryDefaults.preparedOnly(documents),
+});
+await app.listen({ port, host: '127.0.0.1' });
