@@ -75,7 +75,7 @@ _numbers = count(1)
 
 
 class NotCompilable(Exception):
-    """The operation is left to graphql-core; the message says why."""
+    """The operation is left to graphql-core; the message is what keeps it there."""
 
 
 @dataclass
@@ -104,11 +104,15 @@ class Plan:
             return ExecutionResult(None, coerced)
         held = tuple(coerced.coerced.get(name) for name in self.conditions)
         if any(each.__class__ is not bool for each in held):
+            return await self._interpret(context, variables)  # it words the error
+        try:
+            frame = self.variant(held).frame
+        except NotCompilable:
             return await self._interpret(context, variables)
-        return await Run(self.variant(held).frame, context, coerced).result()
+        return await Run(frame, context, coerced).result()
 
     def variant(self, held: tuple[Any, ...]) -> _Variant:
-        """The plan for conditions that are so."""
+        """The plan for conditions that are so. Raises NotCompilable."""
         found = self._variants.get(held)
         if found is None:
             variables = VariableValues({}, dict(zip(self.conditions, held, strict=True)))
@@ -116,7 +120,7 @@ class Plan:
         return found
 
     async def _interpret(self, context: Any, variables: Mapping[str, Any]) -> ExecutionResult:
-        """By graphql-core, for a condition that is null: an error, which it words."""
+        """By graphql-core."""
         name = self.operation.name.value if self.operation.name else None
         result = execute(
             self.schema,
@@ -137,15 +141,15 @@ class _Variant:
 def compile_plan(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Plan:
     """The plan of an operation of a valid document. Raises NotCompilable."""
     if operation.operation is OperationType.SUBSCRIPTION:
-        raise NotCompilable("A subscription runs once per event.")
+        raise NotCompilable("a subscription")
     if operation.directives:
-        raise NotCompilable("The operation has directives.")
+        raise NotCompilable("the operation has directives")
     look = _Look()
     visit(document, look)
     if look.introspects:
-        raise NotCompilable("It asks for the schema.")
+        raise NotCompilable("it asks for the schema")
     if len(look.conditions) > MAX_CONDITIONS:
-        raise NotCompilable(f"It has more than {MAX_CONDITIONS} variables in @skip and @include.")
+        raise NotCompilable(f"more than {MAX_CONDITIONS} variables in @skip and @include")
     declared = {definition.variable.name.value for definition in operation.variable_definitions or ()}
     return Plan(schema, document, operation, sorted(look.conditions & declared))
 
@@ -208,7 +212,7 @@ class _Compiler:
     def _selection(self, type_: GraphQLObjectType, grouped: Mapping[str, FieldDetailsList]) -> Selection:
         """What is selected of objects of this type, and of all that are below them."""
         if len(self.selections) >= MAX_SELECTIONS:
-            raise NotCompilable(f"It has more than {MAX_SELECTIONS} combinations of fields and types.")
+            raise NotCompilable(f"more than {MAX_SELECTIONS} combinations of fields and types")
         selection = Selection(type_)
         self.selections.append(selection)
         selection.fields = [self._field(type_, key, details) for key, details in grouped.items()]
@@ -223,7 +227,7 @@ class _Compiler:
             nodes=nodes,
             definition=definition,
             parent=parent,
-            resolve=default_field_resolver,
+            resolve=_unsettled,
             arguments=_arguments(definition, nodes[0]),
         )
         named = get_named_type(definition.type)
@@ -442,6 +446,10 @@ class _Shape:
                 continue
             return name
         raise AssertionError
+
+
+def _unsettled(*_: Any) -> Any:
+    raise AssertionError
 
 
 def _same(one: Any, other: Any) -> bool:

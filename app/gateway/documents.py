@@ -65,6 +65,11 @@ class Operation:
         except NotCompilable as reason:
             return reason
 
+    @property
+    def not_compiled(self) -> str | None:
+        """Why it has no plan; None when it has one."""
+        return str(self.plan) if isinstance(self.plan, NotCompilable) else None
+
 
 @dataclass(frozen=True)
 class Document:

@@ -345,7 +345,7 @@ class Run:
             self._complete(position, item, found)
 
     def _complete_object(self, place: Place, type_: Any, value: Any, found: Found) -> None:
-        info = Info(self, place.field, place.holder)
+        info: Any = Info(self, place.field, place.holder)
         if is_abstract_type(type_):
             runtime_type = (type_.resolve_type or default_type_resolver)(value, info, type_)
             if is_awaitable(runtime_type):
@@ -361,7 +361,8 @@ class Run:
 
     def _of_type(self, place: Place, type_: GraphQLObjectType, value: Any) -> None:
         """Goes on with an object whose type took waiting to know."""
-        is_one = True if type_.is_type_of is None else type_.is_type_of(value, Info(self, place.field, place.holder))
+        info: Any = Info(self, place.field, place.holder)
+        is_one = True if type_.is_type_of is None else type_.is_type_of(value, info)
         if is_awaitable(is_one):
             self._when_known(place, is_one, lambda is_one: self._checked(place, type_, value, is_one))
         else:
