@@ -121,24 +121,28 @@ async def test_conditions_are_those_of_the_request(small: bool, with_parts: bool
         fragment Parts on Item { parts @include(if: $parts) }
     """
     got, expected = await both(text, {"small": small, "parts": with_parts})
-    assert got == expected and got.data is not None
+    assert got == expected
+    assert got.data is not None
     assert list(got.data) == (["more"] if small else ["items", "more"])
 
 
 async def test_a_condition_that_is_null_is_an_error_of_the_request() -> None:
     got, expected = await both("query ($c: Boolean = true) { items @skip(if: $c) { number } }", {"c": None})
-    assert got.data is None and got.errors == expected.errors
+    assert got.data is None
+    assert got.errors == expected.errors
 
 
 async def test_a_wrong_variable_is_an_error_of_the_request() -> None:
     got, expected = await both("query ($n: Int!) { items(count: $n) { number } }", {"n": "three"})
-    assert got == expected and got.errors is not None
+    assert got == expected
+    assert got.errors is not None
 
 
 async def test_nulls_go_up_to_where_they_may_stand() -> None:
     got, expected = await both("{ unlucky { number half parts } }")
     assert got.data == expected.data == {"unlucky": [{"number": 1, "half": 0, "parts": []}, None, None]}
-    assert got.errors is not None and expected.errors is not None
+    assert got.errors is not None
+    assert expected.errors is not None
     assert got.errors[0].formatted == expected.errors[0].formatted
     assert got.errors[0].path == ["unlucky", 1, "half"]
 
@@ -147,25 +151,29 @@ async def test_a_null_at_the_root_leaves_no_data() -> None:
     text = "query ($n: Int!) { items(count: $n) { half } }"
     got, expected = await both(text, {"n": 14})
     assert got.data is expected.data is None
-    assert got.errors is not None and got.errors[0].path == ["items", 13, "half"]
+    assert got.errors is not None
+    assert got.errors[0].path == ["items", 13, "half"]
 
 
 async def test_a_resolver_is_told_where_it_is() -> None:
     got, expected = await both("{ items(count: 2) { w: where neighbour { where } } }")
-    assert got == expected and got.data is not None
+    assert got == expected
+    assert got.data is not None
     assert got.data["items"][1] == {"w": "items/1/w", "neighbour": {"where": "items/1/neighbour/where"}}
 
 
 async def test_an_asynchronous_iterator_is_a_list() -> None:
     got, expected = await both("{ stream }")
-    assert got == expected and got.data == {"stream": [1, 2]}
+    assert got == expected
+    assert got.data == {"stream": [1, 2]}
 
 
 async def test_mutations_run_one_after_the_other_until_one_leaves_no_data() -> None:
     plan = plan_of('mutation { a: note(text: "a") b: note(text: "bad") c: note(text: "c") }')
     notes: list[str] = []
     result = await plan.execute(notes, {})
-    assert result.data is None and notes == ["begin a", "end a", "begin bad"]
+    assert result.data is None
+    assert notes == ["begin a", "end a", "begin bad"]
 
 
 async def test_a_plan_gives_the_same_each_time() -> None:
