@@ -12,6 +12,7 @@ import keyword
 import linecache
 import re
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import isawaitable
@@ -59,8 +60,8 @@ from app.gateway.variables import Coercion
 
 # A selection for every type that an object may have, at every level: interfaces within interfaces multiply.
 MAX_SELECTIONS = 1_000
-# Each combination of conditions is a plan of its own, made when it first occurs.
-MAX_CONDITIONS = 6
+# Each combination of conditions is a variant of its own, made when it occurs in a millisecond or two; these many stay.
+MAX_VARIANTS = 64
 
 NO_VARIABLES = VariableValues({}, {})
 EXACT = {
@@ -89,7 +90,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         self._coercion = Coercion(self.schema, self.operation)
-        self._variants: dict[tuple[bool, ...], _Variant] = {}
+        self._variants: OrderedDict[tuple[bool, ...], _Variant] = OrderedDict()
         self.variant(tuple(True for _ in self.conditions))
 
     @property
@@ -117,6 +118,10 @@ class Plan:
         if found is None:
             variables = VariableValues({}, dict(zip(self.conditions, held, strict=True)))
             found = self._variants[held] = _Compiler(self.schema, self.document, self.operation, variables).compile()
+            if len(self._variants) > MAX_VARIANTS:
+                self._variants.popitem(last=False)
+        else:
+            self._variants.move_to_end(held)
         return found
 
     async def _interpret(self, context: Any, variables: Mapping[str, Any]) -> ExecutionResult:
@@ -148,8 +153,6 @@ def compile_plan(schema: GraphQLSchema, document: DocumentNode, operation: Opera
     visit(document, look)
     if look.introspects:
         raise NotCompilable("it asks for the schema")
-    if len(look.conditions) > MAX_CONDITIONS:
-        raise NotCompilable(f"more than {MAX_CONDITIONS} variables in @skip and @include")
     declared = {definition.variable.name.value for definition in operation.variable_definitions or ()}
     return Plan(schema, document, operation, sorted(look.conditions & declared))
 

@@ -87,11 +87,6 @@ class Field:
         return self.definition.type
 
     @cached_property
-    def below(self) -> dict[str, Field]:
-        """Response key -> field, of whatever type: fields of one key have the same nullability in all types."""
-        return {each.key: each for selection in self.selections.values() for each in selection.fields}
-
-    @cached_property
     def objects(self) -> Selection | None:
         """What is selected of its items, if it is a list of objects of one type that need no look each."""
         inner = _nullable(self.type)
@@ -464,16 +459,17 @@ class Run:
         """Positions by the identity of results: found by going through the answer."""
         wanted = {id(holder) for holder in holders}
         found: dict[int, Position] = {}
-        fields = {each.key: each for each in self.frame.root.fields}
-        stack: list[tuple[Any, Position, dict[str, Field]]] = [(self.data, ROOT, fields)]
+        stack: list[tuple[Any, Position, list[Selection]]] = [(self.data, ROOT, [self.frame.root])]
         while stack and len(found) < len(wanted):
-            result, position, fields = stack.pop()
+            result, position, selections = stack.pop()
             if id(result) in wanted:
                 found[id(result)] = position
             for key, value in result.items():
-                each = fields[key]
-                if each.selections:
-                    stack.extend((r, position.of(each, indices), each.below) for indices, r in _results(value, ()))
+                # Of whatever type the result is: fields of one key have the same nullability in all types.
+                fields = [each for selection in selections for each in selection.fields if each.key == key]
+                below = [each for field in fields for each in field.selections.values()]
+                if below:
+                    stack.extend((r, position.of(fields[0], indices), below) for indices, r in _results(value, ()))
         return found
 
     def _with_errors(self) -> ExecutionResult:
