@@ -22,6 +22,8 @@ from graphql import (
     visit,
 )
 
+# Comments and commas; a document with texts is left as it is when they stand in one.
+BLANK = re.compile(r"#[^\n]*|,")
 EMPTY = re.compile(r"\([\s,]*\)")
 REMOVABLE = (
     ArgumentNode,
@@ -39,12 +41,13 @@ async def reduced(schema: GraphQLSchema, text: str, differs: Callable[[str], Awa
     shrinking = True
     while shrinking:
         shrinking = False
-        for start, end in _spans(text):
-            smaller = _tidied(schema, text[:start] + " " + text[end:])
-            if smaller is not None and await differs(smaller):
-                text, shrinking = smaller, True
+        for smaller in _smaller(text):
+            tidy = _tidied(schema, smaller)
+            if tidy is not None and await differs(tidy):
+                text, shrinking = tidy, True
                 break
-    return text
+    plain = " ".join(BLANK.sub(" ", text).split())
+    return plain if _tidied(schema, plain) == plain and await differs(plain) else text
 
 
 def _tidied(schema: GraphQLSchema, text: str) -> str | None:
@@ -64,14 +67,21 @@ def _tidied(schema: GraphQLSchema, text: str) -> str | None:
         text = text[: span.start] + " " + text[span.end :]
 
 
-def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """Parts that might be left out, the longest first."""
-    found: list[tuple[int, int]] = []
+def _smaller(text: str) -> Iterator[str]:
+    """The text with a part left out, or with what is selected in a part instead of it; the longest parts first."""
+    found: list[tuple[int, int, str]] = []
 
     class Spans(Visitor):
         def enter(self, node: Node, *_: object) -> None:
             if isinstance(node, REMOVABLE) and node.loc is not None:
-                found.append((node.loc.start, node.loc.end))
+                found.append((node.loc.start, node.loc.end, " "))
+                within = getattr(node, "selection_set", None)
+                if within is not None and isinstance(node, (FieldNode, InlineFragmentNode)):
+                    inner = text[within.loc.start + 1 : within.loc.end - 1]
+                    found.append((node.loc.start, node.loc.end, inner))
+            if isinstance(node, FieldNode) and node.alias is not None and node.loc is not None and node.name.loc:
+                found.append((node.loc.start, node.name.loc.start, " "))
 
     visit(parse(text), Spans())
-    return iter(sorted(found, key=lambda span: span[0] - span[1]))
+    found.sort(key=lambda each: each[0] - each[1] + len(each[2]))
+    return (text[:start] + instead + text[end:] for start, end, instead in found)

@@ -14,7 +14,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
+from enum import Enum, IntEnum, StrEnum
 from typing import Annotated, Any, Generic, NewType, TypeVar
 from zlib import crc32
 
@@ -150,9 +150,9 @@ class Level(IntEnum):
 
 
 @strawberry.enum(name="Letters")
-class Alphabet(str, Enum):
+class Alphabet(StrEnum):
     a = "A"
-    true_ = strawberry.enum_value("T", name="True")
+    True_ = "T"
 
 
 # --- inputs ---
@@ -370,7 +370,7 @@ class Duck:
         self.exact = decimal.Decimal("1.50")
         self.token = uuid.UUID(int=world.draw(key))
         self.level = Level.LOW
-        self.letter = Alphabet.true_
+        self.letter = Alphabet.True_
 
     def __repr__(self) -> str:
         return f"<Duck {self.key}>"
@@ -719,6 +719,11 @@ class Query:
     @strawberry.field
     def legged(self, info: Info) -> Legged | None:
         return beast(info.context, place(info))  # type: ignore[no-any-return]
+
+    @strawberry.field
+    def impostor(self, info: Info) -> Cat | None:
+        """Perhaps no cat at all."""
+        return info.context.act(thing(info.context, place(info)), "impostor")  # type: ignore[no-any-return]
 
     @strawberry.field
     def strict(self, info: Info) -> Named:

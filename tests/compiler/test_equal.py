@@ -6,18 +6,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 import pytest
-from graphql import ExecutionResult
+from graphql import ExecutionResult, parse
 
 from app.context import Context
 from app.resources import Resources
 from app.sample import load_into
 from app.schema import build_schema
 from tests.compiler import synthetic
-from tests.compiler.comparison import propagated
+from tests.compiler.comparison import propagated, reference
 from tests.compiler.documents import Documents
 from tests.compiler.fuzzing import Fuzz
 from tests.compiler.synthetic import World
@@ -27,7 +26,11 @@ from tests.compiler.values import Pools
 OWN_SHARE = 0.075
 TROUBLES = (0, 5, 0, 30, 2)
 # When null propagates, graphql-core cancels tasks before their first step: what they would await is never awaited.
-abandons = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+# (Where a coroutine is collected in the middle of an import or a namedtuple, even the warning fails.)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 def worlds(number: int) -> AbstractAsyncContextManager[World]:
@@ -55,7 +58,6 @@ def _in_series(log: list[tuple[str, str]]) -> bool:
     return max(Counter(runs).values(), default=1) == 1
 
 
-@abandons
 async def test_every_construct(request: pytest.FixtureRequest) -> None:
     schema = synthetic.build()
     count = round(request.config.getoption("--documents") * (1 - OWN_SHARE))
@@ -64,13 +66,12 @@ async def test_every_construct(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-async def catalogue(resources: Resources) -> AsyncIterator[Resources]:
+async def catalogue(resources: Resources) -> Resources:
     """The sample catalogue."""
     await load_into(resources)
-    yield resources
+    return resources
 
 
-@abandons
 async def test_our_own_schema(request: pytest.FixtureRequest, catalogue: Resources) -> None:
     """Whoever asks has no role, so mutations are refused."""
     schema = build_schema()._schema
@@ -85,10 +86,6 @@ async def pools(resources: Resources) -> Pools:
     schema = build_schema()._schema
     text = """{ cpus(first: 4) { nodes { id slug socket listings(first: 2) { nodes { id } edges { cursor } } }
         edges { cursor } } }"""
-    from graphql import parse
-
-    from tests.compiler.comparison import reference
-
     async with Context(resources) as context:
         result = await reference(schema, parse(text), None, context, {})
     assert result.data is not None
