@@ -26,11 +26,8 @@ from tests.compiler.values import Pools
 OWN_SHARE = 0.075
 TROUBLES = (0, 5, 0, 30, 2)
 # When null propagates, graphql-core cancels tasks before their first step: what they would await is never awaited.
-# (Where a coroutine is collected in the middle of an import or a namedtuple, even the warning fails.)
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+abandons = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+pytestmark = abandons
 
 
 def worlds(number: int) -> AbstractAsyncContextManager[World]:
