@@ -147,9 +147,11 @@ def _schema_of(path: Path) -> GraphQLSchema:
 
 
 def _facts(each: Known) -> dict[str, Any]:
-    """What is told about a document, as JSON knows it. `cost` is that without variables."""
+    """What is told about a document, as JSON knows it. `cost` is that without variables, `plans` what runs it."""
     document = each.document
-    costs = None if document is None else {str(o.name): o.cost({}) for o in document.operations.values()}
+    operations = [] if document is None else list(document.operations.values())
+    costs = None if document is None else {str(each.name): each.cost({}) for each in operations}
+    plans = None if document is None else {str(each.name): each.not_compiled or "compiled" for each in operations}
     return {
         "clients": list(each.clients),
         "published_at": _iso(each.published_at),
@@ -163,6 +165,7 @@ def _facts(each: Known) -> dict[str, Any]:
         "timed": None if document is None else document.timed,
         "reads": None if document is None else sorted(document.reads),
         "cost": costs,
+        "plans": plans,
     }
 
 
@@ -182,7 +185,8 @@ def _traits(each: Known, facts: dict[str, Any]) -> str:
     cached = "public" if each.document.public else "depends on the viewer"
     reads = ", ".join(facts["reads"]) or "no data"
     cost = ", ".join(f"{amount:,}" for amount in facts["cost"].values())
-    return f"{cached}, max-age {each.document.max_age} s; reads {reads}; costs {cost}"
+    interpreted = "".join(f"; interpreted: {why}" for why in facts["plans"].values() if why != "compiled")
+    return f"{cached}, max-age {each.document.max_age} s; reads {reads}; costs {cost}{interpreted}"
 
 
 def _iso(moment: datetime | None) -> str | None:

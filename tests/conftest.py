@@ -54,6 +54,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--reads", type=int, default=5_000, help="how many answers the consistency of the cache is shown by"
     )
+    parser.addoption(
+        "--documents", type=int, default=20_000, help="how many random documents are executed by plans and graphql-core"
+    )
+    parser.addoption("--documents-seed", default="dealmark", help="what the random documents follow from")
 
 
 @pytest.fixture(scope="session")

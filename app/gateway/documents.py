@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 from graphql import (
@@ -23,6 +24,7 @@ from graphql import (
 )
 
 from app.errors import AppError
+from app.gateway.compiler import NotCompilable, Plan, compile_plan
 from app.gateway.cost import Cost, measure
 from app.gateway.rules import rules
 from app.tables import Domain
@@ -53,6 +55,20 @@ class Operation:
     kind: OperationType
     variables: frozenset[str]
     cost: Cost
+    compile: Callable[[], Plan]
+
+    @cached_property
+    def plan(self) -> Plan | NotCompilable:
+        """What runs it; or why graphql-core must."""
+        try:
+            return self.compile()
+        except NotCompilable as reason:
+            return reason
+
+    @property
+    def not_compiled(self) -> str | None:
+        """Why it has no plan; None when it has one."""
+        return str(self.plan) if isinstance(self.plan, NotCompilable) else None
 
 
 @dataclass(frozen=True)
@@ -139,6 +155,7 @@ def _operation(schema: GraphQLSchema, ast: DocumentNode, node: OperationDefiniti
         kind=node.operation,
         variables=frozenset(definition.variable.name.value for definition in node.variable_definitions or ()),
         cost=measure(schema, ast, node),
+        compile=partial(compile_plan, schema, ast, node),
     )
 
 

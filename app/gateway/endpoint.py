@@ -203,23 +203,27 @@ class Exchange:
         await self.means.admission.count(operation, ask.text is None, peer, self._header(b"x-forwarded-for"))
 
     async def _unless_gone(self, work: Awaitable[T]) -> T:
-        """The result; when the client goes away first, the work is ended. Raises ClientGone."""
-        task = asyncio.ensure_future(work)
-        gone = asyncio.ensure_future(self._gone())
-        try:
-            await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            raise ClientGone
-        finally:
-            for each in (task, gone):
-                if not each.done():
-                    each.cancel()
-            await asyncio.gather(task, gone, return_exceptions=True)
+        """The result; when the client goes away first, the work is cancelled. Raises ClientGone."""
+        mine = asyncio.current_task()
+        assert mine is not None
+        gone = False
 
-    async def _gone(self) -> None:
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
+        async def watch() -> None:
+            nonlocal gone
+            while (await self.receive())["type"] != "http.disconnect":
+                pass
+            gone = True
+            mine.cancel()
+
+        watching = asyncio.create_task(watch())
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if gone and mine.uncancel() == 0:
+                raise ClientGone from None
+            raise
+        finally:
+            watching.cancel()
 
     def _has(self, key: bytes) -> bool:
         """Whether the client has the right answer, as its validator alone tells: nothing needs to be looked up.

@@ -10,13 +10,17 @@ from typing import Any
 
 import orjson
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType, execute, subscribe
+from prometheus_client import Counter
 from sqlalchemy.exc import DBAPIError
 
 from app.context import Context, Viewer
 from app.errors import Unavailable, presentable, presentable_cause
 from app.gateway.answers import Ran
+from app.gateway.compiler import Plan
 from app.gateway.documents import Document, Operation
 from app.resources import Resources
+
+RUN = Counter("dealmark_operations_run_total", "Operations by what ran them: plan, interpreter", ["by"])
 
 
 class DeadlineExceeded(Unavailable):
@@ -102,6 +106,11 @@ async def execute_operation(
     schema: GraphQLSchema, document: Document, operation: Operation, variables: Mapping[str, Any], context: Context
 ) -> ExecutionResult:
     """The result of a query or mutation, its errors such as a client may see."""
+    plan = operation.plan
+    if isinstance(plan, Plan):
+        RUN.labels("plan").inc()
+        return _presented(await plan.execute(context, variables))
+    RUN.labels("interpreter").inc()
     result = execute(
         schema,
         document.ast,

@@ -1,0 +1,65 @@
+"""GraphQL fields that are columns of a database row: the row itself is the object that a type describes.
+
+A type whose fields are columns is never made an instance of. What loaders return, a row that is read by `row["name"]`,
+is the source of its fields; so nothing is copied per row, a plan can read the columns in place, and statements can
+leave out those that nobody asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import strawberry
+from strawberry.types.field import StrawberryField
+
+# In the metadata of a field that computes its value from the row: the columns that it reads.
+NEEDS = "needs"
+
+
+class Column(StrawberryField):
+    """A field without a resolver. `column`: the one that holds its value, None where that is the source row itself.
+
+    `mapping`, where there is one, says what each value of the column means: it is looked up there, null excepted.
+    """
+
+    column: str | None = None
+    mapping: Mapping[Any, Any] | None = None
+
+    def get_result(self, source: Any, info: Any, args: list[Any], kwargs: Any) -> Any:
+        """What graphql-core resolves the field to."""
+        if self.column is None:
+            return source
+        value = source[self.column]
+        return value if self.mapping is None or value is None else self.mapping[value]
+
+    def __copy__(self) -> Column:
+        """Strawberry copies the fields of a type into those that inherit from it."""
+        copied = super().__copy__()
+        copied.column, copied.mapping = self.column, self.mapping
+        return copied
+
+
+def column(
+    name: str,
+    *,
+    description: str,
+    mapping: Mapping[Any, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    directives: Sequence[object] = (),
+) -> Any:
+    """A field that is the column `name` of the row."""
+    made = Column(description=description, metadata=metadata, directives=directives)
+    made.column, made.mapping = name, mapping
+    return made
+
+
+def same_row(*, description: str) -> Any:
+    """A field of an object type that other columns of the same row make up."""
+    return Column(description=description)
+
+
+def computed(*needs: str, description: str, metadata: Mapping[str, Any] | None = None) -> Callable[[Any], Any]:
+    """Decorates a synchronous method of a type, whose `self` is the row, and names the columns that it reads."""
+    field: Callable[[Any], Any] = strawberry.field(description=description, metadata={**(metadata or {}), NEEDS: needs})
+    return field

@@ -1,0 +1,256 @@
+"""Random input values of any GraphQL type: as literals, as variables, and as what a client sends for a variable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLSchema,
+    Undefined,
+    is_required_argument,
+    is_required_input_field,
+    is_type_sub_type_of,
+)
+
+MAX_NESTING = 3
+WORDS = [
+    "",
+    "a",
+    "two words",
+    "ünï→中😀",
+    'quo"te',
+    "back\\slash",
+    "line\nbreak",
+    "{{ }} %s {0}",
+    "'''",
+    "\t",
+    "__import__('os')",
+    "null",
+]
+BLOCKS = ['""" block "quoted" """', '"""\n    indented\n      text\n    """', '""""""']
+# What is wrong for nearly every type; a value of the right type among them does no harm.
+WRONG: list[Any] = ["wrong", 2**31, -1.5, True, {}, {"unknown": 1}, [], [[]], [None], "", float(10**20), {"min": "x"}]
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Values that mean something to a schema, as JSON; each also fits as a literal.
+
+    `named`: by the name of an argument or input field, tried first; `scalars`: by the name of a scalar.
+    `always`: arguments that are never left out though they may be (they keep answers small).
+    """
+
+    named: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    scalars: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    always: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable that an operation declares."""
+
+    name: str
+    type: GraphQLInputType
+    default: str | None
+    pool: str
+
+    def __str__(self) -> str:
+        return f"${self.name}: {self.type}" + ("" if self.default is None else f" = {self.default}")
+
+    def fits(self, place: GraphQLInputType, has_default: bool, schema: GraphQLSchema) -> bool:
+        """Whether validation lets the variable stand in a place of this type."""
+        if isinstance(place, GraphQLNonNull) and not isinstance(self.type, GraphQLNonNull):
+            if not has_default and self.default in {None, "null"}:
+                return False
+            place = place.of_type
+        return is_type_sub_type_of(schema, self.type, place)
+
+
+class Values:
+    """The values of one document, and the variables that it declares for them."""
+
+    def __init__(self, schema: GraphQLSchema, rng: Random, pools: Pools) -> None:
+        self.schema = schema
+        self.rng = rng
+        self.pools = pools
+        self.variables: list[Variable] = []
+
+    def arguments(self, arguments: Mapping[str, GraphQLArgument], always: frozenset[str] = frozenset()) -> str:
+        """`(name: value, ...)`, or nothing; what is required is there."""
+        given = [
+            f"{name}: {self.argument(name, each)}"
+            for name, each in arguments.items()
+            if is_required_argument(each) or self.rng.random() < (0.92 if name in always else 0.45)
+        ]
+        return f"({', '.join(given)})" if given else ""
+
+    def argument(self, name: str, argument: GraphQLArgument | GraphQLInputField, strict: bool = False) -> str:
+        """A literal or a variable. `strict`: never null, as a field of a OneOf input."""
+        kind: GraphQLInputType = argument.type
+        if strict and not isinstance(kind, GraphQLNonNull):
+            kind = GraphQLNonNull(kind)
+        has_default = argument.default_value is not Undefined and not strict
+        if self.rng.random() < 0.35:
+            return self.variable(kind, has_default, name)
+        return self.literal(kind, name, 0, const=False)
+
+    def variable(self, place: GraphQLInputType, has_default: bool, pool: str = "") -> str:
+        """A variable for a place of this type: one that is there already, or a new one."""
+        if self.variables and self.rng.random() < 0.4:
+            fitting = [each for each in self.variables if each.fits(place, has_default, self.schema)]
+            if fitting:
+                return f"${self.rng.choice(fitting).name}"
+        variable = self._declare(place, has_default, pool)
+        self.variables.append(variable)
+        return f"${variable.name}"
+
+    def _declare(self, place: GraphQLInputType, has_default: bool, pool: str) -> Variable:
+        rng = self.rng
+        kind, default = place, None
+        if isinstance(place, GraphQLNonNull) and rng.random() < 0.4:
+            kind = place.of_type
+            if not has_default or rng.random() < 0.5:
+                default = self.literal(place, pool, 1, const=True)
+        elif not isinstance(place, GraphQLNonNull) and rng.random() < 0.25:
+            kind = GraphQLNonNull(place)
+        if default is None and rng.random() < (0.1 if isinstance(kind, GraphQLNonNull) else 0.3):
+            default = self.literal(kind if has_default or kind is place else place, pool, 1, const=True)
+            if default == "null" and isinstance(kind, GraphQLNonNull):
+                default = None
+        name = rng.choice(["v", "value", pool or "x", "if", "self"]) + str(len(self.variables))
+        return Variable(name, kind, default, pool)
+
+    def literal(self, kind: GraphQLInputType, pool: str = "", depth: int = 0, *, const: bool) -> str:
+        """A literal; unless `const`, variables may stand inside of lists and input objects."""
+        rng = self.rng
+        if isinstance(kind, GraphQLNonNull):
+            kind = kind.of_type
+        elif rng.random() < 0.08:
+            return "null"
+        if isinstance(kind, GraphQLList):
+            return self._list(kind.of_type, pool, depth, const)
+        if isinstance(kind, GraphQLInputObjectType):
+            return self._object(kind, depth, const)
+        if isinstance(kind, GraphQLEnumType):
+            return rng.choice(list(kind.values))
+        if kind.name == "String" and rng.random() < 0.05:
+            return rng.choice(BLOCKS)
+        return literal_of(self._leaf(kind.name, pool))
+
+    def _list(self, item: GraphQLInputType, pool: str, depth: int, const: bool) -> str:
+        inner = item.of_type if isinstance(item, GraphQLNonNull) else item
+        if self.rng.random() < 0.2 and not isinstance(inner, GraphQLInputObjectType):
+            return self.literal(GraphQLNonNull(inner), pool, depth, const=const)
+        items = [
+            self.variable(item, False, pool)
+            if not const and self.rng.random() < 0.15
+            else self.literal(item, pool, depth + 1, const=const)
+            for _ in range(self.rng.choice((0, 1, 1, 2, 3)))
+        ]
+        return f"[{', '.join(items)}]"
+
+    def _object(self, kind: GraphQLInputObjectType, depth: int, const: bool) -> str:
+        chosen = self._chosen(kind, depth)
+        fields = [f"{name}: {self._member(name, each, kind.is_one_of, depth, const)}" for name, each in chosen.items()]
+        return f"{{{', '.join(fields)}}}"
+
+    def _chosen(self, kind: GraphQLInputObjectType, depth: int) -> dict[str, GraphQLInputField]:
+        """The fields of an input object that are given, in any order."""
+        if kind.is_one_of:
+            name = self.rng.choice(list(kind.fields))
+            return {name: kind.fields[name]}
+        more = 0.4 if depth < MAX_NESTING else 0.0
+        chosen = [
+            (name, each)
+            for name, each in kind.fields.items()
+            if is_required_input_field(each) or self.rng.random() < more
+        ]
+        self.rng.shuffle(chosen)
+        return dict(chosen)
+
+    def _member(self, name: str, each: GraphQLInputField, one_of: bool, depth: int, const: bool) -> str:
+        kind: GraphQLInputType = each.type
+        if one_of:
+            kind = GraphQLNonNull(kind)
+        if not const and self.rng.random() < 0.2:
+            if one_of:  # a nullable variable with a default is none for a OneOf input
+                variable = Variable(f"one{len(self.variables)}", kind, None, name)
+                self.variables.append(variable)
+                return f"${variable.name}"
+            return self.variable(kind, each.default_value is not Undefined, name)
+        return self.literal(kind, name, depth + 1, const=const)
+
+    def sent(self, wrong: bool) -> dict[str, Any]:
+        """What a client sends for the variables. Unless `wrong`, no request error follows from it."""
+        sent: dict[str, Any] = {}
+        for variable in self.variables:
+            may_lack = variable.default is not None or not isinstance(variable.type, GraphQLNonNull)
+            if (may_lack or wrong) and self.rng.random() < 0.25:
+                continue
+            sent[variable.name] = self._sent(variable, wrong and self.rng.random() < 0.5)
+        if self.rng.random() < 0.03:
+            sent["nobodyAskedForThis"] = 1
+        return sent
+
+    def _sent(self, variable: Variable, wrong: bool) -> Any:
+        if wrong and self.rng.random() < 0.6:
+            return self.rng.choice([None, *WRONG])
+        return self._json(variable.type, variable.pool, 0, wrong)
+
+    def _json(self, kind: GraphQLInputType, pool: str, depth: int, wrong: bool) -> Any:
+        rng = self.rng
+        if wrong and rng.random() < 0.3:
+            return rng.choice(WRONG)
+        if isinstance(kind, GraphQLNonNull):
+            kind = kind.of_type
+        elif rng.random() < 0.12:
+            return None
+        if isinstance(kind, GraphQLList):
+            if rng.random() < 0.15:
+                inner = kind.of_type.of_type if isinstance(kind.of_type, GraphQLNonNull) else kind.of_type
+                return self._json(GraphQLNonNull(inner), pool, depth, wrong)
+            return [self._json(kind.of_type, pool, depth + 1, wrong) for _ in range(rng.choice((0, 1, 2, 3)))]
+        if isinstance(kind, GraphQLInputObjectType):
+            return {
+                name: self._json(GraphQLNonNull(each.type) if kind.is_one_of else each.type, name, depth + 1, wrong)
+                for name, each in self._chosen(kind, depth).items()
+            }
+        if isinstance(kind, GraphQLEnumType):
+            return rng.choice(list(kind.values))
+        return self._leaf(kind.name, pool)
+
+    def _leaf(self, scalar: str, pool: str) -> Any:
+        rng = self.rng
+        if pool in self.pools.named and rng.random() < 0.95:
+            return rng.choice(self.pools.named[pool])
+        if scalar in self.pools.scalars:
+            return rng.choice(self.pools.scalars[scalar])
+        if scalar == "Int":
+            return rng.choice((0, 1, 2, 3, 7, -1, 2**31 - 1, -(2**31)))
+        if scalar == "Float":
+            return rng.choice((0, 1, -2.5, 1e21, 0.1, 3.0))
+        if scalar == "Boolean":
+            return rng.random() < 0.5
+        if scalar == "ID":
+            return rng.choice(("x", "17", 17, "é"))
+        return rng.choice(WORDS)
+
+
+def literal_of(value: Any) -> str:
+    """A JSON value as a GraphQL literal; keys must be names."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {literal_of(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(literal_of, value))}]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,211 @@
+"""Plans: what is compiled and what is not, what goes wrong in them, and what a reader sees of them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import linecache
+import traceback
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import strawberry
+from graphql import ExecutionResult, GraphQLSchema, OperationDefinitionNode, execute, parse, validate
+
+from app.gateway.compiler import MAX_VARIANTS, NotCompilable, Plan, compile_plan
+from app.gateway.documents import read_document
+from app.gateway.registry import shipped
+from app.schema import build_schema
+
+OURS = build_schema()._schema
+
+
+@strawberry.type
+class Item:
+    number: int
+    parts: list[str]
+
+    @strawberry.field
+    def half(self) -> int:
+        if self.number == 13:
+            raise ValueError("unlucky")
+        return self.number // 2
+
+    @strawberry.field
+    async def neighbour(self) -> Item | None:
+        await asyncio.sleep(0)
+        return None if self.number > 1 else Item(number=self.number + 1, parts=[])
+
+    @strawberry.field
+    def where(self, info: strawberry.Info) -> str:
+        return "/".join(map(str, info.path.as_list()))
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def items(self, count: int = 3) -> list[Item]:
+        return [Item(number=number, parts=["a", "b"]) for number in range(count)]
+
+    @strawberry.field
+    def unlucky(self) -> list[Item | None]:
+        return [Item(number=1, parts=[]), Item(number=13, parts=[]), None]
+
+    @strawberry.field
+    async def stream(self) -> list[int]:
+        async def numbers() -> AsyncIterator[int]:
+            yield 1
+            yield 2
+
+        return numbers()  # type: ignore[return-value]
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    async def note(self, info: strawberry.Info[list[str], None], text: str) -> str:
+        info.context.append(f"begin {text}")
+        await asyncio.sleep(0)
+        if text == "bad":
+            raise ValueError("bad")
+        info.context.append(f"end {text}")
+        return text
+
+
+SMALL: GraphQLSchema = strawberry.Schema(query=Query, mutation=Mutation)._schema
+
+
+def plan_of(text: str, schema: GraphQLSchema = SMALL) -> Plan:
+    """Compiled, the document being valid."""
+    document = parse(text)
+    assert validate(schema, document) == []
+    operation = next(each for each in document.definitions if isinstance(each, OperationDefinitionNode))
+    return compile_plan(schema, document, operation)
+
+
+async def both(text: str, variables: dict[str, Any] | None = None) -> tuple[ExecutionResult, ExecutionResult]:
+    """What the plan gives, and what graphql-core gives."""
+    expected: Any = execute(SMALL, parse(text), context_value=[], variable_values=variables)
+    if asyncio.iscoroutine(expected):
+        expected = await expected
+    return await plan_of(text).execute([], variables or {}), expected
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_every_shipped_document_but_the_subscription_is_compiled(name: str) -> None:
+    (operation,) = read_document(OURS, name, shipped()[name]).operations.values()
+    assert operation.not_compiled == ("a subscription" if name == "JobProgress" else None)
+
+
+async def test_variants_of_many_conditions_are_not_all_kept() -> None:
+    names = [f"v{number}" for number in range(8)]
+    fields = [f"{name}: items(count: 0) @skip(if: ${name}) {{ number }}" for name in names]
+    plan = plan_of(f"query ({', '.join(f'${name}: Boolean!' for name in names)}) {{ {' '.join(fields)} }}")
+    for bits in range(256):
+        held = {name: bool(bits >> number & 1) for number, name in enumerate(names)}
+        result = await plan.execute([], held)
+        assert result.data == {name: [] for name in names if not held[name]}
+    assert len(plan._variants) == MAX_VARIANTS
+
+
+def test_introspection_is_left_to_graphql_core() -> None:
+    with pytest.raises(NotCompilable, match="asks for the schema"):
+        plan_of("{ __schema { queryType { name } } }")
+
+
+@pytest.mark.parametrize("small", [True, False])
+@pytest.mark.parametrize("with_parts", [True, False])
+async def test_conditions_are_those_of_the_request(small: bool, with_parts: bool) -> None:
+    text = """
+        query ($small: Boolean!, $parts: Boolean = true) {
+            items(count: 1) @skip(if: $small) { number ...Parts }
+            more: items { number ... @include(if: $parts) { parts } }
+        }
+        fragment Parts on Item { parts @include(if: $parts) }
+    """
+    got, expected = await both(text, {"small": small, "parts": with_parts})
+    assert got == expected
+    assert got.data is not None
+    assert list(got.data) == (["more"] if small else ["items", "more"])
+
+
+async def test_a_condition_that_is_null_is_an_error_of_the_request() -> None:
+    got, expected = await both("query ($c: Boolean = true) { items @skip(if: $c) { number } }", {"c": None})
+    assert got.data is None
+    assert got.errors == expected.errors
+
+
+async def test_a_wrong_variable_is_an_error_of_the_request() -> None:
+    got, expected = await both("query ($n: Int!) { items(count: $n) { number } }", {"n": "three"})
+    assert got == expected
+    assert got.errors is not None
+
+
+async def test_nulls_go_up_to_where_they_may_stand() -> None:
+    got, expected = await both("{ unlucky { number half parts } }")
+    assert got.data == expected.data == {"unlucky": [{"number": 1, "half": 0, "parts": []}, None, None]}
+    assert got.errors is not None
+    assert expected.errors is not None
+    assert got.errors[0].formatted == expected.errors[0].formatted
+    assert got.errors[0].path == ["unlucky", 1, "half"]
+
+
+async def test_a_null_at_the_root_leaves_no_data() -> None:
+    text = "query ($n: Int!) { items(count: $n) { half } }"
+    got, expected = await both(text, {"n": 14})
+    assert got.data is expected.data is None
+    assert got.errors is not None
+    assert got.errors[0].path == ["items", 13, "half"]
+
+
+async def test_a_resolver_is_told_where_it_is() -> None:
+    got, expected = await both("{ items(count: 2) { w: where neighbour { where } } }")
+    assert got == expected
+    assert got.data is not None
+    assert got.data["items"][1] == {"w": "items/1/w", "neighbour": {"where": "items/1/neighbour/where"}}
+
+
+async def test_an_asynchronous_iterator_is_a_list() -> None:
+    got, expected = await both("{ stream }")
+    assert got == expected
+    assert got.data == {"stream": [1, 2]}
+
+
+async def test_mutations_run_one_after_the_other_until_one_leaves_no_data() -> None:
+    plan = plan_of('mutation { a: note(text: "a") b: note(text: "bad") c: note(text: "c") }')
+    notes: list[str] = []
+    result = await plan.execute(notes, {})
+    assert result.data is None
+    assert notes == ["begin a", "end a", "begin bad"]
+
+
+async def test_a_plan_gives_the_same_each_time() -> None:
+    plan = plan_of("query ($n: Int) { items(count: $n) { number half } }")
+    first = await plan.execute([], {"n": 2})
+    assert (await plan.execute([], {"n": 14})).data is None
+    assert await plan.execute([], {"n": 2}) == first
+
+
+async def test_cancelling_an_execution_cancels_what_it_waits_for() -> None:
+    plan = plan_of("{ items { neighbour { number } } }")
+    task = asyncio.create_task(plan.execute([], {}))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_tracebacks_show_generated_source_as_long_as_the_plan_lives() -> None:
+    plan = plan_of("{ items { number } }")
+    build = plan.variant(()).frame.root.fields[0].selections["Item"].build
+    try:
+        build([object()])
+    except AttributeError as error:
+        shown = "".join(traceback.format_exception(error))
+    assert "'number': v if (v := s.number)" in shown
+    file = build.__code__.co_filename
+    assert file in linecache.cache
+    del plan, build
+    gc.collect()
+    assert file not in linecache.cache
