@@ -19,8 +19,12 @@ import structlog
 log = structlog.get_logger()
 
 CHANNEL = "dealmark"
+APPLICATION = "dealmark changes"
+VERSIONS = "SELECT domain, version FROM data_version"
+# From one try to connect to the next; after a connection that lasted longer, the first try is at once.
 RETRY_SECONDS = 1.0
 # A machine or a network that went away says nothing; so the connection is asked this often, and has as long to answer.
+# It is asked for the versions: should a notification ever get lost, its news come so late, and not never.
 PING_SECONDS = 5.0
 
 
@@ -56,6 +60,11 @@ class Changes:
         """For how long there has been no news; 0 while connected."""
         return 0.0 if self.connected else time.monotonic() - self._lost_at
 
+    def told(self, versions: Mapping[str, int]) -> None:
+        """Takes note of what this process itself has committed, before the notification arrives."""
+        if self.connected:
+            self._advance(versions)
+
     @asynccontextmanager
     async def follow(self, topic: str) -> AsyncIterator[asyncio.Event]:
         """An event, set when `topic` (a domain, or "job:12") changed and when a lost connection is back."""
@@ -70,14 +79,16 @@ class Changes:
 
     async def _listen(self) -> None:
         while True:
+            began = time.monotonic()
             try:
                 await self._listen_once()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.warning("changes.lost", error=str(error))
-            await asyncio.sleep(RETRY_SECONDS)
+            except Exception as error:  # whatever it is, the next try may do better
+                log.warning("changes.lost", error=str(error) or type(error).__name__)
+            await asyncio.sleep(max(0.0, began + RETRY_SECONDS - time.monotonic()))
 
     async def _listen_once(self) -> None:
-        connection = await asyncpg.connect(self._dsn, timeout=5)
+        settings = {"application_name": APPLICATION}
+        connection = await asyncpg.connect(self._dsn, timeout=5, server_settings=settings)
         ended = asyncio.Event()
 
         def end(_connection: object) -> None:
@@ -88,15 +99,15 @@ class Changes:
         try:
             await connection.add_listener(CHANNEL, self._notified)
             # Listening first and reading second: a commit between the two is seen twice rather than never.
-            rows = await connection.fetch("SELECT domain, version FROM data_version")
-            self._advance({row["domain"]: row["version"] for row in rows})
+            self._advance(dict(await connection.fetch(VERSIONS, timeout=PING_SECONDS)))
             self.connected = True
             self.epoch += 1
             self._wake(list(self._followers))
-            while not ended.is_set():
-                await connection.execute("SELECT 1", timeout=PING_SECONDS)
+            while True:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), PING_SECONDS)
+                    break
+                self._wake(self._advance(dict(await connection.fetch(VERSIONS, timeout=PING_SECONDS))))
             raise ConnectionResetError("PostgreSQL ended the connection")
         finally:
             self._lose()
@@ -113,11 +124,13 @@ class Changes:
         self._advance(message.get("versions", {}))
         self._wake([*message.get("versions", {}), *(f"job:{job}" for job in message.get("jobs", []))])
 
-    def _advance(self, versions: dict[str, int]) -> None:
-        if versions:
+    def _advance(self, versions: Mapping[str, int]) -> list[str]:
+        """The domains of which this is news."""
+        news = {domain: version for domain, version in versions.items() if version > self.versions.get(domain, 0)}
+        if news:
+            self.versions.update(news)
             self.epoch += 1
-        for domain, version in versions.items():
-            self.versions[domain] = max(version, self.versions.get(domain, 0))
+        return list(news)
 
     def _wake(self, topics: list[str]) -> None:
         for topic in topics:

@@ -21,6 +21,14 @@ from app.errors import StartupError
 SCRIPTS = Path(__file__).parent.parent / "migrations"
 # Any two processes that migrate the same database take turns; the number has no meaning.
 MIGRATION_LOCK = 7_310_001
+# A migration may change data, and answers made before it are kept in Redis. (The channel is that of app.changes.)
+BUMP_ALL_VERSIONS = text(
+    """
+    WITH bumped AS (UPDATE data_version SET version = version + 1 RETURNING domain, version)
+    SELECT pg_notify('dealmark', json_build_object('versions', json_object_agg(domain, version))::text)
+    FROM bumped HAVING count(*) > 0
+    """
+)
 
 
 def config(connection: Connection | None = None) -> Config:
@@ -64,6 +72,7 @@ def _upgrade(connection: Connection, revision: str) -> None:
         )
     if found != head():
         command.upgrade(config(connection), revision)
+        connection.execute(BUMP_ALL_VERSIONS)
 
 
 async def _run(database_url: str, work: object) -> None:

@@ -84,6 +84,7 @@ class Tx(Session):
         self.touched: set[Domain] = set()
         self.moved_jobs: set[int] = set()
         self.enqueued: list[tuple[JobKind, int]] = []
+        self.versions: Mapping[str, int] = {}
 
     def touch(self, *domains: Domain) -> None:
         """Says that data of these domains changed: their versions are bumped as part of the commit."""
@@ -102,10 +103,9 @@ class Tx(Session):
         """Bumps and notifies. Last before the commit, because bumped rows are locked until then."""
         if not self.touched and not self.moved_jobs:
             return
-        versions: Mapping[str, int] = {}
         if self.touched:
-            versions = orjson.loads(await self.scalar(BUMP_VERSIONS, {"domains": sorted(self.touched)}))
-        payload = orjson.dumps({"versions": versions, "jobs": sorted(self.moved_jobs)}).decode()
+            self.versions = orjson.loads(await self.scalar(BUMP_VERSIONS, {"domains": sorted(self.touched)}))
+        payload = orjson.dumps({"versions": self.versions, "jobs": sorted(self.moved_jobs)}).decode()
         await self.execute(NOTIFY, {"channel": CHANNEL, "payload": payload})
 
 
@@ -167,5 +167,7 @@ class Resources:
             tx = Tx(connection)
             yield tx
             await tx.announce()
+        # Whoever made the change, and asks this process next, must not get an answer from before it.
+        self.changes.told(tx.versions)
         for kind, job_id in tx.enqueued:
             await self.queue.tell(kind.value, job_id)

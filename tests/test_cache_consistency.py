@@ -56,10 +56,9 @@ WRITE = """
     WITH priced AS (UPDATE listing SET price = :n, adjusted_price = :n)
     UPDATE cpu SET cpu_mark_multi = :n, cpu_mark_single = :n
 """
-# The connections that listen are asked this from time to time.
 CUT = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE datname = current_database() AND query = 'SELECT 1'
+    WHERE datname = current_database() AND application_name = 'dealmark changes'
 """
 
 
@@ -197,6 +196,9 @@ async def disturb(world: World, url: str, redis: EmbeddedRedis) -> None:
     """Cuts the connections that bring news, and restarts Redis."""
     while not world.enough.is_set():
         await asyncio.sleep(random.uniform(0.3, 0.8))
+        # The first time the processes connect again at once, the second time they wait for a moment.
+        await _sql(url, CUT)
+        await asyncio.sleep(random.uniform(0.05, 0.3))
         await _sql(url, CUT)
         await asyncio.sleep(random.uniform(0.8, 1.5))
         await asyncio.to_thread(redis.stop)

@@ -18,10 +18,9 @@ from app.resources import Resources
 from app.tables import Domain
 from tests.work.rows import eventually
 
-# Of the listening connection: the statement that it ran last.
 LISTENERS = """
     SELECT pid FROM pg_stat_activity
-    WHERE datname = current_database() AND query IN ('SELECT 1', 'SELECT domain, version FROM data_version')
+    WHERE datname = current_database() AND application_name = 'dealmark changes'
 """
 
 
@@ -30,6 +29,12 @@ async def changes(resources: Resources) -> Changes:
     """Those of the resources, listening."""
     await connected(resources.changes)
     return resources.changes
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """While it is not set, nobody connects again."""
+    return reconnecting(monkeypatch)
 
 
 @pytest.fixture
@@ -42,6 +47,19 @@ async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 async def connected(changes: Changes, now: bool = True) -> None:
     await eventually(lambda: asyncio.sleep(0, changes.connected is now))
+
+
+def reconnecting(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """An event that every try to connect waits for; set for now."""
+    gate, listen_once = asyncio.Event(), Changes._listen_once
+    gate.set()
+
+    async def held(changes: Changes) -> None:
+        await gate.wait()
+        await listen_once(changes)
+
+    monkeypatch.setattr(Changes, "_listen_once", held)
+    return gate
 
 
 async def touch(resources: Resources, *domains: Domain, job: int | None = None) -> None:
@@ -89,18 +107,20 @@ async def test_many_may_follow_one_and_leave(resources: Resources, changes: Chan
 
 
 async def test_a_cut_connection_is_noticed_and_made_up_for(
-    resources: Resources, changes: Changes, other: asyncpg.Connection
+    gate: asyncio.Event, resources: Resources, changes: Changes, other: asyncpg.Connection
 ) -> None:
     await touch(resources, Domain.MARKET)
     await eventually(lambda: asyncio.sleep(0, changes.versions == {"market": 1}))
     async with changes.follow("job:12") as followed:
         with capture_logs() as logged:
-            (listener,) = await other.fetch(LISTENERS)
-            await other.execute("SELECT pg_terminate_backend($1)", listener["pid"])
+            gate.clear()
+            await cut(other)
             await connected(changes, now=False)
             await touch(resources, Domain.MARKET, Domain.ANALYTICS, job=12)
             assert not followed.is_set()
             assert changes.versions == {"market": 1}
+            assert changes.current() is None
+            gate.set()
             await connected(changes)
         assert changes.versions == {"market": 2, "analytics": 1}
         assert followed.is_set()
@@ -130,6 +150,55 @@ async def test_a_connection_that_has_gone_silent_is_given_up(
     finally:
         os.kill(listener["pid"], signal.SIGCONT)
         await changes.stop()
+
+
+async def cut(other: asyncpg.Connection) -> None:
+    (listener,) = await other.fetch(LISTENERS)
+    await other.execute("SELECT pg_terminate_backend($1)", listener["pid"])
+
+
+async def test_after_a_connection_that_lasted_the_first_try_is_at_once(
+    changes: Changes, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 1.5)
+    await asyncio.sleep(1.6)
+    for connects in (True, False):
+        epoch = changes.epoch
+        await cut(other)
+        await eventually(lambda: asyncio.sleep(0, changes.epoch > epoch))  # noqa: B023, waited for here
+        if connects:
+            await eventually(lambda: asyncio.sleep(0, changes.connected), 1.0)
+    await asyncio.sleep(0.3)
+    assert not changes.connected, "this one had just been made"
+    await connected(changes)
+
+
+async def test_what_this_process_committed_is_known_before_the_notification(
+    resources: Resources, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "_notified", lambda *_: None)
+    before = changes.epoch
+    await touch(resources, Domain.MARKET)
+    assert changes.current() == {"market": 1}
+    assert changes.epoch == before + 1
+    changes.told({"market": 1})
+    assert changes.epoch == before + 1, "no news"
+
+
+async def test_a_notification_that_was_lost_is_made_up_for(
+    resources: Resources, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a pooler that gives each statement another connection."""
+    monkeypatch.setattr(module, "PING_SECONDS", 0.05)
+    monkeypatch.setattr(Changes, "_notified", lambda *_: None)
+    changes = Changes(database_url)
+    await changes.start()
+    await connected(changes)
+    async with changes.follow("market") as followed:
+        await touch(resources, Domain.MARKET)
+        await asyncio.wait_for(followed.wait(), 5)
+        assert changes.versions == {"market": 1}
+    await changes.stop()
 
 
 async def test_a_database_that_is_away_at_the_start_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

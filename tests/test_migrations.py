@@ -260,3 +260,13 @@ def refusal(url: str) -> str:
     assert "\n" not in sentence
     assert "hunter2" not in sentence
     return sentence
+
+
+def test_a_migration_makes_other_answers_than_before(empty_url: str) -> None:
+    """It may have changed what they are made of."""
+    migrations.upgrade(empty_url, "0001")
+    run(empty_url, "INSERT INTO data_version VALUES ('catalog', 7), ('market', 1)")
+    for expected in ("catalog 8, market 2", "catalog 8, market 2"):
+        migrations.upgrade(empty_url)
+        told = "SELECT string_agg(domain || ' ' || version, ', ' ORDER BY domain) FROM data_version"
+        assert run(empty_url, told) == expected, "nothing to migrate the second time"

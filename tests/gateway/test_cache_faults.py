@@ -25,8 +25,9 @@ from app.resources import Resources
 from app.settings import Settings
 from app.tables import Domain
 from tests.conftest import Api, add_cpu, make_settings, serving
-from tests.gateway.caching import CPUS, TOTAL, cached, change, get, known, listening, serving_on
+from tests.gateway.caching import CPUS, TOTAL, address, cached, change, get, known, listening, serving_on
 from tests.gateway.test_http import the_error
+from tests.test_changes import cut, reconnecting
 from tests.work.rows import eventually
 
 
@@ -99,6 +100,8 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
                 first, response = await timed(api, CPUS, 1)
                 assert response.headers["x-cache"] == "MISS"
                 assert breaker.TIMEOUT_SECONDS <= first < breaker.TIMEOUT_SECONDS * 2.5
+                unknown = await api.http.get(address(TOTAL))
+                assert unknown.json()["errors"][0]["message"] == "PersistedQueryNotFound", "nor does the registry wait"
                 slowest, number = 0.0, 2
                 until = time.monotonic() + 2.5 * breaker.OPEN_SECONDS
                 while time.monotonic() < until:
@@ -116,17 +119,16 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
 
 async def test_news_lost_and_nothing_else(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that is kept is given: it could have changed meanwhile, and has."""
-    monkeypatch.setattr(changes, "RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(changes, "RETRY_SECONDS", 0.1)
+    gate = reconnecting(monkeypatch)
     async with serving_on(resources) as (api, _):
         await add_cpu(resources, "CPU 0")
         for number in range(1, 4):
             assert await cached(api, CPUS) == "MISS"
             assert await cached(api, CPUS) == "HIT-L1"
+            gate.clear()
             connection = await asyncpg.connect(resources.settings.database_url)
-            await connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-                " AND query = 'SELECT 1'"
-            )
+            await cut(connection)
             await connection.close()
             await listening(resources, now=False)
             await add_cpu(resources, f"CPU {number}")
@@ -137,6 +139,7 @@ async def test_news_lost_and_nothing_else(resources: Resources, monkeypatch: pyt
             assert response.headers["cache-control"] == "private, no-store"
             assert "etag" not in response.headers
             assert response.json()["data"]["cpus"]["totalCount"] == number + 1
+            gate.set()
             await listening(resources)
 
 
@@ -147,7 +150,7 @@ async def test_pooled_connections_that_were_ended_cost_nobody_an_answer(resource
         connection = await asyncpg.connect(resources.settings.database_url)
         ended = await connection.fetchval(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND query <> 'SELECT 1'"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> 'dealmark changes'"
         )
         await connection.close()
         assert ended > 1
