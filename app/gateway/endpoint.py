@@ -39,6 +39,7 @@ from app.gateway.wire import (
     MAX_BODY,
     Ask,
     BodyTooLarge,
+    BodyTooSlow,
     canonical,
     check_csrf,
     error_body,
@@ -178,7 +179,13 @@ class Exchange:
             return from_query_string(self.scope["query_string"], path_id)
         if self.method != "POST":
             raise MethodNotAllowed("GraphQL is spoken by POST and GET.")
-        return from_body(self._header(b"content-type") or "", await self._body(), path_id)
+        seconds = self.settings.request_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                body = await self._body()
+        except TimeoutError:
+            raise BodyTooSlow(f"The body was not there within {seconds:g} s.") from None
+        return from_body(self._header(b"content-type") or "", body, path_id)
 
     async def _body(self) -> bytes:
         body = bytearray()
@@ -272,6 +279,8 @@ class Exchange:
             headers.append((b"allow", b"POST" if self.method == "GET" else b"GET, POST"))
         if status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
+        if status == 408:
+            headers.append((b"connection", b"close"))
         if status in {429, 503}:
             headers.append((b"retry-after", b"%d" % getattr(error, "retry_after", 2)))
         await self._send(status, error_body(error), headers)

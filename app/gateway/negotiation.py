@@ -9,7 +9,7 @@ from app.errors import AppError, BadRequest, Unauthenticated, Unavailable
 from app.gateway.answers import Ran
 from app.gateway.documents import InvalidDocument
 from app.gateway.limits import RateLimited
-from app.gateway.wire import BodyTooLarge, UnsupportedMediaType
+from app.gateway.wire import BodyTooLarge, BodyTooSlow, UnsupportedMediaType
 
 Profile = Literal["audit", "2026-09"]
 
@@ -77,6 +77,7 @@ def status_of_error(error: AppError, profile: Profile, media: MediaType) -> int:
         (NotAcceptable, 406),
         (UnsupportedMediaType, 415),
         (BodyTooLarge, 413),
+        (BodyTooSlow, 408),
     ]
     by_code = {
         "PERSISTED_QUERY_NOT_FOUND": 200,

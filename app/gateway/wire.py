@@ -59,6 +59,12 @@ class BodyTooLarge(BadRequest):
     code = "BODY_TOO_LARGE"
 
 
+class BodyTooSlow(BadRequest):
+    """A body that does not arrive."""
+
+    code = "BODY_TOO_SLOW"
+
+
 class UnsupportedPersistedQueryVersion(BadRequest):
     """An automatically persisted query of another version than 1."""
 
@@ -81,12 +87,19 @@ def from_body(content_type: str, body: bytes, path_id: str | None) -> Ask:
     return _ask(content, path_id, by_get=False)
 
 
+def from_payload(payload: Mapping[str, Any]) -> Ask:
+    """An operation in a message of a socket. Raises BadRequest."""
+    return _ask(payload, None, by_get=False)
+
+
 def from_query_string(query_string: bytes, path_id: str | None) -> Ask:
     """A GET. Raises BadRequest."""
     try:
         pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50)
-    except ValueError:
+    except UnicodeError:
         raise BadRequest("The query string is not URL-encoded UTF-8.") from None
+    except ValueError:
+        raise BadRequest("The query string has more than 50 parameters.") from None
     content: dict[str, Any] = {}
     for name, value in pairs:
         if name in content:
@@ -118,8 +131,11 @@ def strict_json(given: bytes, what: str) -> Any:
         raise BadRequest(f"{what} is nested too deeply, or holds half a character (\\ud800 to \\udfff).") from None
     except _Duplicate as error:
         raise BadRequest(f'{what} has the name "{error}" twice in one object.') from None
+    except json.JSONDecodeError as error:
+        reason = error.msg.removesuffix(" at").rstrip(": ")
+        raise BadRequest(f"{what} is not JSON: {reason} (line {error.lineno}, column {error.colno}).") from None
     except ValueError:
-        raise BadRequest(f"{what} is not JSON.") from None
+        raise BadRequest(f"{what} holds a number that is none (NaN, Infinity), or too great to be read.") from None
     return content
 
 

@@ -155,9 +155,33 @@ async def test_malformed_parameters_are_refused_with_one_error(api: Api) -> None
         assert error["extensions"]["code"] == "BAD_REQUEST", parameters
 
 
+async def test_a_body_that_does_not_come_is_not_waited_for(settings: Settings) -> None:
+    async with serving(settings.model_copy(update={"request_seconds": 0.2})) as api:
+        host, port = api.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(
+            b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"
+        )
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert orjson.loads(answer.partition(b"\r\n\r\n")[2]) == {
+        "errors": [{"message": "The body was not there within 0.2 s.", "extensions": {"code": "BODY_TOO_SLOW"}}]
+    }
+
+
 async def test_refusals_say_what_to_do(api: Api) -> None:
     for body, message in (
-        (b"", "The body is not JSON."),
+        (b"", "The body is not JSON: Expecting value (line 1, column 1)."),
+        (
+            b'{"query":\n "{ __typename }",}',
+            "The body is not JSON: Expecting property name enclosed in double quotes (line 2, column 19).",
+        ),
+        (b'{"query": "{\n}"}', "The body is not JSON: Invalid control character (line 1, column 13)."),
+        (b'{"query": "\\x"}', "The body is not JSON: Invalid \\escape (line 1, column 12)."),
+        (b'{"query": "{ __typename }"} x', "The body is not JSON: Extra data (line 1, column 29)."),
+        (b'{"a": NaN}', "The body holds a number that is none (NaN, Infinity), or too great to be read."),
         (b"[]", "Batches are not accepted: send one operation per request."),
         ({}, "Name a document by `documentId`, or give its text in `query`."),
         ({"query": TWO, "operationName": "c"}, 'The document has no operation "c"; it has a, b.'),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import httpx
 import pytest
 import uvicorn
+from starlette.requests import HTTPConnection
 
 from app import cli
 from app.context import Role
 from app.gateway.limits import ClientAddress
+from app.gateway.sockets import SocketContext
 from app.resources import Resources
 from app.settings import Settings
 from tests.conftest import Api, serving
@@ -141,3 +143,10 @@ ADDRESSES: list[tuple[str | None, str | None, str]] = [
 @pytest.mark.parametrize(("peer", "forwarded", "expected"), ADDRESSES)
 def test_whose_request_it_is(peer: str | None, forwarded: str | None, expected: str) -> None:
     assert ClientAddress(TRUSTED).of(peer, forwarded) == expected
+
+
+def test_all_that_proxies_say_counts_over_sockets_too() -> None:
+    """Some add a header of their own instead of a word to the one that the client made up."""
+    headers = [(b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-for", b"1.2.3.4")]
+    asker = SocketContext(HTTPConnection({"type": "websocket", "headers": headers, "client": ("127.0.0.1", 1)}))
+    assert ClientAddress(["127.0.0.0/8"]).of(asker.peer, asker.forwarded) == "1.2.3.4"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -10,18 +13,23 @@ import pytest
 import websockets
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
+from structlog.testing import capture_logs
 
 from app.context import Role
+from app.gateway import auth, document_sql
 from app.gateway import events as events_module
 from app.gateway.gateway import Gateway
+from app.gateway.registry import shipped
 from app.observability import SUBSCRIPTIONS
 from app.relay import global_id
 from app.resources import Resources
+from app.settings import Settings
 from app.tables import JobKind
 from app.work import sql
 from tests import conftest
 from tests.conftest import Api, add_cpu, work_off
 from tests.gateway.clients import EVENTS, PROGRESS, Socket, socket, streaming
+from tests.gateway.tokens import GOOD, signed
 
 UNKNOWN = global_id("Job", 404)
 
@@ -246,6 +254,133 @@ async def test_a_bad_token_closes_the_socket(served: Api) -> None:
     for payload in wrong:
         async with socket(served, payload) as client:
             assert await client.closed() == (4403, "Forbidden")
+
+
+async def test_a_token_that_expires_ends_what_the_socket_may_do(
+    served: Api, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = "mutation { recalculateMetrics { job { status } } }"
+    token = signed({**GOOD, "exp": time.time() - 1})  # within the leeway
+    async with socket(served, {"authorization": f"Bearer {token}"}) as client:
+        await client.receive()
+        assert (await client.one(ask))["data"]["recalculateMetrics"]["job"]["status"] == "QUEUED"
+        await resources.queue.redis.flushall()
+        monkeypatch.setattr(auth, "LEEWAY_SECONDS", 0)
+        for query in (ask, "{ __typename }"):
+            await client.start("late", query)
+            message = await client.receive()
+            assert (message["type"], message["id"]) == ("error", "late")
+            assert message["payload"][0]["message"] == "The token has expired: get a new one."
+
+
+async def test_documents_by_id_over_a_socket(settings: Settings, resources: Resources) -> None:
+    """By whatever names a document in a body; in production nothing else runs. Uses are counted."""
+    key = global_id("Job", await new_job(resources))
+    text = shipped()["JobProgress"]
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    hashed = {"persistedQuery": {"version": 1, "sha256Hash": digest}}
+    strict = settings.model_copy(update={"development": False, "documents": "required"})
+    async with conftest.serving(strict) as api, socket(api) as client:
+        await client.receive()
+        for named in (
+            *({"documentId": f"sha256:{digest}"}, {"id": "JobProgress"}, {"query": text}),
+            *({"extensions": hashed}, {"extensions": hashed, "query": text}),
+        ):
+            await client.send(type="subscribe", id="a", payload={**named, "variables": {"id": key}})
+            message = await client.receive()
+            assert (message["type"], message["payload"]["data"]["jobProgress"]["status"]) == ("next", "QUEUED"), named
+            await client.send(type="complete", id="a")
+        for named, code in (
+            ({"documentId": "sha256:" + "0" * 64}, "PERSISTED_QUERY_NOT_IN_LIST"),
+            ({"query": "{ __typename }"}, "PERSISTED_QUERY_ID_REQUIRED"),
+            ({"documentId": "JobProgress", "query": text}, "BAD_REQUEST"),
+        ):
+            await client.send(type="subscribe", id="b", payload=named)
+            message = await client.receive()
+            assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", code)
+    async with resources.read() as session:
+        assert (await document_sql.uses(session))[f"sha256:{digest}"].hits == 5
+
+
+async def test_a_client_registers_what_it_sends_over_a_socket(settings: Settings) -> None:
+    query = "{ __typename }"
+    hashed = {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(query.encode()).hexdigest()}}
+    async with conftest.serving(settings.model_copy(update={"documents": "apq"})) as api, socket(api) as client:
+        await client.receive()
+        await client.send(type="subscribe", id="a", payload={"extensions": hashed})
+        assert (await client.receive())["payload"][0]["message"] == "PersistedQueryNotFound"
+        for payload in ({"extensions": hashed, "query": query}, {"extensions": hashed}):
+            await client.send(type="subscribe", id="a", payload=payload)
+            assert (await client.receive())["payload"] == {"data": {"__typename": "Query"}}
+            assert (await client.receive())["type"] == "complete"
+
+
+async def test_operations_of_a_wrong_shape_end_themselves_alone(served: Api) -> None:
+    async with socket(served) as client:
+        await client.receive()
+        with capture_logs() as logged:
+            for payload, code, message in (
+                ({"query": 1}, "BAD_REQUEST", "`query` must be a string."),
+                ({"query": PROGRESS, "variables": [1]}, "BAD_REQUEST", "`variables` must be an object."),
+                ({"query": PROGRESS, "variables": "{}"}, "BAD_REQUEST", "`variables` must be an object."),
+                ({"query": PROGRESS, "operationName": 1}, "BAD_REQUEST", "`operationName` must be a string."),
+                ({"query": PROGRESS, "extensions": 1}, "BAD_REQUEST", "`extensions` must be an object."),
+                ({}, "BAD_REQUEST", "Name a document by `documentId`, or give its text in `query`."),
+                ({"query": "{"}, "GRAPHQL_VALIDATION_FAILED", "Syntax Error: Expected Name, found <EOF>."),
+                ({"query": "{ a" + "(" * 1_000}, "GRAPHQL_VALIDATION_FAILED", None),
+            ):
+                await client.send(type="subscribe", id="a", payload=payload)
+                answer = await client.receive()
+                assert (answer["type"], answer["id"]) == ("error", "a")
+                assert answer["payload"][0]["extensions"]["code"] == code
+                assert message in (None, answer["payload"][0]["message"])
+            assert (await client.one("{ __typename }"))["data"] == {"__typename": "Query"}
+        assert [line for line in logged if line["log_level"] == "error"] == []
+
+
+WRONG_MESSAGES = [
+    ("[]", "A message must be a JSON object."),
+    ("1", "A message must be a JSON object."),
+    ("null", "A message must be a JSON object."),
+    ("{", "The message is not JSON: Expecting property name enclosed in double quotes (line 1, column 2)."),
+    ('{"type": "ping", "type": "pong"}', 'The message has the name "type" twice in one object.'),
+    ('{"type": "ping", "payload": "\\ud800"}', None),
+    ("[" * 50_000, None),
+    ("{}", "A message must have a `type`, a string."),
+    ('{"type": {}}', "A message must have a `type`, a string."),
+    ('{"type": "%s"}' % ("é" * 500), "Unknown message type: " + "é" * 50),
+    ('{"type": "subscribe", "payload": {}}', "A message of type subscribe must have an `id`, a string."),
+    ('{"type": "complete", "id": []}', "A message of type complete must have an `id`, a string."),
+    *(
+        ('{"type": "subscribe", "id": "a"' + more, "A message of type subscribe must have a `payload`, an object.")
+        for more in ("}", ', "payload": "x"}', ', "payload": []}')
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "reason"), WRONG_MESSAGES)
+async def test_messages_of_a_wrong_shape_close_the_socket(
+    served: Api, message: str, reason: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        async with socket(served) as client:
+            await client.receive()
+            await client.connection.send(message)
+            code, told = await client.closed()
+    assert code == 4400
+    assert reason in (None, told)
+    assert caplog.records == []
+
+
+async def test_an_operation_that_is_there_already_closes_the_socket(served: Api, resources: Resources) -> None:
+    key = await new_job(resources)
+    async with socket(served) as client:
+        await client.receive()
+        await client.start("a" * 500, PROGRESS, id=global_id("Job", key))
+        await client.receive()
+        await client.start("a" * 500, PROGRESS, id=global_id("Job", key))
+        code, reason = await client.closed()
+        assert (code, len(reason)) == (4409, 123)
 
 
 async def test_a_client_of_a_socket_that_goes_away_frees_its_followers(served: Api, resources: Resources) -> None:
