@@ -236,7 +236,8 @@ class EmbeddedRedis(_Server):
     def _spawn(self) -> None:
         command = [str(self._program), "--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"]
         command += ["--dir", str(self.home), "--pidfile", str(self._pid_file), "--save", "", "--appendonly", "no"]
-        command += ["--maxmemory", "256mb", "--maxmemory-policy", "noeviction"]
+        # Answers of old versions are what was used least lately; keys that never expire (the queue) are left alone.
+        command += ["--maxmemory", "256mb", "--maxmemory-policy", "volatile-lru"]
         self._run(command, self.home, ENVIRONMENT)
 
     def _is_ready(self, pid: int) -> bool:

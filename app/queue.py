@@ -6,6 +6,7 @@ sweep tells again) or come twice (the worker finds the job taken).
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -18,6 +19,8 @@ log = structlog.get_logger()
 
 QUEUE_NAME = "dealmark:queue"
 HEARTBEAT_KEY = "dealmark:worker"
+# What was committed waits no longer for a Redis that hangs; the sweep tells again.
+TELL_SECONDS = 1.0
 
 
 def serialize(message: dict[str, Any]) -> bytes:
@@ -47,12 +50,13 @@ class Queue:
         """
         message = f"job:{job_id}"
         try:
-            # arq drops a message while one of the same id waits or runs, which is what one job needs; but after its
-            # worker was killed, arq takes the message for running until a time-out of an hour.
-            if await self.redis.enqueue_job(function, job_id, _job_id=message) is None:
-                await self.redis.delete(in_progress_key_prefix + message)
+            async with asyncio.timeout(TELL_SECONDS):
+                # arq drops a message while one of the same id waits or runs, which is what one job needs; but after
+                # its worker was killed, arq takes the message for running until a time-out of an hour.
+                if await self.redis.enqueue_job(function, job_id, _job_id=message) is None:
+                    await self.redis.delete(in_progress_key_prefix + message)
         except (RedisError, OSError) as error:
-            log.warning("queue.unavailable", job=job_id, error=str(error))
+            log.warning("queue.unavailable", job=job_id, error=str(error) or type(error).__name__)
             return False
         return True
 

@@ -175,12 +175,24 @@ async def test_paths_too_long_or_too_odd_for_a_socket(folder: Path) -> None:
 def test_redis_starts_and_stops(redis: EmbeddedRedis) -> None:
     url = redis.start()
     with Redis.from_url(url, decode_responses=True) as client:
-        assert client.config_get("maxmemory*")["maxmemory-policy"] == "noeviction"
+        assert client.config_get("maxmemory*")["maxmemory-policy"] == "volatile-lru"
         assert client.config_get("port") == {"port": "0"}
         assert client.config_get("save") == {"save": ""}
     redis.stop()
     redis.stop()
     assert not redis.is_running()
+
+
+def test_answers_that_fill_redis_give_way_to_the_queue(redis: EmbeddedRedis) -> None:
+    with Redis.from_url(redis.start()) as client:
+        client.config_set("maxmemory", "8mb")
+        client.zadd("dealmark:queue", {"job:1": 1})
+        for number in range(400):
+            client.set(f"dealmark:answer:{number}", b"x" * 50_000, ex=600)
+        client.zadd("dealmark:queue", {"job:2": 2})
+        assert client.zrange("dealmark:queue", 0, -1) == [b"job:1", b"job:2"]
+        assert client.exists("dealmark:answer:399")
+        assert 0 < client.dbsize() < 200
 
 
 def test_redis_left_running_is_adopted(redis: EmbeddedRedis) -> None:

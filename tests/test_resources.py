@@ -10,12 +10,15 @@ from typing import Any
 
 import asyncpg
 import orjson
+import psutil
 import pytest
 from mypy import api as mypy
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError
 
+from app import queue
 from app.changes import CHANNEL
+from app.embedded import EmbeddedRedis
 from app.resources import Resources, Session
 from app.settings import Settings
 from app.tables import Domain, cpu
@@ -117,6 +120,25 @@ async def test_the_queue_is_told_after_the_commit(resources: Resources) -> None:
         assert await resources.queue.redis.keys() == []
     assert await resources.queue.redis.zrange("dealmark:queue", 0, -1) == [f"job:{job_id}".encode()]
     await resources.queue.redis.flushall()
+
+
+async def test_a_queue_that_hangs_holds_nobody_up(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "TELL_SECONDS", 0.1)
+    redis = EmbeddedRedis(tmp_path)
+    try:
+        async with Resources.open(settings.model_copy(update={"redis_url": redis.start()}), listen=False) as resources:
+            process = psutil.Process(int((redis.home / "redis.pid").read_text()))
+            process.suspend()
+            async with resources.write() as tx:
+                job_id = await sql.create(tx, KIND, {}, "tester")
+            assert [job.id for job in await jobs(resources)] == [job_id]
+            assert await resources.queue.tell(KIND, 1) is False
+            process.resume()
+            assert await resources.queue.tell(KIND, 1) is True
+    finally:
+        redis.stop()
 
 
 async def test_versions_only_ever_grow_by_one_whoever_writes(resources: Resources, listener: Listener) -> None:

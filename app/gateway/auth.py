@@ -82,6 +82,10 @@ class KeySet:
 
     async def find(self, key_id: str | None) -> jwt.PyJWK:
         """The key with this id. Raises Unauthenticated when there is none, Unavailable when it cannot be known."""
+        known = self._keys.get(key_id)
+        fresh = time.monotonic() - self._fetched <= REFRESH_SECONDS
+        if known is not None and (fresh or self._fetching.locked()):
+            return known
         async with self._fetching:
             now = time.monotonic()
             wanted = key_id not in self._keys or now - self._fetched > REFRESH_SECONDS

@@ -27,8 +27,9 @@ class Gateway:
     def __init__(self, resources: Resources) -> None:
         settings, redis = resources.settings, resources.queue.redis
         schema = build_schema()._schema
+        # One for all, so that one request alone waits for a Redis that does not answer.
         breaker = Breaker("redis", redis.ping)
-        self.registry = Registry(resources, schema)
+        self.registry = Registry(resources, schema, breaker)
         self.executor = Executor(resources, schema)
         self.responses = Responses(resources, breaker)
         self.hot = HotAnswers(resources.changes, self.responses.memory, self.registry.asked)

@@ -56,12 +56,12 @@ def shipped() -> Mapping[str, str]:
 class Registry:
     """The documents of one process. Published ones are read anew whenever a publication commits."""
 
-    def __init__(self, resources: Resources, schema: GraphQLSchema) -> None:
+    def __init__(self, resources: Resources, schema: GraphQLSchema, breaker: Breaker | None = None) -> None:
         self.resources = resources
         self.schema = schema
         self.introspection = resources.settings.development
-        self.breaker = Breaker("redis", resources.queue.redis.ping)
-        self.uses = Uses(resources)
+        self.breaker = breaker or Breaker("redis", resources.queue.redis.ping)
+        self.uses = Uses(resources, self.breaker)
         self._names = {name: content_id(text) for name, text in shipped().items()}
         self._shipped = {content_id(text): text for text in shipped().values()}
         self._texts: Mapping[str, str] = {}

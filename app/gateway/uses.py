@@ -55,9 +55,9 @@ class Uses:
     `sources` are called before that: who counts for itself, because it is in a hurry, tells then.
     """
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, breaker: Breaker) -> None:
         self.resources = resources
-        self.breaker = Breaker("redis", resources.queue.redis.ping)
+        self.breaker = breaker
         self.sources: list[Callable[[], None]] = []
         self._hits: dict[str, sql.Use] = {}
         self._asked: Counter[Asked] = Counter()

@@ -14,7 +14,6 @@ from prometheus_client import Counter
 from app.context import Viewer
 from app.errors import AppError
 from app.gateway.answers import Question, Ran
-from app.gateway.breaker import Breaker
 from app.gateway.documents import HASH_PREFIX, Document
 from app.gateway.execution import Executor
 from app.gateway.registry import Registry
@@ -79,7 +78,7 @@ class Warmer:
         self.resources = resources
         self.registry = Registry(resources, schema)
         self.executor = Executor(resources, schema)
-        self.responses = Responses(resources, Breaker("redis", resources.queue.redis.ping))
+        self.responses = Responses(resources, self.registry.breaker)
 
     async def answer(self, asked: Asked) -> str:
         """Where the answer was: `MISS`, when it was made here; `gone`, when the question makes no sense any more."""

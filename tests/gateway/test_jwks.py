@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import Any
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from app.context import Role, Viewer
 from app.errors import Unauthenticated, Unavailable
 from app.gateway import auth
-from app.gateway.auth import Authenticator
+from app.gateway.auth import Authenticator, KeySet
 from app.settings import Settings
 from tests.conftest import SECRET, make_settings
 from tests.gateway.servers import KeyServer, key_server
@@ -171,3 +172,24 @@ async def test_keys_that_cannot_be_used_spoil_no_others() -> None:
         assert "not known" in await refused(with_keys(keys), signed(GOOD, RSA, "RS256", kid="enc"))
         assert "not known" in await refused(with_keys(keys), signed(GOOD, RSA, "RS512", kid="big"))
         assert "not known" in await refused(with_keys(keys), signed(GOOD, kid="o")), "a published secret is none"
+
+
+async def test_known_keys_wait_for_no_key_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither while somebody's unknown key is looked for, nor while they themselves are fetched again."""
+    monkeypatch.setattr(auth, "LEAST_REFRESH_SECONDS", 0.0)
+    known, unknown = (f"Bearer {signed(GOOD, EC, 'ES256', kid=kid)}" for kid in ("e", "x"))
+
+    async def hang(_keys: KeySet) -> None:
+        await asyncio.Event().wait()
+
+    async with key_server({"keys": [jwk(EC, "e")]}) as keys:
+        authenticator = Authenticator(with_keys(keys))
+        await authenticator.viewer(known)
+        monkeypatch.setattr(KeySet, "_fetch", hang)
+        stuck = asyncio.create_task(authenticator.viewer(unknown))
+        await asyncio.sleep(0.01)
+        for refresh in (auth.REFRESH_SECONDS, 0.0):
+            monkeypatch.setattr(auth, "REFRESH_SECONDS", refresh)
+            assert (await asyncio.wait_for(authenticator.viewer(known), 5)).role is Role.ADMIN
+        assert not stuck.done()
+        stuck.cancel()
