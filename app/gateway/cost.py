@@ -37,6 +37,7 @@ Cost = Callable[[Mapping[str, Any]], int]
 Size = Callable[[Mapping[str, Any]], int]
 
 DEFAULT_LIST = 10
+GREATEST_INT = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,9 @@ def measure(schema: GraphQLSchema, document: DocumentNode, operation: OperationD
     """The cost of an operation as a function of its variables."""
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
     defaults = {
-        d.variable.name.value: int(d.default_value.value)
+        d.variable.name.value: size
         for d in operation.variable_definitions or ()
-        if isinstance(d.default_value, IntValueNode)
+        if (size := _literal(d.default_value)) is not None
     }
     root = schema.get_root_type(operation.operation)
     return _Measure(schema, fragments, defaults).selections(operation.selection_set, root, {})
@@ -129,7 +130,9 @@ def _number(value: Any) -> int | None:
     """The size that a variable gives. A wrong type is refused later, when variables are coerced."""
     if isinstance(value, list):
         return len(value)
-    return max(value, 0) if type(value) is int else None
+    # GraphQL takes 200.0 for the integer that it is.
+    whole = type(value) is int or (isinstance(value, float) and value.is_integer())
+    return min(max(int(value), 0), GREATEST_INT) if whole else None
 
 
 def _directive(definition: GraphQLField, kind: type) -> Any:
