@@ -21,6 +21,7 @@ from tests.gateway.caching import CPUS, TOTAL, change, get, held, known, serving
 from tests.gateway.clients import streaming
 from tests.gateway.test_http import the_error
 from tests.gateway.test_subscriptions import advance, new_job
+from tests.work.rows import eventually
 
 BY_LOADER = 'query Nodes { nodes(ids: ["Q1BVOjE="]) { id ... on CPU { listingsCount } } }'
 # A table that each query reads.
@@ -40,16 +41,17 @@ async def second(settings: Settings) -> AsyncIterator[Api]:
         yield api
 
 
-async def test_many_ask_and_one_runs(api: Api, resources: Resources, database_url: str) -> None:
+async def test_many_ask_and_one_runs(resources: Resources, database_url: str) -> None:
     await add_cpu(resources, "AMD One")
-    await known(api, CPUS)
-    with counting(resources) as statements:
-        async with held(database_url) as observer:
-            asking = [asyncio.create_task(get(api, CPUS)) for _ in range(50)]
-            await waiting(observer, 1)
-            await asyncio.sleep(0.2)
-            await waiting(observer, 1)
-        answers = await asyncio.gather(*asking)
+    async with serving_on(resources) as (api, gateway):
+        await known(api, CPUS)
+        with counting(resources) as statements:
+            async with held(database_url) as observer:
+                asking = [asyncio.create_task(get(api, CPUS)) for _ in range(50)]
+                flights = gateway.responses._flights
+                await eventually(lambda: asyncio.sleep(0, [each.waiting for each in flights.values()] == [50]), 4)
+                await waiting(observer, 1)
+            answers = await asyncio.gather(*asking)
     assert statements.count == 3
     assert {answer.headers["x-cache"] for answer in answers} == {"MISS"}
     assert len({(answer.content, answer.headers["etag"]) for answer in answers}) == 1
