@@ -187,6 +187,7 @@ def test_listing(documents: Run, database_url: str, tmp_path: Path) -> None:
         "timed": False,
         "reads": ["analytics", "catalog", "market"],
         "cost": {"Total": 20},
+        "plans": {"Total": "compiled"},
     }
     assert by_name["Names"]["retired_at"] is not None
     assert (by_name["Names"]["valid"], by_name["Names"]["reads"], by_name["Names"]["hits"]) == (False, None, 0)
