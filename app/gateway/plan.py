@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
 
 from graphql import (
@@ -88,12 +89,10 @@ class Field:
 
     @cached_property
     def objects(self) -> Selection | None:
-        """What is selected of its items, if it is a list of objects of one type that need no look each."""
+        """What is selected of its items, if it is a list of objects of one type."""
         inner = _nullable(self.type)
-        if not is_list_type(inner):
-            return None
-        item = _nullable(inner.of_type)
-        return self.selections[item.name] if is_object_type(item) and item.is_type_of is None else None
+        item = _nullable(inner.of_type) if is_list_type(inner) else None
+        return self.selections[item.name] if is_object_type(item) else None
 
 
 @dataclass(eq=False)
@@ -285,9 +284,11 @@ class Run:
                 go_on([next(results) if is_awaitable(value) else value for value in values])
 
     def _plain_objects(self, field: Field, out: dict[str, Any], value: Any, found: Found) -> bool:
-        """The usual list of objects, without a look at each."""
+        """The usual list of objects, none of them null or to be awaited."""
         selection = field.objects
         if selection is None or value.__class__ is not list or not all(PLAIN[kind] for kind in set(map(type, value))):
+            return False
+        if not self._all_are(selection.type, field, out, value):
             return False
         sources, containers, slots = found.setdefault(selection, ([], [], []))
         results: list[Any] = [None] * len(value)
@@ -296,6 +297,17 @@ class Run:
         containers.extend([results] * len(value))
         slots.extend(range(len(value)))
         return True
+
+    def _all_are(self, type_: GraphQLObjectType, field: Field, out: dict[str, Any], values: list[Any]) -> bool:
+        """Whether all objects are of this type, as far as can be told at once."""
+        is_type_of = type_.is_type_of
+        if is_type_of is None:
+            return True
+        info: Any = Info(self, field, out)
+        try:
+            return not iscoroutinefunction(is_type_of) and all(is_type_of(each, info) is True for each in values)
+        except Exception:  # it is asked again for each
+            return False
 
     def _complete(self, place: Place, value: Any, found: Found) -> None:
         """A value as its type tells. Objects are only found here."""
