@@ -18,6 +18,7 @@ from app.errors import BadInput
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
 
+    from app.gateway.documents import Document
     from app.gateway.publishing import Known
     from app.resources import Resources
 
@@ -67,6 +68,27 @@ def show(name: Annotated[str, typer.Argument(metavar="ID|NAME", help="Id of a do
     for each in _run(lambda resources: named(resources, _schema(), name)):
         typer.echo(_block(each, _facts(each)))
         typer.echo("\n" + each.text.strip() + "\n")
+
+
+@documents_app.command()
+def plan(
+    name: Annotated[str, typer.Argument(metavar="ID|NAME", help="Id of a document, or name.")],
+    variables: Annotated[str, typer.Option(help="Variables to run it with, as JSON.")] = "{}",
+) -> None:
+    """Show a document, the code that is generated for it, and the SQL that it sends."""
+    from app.gateway.publishing import named
+
+    given = _variables(variables)
+    schema = _schema()
+
+    async def shown(resources: Resources) -> list[str]:
+        documents = [each.document for each in await named(resources, schema, name) if each.document is not None]
+        return [part for each in documents for part in await _parts(resources, schema, each, given)]
+
+    parts = _run(shown)
+    if not parts:
+        raise BadInput(f"{name} does not fit the schema: see `dealmark documents check`.")
+    typer.echo("\n\n".join(parts))
 
 
 @documents_app.command()
@@ -126,6 +148,36 @@ def _run(work: Callable[[Resources], Awaitable[T]]) -> T:
                 return await work(resources)
 
     return asyncio.run(run())
+
+
+async def _parts(
+    resources: Resources, schema: GraphQLSchema, document: Document, variables: dict[str, Any]
+) -> list[str]:
+    """The document, and of each of its operations the code and the statements."""
+    from app.gateway.explaining import code_of, statements_of
+
+    parts = [document.text.strip()]
+    for operation in document.operations.values():
+        parts.append(code_of(operation).strip())
+        try:
+            statements = await statements_of(resources, schema, document, operation, variables)
+        except BadInput as reason:
+            parts.append(f"-- SQL: {reason.message}")
+        else:
+            title = f"-- SQL, with variables {json.dumps(variables)}"
+            parts.append("\n\n".join([title, *(f"{each};" for each in statements)]))
+    return parts
+
+
+def _variables(given: str) -> dict[str, Any]:
+    """Raises BadInput when it is no JSON object."""
+    try:
+        read = json.loads(given)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        raise BadInput(f"--variables takes a JSON object, not {given[:80]}.")
+    return read
 
 
 def _schema() -> GraphQLSchema:
