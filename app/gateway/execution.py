@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType, execute, subscribe
 from prometheus_client import Counter
-from sqlalchemy.exc import DBAPIError
 
 from app.context import Context, Viewer
 from app.errors import Unavailable, presentable, presentable_cause
@@ -123,14 +122,6 @@ async def execute_operation(
 
 async def _versions(context: Context) -> Mapping[str, int]:
     """The data versions of the request's snapshot, which begins here."""
-    try:
-        async with context.read() as session:
-            return await session.versions()
-    except DBAPIError as error:
-        if not error.connection_invalidated:
-            raise
-    # The pooled connection was one that PostgreSQL had ended when it was restarted; a new one is made now.
-    await context.close()
     async with context.read() as session:
         return await session.versions()
 

@@ -206,4 +206,4 @@ async def test_a_request_that_ends_early_leaves_no_snapshot_open(resources: Reso
         await asyncio.sleep(0)
     with pytest.raises(RuntimeError, match="has ended"):
         await late
-    assert resources.engine.pool.status().endswith("Current Checked out connections: 0")
+    assert resources.reading.in_use == 0

@@ -127,7 +127,7 @@ async def test_when_all_have_gone_the_statement_is_ended(
         again = asyncio.create_task(get(api, query))
         await waiting(observer, 1)
     assert (await again).status_code == 200
-    assert resources.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert resources.reading.in_use == 0
 
 
 async def test_a_mutation_whose_client_goes_away_is_ended(api: Api, resources: Resources, database_url: str) -> None:
