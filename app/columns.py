@@ -59,7 +59,18 @@ def same_row(*, description: str) -> Any:
     return Column(description=description)
 
 
-def computed(*needs: str, description: str, metadata: Mapping[str, Any] | None = None) -> Callable[[Any], Any]:
-    """Decorates a synchronous method of a type, whose `self` is the row, and names the columns that it reads."""
-    field: Callable[[Any], Any] = strawberry.field(description=description, metadata={**(metadata or {}), NEEDS: needs})
-    return field
+def computed(
+    resolver: Callable[[Any], Any], *needs: str, description: str, metadata: Mapping[str, Any] | None = None
+) -> Any:
+    """A field that a function of the row computes (synchronously; its parameter is `self`) from these columns."""
+    return strawberry.field(resolver=resolver, description=description, metadata=with_needs(metadata, *needs))
+
+
+def with_needs(metadata: Mapping[str, Any] | None, *needs: str) -> dict[str, Any]:
+    """The metadata of a field whose resolver reads these columns of the row, and no others."""
+    return {**(metadata or {}), NEEDS: needs}
+
+
+def is_row(record: type) -> Any:
+    """`is_type_of` of a type whose objects are rows of this class."""
+    return staticmethod(lambda value, _info: isinstance(value, record))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Hashable, Mapping
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -52,8 +52,9 @@ class Context:
     resources: Resources
     viewer: Viewer = Viewer()
     # By GraphQL type: the columns that the operation needs of its rows; None: all of them.
-    columns: Mapping[str, frozenset[str]] | None = None
-    _loaders: dict[type, object] = field(default_factory=dict)
+    columns: Mapping[str, frozenset[str] | None] | None = None
+    _loaders: dict[type, Any] = field(default_factory=dict)
+    _offered: dict[type, list[Any]] = field(default_factory=dict)
     _reader: Reader | None = None
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ended: bool = False
@@ -65,7 +66,13 @@ class Context:
         found = self._loaders.get(cls)
         if found is None:
             found = self._loaders[cls] = cls(self)
-        return found  # type: ignore[return-value]
+        for row in self._offered.pop(cls, ()):
+            found.prime(row["id"], row)
+        return found
+
+    def offer(self, cls: type[Loader[int, Any]], rows: Sequence[Any]) -> None:
+        """Rows that a loader by id would find; it takes them over when somebody asks for it."""
+        self._offered[cls] = [*self._offered.get(cls, ()), *rows]
 
     def read(self) -> Turn:
         """The request's snapshot, opened when first asked for; a connection runs one statement at a time."""
@@ -86,6 +93,7 @@ class Context:
         """Gives the snapshot back, once no statement runs on it, and forgets what was loaded."""
         async with self._one_at_a_time:
             self._loaders.clear()
+            self._offered.clear()
             reader, self._reader = self._reader, None
             if reader is not None:
                 await reader.close()

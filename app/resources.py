@@ -91,9 +91,7 @@ class Tx(Session):
 class Resources:
     """The one struct that everything is done with. Tests make their own; there is no global one."""
 
-    def __init__(
-        self, settings: Settings, engine: AsyncEngine, reading: Pool, queue: Queue, changes: Changes
-    ) -> None:
+    def __init__(self, settings: Settings, engine: AsyncEngine, reading: Pool, queue: Queue, changes: Changes) -> None:
         self.settings = settings
         self.engine = engine
         self.reading = reading
@@ -112,9 +110,7 @@ class Resources:
         """
         session_settings = {**SESSION_SETTINGS, "statement_timeout": f"{statement_seconds * 1000:.0f}"}
         # The URL is for the driver to read: SQLAlchemy would not understand ?sslmode=require.
-        connect = partial(
-            asyncpg.connect, settings.required_database_url, timeout=10, server_settings=session_settings
-        )
+        connect = partial(asyncpg.connect, settings.required_database_url, timeout=10, server_settings=session_settings)
         engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=connect,

@@ -83,7 +83,7 @@ class Executor:
     async def _events(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
     ) -> AsyncGenerator[ExecutionResult, None]:
-        async with Context(self.resources, viewer) as context:
+        async with Context(self.resources, viewer, operation.columns) as context:
             source: Any = subscribe(
                 self.schema,
                 document.ast,
@@ -105,6 +105,7 @@ async def execute_operation(
     schema: GraphQLSchema, document: Document, operation: Operation, variables: Mapping[str, Any], context: Context
 ) -> ExecutionResult:
     """The result of a query or mutation, its errors such as a client may see."""
+    context.columns = operation.columns
     plan = operation.plan
     if isinstance(plan, Plan):
         RUN.labels("plan").inc()
