@@ -6,11 +6,12 @@ import base64
 import binascii
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
 
 import strawberry
 
-from app.columns import column, with_needs
+from app.columns import Meanings, column, with_needs
 from app.errors import BadInput
 from app.keyset import Page
 
@@ -35,25 +36,11 @@ def global_id(type_name: str, key: int) -> strawberry.ID:
     return strawberry.ID(base64.b64encode(f"{type_name}:{key}".encode()).decode())
 
 
-class GlobalIds(dict[int, strawberry.ID]):
-    """The global ids of a type by key: made once, because making one takes longer than all else about a row's field."""
-
-    MOST = 100_000
-
-    def __init__(self, type_name: str) -> None:
-        super().__init__()
-        self.type_name = type_name
-
-    def __missing__(self, key: int) -> strawberry.ID:
-        if len(self) >= self.MOST:
-            self.clear()
-        made = self[key] = global_id(self.type_name, key)
-        return made
-
-
 def node_id(type_name: str) -> Any:
     """The field `id` of a node whose source is a row."""
-    return column("id", description="Global id; opaque.", mapping=GlobalIds(type_name))
+    # Made once per row, because making one takes longer than all else about a row's field.
+    ids = Meanings(partial(global_id, type_name))
+    return column("id", description="Global id; opaque.", mapping=ids)
 
 
 def parse_id(given: str) -> tuple[str, int] | None:

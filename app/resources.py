@@ -42,6 +42,8 @@ SESSION_SETTINGS = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "4",
 }
+# Statements of the read path are planned once per connection, not once per run: planning takes longer than running them.
+READING_SETTINGS = {"plan_cache_mode": "force_generic_plan", "default_transaction_read_only": "on"}
 NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 __all__ = ["Reader", "Resources", "Session", "Tx"]
@@ -113,7 +115,7 @@ class Resources:
         connect = partial(asyncpg.connect, settings.required_database_url, timeout=10, server_settings=session_settings)
         engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=connect,
+            async_creator=partial(connect, server_settings=session_settings),
             pool_size=settings.database_pool_size,
             max_overflow=0,
             pool_timeout=10,
@@ -123,7 +125,9 @@ class Resources:
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
         )
-        reading = Pool(connect, settings.database_pool_size)
+        reading = Pool(
+            partial(connect, server_settings={**session_settings, **READING_SETTINGS}), settings.database_pool_size
+        )
         queue = Queue(settings.required_redis_url)
         changes = Changes(str(settings.database_url))
         if listen:

@@ -8,7 +8,7 @@ from typing import Any
 
 import strawberry
 
-from app.columns import column, computed
+from app.columns import Meanings, column, computed
 from app.directives import reads
 from app.graphql_enums import graphql_enum
 from app.tables import Domain, ValueRating
@@ -57,13 +57,6 @@ graphql_enum(
 )
 
 
-class Confidences(dict[int, PriceConfidence]):
-    """The confidence of each sample size."""
-
-    def __missing__(self, sample_size: int) -> PriceConfidence:
-        return self.setdefault(sample_size, PriceConfidence.of(sample_size))
-
-
 def _is_fresh(self: Any) -> bool:
     computed_at = self["computed_at"]
     return computed_at is not None and datetime.now(UTC) - computed_at < FRESH_FOR
@@ -86,7 +79,7 @@ class PriceTarget:
     )
     sample_size: int = column("price_sample_size", description="Number of active prices.")
     confidence: PriceConfidence = column(
-        "price_sample_size", description="From the sample size.", mapping=Confidences()
+        "price_sample_size", description="From the sample size.", mapping=Meanings(PriceConfidence.of)
     )
     high_variance: bool = column(
         "price_high_variance", description="Whether the standard deviation is above 30 % of the mean."

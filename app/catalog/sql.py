@@ -62,7 +62,7 @@ COLUMNS: dict[str, ColumnElement[Any]] = {
         for name in ("price_great", "price_good", "price_fair", "price_stddev")
     },
     **{
-        name: cast(func.round(cpu.c[name], 4), Double).label(name)
+        name: cast(func.round(cpu.c[name], text("4")), Double).label(name)
         for name in ("dollar_per_mark_multi", "dollar_per_mark_single")
     },
     **{name: cast(cpu.c[name], Double).label(name) for name in ("value_percentile", "value_percentile_single")},
