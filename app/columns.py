@@ -17,21 +17,40 @@ from strawberry.types.field import StrawberryField
 NEEDS = "needs"
 
 
+class Meanings(dict[Any, Any]):
+    """What values of a column mean, worked out when first looked up; null means null.
+
+    Never to be copied: a copy as a plain dict would hold only what was looked up so far.
+    """
+
+    MOST = 100_000
+
+    def __init__(self, meaning: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.meaning = meaning
+
+    def __missing__(self, value: Any) -> Any:
+        if len(self) >= self.MOST:
+            self.clear()
+        found = self[value] = None if value is None else self.meaning(value)
+        return found
+
+
 class Column(StrawberryField):
     """A field without a resolver. `column`: the one that holds its value, None where that is the source row itself.
 
-    `mapping`, where there is one, says what each value of the column means: it is looked up there, null excepted.
+    `mapping`, where there is one, says what each value of the column means.
     """
 
     column: str | None = None
-    mapping: Mapping[Any, Any] | None = None
+    mapping: Meanings | None = None
 
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: Any) -> Any:
         """What graphql-core resolves the field to."""
         if self.column is None:
             return source
         value = source[self.column]
-        return value if self.mapping is None or value is None else self.mapping[value]
+        return value if self.mapping is None else self.mapping[value]
 
     def __copy__(self) -> Column:
         """Strawberry copies the fields of a type into those that inherit from it."""
@@ -44,7 +63,7 @@ def column(
     name: str,
     *,
     description: str,
-    mapping: Mapping[Any, Any] | None = None,
+    mapping: Meanings | None = None,
     metadata: Mapping[str, Any] | None = None,
     directives: Sequence[object] = (),
 ) -> Any:
@@ -59,7 +78,18 @@ def same_row(*, description: str) -> Any:
     return Column(description=description)
 
 
-def computed(*needs: str, description: str, metadata: Mapping[str, Any] | None = None) -> Callable[[Any], Any]:
-    """Decorates a synchronous method of a type, whose `self` is the row, and names the columns that it reads."""
-    field: Callable[[Any], Any] = strawberry.field(description=description, metadata={**(metadata or {}), NEEDS: needs})
-    return field
+def computed(
+    resolver: Callable[[Any], Any], *needs: str, description: str, metadata: Mapping[str, Any] | None = None
+) -> Any:
+    """A field that a function of the row computes (synchronously; its parameter is `self`) from these columns."""
+    return strawberry.field(resolver=resolver, description=description, metadata=with_needs(metadata, *needs))
+
+
+def with_needs(metadata: Mapping[str, Any] | None, *needs: str) -> dict[str, Any]:
+    """The metadata of a field whose resolver reads these columns of the row, and no others."""
+    return {**(metadata or {}), NEEDS: needs}
+
+
+def is_row(record: type) -> Any:
+    """`is_type_of` of a type whose objects are rows of this class."""
+    return staticmethod(lambda value, _info: isinstance(value, record))

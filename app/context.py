@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Hashable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -42,14 +42,19 @@ class Viewer:
     role: Role = Role.VIEWER
 
 
+NOTHING: frozenset[str] = frozenset()
+
+
 @dataclass
 class Context:
     """One per request. All reads of a request see the same snapshot, so an answer never mixes before and after."""
 
     resources: Resources
     viewer: Viewer = Viewer()
-    _loaders: dict[type, object] = field(default_factory=dict)
-    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    # By GraphQL type: the columns that the operation needs of its rows; None: all of them.
+    columns: Mapping[str, frozenset[str] | None] | None = None
+    _loaders: dict[type, Any] = field(default_factory=dict)
+    _offered: dict[type, list[Any]] = field(default_factory=dict)
     _reader: Reader | None = None
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ended: bool = False
@@ -61,18 +66,21 @@ class Context:
         found = self._loaders.get(cls)
         if found is None:
             found = self._loaders[cls] = cls(self)
-        return found  # type: ignore[return-value]
+        for row in self._offered.pop(cls, ()):
+            found.prime(row["id"], row)
+        return found
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Reader]:
+    def offer(self, cls: type[Loader[int, Any]], rows: Sequence[Any]) -> None:
+        """Rows that a loader by id would find; it takes them over when somebody asks for it."""
+        self._offered[cls] = [*self._offered.get(cls, ()), *rows]
+
+    def read(self) -> Turn:
         """The request's snapshot, opened when first asked for; a connection runs one statement at a time."""
-        async with self._one_at_a_time:
-            if self._ended:
-                # An error has ended the request; the loader that is still under way must not open another snapshot.
-                raise RuntimeError("The request has ended.")
-            if self._reader is None:
-                self._reader = await self._stack.enter_async_context(self.resources.read())
-            yield self._reader
+        return Turn(self)
+
+    def wanted(self, type_name: str) -> frozenset[str] | None:
+        """The columns that the operation needs of the rows of a GraphQL type; None: all of them."""
+        return None if self.columns is None else self.columns.get(type_name, NOTHING)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Tx]:
@@ -85,9 +93,10 @@ class Context:
         """Gives the snapshot back, once no statement runs on it, and forgets what was loaded."""
         async with self._one_at_a_time:
             self._loaders.clear()
-            self._reader = None
-            stack, self._stack = self._stack, AsyncExitStack()
-            await stack.aclose()
+            self._offered.clear()
+            reader, self._reader = self._reader, None
+            if reader is not None:
+                await reader.close()
 
     async def __aenter__(self) -> Context:
         return self
@@ -98,6 +107,29 @@ class Context:
             for task in self.batches:
                 task.cancel()
         await self.close()
+
+
+class Turn:
+    """Entered, it is a request's snapshot; until it is left, nobody else of the request runs a statement."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    async def __aenter__(self) -> Reader:
+        context = self.context
+        await context._one_at_a_time.acquire()
+        if context._ended:
+            # An error has ended the request; the loader that is still under way must not open another snapshot.
+            context._one_at_a_time.release()
+            raise RuntimeError("The request has ended.")
+        if context._reader is None:
+            context._reader = Reader(context.resources.reading)
+        return context._reader
+
+    async def __aexit__(self, *_: object) -> None:
+        self.context._one_at_a_time.release()
 
 
 class Loader(DataLoader[K, V], Generic[K, V]):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import asyncpg
 import structlog
 from graphql import GraphQLError
 from sqlalchemy.exc import DBAPIError
@@ -109,4 +110,8 @@ def is_unavailable(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         state = str(getattr(error.orig, "sqlstate", None) or "")
         return error.connection_invalidated or error.statement is None or state.startswith(("08", "53", "57"))
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate or "").startswith(("08", "53", "57"))
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)  # that would be an argument of the wrong type
     return isinstance(error, (OSError, PoolTimeoutError))

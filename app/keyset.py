@@ -9,14 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Generic, TypeVar
+from functools import cached_property
+from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, ColumnElement, Numeric, Row, Select, and_, false, or_, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Integer, Numeric, Select, and_, bindparam, false, or_, tuple_
 
 from app.errors import BadCursor, BadInput
 
@@ -26,17 +27,20 @@ DEFAULT_PAGE = 50
 # characters, up to 6 bytes each in JSON, a third more in base64.
 MAX_CURSOR = 8_000
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class SortKey:
-    """One column of an ordering. `label` names the value in a row."""
+    """One column of an ordering. `label` names it in cursors."""
 
     label: str
     column: ColumnElement[Any]
     descending: bool = False
     nullable: bool = False
+
+    @cached_property
+    def source(self) -> str:
+        """The name of the exact value in a row: what goes out under the label of a NUMERIC is a rounded float."""
+        return f"exact_{self.label}" if isinstance(self.column.type, Numeric) else self.label
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,28 @@ class PageRequest:
 
 
 @dataclass(frozen=True)
-class Page(Generic[T]):
-    """Rows in ascending sort order, each with its cursor."""
+class Position:
+    """The shape of a page request: all that the text of its statement depends on, but no value.
 
-    items: Sequence[T]
-    cursors: Sequence[str]
+    `nulls`: which values of the cursor are null; None without a cursor.
+    """
+
+    backward: bool = False
+    nulls: tuple[bool, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows in ascending sort order. Their cursors are made when asked for."""
+
+    keyset: Keyset
+    items: Sequence[Any]
     has_next: bool
     has_previous: bool
+
+    def cursor(self, index: int) -> str | None:
+        """Of the first (0) or last (-1) item; None on an empty page."""
+        return self.keyset.cursor(self.items[index]) if self.items else None
 
 
 def page_request(
@@ -84,9 +103,14 @@ class Keyset:
         # A cursor of another list or ordering must be refused, not silently read as a position in this one.
         self.fingerprint = zlib.crc32(f"{scope}:{spelled}".encode())
 
-    def cursor(self, row: Row[Any]) -> str:
+    @property
+    def columns(self) -> list[ColumnElement[Any]]:
+        """What a statement selects so that cursors can be made of its rows."""
+        return [key.column.label(key.source) for key in self.keys]
+
+    def cursor(self, row: Mapping[str, Any]) -> str:
         """The opaque position of a row."""
-        values = [self.fingerprint, *(row._mapping[key.label] for key in self.keys)]
+        values = [self.fingerprint, *(row[key.source] for key in self.keys)]
         return base64.urlsafe_b64encode(orjson.dumps(values, default=str)).rstrip(b"=").decode()
 
     def decode(self, cursor: str) -> list[Any]:
@@ -106,17 +130,26 @@ class Keyset:
         except (TypeError, ValueError, InvalidOperation):
             raise wrong from None
 
-    def apply(self, statement: Select[Any], page: PageRequest) -> Select[Any]:
+    def position(self, page: PageRequest) -> tuple[Position, dict[str, Any]]:
+        """The shape of a request, and the values of the parameters that `apply` makes. Raises BadCursor."""
+        values: dict[str, Any] = {"limit": page.limit + 1}
+        if page.cursor is None:
+            return Position(page.backward), values
+        decoded = self.decode(page.cursor)
+        values.update((_parameter(i), value) for i, value in enumerate(decoded) if value is not None)
+        return Position(page.backward, tuple(value is None for value in decoded)), values
+
+    def apply(self, statement: Select[Any], position: Position) -> Select[Any]:
         """The statement ordered, positioned, and limited to one row more than the page: is there more?"""
-        if page.cursor is not None:
-            statement = statement.where(self._beyond(self.decode(page.cursor), page.backward))
-        return statement.order_by(*self.order_by(page.backward)).limit(page.limit + 1)
+        if position.nulls is not None:
+            statement = statement.where(self._beyond(position.nulls, position.backward))
+        return statement.order_by(*self.order_by(position.backward)).limit(bindparam("limit", type_=Integer))
 
     def order_by(self, backward: bool = False) -> list[ColumnElement[Any]]:
         """The ORDER BY terms; backward they are reversed, so that LIMIT takes the rows next to the cursor."""
         return [_term(key, backward) for key in self.keys]
 
-    def page(self, rows: Sequence[Row[Any]], request: PageRequest) -> Page[Row[Any]]:
+    def page(self, rows: Sequence[Any], request: PageRequest) -> Page:
         """The page that the statement of `apply` found."""
         more = len(rows) > request.limit
         kept = list(rows[: request.limit])
@@ -124,13 +157,17 @@ class Keyset:
             kept.reverse()
         beyond = request.cursor is not None
         return Page(
+            keyset=self,
             items=kept,
-            cursors=[self.cursor(row) for row in kept],
             has_next=beyond if request.backward else more,
             has_previous=more if request.backward else beyond,
         )
 
-    def _beyond(self, values: list[Any], backward: bool) -> ColumnElement[bool]:
+    def _beyond(self, nulls: Sequence[bool], backward: bool) -> ColumnElement[bool]:
+        values = [
+            None if null else bindparam(_parameter(i), type_=key.column.type)
+            for i, (key, null) in enumerate(zip(self.keys, nulls, strict=True))
+        ]
         if self._is_plain():
             # A row comparison is what an index on the same columns can start from.
             mine, theirs = tuple_(*(key.column for key in self.keys)), tuple_(*values)
@@ -143,6 +180,10 @@ class Keyset:
 
     def _is_plain(self) -> bool:
         return not any(key.descending or key.nullable for key in self.keys)
+
+
+def _parameter(index: int) -> str:
+    return f"after_{index}"
 
 
 def _term(key: SortKey, backward: bool) -> ColumnElement[Any]:

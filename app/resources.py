@@ -9,12 +9,13 @@ from typing import Any
 
 import asyncpg
 import orjson
-from sqlalchemy import Executable, Row, text
+from sqlalchemy import Executable, text
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.changes import CHANNEL, Changes
 from app.queue import Queue
+from app.reading import Pool, Reader, Session
 from app.settings import Settings
 from app.tables import Domain, JobKind
 
@@ -33,7 +34,6 @@ BUMP_VERSIONS = text(
     SELECT coalesce(jsonb_object_agg(domain, version), '{}')::text FROM bumped
     """
 )
-VERSIONS = text("SELECT domain, version FROM data_version")
 # How soon PostgreSQL ends the transaction, and frees the locks, of a process that was killed or whose machine is gone.
 # By default it notices neither before the running statement has ended, and the latter after two hours.
 SESSION_SETTINGS = {
@@ -42,49 +42,30 @@ SESSION_SETTINGS = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "4",
 }
+# Statements of the read path are planned once per connection, not once per run: planning takes longer than running them.
+READING_SETTINGS = {"plan_cache_mode": "force_generic_plan", "default_transaction_read_only": "on"}
 NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
-
-class Session:
-    """A transaction in which statements run. Statement functions take this; those that write take a Tx."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self.connection = connection
-
-    async def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
-        """Runs one statement."""
-        return await self.connection.execute(statement, values)
-
-    async def rows(self, statement: Executable, values: Any = None) -> Sequence[Row[Any]]:
-        """All rows of one statement."""
-        return (await self.connection.execute(statement, values)).all()
-
-    async def row(self, statement: Executable, values: Any = None) -> Row[Any] | None:
-        """The only row, or None."""
-        return (await self.connection.execute(statement, values)).one_or_none()
-
-    async def scalar(self, statement: Executable, values: Any = None) -> Any:
-        """The first column of the only row, or None."""
-        return (await self.connection.execute(statement, values)).scalar_one_or_none()
-
-
-class Reader(Session):
-    """A read-only snapshot: all of its statements see the database as of the first."""
-
-    async def versions(self) -> dict[str, int]:
-        """The data versions of this snapshot."""
-        return {row.domain: row.version for row in await self.rows(VERSIONS)}
+__all__ = ["Reader", "Resources", "Session", "Tx"]
 
 
 class Tx(Session):
     """A transaction that writes. What it touches and enqueues takes effect on commit, or not at all."""
 
     def __init__(self, connection: AsyncConnection) -> None:
-        super().__init__(connection)
+        self.connection = connection
         self.touched: set[Domain] = set()
         self.moved_jobs: set[int] = set()
         self.enqueued: list[tuple[JobKind, int]] = []
         self.versions: Mapping[str, int] = {}
+
+    async def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
+        """Runs one statement."""
+        return await self.connection.execute(statement, values)
+
+    async def rows(self, statement: Executable, values: Any = None) -> Sequence[Any]:
+        """All rows of one statement."""
+        return (await self.execute(statement, values)).all()
 
     def touch(self, *domains: Domain) -> None:
         """Says that data of these domains changed: their versions are bumped as part of the commit."""
@@ -112,12 +93,12 @@ class Tx(Session):
 class Resources:
     """The one struct that everything is done with. Tests make their own; there is no global one."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine, queue: Queue, changes: Changes) -> None:
+    def __init__(self, settings: Settings, engine: AsyncEngine, reading: Pool, queue: Queue, changes: Changes) -> None:
         self.settings = settings
         self.engine = engine
+        self.reading = reading
         self.queue = queue
         self.changes = changes
-        self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @classmethod
     @asynccontextmanager
@@ -130,35 +111,43 @@ class Resources:
         itself ends statements after `statement_seconds` (0: never).
         """
         session_settings = {**SESSION_SETTINGS, "statement_timeout": f"{statement_seconds * 1000:.0f}"}
+        # The URL is for the driver to read: SQLAlchemy would not understand ?sslmode=require.
+        connect = partial(asyncpg.connect, settings.required_database_url, timeout=10, server_settings=session_settings)
         engine = create_async_engine(
             "postgresql+asyncpg://",
-            # The URL is for the driver to read: SQLAlchemy would not understand ?sslmode=require.
-            async_creator=partial(
-                asyncpg.connect, settings.required_database_url, timeout=10, server_settings=session_settings
-            ),
+            async_creator=partial(connect, server_settings=session_settings),
             pool_size=settings.database_pool_size,
             max_overflow=0,
             pool_timeout=10,
             pool_recycle=1800,
+            # A connection that PostgreSQL ended when it was restarted is to fail no write.
+            pool_pre_ping=True,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
+        )
+        reading = Pool(
+            partial(connect, server_settings={**session_settings, **READING_SETTINGS}), settings.database_pool_size
         )
         queue = Queue(settings.required_redis_url)
         changes = Changes(str(settings.database_url))
         if listen:
             await changes.start()
         try:
-            yield cls(settings, engine, queue, changes)
+            yield cls(settings, engine, reading, queue, changes)
         finally:
             await changes.stop()
             await queue.close()
+            await reading.close()
             await engine.dispose()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Reader]:
         """A snapshot to read from."""
-        async with self._snapshots.connect() as connection:
-            yield Reader(connection)
+        reader = Reader(self.reading)
+        try:
+            yield reader
+        finally:
+            await reader.close()
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Tx]:

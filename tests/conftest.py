@@ -14,6 +14,7 @@ from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import asyncpg
 import httpx
@@ -29,7 +30,7 @@ from app.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.gateway.auth import mint
 from app.main import create_app
 from app.observability import configure_logging
-from app.resources import Resources, Tx
+from app.resources import Reader, Resources, Tx
 from app.settings import Settings
 from app.tables import cpu, listing
 from jobs.worker import make_worker
@@ -218,7 +219,7 @@ async def add_listing(tx: Tx, cpu_id: int | None, price: float | str | None, **c
 
 @dataclass
 class Statements:
-    """The SQL statements that an engine ran (BEGIN and COMMIT are no statements here)."""
+    """The SQL statements that readers and writers ran (BEGIN and COMMIT are no statements here)."""
 
     texts: list[str] = field(default_factory=list)
 
@@ -236,10 +237,17 @@ def counting(resources: Resources) -> Iterator[Statements]:
     def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         seen.texts.append(statement)
 
+    fetch = Reader._fetch
+
+    async def recorded(reader: Reader, sql: str, *rest: Any) -> Sequence[Any]:
+        seen.texts.append(sql)
+        return await fetch(reader, sql, *rest)
+
     engine = resources.engine.sync_engine
     event.listen(engine, "before_cursor_execute", record)
     try:
-        yield seen
+        with mock.patch.object(Reader, "_fetch", recorded):
+            yield seen
     finally:
         event.remove(engine, "before_cursor_execute", record)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from datetime import UTC, datetime
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -28,9 +27,9 @@ KEYS = [
 ORDER = Keyset("cpus", KEYS)
 
 
-def row(**values: Any) -> Any:
+def row(**values: Any) -> dict[str, Any]:
     """What a cursor is made of."""
-    return SimpleNamespace(_mapping=values)
+    return values
 
 
 def cursor_of(values: object) -> str:
@@ -45,7 +44,7 @@ def cursor_of(values: object) -> str:
     st.integers(-(2**63), 2**63 - 1),
 )
 def test_a_cursor_reads_back_as_the_sort_key(price: Decimal | None, name: str, cores: int | None, key: int) -> None:
-    cursor = ORDER.cursor(row(price_good=price, name=name, cores=cores, id=key))
+    cursor = ORDER.cursor(row(exact_price_good=price, name=name, cores=cores, id=key))
     assert ORDER.decode(cursor) == [price, name, cores, key]
     assert cursor.isascii()
     assert not set(cursor) & set("+/=& ?")
@@ -66,7 +65,7 @@ def test_the_longest_cursor_that_can_be_made_is_accepted() -> None:
     order = Keyset("cpus", [*texts, SortKey("dollar", cpu.c.dollar_per_mark_multi), SortKey("id", cpu.c.id)])
     worst = row(
         **dict.fromkeys(("name", "manufacturer", "socket", "category"), "\x01" * 200),
-        dollar=Decimal("9" * 14 + "." + "9" * 30),
+        exact_dollar=Decimal("9" * 14 + "." + "9" * 30),
         id=2**63 - 1,
     )
     assert order.decode(order.cursor(worst))[0] == "\x01" * 200
@@ -138,7 +137,7 @@ def test_no_junk_does_anything_else(junk: str) -> None:
 
 
 def test_a_truncated_cursor_is_refused() -> None:
-    cursor = ORDER.cursor(row(price_good=Decimal("1.50"), name="x", cores=4, id=12))
+    cursor = ORDER.cursor(row(exact_price_good=Decimal("1.50"), name="x", cores=4, id=12))
     for length in range(len(cursor)):
         with pytest.raises(BadCursor):
             ORDER.decode(cursor[:length])
@@ -155,7 +154,7 @@ def test_a_truncated_cursor_is_refused() -> None:
     ids=["fewer keys", "another list", "another direction", "another sequence"],
 )
 def test_a_cursor_of_another_list_or_ordering_is_refused(other: Keyset) -> None:
-    theirs = other.cursor(row(price_good=Decimal("1.50"), name="x", cores=4, id=1))
+    theirs = other.cursor(row(exact_price_good=Decimal("1.50"), name="x", cores=4, id=1))
     with pytest.raises(BadCursor, match="another list or ordering"):
         ORDER.decode(theirs)
 

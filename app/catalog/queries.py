@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
 from app.analytics.types import PriceConfidence
 from app.catalog import sql
-from app.catalog.loaders import CpuById, CpuBySlug
+from app.catalog.loaders import CpuById, CpuBySlug, CpuRow, columns
 from app.catalog.types import CPU
 from app.context import Context
 from app.directives import page_size, reads
 from app.errors import BadInput
 from app.keyset import DEFAULT_PAGE, page_request
-from app.relay import After, Before, Connection, First, Last, key_of
+from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last, key_of
 from app.tables import Domain, ValueRating
 
 Info = strawberry.Info[Context, None]
@@ -26,7 +26,7 @@ MAX_AGE = 5
 MAX_SEARCH = 200
 MAX_VALUES = 200
 MAX_SORT_KEYS = 5
-BY_NAME = [("NAME", False)]
+BY_NAME = (("NAME", False),)
 
 
 @strawberry.enum(
@@ -151,8 +151,9 @@ class CatalogQuery:
         if id is not None:
             return await CPU.load_node(info, key_of(id, "CPU"))
         assert slug is not None
-        row = await info.context.loader(CpuBySlug).load(_text(slug, "slug"))
-        return None if row is None else CPU.of(row)
+        row: Any = await info.context.loader(CpuBySlug).load(_text(slug, "slug"))
+        found: CPU | None = row
+        return found
 
     @strawberry.field(
         description="CPUs, by name unless ordered otherwise.",
@@ -176,21 +177,24 @@ class CatalogQuery:
         """A page; without `first` and `last` the first 50."""
         request = page_request(first, after, last, before)
         conditions, keyset = _conditions(filter), sql.keyset(_order(order_by))
-        statement = sql.page(conditions, keyset, request)
-        async with info.context.read() as session:
-            page = keyset.page(await session.rows(statement), request)
+        context = info.context
+        of_page = context.wanted("CPUConnection")
+        counted = of_page is None or TOTAL_COUNT in of_page
+        statement = sql.page(conditions, keyset, request, columns(context), counted)
+        async with context.read() as session:
+            rows = await session.rows(*statement, CpuRow)
+        context.offer(CpuById, rows)
 
         async def count() -> int:
-            async with info.context.read() as session:
-                return int(await session.scalar(sql.count(conditions)))
+            if counted and rows:
+                return int(rows[0][TOTAL_COUNT])
+            async with context.read() as session:
+                return int(await session.scalar(*sql.count(conditions)))
 
-        loader = info.context.loader(CpuById)
-        for row in page.items:
-            loader.prime(row.id, row)
-        return Connection.of(page, [CPU.of(row) for row in page.items], count)
+        return Connection(page=keyset.page(rows, request), count=count)
 
 
-def _order(given: list[CPUOrder] | None) -> list[tuple[str, bool]]:
+def _order(given: list[CPUOrder] | None) -> tuple[tuple[str, bool], ...]:
     if not given:
         return BY_NAME
     if len(given) > MAX_SORT_KEYS:
@@ -198,7 +202,7 @@ def _order(given: list[CPUOrder] | None) -> list[tuple[str, bool]]:
     names = [order.field.name for order in given]
     if len(set(names)) < len(names):
         raise BadInput("`orderBy` names the same field twice.")
-    return [(name, order.direction is OrderDirection.DESC) for name, order in zip(names, given, strict=True)]
+    return tuple((name, order.direction is OrderDirection.DESC) for name, order in zip(names, given, strict=True))
 
 
 def _conditions(given: CPUFilter | None) -> sql.CpuFilter:

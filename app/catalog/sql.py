@@ -5,12 +5,33 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, or_, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Double,
+    Numeric,
+    Select,
+    Text,
+    all_,
+    and_,
+    any_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.types import TypeEngine
 
-from app.keyset import Keyset, PageRequest, SortKey
-from app.resources import Session
+from app.keyset import Keyset, PageRequest, Position, SortKey
 from app.tables import cpu, listing, recalculation_failure, recalculation_watermark
 
 # A recalculation writes only rows whose figures changed, so "computed at" is the later of the row's own time and the
@@ -21,14 +42,33 @@ COMPUTED_AT = case(
     else_=func.greatest(cpu.c.figures_computed_at, select(recalculation_watermark.c.full_at).scalar_subquery()),
 ).label("computed_at")
 
-COLUMNS: tuple[ColumnElement[Any], ...] = (
-    *(
-        column
+LISTINGS_COUNT = (
+    select(func.count())
+    .where(listing.c.cpu_id == cpu.c.id, listing.c.status == text("'active'"))
+    .correlate(cpu)
+    .scalar_subquery()
+    .label("listings_count")
+)
+
+# Numbers are selected as they are encoded: floats, rounded half up as the last step.
+COLUMNS: dict[str, ColumnElement[Any]] = {
+    **{
+        column.name: column
         for column in cpu.c
         if column.name not in {"search_text", "figures_computed_at", "created_at", "updated_at"}
-    ),
-    COMPUTED_AT,
-)
+    },
+    **{
+        name: cast(cpu.c[name], Double).label(name)
+        for name in ("price_great", "price_good", "price_fair", "price_stddev")
+    },
+    **{
+        name: cast(func.round(cpu.c[name], text("4")), Double).label(name)
+        for name in ("dollar_per_mark_multi", "dollar_per_mark_single")
+    },
+    **{name: cast(cpu.c[name], Double).label(name) for name in ("value_percentile", "value_percentile_single")},
+    "computed_at": COMPUTED_AT,
+    "listings_count": LISTINGS_COUNT,
+}
 
 # What a CPU can be ordered by; the names are those of the GraphQL enumeration CPUOrderField.
 ORDERABLE: dict[str, ColumnElement[Any]] = {
@@ -78,7 +118,27 @@ class CpuFilter:
     with_listings: bool | None = None
 
 
-def keyset(order: Sequence[tuple[str, bool]]) -> Keyset:
+class Shape(NamedTuple):
+    """All of a filter that the text of its statement depends on; the values are parameters of these names."""
+
+    search: bool = False
+    one_of: tuple[str, ...] = ()
+    at_least: tuple[str, ...] = ()
+    at_most: tuple[str, ...] = ()
+    has_igpu: bool = False
+    confidence: tuple[str, ...] | None = None
+    with_listings: bool | None = None
+
+
+class Statement(NamedTuple):
+    """A statement, the same object for the same shape, and its values."""
+
+    statement: Select[Any]
+    values: Mapping[str, Any]
+
+
+@lru_cache(maxsize=512)
+def keyset(order: tuple[tuple[str, bool], ...]) -> Keyset:
     """The ordering by these (ORDERABLE name, descending), made total by the id."""
     keys = [
         SortKey(
@@ -93,33 +153,87 @@ def keyset(order: Sequence[tuple[str, bool]]) -> Keyset:
     return Keyset("cpus", [*keys, SortKey("id", cpu.c.id)])
 
 
-def page(conditions: CpuFilter, order: Keyset, request: PageRequest) -> Select[Any]:
-    """A page of CPUs."""
-    return order.apply(select(*COLUMNS).where(*where(conditions)), request)
+def page(
+    conditions: CpuFilter,
+    order: Keyset,
+    request: PageRequest,
+    wanted: frozenset[str] | None = None,
+    counted: bool = False,
+) -> Statement:
+    """A page of CPUs with these columns (None: all); `counted`, each row tells in `total_count` how many there are."""
+    shape, values = shape_of(conditions)
+    position, place = order.position(request)
+    return Statement(_page(shape, order, position, wanted, counted), {**values, **place})
 
 
-def count(conditions: CpuFilter) -> Select[Any]:
+@lru_cache(maxsize=512)
+def _page(shape: Shape, order: Keyset, position: Position, wanted: frozenset[str] | None, counted: bool) -> Select[Any]:
+    selected = {column.name: column for column in (*columns(wanted), *order.columns)}
+    if counted:
+        selected["total_count"] = _count(shape).correlate(None).scalar_subquery().label("total_count")
+    return order.apply(select(*selected.values()).where(*where(shape)), position)
+
+
+def count(conditions: CpuFilter) -> Statement:
     """How many CPUs satisfy the conditions."""
-    return select(func.count()).select_from(cpu).where(*where(conditions))
+    shape, values = shape_of(conditions)
+    return Statement(_count(shape), values)
 
 
-def where(conditions: CpuFilter) -> list[ColumnElement[bool]]:
+@lru_cache(maxsize=512)
+def _count(shape: Shape) -> Select[Any]:
+    return select(func.count()).select_from(cpu).where(*where(shape))
+
+
+def columns(wanted: frozenset[str] | None) -> list[ColumnElement[Any]]:
+    """The columns of these names (None: all), and the id."""
+    return [column for name, column in COLUMNS.items() if wanted is None or name in wanted or name == "id"]
+
+
+def shape_of(conditions: CpuFilter) -> tuple[Shape, dict[str, Any]]:
+    """A filter as its shape and the values of its parameters."""
+    words, ranges = search_words(conditions.search), conditions.ranges
+    shape = Shape(
+        search=bool(words),
+        one_of=tuple(conditions.one_of),
+        at_least=tuple(name for name, bounds in ranges.items() if bounds.low is not None),
+        at_most=tuple(name for name, bounds in ranges.items() if bounds.high is not None),
+        has_igpu=conditions.has_igpu is not None,
+        confidence=None if conditions.confidence is None else tuple(sorted(set(conditions.confidence))),
+        with_listings=conditions.with_listings,
+    )
+    values: dict[str, Any] = {f"{name}_any": list(given) for name, given in conditions.one_of.items()}
+    values.update((f"{name}_min", ranges[name].low) for name in shape.at_least)
+    values.update((f"{name}_max", ranges[name].high) for name in shape.at_most)
+    if words:
+        values["words"] = [f"%{word}%" for word in words]  # letters and digits: nothing that LIKE reads otherwise
+    if shape.has_igpu:
+        values["has_igpu"] = conditions.has_igpu
+    return shape, values
+
+
+def where(shape: Shape) -> list[ColumnElement[bool]]:
     """The conditions as SQL."""
-    terms = [cpu.c.search_text.contains(word, autoescape=True) for word in search_words(conditions.search)]
-    terms += [cpu.c[name].in_(list(values)) for name, values in conditions.one_of.items()]
-    for name, bounds in conditions.ranges.items():
-        if bounds.low is not None:
-            terms.append(cpu.c[name] >= bounds.low)
-        if bounds.high is not None:
-            terms.append(cpu.c[name] <= bounds.high)
-    if conditions.has_igpu is not None:
-        terms.append(cpu.c.igpu_model.is_not(None) == conditions.has_igpu)
-    if conditions.confidence is not None:
-        terms.append(or_(False, *(_has_confidence(name) for name in conditions.confidence)))
-    if conditions.with_listings is not None:
-        found = exists().where(listing.c.cpu_id == cpu.c.id, listing.c.status == "active")
-        terms.append(found if conditions.with_listings else ~found)
+    terms: list[ColumnElement[bool]] = []
+    if shape.search:
+        terms.append(cpu.c.search_text.like(all_(bindparam("words", type_=ARRAY(Text)))))
+    terms += [cpu.c[name] == any_(bindparam(f"{name}_any", type_=ARRAY(Text))) for name in shape.one_of]
+    terms += [cpu.c[name] >= bindparam(f"{name}_min", type_=_bound(name)) for name in shape.at_least]
+    terms += [cpu.c[name] <= bindparam(f"{name}_max", type_=_bound(name)) for name in shape.at_most]
+    if shape.has_igpu:
+        terms.append(cpu.c.igpu_model.is_not(None) == bindparam("has_igpu", type_=Boolean))
+    if shape.confidence is not None:
+        terms.append(or_(False, *(_has_confidence(name) for name in shape.confidence)))
+    if shape.with_listings is not None:
+        found = exists().where(listing.c.cpu_id == cpu.c.id, listing.c.status == text("'active'"))
+        terms.append(found if shape.with_listings else ~found)
     return terms
+
+
+def _bound(name: str) -> TypeEngine[Any]:
+    """The type of a bound. Floats are compared as floats, which is what clients were shown of the column."""
+    kind = cpu.c[name].type
+    return Double() if isinstance(kind, Numeric) else kind
 
 
 def search_words(given: str | None) -> list[str]:
@@ -135,21 +249,14 @@ def _has_confidence(name: str) -> ColumnElement[bool]:
     return and_(least, cpu.c.price_sample_size < CONFIDENCE_FROM[better[-1]]) if better else least
 
 
-def by_id(ids: Sequence[int]) -> Select[Any]:
-    """CPUs with these ids."""
-    return select(*COLUMNS).where(cpu.c.id.in_(ids))
+@lru_cache(maxsize=512)
+def by_id(wanted: frozenset[str] | None = None) -> Select[Any]:
+    """CPUs with the ids in `:ids`, in any order."""
+    return select(*columns(wanted)).where(cpu.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
 
 
-def by_slug(slugs: Sequence[str]) -> Select[Any]:
-    """CPUs with these slugs."""
-    return select(*COLUMNS).where(cpu.c.slug.in_(slugs))
-
-
-async def cpus_by_id(session: Session, ids: Sequence[int]) -> Sequence[Row[Any]]:
-    """CPUs, in any order."""
-    return await session.rows(by_id(ids))
-
-
-async def cpus_by_slug(session: Session, slugs: Sequence[str]) -> Sequence[Row[Any]]:
-    """CPUs, in any order."""
-    return await session.rows(by_slug(slugs))
+@lru_cache(maxsize=512)
+def by_slug(wanted: frozenset[str] | None = None) -> Select[Any]:
+    """CPUs with the slugs in `:slugs`, in any order; the slug is always selected."""
+    selected = columns(None if wanted is None else wanted | {"slug"})
+    return select(*selected).where(cpu.c.slug == any_(bindparam("slugs", type_=ARRAY(Text))))

@@ -193,6 +193,8 @@ class _Compiler:
         self.selections: list[Selection] = []
         self.lines: list[str] = []
         self.functions: dict[str, Selection] = {}
+        # What has a name already: made once, it is referred to by the same name wherever it is needed.
+        self.bound: dict[Any, str] = {}
         self.names: dict[str, Any] = {"plain": PLAIN, "deviate": deviate}
 
     def compile(self) -> _Variant:
@@ -259,7 +261,7 @@ class _Compiler:
         name = next(n for n in _names_like(_snake(selection.type.name)) if f"build_{n}" not in self.names)
         self.names[f"build_{name}"] = None
         self.functions[name] = selection
-        body = _Shape(self.names).result(selection, "s", " " * 12)
+        body = _Shape(self.names, self.bound).result(selection, "s", " " * 12)
         self.lines += ["", "", f"def build_{name}(sources):  # {selection.type.name}", "    outs = []"]
         self.lines += ["    for s in sources:", f"        outs.append({body})", "    return outs"]
         called = {each.key: each for each in selection.fields if not each.inline}
@@ -369,8 +371,8 @@ def _is_inline(made: Field) -> bool:
 class _Shape:
     """Expressions that build results. `names` takes what they refer to."""
 
-    def __init__(self, names: dict[str, Any]) -> None:
-        self.names = names
+    def __init__(self, names: dict[str, Any], bound: dict[Any, str]) -> None:
+        self.names, self.bound = names, bound
         self.depth = 0
 
     def result(self, selection: Selection, source: str, indent: str) -> str:
@@ -390,9 +392,11 @@ class _Shape:
         read = self._read(each, source)
         if is_list_type(type_):
             empty = not is_non_null_type(type_.of_type)
-            return f"{self._name('strings', _strings(nullable, empty))}({read})"
+            name = self._name("strings", ("strings", nullable, empty), lambda: _strings(nullable, empty))
+            return f"{name}({read})"
         if is_enum_type(type_):
-            return f"{self._name(f'names_{type_.name}', _enum_names(type_, nullable))}[{read}]"
+            name = self._name(f"names_{type_.name}", (type_, nullable), lambda: _enum_names(type_, nullable))
+            return f"{name}[{read}]"
         if is_leaf_type(type_):
             return self._scalar(type_, read, nullable)
         return self._object(each, type_, read, source, indent, nullable)
@@ -402,23 +406,32 @@ class _Shape:
         declared: Any = each.definition.extensions["strawberry-definition"]
         if declared.base_resolver is not None:
             function = declared.base_resolver.wrapped_func
-            return f"{self._name(f'{_snake(each.parent.name)}_{declared.python_name}', function)}({source})"
+            wish = f"{_snake(each.parent.name)}_{declared.python_name}"
+            return f"{self._name(wish, function, lambda: function)}({source})"
         if isinstance(declared, Column):
             if declared.column is None:
                 return source
             read = f"{source}[{declared.column!r}]"
             if declared.mapping is None:
                 return read
-            return f"{self._name('mapping', {**declared.mapping, None: None})}[{read}]"
+            meaning = declared.mapping
+            wish = f"{_snake(each.parent.name)}_{declared.python_name}"
+            name = self._name(wish, id(meaning), lambda: meaning)
+            if is_non_null_type(each.type):
+                return f"{name}[{read}]"
+            return f"(None if (c := {read}) is None else {name}[c])"
         name = declared.python_name
         if type(declared) is StrawberryField and declared.default_resolver is getattr and _is_attribute(name):
             return f"{source}.{name}"
-        return f"{self._name('attribute', lambda s: declared.get_result(s, info=None, args=[], kwargs={}))}({source})"
+        wish = f"{_snake(each.parent.name)}_{declared.python_name}"
+        function = self._name(wish, declared, lambda: lambda s: declared.get_result(s, info=None, args=[], kwargs={}))
+        return f"{function}({source})"
 
     def _scalar(self, type_: Any, read: str, nullable: bool) -> str:
         exact = EXACT.get(type_)
         if exact is None:
-            return f"{self._name(f'coerce_{type_.name}', _coerce(type_, nullable))}({read})"
+            name = self._name(f"coerce_{type_.name}", (type_, nullable), lambda: _coerce(type_, nullable))
+            return f"{name}({read})"
         condition = exact.format(v="v")
         if nullable:
             return f"v if (v := {read}) is None or {condition} else deviate()"
@@ -440,23 +453,16 @@ class _Shape:
             else checked.replace(f"plain[{name}.__class__]", f"plain[({name} := {read}).__class__]")
         )
 
-    def _name(self, wish: str, value: Any) -> str:
-        """A name for an object that generated code refers to."""
-        for name in _names_like(wish):
-            if name not in self.names:
-                self.names[name] = value
-            elif not _same(self.names[name], value):
-                continue
-            return name
-        raise AssertionError
+    def _name(self, wish: str, key: Any, make: Callable[[], Any]) -> str:
+        """The name of an object that generated code refers to; the same for the same key."""
+        if key not in self.bound:
+            name = next(name for name in _names_like(wish) if name not in self.names)
+            self.names[name], self.bound[key] = make(), name
+        return self.bound[key]
 
 
 def _unsettled(*_: Any) -> Any:
     raise AssertionError
-
-
-def _same(one: Any, other: Any) -> bool:
-    return one is other or (isinstance(one, dict) and isinstance(other, dict) and one == other)
 
 
 def _names_like(wish: str) -> Iterator[str]:

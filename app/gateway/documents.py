@@ -26,6 +26,7 @@ from graphql import (
 from app.errors import AppError
 from app.gateway.compiler import NotCompilable, Plan, compile_plan
 from app.gateway.cost import Cost, measure
+from app.gateway.projection import Columns, columns_of
 from app.gateway.rules import rules
 from app.tables import Domain
 
@@ -55,6 +56,7 @@ class Operation:
     kind: OperationType
     variables: frozenset[str]
     cost: Cost
+    columns: Columns
     compile: Callable[[], Plan]
 
     @cached_property
@@ -156,6 +158,7 @@ def _operation(schema: GraphQLSchema, ast: DocumentNode, node: OperationDefiniti
         variables=frozenset(definition.variable.name.value for definition in node.variable_definitions or ()),
         cost=measure(schema, ast, node),
         compile=partial(compile_plan, schema, ast, node),
+        columns=columns_of(schema, ast, node),
     )
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType, execute, subscribe
 from prometheus_client import Counter
-from sqlalchemy.exc import DBAPIError
 
 from app.context import Context, Viewer
 from app.errors import Unavailable, presentable, presentable_cause
@@ -84,7 +83,7 @@ class Executor:
     async def _events(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
     ) -> AsyncGenerator[ExecutionResult, None]:
-        async with Context(self.resources, viewer) as context:
+        async with Context(self.resources, viewer, operation.columns) as context:
             source: Any = subscribe(
                 self.schema,
                 document.ast,
@@ -106,6 +105,7 @@ async def execute_operation(
     schema: GraphQLSchema, document: Document, operation: Operation, variables: Mapping[str, Any], context: Context
 ) -> ExecutionResult:
     """The result of a query or mutation, its errors such as a client may see."""
+    context.columns = operation.columns
     plan = operation.plan
     if isinstance(plan, Plan):
         RUN.labels("plan").inc()
@@ -123,14 +123,6 @@ async def execute_operation(
 
 async def _versions(context: Context) -> Mapping[str, int]:
     """The data versions of the request's snapshot, which begins here."""
-    try:
-        async with context.read() as session:
-            return await session.versions()
-    except DBAPIError as error:
-        if not error.connection_invalidated:
-            raise
-    # The pooled connection was one that PostgreSQL had ended when it was restarted; a new one is made now.
-    await context.close()
     async with context.read() as session:
         return await session.versions()
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Executable, Row, text
+from sqlalchemy import Executable, text
 
 from app.market.staged_sql import ALIAS_CPUS, LISTING_ROWS, SNAPSHOT_MARKETPLACE, SNAPSHOT_ROWS
 from app.resources import Tx
@@ -210,7 +210,7 @@ async def merge(tx: Tx, present: Sequence[str], superseded: int) -> tuple[int, i
     return created, updated, observed
 
 
-async def end_unpriced(tx: Tx, seen_at: datetime) -> Row[Any]:
+async def end_unpriced(tx: Tx, seen_at: datetime) -> Any:
     """Ends the listings that this snapshot, if it is the latest, does not price: how many, and how many it names."""
     row = await tx.row(END_UNPRICED, {"seen_at": seen_at})
     assert row is not None

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, NamedTuple, TypeAlias
-
-from sqlalchemy import Row
+from typing import NamedTuple
 
 from app.context import Loader
 from app.keyset import Page, PageRequest
 from app.market import sql
+from app.reading import Row
 from app.resources import Reader
 
-ListingRow: TypeAlias = Row[Any]
+
+class ListingRow(Row):
+    """A row of listing columns: those that the operation needs."""
 
 
 class ListingPageKey(NamedTuple):
@@ -38,47 +37,31 @@ class DistributionKey(NamedTuple):
     bins: int
 
 
-@dataclass(frozen=True)
-class Bin:
-    """Number of active prices in [lo, hi); the last bin includes its hi."""
-
-    lo: Decimal
-    hi: Decimal
-    count: int
-
-
-class ListingPages(Loader[ListingPageKey, Page[ListingRow]]):
+class ListingPages(Loader[ListingPageKey, Page]):
     """Pages of active listings, cheapest first."""
 
-    async def values(self, session: Reader, keys: list[ListingPageKey]) -> list[Page[ListingRow]]:
+    async def values(self, session: Reader, keys: list[ListingPageKey]) -> list[Page]:
         """One statement per distinct page request: a document that asks once costs one, for any number of CPUs."""
         found: dict[ListingPageKey, list[ListingRow]] = defaultdict(list)
+        wanted = self.context.wanted("Listing")
         for request in dict.fromkeys(key.request for key in keys):
             ids = [key.cpu_id for key in keys if key.request == request]
-            for row in await session.rows(sql.pages(ids, request)):
-                found[ListingPageKey(row.cpu_id, request)].append(row)
+            for row in await session.rows(*sql.pages(ids, request, wanted), ListingRow):
+                found[ListingPageKey(row["cpu_id"], request)].append(row)
         return [sql.CHEAPEST_FIRST.page(found[key], key.request) for key in keys]
 
 
-class ListingsCount(Loader[int, int]):
-    """Number of active listings of a CPU."""
+class PriceDistributions(Loader[DistributionKey, list[Row]]):
+    """Histogram of a CPU's active prices, in ascending order; no prices, no bins; one price, one bin."""
 
-    async def values(self, session: Reader, keys: list[int]) -> list[int]:
-        """One statement for all keys."""
-        found = {row.cpu_id: row.listings for row in await session.rows(sql.counts(keys))}
-        return [found.get(key, 0) for key in keys]
-
-
-class PriceDistributions(Loader[DistributionKey, list[Bin]]):
-    """Histogram of a CPU's active prices; no prices, no bins; one price, one bin."""
-
-    async def values(self, session: Reader, keys: list[DistributionKey]) -> list[list[Bin]]:
+    async def values(self, session: Reader, keys: list[DistributionKey]) -> list[list[Row]]:
         """One statement per distinct number of bins."""
-        found: dict[DistributionKey, list[ListingRow]] = defaultdict(list)
+        found: dict[DistributionKey, list[Row]] = defaultdict(list)
         for bins in dict.fromkeys(key.bins for key in keys):
-            for row in await sql.distributions(session, [key.cpu_id for key in keys if key.bins == bins], bins):
-                found[DistributionKey(row.cpu_id, bins)].append(row)
-        return [_histogram(found[key], key.bins) for key in keys]
+            ids = [key.cpu_id for key in keys if key.bins == bins]
+            for row in await session.rows(sql.DISTRIBUTION, {"ids": ids, "bins": bins}):
+                found[DistributionKey(row["cpu_id"], bins)].append(row)
+        return [found[key] for key in keys]
 
 
 class ListingById(Loader[int, ListingRow | None]):
@@ -86,17 +69,6 @@ class ListingById(Loader[int, ListingRow | None]):
 
     async def values(self, session: Reader, keys: list[int]) -> list[ListingRow | None]:
         """One statement for all keys."""
-        found = {row.id: row for row in await sql.listings_by_id(session, keys)}
+        rows = await session.rows(sql.by_id(self.context.wanted("Listing")), {"ids": keys}, ListingRow)
+        found = {row["id"]: row for row in rows}
         return [found.get(key) for key in keys]
-
-
-def _histogram(rows: list[ListingRow], bins: int) -> list[Bin]:
-    """The bins, empty ones included."""
-    if not rows:
-        return []
-    lowest, highest = rows[0].lowest, rows[0].highest
-    if lowest == highest:
-        return [Bin(lowest, highest, rows[0].prices)]
-    counts = {row.bin: row.prices for row in rows}
-    edges = [lowest + (highest - lowest) * i / bins for i in range(bins)] + [highest]
-    return [Bin(edges[i], edges[i + 1], counts.get(i, 0)) for i in range(bins)]

@@ -2,75 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, Select, cast, column, func, select, text, true
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Double,
+    Numeric,
+    Select,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    select,
+    text,
+    true,
+)
 
-from app.keyset import Keyset, PageRequest, SortKey
-from app.resources import Session
+from app.keyset import Keyset, PageRequest, Position, SortKey
 from app.tables import listing
 
 # DOMAIN: an active price is the adjusted price of an active listing, not null and above 0.
 IS_ACTIVE = listing.c.status == text("'active'")
 
-COLUMNS = tuple(c for c in listing.c if c.name not in {"offer_key", "is_sample", "seen_at"})
+# Money is selected as it is encoded: a float holds what two decimals say exactly as written.
+COLUMNS: dict[str, ColumnElement[Any]] = {
+    column.name: cast(column, Double).label(column.name) if isinstance(column.type, Numeric) else column
+    for column in listing.c
+    if column.name not in {"offer_key", "is_sample", "seen_at"}
+}
 
 # Cheapest first; a listing without a price comes last.
 CHEAPEST_FIRST = Keyset(
     "listings", [SortKey("adjusted_price", listing.c.adjusted_price, nullable=True), SortKey("id", listing.c.id)]
 )
 
-# Bins of equal width from the lowest to the highest active price; the last one includes its upper bound.
+# cpu_id, lo, hi (USD, 4 decimals) and prices (how many) of bins of equal width from the lowest to the highest active
+# price, empty ones included, in their order; the last one includes its upper bound. One price only is one bin.
 DISTRIBUTION = text(
     """
     WITH price AS (
-        SELECT
-            cpu_id, adjusted_price AS price,
-            min(adjusted_price) OVER w AS lowest, max(adjusted_price) OVER w AS highest
+        SELECT cpu_id, adjusted_price AS price
         FROM listing
         WHERE cpu_id = ANY(CAST(:ids AS bigint[])) AND status = 'active' AND adjusted_price > 0
-        WINDOW w AS (PARTITION BY cpu_id)
+    ), spread AS (
+        SELECT
+            cpu_id, min(price) AS lowest, max(price) - min(price) AS width,
+            CASE WHEN min(price) = max(price) THEN 1 ELSE CAST(:bins AS integer) END AS bins
+        FROM price
+        GROUP BY cpu_id
+    ), counted AS (
+        SELECT
+            cpu_id,
+            CASE WHEN width = 0 THEN 0 ELSE least(div((price - lowest) * bins, width), bins - 1) END::integer AS bin,
+            count(*) AS prices
+        FROM price JOIN spread USING (cpu_id)
+        GROUP BY cpu_id, bin
     )
     SELECT
-        cpu_id, lowest, highest,
-        CASE WHEN highest = lowest THEN 0
-             ELSE least(div((price - lowest) * CAST(:bins AS integer), highest - lowest), CAST(:bins AS integer) - 1)
-        END::integer AS bin,
-        count(*) AS prices
-    FROM price
-    GROUP BY cpu_id, lowest, highest, bin
+        cpu_id,
+        round(lowest + width * bin / bins, 4)::double precision AS lo,
+        round(lowest + width * (bin + 1) / bins, 4)::double precision AS hi,
+        coalesce(prices, 0) AS prices
+    FROM spread CROSS JOIN LATERAL generate_series(0, bins - 1) AS series (bin) LEFT JOIN counted USING (cpu_id, bin)
+    ORDER BY cpu_id, bin
     """
 )
 
-
-def bigints(keys: Sequence[int]) -> ColumnElement[Any]:
-    """Keys as one array parameter: the statement's text, and so its plan, is the same for any number of them."""
-    return cast(list(keys), ARRAY(BigInteger))
+IDS = bindparam("ids", type_=ARRAY(BigInteger))
 
 
-def pages(cpu_ids: Sequence[int], request: PageRequest) -> Select[Any]:
-    """A page of the active listings of each of these CPUs: for every CPU a walk along `listing_active_idx`."""
-    wanted = func.unnest(bigints(cpu_ids)).table_valued(column("id", BigInteger)).render_derived("wanted")
-    each = CHEAPEST_FIRST.apply(select(*COLUMNS).where(listing.c.cpu_id == wanted.c.id, IS_ACTIVE), request)
-    page = each.lateral("page")
-    return select(page).select_from(wanted.join(page, true()))
+class Statement(NamedTuple):
+    """A statement, the same object for the same shape, and its values."""
+
+    statement: Select[Any]
+    values: Mapping[str, Any]
 
 
-def counts(cpu_ids: Sequence[int]) -> Select[Any]:
-    """The number of active listings of each of these CPUs that has any."""
-    return (
-        select(listing.c.cpu_id, func.count().label("listings"))
-        .where(listing.c.cpu_id == func.any(bigints(cpu_ids)), IS_ACTIVE)
-        .group_by(listing.c.cpu_id)
-    )
+def pages(cpu_ids: Sequence[int], request: PageRequest, wanted: frozenset[str] | None = None) -> Statement:
+    """A page of the active listings of each of these CPUs, with these columns (None: all)."""
+    position, values = CHEAPEST_FIRST.position(request)
+    return Statement(_pages(position, wanted), {"ids": cpu_ids, **values})
 
 
-async def distributions(session: Session, cpu_ids: Sequence[int], bins: int) -> Sequence[Row[Any]]:
-    """cpu_id, lowest, highest, bin (from 0) and prices (how many), for the bins that are not empty."""
-    return await session.rows(DISTRIBUTION, {"ids": list(cpu_ids), "bins": bins})
+@lru_cache(maxsize=512)
+def _pages(position: Position, wanted: frozenset[str] | None) -> Select[Any]:
+    """For every CPU a walk along `listing_active_idx`."""
+    cpu = func.unnest(IDS).table_valued(column("id", BigInteger)).render_derived("wanted")
+    selected = {each.name: each for each in (*columns(wanted), listing.c.cpu_id, *CHEAPEST_FIRST.columns)}
+    each = select(*selected.values()).where(listing.c.cpu_id == cpu.c.id, IS_ACTIVE)
+    page = CHEAPEST_FIRST.apply(each, position).lateral("page")
+    return select(page).select_from(cpu.join(page, true()))
 
 
-async def listings_by_id(session: Session, ids: Sequence[int]) -> Sequence[Row[Any]]:
-    """Listings, in any order."""
-    return await session.rows(select(*COLUMNS).where(listing.c.id.in_(ids)))
+@lru_cache(maxsize=512)
+def by_id(wanted: frozenset[str] | None = None) -> Select[Any]:
+    """Listings with the ids in `:ids`, in any order."""
+    return select(*columns(wanted)).where(listing.c.id == any_(IDS))
+
+
+def columns(wanted: frozenset[str] | None) -> list[ColumnElement[Any]]:
+    """The columns of these names (None: all), and the id."""
+    return [each for name, each in COLUMNS.items() if wanted is None or name in wanted or name == "id"]

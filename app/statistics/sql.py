@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
 from app.resources import Session
 
@@ -22,8 +22,8 @@ STATISTICS = text(
 )
 
 
-async def statistics(session: Session) -> Row[Any]:
-    """The one row; both lists are sorted."""
+async def statistics(session: Session) -> Any:
+    """The one row; both lists are sorted, because DISTINCT sorts."""
     row = await session.row(STATISTICS)
     assert row is not None
     return row

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
-from sqlalchemy import Row
-
 from app.context import Loader
+from app.reading import Row
 from app.resources import Reader
 from app.work import sql
 
-JobRow: TypeAlias = Row[Any]
+
+class JobRow(Row):
+    """A row of job columns: those that the operation needs."""
 
 
 class JobById(Loader[int, JobRow | None]):
@@ -18,5 +17,6 @@ class JobById(Loader[int, JobRow | None]):
 
     async def values(self, session: Reader, keys: list[int]) -> list[JobRow | None]:
         """One statement for all keys."""
-        found = {row.id: row for row in await sql.jobs_by_id(session, keys)}
+        rows = await session.rows(sql.by_id(self.context.wanted("Job")), {"ids": keys}, JobRow)
+        found = {row["id"]: row for row in rows}
         return [found.get(key) for key in keys]

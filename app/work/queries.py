@@ -15,6 +15,7 @@ from app.errors import NotFound
 from app.relay import key_of
 from app.tables import Domain, JobStatus
 from app.work import sql
+from app.work.loaders import JobRow
 from app.work.types import Job
 
 Info = strawberry.Info[Context, None]
@@ -40,19 +41,19 @@ class WorkSubscription:
         """Raises NotFound when there is no such job."""
         key = key_of(id, "Job")
         resources = info.context.resources
-        last: Job | None = None
+        last: JobRow | None = None
         async with resources.changes.follow(f"job:{key}") as changed:
             while True:
                 changed.clear()
                 async with resources.read() as session:
-                    rows = await sql.jobs_by_id(session, [key])
+                    rows = await session.rows(sql.by_id(), {"ids": [key]}, JobRow)
                 if not rows:
                     raise NotFound(f'There is no job "{id}".')
-                job = Job.of(rows[0])
+                job = rows[0]
                 if job != last:
                     yield job
                 last = job
-                if job.status in {JobStatus.SUCCEEDED, JobStatus.FAILED}:
+                if job["status"] in {JobStatus.SUCCEEDED, JobStatus.FAILED}:
                     return
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), LOOK_SECONDS)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy import ARRAY, BigInteger, Select, any_, bindparam, func, insert, select, text, update
 
 from app.resources import Session, Tx
 from app.tables import Domain, JobKind, JobStatus, job
@@ -80,9 +81,16 @@ async def create_running(tx: Tx, kind: JobKind, content: dict[str, Any], request
     return int(created)
 
 
-async def jobs_by_id(session: Session, ids: Sequence[int]) -> Sequence[Row[Any]]:
+@lru_cache(maxsize=512)
+def by_id(wanted: frozenset[str] | None = None) -> Select[Any]:
+    """Jobs with the ids in `:ids`, in any order, with these columns (None: all) and the id."""
+    columns = [each for each in job.c if wanted is None or each.name in wanted or each.name == "id"]
+    return select(*columns).where(job.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+
+
+async def jobs_by_id(session: Session, ids: Sequence[int]) -> Sequence[Any]:
     """Jobs, in any order."""
-    return await session.rows(select(job).where(job.c.id.in_(ids)))
+    return await session.rows(by_id(), {"ids": list(ids)})
 
 
 async def claim(tx: Tx, job_id: int) -> bool:
@@ -90,7 +98,7 @@ async def claim(tx: Tx, job_id: int) -> bool:
     return bool(await tx.scalar(CLAIM, {"key": JOB_LOCKS + job_id}))
 
 
-async def unfinished(tx: Tx, job_id: int) -> Row[Any] | None:
+async def unfinished(tx: Tx, job_id: int) -> Any | None:
     """What is to be done, or None when it is done already or does not exist."""
     return await tx.row(UNFINISHED, {"id": job_id})
 
@@ -144,7 +152,7 @@ async def fail(tx: Tx, job_id: int, error: str) -> None:
     _changed(tx, job_id)
 
 
-async def orphans(session: Session) -> Sequence[Row[Any]]:
+async def orphans(session: Session) -> Sequence[Any]:
     """Jobs that wait for a worker to be told (again). Takes their locks until the end of the transaction."""
     return await session.rows(ORPHANS, {"locks": JOB_LOCKS})
 

@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import select, text
+from strawberry.types import get_object_definition
+from strawberry.types.field import StrawberryField
 
 from app.analytics.recalculation import Outcome, Progress, recalculate
 from app.analytics.types import PerformanceValue, PriceTarget
-from app.catalog.sql import COLUMNS
+from app.catalog.sql import COMPUTED_AT
+from app.catalog.sql import columns as api_columns
+from app.reading import Row
 from app.resources import Resources
 from app.tables import cpu
 from tests.analytics.reference import Cpu, Target, Value, rounded_or_none
@@ -105,13 +109,28 @@ async def table(resources: Resources, query: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await session.rows(text(query))]
 
 
-async def rows(resources: Resources) -> dict[int, Row[Any]]:
-    """The CPUs as the API reads them, by id."""
+async def rows(resources: Resources) -> dict[int, Row]:
+    """The CPUs as they are stored, by id."""
     async with resources.read() as session:
-        return {row.id: row for row in await session.rows(select(*COLUMNS).order_by(cpu.c.id))}
+        return {row.id: row for row in await session.rows(select(*cpu.c, COMPUTED_AT).order_by(cpu.c.id))}
 
 
-def columns(row: Row[Any]) -> dict[str, Any]:
+async def served(resources: Resources) -> dict[int, dict[str, Any]]:
+    """What the API says about the figures of each CPU: its fields of the rows that it reads."""
+    fields = [
+        field for kind in (PriceTarget, PerformanceValue) for field in get_object_definition(kind, strict=True).fields
+    ]
+    async with resources.read() as session:
+        found = await session.rows(select(*api_columns(None)).order_by(cpu.c.id))
+    return {row.id: {field.python_name: said(field, row) for field in fields} for row in found}
+
+
+def said(field: StrawberryField, row: Row) -> Any:
+    """The value of a field, of a column or computed."""
+    return field.get_result(row, None, [row], {})
+
+
+def columns(row: Row) -> dict[str, Any]:
     """The figures of a CPU as they are stored."""
     return {name: getattr(row, name) for name in FIGURES}
 
@@ -154,12 +173,6 @@ def as_served(target: Target, value: Value) -> dict[str, Any]:
         "percentile_single": _float(value.percentile_single),
         "rating": value.rating,
     }
-
-
-def served(row: Row[Any]) -> dict[str, Any]:
-    """What the API says about a CPU."""
-    found = {**vars(PriceTarget.of(row)), **vars(PerformanceValue.of(row))}
-    return {name: each for name, each in found.items() if name not in {"fresh", "updated_at"}}
 
 
 def _float(number: Decimal | None) -> float | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from app.analytics.types import PriceTarget
 from app.resources import Resources
-from tests.analytics.catalogue import fill, priced, put, recalculated, rows, run_sql, stored, table
+from tests.analytics.catalogue import fill, priced, put, recalculated, rows, run_sql, served, stored, table
 
 VERSIONS_OF_ROWS = "SELECT id, xmin::text, ctid::text FROM cpu ORDER BY id"
 HISTORY = "SELECT cpu_id, count(*) FROM figure_history GROUP BY cpu_id ORDER BY cpu_id"
@@ -100,8 +99,8 @@ async def test_cpus_that_were_not_asked_for_keep_their_figures_and_their_time(re
 
 async def test_a_target_is_fresh_for_seven_days_however_it_was_recalculated(resources: Resources) -> None:
     await fill(resources, CPUS)
-    assert PriceTarget.of((await rows(resources))[1]).updated_at is None
-    assert not PriceTarget.of((await rows(resources))[1]).fresh
+    found = (await served(resources))[1]
+    assert (found["fresh"], found["updated_at"]) == (False, None)
     await recalculated(resources)
 
     for age, fresh in (timedelta(days=7, seconds=1), False), (timedelta(days=7, seconds=-60), True):
@@ -111,13 +110,12 @@ async def test_a_target_is_fresh_for_seven_days_however_it_was_recalculated(reso
             f"UPDATE cpu SET figures_computed_at = '{at}'",
             f"UPDATE recalculation_watermark SET full_at = '{at}'",
         )
-        found = PriceTarget.of((await rows(resources))[1])
-        assert (found.fresh, found.updated_at) == (fresh, at)
+        found = (await served(resources))[1]
+        assert (found["fresh"], found["updated_at"]) == (fresh, at)
 
     await run_sql(resources, "UPDATE cpu SET figures_computed_at = '2020-01-01'", "DELETE FROM recalculation_watermark")
     await recalculated(resources, [1])
-    found_all = await rows(resources)
-    assert [PriceTarget.of(row).fresh for row in found_all.values()] == [True, False, False, False]
+    assert [each["fresh"] for each in (await served(resources)).values()] == [True, False, False, False]
     assert await table(resources, HISTORY) == [(1, 1), (2, 1), (3, 1), (4, 1)]
 
 

@@ -164,7 +164,7 @@ async def test_a_client_of_sse_that_goes_away_frees_its_follower(
             assert followers(resources) == 1
         await until(lambda: followers(resources) == 0)
         await until(lambda: SUBSCRIPTIONS._value.get() == 0)
-    assert "checked out connections: 0" in resources.engine.pool.status().lower()
+    assert resources.reading.in_use == 0
 
 
 async def test_an_idle_stream_is_kept_alive_by_comments(

@@ -1,0 +1,236 @@
+"""Reading PostgreSQL: statements of SQLAlchemy Core, compiled once, run by asyncpg as prepared statements.
+
+A request reads a few statements and hundreds of rows, and what SQLAlchemy's own execution costs per statement and per
+row is many times what asyncpg takes. So statements of the read path are made once (constants of a module, or functions
+with a cache by shape), get their values apart, and their rows are asyncpg's records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import asyncpg
+import orjson
+from sqlalchemy import Executable, text
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+from app.errors import Unavailable
+
+DIALECT = dialect()  # type: ignore[no-untyped-call]
+BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+VERSIONS = text("SELECT domain, version FROM data_version")
+
+# Seconds that a request waits for a connection, after which one is made anew, and that one which was interrupted has to
+# become usable again.
+WAIT_SECONDS = 10.0
+MAX_AGE_SECONDS = 1800.0
+MEND_SECONDS = 1.0
+
+
+class Row(asyncpg.Record):  # type: ignore[misc]
+    """A row: `row["name"]`, or `row.name` where speed does not matter."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @property
+    def _mapping(self) -> Row:
+        """As the rows of SQLAlchemy have it."""
+        return self
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The text of a statement, the names of its parameters in their order, and values that the statement brings."""
+
+    sql: str
+    names: tuple[str, ...]
+    values: Mapping[str, Any]
+
+    def arguments(self, values: Mapping[str, Any] | None) -> list[Any]:
+        """The values by position. Raises KeyError for one that is missing."""
+        if not values:
+            return [self.values[name] for name in self.names]
+        if not self.values:
+            return [values[name] for name in self.names]
+        return [values[name] if name in values else self.values[name] for name in self.names]
+
+
+@lru_cache(maxsize=1024)
+def compiled(statement: Executable) -> Compiled:
+    """What is sent for a statement; kept by the statement's identity."""
+    made: Any = statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
+    required = {name for name, parameter in made.binds.items() if parameter.required}
+    values = {name: value for name, value in made.params.items() if name not in required}
+    return Compiled(str(made), tuple(made.positiontup or ()), values)
+
+
+@dataclass(eq=False)
+class Held:
+    """A connection that is in use. `used` says that it was used before, so it may have died since."""
+
+    connection: asyncpg.Connection
+    made_at: float = field(default_factory=time.monotonic)
+    used: bool = False
+
+
+async def prepare(connection: asyncpg.Connection) -> None:
+    """Has JSON arrive as Python objects, as it does where SQLAlchemy reads."""
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=orjson.loads)
+
+
+class Pool:
+    """Connections to read through: made when needed, at most `size`, the one used last first.
+
+    Unlike asyncpg's own pool it runs nothing when one is given back: what readers do ends with their transaction.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int) -> None:
+        self.in_use = 0
+        self._connect = connect
+        self._idle: list[Held] = []
+        self._permits = asyncio.Semaphore(size)
+        self._closed = False
+
+    async def acquire(self) -> Held:
+        """A connection. Raises Unavailable when none is given back in time, and what connecting raises."""
+        if self._permits.locked():
+            try:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await self._permits.acquire()
+            except TimeoutError:
+                raise Unavailable("All connections to the database are busy; try again in a moment.") from None
+        else:
+            await self._permits.acquire()
+        self.in_use += 1
+        while self._idle:
+            held = self._idle.pop()
+            if self._usable(held):
+                held.used = True
+                return held
+            held.connection.terminate()
+        try:
+            connection = await self._connect()
+            try:
+                await prepare(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+        except BaseException:
+            self._returned()
+            raise
+        return Held(connection)
+
+    def release(self, held: Held) -> None:
+        """Takes back a connection, outside of any transaction."""
+        if self._closed or not self._usable(held):
+            held.connection.terminate()
+        else:
+            self._idle.append(held)
+        self._returned()
+
+    def discard(self, held: Held) -> None:
+        """Takes back a connection that is of no use any more."""
+        held.connection.terminate()
+        self._returned()
+
+    async def close(self) -> None:
+        """Ends the idle connections now, and those in use when they are given back."""
+        self._closed = True
+        while self._idle:
+            held = self._idle.pop()
+            try:
+                await held.connection.close(timeout=MEND_SECONDS)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                held.connection.terminate()
+
+    def _returned(self) -> None:
+        self.in_use -= 1
+        self._permits.release()
+
+    @staticmethod
+    def _usable(held: Held) -> bool:
+        return not held.connection.is_closed() and time.monotonic() - held.made_at < MAX_AGE_SECONDS
+
+
+class Session:
+    """Where statements run. Statement functions take this; those that write take a Tx."""
+
+    async def rows(self, statement: Executable, values: Any = None) -> Sequence[Any]:
+        """All rows of one statement."""
+        raise NotImplementedError
+
+    async def row(self, statement: Executable, values: Any = None) -> Any | None:
+        """The only row, or None."""
+        found = await self.rows(statement, values)
+        assert len(found) <= 1, "more than one row"
+        return found[0] if found else None
+
+    async def scalar(self, statement: Executable, values: Any = None) -> Any:
+        """The first column of the only row, or None."""
+        found = await self.row(statement, values)
+        return None if found is None else found[0]
+
+
+class Reader(Session):
+    """A read-only snapshot: all of its statements see the database as of the first."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self._held: Held | None = None
+        self._interrupted = False
+
+    async def rows(self, statement: Executable, values: Any = None, record: type[Row] = Row) -> Sequence[Any]:
+        """All rows of one statement, as records of this class. Raises asyncpg's errors, OSError and Unavailable."""
+        made = compiled(statement)
+        return await self._fetch(made.sql, made.arguments(values), record)
+
+    async def versions(self) -> dict[str, int]:
+        """The data versions of this snapshot."""
+        return {row["domain"]: row["version"] for row in await self.rows(VERSIONS)}
+
+    async def close(self) -> None:
+        """Ends the snapshot and gives the connection back."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        try:
+            # One that was interrupted may have to wait for the end of the statement, on a server that hangs for ever.
+            await held.connection.execute("COMMIT", timeout=MEND_SECONDS if self._interrupted else None)
+        except BaseException as error:
+            self.pool.discard(held)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self.pool.release(held)
+
+    async def _fetch(self, sql: str, arguments: list[Any], record: type[Row]) -> Sequence[Any]:
+        held = self._held or await self._begin()
+        try:
+            found: Sequence[Any] = await held.connection.fetch(sql, *arguments, record_class=record)
+        except BaseException as error:
+            self._interrupted |= not isinstance(error, asyncpg.PostgresError)
+            raise
+        return found
+
+    async def _begin(self) -> Held:
+        """Opens the snapshot, on another connection when this one has died since it was used last."""
+        while True:
+            held = await self.pool.acquire()
+            try:
+                await held.connection.execute(BEGIN)
+            except BaseException as error:
+                self.pool.discard(held)
+                if held.used and isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+                    continue
+                raise
+            self._held = held
+            return held
