@@ -398,7 +398,7 @@ class _Shape:
             name = self._name(f"names_{type_.name}", (type_, nullable), lambda: _enum_names(type_, nullable))
             return f"{name}[{read}]"
         if is_leaf_type(type_):
-            return self._scalar(type_, read, nullable)
+            return read if _is_trusted(each, type_) else self._scalar(type_, read, nullable)
         return self._object(each, type_, read, source, indent, nullable)
 
     def _read(self, each: Field, source: str) -> str:
@@ -459,6 +459,17 @@ class _Shape:
             name = next(name for name in _names_like(wish) if name not in self.names)
             self.names[name], self.bound[key] = make(), name
         return self.bound[key]
+
+
+def _is_trusted(each: Field, type_: Any) -> bool:
+    """Whether a column holds nothing but such values: tests/test_columns.py compares SQL types with GraphQL's.
+
+    Not numbers of floating point: NaN and infinity are none to GraphQL.
+    """
+    declared = each.definition.extensions["strawberry-definition"]
+    if not isinstance(declared, Column) or declared.mapping is not None:
+        return False
+    return type_ in (GraphQLString, GraphQLInt, GraphQLBoolean)
 
 
 def _unsettled(*_: Any) -> Any:
