@@ -409,7 +409,7 @@ class _Shape:
             read = f"{source}[{declared.column!r}]"
             if declared.mapping is None:
                 return read
-            return f"{self._name('mapping', {**declared.mapping, None: None})}[{read}]"
+            return f"{self._name(f'{_snake(each.parent.name)}_{declared.python_name}', declared.mapping)}[{read}]"
         name = declared.python_name
         if type(declared) is StrawberryField and declared.default_resolver is getattr and _is_attribute(name):
             return f"{source}.{name}"

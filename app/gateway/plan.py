@@ -28,6 +28,7 @@ from graphql import (
     OperationDefinitionNode,
     Undefined,
     default_type_resolver,
+    get_named_type,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
@@ -38,6 +39,8 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, inspect, is_awaitable, is_iterable
 from graphql.type.definition import GraphQLResolveInfoHelpers
+
+from app.columns import RECORD
 
 # Lists of results, and of the places where they belong: a dict and a response key, or a list and an index.
 Found = dict["Selection", tuple[list[Any], list[Any], list[Any]]]
@@ -93,7 +96,14 @@ class Field:
         if not is_list_type(inner):
             return None
         item = _nullable(inner.of_type)
-        return self.selections[item.name] if is_object_type(item) and item.is_type_of is None else None
+        if not is_object_type(item) or (item.is_type_of is not None and self.record is None):
+            return None
+        return self.selections[item.name]
+
+    @cached_property
+    def record(self) -> Any:
+        """The class of its objects, where they are rows and are told by it."""
+        return getattr(getattr(get_named_type(self.type), "is_type_of", None), RECORD, None)
 
 
 @dataclass(eq=False)
@@ -287,7 +297,10 @@ class Run:
     def _plain_objects(self, field: Field, out: dict[str, Any], value: Any, found: Found) -> bool:
         """The usual list of objects, without a look at each."""
         selection = field.objects
-        if selection is None or value.__class__ is not list or not all(PLAIN[kind] for kind in set(map(type, value))):
+        if selection is None or value.__class__ is not list:
+            return False
+        kinds = set(map(type, value))
+        if kinds and not (all(PLAIN[kind] for kind in kinds) if field.record is None else kinds == {field.record}):
             return False
         sources, containers, slots = found.setdefault(selection, ([], [], []))
         results: list[Any] = [None] * len(value)
