@@ -42,7 +42,7 @@ SESSION_SETTINGS = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "4",
 }
-# Statements of the read path are planned once per connection, not once per run: planning takes longer than running them.
+# Statements of the read path are planned once per connection: to plan one takes longer than to run it.
 READING_SETTINGS = {"plan_cache_mode": "force_generic_plan", "default_transaction_read_only": "on"}
 NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from app.keyset import Keyset, PageRequest, Position, SortKey
-from app.tables import cpu, listing, recalculation_failure, recalculation_watermark
+from app.tables import cpu, cpu_statistics, listing, recalculation_failure, recalculation_watermark
 
 # A recalculation writes only rows whose figures changed, so "computed at" is the later of the row's own time and the
 # last time that all were computed; but not for a CPU that failed then.
@@ -182,6 +182,8 @@ def count(conditions: CpuFilter) -> Statement:
 
 @lru_cache(maxsize=512)
 def _count(shape: Shape) -> Select[Any]:
+    if shape == Shape():  # the whole catalogue is counted already
+        return select(cpu_statistics.c.total)
     return select(func.count()).select_from(cpu).where(*where(shape))
 
 

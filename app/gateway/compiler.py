@@ -417,9 +417,7 @@ class _Shape:
             meaning = declared.mapping
             wish = f"{_snake(each.parent.name)}_{declared.python_name}"
             name = self._name(wish, id(meaning), lambda: meaning)
-            if is_non_null_type(each.type):
-                return f"{name}[{read}]"
-            return f"(None if (c := {read}) is None else {name}[c])"
+            return f"{name}[{read}]"
         name = declared.python_name
         if type(declared) is StrawberryField and declared.default_resolver is getattr and _is_attribute(name):
             return f"{source}.{name}"
@@ -462,7 +460,7 @@ class _Shape:
 
 
 def _is_trusted(each: Field, type_: Any) -> bool:
-    """Whether a column holds nothing but such values: tests/test_columns.py compares SQL types with GraphQL's.
+    """Whether a column holds nothing but such values: tests/test_column_types.py compares SQL types with GraphQL's.
 
     Not numbers of floating point: NaN and infinity are none to GraphQL.
     """

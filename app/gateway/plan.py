@@ -29,6 +29,7 @@ from graphql import (
     OperationDefinitionNode,
     Undefined,
     default_type_resolver,
+    get_named_type,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
@@ -39,6 +40,8 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, inspect, is_awaitable, is_iterable
 from graphql.type.definition import GraphQLResolveInfoHelpers
+
+from app.columns import RECORD
 
 # Lists of results, and of the places where they belong: a dict and a response key, or a list and an index.
 Found = dict["Selection", tuple[list[Any], list[Any], list[Any]]]
@@ -93,6 +96,11 @@ class Field:
         inner = _nullable(self.type)
         item = _nullable(inner.of_type) if is_list_type(inner) else None
         return self.selections[item.name] if is_object_type(item) else None
+
+    @cached_property
+    def record(self) -> Any:
+        """The class of its objects, where they are rows and are told by it."""
+        return getattr(getattr(get_named_type(self.type), "is_type_of", None), RECORD, None)
 
 
 @dataclass(eq=False)
@@ -286,9 +294,13 @@ class Run:
     def _plain_objects(self, field: Field, out: dict[str, Any], value: Any, found: Found) -> bool:
         """The usual list of objects, none of them null or to be awaited."""
         selection = field.objects
-        if selection is None or value.__class__ is not list or not all(PLAIN[kind] for kind in set(map(type, value))):
+        if selection is None or value.__class__ is not list:
             return False
-        if not self._all_are(selection.type, field, out, value):
+        kinds = set(map(type, value))
+        if field.record is None:
+            if not all(PLAIN[kind] for kind in kinds) or not self._all_are(selection.type, field, out, value):
+                return False
+        elif not kinds <= {field.record}:
             return False
         sources, containers, slots = found.setdefault(selection, ([], [], []))
         results: list[Any] = [None] * len(value)

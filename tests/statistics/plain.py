@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
 from app.resources import Session
 from app.statistics.sql import RANGED
@@ -23,7 +23,7 @@ PLAIN = text(
 )
 
 
-async def plain(session: Session) -> Row[Any]:
+async def plain(session: Session) -> Any:
     """The row that `app.statistics.sql.statistics` must return."""
     row = await session.row(PLAIN)
     assert row is not None

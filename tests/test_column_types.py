@@ -1,0 +1,58 @@
+"""Fields that are columns: plans read them without a look, because their SQL types allow no other values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_non_null_type
+from sqlalchemy import BigInteger, Integer, column
+
+from app.catalog import sql as catalog
+from app.columns import Column
+from app.market import sql as market
+from app.schema import build_schema
+from app.tables import job
+
+SCHEMA = build_schema()._schema
+# The columns of the rows that are objects of these types.
+ROWS: Mapping[str, Mapping[str, Any]] = {
+    "CPU": catalog.COLUMNS,
+    "PriceTarget": catalog.COLUMNS,
+    "PerformanceValue": catalog.COLUMNS,
+    "Listing": market.COLUMNS,
+    "Job": {each.name: each for each in job.c},
+    # A statement that is text: see `market.sql.DISTRIBUTION`.
+    "PriceBin": {"prices": column("prices", BigInteger)},
+}
+PYTHON = {"String": str, "Int": int, "Boolean": bool}
+# Expressions that count are never null, and no CPU has two thousand million listings.
+COUNTS = {"listings_count", "prices"}
+
+
+def fields() -> Iterator[tuple[str, str, GraphQLField, Column]]:
+    """Type, name, definition and declaration of all fields that are read without a look."""
+    for type_ in SCHEMA.type_map.values():
+        if isinstance(type_, GraphQLObjectType):
+            for name, definition in type_.fields.items():
+                declared = definition.extensions.get("strawberry-definition")
+                plain = isinstance(declared, Column) and declared.column is not None and declared.mapping is None
+                if plain and get_named_type(definition.type).name in PYTHON:
+                    yield type_.name, name, definition, declared
+
+
+@pytest.mark.parametrize(
+    ("type_name", "name", "definition", "declared"), [pytest.param(*each, id=f"{each[0]}.{each[1]}") for each in fields()]
+)
+def test_a_column_holds_what_its_field_promises(
+    type_name: str, name: str, definition: GraphQLField, declared: Column
+) -> None:
+    found = ROWS[type_name][str(declared.column)]
+    assert found.type.python_type is PYTHON[get_named_type(definition.type).name]
+    if declared.column in COUNTS:
+        return
+    if found.type.python_type is int:
+        assert type(found.type) is Integer, "a bigint can be more than GraphQL's Int"
+    if is_non_null_type(definition.type):
+        assert not found.nullable
