@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,21 +90,21 @@ class Fuzz:
             await self._compare(case, document, run, number * len(case.variables) + n, variables)
 
     async def _compare(
-        self, case: Case, document: DocumentNode, run: Run, number: int, variables: Mapping[str, Any]
+        self, case: Case, document: DocumentNode, run: Run, number: int, variables: dict[str, Any]
     ) -> None:
         self.runs += 1
         name = case.operation_name
         async with self.contexts(number) as told:
-            expected = await reference(self.schema, document, name, told, variables)
+            expected = await reference(self.schema, document, name, told, deepcopy(variables))
         async with self.contexts(number) as given:
             try:
-                actual = await run(given, variables)
+                actual = await run(given, deepcopy(variables))
             except Exception as error:
                 raise Difference(f"raises {error!r}", case, number, expected) from error
 
         async def explain() -> Any:
             async with self.contexts(number) as context:
-                return await everything(self.schema, document, name, context, variables)
+                return await everything(self.schema, document, name, context, deepcopy(variables))
 
         reason = await difference(expected, actual, explain)
         reason = reason or self.agreement(expected, told, actual, given)

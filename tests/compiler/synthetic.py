@@ -448,6 +448,67 @@ class Nothing:
         return None
 
 
+@strawberry.interface
+class Form:
+    """Its objects say themselves of which type they are, some of them later, and not always well."""
+
+    corners: int
+
+    @classmethod
+    def resolve_type(cls, value: Any, info: Any, abstract_type: Any) -> Any:
+        return Later(lambda: _soon(value.is_called)) if value.takes_time else value.is_called
+
+
+@strawberry.type
+class Round(Form):
+    radius: float
+
+    @classmethod
+    async def is_type_of(cls, value: Any, info: Any) -> bool:
+        return await _soon(value.corners == 0)
+
+
+@strawberry.type
+class Square(Form):
+    @strawberry.field
+    def side(self, info: Info) -> float | None:
+        return info.context.act(1.5, self.corners, "side")
+
+    @classmethod
+    def is_type_of(cls, value: Any, info: Any) -> bool:
+        if value.corners == 5:
+            raise ValueError("five corners")
+        return bool(value.corners == 4)
+
+
+@dataclass
+class Drawn:
+    """Stands for any form."""
+
+    is_called: Any
+    takes_time: bool
+    corners: int
+    radius: float = 1.0
+
+    def side(self, info: Info) -> float:
+        raise AssertionError("The resolver is the type's, not the object's.")
+
+
+async def _soon(value: T) -> T:
+    await asyncio.sleep(0)
+    return value
+
+
+def form(world: World, key: str) -> Drawn:
+    """A form; in trouble one that is called wrong, or is none."""
+    drawn = world.draw(key, "form")
+    if drawn % 60 < world.trouble:
+        wrong = (("Rond", 0), ("Cat", 0), (None, 0), (7, 0), ("Color", 4), ("Square", 0), ("Round", 4), ("Square", 5))
+        name, corners = wrong[drawn // 60 % len(wrong)]
+        return Drawn(name, drawn % 2 == 0, corners)
+    return Drawn("Round", drawn % 4 < 2, 0) if drawn % 2 else Drawn("Square", drawn % 4 < 2, 4)
+
+
 Thing = Annotated[Cat | Rock | Plain | Nothing, strawberry.union("Thing", description="Of all kinds.")]
 
 
@@ -671,8 +732,13 @@ class Query:
         token: uuid.UUID | None = None,
         anything: JSON | None = None,
     ) -> str:
-        """Custom scalars, as the resolver sees them."""
-        return "; ".join(map(repr, (even, point, at, day, exact, token, anything)))
+        """Custom scalars, as the resolver sees them. It changes what it is given: the next call must not see it."""
+        seen = "; ".join(map(repr, (even, point, at, day, exact, token, anything)))
+        if isinstance(anything, dict):
+            anything["changed"] = True
+        if isinstance(anything, list):
+            anything.append("changed")
+        return seen
 
     @strawberry.field
     def required(self, info: Info, number: int, outer: OuterInput, colors: list[Color]) -> str | None:
@@ -720,6 +786,22 @@ class Query:
         return [beast(info.context, f"{place(info)}.{n}") for n in range(min(count, 4))]
 
     @strawberry.field
+    def form(self, info: Info) -> Form | None:
+        return form(info.context, place(info))
+
+    @strawberry.field
+    async def forms(self, info: Info, count: int = 3) -> list[Form | None]:
+        return [form(info.context, f"{place(info)}.{n}") for n in range(min(count, 4))]
+
+    @strawberry.field
+    def round(self, info: Info) -> Round | None:
+        return form(info.context, place(info))
+
+    @strawberry.field
+    def strict_forms(self, info: Info) -> list[Form] | None:
+        return [form(info.context, f"{place(info)}.{n}") for n in range(3)]
+
+    @strawberry.field
     def legged(self, info: Info) -> Legged | None:
         return beast(info.context, place(info))
 
@@ -763,6 +845,15 @@ class Query:
     @strawberry.field
     def lazy(self, info: Info) -> Annotated[Remote, strawberry.lazy("tests.compiler.synthetic")] | None:
         return Remote(key=place(info))
+
+    @strawberry.field
+    def found_now(self, info: Info, number: int = 0) -> Thing | None:
+        """What is not found may be a value (see `Finds`)."""
+        return info.context.act(thing(info.context, place(info)), "found", number)
+
+    @strawberry.field
+    async def found(self, info: Info) -> Thing:
+        return await info.context.later(thing(info.context, place(info)), place(info))
 
     @strawberry.field(permission_classes=[Maybe])
     def guarded(self, info: Info, number: int = 1) -> int:
@@ -885,13 +976,21 @@ class Subscription:
             yield n
 
 
-def build() -> GraphQLSchema:
-    """The schema as graphql-core has it."""
+class Finds(strawberry.ExceptionHandler[NotFound, Nothing]):
+    """Makes a value of an exception where the type of the field allows it; not of every one."""
+
+    def handle(self, exception: NotFound, *, field: Any, info: Any) -> Nothing | None:
+        return Nothing() if len(exception.message) % 2 else None
+
+
+def build(*, handlers: bool = False) -> GraphQLSchema:
+    """The schema as graphql-core has it. `handlers`: exceptions may become values."""
     schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[Cat, Dog, Rock],
+        types=[Cat, Dog, Rock, Round, Square],
         config=StrawberryConfig(scalar_map=SCALARS),
+        exception_handlers=[Finds()] if handlers else [],
     )
     return schema._schema
