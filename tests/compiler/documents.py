@@ -144,8 +144,8 @@ class _Writer:
         self.rng = rng
         low, high = rng.choices([each for each, _ in SIZES], [weight for _, weight in SIZES])[0]
         self.budget = size or rng.randint(low, high)
-        self.max_depth = rng.choice((2, 3, 4, 5, 7))
-        self.directives = rng.choice((0.0, 0.05, 0.3))
+        self.max_depth = rng.choice((2, 3, 3, 4, 4, 6))
+        self.directives = rng.choice((0.0, 0.0, 0.05, 0.25))
         self.values = Values(documents.schema, rng, documents.pools)
         self.fragments: list[Fragment] = []
         self.open_fragments = 0
