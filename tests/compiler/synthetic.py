@@ -734,10 +734,11 @@ class Query:
     ) -> str:
         """Custom scalars, as the resolver sees them. It changes what it is given: the next call must not see it."""
         seen = "; ".join(map(repr, (even, point, at, day, exact, token, anything)))
-        if isinstance(anything, dict):
-            anything["changed"] = True
-        if isinstance(anything, list):
-            anything.append("changed")
+        given: Any = anything
+        if isinstance(given, dict):
+            given["changed"] = True
+        if isinstance(given, list):
+            given.append("changed")
         return seen
 
     @strawberry.field
