@@ -127,7 +127,7 @@ POOLS = Pools(
     scalars={
         "Even": [0, 2, -4],
         "Point": ["1/2", "-3/0"],
-        "JSON": [1, "text", None, {"a": [1, {"b": None}]}, [], 1.5, True],
+        "JSON": [1, "text", {"a": [1, {"b": None}]}, [], 1.5, True],
         "Date": ["2024-02-29"],
         "DateTime": ["2024-02-29T12:00:00+00:00", "2024-02-29T12:00:00.123456"],
         "Time": ["12:30:00"],
@@ -732,13 +732,19 @@ class Query:
         token: uuid.UUID | None = None,
         anything: JSON | None = None,
     ) -> str:
-        """Custom scalars, as the resolver sees them. It changes what it is given: the next call must not see it."""
-        seen = "; ".join(map(repr, (even, point, at, day, exact, token, anything)))
-        given: Any = anything
-        if isinstance(given, dict):
-            given["changed"] = True
-        if isinstance(given, list):
-            given.append("changed")
+        """Custom scalars, as the resolver sees them."""
+        return "; ".join(map(repr, (even, point, at, day, exact, token, anything)))
+
+    @strawberry.field
+    def keep(self, thing: JSON | None = None, things: list[JSON] | None = None) -> str:
+        """Changes what it is given: the next call must not see it."""
+        seen = repr((thing, things))
+        for each in (thing, *(things or ())):
+            given: Any = each
+            if isinstance(given, dict):
+                given["changed"] = True
+            if isinstance(given, list):
+                given.append("changed")
         return seen
 
     @strawberry.field

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -123,7 +124,7 @@ class Values:
                 default = self.literal(place, pool, 1, const=True)
         elif not isinstance(place, GraphQLNonNull) and rng.random() < 0.25:
             kind = GraphQLNonNull(place)
-        if default is None and rng.random() < (0.1 if isinstance(kind, GraphQLNonNull) else 0.3):
+        if default is None and rng.random() < (0.1 if isinstance(kind, GraphQLNonNull) else 0.4):
             default = self.literal(kind if has_default or kind is place else place, pool, 1, const=True)
             if default == "null" and isinstance(kind, GraphQLNonNull):
                 default = None
@@ -193,7 +194,7 @@ class Values:
         sent: dict[str, Any] = {}
         for variable in self.variables:
             may_lack = variable.default is not None or not isinstance(variable.type, GraphQLNonNull)
-            if (may_lack or wrong) and self.rng.random() < 0.25:
+            if (may_lack or wrong) and self.rng.random() < 0.35:
                 continue
             sent[variable.name] = self._sent(variable, wrong and self.rng.random() < 0.5)
         if self.rng.random() < 0.03:
@@ -231,7 +232,7 @@ class Values:
         if pool in self.pools.named and rng.random() < 0.95:
             return rng.choice(self.pools.named[pool])
         if scalar in self.pools.scalars:
-            return rng.choice(self.pools.scalars[scalar])
+            return deepcopy(rng.choice(self.pools.scalars[scalar]))  # resolvers may change it
         if scalar == "Int":
             return rng.choice((0, 1, 2, 3, 7, -1, 2**31 - 1, -(2**31)))
         if scalar == "Float":
