@@ -19,7 +19,6 @@ from graphql import (
     GraphQLBoolean,
     GraphQLField,
     GraphQLInterfaceType,
-    GraphQLList,
     GraphQLNamedType,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -38,7 +37,7 @@ Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 BOOLEAN = GraphQLNonNull(GraphQLBoolean)
 ALIASES = ["a", "b", "c", "data", "errors", "class", "None", "self", "__x", "_", "result", "context", "items", "get"]
 # How many fields a document has at most, and how often.
-SIZES = (((2, 6), 35), ((6, 14), 42), ((14, 35), 20), ((35, 120), 3))
+SIZES = (((2, 6), 52), ((6, 14), 36), ((14, 35), 11), ((35, 120), 1))
 TYPENAME = GraphQLField(GraphQLNonNull(GraphQLString))
 SPACES = [" ", " ", " ", " ", "\n  ", ", ", " # a comment\n", "\n\t"]
 
@@ -145,8 +144,8 @@ class _Writer:
         self.rng = rng
         low, high = rng.choices([each for each, _ in SIZES], [weight for _, weight in SIZES])[0]
         self.budget = size or rng.randint(low, high)
-        self.max_depth = rng.choice((2, 3, 4, 5, 7))
-        self.directives = rng.choice((0.0, 0.05, 0.3))
+        self.max_depth = rng.choice((2, 3, 3, 4, 4, 6))
+        self.directives = rng.choice((0.0, 0.0, 0.05, 0.25))
         self.values = Values(documents.schema, rng, documents.pools)
         self.fragments: list[Fragment] = []
         self.open_fragments = 0

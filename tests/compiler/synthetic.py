@@ -24,6 +24,8 @@ from strawberry.extensions.field_extension import FieldExtension
 from strawberry.permission import BasePermission, PermissionExtension
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types.nodes import SelectedField
+from strawberry.types.scalar import ScalarDefinition
 
 from app.errors import BadInput, NotFound
 from tests.compiler.values import Pools
@@ -67,7 +69,7 @@ class World:
             raise NotFound(words)
         if mood == "graphql":
             raise GraphQLError(words, extensions={"code": "OWN", "about": [1, None]})
-        return None if mood == "null" else RuntimeError(words)  # type: ignore[return-value]
+        return None if mood == "null" else RuntimeError(words)
 
     async def later(self, value: T, *about: object) -> T:
         """The same after none to three turns of the event loop."""
@@ -102,7 +104,7 @@ def place(info: Info) -> str:
 # --- scalars and enums ---
 
 Even = NewType("Even", int)
-Point = NewType("Point", tuple)  # type: ignore[type-arg]
+Point = NewType("Point", tuple[int, int])
 
 
 def _even(value: Any) -> int:
@@ -116,7 +118,7 @@ def _point(value: Any) -> tuple[int, int]:
     return int(x), int(y)
 
 
-SCALARS = {
+SCALARS: dict[object, ScalarDefinition] = {
     Even: strawberry.scalar(name="Even", serialize=_even, parse_value=_even),
     Point: strawberry.scalar(name="Point", serialize=lambda at: f"{at[0]}/{at[1]}", parse_value=_point),
 }
@@ -125,7 +127,7 @@ POOLS = Pools(
     scalars={
         "Even": [0, 2, -4],
         "Point": ["1/2", "-3/0"],
-        "JSON": [1, "text", None, {"a": [1, {"b": None}]}, [], 1.5, True],
+        "JSON": [1, "text", {"a": [1, {"b": None}]}, [], 1.5, True],
         "Date": ["2024-02-29"],
         "DateTime": ["2024-02-29T12:00:00+00:00", "2024-02-29T12:00:00.123456"],
         "Time": ["12:30:00"],
@@ -294,7 +296,7 @@ class Cat(Named, Legged):
 
     @strawberry.field
     def friend(self, info: Info) -> Named | None:
-        return info.context.act(beast(info.context, f"{self.key}.friend"), self.key, "friend")  # type: ignore[return-value]
+        return info.context.act(beast(info.context, f"{self.key}.friend"), self.key, "friend")
 
     @strawberry.field
     async def lives(self, info: Info) -> int:
@@ -357,7 +359,7 @@ class Plain:
 
     @strawberry.field
     def deeper(self: Any, info: Info) -> Plain:
-        return info.context.act(Duck(info.context, f"{self.key}.deeper"), self.key, "deeper")  # type: ignore[return-value]
+        return info.context.act(Duck(info.context, f"{self.key}.deeper"), self.key, "deeper")
 
 
 class Duck:
@@ -379,7 +381,7 @@ class Duck:
         """The good value, or in trouble one of the bad ones."""
         drawn = self.world.draw(self.key, name)
         if bad and drawn % 50 < self.world.trouble:
-            return bad[drawn // 50 % len(bad)]  # type: ignore[no-any-return]
+            return bad[drawn // 50 % len(bad)]
         return good
 
     @property
@@ -443,7 +445,68 @@ class Nothing:
 
     @strawberry.field
     def never(self) -> int:
-        return None  # type: ignore[return-value]
+        return None
+
+
+@strawberry.interface
+class Form:
+    """Its objects say themselves of which type they are, some of them later, and not always well."""
+
+    corners: int
+
+    @classmethod
+    def resolve_type(cls, value: Any, info: Any, abstract_type: Any) -> Any:
+        return Later(lambda: _soon(value.is_called)) if value.takes_time else value.is_called
+
+
+@strawberry.type
+class Round(Form):
+    radius: float
+
+    @classmethod
+    async def is_type_of(cls, value: Any, info: Any) -> bool:
+        return await _soon(value.corners == 0)
+
+
+@strawberry.type
+class Square(Form):
+    @strawberry.field
+    def side(self, info: Info) -> float | None:
+        return info.context.act(1.5, self.corners, "side")
+
+    @classmethod
+    def is_type_of(cls, value: Any, info: Any) -> bool:
+        if value.corners == 5:
+            raise ValueError("five corners")
+        return bool(value.corners == 4)
+
+
+@dataclass
+class Drawn:
+    """Stands for any form."""
+
+    is_called: Any
+    takes_time: bool
+    corners: int
+    radius: float = 1.0
+
+    def side(self, info: Info) -> float:
+        raise AssertionError("The resolver is the type's, not the object's.")
+
+
+async def _soon(value: T) -> T:
+    await asyncio.sleep(0)
+    return value
+
+
+def form(world: World, key: str) -> Drawn:
+    """A form; in trouble one that is called wrong, or is none."""
+    drawn = world.draw(key, "form")
+    if drawn % 60 < world.trouble:
+        wrong = (("Rond", 0), ("Cat", 0), (None, 0), (7, 0), ("Color", 4), ("Square", 0), ("Round", 4), ("Square", 5))
+        name, corners = wrong[drawn // 60 % len(wrong)]
+        return Drawn(name, drawn % 2 == 0, corners)
+    return Drawn("Round", drawn % 4 < 2, 0) if drawn % 2 else Drawn("Square", drawn % 4 < 2, 4)
 
 
 Thing = Annotated[Cat | Rock | Plain | Nothing, strawberry.union("Thing", description="Of all kinds.")]
@@ -503,33 +566,33 @@ class Lists:
     @strawberry.field
     def cube(self, info: Info) -> list[list[list[Plain | None]]]:
         world = info.context
-        return [[[Duck(world, f"{self.key}.cube{n}{m}") for m in range(2)], []] for n in range(2)]  # type: ignore[misc,list-item]
+        return [[[Duck(world, f"{self.key}.cube{n}{m}") for m in range(2)], []] for n in range(2)]
 
     @strawberry.field
     def promised(self, info: Info) -> list[int | None]:
         """Items that are awaited; a list that is none of awaitables alone."""
         world = info.context
-        return [world.later(n, self.key, "promised", n) if n % 2 else n for n in range(4)]  # type: ignore[misc]
+        return [world.later(n, self.key, "promised", n) if n % 2 else n for n in range(4)]
 
     @strawberry.field
     def promised_strict(self, info: Info) -> list[int]:
         world = info.context
-        return [Later(lambda n=n: world.later(n, self.key, "strict", n)) for n in range(3)]  # type: ignore[misc]
+        return [Later(lambda n=n: world.later(n, self.key, "strict", n)) for n in range(3)]
 
     @strawberry.field
     def promised_things(self, info: Info) -> list[Thing | None]:
         world = info.context
-        return [world.later(thing(world, f"{self.key}.{n}"), self.key, "things", n) for n in range(3)]  # type: ignore[misc]
+        return [world.later(thing(world, f"{self.key}.{n}"), self.key, "things", n) for n in range(3)]
 
     @strawberry.field
     def streamed(self, info: Info) -> list[int | None]:
         """An asynchronous generator, as a plain list."""
-        return self._stream(info.context, "streamed")  # type: ignore[return-value]
+        return self._stream(info.context, "streamed")
 
     @strawberry.field
     def breaking(self, info: Info) -> list[int | None] | None:
         """A generator that raises on its way."""
-        return self._breaking(info.context)  # type: ignore[return-value]
+        return self._breaking(info.context)
 
     @strawberry.field
     async def beasts(self, info: Info, count: int = 2) -> list[Named | None]:
@@ -538,7 +601,7 @@ class Lists:
             world.act(beast(world, f"{self.key}.b{n}"), self.key, n) if n % 2 else beast(world, f"{self.key}.b{n}")
             for n in range(min(count, 4))
         ]
-        return await world.later(made, self.key, "beasts", count)  # type: ignore[arg-type]
+        return await world.later(made, self.key, "beasts", count)
 
     @strawberry.field
     async def strict_things(self, info: Info) -> list[Thing]:
@@ -570,7 +633,7 @@ def cat(world: World, key: str) -> Cat:
 
 def dog(world: World, key: str) -> Dog:
     name = None if world.mood(key, "dog") == "null" else "Rex"
-    return Dog(key=strawberry.ID(key), name=name, legs=None, barks=1.0)  # type: ignore[arg-type]
+    return Dog(key=strawberry.ID(key), name=name, legs=None, barks=1.0)
 
 
 def beast(world: World, key: str) -> Any:
@@ -598,7 +661,8 @@ def thing(world: World, key: str) -> Any:
 def plain(world: World, key: str) -> Plain:
     """A real one: a union asks for the class."""
     duck = Duck(world, key)
-    return Plain(**{name: getattr(duck, name) for name in Plain.__dataclass_fields__ if name != "moment"}, moment=None)
+    names = [name for name, each in Plain.__dataclass_fields__.items() if each.init and name != "moment"]
+    return Plain(**{name: getattr(duck, name) for name in names}, moment=None)
 
 
 # --- the roots ---
@@ -617,7 +681,7 @@ class Query:
     @strawberry.field
     def selected(self, info: Info, depth: int | None = None) -> list[str]:
         """The fields that were selected, and the variables as they are known to resolvers."""
-        return [each.name for each in info.selected_fields] + [
+        return [each.name for each in info.selected_fields if isinstance(each, SelectedField)] + [
             f"{name}={shown(each)}" for name, each in sorted(info.variable_values.items())
         ]
 
@@ -672,23 +736,35 @@ class Query:
         return "; ".join(map(repr, (even, point, at, day, exact, token, anything)))
 
     @strawberry.field
+    def keep(self, thing: JSON | None = None, things: list[JSON] | None = None) -> str:
+        """Changes what it is given: the next call must not see it."""
+        seen = repr((thing, things))
+        for each in (thing, *(things or ())):
+            given: Any = each
+            if isinstance(given, dict):
+                given["changed"] = True
+            if isinstance(given, list):
+                given.append("changed")
+        return seen
+
+    @strawberry.field
     def required(self, info: Info, number: int, outer: OuterInput, colors: list[Color]) -> str | None:
         return info.context.act(f"{number} {shown(outer)} {shown(colors)}", number)
 
     @strawberry.field
     def plain(self, info: Info) -> Plain:
-        return Duck(info.context, place(info))  # type: ignore[return-value]
+        return Duck(info.context, place(info))
 
     @strawberry.field
     async def maybe_plain(self, info: Info) -> Plain | None:
         world = info.context
-        return await world.later(Duck(world, place(info)), place(info), "maybe_plain")  # type: ignore[return-value]
+        return await world.later(Duck(world, place(info)), place(info), "maybe_plain")
 
     @strawberry.field
     def promise(self, info: Info) -> Plain | None:
         """Not async, but what it returns is awaited."""
         world = info.context
-        return world.later(Duck(world, "promise"), place(info))  # type: ignore[return-value]
+        return world.later(Duck(world, "promise"), place(info))
 
     @strawberry.field
     def lists(self, info: Info) -> Lists | None:
@@ -710,26 +786,42 @@ class Query:
 
     @strawberry.field
     def entity(self, info: Info) -> Entity | None:
-        return beast(info.context, place(info))  # type: ignore[no-any-return]
+        return beast(info.context, place(info))
 
     @strawberry.field
     async def entities(self, info: Info, count: int = 3) -> list[Entity | None]:
         return [beast(info.context, f"{place(info)}.{n}") for n in range(min(count, 4))]
 
     @strawberry.field
+    def form(self, info: Info) -> Form | None:
+        return form(info.context, place(info))
+
+    @strawberry.field
+    async def forms(self, info: Info, count: int = 3) -> list[Form | None]:
+        return [form(info.context, f"{place(info)}.{n}") for n in range(min(count, 4))]
+
+    @strawberry.field
+    def round(self, info: Info) -> Round | None:
+        return form(info.context, place(info))
+
+    @strawberry.field
+    def strict_forms(self, info: Info) -> list[Form] | None:
+        return [form(info.context, f"{place(info)}.{n}") for n in range(3)]
+
+    @strawberry.field
     def legged(self, info: Info) -> Legged | None:
-        return beast(info.context, place(info))  # type: ignore[no-any-return]
+        return beast(info.context, place(info))
 
     @strawberry.field
     def impostor(self, info: Info) -> Cat | None:
         """Perhaps no cat at all."""
-        return info.context.act(thing(info.context, place(info)), "impostor")  # type: ignore[no-any-return]
+        return info.context.act(thing(info.context, place(info)), "impostor")
 
     @strawberry.field
     def strict(self, info: Info) -> Named:
         """A rock has no name: an error of the whole answer."""
         found = beast(info.context, place(info))
-        return cat(info.context, "strict") if isinstance(found, Rock) and not info.context.trouble else found  # type: ignore[no-any-return]
+        return cat(info.context, "strict") if isinstance(found, Rock) and not info.context.trouble else found
 
     @strawberry.field
     def box(self, info: Info) -> Box[int] | None:
@@ -761,13 +853,22 @@ class Query:
     def lazy(self, info: Info) -> Annotated[Remote, strawberry.lazy("tests.compiler.synthetic")] | None:
         return Remote(key=place(info))
 
+    @strawberry.field
+    def found_now(self, info: Info, number: int = 0) -> Thing | None:
+        """What is not found may be a value (see `Finds`)."""
+        return info.context.act(thing(info.context, place(info)), "found", number)
+
+    @strawberry.field
+    async def found(self, info: Info) -> Thing:
+        return await info.context.later(thing(info.context, place(info)), place(info))
+
     @strawberry.field(permission_classes=[Maybe])
     def guarded(self, info: Info, number: int = 1) -> int:
         return number
 
     @strawberry.field(permission_classes=[Maybe, MaybeLater])
     async def guarded_later(self, info: Info) -> Plain | None:
-        return await info.context.later(Duck(info.context, "guarded"), "guarded")  # type: ignore[return-value]
+        return await info.context.later(Duck(info.context, "guarded"), "guarded")
 
     @strawberry.field(permission_classes=[MaybeLater])
     def guarded_sync_by_async(self, info: Info) -> str | None:
@@ -882,13 +983,21 @@ class Subscription:
             yield n
 
 
-def build() -> GraphQLSchema:
-    """The schema as graphql-core has it."""
+class Finds(strawberry.ExceptionHandler[NotFound, Nothing]):
+    """Makes a value of an exception where the type of the field allows it; not of every one."""
+
+    def handle(self, exception: NotFound, *, field: Any, info: Any) -> Nothing | None:
+        return Nothing() if len(exception.message) % 2 else None
+
+
+def build(*, handlers: bool = False) -> GraphQLSchema:
+    """The schema as graphql-core has it. `handlers`: exceptions may become values."""
     schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[Cat, Dog, Rock],
+        types=[Cat, Dog, Rock, Round, Square],
         config=StrawberryConfig(scalar_map=SCALARS),
+        exception_handlers=[Finds()] if handlers else [],
     )
     return schema._schema

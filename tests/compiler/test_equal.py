@@ -5,25 +5,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from contextlib import AbstractAsyncContextManager, nullcontext
+from copy import deepcopy
+from functools import partial
+from typing import Any
 
 import pytest
-from graphql import ExecutionResult, parse
+from graphql import DocumentNode, ExecutionResult, parse
 
 from app.context import Context
+from app.gateway.compiler import NotCompilable, compile_plan
 from app.resources import Resources
 from app.sample import load_into
 from app.schema import build_schema
 from tests.compiler import synthetic
-from tests.compiler.comparison import propagated, reference
-from tests.compiler.documents import Documents
-from tests.compiler.fuzzing import Fuzz
+from tests.compiler.comparison import Everything, difference, everything, propagated, reference
+from tests.compiler.documents import Case, Documents
+from tests.compiler.fuzzing import Fuzz, operation_of
 from tests.compiler.synthetic import World
 from tests.compiler.values import Pools
 
 # Of all documents these many are for our own schema, where each takes statements.
 OWN_SHARE = 0.075
+HANDLERS_SHARE = 0.05
 TROUBLES = (0, 5, 0, 30, 2)
 # When null propagates, graphql-core cancels tasks before their first step: what they would await is never awaited.
 # Where one is collected in the middle of making a namedtuple, which has no builtins, even that warning fails.
@@ -32,6 +38,8 @@ abandons = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 pytestmark = abandons
+SYNTHETIC = synthetic.build()
+DOCUMENTS = Documents(SYNTHETIC, synthetic.POOLS, mutations=0.1)
 
 
 def worlds(number: int) -> AbstractAsyncContextManager[World]:
@@ -60,10 +68,52 @@ def _in_series(log: list[tuple[str, str]]) -> bool:
 
 
 async def test_every_construct(request: pytest.FixtureRequest) -> None:
-    schema = synthetic.build()
-    count = round(request.config.getoption("--documents") * (1 - OWN_SHARE))
-    documents = Documents(schema, synthetic.POOLS, mutations=0.1)
-    await Fuzz(schema, worlds, agreement=agree).check_all(documents.case, _seed(request), count)
+    count = _count(request, 1 - OWN_SHARE - HANDLERS_SHARE)
+    await Fuzz(SYNTHETIC, worlds, agreement=agree).check_all(DOCUMENTS.case, _seed(request), count)
+
+
+async def test_exceptions_that_become_values(request: pytest.FixtureRequest) -> None:
+    """With handlers in the schema Strawberry wraps every resolver in another way."""
+    count = _count(request, HANDLERS_SHARE)
+    fuzz = Fuzz(synthetic.build(handlers=True), worlds, agreement=agree)
+    await fuzz.check_all(DOCUMENTS.case, f"{_seed(request)}:handlers", count)
+
+
+async def test_executions_share_nothing(request: pytest.FixtureRequest) -> None:
+    """One plan, executed several times at once: each execution gives what it gives alone."""
+    for n in range(200):
+        case = DOCUMENTS.case(f"{_seed(request)}:at once:{n}")
+        document = parse(case.text)
+        try:
+            plan = compile_plan(SYNTHETIC, document, operation_of(document, case.operation_name))
+        except NotCompilable:
+            continue
+        asked = [(World(number, 10), variables) for number in range(3) for variables in case.variables]
+        at_once = await asyncio.gather(*(plan.execute(world, deepcopy(variables)) for world, variables in asked))
+        for (world, variables), actual in zip(asked, at_once, strict=True):
+            again = World(world.seed, world.trouble)
+            expected = await reference(SYNTHETIC, document, case.operation_name, again, deepcopy(variables))
+            found = await difference(expected, actual, partial(_everything, document, case, world, variables))
+            assert found is None, f"{found}\n{case}"
+
+
+async def _everything(document: DocumentNode, case: Case, world: World, variables: dict[str, Any]) -> Everything:
+    again = World(world.seed, world.trouble)
+    return await everything(SYNTHETIC, document, case.operation_name, again, deepcopy(variables))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ __schema { queryType { name } } }",
+        '{ noInfo ...F } fragment F on Query { __type(name: "Cat") { name } }',
+        "subscription { ticks }",
+    ],
+)
+def test_what_has_no_plan(text: str) -> None:
+    document = parse(text)
+    with pytest.raises(NotCompilable, match=r"\w+"):
+        compile_plan(SYNTHETIC, document, operation_of(document, None))
 
 
 @pytest.fixture
@@ -76,10 +126,9 @@ async def catalogue(resources: Resources) -> Resources:
 async def test_our_own_schema(request: pytest.FixtureRequest, catalogue: Resources) -> None:
     """Whoever asks has no role, so mutations are refused."""
     schema = build_schema()._schema
-    count = round(request.config.getoption("--documents") * OWN_SHARE)
     documents = Documents(schema, await pools(catalogue), mutations=0.02)
     fuzz = Fuzz(schema, lambda _: Context(catalogue))
-    await fuzz.check_all(documents.case, _seed(request), count)
+    await fuzz.check_all(documents.case, _seed(request), _count(request, OWN_SHARE))
 
 
 async def pools(resources: Resources) -> Pools:
@@ -112,6 +161,10 @@ async def pools(resources: Resources) -> Pools:
         },
         always=frozenset({"first"}),
     )
+
+
+def _count(request: pytest.FixtureRequest, share: float) -> int:
+    return round(int(request.config.getoption("--documents")) * share)
 
 
 def _seed(request: pytest.FixtureRequest) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from graphql import (
@@ -18,6 +18,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     InlineFragmentNode,
+    Node,
     OperationDefinitionNode,
     VariableDefinitionNode,
     Visitor,
@@ -36,6 +37,7 @@ from tests.compiler.documents import Documents
 from tests.compiler.fuzzing import Difference, Fuzz, Run, Subject
 from tests.compiler.test_equal import abandons, agree, worlds
 
+N = TypeVar("N", bound=Node)
 pytestmark = abandons
 # How many documents a flaw may take to be found.
 ENOUGH = 1_000
@@ -194,7 +196,7 @@ class MutatesOn(Executor[Any]):
             failed: Exception | None = None
             for key, details in grouped.items():
                 try:
-                    found = run(parent, source, path, {key: details}, at)
+                    found: Any = run(parent, source, path, {key: details}, at)
                     results |= await found if self.is_awaitable(found) else found
                 except GraphQLError as error:
                     failed = failed or error
@@ -267,6 +269,13 @@ def _with_stranger(result: ExecutionResult) -> ExecutionResult:
 # --- flaws of documents ---
 
 
+def _other(node: N, **changes: Any) -> N:
+    changed = copy(node)
+    for name, value in changes.items():
+        setattr(changed, name, value)
+    return changed
+
+
 class NoDirectives(Visitor):
     def enter_directive(self, node: DirectiveNode, *_: Any) -> Any:
         return REMOVE
@@ -278,9 +287,7 @@ class IncludesForSkips(Visitor):
     def enter(self, node: Any, *_: Any) -> Any:
         names = [each.name.value for each in getattr(node, "directives", None) or ()]
         if "skip" in names and "include" in names:
-            changed = copy(node)
-            changed.directives = tuple(each for each in node.directives if each.name.value == "skip")
-            return changed
+            return _other(node, directives=tuple(each for each in node.directives if each.name.value == "skip"))
         return None
 
 
@@ -288,25 +295,19 @@ class NoDirectivesOnSpreads(Visitor):
     def enter_fragment_spread(self, node: FragmentSpreadNode, *_: Any) -> Any:
         if not node.directives:
             return None
-        changed = copy(node)
-        changed.directives = ()
-        return changed
+        return _other(node, directives=())
 
 
 class NoConditions(Visitor):
     """Inline fragments are for every type that has their fields."""
 
     def enter_inline_fragment(self, node: InlineFragmentNode, *_: Any) -> Any:
-        changed = copy(node)
-        changed.type_condition = None
-        return changed
+        return _other(node, type_condition=None)
 
 
 class NoDefaultsOfVariables(Visitor):
     def enter_variable_definition(self, node: VariableDefinitionNode, *_: Any) -> Any:
-        changed = copy(node)
-        changed.default_value = None
-        return changed
+        return _other(node, default_value=None)
 
 
 # --- flaws of schemas ---
@@ -323,8 +324,7 @@ def _input_default(schema: GraphQLSchema) -> None:
 
 def _no_permission(schema: GraphQLSchema) -> None:
     assert schema.query_type is not None
-    resolve: Callable[..., Awaitable[Any]] = schema.query_type.fields["silent"].resolve  # type: ignore[assignment]
-    schema.query_type.fields["silent"].resolve = lambda _, info, **given: resolve and given.get("number")
+    schema.query_type.fields["silent"].resolve = lambda _, info, **given: given.get("number")
 
 
 FLAWS: dict[str, Subject] = {

@@ -1,4 +1,4 @@
-"""Nothing of a document or its variables becomes code: names, texts and comments made to break out change constants only.
+"""Nothing of a document or its variables becomes code: names, texts and comments that try change constants only.
 
 The same documents must also be answered as graphql-core answers them.
 """
@@ -167,7 +167,9 @@ def written(name: str, text: str, comment: str = "") -> Case:
           {name}3: scalars(anything: {{{name}: {literal}, zz: [{literal}]}})
           {name}4: lists {{ {name}: beasts {{ {name}: name {name}1: __typename ... on Cat {{ {name}2: where }} }} }}
         }} # {comment}
-        fragment {fragment} on Query {{ {name}5: selected {name}6: plain {{ {name}: key {name}1: deeper {{ {name}: token }} }} }}
+        fragment {fragment} on Query {{
+          {name}5: selected {name}6: plain {{ {name}: key {name}1: deeper {{ {name}: token }} }}
+        }}
         """,
         name,
         ({name: text, f"{name}3": {"tags": [text], "class": text}}, {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -18,6 +19,7 @@ from graphql import (
     GraphQLNonNull,
     GraphQLSchema,
     Undefined,
+    get_named_type,
     is_required_argument,
     is_required_input_field,
     is_type_sub_type_of,
@@ -95,12 +97,10 @@ class Values:
         ]
         return f"({', '.join(given)})" if given else ""
 
-    def argument(self, name: str, argument: GraphQLArgument | GraphQLInputField, strict: bool = False) -> str:
-        """A literal or a variable. `strict`: never null, as a field of a OneOf input."""
-        kind: GraphQLInputType = argument.type
-        if strict and not isinstance(kind, GraphQLNonNull):
-            kind = GraphQLNonNull(kind)
-        has_default = argument.default_value is not Undefined and not strict
+    def argument(self, name: str, argument: GraphQLArgument) -> str:
+        """A literal or a variable."""
+        kind = argument.type
+        has_default = argument.default_value is not Undefined
         if self.rng.random() < 0.35:
             return self.variable(kind, has_default, name)
         return self.literal(kind, name, 0, const=False)
@@ -124,7 +124,7 @@ class Values:
                 default = self.literal(place, pool, 1, const=True)
         elif not isinstance(place, GraphQLNonNull) and rng.random() < 0.25:
             kind = GraphQLNonNull(place)
-        if default is None and rng.random() < (0.1 if isinstance(kind, GraphQLNonNull) else 0.3):
+        if default is None and rng.random() < (0.1 if isinstance(kind, GraphQLNonNull) else 0.4):
             default = self.literal(kind if has_default or kind is place else place, pool, 1, const=True)
             if default == "null" and isinstance(kind, GraphQLNonNull):
                 default = None
@@ -143,15 +143,15 @@ class Values:
         if isinstance(kind, GraphQLInputObjectType):
             return self._object(kind, depth, const)
         if isinstance(kind, GraphQLEnumType):
-            return rng.choice(list(kind.values))
+            return str(rng.choice(list(kind.values)))
         if kind.name == "String" and rng.random() < 0.05:
             return rng.choice(BLOCKS)
         return literal_of(self._leaf(kind.name, pool))
 
     def _list(self, item: GraphQLInputType, pool: str, depth: int, const: bool) -> str:
-        inner = item.of_type if isinstance(item, GraphQLNonNull) else item
-        if self.rng.random() < 0.2 and not isinstance(inner, GraphQLInputObjectType):
-            return self.literal(GraphQLNonNull(inner), pool, depth, const=const)
+        leaf = get_named_type(item)
+        if self.rng.random() < 0.2 and not isinstance(leaf, GraphQLInputObjectType):
+            return self.literal(_required(leaf), pool, depth, const=const)  # one item need not be in brackets
         items = [
             self.variable(item, False, pool)
             if not const and self.rng.random() < 0.15
@@ -180,9 +180,7 @@ class Values:
         return dict(chosen)
 
     def _member(self, name: str, each: GraphQLInputField, one_of: bool, depth: int, const: bool) -> str:
-        kind: GraphQLInputType = each.type
-        if one_of:
-            kind = GraphQLNonNull(kind)
+        kind = _required(each.type) if one_of else each.type
         if not const and self.rng.random() < 0.2:
             if one_of:  # a nullable variable with a default is none for a OneOf input
                 variable = Variable(f"one{len(self.variables)}", kind, None, name)
@@ -196,7 +194,7 @@ class Values:
         sent: dict[str, Any] = {}
         for variable in self.variables:
             may_lack = variable.default is not None or not isinstance(variable.type, GraphQLNonNull)
-            if (may_lack or wrong) and self.rng.random() < 0.25:
+            if (may_lack or wrong) and self.rng.random() < 0.35:
                 continue
             sent[variable.name] = self._sent(variable, wrong and self.rng.random() < 0.5)
         if self.rng.random() < 0.03:
@@ -218,12 +216,11 @@ class Values:
             return None
         if isinstance(kind, GraphQLList):
             if rng.random() < 0.15:
-                inner = kind.of_type.of_type if isinstance(kind.of_type, GraphQLNonNull) else kind.of_type
-                return self._json(GraphQLNonNull(inner), pool, depth, wrong)
+                return self._json(_required(get_named_type(kind)), pool, depth, wrong)
             return [self._json(kind.of_type, pool, depth + 1, wrong) for _ in range(rng.choice((0, 1, 2, 3)))]
         if isinstance(kind, GraphQLInputObjectType):
             return {
-                name: self._json(GraphQLNonNull(each.type) if kind.is_one_of else each.type, name, depth + 1, wrong)
+                name: self._json(_required(each.type) if kind.is_one_of else each.type, name, depth + 1, wrong)
                 for name, each in self._chosen(kind, depth).items()
             }
         if isinstance(kind, GraphQLEnumType):
@@ -235,7 +232,7 @@ class Values:
         if pool in self.pools.named and rng.random() < 0.95:
             return rng.choice(self.pools.named[pool])
         if scalar in self.pools.scalars:
-            return rng.choice(self.pools.scalars[scalar])
+            return deepcopy(rng.choice(self.pools.scalars[scalar]))  # resolvers may change it
         if scalar == "Int":
             return rng.choice((0, 1, 2, 3, 7, -1, 2**31 - 1, -(2**31)))
         if scalar == "Float":
@@ -245,6 +242,10 @@ class Values:
         if scalar == "ID":
             return rng.choice(("x", "17", 17, "é"))
         return rng.choice(WORDS)
+
+
+def _required(kind: Any) -> GraphQLInputType:
+    return kind if isinstance(kind, GraphQLNonNull) else GraphQLNonNull(kind)
 
 
 def literal_of(value: Any) -> str:
