@@ -95,6 +95,8 @@ class Pool:
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int) -> None:
         self.in_use = 0
+        # Told of the text of each statement.
+        self.observer: Callable[[str], None] | None = None
         self._connect = connect
         self._idle: list[Held] = []
         self._permits = asyncio.Semaphore(size)
@@ -213,6 +215,8 @@ class Reader(Session):
             self.pool.release(held)
 
     async def _fetch(self, sql: str, arguments: list[Any], record: type[Row]) -> Sequence[Any]:
+        if self.pool.observer is not None:
+            self.pool.observer(sql)
         held = self._held or await self._begin()
         try:
             found: Sequence[Any] = await held.connection.fetch(sql, *arguments, record_class=record)

@@ -43,7 +43,8 @@ def fields() -> Iterator[tuple[str, str, GraphQLField, Column]]:
 
 
 @pytest.mark.parametrize(
-    ("type_name", "name", "definition", "declared"), [pytest.param(*each, id=f"{each[0]}.{each[1]}") for each in fields()]
+    ("type_name", "name", "definition", "declared"),
+    [pytest.param(*each, id=f"{each[0]}.{each[1]}") for each in fields()],
 )
 def test_a_column_holds_what_its_field_promises(
     type_name: str, name: str, definition: GraphQLField, declared: Column

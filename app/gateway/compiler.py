@@ -8,12 +8,10 @@ they run on, and what happens to values that are not as expected.
 
 from __future__ import annotations
 
-import keyword
 import linecache
-import re
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from inspect import isawaitable
 from itertools import count
@@ -24,38 +22,25 @@ from graphql import (
     ExecutionResult,
     FieldNode,
     FragmentDefinitionNode,
-    GraphQLBoolean,
-    GraphQLError,
-    GraphQLFloat,
-    GraphQLID,
-    GraphQLInt,
     GraphQLObjectType,
     GraphQLSchema,
-    GraphQLString,
-    Node,
     OperationDefinitionNode,
     OperationType,
-    Undefined,
     VariableNode,
     Visitor,
-    default_field_resolver,
     execute,
     get_named_type,
     is_abstract_type,
-    is_enum_type,
-    is_leaf_type,
-    is_list_type,
-    is_non_null_type,
     is_object_type,
     visit,
 )
 from graphql.execution.collect_fields import FieldDetailsList, FragmentDetails, collect_fields, collect_subfields
-from graphql.execution.values import VariableValues, get_argument_values
-from strawberry.types.arguments import convert_arguments
-from strawberry.types.field import StrawberryField
+from graphql.execution.values import VariableValues
 
-from app.columns import Column
-from app.gateway.plan import PLAIN, Deviation, Field, Frame, Run, Selection, deviate
+from app.gateway.plan import PLAIN, Field, Frame, Selection, deviate
+from app.gateway.resolving import arguments_of, settle, unsettled
+from app.gateway.running import Run
+from app.gateway.shapes import Shape, names_like, snake
 from app.gateway.variables import Coercion
 
 # A selection for every type that an object may have, at every level: interfaces within interfaces multiply.
@@ -63,14 +48,6 @@ MAX_SELECTIONS = 1_000
 # Each combination of conditions is a variant of its own, made when it occurs in a millisecond or two; these many stay.
 MAX_VARIANTS = 64
 
-NO_VARIABLES = VariableValues({}, {})
-EXACT = {
-    GraphQLString: "{v}.__class__ is str",
-    GraphQLID: "{v}.__class__ is str",
-    GraphQLInt: "{v}.__class__ is int and -0x80000000 <= {v} <= 0x7FFFFFFF",
-    GraphQLFloat: "{v}.__class__ is float and {v} - {v} == 0.0",
-    GraphQLBoolean: "{v}.__class__ is bool",
-}
 
 _numbers = count(1)
 
@@ -232,8 +209,8 @@ class _Compiler:
             nodes=nodes,
             definition=definition,
             parent=parent,
-            resolve=_unsettled,
-            arguments=_arguments(definition, nodes[0]),
+            resolve=unsettled,
+            arguments=arguments_of(definition, nodes[0]),
         )
         named = get_named_type(definition.type)
         if is_abstract_type(named):
@@ -245,7 +222,7 @@ class _Compiler:
                 self.schema, self.fragments, self.variables, self.operation, type_, details
             ).grouped_field_set
             made.selections[type_.name] = self._selection(type_, below)
-        _Resolution(self.schema, made).settle()
+        settle(self.schema, made)
         return made
 
     def _called(self, selection: Selection) -> Iterator[Selection]:
@@ -258,10 +235,10 @@ class _Compiler:
 
     def _functions(self, selection: Selection) -> None:
         """The source of a selection's functions."""
-        name = next(n for n in _names_like(_snake(selection.type.name)) if f"build_{n}" not in self.names)
+        name = next(n for n in names_like(snake(selection.type.name)) if f"build_{n}" not in self.names)
         self.names[f"build_{name}"] = None
         self.functions[name] = selection
-        body = _Shape(self.names, self.bound).result(selection, "s", " " * 12)
+        body = Shape(self.names, self.bound).result(selection, "s", " " * 12)
         self.lines += ["", "", f"def build_{name}(sources):  # {selection.type.name}", "    outs = []"]
         self.lines += ["    for s in sources:", f"        outs.append({body})", "    return outs"]
         called = {each.key: each for each in selection.fields if not each.inline}
@@ -282,279 +259,3 @@ class _Compiler:
             selection.build = self.names[f"build_{name}"]
             selection.resolve = self.names.get(f"resolve_{name}", selection.resolve)
         weakref.finalize(self.selections[0], linecache.cache.pop, file, None)
-
-
-class _Resolution:
-    """How a field gets its value."""
-
-    def __init__(self, schema: GraphQLSchema, made: Field) -> None:
-        self.schema, self.made = schema, made
-        declared = made.definition.extensions.get("strawberry-definition")
-        self.declared = declared if isinstance(declared, StrawberryField) else None
-
-    def settle(self) -> None:
-        """Finds the quickest way that gives the same."""
-        made, declared = self.made, self.declared
-        if made.nodes[0].name.value == "__typename":
-            name = made.parent.name
-            made.resolve, made.needs_info, made.inline = (lambda *_: name), False, True
-        elif declared is None or declared.extensions or not self._is_direct():
-            made.resolve = self._by_graphql()
-        elif declared.base_resolver is None:
-            made.resolve, made.needs_info = self._attribute(declared), False
-            made.inline = _is_inline(made)
-        else:
-            made.resolve, made.needs_info = self._method(declared)
-            made.inline = self._is_computed(declared) and _is_inline(made)
-
-    def _is_direct(self) -> bool:
-        """Whether Strawberry would do nothing else around the field's own way."""
-        strawberry_schema: Any = getattr(self.schema, "_strawberry_schema", None)
-        return strawberry_schema is not None and not getattr(strawberry_schema, "exception_handlers", ())
-
-    def _by_graphql(self) -> Callable[[Any, Any, Mapping[str, Any]], Any]:
-        """The resolver of the schema, with all that Strawberry has put around it."""
-        resolve: Any = self.made.definition.resolve or default_field_resolver
-        return lambda source, info, arguments: resolve(source, info, **arguments)
-
-    def _attribute(self, declared: StrawberryField) -> Callable[[Any, Any, Mapping[str, Any]], Any]:
-        return lambda source, *_: declared.get_result(source, info=None, args=[], kwargs={})
-
-    def _method(self, declared: StrawberryField) -> tuple[Callable[[Any, Any, Mapping[str, Any]], Any], bool]:
-        """A call of the function that resolves the field, and whether it takes an Info."""
-        resolver: Any = declared.base_resolver
-        function = resolver.wrapped_func
-        takes_self = resolver.self_parameter is not None
-        parents = [each.name for each in (resolver.parent_parameter, resolver.root_parameter) if each is not None]
-        info_name = resolver.info_parameter.name if resolver.info_parameter is not None else None
-        converter = getattr(self.schema, "_strawberry_schema").schema_converter  # noqa: B009
-        config, registry, info_class = converter.config, converter.scalar_registry, converter.config.info_class
-        parameters = declared.arguments
-        needs_info = info_name is not None or bool(parameters)
-
-        def resolve(source: Any, raw_info: Any, arguments: Mapping[str, Any]) -> Any:
-            given: dict[str, Any] = {}
-            if needs_info:
-                info = info_class(_raw_info=raw_info, _field=declared)
-                if parameters:
-                    given = convert_arguments(dict(arguments), parameters, registry, config, info)
-                if info_name is not None:
-                    given[info_name] = info
-            for name in parents:
-                given[name] = source
-            return function(source, **given) if takes_self else function(**given)
-
-        return resolve, needs_info
-
-    def _is_computed(self, declared: StrawberryField) -> bool:
-        """Whether it is a plain method of its object, which can be called in place."""
-        resolver: Any = declared.base_resolver
-        others = (resolver.parent_parameter, resolver.root_parameter, resolver.info_parameter)
-        return (
-            resolver.self_parameter is not None and not any(others) and not declared.arguments and not resolver.is_async
-        )
-
-
-def _is_inline(made: Field) -> bool:
-    """Whether generated code can build the value where it stands."""
-    type_: Any = made.type.of_type if is_non_null_type(made.type) else made.type
-    if is_leaf_type(type_):
-        return True
-    if is_list_type(type_):
-        item = type_.of_type.of_type if is_non_null_type(type_.of_type) else type_.of_type
-        return item in (GraphQLString, GraphQLID)
-    if not is_object_type(type_) or type_.is_type_of is not None:
-        return False
-    return all(each.inline for each in made.selections[type_.name].fields)
-
-
-class _Shape:
-    """Expressions that build results. `names` takes what they refer to."""
-
-    def __init__(self, names: dict[str, Any], bound: dict[Any, str]) -> None:
-        self.names, self.bound = names, bound
-        self.depth = 0
-
-    def result(self, selection: Selection, source: str, indent: str) -> str:
-        """A dict display with a line per field. Those that are resolved by call are null until then."""
-        if not selection.fields:
-            return "{}"
-        lines = [f"{indent}{each.key!r}: {self._value(each, source, indent)},\n" for each in selection.fields]
-        return "{\n" + "".join(lines) + indent[:-4] + "}"
-
-    def _value(self, each: Field, source: str, indent: str) -> str:
-        if not each.inline:
-            return "None"
-        if each.nodes[0].name.value == "__typename":
-            return repr(each.parent.name)
-        nullable = not is_non_null_type(each.type)
-        type_: Any = each.type if nullable else each.type.of_type  # type: ignore[union-attr]
-        read = self._read(each, source)
-        if is_list_type(type_):
-            empty = not is_non_null_type(type_.of_type)
-            name = self._name("strings", ("strings", nullable, empty), lambda: _strings(nullable, empty))
-            return f"{name}({read})"
-        if is_enum_type(type_):
-            name = self._name(f"names_{type_.name}", (type_, nullable), lambda: _enum_names(type_, nullable))
-            return f"{name}[{read}]"
-        if is_leaf_type(type_):
-            return read if _is_trusted(each, type_) else self._scalar(type_, read, nullable)
-        return self._object(each, type_, read, source, indent, nullable)
-
-    def _read(self, each: Field, source: str) -> str:
-        """The expression for the value before it is completed."""
-        declared: Any = each.definition.extensions["strawberry-definition"]
-        if declared.base_resolver is not None:
-            function = declared.base_resolver.wrapped_func
-            wish = f"{_snake(each.parent.name)}_{declared.python_name}"
-            return f"{self._name(wish, function, lambda: function)}({source})"
-        if isinstance(declared, Column):
-            if declared.column is None:
-                return source
-            read = f"{source}[{declared.column!r}]"
-            if declared.mapping is None:
-                return read
-            meaning = declared.mapping
-            wish = f"{_snake(each.parent.name)}_{declared.python_name}"
-            name = self._name(wish, id(meaning), lambda: meaning)
-            return f"{name}[{read}]"
-        name = declared.python_name
-        if type(declared) is StrawberryField and declared.default_resolver is getattr and _is_attribute(name):
-            return f"{source}.{name}"
-        wish = f"{_snake(each.parent.name)}_{declared.python_name}"
-        function = self._name(wish, declared, lambda: lambda s: declared.get_result(s, info=None, args=[], kwargs={}))
-        return f"{function}({source})"
-
-    def _scalar(self, type_: Any, read: str, nullable: bool) -> str:
-        exact = EXACT.get(type_)
-        if exact is None:
-            name = self._name(f"coerce_{type_.name}", (type_, nullable), lambda: _coerce(type_, nullable))
-            return f"{name}({read})"
-        condition = exact.format(v="v")
-        if nullable:
-            return f"v if (v := {read}) is None or {condition} else deviate()"
-        first, *rest = condition.split(" ", 1)
-        return f"v if (v := {read}).{first.removeprefix('v.')} {rest[0]} else deviate()"
-
-    def _object(self, each: Field, type_: Any, read: str, source: str, indent: str, nullable: bool) -> str:
-        selection = each.selections[type_.name]
-        if read == source:
-            return self.result(selection, source, indent + "    ")
-        self.depth += 1
-        name = f"s{self.depth}"
-        result = self.result(selection, name, indent + "    ")
-        self.depth -= 1
-        checked = f"{result} if plain[{name}.__class__] else deviate()"
-        return (
-            f"None if ({name} := {read}) is None else {checked}"
-            if nullable
-            else checked.replace(f"plain[{name}.__class__]", f"plain[({name} := {read}).__class__]")
-        )
-
-    def _name(self, wish: str, key: Any, make: Callable[[], Any]) -> str:
-        """The name of an object that generated code refers to; the same for the same key."""
-        if key not in self.bound:
-            name = next(name for name in _names_like(wish) if name not in self.names)
-            self.names[name], self.bound[key] = make(), name
-        return self.bound[key]
-
-
-def _is_trusted(each: Field, type_: Any) -> bool:
-    """Whether a column holds nothing but such values: tests/test_column_types.py compares SQL types with GraphQL's.
-
-    Not numbers of floating point: NaN and infinity are none to GraphQL.
-    """
-    declared = each.definition.extensions["strawberry-definition"]
-    if not isinstance(declared, Column) or declared.mapping is not None:
-        return False
-    return type_ in (GraphQLString, GraphQLInt, GraphQLBoolean)
-
-
-def _unsettled(*_: Any) -> Any:
-    raise AssertionError
-
-
-def _names_like(wish: str) -> Iterator[str]:
-    yield wish
-    for number in count(2):
-        yield f"{wish}_{number}"
-
-
-def _is_attribute(name: str) -> bool:
-    return name.isidentifier() and not keyword.iskeyword(name)
-
-
-def _snake(name: str) -> str:
-    """`CPUConnection` as `cpu_connection`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
-def _enum_names(type_: Any, nullable: bool) -> dict[Any, str | None]:
-    """Value -> name as it is sent, for members of the Python enumeration and their values alike."""
-    names: dict[Any, str | None] = {}
-    for value in [each.value for each in type_.values.values()] + list(getattr(type_, "wrapped_cls", ())):
-        try:
-            names[value] = type_.coerce_output_value(value)
-        except (TypeError, ValueError, GraphQLError):
-            continue
-    if nullable:
-        names[None] = None
-    return names
-
-
-def _coerce(type_: Any, nullable: bool) -> Callable[[Any], Any]:
-    """Of a custom scalar."""
-    to_output = type_.coerce_output_value
-
-    def coerce(value: Any) -> Any:
-        if value is None and nullable:
-            return None
-        if not PLAIN[value.__class__]:
-            raise Deviation
-        coerced = to_output(value)
-        if coerced is None or coerced is Undefined:
-            raise Deviation
-        return coerced
-
-    return coerce
-
-
-def _strings(nullable: bool, empty: bool) -> Callable[[Any], Any]:
-    """Of a list of texts."""
-    allowed = {str, type(None)} if empty else {str}
-
-    def strings(value: Any) -> Any:
-        if value is None and nullable:
-            return None
-        if value.__class__ is not list or not allowed.issuperset(map(type, value)):
-            raise Deviation
-        return value[:]
-
-    return strings
-
-
-def _arguments(definition: Any, node: FieldNode) -> Callable[[VariableValues], Mapping[str, Any]]:
-    """What the arguments of a field are, given the variables. What they are always is found now."""
-    if not definition.args:
-        return lambda _: {}
-    if not any(_has_variable(argument.value) for argument in node.arguments or ()):
-        try:
-            constant = get_argument_values(definition, node, NO_VARIABLES)
-        except GraphQLError:
-            pass
-        else:
-            if all(isinstance(value, (str, int, float, bool, type(None))) for value in constant.values()):
-                return lambda _: constant
-    return lambda variables: get_argument_values(definition, node, variables)
-
-
-def _has_variable(node: Node) -> bool:
-    found = False
-
-    class Search(Visitor):
-        def enter_variable(self, *_: Any) -> None:
-            nonlocal found
-            found = True
-
-    visit(node, Search())
-    return found

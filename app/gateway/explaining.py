@@ -37,9 +37,9 @@ async def statements_of(
         example = ", ".join(f'"{name}": ...' for name in required)
         raise BadInput(f"give --variables '{{{example}}}' to see the statements")
     seen: list[str] = []
+    resources.reading.observer = seen.append
     async with Context(resources, Viewer(), columns=operation.columns) as context:
-        with resources.reading.observed(seen.append):
-            result = await execute_operation(schema, document, operation, variables, context)
+        result = await execute_operation(schema, document, operation, variables, context)
     if result.errors:
         raise BadInput(f"with these variables it fails: {result.errors[0].message}")
     return [readable(each) for each in seen]

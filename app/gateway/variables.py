@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, Undefined, is_non_null_type
@@ -39,7 +40,8 @@ class Coercion:
             if value is Undefined:
                 sources[name] = VariableValueSource(signature)
                 if name in self._defaults:
-                    coerced[name] = self._defaults[name]
+                    # A list or an object is for this request alone: a resolver may change what it is given.
+                    coerced[name] = deepcopy(self._defaults[name])
                 elif is_non_null_type(signature.type):
                     return self._carefully(given)
                 continue

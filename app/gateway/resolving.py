@@ -1,0 +1,150 @@
+"""How fields get their values: the quickest way that gives what the resolvers of the schema give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLError,
+    GraphQLID,
+    GraphQLSchema,
+    GraphQLString,
+    Node,
+    Visitor,
+    default_field_resolver,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+    is_object_type,
+    visit,
+)
+from graphql.execution.values import VariableValues, get_argument_values
+from strawberry.types.arguments import convert_arguments
+from strawberry.types.field import StrawberryField
+
+from app.gateway.plan import Field
+
+NO_VARIABLES = VariableValues({}, {})
+
+
+def settle(schema: GraphQLSchema, made: Field) -> None:
+    """Finds how a field gets its value, once the selections below it are known."""
+    _Resolution(schema, made).settle()
+
+
+def arguments_of(definition: Any, node: FieldNode) -> Callable[[VariableValues], Mapping[str, Any]]:
+    """What the arguments of a field are, given the variables. What they are always is found now."""
+    if not definition.args:
+        return lambda _: {}
+    if not any(_has_variable(argument.value) for argument in node.arguments or ()):
+        try:
+            constant = get_argument_values(definition, node, NO_VARIABLES)
+        except GraphQLError:
+            pass
+        else:
+            if all(isinstance(value, (str, int, float, bool, type(None))) for value in constant.values()):
+                return lambda _: constant
+    return lambda variables: get_argument_values(definition, node, variables)
+
+
+def _has_variable(node: Node) -> bool:
+    found = False
+
+    class Search(Visitor):
+        def enter_variable(self, *_: Any) -> None:
+            nonlocal found
+            found = True
+
+    visit(node, Search())
+    return found
+
+
+class _Resolution:
+    """How a field gets its value."""
+
+    def __init__(self, schema: GraphQLSchema, made: Field) -> None:
+        self.schema, self.made = schema, made
+        declared = made.definition.extensions.get("strawberry-definition")
+        self.declared = declared if isinstance(declared, StrawberryField) else None
+
+    def settle(self) -> None:
+        """Finds the quickest way that gives the same."""
+        made, declared = self.made, self.declared
+        if made.nodes[0].name.value == "__typename":
+            name = made.parent.name
+            made.resolve, made.needs_info, made.inline = (lambda *_: name), False, True
+        elif declared is None or declared.extensions or not self._is_direct():
+            made.resolve = self._by_graphql()
+        elif declared.base_resolver is None:
+            made.resolve, made.needs_info = self._attribute(declared), False
+            made.inline = _is_inline(made)
+        else:
+            made.resolve, made.needs_info = self._method(declared)
+            made.inline = self._is_computed(declared) and _is_inline(made)
+
+    def _is_direct(self) -> bool:
+        """Whether Strawberry would do nothing else around the field's own way."""
+        strawberry_schema: Any = getattr(self.schema, "_strawberry_schema", None)
+        return strawberry_schema is not None and not getattr(strawberry_schema, "exception_handlers", ())
+
+    def _by_graphql(self) -> Callable[[Any, Any, Mapping[str, Any]], Any]:
+        """The resolver of the schema, with all that Strawberry has put around it."""
+        resolve: Any = self.made.definition.resolve or default_field_resolver
+        return lambda source, info, arguments: resolve(source, info, **arguments)
+
+    def _attribute(self, declared: StrawberryField) -> Callable[[Any, Any, Mapping[str, Any]], Any]:
+        return lambda source, *_: declared.get_result(source, info=None, args=[], kwargs={})
+
+    def _method(self, declared: StrawberryField) -> tuple[Callable[[Any, Any, Mapping[str, Any]], Any], bool]:
+        """A call of the function that resolves the field, and whether it takes an Info."""
+        resolver: Any = declared.base_resolver
+        function = resolver.wrapped_func
+        takes_self = resolver.self_parameter is not None
+        parents = [each.name for each in (resolver.parent_parameter, resolver.root_parameter) if each is not None]
+        info_name = resolver.info_parameter.name if resolver.info_parameter is not None else None
+        converter = getattr(self.schema, "_strawberry_schema").schema_converter  # noqa: B009
+        config, registry, info_class = converter.config, converter.scalar_registry, converter.config.info_class
+        parameters = declared.arguments
+        needs_info = info_name is not None or bool(parameters)
+
+        def resolve(source: Any, raw_info: Any, arguments: Mapping[str, Any]) -> Any:
+            given: dict[str, Any] = {}
+            if needs_info:
+                info = info_class(_raw_info=raw_info, _field=declared)
+                if parameters:
+                    given = convert_arguments(dict(arguments), parameters, registry, config, info)
+                if info_name is not None:
+                    given[info_name] = info
+            for name in parents:
+                given[name] = source
+            return function(source, **given) if takes_self else function(**given)
+
+        return resolve, needs_info
+
+    def _is_computed(self, declared: StrawberryField) -> bool:
+        """Whether it is a plain method of its object, which can be called in place."""
+        resolver: Any = declared.base_resolver
+        others = (resolver.parent_parameter, resolver.root_parameter, resolver.info_parameter)
+        return (
+            resolver.self_parameter is not None and not any(others) and not declared.arguments and not resolver.is_async
+        )
+
+
+def _is_inline(made: Field) -> bool:
+    """Whether generated code can build the value where it stands."""
+    type_: Any = made.type.of_type if is_non_null_type(made.type) else made.type
+    if is_leaf_type(type_):
+        return True
+    if is_list_type(type_):
+        item = type_.of_type.of_type if is_non_null_type(type_.of_type) else type_.of_type
+        return item in (GraphQLString, GraphQLID)
+    if not is_object_type(type_) or type_.is_type_of is not None:
+        return False
+    return all(each.inline for each in made.selections[type_.name].fields)
+
+
+def unsettled(*_: Any) -> Any:
+    """Of a field whose way is not found yet."""
+    raise AssertionError

@@ -1,0 +1,399 @@
+"""What compiled documents run on: a level of objects at a time, and the rare ways in which it goes other than planned.
+
+Generated code (see `compiler`) builds the results of a whole list of objects at once and is written for values as they
+should be. Where one is not, it raises, and the same objects are built carefully, field by field, as the specification
+tells. Resolvers of one level are called for all of its objects, then awaited together, so that loaders batch. Where a
+value cannot be had, its place is left null and a fault is noted; only at the end are the paths of faults found, and
+nulls carried up to where they may be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from inspect import iscoroutinefunction
+from typing import Any, NamedTuple
+
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLResolveInfo,
+    Undefined,
+    default_type_resolver,
+    is_abstract_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+    is_object_type,
+)
+from graphql.execution.values import VariableValues
+from graphql.pyutils import Path, inspect, is_awaitable, is_iterable
+from graphql.type.definition import GraphQLResolveInfoHelpers
+
+from app.gateway.faults import Fault, Indices, Position, positions, with_errors
+from app.gateway.plan import PLAIN, Field, Frame, Selection
+
+# Lists of results, and of the places where they belong: a dict and a response key, or a list and an index.
+Found = dict["Selection", tuple[list[Any], list[Any], list[Any]]]
+
+
+class Place(NamedTuple):
+    """Where one value belongs."""
+
+    field: Field
+    type: GraphQLOutputType
+    holder: dict[str, Any]
+    container: Any
+    slot: Any
+    indices: Indices
+
+
+class Info:
+    """What a resolver is told of its call; the same attributes as graphql-core's, the path found when asked for."""
+
+    __slots__ = ("_field", "_holder", "_run")
+
+    abort_signal = None
+    root_value = None
+    is_awaitable = staticmethod(is_awaitable)
+
+    def __init__(self, run: Run, field: Field, holder: dict[str, Any]) -> None:
+        self._run, self._field, self._holder = run, field, holder
+
+    field_name = property(lambda self: self._field.nodes[0].name.value)
+    field_nodes = property(lambda self: self._field.nodes)
+    return_type = property(lambda self: self._field.type)
+    parent_type = property(lambda self: self._field.parent)
+    schema = property(lambda self: self._run.frame.schema)
+    fragments = property(lambda self: self._run.frame.fragments)
+    operation = property(lambda self: self._run.frame.operation)
+    variable_values = property(lambda self: self._run.variables)
+    context = property(lambda self: self._run.context)
+
+    @property
+    def path(self) -> Path:
+        """From the root of the answer."""
+        path: Path | None = None
+        for key in self._run.position(self._holder).path:
+            path = Path(path, key, None)
+        return Path(path, self._field.key, self._field.parent.name)
+
+    @property
+    def async_helpers(self) -> GraphQLResolveInfoHelpers:
+        """As much of them as resolvers of types need."""
+        return GraphQLResolveInfoHelpers(_gather_all, _settle_later)
+
+    def as_graphql(self) -> GraphQLResolveInfo[Any]:
+        """graphql-core's own."""
+        return GraphQLResolveInfo(*(getattr(self, name) for name in GraphQLResolveInfo._fields))
+
+
+class Run:
+    """One execution."""
+
+    def __init__(self, frame: Frame, context: Any, variables: VariableValues) -> None:
+        self.frame, self.context, self.variables = frame, context, variables
+        self.data: dict[str, Any] = {}
+        self.faults: list[Fault] = []
+        self._pending: list[tuple[Callable[[list[Any]], None], list[Any]]] = []
+        self._arguments: dict[Field, Mapping[str, Any] | Exception] = {}
+
+    async def result(self) -> ExecutionResult:
+        """Runs the operation."""
+        root = self.frame.root
+        (self.data,) = root.build([None])
+        if self.frame.serial:
+            for each in root.fields:
+                self.call(each, [None], [self.data])
+                await self._drain()
+                if any(self._position_of(fault).nulled is None for fault in self.faults):
+                    break
+        else:
+            root.resolve(self, [None], [self.data])
+            await self._drain()
+        return with_errors(self.frame, self.data, self.faults) if self.faults else ExecutionResult(self.data, None)
+
+    def call(self, field: Field, sources: Sequence[Any], outs: list[dict[str, Any]]) -> None:
+        """Resolves a field of all these objects; what must be awaited is left for the end of the level."""
+        values: list[Any] = []
+        resolve = field.resolve
+        try:
+            arguments = self._arguments_of(field)
+        except GraphQLError as error:
+            values = [error] * len(outs)
+        else:
+            for source, out in zip(sources, outs, strict=True):
+                try:
+                    values.append(resolve(source, Info(self, field, out) if field.needs_info else None, arguments))
+                except Exception as error:
+                    values.append(error)
+        if any(is_awaitable(value) for value in values):
+            self._pending.append((lambda values: self.settle(field, outs, values), values))
+        else:
+            self.settle(field, outs, values)
+
+    def settle(self, field: Field, outs: list[dict[str, Any]], values: list[Any]) -> None:
+        """Puts the values of a field into the results, and goes on with the objects among them."""
+        found: Found = {}
+        for out, value in zip(outs, values, strict=True):
+            if not self._plain_objects(field, out, value, found):
+                self._complete(Place(field, field.type, out, out, field.key, ()), value, found)
+        self._descend(found)
+
+    def position(self, holder: dict[str, Any]) -> Position:
+        """Where in the answer a result is."""
+        return positions(self.frame, self.data, [holder])[id(holder)]
+
+    def _arguments_of(self, field: Field) -> Mapping[str, Any]:
+        if field not in self._arguments:
+            try:
+                self._arguments[field] = field.arguments(self.variables)
+            except GraphQLError as error:
+                self._arguments[field] = error
+        found = self._arguments[field]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def _drain(self) -> None:
+        """Awaits what a level needs, all at once, until no level is left."""
+        while self._pending:
+            level, self._pending = self._pending, []
+            waiting = [value for _, values in level for value in values if is_awaitable(value)]
+            results = iter(await _all_of(waiting))
+            for go_on, values in level:
+                go_on([next(results) if is_awaitable(value) else value for value in values])
+
+    def _plain_objects(self, field: Field, out: dict[str, Any], value: Any, found: Found) -> bool:
+        """The usual list of objects, none of them null or to be awaited."""
+        selection = field.objects
+        if selection is None or value.__class__ is not list:
+            return False
+        kinds = set(map(type, value))
+        if field.record is None:
+            if not all(PLAIN[kind] for kind in kinds) or not self._all_are(selection.type, field, out, value):
+                return False
+        elif not kinds <= {field.record}:
+            return False
+        sources, containers, slots = found.setdefault(selection, ([], [], []))
+        results: list[Any] = [None] * len(value)
+        out[field.key] = results
+        sources.extend(value)
+        containers.extend([results] * len(value))
+        slots.extend(range(len(value)))
+        return True
+
+    def _all_are(self, type_: GraphQLObjectType, field: Field, out: dict[str, Any], values: list[Any]) -> bool:
+        """Whether all objects are of this type, as far as can be told at once."""
+        is_type_of = type_.is_type_of
+        if is_type_of is None:
+            return True
+        info: Any = Info(self, field, out)
+        try:
+            return not iscoroutinefunction(is_type_of) and all(is_type_of(each, info) is True for each in values)
+        except Exception:  # it is asked again for each
+            return False
+
+    def _complete(self, place: Place, value: Any, found: Found) -> None:
+        """A value as its type tells. Objects are only found here."""
+        try:
+            self._complete_as(place, place.type, value, found)
+        except Exception as error:
+            self._fail(place, error)
+
+    def _complete_as(self, place: Place, type_: Any, value: Any, found: Found) -> None:
+        if isinstance(value, Exception):
+            raise value
+        if is_awaitable(value):
+            self._later(place, value)
+            return
+        if is_non_null_type(type_):
+            type_ = type_.of_type
+            if value is None or value is Undefined:
+                raise TypeError(f"Cannot return null for non-nullable field {place.field.parent}.{_name(place.field)}.")
+        place.container[place.slot] = None
+        if value is None or value is Undefined:
+            return
+        if is_list_type(type_):
+            self._complete_list(place, type_, value, found)
+        elif is_leaf_type(type_):
+            place.container[place.slot] = _leaf(type_, value)
+        else:
+            self._complete_object(place, type_, value, found)
+
+    def _complete_list(self, place: Place, type_: Any, value: Any, found: Found) -> None:
+        if hasattr(value, "__aiter__"):
+            self._later(place, _collect(value))
+            return
+        if not is_iterable(value):
+            name = f"{place.field.parent}.{_name(place.field)}"
+            raise GraphQLError(f"Expected Iterable, but did not find one for field '{name}'.")
+        items = list(value)
+        results = place.container[place.slot] = [None] * len(items)
+        for index, item in enumerate(items):
+            position = place._replace(
+                type=type_.of_type, container=results, slot=index, indices=(*place.indices, index)
+            )
+            self._complete(position, item, found)
+
+    def _complete_object(self, place: Place, type_: Any, value: Any, found: Found) -> None:
+        info: Any = Info(self, place.field, place.holder)
+        if is_abstract_type(type_):
+            runtime_type = (type_.resolve_type or default_type_resolver)(value, info, type_)
+            if is_awaitable(runtime_type):
+                go_on = lambda name: self._of_type(place, self._known(place, type_, value, name), value)  # noqa: E731
+                self._when_known(place, runtime_type, go_on)
+                return
+            type_ = self._known(place, type_, value, runtime_type)
+        is_one = True if type_.is_type_of is None else type_.is_type_of(value, info)
+        if is_awaitable(is_one):
+            self._when_known(place, is_one, lambda is_one: self._checked(place, type_, value, is_one))
+            return
+        self._enlist(place, type_, value, is_one, found)
+
+    def _of_type(self, place: Place, type_: GraphQLObjectType, value: Any) -> None:
+        """Goes on with an object whose type took waiting to know."""
+        info: Any = Info(self, place.field, place.holder)
+        is_one = True if type_.is_type_of is None else type_.is_type_of(value, info)
+        if is_awaitable(is_one):
+            self._when_known(place, is_one, lambda is_one: self._checked(place, type_, value, is_one))
+        else:
+            self._checked(place, type_, value, is_one)
+
+    def _checked(self, place: Place, type_: GraphQLObjectType, value: Any, is_one: Any) -> None:
+        found: Found = {}
+        self._enlist(place, type_, value, is_one, found)
+        self._descend(found)
+
+    def _enlist(self, place: Place, type_: GraphQLObjectType, value: Any, is_one: Any, found: Found) -> None:
+        if not is_one:
+            raise GraphQLError(f"Expected value of type '{type_}' but got: {inspect(value)}.", place.field.nodes)
+        selection = place.field.selections[type_.name]
+        sources, containers, slots = found.setdefault(selection, ([], [], []))
+        sources.append(value)
+        containers.append(place.container)
+        slots.append(place.slot)
+
+    def _when_known(self, place: Place, awaitable: Awaitable[Any], go_on: Callable[[Any], None]) -> None:
+        """Goes on at this place when the awaitable is done."""
+
+        def settle(values: list[Any]) -> None:
+            try:
+                if isinstance(values[0], Exception):
+                    raise values[0]
+                go_on(values[0])
+            except Exception as error:
+                self._fail(place, error)
+
+        self._pending.append((settle, [awaitable]))
+
+    def _later(self, place: Place, awaitable: Awaitable[Any]) -> None:
+        """Completes the value at this place when it is there."""
+
+        def settle(values: list[Any]) -> None:
+            found: Found = {}
+            self._complete(place, values[0], found)
+            self._descend(found)
+
+        self._pending.append((settle, [awaitable]))
+
+    def _descend(self, found: Found) -> None:
+        """The results of the objects that were found, put where they belong, and then what they resolve."""
+        for selection, (sources, containers, slots) in found.items():
+            try:
+                outs = selection.build(sources)
+            except Exception:  # whatever it is: careful work finds out
+                outs = [{each.key: None for each in selection.fields} for _ in sources]
+                careful = True
+            else:
+                careful = False
+            for container, slot, out in zip(containers, slots, outs, strict=True):
+                container[slot] = out
+            if careful:
+                for each in selection.fields:
+                    self.call(each, sources, outs)
+            else:
+                selection.resolve(self, sources, outs)
+
+    def _known(self, place: Place, abstract: Any, value: Any, name: Any) -> GraphQLObjectType:
+        """The object type of this name. Raises what the specification calls a field error."""
+        schema = self.frame.schema
+        where = f"'{place.field.parent}.{_name(place.field)}'"
+        nodes = place.field.nodes
+        if name is None:
+            raise GraphQLError(
+                f"Abstract type '{abstract}' must resolve to an Object type at runtime for field {where}."
+                f" Either the '{abstract}' type should provide a 'resolve_type' function or each possible type should"
+                " provide an 'is_type_of' function.",
+                nodes,
+            )
+        if not isinstance(name, str):
+            raise GraphQLError(
+                f"Abstract type '{abstract}' must resolve to an Object type at runtime for field {where} with value"
+                f" {inspect(value)}, received '{inspect(name)}', which is not a valid Object type name.",
+                nodes,
+            )
+        found = schema.get_type(name)
+        if found is None:
+            message = (
+                f"Abstract type '{abstract}' was resolved to a type '{name}' that does not exist inside the schema."
+            )
+            raise GraphQLError(message, nodes)
+        if not is_object_type(found):
+            raise GraphQLError(f"Abstract type '{abstract}' was resolved to a non-object type '{name}'.", nodes)
+        if not schema.is_sub_type(abstract, found):
+            raise GraphQLError(f"Runtime Object type '{found}' is not a possible type for '{abstract}'.", nodes)
+        return found
+
+    def _fail(self, place: Place, error: Exception) -> None:
+        place.container[place.slot] = None
+        self.faults.append(Fault(place.holder, place.field, place.indices, error))
+
+    def _position_of(self, fault: Fault) -> Position:
+        return self.position(fault.holder).of(fault.field, fault.indices)
+
+
+def _leaf(type_: Any, value: Any) -> Any:
+    """A scalar or enum value as it is sent."""
+    coerced = type_.coerce_output_value(value)
+    if coerced is Undefined or coerced is None:
+        raise TypeError(
+            f"Expected `{inspect(type_)}.coerce_output_value({inspect(value)})` to return non-nullable value, returned:"
+            f" {inspect(coerced)}"
+        )
+    return coerced
+
+
+def _name(field: Field) -> str:
+    return field.nodes[0].name.value
+
+
+async def _collect(items: Any) -> list[Any]:
+    return [item async for item in items]
+
+
+async def _all_of(awaitables: list[Any]) -> list[Any]:
+    """What they give, or the exceptions that they raise. One alone needs no task of its own."""
+    if len(awaitables) == 1:
+        try:
+            return [await awaitables[0]]
+        except Exception as error:
+            return [error]
+    results = await asyncio.gather(*awaitables, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, Exception):
+            raise result
+    return list(results)
+
+
+async def _gather_all(awaitables: Sequence[Awaitable[Any]]) -> list[Any]:
+    return list(await asyncio.gather(*awaitables))
+
+
+def _settle_later(values: Sequence[Any]) -> None:
+    """Has awaitables that nobody waits for run to their ends."""
+    tasks = [asyncio.ensure_future(value) for value in values if is_awaitable(value)]
+    for task in tasks:
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -1,0 +1,197 @@
+"""Expressions of generated code that build results where they stand."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+from graphql import (
+    GraphQLBoolean,
+    GraphQLError,
+    GraphQLFloat,
+    GraphQLID,
+    GraphQLInt,
+    GraphQLString,
+    Undefined,
+    is_enum_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+)
+from strawberry.types.field import StrawberryField
+
+from app.columns import Column
+from app.gateway.plan import PLAIN, Deviation, Field, Selection
+
+EXACT = {
+    GraphQLString: "{v}.__class__ is str",
+    GraphQLID: "{v}.__class__ is str",
+    GraphQLInt: "{v}.__class__ is int and -0x80000000 <= {v} <= 0x7FFFFFFF",
+    GraphQLFloat: "{v}.__class__ is float and {v} - {v} == 0.0",
+    GraphQLBoolean: "{v}.__class__ is bool",
+}
+
+
+class Shape:
+    """Expressions that build results. `names` takes what they refer to."""
+
+    def __init__(self, names: dict[str, Any], bound: dict[Any, str]) -> None:
+        self.names, self.bound = names, bound
+        self.depth = 0
+
+    def result(self, selection: Selection, source: str, indent: str) -> str:
+        """A dict display with a line per field. Those that are resolved by call are null until then."""
+        if not selection.fields:
+            return "{}"
+        lines = [f"{indent}{each.key!r}: {self._value(each, source, indent)},\n" for each in selection.fields]
+        return "{\n" + "".join(lines) + indent[:-4] + "}"
+
+    def _value(self, each: Field, source: str, indent: str) -> str:
+        if not each.inline:
+            return "None"
+        if each.nodes[0].name.value == "__typename":
+            return repr(each.parent.name)
+        nullable = not is_non_null_type(each.type)
+        type_: Any = each.type if nullable else each.type.of_type  # type: ignore[union-attr]
+        read = self._read(each, source)
+        if is_list_type(type_):
+            empty = not is_non_null_type(type_.of_type)
+            name = self._name("strings", ("strings", nullable, empty), lambda: _strings(nullable, empty))
+            return f"{name}({read})"
+        if is_enum_type(type_):
+            name = self._name(f"names_{type_.name}", (type_, nullable), lambda: _enum_names(type_, nullable))
+            return f"{name}[{read}]"
+        if is_leaf_type(type_):
+            return read if _is_trusted(each, type_) else self._scalar(type_, read, nullable)
+        return self._object(each, type_, read, source, indent, nullable)
+
+    def _read(self, each: Field, source: str) -> str:
+        """The expression for the value before it is completed."""
+        declared: Any = each.definition.extensions["strawberry-definition"]
+        if declared.base_resolver is not None:
+            function = declared.base_resolver.wrapped_func
+            wish = f"{snake(each.parent.name)}_{declared.python_name}"
+            return f"{self._name(wish, function, lambda: function)}({source})"
+        if isinstance(declared, Column):
+            if declared.column is None:
+                return source
+            read = f"{source}[{declared.column!r}]"
+            if declared.mapping is None:
+                return read
+            meaning = declared.mapping
+            wish = f"{snake(each.parent.name)}_{declared.python_name}"
+            name = self._name(wish, id(meaning), lambda: meaning)
+            return f"{name}[{read}]"
+        name = declared.python_name
+        if type(declared) is StrawberryField and declared.default_resolver is getattr and _is_attribute(name):
+            return f"{source}.{name}"
+        wish = f"{snake(each.parent.name)}_{declared.python_name}"
+        function = self._name(wish, declared, lambda: lambda s: declared.get_result(s, info=None, args=[], kwargs={}))
+        return f"{function}({source})"
+
+    def _scalar(self, type_: Any, read: str, nullable: bool) -> str:
+        exact = EXACT.get(type_)
+        if exact is None:
+            name = self._name(f"coerce_{type_.name}", (type_, nullable), lambda: _coerce(type_, nullable))
+            return f"{name}({read})"
+        condition = exact.format(v="v")
+        if nullable:
+            return f"v if (v := {read}) is None or {condition} else deviate()"
+        first, *rest = condition.split(" ", 1)
+        return f"v if (v := {read}).{first.removeprefix('v.')} {rest[0]} else deviate()"
+
+    def _object(self, each: Field, type_: Any, read: str, source: str, indent: str, nullable: bool) -> str:
+        selection = each.selections[type_.name]
+        if read == source:
+            return self.result(selection, source, indent + "    ")
+        self.depth += 1
+        name = f"s{self.depth}"
+        result = self.result(selection, name, indent + "    ")
+        self.depth -= 1
+        checked = f"{result} if plain[{name}.__class__] else deviate()"
+        return (
+            f"None if ({name} := {read}) is None else {checked}"
+            if nullable
+            else checked.replace(f"plain[{name}.__class__]", f"plain[({name} := {read}).__class__]")
+        )
+
+    def _name(self, wish: str, key: Any, make: Callable[[], Any]) -> str:
+        """The name of an object that generated code refers to; the same for the same key."""
+        if key not in self.bound:
+            name = next(name for name in names_like(wish) if name not in self.names)
+            self.names[name], self.bound[key] = make(), name
+        return self.bound[key]
+
+
+def _is_trusted(each: Field, type_: Any) -> bool:
+    """Whether a column holds nothing but such values: tests/test_column_types.py compares SQL types with GraphQL's.
+
+    Not numbers of floating point: NaN and infinity are none to GraphQL.
+    """
+    declared = each.definition.extensions["strawberry-definition"]
+    if not isinstance(declared, Column) or declared.mapping is not None:
+        return False
+    return type_ in (GraphQLString, GraphQLInt, GraphQLBoolean)
+
+
+def names_like(wish: str) -> Iterator[str]:
+    """The name itself, and then numbered ones."""
+    yield wish
+    for number in count(2):
+        yield f"{wish}_{number}"
+
+
+def _is_attribute(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name)
+
+
+def snake(name: str) -> str:
+    """`CPUConnection` as `cpu_connection`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _enum_names(type_: Any, nullable: bool) -> dict[Any, str | None]:
+    """Value -> name as it is sent, for members of the Python enumeration and their values alike."""
+    names: dict[Any, str | None] = {}
+    for value in [each.value for each in type_.values.values()] + list(getattr(type_, "wrapped_cls", ())):
+        try:
+            names[value] = type_.coerce_output_value(value)
+        except (TypeError, ValueError, GraphQLError):
+            continue
+    if nullable:
+        names[None] = None
+    return names
+
+
+def _coerce(type_: Any, nullable: bool) -> Callable[[Any], Any]:
+    """Of a custom scalar."""
+    to_output = type_.coerce_output_value
+
+    def coerce(value: Any) -> Any:
+        if value is None and nullable:
+            return None
+        if not PLAIN[value.__class__]:
+            raise Deviation
+        coerced = to_output(value)
+        if coerced is None or coerced is Undefined:
+            raise Deviation
+        return coerced
+
+    return coerce
+
+
+def _strings(nullable: bool, empty: bool) -> Callable[[Any], Any]:
+    """Of a list of texts."""
+    allowed = {str, type(None)} if empty else {str}
+
+    def strings(value: Any) -> Any:
+        if value is None and nullable:
+            return None
+        if value.__class__ is not list or not allowed.issuperset(map(type, value)):
+            raise Deviation
+        return value[:]
+
+    return strings
