@@ -103,7 +103,7 @@ class Pool:
         self._closed = False
 
     async def acquire(self) -> Held:
-        """A connection. Raises Unavailable when none is given back in time, and what connecting raises."""
+        """A connection. Raises Unavailable when none is given back in time, and OSError when none can be made."""
         if self._permits.locked():
             try:
                 async with asyncio.timeout(WAIT_SECONDS):
@@ -120,16 +120,10 @@ class Pool:
                 return held
             held.connection.terminate()
         try:
-            connection = await self._connect()
-            try:
-                await prepare(connection)
-            except BaseException:
-                connection.terminate()
-                raise
+            return Held(await self._made())
         except BaseException:
             self._returned()
             raise
-        return Held(connection)
 
     def release(self, held: Held) -> None:
         """Takes back a connection, outside of any transaction."""
@@ -153,6 +147,19 @@ class Pool:
                 await held.connection.close(timeout=MEND_SECONDS)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 held.connection.terminate()
+
+    async def _made(self) -> asyncpg.Connection:
+        """Raises OSError, whatever the reason: that there is no such database or account, too."""
+        try:
+            connection = await self._connect()
+            try:
+                await prepare(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise ConnectionError(str(error)) from error
+        return connection
 
     def _returned(self) -> None:
         self.in_use -= 1

@@ -10,17 +10,16 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.errors import Unavailable
 from app.migrations import head
 from app.resources import Resources
 
 REQUEST_ID = "x-request-id"
-UNDEFINED_TABLE = "42P01"
 ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -71,10 +70,10 @@ async def _database(resources: Resources) -> tuple[str, str]:
     try:
         async with resources.read() as session:
             revision = await session.scalar(text("SELECT version_num FROM alembic_version"))
-    except (SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
-        if getattr(getattr(error, "orig", None), "sqlstate", None) != UNDEFINED_TABLE:
-            return "does not answer", "unknown"
+    except asyncpg.UndefinedTableError:
         revision = None
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Unavailable):
+        return "does not answer", "unknown"
     if revision is None:
         return "ok", "never migrated: run `dealmark migrate`"
     return "ok", "ok" if revision == head() else f"at {revision}, the code needs {head()}: run `dealmark migrate`"
