@@ -156,7 +156,7 @@ async def test_closed_pools_keep_no_connection(database_url: str) -> None:
     used = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
     async def gone() -> bool:
-        return await outside(database_url, used) == 0
+        return bool(await outside(database_url, used) == 0)
 
     await eventually(gone)
     assert pool.in_use == 0
