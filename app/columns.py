@@ -15,6 +15,8 @@ from strawberry.types.field import StrawberryField
 
 # In the metadata of a field that computes its value from the row: the columns that it reads.
 NEEDS = "needs"
+# Attribute of an `is_type_of`: the class of the rows that are objects of the type.
+RECORD = "record"
 
 
 class Meanings(dict[Any, Any]):
@@ -91,5 +93,10 @@ def with_needs(metadata: Mapping[str, Any] | None, *needs: str) -> dict[str, Any
 
 
 def is_row(record: type) -> Any:
-    """`is_type_of` of a type whose objects are the rows of this class."""
-    return staticmethod(lambda value, _info: isinstance(value, record))
+    """`is_type_of` of a type whose objects are the rows of this class; the class is kept on it for plans to compare."""
+
+    def is_type_of(value: Any, _info: Any) -> bool:
+        return isinstance(value, record)
+
+    setattr(is_type_of, RECORD, record)
+    return staticmethod(is_type_of)

@@ -22,7 +22,11 @@ async def test_unexpected_errors_are_logged_under_the_id_that_the_client_gets(ap
     async with resources.write() as tx:
         await tx.execute(text("DROP TABLE recalculation_failure, recalculation_watermark"))
         await tx.execute(text("ALTER TABLE listing RENAME TO a_secret_table"))
-    for query in ("{ statistics { total } }", "{ cpus { nodes { listingsCount } } }", '{ cpu(slug: "cpu") { listingsCount } }'):
+    for query in (
+        "{ statistics { total } }",
+        "{ cpus { nodes { listingsCount } } }",
+        '{ cpu(slug: "cpu") { listingsCount } }',
+    ):
         with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
             response = await post(api, {"query": query})
         (error,) = response.json()["errors"]
