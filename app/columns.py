@@ -15,8 +15,10 @@ from strawberry.types.field import StrawberryField
 
 # In the metadata of a field that computes its value from the row: the columns that it reads.
 NEEDS = "needs"
-# Attribute of an `is_type_of`: the class of the rows that are objects of the type.
-RECORD = "record"
+# In the metadata of a field whose resolver asks a loader: from its arguments to what it will ask, `Ahead` or None.
+AHEAD = "ahead"
+# Attribute of an `is_type_of`: the classes of the rows that are objects of the type.
+RECORDS = "records"
 
 
 class Meanings(dict[Any, Any]):
@@ -92,11 +94,11 @@ def with_needs(metadata: Mapping[str, Any] | None, *needs: str) -> dict[str, Any
     return {**(metadata or {}), NEEDS: needs}
 
 
-def is_row(record: type) -> Any:
-    """`is_type_of` of a type whose objects are the rows of this class; the class is kept on it for plans to compare."""
+def is_row(*records: type) -> Any:
+    """`is_type_of` of a type whose objects are rows of these classes, which are kept on it for plans to compare."""
 
     def is_type_of(value: Any, _info: Any) -> bool:
-        return isinstance(value, record)
+        return isinstance(value, records)
 
-    setattr(is_type_of, RECORD, record)
+    setattr(is_type_of, RECORDS, frozenset(records))
     return staticmethod(is_type_of)

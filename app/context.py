@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from aiodataloader import DataLoader
 
+from app.reading import OneStatementReader
 from app.resources import Reader, Resources, Tx
 
 if TYPE_CHECKING:
@@ -53,9 +54,13 @@ class Context:
     viewer: Viewer = Viewer()
     # By GraphQL type: the columns that the operation needs of its rows; None: all of them.
     columns: Mapping[str, frozenset[str] | None] | None = None
+    # By GraphQL type: what will be asked of loaders for each of its rows, where a plan can tell.
+    ahead: dict[str, list[Ahead]] = field(default_factory=dict)
     _loaders: dict[type, Any] = field(default_factory=dict)
     _offered: dict[type, list[Any]] = field(default_factory=dict)
-    _reader: Reader | None = None
+    # Whether all is expected to be read by one statement; see OneStatementReader.
+    one_statement: bool = False
+    reader: Reader | None = None
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ended: bool = False
     # The tasks of batches under way: whoever waits for a batch can be cancelled without ending it.
@@ -94,7 +99,7 @@ class Context:
         async with self._one_at_a_time:
             self._loaders.clear()
             self._offered.clear()
-            reader, self._reader = self._reader, None
+            reader, self.reader = self.reader, None
             if reader is not None:
                 await reader.close()
 
@@ -107,6 +112,18 @@ class Context:
             for task in self.batches:
                 task.cancel()
         await self.close()
+
+
+class Ahead(Protocol):
+    """What will be asked of a loader for each row of a type: the statement that reads the rows can bring it along."""
+
+    values: Mapping[str, Any]
+
+    def column(self, context: Context) -> Any:
+        """The expression to select, the same object for the same text; it refers to the row's table."""
+
+    def take(self, context: Context, row: Any) -> None:
+        """Primes the loader with what a row brought."""
 
 
 class Turn:
@@ -124,9 +141,10 @@ class Turn:
             # An error has ended the request; the loader that is still under way must not open another snapshot.
             context._one_at_a_time.release()
             raise RuntimeError("The request has ended.")
-        if context._reader is None:
-            context._reader = Reader(context.resources.reading)
-        return context._reader
+        if context.reader is None:
+            kind = OneStatementReader if context.one_statement else Reader
+            context.reader = kind(context.resources.reading)
+        return context.reader
 
     async def __aexit__(self, *_: object) -> None:
         self.context._one_at_a_time.release()

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import asyncpg
 import orjson
-from sqlalchemy import Executable, text
+from sqlalchemy import Executable, Select, literal_column, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from app.errors import Unavailable
@@ -30,6 +30,14 @@ VERSIONS = text("SELECT domain, version FROM data_version")
 WAIT_SECONDS = 10.0
 MAX_AGE_SECONDS = 1800.0
 MEND_SECONDS = 1.0
+
+
+# The versions as one text: "analytics 12,catalog 7".
+SPELLED_VERSIONS = "(SELECT string_agg(domain || ' ' || version, ',') FROM data_version)"
+
+
+class MoreThanOneStatement(Exception):
+    """A reader that was made for one statement cannot do what it is asked: a snapshot must be opened instead."""
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]
@@ -71,6 +79,15 @@ def compiled(statement: Executable) -> Compiled:
     required = {name for name, parameter in made.binds.items() if parameter.required}
     values = {name: value for name, value in made.params.items() if name not in required}
     return Compiled(str(made), tuple(made.positiontup or ()), values)
+
+
+@lru_cache(maxsize=1024)
+def with_versions(statement: Executable) -> Compiled:
+    """The same statement, each row of which also tells the data versions as of that statement."""
+    if isinstance(statement, Select):
+        return compiled(statement.add_columns(literal_column(SPELLED_VERSIONS).label("data_versions")))
+    made = compiled(statement)
+    return replace(made, sql=f"SELECT answer.*, {SPELLED_VERSIONS} AS data_versions FROM ({made.sql}) AS answer")
 
 
 @dataclass(eq=False)
@@ -194,17 +211,19 @@ class Reader(Session):
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
+        self.statements = 0
         self._held: Held | None = None
         self._interrupted = False
 
     async def rows(self, statement: Executable, values: Any = None, record: type[Row] = Row) -> Sequence[Any]:
         """All rows of one statement, as records of this class. Raises asyncpg's errors, OSError and Unavailable."""
         made = compiled(statement)
+        self.statements += 1
         return await self._fetch(made.sql, made.arguments(values), record)
 
     async def versions(self) -> dict[str, int]:
         """The data versions of this snapshot."""
-        return {row["domain"]: row["version"] for row in await self.rows(VERSIONS)}
+        return {row["domain"]: row["version"] for row in await self._fetch(compiled(VERSIONS).sql, [], Row)}
 
     async def close(self) -> None:
         """Ends the snapshot and gives the connection back."""
@@ -245,3 +264,45 @@ class Reader(Session):
                 raise
             self._held = held
             return held
+
+
+class OneStatementReader(Reader):
+    """A single statement, which is a snapshot by itself: no transaction is opened, and it brings the versions along.
+
+    Whoever uses it must look at `failed` in the end: then nothing that was read counts.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self.failed = False
+        self._versions = ""
+
+    async def rows(self, statement: Executable, values: Any = None, record: type[Row] = Row) -> Sequence[Any]:
+        """All rows of the one statement. Raises MoreThanOneStatement."""
+        made = with_versions(statement)
+        self.statements += 1
+        if self.statements > 1 or self.failed:
+            self.failed = True
+            raise MoreThanOneStatement
+        self.failed = True  # until it is known to have worked
+        found = await self._fetch(made.sql, made.arguments(values), record)
+        if not found:
+            raise MoreThanOneStatement
+        self._versions = found[0]["data_versions"]
+        self.failed = False
+        return found
+
+    async def versions(self) -> dict[str, int]:
+        """The data versions as of the statement."""
+        pairs = (each.split(" ") for each in self._versions.split(","))
+        return {domain: int(version) for domain, version in pairs}
+
+    async def close(self) -> None:
+        """Gives the connection back; one that was interrupted is of no use any more."""
+        held, self._held = self._held, None
+        if held is not None:
+            (self.pool.discard if self._interrupted else self.pool.release)(held)
+
+    async def _begin(self) -> Held:
+        self._held = await self.pool.acquire()
+        return self._held

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from app.catalog import sql
 from app.context import Context, Loader
 from app.reading import Row
 from app.relay import TOTAL_COUNT
 from app.resources import Reader
+
+# Of more CPUs the lists that each brings along would cost more than statements of their own.
+FEW = 5
 
 
 class CpuRow(Row):
@@ -18,7 +24,7 @@ class CpuById(Loader[int, CpuRow | None]):
 
     async def values(self, session: Reader, keys: list[int]) -> list[CpuRow | None]:
         """One statement for all keys."""
-        rows = await session.rows(sql.by_id(columns(self.context)), {"ids": keys}, CpuRow)
+        rows = await read(self.context, session, sql.by_id, "ids", keys)
         found = {row["id"]: row for row in rows}
         return [found.get(key) for key in keys]
 
@@ -28,9 +34,22 @@ class CpuBySlug(Loader[str, CpuRow | None]):
 
     async def values(self, session: Reader, keys: list[str]) -> list[CpuRow | None]:
         """One statement for all keys."""
-        rows = await session.rows(sql.by_slug(columns(self.context)), {"slugs": keys}, CpuRow)
+        rows = await read(self.context, session, sql.by_slug, "slugs", keys)
         found = {row["slug"]: row for row in rows}
         return [found.get(key) for key in keys]
+
+
+async def read(context: Context, session: Reader, statement: Any, name: str, keys: Sequence[Any]) -> Sequence[CpuRow]:
+    """CPUs by these keys; of a few also what will be asked for next, which saves a statement each."""
+    ahead = context.ahead.get("CPU", []) if len(keys) <= FEW else []
+    values = {name: keys}
+    for each in ahead:
+        values.update(each.values)
+    rows = await session.rows(statement(columns(context), tuple(a.column(context) for a in ahead)), values, CpuRow)
+    for row in rows:
+        for each in ahead:
+            each.take(context, row)
+    return rows
 
 
 def columns(context: Context) -> frozenset[str] | None:

@@ -252,13 +252,17 @@ def _has_confidence(name: str) -> ColumnElement[bool]:
 
 
 @lru_cache(maxsize=512)
-def by_id(wanted: frozenset[str] | None = None) -> Select[Any]:
-    """CPUs with the ids in `:ids`, in any order."""
-    return select(*columns(wanted)).where(cpu.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+def by_id(wanted: frozenset[str] | None = None, more: tuple[Any, ...] = ()) -> Select[Any]:
+    """CPUs with the ids in `:ids`, in any order; `more` is selected, too."""
+    return (
+        select(*columns(wanted), *more)
+        .select_from(cpu)
+        .where(cpu.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+    )
 
 
 @lru_cache(maxsize=512)
-def by_slug(wanted: frozenset[str] | None = None) -> Select[Any]:
-    """CPUs with the slugs in `:slugs`, in any order; the slug is always selected."""
+def by_slug(wanted: frozenset[str] | None = None, more: tuple[Any, ...] = ()) -> Select[Any]:
+    """CPUs with the slugs in `:slugs`, in any order; the slug is always selected, and `more`."""
     selected = columns(None if wanted is None else wanted | {"slug"})
-    return select(*selected).where(cpu.c.slug == any_(bindparam("slugs", type_=ARRAY(Text))))
+    return select(*selected, *more).select_from(cpu).where(cpu.c.slug == any_(bindparam("slugs", type_=ARRAY(Text))))

@@ -8,12 +8,19 @@ import strawberry
 
 from app.analytics.types import PerformanceValue, PriceTarget
 from app.catalog.loaders import CpuById, CpuRow
-from app.columns import column, is_row, same_row, with_needs
+from app.columns import AHEAD, column, is_row, same_row, with_needs
 from app.context import Context
 from app.directives import CostWeight, ListSize, page_size, reads
 from app.errors import BadInput
-from app.keyset import page_request
-from app.market.loaders import DistributionKey, ListingPageKey, ListingPages, PriceDistributions
+from app.keyset import PageRequest, page_request
+from app.market.loaders import (
+    Distribution,
+    DistributionKey,
+    FirstListings,
+    ListingPageKey,
+    ListingPages,
+    PriceDistributions,
+)
 from app.market.types import Listing, PriceBin
 from app.relay import After, Before, Connection, First, Last, Node, node_id
 from app.tables import Domain
@@ -23,6 +30,34 @@ Info = strawberry.Info[Context, None]
 DEFAULT_LISTINGS = 10
 DEFAULT_BINS = 10
 MAX_BINS = 100
+
+
+def listings_request(first: int | None, after: str | None, last: int | None, before: str | None) -> PageRequest:
+    """Which page of listings. Raises BadInput."""
+    if first == DEFAULT_LISTINGS and (last is not None or before is not None):
+        first = None  # not asked for: the default gives way
+    return page_request(first, after, last, before, DEFAULT_LISTINGS)
+
+
+def first_listings(
+    first: int | None = DEFAULT_LISTINGS, after: str | None = None, last: int | None = None, before: str | None = None
+) -> FirstListings | None:
+    """The page of listings that will be asked for, if it is the first."""
+    request = listings_request(first, after, last, before)
+    return FirstListings(request) if request.cursor is None and not request.backward else None
+
+
+def bins_of(given: int | None) -> int:
+    """The number of bins. Raises BadInput."""
+    bins = DEFAULT_BINS if given is None else given
+    if not 1 <= bins <= MAX_BINS:
+        raise BadInput(f"`bins` must be from 1 to {MAX_BINS}, not {bins}.")
+    return bins
+
+
+def distribution(bins: int | None = DEFAULT_BINS) -> Distribution:
+    """The distribution that will be asked for."""
+    return Distribution(bins_of(bins))
 
 
 @strawberry.type(
@@ -62,7 +97,7 @@ class CPU(Node):
 
     @strawberry.field(
         description="Active listings, cheapest adjusted price first; those without a price last.",
-        metadata=with_needs(reads(Domain.MARKET), "id"),
+        metadata={**with_needs(reads(Domain.MARKET), "id"), AHEAD: first_listings},
         directives=[page_size(DEFAULT_LISTINGS)],
     )
     async def listings(
@@ -74,9 +109,7 @@ class CPU(Node):
         before: Before = None,
     ) -> Connection[Listing]:
         """Batched over all CPUs of the answer."""
-        if first == DEFAULT_LISTINGS and (last is not None or before is not None):
-            first = None  # not asked for: the default gives way
-        request = page_request(first, after, last, before, DEFAULT_LISTINGS)
+        request = listings_request(first, after, last, before)
         page = await info.context.loader(ListingPages).load(ListingPageKey.of(self["id"], request))
 
         async def count() -> int:
@@ -86,7 +119,7 @@ class CPU(Node):
 
     @strawberry.field(
         description="Histogram of the active prices in bins of equal width; empty without prices.",
-        metadata=with_needs(reads(Domain.MARKET), "id"),
+        metadata={**with_needs(reads(Domain.MARKET), "id"), AHEAD: distribution},
         directives=[ListSize(assumed_size=DEFAULT_BINS, slicing_arguments=["bins"])],
     )
     async def price_distribution(
@@ -95,10 +128,8 @@ class CPU(Node):
         bins: Annotated[int | None, strawberry.argument(description=f"How many; 1 to {MAX_BINS}.")] = DEFAULT_BINS,
     ) -> list[PriceBin]:
         """Batched over all CPUs of the answer."""
-        bins = DEFAULT_BINS if bins is None else bins
-        if not 1 <= bins <= MAX_BINS:
-            raise BadInput(f"`bins` must be from 1 to {MAX_BINS}, not {bins}.")
-        found: list[Any] = await info.context.loader(PriceDistributions).load(DistributionKey(self["id"], bins))
+        key = DistributionKey(self["id"], bins_of(bins))
+        found: list[Any] = await info.context.loader(PriceDistributions).load(key)
         return found
 
     @classmethod

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import linecache
 import weakref
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from inspect import isawaitable
@@ -189,7 +189,14 @@ class _Compiler:
         source = "\n".join(self.lines) + "\n"
         self._make(source)
         serial = self.operation.operation is OperationType.MUTATION
-        return _Variant(Frame(self.schema, self.operation, self.definitions, root, serial), source)
+        frame = Frame(self.schema, self.operation, self.definitions, root, serial, [] if serial else self._ahead())
+        return _Variant(frame, source)
+
+    def _ahead(self) -> list[Field]:
+        """Fields that say what they will ask for. One that is selected in several ways is left to loaders."""
+        found = [each for selection in self.selections for each in selection.fields if each.ahead is not None]
+        ways = Counter((each.parent, each.nodes[0].name.value) for each in found)
+        return [each for each in found if ways[each.parent, each.nodes[0].name.value] == 1]
 
     def _selection(self, type_: GraphQLObjectType, grouped: Mapping[str, FieldDetailsList]) -> Selection:
         """What is selected of objects of this type, and of all that are below them."""

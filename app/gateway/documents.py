@@ -47,6 +47,31 @@ class InvalidDocument(AppError):
         self.errors = list(errors)
 
 
+@dataclass
+class Pace:
+    """Whether an operation needs one statement only, as far as experience tells.
+
+    Then it runs without a transaction. Each time that this was wrong, more runs in a row must have needed one.
+    """
+
+    MOST = 1_000
+    needed: int = 1
+    seen: int = 0
+
+    @property
+    def one_statement(self) -> bool:
+        """What to expect of the next run."""
+        return self.seen >= self.needed
+
+    def ran(self, statements: int) -> None:
+        """A run needed so many."""
+        self.seen = self.seen + 1 if statements == 1 else 0
+
+    def failed(self) -> None:
+        """One was not enough."""
+        self.seen, self.needed = 0, min(2 * self.needed, self.MOST)
+
+
 @dataclass(frozen=True)
 class Operation:
     """One operation of a document, and what is known of it without running it."""
@@ -58,6 +83,8 @@ class Operation:
     cost: Cost
     columns: Columns
     compile: Callable[[], Plan]
+
+    pace: Pace = field(default_factory=Pace, compare=False)
 
     @cached_property
     def plan(self) -> Plan | NotCompilable:

@@ -17,6 +17,7 @@ from app.errors import Unavailable, presentable, presentable_cause
 from app.gateway.answers import Ran
 from app.gateway.compiler import Plan
 from app.gateway.documents import Document, Operation
+from app.reading import OneStatementReader
 from app.resources import Resources
 
 RUN = Counter("dealmark_operations_run_total", "Operations by what ran them: plan, interpreter", ["by"])
@@ -70,15 +71,36 @@ class Executor:
     ) -> tuple[ExecutionResult, Mapping[str, int]]:
         """The result of a query or mutation, and for a query the versions of the snapshot that it is made of."""
         versions: Mapping[str, int] = {}
+        queries = operation.kind is OperationType.QUERY
         try:
-            async with asyncio.timeout(self.deadline), Context(self.resources, viewer) as context:
-                if operation.kind is OperationType.QUERY:
-                    versions = await _versions(context)
-                return await execute_operation(self.schema, document, operation, variables, context), versions
+            async with asyncio.timeout(self.deadline):
+                if queries and operation.pace.one_statement:
+                    found = await self._in_one_statement(document, operation, variables, viewer)
+                    if found is not None:
+                        return found
+                async with Context(self.resources, viewer) as context:
+                    if queries:
+                        versions = await _versions(context)
+                    result = await execute_operation(self.schema, document, operation, variables, context)
+                    if context.reader is not None:
+                        operation.pace.ran(context.reader.statements)
+                    return result, versions
         except TimeoutError:
             raise DeadlineExceeded(f"The answer was not ready within {self.deadline:g} s; ask for less.") from None
         except Exception as error:
             raise presentable_cause(error) from None
+
+    async def _in_one_statement(
+        self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
+    ) -> tuple[ExecutionResult, Mapping[str, int]] | None:
+        """The same without a transaction; None when it takes more than one statement, or anything goes wrong."""
+        async with Context(self.resources, viewer, one_statement=True) as context:
+            result = await execute_operation(self.schema, document, operation, variables, context)
+            reader = context.reader
+            if isinstance(reader, OneStatementReader) and not reader.failed:
+                return result, await reader.versions()
+        operation.pace.failed()
+        return None
 
     async def _events(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer

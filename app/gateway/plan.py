@@ -26,7 +26,7 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues
 
-from app.columns import RECORD
+from app.columns import RECORDS
 
 if TYPE_CHECKING:
     from app.gateway.running import Run
@@ -64,6 +64,8 @@ class Field:
     resolve: Callable[[Any, Any, Mapping[str, Any]], Any]
     arguments: Callable[[VariableValues], Mapping[str, Any]]
     needs_info: bool = True
+    # What it will ask a loader for, of every object, given its arguments; None: nothing that can be told.
+    ahead: Callable[[Mapping[str, Any]], Any] | None = None
     # Whether it is read off its object in generated code, without a call.
     inline: bool = False
     # By the type that an object turns out to have.
@@ -82,9 +84,9 @@ class Field:
         return self.selections[item.name] if is_object_type(item) else None
 
     @cached_property
-    def record(self) -> Any:
-        """The class of its objects, where they are rows and are told by it."""
-        return getattr(getattr(get_named_type(self.type), "is_type_of", None), RECORD, None)
+    def records(self) -> frozenset[Any]:
+        """The classes of its objects, where they are rows and are told by them."""
+        return getattr(getattr(get_named_type(self.type), "is_type_of", None), RECORDS, frozenset())
 
 
 @dataclass(eq=False)
@@ -110,6 +112,8 @@ class Frame:
     fragments: dict[str, FragmentDefinitionNode]
     root: Selection
     serial: bool
+    # Fields that say ahead what they will ask for.
+    ahead: list[Field]
 
 
 def nullable(type_: Any) -> Any:

@@ -21,12 +21,48 @@ from graphql import (
     visit,
 )
 from graphql.execution.values import VariableValues, get_argument_values
-from strawberry.types.arguments import convert_arguments
+from strawberry import ID
+from strawberry.types.arguments import convert_argument
+from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
+from app.columns import AHEAD
 from app.gateway.plan import Field
 
 NO_VARIABLES = VariableValues({}, {})
+
+
+def converting(converter: Any, declared: StrawberryField) -> Callable[[Mapping[str, Any], Any], dict[str, Any]] | None:
+    """From the arguments of a field to those of its resolver, as Strawberry converts them; None without any.
+
+    Numbers and texts are what they were, and null is None.
+    """
+    config, registry = converter.config, converter.scalar_registry
+    ways = [
+        (config.name_converter.from_argument(each), each.python_name, each.type, _converts(each.type))
+        for each in declared.arguments
+    ]
+    if not ways:
+        return None
+
+    def convert(arguments: Mapping[str, Any], info: Any) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        for name, python_name, type_, converts in ways:
+            if name in arguments:
+                value = arguments[name]
+                if converts and (value is not None or isinstance(type_, StrawberryMaybe)):
+                    value = convert_argument(value, type_, registry, config, info, path=(name,))
+                given[python_name] = value
+        return given
+
+    return convert
+
+
+def _converts(type_: Any) -> bool:
+    """Whether values of a type may differ from those that graphql-core gives."""
+    if isinstance(type_, StrawberryOptional) and not isinstance(type_, StrawberryMaybe):
+        type_ = type_.of_type
+    return type_ not in (int, str, float, bool, ID)
 
 
 def settle(schema: GraphQLSchema, made: Field) -> None:
@@ -81,6 +117,7 @@ class _Resolution:
             made.resolve, made.needs_info = self._attribute(declared), False
             made.inline = _is_inline(made)
         else:
+            made.ahead = self._ahead(declared)
             made.resolve, made.needs_info = self._method(declared)
             made.inline = self._is_computed(declared) and _is_inline(made)
 
@@ -105,16 +142,16 @@ class _Resolution:
         parents = [each.name for each in (resolver.parent_parameter, resolver.root_parameter) if each is not None]
         info_name = resolver.info_parameter.name if resolver.info_parameter is not None else None
         converter = getattr(self.schema, "_strawberry_schema").schema_converter  # noqa: B009
-        config, registry, info_class = converter.config, converter.scalar_registry, converter.config.info_class
-        parameters = declared.arguments
-        needs_info = info_name is not None or bool(parameters)
+        info_class = converter.config.info_class
+        parameters = converting(converter, declared)
+        needs_info = info_name is not None or parameters is not None
 
         def resolve(source: Any, raw_info: Any, arguments: Mapping[str, Any]) -> Any:
             given: dict[str, Any] = {}
             if needs_info:
                 info = info_class(_raw_info=raw_info, _field=declared)
-                if parameters:
-                    given = convert_arguments(dict(arguments), parameters, registry, config, info)
+                if parameters is not None:
+                    given = parameters(arguments, info)
                 if info_name is not None:
                     given[info_name] = info
             for name in parents:
@@ -122,6 +159,16 @@ class _Resolution:
             return function(source, **given) if takes_self else function(**given)
 
         return resolve, needs_info
+
+    def _ahead(self, declared: StrawberryField) -> Callable[[Mapping[str, Any]], Any] | None:
+        """What the field will ask a loader for, where it is declared to tell."""
+        tell = declared.metadata.get(AHEAD)
+        if tell is None:
+            return None
+        converter = getattr(self.schema, "_strawberry_schema").schema_converter  # noqa: B009
+        parameters = converting(converter, declared)
+        assert parameters is not None
+        return lambda arguments: tell(**parameters(arguments, None))
 
     def _is_computed(self, declared: StrawberryField) -> bool:
         """Whether it is a plain method of its object, which can be called in place."""

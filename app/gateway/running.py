@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
 
@@ -103,6 +104,7 @@ class Run:
     async def result(self) -> ExecutionResult:
         """Runs the operation."""
         root = self.frame.root
+        self._look_ahead()
         (self.data,) = root.build([None])
         if self.frame.serial:
             for each in root.fields:
@@ -157,6 +159,16 @@ class Run:
             raise found
         return found
 
+    def _look_ahead(self) -> None:
+        """Tells the context what loaders will be asked for, so that a statement before can bring it along."""
+        for field in self.frame.ahead:
+            assert field.ahead is not None
+            told = None
+            with suppress(Exception):  # the resolver will say so
+                told = field.ahead(self._arguments_of(field))
+            if told is not None:
+                self.context.ahead.setdefault(field.parent.name, []).append(told)
+
     async def _drain(self) -> None:
         """Awaits what a level needs, all at once, until no level is left."""
         while self._pending:
@@ -172,10 +184,10 @@ class Run:
         if selection is None or value.__class__ is not list:
             return False
         kinds = set(map(type, value))
-        if field.record is None:
+        if not field.records:
             if not all(PLAIN[kind] for kind in kinds) or not self._all_are(selection.type, field, out, value):
                 return False
-        elif not kinds <= {field.record}:
+        elif not kinds <= field.records:
             return False
         sources, containers, slots = found.setdefault(selection, ([], [], []))
         results: list[Any] = [None] * len(value)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from app.context import Loader
+from app.context import Context, Loader
 from app.keyset import Page, PageRequest
 from app.market import sql
 from app.reading import Row
@@ -14,6 +16,10 @@ from app.resources import Reader
 
 class ListingRow(Row):
     """A row of listing columns: those that the operation needs."""
+
+
+class ListingValues(dict[str, Any]):
+    """The same, brought along with a CPU."""
 
 
 class ListingPageKey(NamedTuple):
@@ -51,10 +57,54 @@ class ListingPages(Loader[ListingPageKey, Page]):
         return [sql.CHEAPEST_FIRST.page(found[key], key.request) for key in keys]
 
 
-class PriceDistributions(Loader[DistributionKey, list[Row]]):
+@dataclass(frozen=True)
+class FirstListings:
+    """Ahead: the first page of each CPU's active listings."""
+
+    request: PageRequest
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Of the column."""
+        return {"limit": self.request.limit + 1}
+
+    def column(self, context: Context) -> Any:
+        """An array of listings."""
+        return sql.page_within(context.wanted("Listing"))[0]
+
+    def take(self, context: Context, row: Any) -> None:
+        """Spares ListingPages its statement."""
+        _, names = sql.page_within(context.wanted("Listing"))
+        found = [ListingValues(zip(names, each, strict=True)) for each in row["first_listings"]]
+        page = sql.CHEAPEST_FIRST.page(found, self.request)
+        context.loader(ListingPages).prime(ListingPageKey(row["id"], self.request), page)
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Ahead: the price distribution of each CPU in so many bins."""
+
+    bins: int
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Of the column."""
+        return {"bins": self.bins}
+
+    def column(self, _context: Context) -> Any:
+        """An array of bins."""
+        return sql.DISTRIBUTION_WITHIN
+
+    def take(self, context: Context, row: Any) -> None:
+        """Spares PriceDistributions its statement."""
+        found = [dict(zip(sql.DISTRIBUTION_NAMES, each, strict=True)) for each in row["price_distribution"]]
+        context.loader(PriceDistributions).prime(DistributionKey(row["id"], self.bins), found)
+
+
+class PriceDistributions(Loader[DistributionKey, list[Any]]):
     """Histogram of a CPU's active prices, in ascending order; no prices, no bins; one price, one bin."""
 
-    async def values(self, session: Reader, keys: list[DistributionKey]) -> list[list[Row]]:
+    async def values(self, session: Reader, keys: list[DistributionKey]) -> list[list[Any]]:
         """One statement per distinct number of bins."""
         found: dict[DistributionKey, list[Row]] = defaultdict(list)
         for bins in dict.fromkeys(key.bins for key in keys):

@@ -22,9 +22,10 @@ from sqlalchemy import (
     text,
     true,
 )
+from sqlalchemy.types import NullType
 
 from app.keyset import Keyset, PageRequest, Position, SortKey
-from app.tables import listing
+from app.tables import cpu, listing
 
 # DOMAIN: an active price is the adjusted price of an active listing, not null and above 0.
 IS_ACTIVE = listing.c.status == text("'active'")
@@ -43,12 +44,11 @@ CHEAPEST_FIRST = Keyset(
 
 # cpu_id, lo, hi (USD, 4 decimals) and prices (how many) of bins of equal width from the lowest to the highest active
 # price, empty ones included, in their order; the last one includes its upper bound. One price only is one bin.
-DISTRIBUTION = text(
-    """
+_DISTRIBUTION = """
     WITH price AS (
         SELECT cpu_id, adjusted_price AS price
         FROM listing
-        WHERE cpu_id = ANY(CAST(:ids AS bigint[])) AND status = 'active' AND adjusted_price > 0
+        WHERE {condition} AND status = 'active' AND adjusted_price > 0
     ), spread AS (
         SELECT
             cpu_id, min(price) AS lowest, max(price) - min(price) AS width,
@@ -71,7 +71,14 @@ DISTRIBUTION = text(
     FROM spread CROSS JOIN LATERAL generate_series(0, bins - 1) AS series (bin) LEFT JOIN counted USING (cpu_id, bin)
     ORDER BY cpu_id, bin
     """
+DISTRIBUTION = text(_DISTRIBUTION.format(condition="cpu_id = ANY(CAST(:ids AS bigint[]))"))
+# The same as a column of a statement about CPUs.
+DISTRIBUTION_WITHIN = text(
+    f"""ARRAY(
+    SELECT ROW(lo, hi, prices) FROM ({_DISTRIBUTION.format(condition="cpu_id = cpu.id")}) AS bins ORDER BY lo
+    ) AS price_distribution"""
 )
+DISTRIBUTION_NAMES = ("lo", "hi", "prices")
 
 IDS = bindparam("ids", type_=ARRAY(BigInteger))
 
@@ -92,11 +99,20 @@ def pages(cpu_ids: Sequence[int], request: PageRequest, wanted: frozenset[str] |
 @lru_cache(maxsize=512)
 def _pages(position: Position, wanted: frozenset[str] | None) -> Select[Any]:
     """For every CPU a walk along `listing_active_idx`."""
-    cpu = func.unnest(IDS).table_valued(column("id", BigInteger)).render_derived("wanted")
+    of = func.unnest(IDS).table_valued(column("id", BigInteger)).render_derived("wanted")
     selected = {each.name: each for each in (*columns(wanted), listing.c.cpu_id, *CHEAPEST_FIRST.columns)}
-    each = select(*selected.values()).where(listing.c.cpu_id == cpu.c.id, IS_ACTIVE)
+    each = select(*selected.values()).where(listing.c.cpu_id == of.c.id, IS_ACTIVE)
     page = CHEAPEST_FIRST.apply(each, position).lateral("page")
-    return select(page).select_from(cpu.join(page, true()))
+    return select(page).select_from(of.join(page, true()))
+
+
+@lru_cache(maxsize=512)
+def page_within(wanted: frozenset[str] | None = None) -> tuple[ColumnElement[Any], tuple[str, ...]]:
+    """The first active listings as a column of a statement about CPUs: an array of records with these names."""
+    selected = {each.name: each for each in (*columns(wanted), *CHEAPEST_FIRST.columns)}
+    each = select(func.row(*selected.values())).where(listing.c.cpu_id == cpu.c.id, IS_ACTIVE)
+    page = CHEAPEST_FIRST.apply(each, Position()).correlate(cpu).scalar_subquery()
+    return func.array(page, type_=NullType()).label("first_listings"), tuple(selected)
 
 
 @lru_cache(maxsize=512)

@@ -12,7 +12,7 @@ from app.columns import column, is_row, with_needs
 from app.context import Context
 from app.directives import reads
 from app.graphql_enums import graphql_enum
-from app.market.loaders import ListingById, ListingRow
+from app.market.loaders import ListingById, ListingRow, ListingValues
 from app.relay import Node, node_id
 from app.tables import Condition, Domain, ListingStatus
 
@@ -49,7 +49,7 @@ Info = strawberry.Info[Context, None]
 class Listing(Node):
     """Its objects are rows of listing columns."""
 
-    is_type_of = is_row(ListingRow)
+    is_type_of = is_row(ListingRow, ListingValues)
 
     id: strawberry.ID = node_id("Listing")
     title: str = column("title", description="As the seller wrote it.")
