@@ -101,7 +101,8 @@ class Held:
 
 async def prepare(connection: asyncpg.Connection) -> None:
     """Has JSON arrive as Python objects, as it does where SQLAlchemy reads."""
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=orjson.loads)
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(kind, schema="pg_catalog", encoder=str, decoder=orjson.loads)
 
 
 class Pool:
