@@ -114,4 +114,5 @@ def is_unavailable(error: BaseException) -> bool:
         return str(error.sqlstate or "").startswith(("08", "53", "57"))
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, ValueError)  # that would be an argument of the wrong type
-    return isinstance(error, (OSError, PoolTimeoutError))
+    # The last is what asyncpg raises where PostgreSQL has said farewell on a connection that is not closed yet.
+    return isinstance(error, (OSError, PoolTimeoutError, asyncpg.InternalClientError))

@@ -30,6 +30,8 @@ VERSIONS = text("SELECT domain, version FROM data_version")
 WAIT_SECONDS = 10.0
 MAX_AGE_SECONDS = 1800.0
 MEND_SECONDS = 1.0
+# What asyncpg raises on a connection that has died; the third where PostgreSQL's farewell has come, but not the end.
+LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 # The versions as one text: "analytics 12,catalog 7".
@@ -260,7 +262,7 @@ class Reader(Session):
                 await held.connection.execute(BEGIN)
             except BaseException as error:
                 self.pool.discard(held)
-                if held.used and isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+                if held.used and isinstance(error, LOST):
                     continue
                 raise
             self._held = held

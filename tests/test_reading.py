@@ -99,7 +99,7 @@ async def test_a_connection_that_dies_in_the_middle_is_an_error(pool: Pool, data
     reader = Reader(pool)
     pid = await reader.scalar(BACKEND)
     await outside(database_url, "SELECT pg_terminate_backend($1)", pid)
-    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)) as caught:
+    with pytest.raises(reading.LOST) as caught:
         await eventually(lambda: reader.scalar(text("SELECT NULL")))
     assert is_unavailable(caught.value)
     await reader.close()
