@@ -291,13 +291,13 @@ class OneStatementReader(Reader):
         found = await self._fetch(made.sql, made.arguments(values), record)
         if not found:
             raise MoreThanOneStatement
-        self._versions = found[0]["data_versions"]
+        self._versions = found[0]["data_versions"] or ""  # of a database in which nothing ever changed
         self.failed = False
         return found
 
     async def versions(self) -> dict[str, int]:
         """The data versions as of the statement."""
-        pairs = (each.split(" ") for each in self._versions.split(","))
+        pairs = (each.split(" ") for each in self._versions.split(",") if each)
         return {domain: int(version) for domain, version in pairs}
 
     async def close(self) -> None:

@@ -20,7 +20,6 @@ from graphql import (
     GraphQLError,
     GraphQLObjectType,
     GraphQLOutputType,
-    GraphQLResolveInfo,
     Undefined,
     default_type_resolver,
     is_abstract_type,
@@ -30,11 +29,11 @@ from graphql import (
     is_object_type,
 )
 from graphql.execution.values import VariableValues
-from graphql.pyutils import Path, inspect, is_awaitable, is_iterable
-from graphql.type.definition import GraphQLResolveInfoHelpers
+from graphql.pyutils import inspect, is_awaitable, is_iterable
 
 from app.gateway.faults import Fault, Indices, Position, positions, with_errors
 from app.gateway.plan import PLAIN, Field, Frame, Selection
+from app.gateway.told import Info
 
 # Lists of results, and of the places where they belong: a dict and a response key, or a list and an index.
 Found = dict["Selection", tuple[list[Any], list[Any], list[Any]]]
@@ -49,46 +48,6 @@ class Place(NamedTuple):
     container: Any
     slot: Any
     indices: Indices
-
-
-class Info:
-    """What a resolver is told of its call; the same attributes as graphql-core's, the path found when asked for."""
-
-    __slots__ = ("_field", "_holder", "_run")
-
-    abort_signal = None
-    root_value = None
-    is_awaitable = staticmethod(is_awaitable)
-
-    def __init__(self, run: Run, field: Field, holder: dict[str, Any]) -> None:
-        self._run, self._field, self._holder = run, field, holder
-
-    field_name = property(lambda self: self._field.nodes[0].name.value)
-    field_nodes = property(lambda self: self._field.nodes)
-    return_type = property(lambda self: self._field.type)
-    parent_type = property(lambda self: self._field.parent)
-    schema = property(lambda self: self._run.frame.schema)
-    fragments = property(lambda self: self._run.frame.fragments)
-    operation = property(lambda self: self._run.frame.operation)
-    variable_values = property(lambda self: self._run.variables)
-    context = property(lambda self: self._run.context)
-
-    @property
-    def path(self) -> Path:
-        """From the root of the answer."""
-        path: Path | None = None
-        for key in self._run.position(self._holder).path:
-            path = Path(path, key, None)
-        return Path(path, self._field.key, self._field.parent.name)
-
-    @property
-    def async_helpers(self) -> GraphQLResolveInfoHelpers:
-        """As much of them as resolvers of types need."""
-        return GraphQLResolveInfoHelpers(_gather_all, _settle_later)
-
-    def as_graphql(self) -> GraphQLResolveInfo[Any]:
-        """graphql-core's own."""
-        return GraphQLResolveInfo(*(getattr(self, name) for name in GraphQLResolveInfo._fields))
 
 
 class Run:
@@ -398,14 +357,3 @@ async def _all_of(awaitables: list[Any]) -> list[Any]:
         if isinstance(result, BaseException) and not isinstance(result, Exception):
             raise result
     return list(results)
-
-
-async def _gather_all(awaitables: Sequence[Awaitable[Any]]) -> list[Any]:
-    return list(await asyncio.gather(*awaitables))
-
-
-def _settle_later(values: Sequence[Any]) -> None:
-    """Has awaitables that nobody waits for run to their ends."""
-    tasks = [asyncio.ensure_future(value) for value in values if is_awaitable(value)]
-    for task in tasks:
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -52,7 +52,7 @@ DOCUMENTS = {
         """
         { cpu(slug: "cpu-1") { name listingsCount listings { totalCount nodes { title } } priceDistribution { hi } } }
         """,
-        3,
+        1,
     ),
     "detail by id": (f'{{ cpu(id: "{ONE}") {{ name priceTarget {{ good }} }} }}', 1),
     "details": (f'{{ a: cpu(slug: "cpu-1") {{ id }} b: cpu(slug: "none") {{ id }} c: node(id: "{ONE}") {{ id }} }}', 2),
