@@ -178,7 +178,8 @@ async def calculate(world: World, resources: Resources) -> None:
     while not world.enough.is_set():
         async with resources.write() as tx:
             await recalculate(tx, None, None, 2, noted)
-            number = int(await tx.scalar(text("SELECT max(price_good) FROM cpu")))
+            # Null as long as nothing was written: listings begin without a price above 0.
+            number = int(await tx.scalar(text("SELECT max(price_good) FROM cpu")) or 0)
             moved = number != world.goods.numbers[-1]
             if moved:
                 _begin(world.goods, number)
