@@ -14,6 +14,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.changes import CHANNEL, Changes
+from app.kept import Kept
 from app.queue import Queue
 from app.settings import Settings
 from app.tables import Domain, JobKind
@@ -117,6 +118,7 @@ class Resources:
         self.engine = engine
         self.queue = queue
         self.changes = changes
+        self.kept = Kept()
         self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @classmethod

@@ -78,6 +78,10 @@ class CpuFilter:
     with_listings: bool | None = None
 
 
+# What titles are matched with.
+NAMES = select(cpu.c.id, cpu.c.name, cpu.c.slug).order_by(cpu.c.id)
+
+
 def keyset(order: Sequence[tuple[str, bool]]) -> Keyset:
     """The ordering by these (ORDERABLE name, descending), made total by the id."""
     keys = [
