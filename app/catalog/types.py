@@ -19,7 +19,7 @@ from app.market.loaders import DistributionKey, ListingPageKey, ListingPages, Li
 from app.market.types import Listing, PriceBin
 from app.relay import After, Before, Connection, First, Last, Node, global_id
 from app.tables import Domain
-from app.titles.matching import TitleDecision, Match, TitleVerdict
+from app.titles.matching import Match, TitleDecision, TitleVerdict
 from app.titles.parts import Parts
 
 Info = strawberry.Info[Context, None]
