@@ -139,7 +139,7 @@ class Context:
                 if not gap and suffix in ARTICLES:
                     return None, f'"{suffix}" behind it is a word or the suffix of another chip'
                 return joined, None
-            if suffix in PLAIN_SUFFIXES and not (suffix in ARTICLES and not gap):
+            if suffix in PLAIN_SUFFIXES and not self._is_graphics(at + 1):
                 return None, f'"{suffix}" makes it another chip, which the catalogue does not have'
         elif gap in {"/", "(", "|"} and suffix in PLAIN_SUFFIXES:
             return None, f'with or without "{suffix}" is not clear'
@@ -147,6 +147,8 @@ class Context:
 
     def _is_times(self, at: int) -> bool:
         """Whether an "x" is that of "x 2"."""
+        if self.gaps[at] or self.gaps[at + 1]:
+            return False
         return self.word_at(at + 1).isdigit() and len(self.words[at + 1]) <= 2
 
     def place(self, mention: Mention, models: Collection[str]) -> Place:
@@ -227,9 +229,9 @@ class Context:
         """What the number is, when it is none of a CPU: of a graphics card, a notebook, a price, memory."""
         start = mention.start
         before, after = self.word_at(start - 1), self.word_at(mention.end)
-        if _MONEY & set(self.gaps[start]) or (
-            mention.end < len(self.gaps) and _MONEY & set(self.gaps[mention.end][:1])
-        ):
+        if _MONEY & set(self.gaps[start]):
+            return "an amount of money"
+        if mention.key.isdigit() and _MONEY & set(self.gaps[mention.end][:1]) and not after[:1].isdigit():
             return "an amount of money"
         if mention.key.isdigit() and after in UNITS:
             return f"a number of {after}"

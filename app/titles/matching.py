@@ -19,6 +19,7 @@ from app.titles.vocabulary import (
     ANCHORS,
     CORE_I,
     LINE_WORDS,
+    PLAIN_SUFFIXES,
     RYZEN_R,
     TELLING_SUFFIXES,
     VENDOR_NAMES,
@@ -28,7 +29,8 @@ from app.titles.vocabulary import (
 
 # What of a title is read; those of marketplaces have 80 to 200 characters.
 LONGEST = 1000
-_GLUED = CORE_I | XEON_E | {"fx", "ryzen", "core2", "xeon"} | {f"a{n}" for n in (4, 6, 8, 9, 10, 12)} | {"w3", "w5"}
+_GLUED = CORE_I | XEON_E | {"fx", "a4", "a6", "a8", "a9", "a10", "a12", "w3", "w5", "w7", "w9"}
+_GLUED_ALONE = ({"xeon"}, {"core2"}, {"epyc"}, {"athlon"})
 
 
 class TitleDecision(StrEnum):
@@ -105,10 +107,10 @@ class Matcher:
     def match(self, title: str) -> Match:
         """The CPU that a title names."""
         if (named := self._names.get(" ".join(title.lower().split()))) is not None:
-            return Match(TitleDecision.MATCHED, named, f"The title is the name {named.name}.", (_whole(title, named),))
+            return Match(TitleDecision.MATCHED, named, f"It is the name {named.name}.", (_whole(title, named),))
         context = Context(title[:LONGEST], self._glued)
         if refusal := context.refusal():
-            return Match(TitleDecision.REFUSED, None, f'The title says "{refusal}".')
+            return Match(TitleDecision.REFUSED, None, f'It says "{refusal}".')
         steps: list[Step] = []
         kept: list[Cpu] = []
         blocked = False
@@ -131,10 +133,10 @@ class Matcher:
         found = {cpu.id: cpu for cpu in kept}
         if len(found) > 1:
             names = ", ".join(sorted(cpu.name for cpu in found.values())[:4])
-            return Match(TitleDecision.SEVERAL, None, f"The title names more than one CPU: {names}.", tuple(steps))
+            return Match(TitleDecision.SEVERAL, None, f"It names more than one CPU: {names}.", tuple(steps))
         if found and not blocked:
             (cpu,) = found.values()
-            return Match(TitleDecision.MATCHED, cpu, f"The title names {cpu.name} and no other CPU.", tuple(steps))
+            return Match(TitleDecision.MATCHED, cpu, f"It names {cpu.name} and no other CPU.", tuple(steps))
         vetoed = [step for step in steps if step.verdict is TitleVerdict.VETOED]
         if vetoed:
             return Match(TitleDecision.UNCLEAR, None, f'"{vetoed[0].text}": {vetoed[0].reason}.', tuple(steps))
@@ -144,7 +146,7 @@ class Matcher:
         if unknown:
             reason = f'"{unknown[0].text}": {unknown[0].reason}.'
         else:
-            reason = "No model number of the catalogue is in the title."
+            reason = "No model number of the catalogue is in it."
         return Match(TitleDecision.NO_MODEL, None, reason, tuple(steps))
 
     def _unknown(self, word: str) -> Step:
@@ -168,7 +170,7 @@ class Matcher:
             if key not in self._models and key not in self._bases:
                 return None
         veto = None
-        while end < len(words) and words[end] in self._suffixes and veto is None:
+        while end < len(words) and veto is None and self._may_be_suffix(words[end]):
             joined, veto = context.suffix(key, end, self._models)
             if joined is None:
                 break
@@ -176,6 +178,9 @@ class Matcher:
         if key not in self._models and veto is None:
             return None
         return Mention(key, at, end, veto)
+
+    def _may_be_suffix(self, word: str) -> bool:
+        return word in self._suffixes or word in PLAIN_SUFFIXES or VERSION.fullmatch(word) is not None
 
     def _begins_a_model(self, words: Sequence[str], at: int) -> bool:
         """Whether the word is the "W" of "W-2145"; not the "M" of "Celeron M 520", where the number alone is one."""
@@ -234,8 +239,9 @@ def _whole(title: str, cpu: Cpu) -> Step:
 
 def _glue(cpu: Cpu) -> Iterable[str]:
     """Words of the line that sellers write in one with the number: "i58500T", "FX8350", "R55600X"."""
-    if len(cpu.line & _GLUED) == 1 and not cpu.phrase:
-        yield from cpu.line & _GLUED
+    yield from cpu.line & _GLUED
+    if cpu.line in _GLUED_ALONE:
+        yield from cpu.line
     if "ryzen" in cpu.line and len(cpu.model) >= 4:
         yield from (word for word, tier in RYZEN_R.items() if tier in cpu.line)
 
@@ -262,8 +268,11 @@ def _contradiction(context: Context, mention: Mention, place: Place, cpu: Cpu, r
 
 def _wrong_line(context: Context, mention: Mention, place: Place, cpu: Cpu, rows: Sequence[Cpu]) -> str:
     line, needs = place.line, cpu.needs
+    pro_behind = context.word_at(mention.end) == "pro" and "pro" not in line
+    if pro_behind and len({"pro" in each.line for each in rows}) == 2:
+        return 'it is not clear whether "pro" belongs to it'
     if "pro" in needs and "pro" not in line:
-        if context.word_at(mention.end) == "pro" and all("pro" in each.line for each in rows):
+        if pro_behind:
             needs = needs - {"pro"}
         else:
             return "the catalogue has it as PRO, the title does not say PRO"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from app.titles.vocabulary import (
     ANCHORS,
     CORE_I,
+    COUNTS,
     FILLERS,
     LINE_WORDS,
     METALS,
@@ -85,7 +86,7 @@ def joined(words: list[str], gaps: list[str]) -> tuple[list[str], list[str]]:
     """The words of a name with the parts of a model number put together: "2680 v4", "w-2145", "1212 he"."""
     found: list[str] = []
     kept: list[str] = []
-    for word, gap in zip(words, gaps, strict=True):
+    for word, gap in zip(words, gaps, strict=False):  # the last gap is behind the last word
         before = found[-1] if found else ""
         version = VERSION.fullmatch(word) or word in OPTERON_SUFFIXES
         if version and _count_digits(before) >= 3:
@@ -139,7 +140,7 @@ def _line(before: list[str]) -> frozenset[str] | None:
     for at, word in enumerate(before):
         if word in VENDORS or is_count_of_cores(before, at):
             continue
-        if word in {"dual", "quad"} and "core" in before[at + 1 : at + 2]:
+        if word in COUNTS:
             continue
         if word in LINE_WORDS:
             line.add(word)

@@ -124,7 +124,7 @@ ARTICLES = frozenset({"a", "e", "y", "o", "u", "m", "s", "c", "d", "l", "it", "m
 # Suffixes of which a buyer knows that they are another chip: whoever sets one apart means it.
 PLAIN_SUFFIXES = frozenset({
     "k", "f", "kf", "ks", "ka", "t", "h", "hx", "hk", "hs", "hq", "u", "p", "x", "xt", "x3d", "g", "ge", "gt", "s",
-    "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "xe", "r", "qm", "mq", "l", "m", "w", "z", "q", "wx", "hf",
+    "xe", "r", "e", "qm", "mq", "l", "m", "w", "z", "q", "wx", "hf",
 })  # fmt: skip
 # A model with one of these is taken without its line ("5800X3D", "12700K"): no graphics card or notebook is called so.
 TELLING_SUFFIXES = frozenset({

@@ -20,7 +20,7 @@ Words = tuple[list[str], list[str]]
 
 
 def split(text: str) -> Words:
-    """The words of a text, and for each the punctuation in front of it ("" for none or a space)."""
+    """The words of a text, and the punctuation ("" for none or a space) in front of each and behind the last."""
     words: list[str] = []
     gaps: list[str] = []
     gap = ""
@@ -34,6 +34,7 @@ def split(text: str) -> Words:
                 words.append(part)
                 gaps.append(gap)
                 gap = ""
+    gaps.append(gap)
     return words, gaps
 
 
