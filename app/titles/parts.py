@@ -53,6 +53,7 @@ _QUANTITY = (
         r"(?![.,]?[0-9]*\s*(?:gb|tb|mb|ghz))"
     ),
     re.compile(r"(?:^|[\s(])([1-9][0-9]{0,2})\s?x\s+(?=[a-z(])(?!86)"),
+    re.compile(r"\(([1-9][0-9]?)\s?x\)"),
     re.compile(r"(?:^|[\s(])x\s?([1-9][0-9]?)\s*\)?$"),
     re.compile(r"^\(?([1-9][0-9]{0,2})\)?\s?(?:x|pcs|pieces|stück|stk)\b(?!\s*[0-9]+\s?(?:gb|tb|go))"),
     re.compile(r"\b([1-9][0-9]{0,2})\s?(?:pcs|pieces|stück|stk|units)\b"),
@@ -100,11 +101,14 @@ def _sizes(words: list[str], gaps: list[str]) -> tuple[int | None, str | None, l
     )
     storage: list[Storage] = []
     unexplained: list[int] = []
+    sizes, labels_first = 0, False
     for at in range(len(words)):
         size, end = _size(words, gaps, at)
         if not size:
             continue
-        role = _role(words, at, end)
+        labels_first = labels_first or bool(at and not sizes and _role_before(words[at - 1]))
+        sizes += 1
+        role = _role(words, at, end, labels_first)
         if role == "memory":
             memory = memory or size
         elif role == "" and size < _SMALLEST_STORAGE:
@@ -141,8 +145,14 @@ def _size(words: list[str], gaps: list[str], at: int) -> tuple[int, int]:
     return size, end
 
 
-def _role(words: list[str], at: int, end: int) -> str:
-    """What a size is of: "memory", "storage", a kind of storage, "other", or "" when nothing tells."""
+def _role(words: list[str], at: int, end: int, labels_first: bool) -> str:
+    """What a size is of: "memory", "storage", a kind of storage, "other", or "" when nothing tells.
+
+    `labels_first`: the title says "RAM 16GB SSD 512GB".
+    """
+    before = words[at - 1] if at else ""
+    if labels_first and (told := _role_before(before)):
+        return told
     for word in words[end : end + 3]:
         if word in _OTHER_SIZES:
             return "other"
@@ -154,14 +164,14 @@ def _role(words: list[str], at: int, end: int) -> str:
             continue
         if word not in _BETWEEN:
             break
-    before = words[at - 1] if at else ""
-    if before in _MEMORY_WORDS or _MEMORY_KIND.fullmatch(before):
-        return "memory"
-    if before in _STORAGE_KINDS:
-        return _STORAGE_KINDS[before]
     if any(word in _STORAGE_WORDS for word in words[end : end + 1]):
         return "HDD" if words[end] in {"hard", "disk"} else "storage"
     return "other" if _is_of_graphics(words, at) else ""
+
+
+def _role_before(word: str) -> str:
+    """What a size is of, that stands behind this word: "RAM 16GB"."""
+    return "memory" if word in _MEMORY_WORDS or _MEMORY_KIND.fullmatch(word) else _STORAGE_KINDS.get(word, "")
 
 
 def _is_of_graphics(words: list[str], at: int) -> bool:
