@@ -54,6 +54,8 @@ ORDER BY alias, place
 # The CPU of each name in a chunk, or why it has none; as a table because what no alias finds is matched like a title.
 NAMED_CPUS = "CREATE TEMP TABLE named_cpu (written text, cpu_id bigint, doubt text) ON COMMIT DROP"
 
+_DOUBT = "coalesce(doubt, 'it was not looked at')"  # a reason that were null would let the row pass
+
 
 def _name_cpus(written: str, extra: str) -> str:
     """Fills `named_cpu` for these names in `staged`; where the whole finds none, without what `extra` matches."""
@@ -110,8 +112,8 @@ SELECT *, CASE
     WHEN fault IS NOT NULL THEN fault
     {_too_long(*LONGEST)}
     WHEN title IS NULL THEN 'title is empty'
-    WHEN cpu IS NULL AND cpu_id IS NULL THEN 'cpu is empty, and the title does not help\\: ' || doubt
-    WHEN cpu_id IS NULL THEN 'unknown CPU ' || {shown("cpu")} || '\\: ' || doubt
+    WHEN cpu IS NULL AND cpu_id IS NULL THEN 'cpu is empty, and the title does not help\\: ' || {_DOUBT}
+    WHEN cpu_id IS NULL THEN 'unknown CPU ' || {shown("cpu")} || '\\: ' || {_DOUBT}
     WHEN price IS NULL THEN 'price is empty'
     {_wrong_amount("price")}
     WHEN currency <> ALL (string_to_array('{CURRENCIES}', ' ')) THEN 'unknown currency ' || {shown("currency")}
@@ -155,7 +157,7 @@ SELECT *, CASE
     WHEN name IS NULL THEN 'name is empty'
     WHEN length(name) > {LONGEST["vendor_item_id"]} THEN 'name is longer than {LONGEST["vendor_item_id"]} characters'
     {_wrong_amount("price")}
-    WHEN price IS NOT NULL AND cpu_id IS NULL THEN 'unknown CPU ' || {shown("name")} || '\\: ' || doubt
+    WHEN price IS NOT NULL AND cpu_id IS NULL THEN 'unknown CPU ' || {shown("name")} || '\\: ' || {_DOUBT}
 END AS reason
 FROM (
     SELECT

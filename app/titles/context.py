@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -151,11 +151,12 @@ class Context:
             return False
         return self.word_at(at + 1).isdigit() and len(self.words[at + 1]) <= 2
 
-    def place(self, mention: Mention, models: Collection[str]) -> Place:
+    def place(self, mention: Mention, rows: Sequence[Cpu], models: Collection[str]) -> Place:
         """The line and maker in front of a mention; of a list those of the one before; else those behind it."""
         place = self._before(mention.start)
-        if not place.line and self.previous is not None and self._continues(mention):
-            place = Place(self.previous.line, place.vendor, mention.start)
+        previous = self.previous.line if self.previous is not None else None
+        if not place.line and previous and self._continues(mention) and any(c.needs <= previous for c in rows):
+            place = Place(previous, place.vendor, mention.start)
         elif not place.line and any(c.isalpha() for c in mention.key):
             place = self._behind(mention, place, models)
         line = place.line
@@ -265,14 +266,14 @@ class Context:
             return f'the title says "{self.words[mention.end]}"'
         return ""
 
-    def unknown_models(self, models: Container[str]) -> list[str]:
-        """Words behind a product line that look like a model number and are none of the catalogue."""
+    def unknown_models(self, models: Container[str]) -> list[tuple[str, frozenset[str]]]:
+        """Words that look like a model number and are none of the catalogue, with the product line before each."""
         found = []
         for at, word in enumerate(self.words):
             if word in models or not _UNKNOWN.fullmatch(word) or _YEAR.fullmatch(word):
                 continue
             if self.word_at(at + 1) in UNITS or word.endswith(("gb", "tb", "mb", "mhz", "ghz")):
                 continue
-            if self._before(at).line:
-                found.append(word)
+            if line := self._before(at).line:
+                found.append((word, line))
         return found[:5]

@@ -141,7 +141,7 @@ class Matcher:
         if vetoed:
             return Match(TitleDecision.UNCLEAR, None, f'"{vetoed[0].text}": {vetoed[0].reason}.', tuple(steps))
         unknown = [step for step in steps if step.verdict is TitleVerdict.UNKNOWN]
-        unknown += [self._unknown(word) for word in context.unknown_models(self._models)]
+        unknown += [self._unknown(*each) for each in context.unknown_models(self._models)]
         steps += [step for step in unknown if step not in steps]
         if unknown:
             reason = f'"{unknown[0].text}": {unknown[0].reason}.'
@@ -149,9 +149,13 @@ class Matcher:
             reason = "No model number of the catalogue is in it."
         return Match(TitleDecision.NO_MODEL, None, reason, tuple(steps))
 
-    def _unknown(self, word: str) -> Step:
+    def _unknown(self, word: str, line: frozenset[str]) -> Step:
         base, _ = base_and_suffix(word)
-        near = sorted(self._bases.get(base, ()))[:6]
+        near = sorted(
+            model
+            for model in self._bases.get(base, ())
+            if any(cpu.line & line & ANCHORS.keys() for cpu in self._models[model])
+        )[:6]
         known = f", only {', '.join(near)}" if near else ""
         return Step(word, TitleVerdict.UNKNOWN, None, f"the catalogue has no such model{known}")
 
@@ -204,7 +208,7 @@ class Matcher:
         text = " ".join(context.words[mention.start : mention.end])
         if ignored := context.is_something_else(mention):
             return None, Step(text, TitleVerdict.IGNORED, name, ignored)
-        place = context.place(mention, self._models)
+        place = context.place(mention, rows, self._models)
         if mention.veto:
             return None, Step(text, TitleVerdict.VETOED, name, mention.veto)
         if denied := context.denied(mention, place):
@@ -297,7 +301,9 @@ def _wrong_alone(context: Context, mention: Mention, place: Place, cpu: Cpu, row
         told = ", ".join(VENDOR_NAMES[other] for other in sorted(others))
         return f"the title says {told}, the CPU is by {_maker(cpu)}"
     families = {word for word in context.all_words if ANCHORS.get(word) not in {None, cpu.vendor}}
-    return f'the title says "{" ".join(sorted(families))}"' if families else ""
+    if families:
+        mention.veto = f'the title says "{" ".join(sorted(families))}"'  # whatever else is named: this is one more
+    return mention.veto or ""
 
 
 def _maker(cpu: Cpu) -> str:

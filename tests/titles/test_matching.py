@@ -88,6 +88,9 @@ def test_a_name_is_its_own_title(name: str) -> None:
             "several",
             "It names more than one CPU: Intel Core i5-8500 @ 3.00GHz, Intel Core i5-8600",
         ),
+        ("i5-8500T or 5600X", "unclear", 'the title says "i5"'),
+        ("5600X or i5-8500T", "unclear", 'the title says "i5"'),
+        ("i5-8500T or 12700K", "several", "It names more than one CPU: Intel Core i5-8500T @ 2.10GHz, Intel Core i7-1"),
         ("i7-9700 sticker", "refused", 'It says "sticker".'),
         ("Core i5", "no_model", "No model number of the catalogue is in it."),
         ("N100", "unclear", "Intel does not stand before it"),
@@ -168,8 +171,8 @@ def respelled(name: str, chance: random.Random) -> str:
         text,
     )
     text = text.replace("Intel ", chance.choice(["Intel ", "Intel(R) ", "INTEL® "]))
-    text = chance.choice([str, str.lower, str.upper])(text)
-    return chance.choice(BEFORE) + text + chance.choice(AFTER)
+    text = chance.choice([text, text.lower(), text.upper()])
+    return f"{chance.choice(BEFORE)}{text}{chance.choice(AFTER)}"
 
 
 @given(st.sampled_from([cpu for cpu in MODELS if cpu.id not in TWINS]), st.randoms(use_true_random=False))
