@@ -29,6 +29,7 @@ from app.titles.vocabulary import (
     RYZEN_R,
     UNITS,
     VENDORS,
+    VERSION_WORDS,
 )  # fmt: skip
 from app.titles.words import CLOCK, ORDINAL, is_count_of_cores, split
 
@@ -119,6 +120,11 @@ class Context:
         """The word there, or "" outside."""
         return self.words[at] if 0 <= at < len(self.words) else ""
 
+    @cached_property
+    def versions(self) -> frozenset[str]:
+        """Versions of Xeons that stand alone: "v4"."""
+        return frozenset(word for word in self.words if VERSION.fullmatch(word))
+
     def refusal(self) -> str:
         """The words that say that no CPU is sold; "" for none."""
         if self.all_words.isdisjoint(REFUSAL_STARTS):
@@ -130,8 +136,13 @@ class Context:
         """The model number with the suffix that is word `at`, or why the two are unclear together."""
         suffix, gap = self.words[at], self.gaps[at]
         joined = key + suffix
+        if suffix in VERSION_WORDS:
+            told = self.word_at(at + 1)[:1].isdigit()
+            return None, f'"{suffix} {self.word_at(at + 1)}" is no way to tell a version' if told else None
         if VERSION.fullmatch(suffix):
             return (joined, None) if joined in models else (None, f"version {suffix} of it is not in the catalogue")
+        if self.gaps[at + 1] == "." and self.word_at(at + 1).isalpha():  # "G.Skill"
+            return None, None
         if (suffix == "x" and self._is_times(at)) or (suffix in OPTERON_SUFFIXES and "opteron" not in self.all_words):
             return None, None
         if gap in {"", "-", "_"}:
@@ -141,7 +152,7 @@ class Context:
                 return joined, None
             if suffix in PLAIN_SUFFIXES and not self._is_graphics(at + 1):
                 return None, f'"{suffix}" makes it another chip, which the catalogue does not have'
-        elif gap in {"/", "(", "|"} and suffix in PLAIN_SUFFIXES:
+        elif gap in {"/", "(", "|", ","} and suffix in PLAIN_SUFFIXES:
             return None, f'with or without "{suffix}" is not clear'
         return None, None
 
@@ -200,7 +211,7 @@ class Context:
             return True
         if word[0].isdigit() and self.word_at(at + 1) in {"ghz", "gen", "generation", "threads", "cores", "core"}:
             return True
-        return word in {"lga", "fclga"} or bool(VERSION.fullmatch(word) and self.word_at(at + 1) == "")
+        return word in {"lga", "fclga"}
 
     def _continues(self, mention: Mention) -> bool:
         """Whether nothing but "/", "or" and the like stands between the previous model number and this one."""

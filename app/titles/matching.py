@@ -19,11 +19,13 @@ from app.titles.vocabulary import (
     ANCHORS,
     CORE_I,
     LINE_WORDS,
+    NAME_VARIANTS,
     PLAIN_SUFFIXES,
     RYZEN_R,
     TELLING_SUFFIXES,
     VENDOR_NAMES,
     VENDORS,
+    VERSION_WORDS,
     XEON_E,
 )  # fmt: skip
 
@@ -125,7 +127,7 @@ class Matcher:
             if cpu is not None:
                 kept.append(cpu)
                 context.previous = mention
-            blocked = blocked or (cpu is None and mention.veto is not None)
+            blocked = blocked or (step.verdict is TitleVerdict.VETOED and mention.veto is not None)
             at = max(mention.end, at + 1)
         return self._decide(context, steps, kept, blocked)
 
@@ -184,7 +186,13 @@ class Matcher:
         return Mention(key, at, end, veto)
 
     def _may_be_suffix(self, word: str) -> bool:
-        return word in self._suffixes or word in PLAIN_SUFFIXES or VERSION.fullmatch(word) is not None
+        return (
+            word in self._suffixes
+            or word in PLAIN_SUFFIXES
+            or word in VERSION_WORDS
+            or word == "3d"
+            or VERSION.fullmatch(word) is not None
+        )
 
     def _begins_a_model(self, words: Sequence[str], at: int) -> bool:
         """Whether the word is the "W" of "W-2145"; not the "M" of "Celeron M 520", where the number alone is one."""
@@ -199,7 +207,9 @@ class Matcher:
             return None
         longest = max(len(cpu.phrase) for cpu in fitting)
         rows = tuple(cpu for cpu in fitting if len(cpu.phrase) == longest)
-        return Mention(rows[0].model, at, at + longest, None, rows)
+        after = words[at + longest : at + longest + 1]
+        veto = f'"{after[0]}" makes it another chip' if after and after[0] in NAME_VARIANTS else None
+        return Mention(rows[0].model, at, at + longest, veto, rows)
 
     def _judge(self, context: Context, mention: Mention) -> tuple[Cpu | None, Step]:
         """The CPU that a mention means, or why none."""
@@ -263,6 +273,9 @@ def _contradiction(context: Context, mention: Mention, place: Place, cpu: Cpu, r
     if cpu.generation is not None and context.generations and cpu.generation not in context.generations:
         told = " and ".join(str(each) for each in sorted(context.generations))
         return f"the title says generation {told}, this is one of generation {cpu.generation}"
+    if cpu.line & XEON_E and context.versions and not VERSION.fullmatch(cpu.model[-2:]):
+        mention.veto = f"the title says {' and '.join(sorted(context.versions))}, this is the first version"
+        return mention.veto
     if not cpu.extras <= context.all_words:
         return f'the title does not say "{" ".join(sorted(cpu.extras - context.all_words))}"'
     if cpu.several and cpu.several != context.several:
@@ -316,7 +329,11 @@ def _choose(context: Context, text: str, fits: list[Cpu]) -> tuple[Cpu | None, S
         fits = [cpu for cpu in fits if cpu.several == context.several] or fits
     if len(fits) > 1:
         said = context.all_words
-        scores = [(len(cpu.words - said), -len(cpu.words & said)) for cpu in fits]
+        scores = [(len(cpu.words - said), -len(cpu.words & said), 0) for cpu in fits]
+        if min(scores)[
+            0
+        ]:  # no name is there as a whole: what a title may leave out does not count, the fuller name does
+            scores = [(len(cpu.words - said - cpu.may), -len(cpu.words & said), -len(cpu.line)) for cpu in fits]
         best = min(scores)
         fits = [cpu for cpu, score in zip(fits, scores, strict=True) if score == best]
     if len(fits) > 1:

@@ -88,7 +88,7 @@ REFUSALS = (
     "ohne prozessor", "sans processeur", "sin procesador", "cpu not included", "processor not included", "box only",
     "empty box", "only box", "only the box", "leerkarton", "nur verpackung", "keychain", "key chain", "sticker",
     "cooler only", "heatsink only", "water block", "waterblock", "engineering sample", "es cpu", "qs cpu",
-    "contact frame", "no cpu or ram", "no cpu ram",
+    "contact frame", "no cpu or ram", "case only", "motherboard only", "board only", "no cpu ram",
 )  # fmt: skip
 REFUSAL_STARTS = frozenset(phrase.split()[0] for phrase in REFUSALS)
 
@@ -100,7 +100,7 @@ GPU_LINKS = frozenset({"r5", "r7", "r9", "pro", "xe", "vii", "super", "ti", "ser
 UNITS = frozenset({
     "gb", "tb", "mb", "go", "gig", "gbs", "ghz", "mhz", "mt", "hz", "w", "watt", "watts", "rpm", "mm", "cm", "inch",
     "zoll", "wh", "mah", "volt", "eur", "euro", "euros", "usd", "gbp", "chf", "dollar", "dollars", "nits", "pcs",
-    "pieces", "stuck", "times", "ml", "kg", "g", "points", "cinebench", "passmark", "dpi", "fps",
+    "pieces", "stuck", "times", "ml", "kg", "points", "cinebench", "passmark", "dpi", "fps",
 })  # fmt: skip
 MEASURED = frozenset({
     "lga", "socket", "sockel", "ddr", "ddr2", "ddr3", "ddr3l", "ddr4", "ddr5", "lpddr4", "lpddr4x", "lpddr5", "lpddr5x",
@@ -124,8 +124,11 @@ ARTICLES = frozenset({"a", "e", "y", "o", "u", "m", "s", "c", "d", "l", "it", "m
 # Suffixes of which a buyer knows that they are another chip: whoever sets one apart means it.
 PLAIN_SUFFIXES = frozenset({
     "k", "f", "kf", "ks", "ka", "t", "h", "hx", "hk", "hs", "hq", "u", "p", "x", "xt", "x3d", "g", "ge", "gt", "s",
-    "xe", "r", "e", "qm", "mq", "l", "m", "w", "z", "q", "wx", "hf",
+    "xe", "r", "e", "v", "qm", "mq", "l", "m", "w", "z", "q", "wx", "hf",
 })  # fmt: skip
+VERSION_WORDS = frozenset({"version", "ver", "rev"})
+# Words behind a whole name that name another chip: "Apple A18 Pro" is no A18.
+NAME_VARIANTS = frozenset({"pro", "max", "ultra", "plus", "lite", "gen", "ultimate", "turbo"})
 # A model with one of these is taken without its line ("5800X3D", "12700K"): no graphics card or notebook is called so.
 TELLING_SUFFIXES = frozenset({
     "k", "kf", "ks", "f", "t", "x", "x3d", "g", "ge", "u", "h", "hs", "hx", "hk", "hq", "xe", "wx",
