@@ -286,7 +286,7 @@ def _contradiction(context: Context, mention: Mention, place: Place, cpu: Cpu, r
 def _wrong_line(context: Context, mention: Mention, place: Place, cpu: Cpu, rows: Sequence[Cpu]) -> str:
     line, needs = place.line, cpu.needs
     pro_behind = context.word_at(mention.end) == "pro" and "pro" not in line
-    if pro_behind and len({"pro" in each.line for each in rows}) == 2:
+    if pro_behind and cpu.vendor == "amd" and not all("pro" in each.line for each in rows):
         return 'it is not clear whether "pro" belongs to it'
     if "pro" in needs and "pro" not in line:
         if pro_behind:
