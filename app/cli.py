@@ -17,11 +17,13 @@ from app.cli_settings import connected_settings, told_plainly
 from app.documents_cli import documents_app
 from app.errors import AppError
 from app.importing_cli import import_app
+from app.matching_cli import match
 from app.settings import Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(import_app, name="import")
 app.add_typer(documents_app, name="documents")
+app.command()(match)
 
 
 class RoleName(StrEnum):

@@ -226,6 +226,7 @@ class Reader(Session):
 
     async def versions(self) -> dict[str, int]:
         """The data versions of this snapshot."""
+        self.statements += 1
         return {row["domain"]: row["version"] for row in await self._fetch(compiled(VERSIONS).sql, [], Row)}
 
     async def close(self) -> None:
@@ -296,7 +297,10 @@ class OneStatementReader(Reader):
         return found
 
     async def versions(self) -> dict[str, int]:
-        """The data versions as of the statement."""
+        """The data versions as of the statement, which must have been run. Raises MoreThanOneStatement."""
+        if self.statements != 1 or self.failed:
+            self.failed = True
+            raise MoreThanOneStatement
         pairs = (each.split(" ") for each in self._versions.split(",") if each)
         return {domain: int(version) for domain, version in pairs}
 

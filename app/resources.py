@@ -14,6 +14,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.changes import CHANNEL, Changes
+from app.kept import Kept
 from app.queue import Queue
 from app.reading import Pool, Reader, Session
 from app.settings import Settings
@@ -99,6 +100,7 @@ class Resources:
         self.reading = reading
         self.queue = queue
         self.changes = changes
+        self.kept = Kept()
 
     @classmethod
     @asynccontextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -75,12 +75,13 @@ async def stage(
     into: str,
     query: str,
     values: Mapping[str, Any] | None = None,
+    prepare: Callable[[], Awaitable[None]] | None = None,
 ) -> int:
     """Makes the table `into` of what `query` makes of these records; returns how many records there were.
 
     The query reads `staged`: line, fault and raw (null for rows that could be read) and the `known` columns. It runs
-    once per chunk of the file, while a thread reads the next one: so both have a processor, and no more than two
-    chunks are in memory. Raises BadInput when the records turn out to be unreadable.
+    once per chunk of the file, after `prepare`, while a thread reads the next one: so both have a processor, and no
+    more than two chunks are in memory. Raises BadInput when the records turn out to be unreadable.
     """
     for setting in SETTINGS:
         await connection.execute(text(setting))
@@ -100,6 +101,8 @@ async def stage(
         # Not earlier: sending and reading would only keep each other from Python's lock.
         reading = asyncio.create_task(asyncio.to_thread(chunks.take))
         try:
+            if prepare is not None:
+                await prepare()
             await connection.execute(text(f"INSERT INTO {into} {query}"), values)
         finally:
             await asyncio.wait([reading])  # nobody leaves this transaction before the thread is out of the file

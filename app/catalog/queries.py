@@ -11,13 +11,16 @@ from strawberry.utils.str_converters import to_camel_case
 from app.analytics.types import PriceConfidence
 from app.catalog import sql
 from app.catalog.loaders import CpuById, CpuBySlug, CpuRow, columns
-from app.catalog.types import CPU
+from app.catalog.matching import matcher
+from app.catalog.types import CPU, TitleMatch
 from app.context import Context
 from app.directives import page_size, reads
 from app.errors import BadInput
 from app.keyset import DEFAULT_PAGE, page_request
 from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last, key_of
 from app.tables import Domain, ValueRating
+from app.titles.matching import LONGEST as MAX_TITLE
+from app.titles.parts import read_parts
 
 Info = strawberry.Info[Context, None]
 
@@ -193,6 +196,23 @@ class CatalogQuery:
 
         return Connection(page=keyset.page(rows, request), count=count)
 
+    @strawberry.field(
+        description="The CPU that a seller's title names, or none when that is not certain; with the reasons.",
+        metadata=reads(Domain.CATALOG, Domain.ANALYTICS, max_age=MAX_AGE),
+    )
+    async def match_title(
+        self,
+        info: Info,
+        title: Annotated[
+            str, strawberry.argument(description=f"As the seller wrote it; at most {MAX_TITLE} characters.")
+        ],
+    ) -> TitleMatch:
+        """With the matcher of the request's own snapshot."""
+        _text(title, "title", MAX_TITLE)
+        async with info.context.read() as session:
+            found = (await matcher(info.context.resources, session)).match(title)
+        return TitleMatch.of(found, read_parts(title))
+
 
 def _order(given: list[CPUOrder] | None) -> tuple[tuple[str, bool], ...]:
     if not given:
@@ -234,9 +254,9 @@ def _range(name: str, bounds: IntRangeInput | FloatRangeInput) -> sql.Range:
     return sql.Range(bounds.min, bounds.max)
 
 
-def _text(value: str, name: str) -> str:
-    if len(value) > MAX_SEARCH:
-        raise BadInput(f"`{name}` is longer than {MAX_SEARCH} characters.")
+def _text(value: str, name: str, most: int = MAX_SEARCH) -> str:
+    if len(value) > most:
+        raise BadInput(f"`{name}` is longer than {most} characters.")
     if "\0" in value or any(0xD800 <= ord(c) < 0xE000 for c in value):
         raise BadInput(f"`{name}` holds a character that text cannot hold.")
     return value

@@ -118,6 +118,10 @@ class CpuFilter:
     with_listings: bool | None = None
 
 
+# What titles are matched with.
+NAMES = select(cpu.c.id, cpu.c.name, cpu.c.slug).order_by(cpu.c.id)
+
+
 class Shape(NamedTuple):
     """All of a filter that the text of its statement depends on; the values are parameters of these names."""
 

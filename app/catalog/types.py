@@ -12,6 +12,7 @@ from app.columns import AHEAD, column, is_row, same_row, with_needs
 from app.context import Context
 from app.directives import CostWeight, ListSize, page_size, reads
 from app.errors import BadInput
+from app.graphql_enums import graphql_enum
 from app.keyset import PageRequest, page_request
 from app.market.loaders import (
     Distribution,
@@ -24,12 +25,38 @@ from app.market.loaders import (
 from app.market.types import Listing, PriceBin
 from app.relay import After, Before, Connection, First, Last, Node, node_id
 from app.tables import Domain
+from app.titles.matching import Match, TitleDecision, TitleVerdict
+from app.titles.parts import Parts
 
 Info = strawberry.Info[Context, None]
 
 DEFAULT_LISTINGS = 10
 DEFAULT_BINS = 10
 MAX_BINS = 100
+# Of one title: more model numbers than anybody writes.
+MAX_STEPS = 20
+
+graphql_enum(
+    TitleDecision,
+    "What came of a title.",
+    {
+        "MATCHED": "It names one CPU of the catalogue with certainty.",
+        "NO_MODEL": "No model number of the catalogue is in it.",
+        "UNCLEAR": "A model number is in it, but something contradicts or leaves open which CPU is meant.",
+        "SEVERAL": "It names more than one CPU.",
+        "REFUSED": "It says that no CPU is sold.",
+    },
+)
+graphql_enum(
+    TitleVerdict,
+    "What came of one model number in a title.",
+    {
+        "KEPT": "It names this CPU.",
+        "VETOED": "It is close to this CPU, but means another one, or it is not clear which.",
+        "UNKNOWN": "It looks like a model number, and the catalogue has none such.",
+        "IGNORED": "It is no model number of a CPU that is sold: a price, memory, a graphics card, a comparison.",
+    },
+)
 
 
 def listings_request(first: int | None, after: str | None, last: int | None, before: str | None) -> PageRequest:
@@ -138,3 +165,68 @@ class CPU(Node):
         row: Any = await info.context.loader(CpuById).load(key)
         found: CPU | None = row
         return found
+
+
+@strawberry.type(description="A number in a title that may be the model of a CPU, and what came of it.")
+class TitleStep:
+    text: str = strawberry.field(description="The words of the title, in lower case.")
+    verdict: TitleVerdict = strawberry.field(description="What came of it.")
+    name: str | None = strawberry.field(description="Name of the CPU that it may mean; null when there is none.")
+    reason: str = strawberry.field(description="Why.")
+
+
+@strawberry.type(description="A drive that a title tells of.")
+class TitleStorage:
+    size_gb: int = strawberry.field(description="Size in GB, as sold (1 TB is 1000).")
+    kind: str | None = strawberry.field(description="SSD, NVMe SSD, HDD or eMMC; null when the title does not tell.")
+
+
+@strawberry.type(description="What a title says is offered beside the CPU; null and empty where it does not say.")
+class TitleParts:
+    memory_gb: int | None = strawberry.field(description="Memory in all, GB.")
+    memory_kind: str | None = strawberry.field(description="DDR3, DDR4, LPDDR5 ...")
+    storage: list[TitleStorage] = strawberry.field(
+        description="Drives.", directives=[ListSize(assumed_size=5)], default_factory=list
+    )
+    graphics: str | None = strawberry.field(description="Graphics card of its own; what is inside the CPU is none.")
+    operating_system: str | None = strawberry.field(description="Operating system with its edition.")
+    quantity: int = strawberry.field(description="How many are offered: 2 and more for pairs and lots.")
+
+    @classmethod
+    def of(cls, parts: Parts) -> TitleParts:
+        """From what was read."""
+        return cls(
+            memory_gb=parts.memory_gb,
+            memory_kind=parts.memory_kind,
+            storage=[TitleStorage(size_gb=each.size_gb, kind=each.kind) for each in parts.storage],
+            graphics=parts.graphics,
+            operating_system=parts.operating_system,
+            quantity=parts.quantity,
+        )
+
+
+@strawberry.type(description="Which CPU a seller's title names, and how that was found out.")
+class TitleMatch:
+    decision: TitleDecision = strawberry.field(description="What came of it; there is a CPU only when MATCHED.")
+    reason: str = strawberry.field(description="Why, in a sentence.")
+    steps: list[TitleStep] = strawberry.field(
+        description="Every number that may be a model, in the order of the title, and why it was kept or not.",
+        directives=[ListSize(assumed_size=MAX_STEPS)],
+    )
+    parts: TitleParts = strawberry.field(description="What else the title says is offered.")
+    key: strawberry.Private[int | None]
+
+    @strawberry.field(description="The CPU; null when the title names none with certainty.")
+    async def cpu(self, info: Info) -> CPU | None:
+        """By its id, batched."""
+        return None if self.key is None else await CPU.load_node(info, self.key)
+
+    @classmethod
+    def of(cls, match: Match, parts: Parts) -> TitleMatch:
+        """From the match of a title and what else was read in it."""
+        steps = [
+            TitleStep(text=step.text, verdict=step.verdict, name=step.name, reason=step.reason)
+            for step in match.steps[:MAX_STEPS]
+        ]
+        key = None if match.cpu is None else match.cpu.id
+        return cls(decision=match.decision, reason=match.reason, steps=steps, parts=TitleParts.of(parts), key=key)

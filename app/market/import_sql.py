@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Executable, text
 
-from app.market.staged_sql import ALIAS_CPUS, LISTING_ROWS, SNAPSHOT_MARKETPLACE, SNAPSHOT_ROWS
+from app.market.staged_sql import ALIAS_CPUS, LISTING_ROWS, NAMED_CPUS, SNAPSHOT_MARKETPLACE, SNAPSHOT_ROWS
 from app.resources import Tx
 from app.staging import cells
 from app.tables import Condition
@@ -182,10 +182,31 @@ END_UNPRICED = text(f"""
     """)
 
 
+SETTLE_NAMES = text("""
+    UPDATE named_cpu SET cpu_id = told.cpu_id, doubt = told.doubt
+    FROM unnest(CAST(:names AS text[]), CAST(:cpu_ids AS bigint[]), CAST(:doubts AS text[]))
+        AS told (written, cpu_id, doubt)
+    WHERE told.written = named_cpu.written
+    """)
+
+
 async def alias_cpus(tx: Tx) -> None:
-    """Makes `cpu_alias`, which the queries of offers read."""
+    """Makes `cpu_alias` and the empty `named_cpu`, which the queries of offers read."""
     await tx.execute(text(ALIAS_CPUS))
     await tx.execute(text("ANALYZE cpu_alias"))
+    await tx.execute(text(NAMED_CPUS))
+
+
+async def name_cpus(tx: Tx, statement: str) -> list[str]:
+    """Fills `named_cpu` for the chunk that is staged; the names that are those of no CPU."""
+    await tx.execute(text("TRUNCATE named_cpu"))
+    await tx.execute(text(statement))
+    return [row.written for row in await tx.rows(text("SELECT written FROM named_cpu WHERE cpu_id IS NULL"))]
+
+
+async def settle_names(tx: Tx, names: Sequence[str], cpu_ids: Sequence[int | None], doubts: Sequence[str]) -> None:
+    """What matching told of the names that are those of no CPU: a CPU each, or the doubt."""
+    await tx.execute(SETTLE_NAMES, {"names": names, "cpu_ids": cpu_ids, "doubts": doubts})
 
 
 async def lock(tx: Tx) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.errors import BadInput
 from app.market import import_sql, staged_sql
+from app.market.naming import Names
 from app.records import CsvRecords, Progress, Records, no_progress
 from app.resources import Tx
 from app.staging import Options, Summary, analyze, reject, stage
@@ -28,7 +29,8 @@ async def import_listings(tx: Tx, records: Records, options: Options, *, is_samp
     """Creates and updates listings by offer. Raises BadInput when the records are unreadable, or bad and `strict`."""
     await import_sql.alias_cpus(tx)
     query = import_sql.listing_offers(records.columns, is_sample)
-    rows = await stage(tx.connection, staged_sql.COLUMNS, records, "offer", query)
+    names = Names(tx, staged_sql.NAME_LISTING_CPUS)
+    rows = await stage(tx.connection, staged_sql.COLUMNS, records, "offer", query, prepare=names.find)
     rejected = await reject(tx.connection, "offer", records.columns, options)
     await import_sql.lock(tx)
     superseded, created, updated = await _merge(tx, records.columns, "line DESC")
@@ -48,7 +50,9 @@ async def import_prices(tx: Tx, records: Records, options: Options, day: date) -
     # Before the rows are read: which snapshot is the latest so far decides what they say.
     await import_sql.lock(tx)
     query = import_sql.snapshot_offers(records.columns)
-    rows = await stage(tx.connection, staged_sql.SNAPSHOT_COLUMNS, records, "offer", query, {"seen_at": seen_at})
+    names = Names(tx, staged_sql.NAME_SNAPSHOT_CPUS)
+    at = {"seen_at": seen_at}
+    rows = await stage(tx.connection, staged_sql.SNAPSHOT_COLUMNS, records, "offer", query, at, names.find)
     rejected = await reject(tx.connection, "offer", records.columns, options)
     superseded, created, updated = await _merge(tx, staged_sql.COLUMNS, "price, line")
     ended = await import_sql.end_unpriced(tx, seen_at)

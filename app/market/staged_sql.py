@@ -51,18 +51,26 @@ ORDER BY alias, place
 """
 
 
-def _named_cpu(column: str, extra: str) -> str:
-    """The CPU of each name in a column of `staged`; where the whole finds none, without what `extra` matches."""
-    return rf"""(
-        SELECT written, coalesce(whole.cpu_id, stripped.cpu_id) AS cpu_id
+# The CPU of each name in a chunk, or why it has none; as a table because what no alias finds is matched like a title.
+NAMED_CPUS = "CREATE TEMP TABLE named_cpu (written text, cpu_id bigint, doubt text) ON COMMIT DROP"
+
+_DOUBT = "coalesce(doubt, 'it was not looked at')"  # a reason that were null would let the row pass
+
+
+def _name_cpus(written: str, extra: str) -> str:
+    """Fills `named_cpu` for these names in `staged`; where the whole finds none, without what `extra` matches."""
+    return rf"""
+        INSERT INTO named_cpu (written, cpu_id)
+        SELECT written, coalesce(whole.cpu_id, stripped.cpu_id)
         FROM (
             SELECT written, lower(regexp_replace(written, '\s+', ' ', 'g')) AS name
-            FROM (SELECT DISTINCT {column} AS written FROM staged WHERE length({column}) <= {LONGEST["cpu"]}) AS names
+            FROM (
+                SELECT DISTINCT {written} AS written FROM staged WHERE length({written}) <= {LONGEST["title"]}
+            ) AS names
         ) AS spelled
         LEFT JOIN cpu_alias AS whole ON whole.alias = name
         LEFT JOIN cpu_alias AS stripped ON stripped.is_name AND stripped.alias = regexp_replace(name, '{extra}', '')
-        OFFSET 0
-    ) AS named_cpu"""
+        """
 
 
 def _wrong_amount(column: str) -> str:
@@ -96,13 +104,16 @@ def _look_up(column: str, words: dict[str, str]) -> str:
     return f"LEFT JOIN (VALUES {rows}) AS {column}_word (spelling, meaning) ON {column}_word.spelling = lower({column})"
 
 
+# A row without a CPU has a title.
+NAME_LISTING_CPUS = _name_cpus("coalesce(cpu, title)", " *@ *[0-9.]+ *ghz$")
+
 LISTING_ROWS = f"""
 SELECT *, CASE
     WHEN fault IS NOT NULL THEN fault
     {_too_long(*LONGEST)}
     WHEN title IS NULL THEN 'title is empty'
-    WHEN cpu IS NULL THEN 'cpu is empty'
-    WHEN cpu_id IS NULL THEN 'unknown CPU ' || {shown("cpu")}
+    WHEN cpu IS NULL AND cpu_id IS NULL THEN 'cpu is empty, and the title does not help\\: ' || {_DOUBT}
+    WHEN cpu_id IS NULL THEN 'unknown CPU ' || {shown("cpu")} || '\\: ' || {_DOUBT}
     WHEN price IS NULL THEN 'price is empty'
     {_wrong_amount("price")}
     WHEN currency <> ALL (string_to_array('{CURRENCIES}', ' ')) THEN 'unknown currency ' || {shown("currency")}
@@ -125,9 +136,9 @@ FROM (
         CASE WHEN {_IS_TIME} THEN seen_at::timestamptz END AS seen_value,
         condition_word.meaning AS condition_meaning,
         status_word.meaning AS status_meaning,
-        named_cpu.cpu_id
+        named_cpu.cpu_id, named_cpu.doubt
     FROM staged
-    LEFT JOIN {_named_cpu("cpu", " *@ *[0-9.]+ *ghz$")} ON written = cpu
+    LEFT JOIN named_cpu ON written = coalesce(cpu, title)
     {_look_up("condition", CONDITIONS)}
     {_look_up("status", STATUSES)}
     OFFSET 0
@@ -135,6 +146,8 @@ FROM (
 """
 
 _PROCESS = r" *\([0-9]+nm\)$"  # of which a shop has the same chip twice
+
+NAME_SNAPSHOT_CPUS = _name_cpus("name", _PROCESS)
 
 # A row without a price says that the part was not on sale: it is no offer.
 # `newest` is the latest snapshot imported so far: what an older one offers has ended by then.
@@ -144,7 +157,7 @@ SELECT *, CASE
     WHEN name IS NULL THEN 'name is empty'
     WHEN length(name) > {LONGEST["vendor_item_id"]} THEN 'name is longer than {LONGEST["vendor_item_id"]} characters'
     {_wrong_amount("price")}
-    WHEN price IS NOT NULL AND cpu_id IS NULL THEN 'unknown CPU ' || {shown("name")}
+    WHEN price IS NOT NULL AND cpu_id IS NULL THEN 'unknown CPU ' || {shown("name")} || '\\: ' || {_DOUBT}
 END AS reason
 FROM (
     SELECT
@@ -154,10 +167,10 @@ FROM (
         round({as_number("price")}, 2) AS price_value,
         NULL::numeric AS shipping_value,
         CAST(:seen_at AS timestamptz) AS seen_value,
-        named_cpu.cpu_id
+        named_cpu.cpu_id, named_cpu.doubt
     FROM staged
     CROSS JOIN (SELECT max(seen_at) AS newest FROM listing WHERE marketplace = '{SNAPSHOT_MARKETPLACE}') AS earlier
-    LEFT JOIN {_named_cpu("name", _PROCESS)} ON written = name
+    LEFT JOIN named_cpu ON written = name
     OFFSET 0
 ) AS parsed
 """

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from app import staging
 from app.errors import BadInput
+from app.market import naming
 from app.market.imports import import_listings, open_listings
 from app.resources import Resources
 from app.tables import Condition, ListingStatus
@@ -36,6 +38,7 @@ OBSERVED = (
     "SELECT seen_at, p.price, p.shipping, p.currency FROM price_observation AS p JOIN listing ON id = listing_id "
     "ORDER BY id, 1"
 ).replace("seen_at", "p.seen_at", 1)
+NONE = "no model number of the catalogue is in it"
 SEEN = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -88,15 +91,52 @@ async def test_names_of_cpus(importer: Importer) -> None:
     names = [
         "intel  CORE i5-8500t", "intel-core-i5-8500t", "Intel Core i5-650", "Intel Core i5-650 @ 3.20GHz",
         "AMD Ryzen 5 5600X @ 3.70GHz", "Intel Xeon", "Intel Xeon @ 2.20GHz", "Intel Xeon @ 2.40GHz", "Ryzen 5 5600X",
-        "Intel Core i5-650 @ 3.30GHz",
+        "Intel Core i5-650 @ 3.30GHz", "Ryzen 5 5600", "i5-8500T or 5600X",
     ]  # fmt: skip
     rows = "".join(f"{number},{name},1,m\n" for number, name in enumerate(names))
-    assert counts(await importer.listings("title,cpu,price,marketplace\n" + rows)) == (6, 0, 0, 4)
+    assert counts(await importer.listings("title,cpu,price,marketplace\n" + rows)) == (8, 0, 0, 4)
     assert await importer.rows("SELECT l.title, cpu.name FROM listing AS l JOIN cpu ON cpu.id = cpu_id ORDER BY 1") == [
         ("0", "Intel Core i5-8500T"), ("1", "Intel Core i5-8500T"), ("2", "Intel Core i5-650 @ 3.20GHz"),
         ("3", "Intel Core i5-650 @ 3.20GHz"), ("4", "AMD Ryzen 5 5600X"), ("6", "Intel Xeon @ 2.20GHz"),
+        ("8", "AMD Ryzen 5 5600X"), ("9", "Intel Core i5-650 @ 3.20GHz"),
     ]  # fmt: skip
-    assert importer.reasons == [(line, f'unknown CPU "{names[line - 2]}"') for line in (7, 9, 10, 11)]
+    assert importer.reasons == [
+        (7, f'unknown CPU "Intel Xeon": {NONE}'),
+        (9, f'unknown CPU "Intel Xeon @ 2.40GHz": {NONE}'),
+        (12, 'unknown CPU "Ryzen 5 5600": "5600": the catalogue has no such model, only 5600x'),
+        (13, 'unknown CPU "i5-8500T or 5600X": "5600x": the title says "i5"'),
+    ]
+
+
+async def test_without_a_cpu_the_title_tells_it(importer: Importer) -> None:
+    header = "title,cpu,price,marketplace\n"
+    rows = "HP mini i5-8500T 8GB,,1,m\nHP mini i5 8GB,,2,m\nIntel Core i5-8500T,,3,m\n,,4,m\nRyzen 5600X,i5-8500T,5,m\n"
+    assert counts(await importer.listings(header + rows)) == (3, 0, 0, 2)
+    assert await importer.rows("SELECT price::int, cpu.name FROM listing JOIN cpu ON cpu.id = cpu_id ORDER BY 1") == [
+        (1, "Intel Core i5-8500T"), (3, "Intel Core i5-8500T"), (5, "Intel Core i5-8500T"),
+    ]  # fmt: skip
+    assert importer.reasons == [
+        (3, "cpu is empty, and the title does not help: no model number of the catalogue is in it"),
+        (5, "title is empty"),
+    ]
+
+
+async def test_every_chunk_is_matched(importer: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "FIRST_CHUNK_BYTES", 100)
+    monkeypatch.setattr(staging, "LARGEST_CHUNK_BYTES", 100)
+    rows = "".join(f"t{n},{('i5-8500T', 'Ryzen 5600X', 'Z80')[n % 3]},{n + 1},m\n" for n in range(60))
+    assert counts(await importer.listings("title,cpu,price,marketplace\n" + rows)) == (40, 0, 0, 20)
+    assert await importer.rows(
+        "SELECT cpu.name, count(*) FROM listing JOIN cpu ON cpu.id = cpu_id GROUP BY 1 ORDER BY 1"
+    ) == [("AMD Ryzen 5 5600X", 20), ("Intel Core i5-8500T", 20)]
+
+
+async def test_known_names_need_no_matcher(importer: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def none(_tx: object) -> None:
+        raise AssertionError("a matcher was made")
+
+    monkeypatch.setattr(naming, "make_matcher", none)
+    assert counts(await importer.listings(HEADER + ROW)) == (1, 0, 0, 0)
 
 
 async def test_the_same_offer_without_an_item_id(importer: Importer) -> None:
@@ -264,8 +304,8 @@ async def test_bad_rows_are_named_and_the_others_loaded(importer: Importer) -> N
     cpu = "amd-ryzen-5-5600x"
     rows = {
         f",{cpu},1,USD,new,m,,,,,,": "title is empty",
-        "t,,1,USD,new,m,,,,,,": "cpu is empty",
-        "t,Z80,1,USD,new,m,,,,,,": 'unknown CPU "Z80"',
+        "t,,1,USD,new,m,,,,,,": f"cpu is empty, and the title does not help: {NONE}",
+        "t,Z80,1,USD,new,m,,,,,,": f'unknown CPU "Z80": {NONE}',
         f"t,{cpu},,USD,new,m,,,,,,": "price is empty",
         f"t,{cpu},abc,USD,new,m,,,,,,": 'price "abc" is not a number',
         f"t,{cpu},-3,USD,new,m,,,,,,": "price -3 is negative",
@@ -305,7 +345,10 @@ async def test_strict_loads_nothing(importer: Importer) -> None:
     content = "title,cpu,price,marketplace\na,amd-ryzen-5-5600x,1,m\nb,amd-ryzen-5-5600x,x,m\nc,,1,m\n"
     with pytest.raises(BadInput, match="Nothing was loaded, because 2 rows are bad"):
         await importer.listings(content, strict=True)
-    assert importer.reasons == [(3, 'price "x" is not a number'), (4, "cpu is empty")]
+    assert importer.reasons == [
+        (3, 'price "x" is not a number'),
+        (4, f"cpu is empty, and the title does not help: {NONE}"),
+    ]
     assert await importer.rows("SELECT count(*) FROM listing") == [(0,)]
 
 

@@ -65,7 +65,7 @@ async def test_a_listing_per_name(snapshots: Snapshots) -> None:
         "Intel Core i5-650,", "Intel Core i5-650,18.5", "Intel Core i7-13700K,", "Z80,1", "Z81,",
     )  # fmt: skip
     assert (counts(summary), summary.superseded) == ((3, 0, 4, 1), 1)
-    assert snapshots.reasons == [(8, 'unknown CPU "Z80"')]
+    assert snapshots.reasons == [(8, 'unknown CPU "Z80": no model number of the catalogue is in it')]
     rows = await snapshots.rows(LISTINGS)
     assert [(row[0], row[1], str(row[2])) for row in rows] == [
         ("AMD Ryzen 5 5600X", "AMD Ryzen 5 5600X", "159.99"),
@@ -74,6 +74,18 @@ async def test_a_listing_per_name(snapshots: Snapshots) -> None:
     ]
     assert {row[3:5] + row[6:10] for row in rows} == {(None, "USD", "new", "active", "pc-part-dataset", None)}
     assert [row[10:] for row in rows] == [(row[0], datetime(2024, 1, 20, tzinfo=UTC)) for row in rows]
+
+
+async def test_names_that_shops_write_otherwise(snapshots: Snapshots) -> None:
+    summary = await snapshots.snapshot(
+        "2024-01-20", "Ryzen 5600X,159", "Intel Core i7-13700K Avengers Edition,300", "Intel Core i7-13700KF,280",
+    )  # fmt: skip
+    assert counts(summary) == (2, 0, 0, 1)
+    assert [row[:2] for row in await snapshots.rows(LISTINGS)] == [
+        ("Intel Core i7-13700K Avengers Edition", "Intel Core i7-13700K"), ("Ryzen 5600X", "AMD Ryzen 5 5600X"),
+    ]  # fmt: skip
+    reason = 'unknown CPU "Intel Core i7-13700KF": "13700kf": the catalogue has no such model, only 13700k'
+    assert snapshots.reasons == [(4, reason)]
 
 
 async def test_what_the_latest_does_not_price_has_ended(snapshots: Snapshots) -> None:
@@ -180,5 +192,5 @@ async def test_the_real_snapshots(resources: Resources, tmp_path: Path) -> None:
         await snapshots.clear()
     assert outcomes == [outcomes[0]] * 3
     listings, observations = outcomes[0]
-    assert (len(listings), len(observations)) == (493, 3949)
-    assert sum(row[7] == "active" for row in listings) == 451
+    assert (len(listings), len(observations)) == (569, 4577)
+    assert sum(row[7] == "active" for row in listings) == 517

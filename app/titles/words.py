@@ -1,0 +1,66 @@
+"""A text as words: lower case, without accents and trademark signs, with what stands between them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from app.titles.vocabulary import COUNTS, EXPANSIONS
+
+# Numbers with decimals, words of letters and digits (and a plus that ends one, as in "8480+"), any other character.
+_TOKEN = re.compile(r"[0-9]{1,4}(?:[.,][0-9]{1,3})+(?![0-9])[a-z]*|[a-z0-9]+(?:\+(?![a-z0-9]))?|[^\sa-z0-9]")
+_SIGNS = re.compile(r"[®™©]|\((?:r|tm|c)\)")
+_WITHOUT = re.compile(r"\bw/o\b")
+_WITH = re.compile(r"\bw/|\bmit\b")
+_M2 = re.compile(r"\bm\.2\b")
+CLOCK = re.compile(r"[0-9]+(?:[.,][0-9]+)?[gm]hz")
+ORDINAL = re.compile(r"([0-9]{1,2})(?:st|nd|rd|th)")
+
+Words = tuple[list[str], list[str]]
+
+
+def split(text: str) -> Words:
+    """The words of a text, and the punctuation ("" for none or a space) in front of each and behind the last."""
+    words: list[str] = []
+    gaps: list[str] = []
+    gap = ""
+    for found in _TOKEN.findall(_plain(text)):
+        if not (found[0].isascii() and found[0].isalnum()):
+            gap += found
+        elif found == "2" and words and words[-1] == "core" and not _counts_cores(words, len(words) - 1):
+            words[-1] = "core2"
+        else:
+            for part in EXPANSIONS.get(found, (found,)):
+                words.append(part)
+                gaps.append(gap)
+                gap = ""
+    gaps.append(gap)
+    return words, gaps
+
+
+def is_count_of_cores(words: list[str], at: int) -> bool:
+    """Whether the word is the "core" of "quad core" or "6-core"."""
+    return words[at] in {"core", "cores"} and _counts_cores(words, at)
+
+
+def _counts_cores(words: list[str], at: int) -> bool:
+    before = words[at - 1] if at else ""
+    return before in COUNTS or (before.isdigit() and len(before) <= 3 and (at < 2 or words[at - 2] not in _TIERED))
+
+
+# "Ryzen 5 Core ..." has a tier, no count.
+_TIERED = frozenset({"ryzen", "ultra", "ai"})
+
+
+def _plain(text: str) -> str:
+    text = text.lower()
+    if not text.isascii():
+        text = _SIGNS.sub(" ", text)
+        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).lower()
+    if "(" in text:
+        text = _SIGNS.sub(" ", text)
+    if "w/" in text:
+        text = _WITH.sub(" with ", _WITHOUT.sub(" without ", text))
+    if "m.2" in text:
+        text = _M2.sub("mdot2", text)
+    return text

@@ -1,0 +1,1 @@
+"""What titles say, without a database."""
