@@ -1,0 +1,66 @@
+"""What was fetched, and what adapters read of it. Each view of a page is computed once, when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import lxml.etree
+import lxml.html
+from w3lib.encoding import html_to_unicode
+
+HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+
+
+@dataclass(frozen=True)
+class Page:
+    """The answer to a request.
+
+    `url` is where the page was found, after redirects; `asked` the URL that somebody wanted.
+    `content_type` is the header as sent, "" when there was none.
+    """
+
+    url: str
+    body: bytes = field(repr=False)
+    content_type: str = "text/html"
+    asked: str = ""
+
+    @property
+    def host(self) -> str:
+        """Host name without www."""
+        return (urlsplit(self.url).hostname or "").removeprefix("www.")
+
+    @property
+    def media_type(self) -> str:
+        """Content type without its parameters, in lower case."""
+        return media_type(self.content_type)
+
+    @cached_property
+    def text(self) -> str:
+        """The body decoded as browsers do: by BOM, header or meta element, else UTF-8; what is broken is replaced."""
+        return html_to_unicode(self.content_type or None, self.body, default_encoding="utf-8")[1]
+
+    @cached_property
+    def tree(self) -> Any:
+        """The root element (lxml). Anything can be parsed; of a page without any element the tree is an empty one.
+
+        libxml2 cuts off what is nested more than 256 deep, so no walk over a tree is deep.
+        """
+        # Encoded again, because lxml refuses text that has an encoding declaration. NUL would end the document.
+        source = self.text.encode("utf-8", "replace").replace(b"\0", b"")
+        try:
+            return lxml.html.document_fromstring(source, parser=lxml.html.HTMLParser(encoding="utf-8"))
+        except (lxml.etree.LxmlError, AssertionError, ValueError):
+            return lxml.html.document_fromstring("<html><head></head><body></body></html>")
+
+    @cached_property
+    def elements(self) -> int:
+        """How many elements the tree has."""
+        return int(self.tree.xpath("count(//*)"))
+
+
+def media_type(content_type: str) -> str:
+    """A content type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
