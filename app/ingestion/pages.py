@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,6 +11,15 @@ from urllib.parse import urlsplit
 import lxml.etree
 import lxml.html
 from w3lib.encoding import html_to_unicode
+
+from app.ingestion.faults import NotUnderstood
+
+# libxml2 compares each attribute of an element with all before it, which takes minutes for a page of nothing else.
+MOST_ATTRIBUTES = 250
+LONG_TAG = 750  # characters; none that is shorter needs to be looked at
+START_TAG = re.compile(r"""<[a-zA-Z](?:[^>=]+|=\s*"[^"]*"|=\s*'[^']*'|=)*+""")
+QUOTED = re.compile(r"""=\s*(?:"[^"]*"|'[^']*')""")
+BETWEEN_ATTRIBUTES = re.compile(r"[\s/=]+")
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
@@ -46,8 +56,11 @@ class Page:
     def tree(self) -> Any:
         """The root element (lxml). Anything can be parsed; of a page without any element the tree is an empty one.
 
-        libxml2 cuts off what is nested more than 256 deep, so no walk over a tree is deep.
+        libxml2 cuts off what is nested more than 256 deep, so no walk over a tree is deep. Raises NotUnderstood for
+        elements with more attributes than anybody writes.
         """
+        if _has_endless_tags(self.text):
+            raise NotUnderstood("The page has elements with hundreds of attributes, which is no proper HTML.")
         # Encoded again, because lxml refuses text that has an encoding declaration. NUL would end the document.
         source = self.text.encode("utf-8", "replace").replace(b"\0", b"")
         try:
@@ -59,6 +72,11 @@ class Page:
     def elements(self) -> int:
         """How many elements the tree has."""
         return int(self.tree.xpath("count(//*)"))
+
+
+def _has_endless_tags(text: str) -> bool:
+    long_tags = (match[0] for match in START_TAG.finditer(text) if match.end() - match.start() > LONG_TAG)
+    return any(len(BETWEEN_ATTRIBUTES.findall(QUOTED.sub("= ", tag))) > MOST_ATTRIBUTES for tag in long_tags)
 
 
 def media_type(content_type: str) -> str:
