@@ -120,7 +120,7 @@ class Fetcher:
             **(ask.headers or {}),
         }
         silence = min(self._limits.silence_seconds, self._limits.seconds)
-        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), silence)
+        timeouts = {**dict.fromkeys(("connect", "read", "write"), silence), "pool": self._limits.seconds}
         method = "GET" if ask.content is None else "POST"
         try:
             request = httpx.Request(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -19,9 +18,19 @@ LONGEST_URL = 2048
 MOST_IMAGES = 20
 MOST_SPECS = 60
 
-# Country sites that share their item ids with the main one. Other marketplaces are called by their host name.
-MARKETPLACES = ("ebay", "amazon", "newegg", "backmarket")
-ONE_FOR_ALL_COUNTRIES = frozenset({"ebay"})
+# Marketplace -> the endings of its hosts. eBay's country sites share their item ids; of others each is one of its own,
+# called by its host. No other ending counts: who owned such a host could change the offers of the real marketplace.
+MARKETPLACES = {
+    "ebay": (
+        "com", "co.uk", "de", "fr", "it", "es", "com.au", "ca", "at", "ch", "be", "ie", "nl", "pl", "com.hk", "com.sg",
+        "com.my", "ph",
+    ),
+    "amazon": ("com",),
+    "newegg": ("com",),
+    "backmarket": ("com",),
+}  # fmt: skip
+HOSTS = {f".{name}.{ending}": name for name, endings in MARKETPLACES.items() for ending in endings}
+COUNTRY_SITE = re.compile(r"(amazon|newegg|backmarket)\.(?:com?\.)?[a-z]{2}")
 ITEM_IDS = {
     "ebay": re.compile(r"/itm/(?:[^/]+/)?([0-9]{9,15})(?:[/?]|$)"),
     "amazon": re.compile(r"/(?:dp|gp/product|gp/aw/d)/([A-Z0-9]{10})(?:[/?]|$)"),
@@ -129,8 +138,9 @@ def clean(value: object, longest: int = LONGEST_WORD) -> str | None:
         return None
     text = html.unescape(str(value)[: longest * 4])
     text = TAG.sub(" ", text) if "<" in text else text
-    # Control characters, halves of surrogate pairs and what turns the text around; PostgreSQL cannot store some.
-    plain = "".join(" " if unicodedata.category(character) in {"Cc", "Cf", "Cs"} else character for character in text)
+    # Not printable: control characters, halves of surrogate pairs (PostgreSQL cannot store some of these), characters
+    # that turn the text around, and every space but the plain one.
+    plain = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(plain.split())[:longest].strip() or None
 
 
@@ -162,20 +172,16 @@ def web_urls(values: Iterable[object], base: str) -> tuple[str, ...]:
 
 
 def marketplace_of(url: str) -> str:
-    """The name of the marketplace that a URL is of: a known name, `amazon.de` for its country sites, or the host."""
+    """The name of the marketplace that a URL is of, or its host where that has no name here."""
     host = _host(url)
-    for name in MARKETPLACES:
-        if host == f"{name}.com" or host.endswith(f".{name}.com"):
-            return name
-        match = re.search(rf"(?:^|\.)({name}\.(?:com?\.)?[a-z]{{2}})$", host)
-        if match:
-            return name if name in ONE_FOR_ALL_COUNTRIES else match[1]
-    return host
+    return next((name for ending, name in HOSTS.items() if f".{host}".endswith(ending)), host)
 
 
 def item_id_of(url: str) -> str | None:
     """The marketplace's own id of the offer, where its URLs have one."""
-    pattern = ITEM_IDS.get(marketplace_of(url).partition(".")[0])
+    name = marketplace_of(url)
+    country = COUNTRY_SITE.fullmatch(name)
+    pattern = ITEM_IDS.get(country[1] if country else name)
     match = pattern.search(url) if pattern else None
     return match[1] if match else None
 

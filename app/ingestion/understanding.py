@@ -5,22 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from app.ingestion.adapters import Adapter, Source
-from app.ingestion.adapters.ebay import EbayItem
+from app.ingestion.adapters.ebay import EbayItem, EbayItems
 from app.ingestion.adapters.markup import JsonLd, Microdata, Rdfa
 from app.ingestion.adapters.opengraph import OpenGraph
 from app.ingestion.adapters.plain import PlainHtml
+from app.ingestion.addresses import AllowList
 from app.ingestion.faults import NotUnderstood
 from app.ingestion.fetching import Fetcher
 from app.ingestion.offers import Offer, completed
 from app.ingestion.pages import Page
+from app.settings import Settings
 
 # Those that know most come first.
 ADAPTERS: tuple[Adapter, ...] = (EbayItem(), JsonLd(), Microdata(), Rdfa(), OpenGraph(), PlainHtml())
 
 
-async def obtain(url: str, fetcher: Fetcher, sources: Iterable[Source] = ()) -> Page:
+def open_fetcher(settings: Settings) -> Fetcher:
+    """The fetcher of a process; use it in `async with`. Raises StartupError when the allow-list is not usable."""
+    return Fetcher(AllowList.of(settings.fetch_allow))
+
+
+def sources(settings: Settings, fetcher: Fetcher) -> tuple[Source, ...]:
+    """The APIs that there are credentials for."""
+    credentials = settings.ebay_credentials
+    if credentials is None:
+        return ()
+    return (EbayItems(fetcher, credentials.get_secret_value(), settings.ebay_api_url),)
+
+
+async def obtain(url: str, fetcher: Fetcher, others: Iterable[Source] = ()) -> Page:
     """The page of a URL, from the first source that serves it, else from the web. Raises Retryable and Final."""
-    for source in sources:
+    for source in others:
         if source.serves(url):
             return await source.fetch(url)
     return await fetcher.fetch(url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -16,13 +17,15 @@ from app.ingestion.adapters.products import read_products
 from app.ingestion.offers import Offer
 from app.ingestion.pages import HTML_TYPES, Page
 
+LINKED_DATA = re.compile(r"ld\+json", re.IGNORECASE)
 # JSON-LD: broken blocks are parsed once more in Python, which takes a second per million characters.
 MOST_BLOCKS = 60
 LONGEST_BLOCK = 1_000_000  # characters, of one and of all that are broken
 # Microdata and RDFa: the time goes with the product of elements and nesting.
 MOST_ITEMS = 500
 MOST_PROPERTIES = 2_000
-MOST_REFERENCES = 10
+MOST_REFERENCES = 5  # elements with itemref, and ids in each
+MOST_REFERRED_PROPERTIES = 300  # of a page with references, each of which is followed anew
 MOST_WORK = 3_000_000  # characters in all properties together, see `_is_little_work`
 ELEMENT_WORK = 50  # one element takes as long as so many characters
 MOST_RDFA_ELEMENTS = 10_000
@@ -38,7 +41,7 @@ class JsonLd:
 
     def matches(self, page: Page) -> bool:
         """Any page with such a block."""
-        return page.media_type in HTML_TYPES and "ld+json" in page.text
+        return page.media_type in HTML_TYPES and LINKED_DATA.search(page.text) is not None
 
     def read(self, page: Page) -> Sequence[Offer]:
         """See `read_products`."""
@@ -69,13 +72,14 @@ class Microdata:
         items, properties, references = (
             page.tree.xpath(path) for path in ("//*[@itemscope]", "//*[@itemprop]", "//*[@itemref]")
         )
-        few = len(items) <= MOST_ITEMS and len(properties) <= MOST_PROPERTIES and len(references) <= MOST_REFERENCES
+        most = MOST_REFERRED_PROPERTIES if references else MOST_PROPERTIES
+        few = len(items) <= MOST_ITEMS and len(properties) <= most and len(references) <= MOST_REFERENCES
         return few and _is_little_work(properties)
 
     def read(self, page: Page) -> Sequence[Offer]:
         """See `read_products`."""
         for element in page.tree.xpath("//*[@itemref]"):
-            element.set("itemref", " ".join(element.get("itemref").split()[:MOST_REFERENCES]))
+            element.set("itemref", " ".join(list(dict.fromkeys(element.get("itemref").split()))[:MOST_REFERENCES]))
         items = extracted(page, self.name, lambda: MicrodataExtractor().extract_items(page.tree, page.url))
         return read_products(page, self.name, [_as_linked_data(item, 0) for item in items])
 

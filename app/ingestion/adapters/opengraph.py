@@ -14,6 +14,7 @@ from app.ingestion.prices import money
 
 PRICES = ("product:sale_price", "product:price", "og:price", "og:product:price", "twitter:price")
 MOST_PROPERTIES = 1_000
+LONGEST_PREFIXES = 4_000  # characters; extruct searches them in quadratic time
 
 
 class OpenGraph:
@@ -26,7 +27,8 @@ class OpenGraph:
         """Any page with such properties, as long as there are not absurdly many."""
         if page.media_type not in HTML_TYPES or "og:" not in page.text:
             return False
-        return int(page.tree.xpath("count(//meta[@property])")) <= MOST_PROPERTIES
+        few = int(page.tree.xpath("count(//meta[@property])")) <= MOST_PROPERTIES
+        return few and sum(map(len, page.tree.xpath("//@prefix"))) <= LONGEST_PREFIXES
 
     def read(self, page: Page) -> Sequence[Offer]:
         """One offer at most. Raises PriceUnclear and CurrencyUnknown."""

@@ -187,8 +187,10 @@ def _distinct(graph: Graph, products: list[Node]) -> list[Node]:
 
 def _is_page(page: Page, graph: Graph, node: Node, *, with_query: bool) -> bool:
     offers = [offer for offer in graph.many(node, "offers") if isinstance(offer, dict)]
-    urls = [graph.text(node, "url"), node["@id"], graph.text(node, "mainEntityOfPage")]
-    urls += [graph.text(offer, "url") for offer in offers[:1]]
+    urls = [graph.text(node, "url"), *(graph.text(offer, "url") for offer in offers[:1])]
+    if not with_query:  # ids of variants differ behind the #
+        urls += [node["@id"], graph.text(node, "mainEntityOfPage")]
+    urls = [url for url in urls if not str(url).startswith("#")]
     own = {_place(page.url, with_query), _place(page.asked or page.url, with_query)}
     return any(_place(url, with_query) in own for value in urls if (url := web_url(value, page.url)))
 
