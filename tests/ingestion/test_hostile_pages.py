@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -142,6 +143,27 @@ def test_hostile_pages_come_to_an_end(name: str) -> None:
 def test_bytes_that_are_no_page(body: bytes, content_type: str) -> None:
     check(body, content_type)
     check(body, content_type, "https://www.ebay.com/itm/112259821206")
+
+
+def test_reading_a_page_asks_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RDFa has vocabularies and JSON-LD has contexts that could be fetched, HTML has frames and entities."""
+    asked: list[object] = []
+
+    def record(*arguments: object, **_named: object) -> None:
+        asked.append(arguments)
+        raise OSError
+
+    monkeypatch.setattr(socket.socket, "connect", record)
+    monkeypatch.setattr(socket, "getaddrinfo", record)
+    elsewhere = RDFA.replace("https://schema.org/", "http://127.0.0.1:1/vocabulary/")
+    profile = "<html xmlns:a='http://127.0.0.1:1/' version='XHTML+RDFa 1.0' profile='http://127.0.0.1:1/'><base href='http://127.0.0.1:1/'>"
+    document = "<!DOCTYPE html SYSTEM 'http://127.0.0.1:1/x.dtd' [<!ENTITY e SYSTEM 'http://127.0.0.1:1/'>]>"
+    context = script(product(sold(), **{"@context": "http://127.0.0.1:1/context"}))
+    found = check(
+        f"{document}{profile}&e;<iframe src='http://127.0.0.1:1/'></iframe>{elsewhere}{RDFA}{MICRODATA}{context}"
+    )
+    assert {"json-ld", "rdfa", "microdata"} <= {offer.source for offer in found}
+    assert asked == []
 
 
 WHOLE = f"""<!doctype html><html lang="en-US"><head>{metas(og__type="product", og__title="R", product__price__amount="5")}

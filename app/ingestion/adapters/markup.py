@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -17,7 +16,6 @@ from app.ingestion.adapters.products import read_products
 from app.ingestion.offers import Offer
 from app.ingestion.pages import HTML_TYPES, Page
 
-LINKED_DATA = re.compile(r"ld\+json", re.IGNORECASE)
 # JSON-LD: broken blocks are parsed once more in Python, which takes a second per million characters.
 MOST_BLOCKS = 60
 LONGEST_BLOCK = 1_000_000  # characters, of one and of all that are broken
@@ -41,7 +39,7 @@ class JsonLd:
 
     def matches(self, page: Page) -> bool:
         """Any page with such a block."""
-        return page.media_type in HTML_TYPES and LINKED_DATA.search(page.text) is not None
+        return page.media_type in HTML_TYPES and "ld+json" in page.text.lower()
 
     def read(self, page: Page) -> Sequence[Offer]:
         """See `read_products`."""
