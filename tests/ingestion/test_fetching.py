@@ -538,8 +538,8 @@ async def test_headers_of_a_caller_stay_with_the_host() -> None:
 
 
 async def test_many_at_once_and_none_lost() -> None:
-    pages = {f"/{number}": answered(str(number).encode()) for number in range(200)}
-    async with site(pages) as server, fetching() as fetcher:
+    pages = {f"/{number}": answered(str(number).encode()) for number in range(120)}  # more than there are connections
+    async with site(pages) as server, fetching(Limits(seconds=60, silence_seconds=60)) as fetcher:
         found = await asyncio.gather(*(fetcher.fetch(server.url(path)) for path in pages))
     assert [f"/{page.text}" for page in found] == list(pages)
 
