@@ -95,6 +95,16 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         default=10.0, ge=0, description="Seconds that a stopping process lets running requests and jobs finish"
     )
+    fetch_allow: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts and networks that listings may be fetched from although they are not public, at any port, "
+        "as a JSON list",
+    )
+    ebay_credentials: SecretStr | None = Field(
+        default=None,
+        description="`client id:client secret` of an eBay application: its items are read from the Browse API",
+    )
+    ebay_api_url: str = Field(default="https://api.ebay.com", description="Where the eBay API is, without a path")
     parent_pipe: int | None = Field(
         default=None, description="Set by `dealmark up` for its children: they stop when this pipe closes"
     )
@@ -106,6 +116,14 @@ class Settings(BaseSettings):
         if secret is not None and len(secret.get_secret_value().encode()) < 32:
             raise ValueError("must be at least 32 bytes long")
         return secret
+
+    @field_validator("ebay_credentials")
+    @classmethod
+    def is_a_pair(cls, credentials: SecretStr | None) -> SecretStr | None:
+        """OAuth 2.0 client credentials, as HTTP Basic authentication has them."""
+        if credentials is not None and not all(credentials.get_secret_value().partition(":")):
+            raise ValueError("must be the client id and the client secret with a colon between them")
+        return credentials
 
     @field_validator("recalculation_at")
     @classmethod

@@ -75,6 +75,8 @@ def test_every_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.
         "http_profile": "2026-09",
         "response_cache": "off",
         "trusted_proxies": '["10.0.0.0/8"]',
+        "fetch_allow": '["10.1.0.0/16"]',
+        "ebay_credentials": "client:secret",
         "limit_persisted": "600/minute",
         "limit_text": "60/minute",
         "limit_mutation": "10/minute",

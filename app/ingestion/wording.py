@@ -1,0 +1,127 @@
+"""The words of sellers: conditions, whether something can be bought, and that more than one thing is sold."""
+
+from __future__ import annotations
+
+import re
+
+from app.ingestion.offers import Flag
+from app.market.vocabulary import CONDITIONS, STATUSES
+from app.tables import Condition, ListingStatus
+
+# Best first; of two that are told, the worse one is believed.
+ORDER = (
+    Condition.UNKNOWN, Condition.NEW, Condition.OPEN_BOX, Condition.REFURBISHED, Condition.USED, Condition.FOR_PARTS,
+)  # fmt: skip
+
+NOT = r"(?<!not )(?<!no )(?<!non[- ])(?<!without )(?<!zero )"
+BROKEN = re.compile(
+    NOT + r"\b(?:for parts|parts only|for repair|spares (?:or|and|/|&) ?repairs?|not[- ]working|non[- ]?working"
+    r"|does ?n[o']t work|broken|defect(?:ive|s)?\b(?![- ]free)|defekt\w*|faulty|damaged|bent pins?|dead|ersatzteile?"
+    r"|bastler|pour pi\u00e8ces|hors service|per ricambi|no funciona|para piezas|untested|as[- ]is)\b"
+    r"|(?:\bnot working\b)",
+    re.IGNORECASE,
+)
+REFURBISHED = re.compile(
+    r"\b(?:refurb\w*|renewed|reconditioned|re-?manufactured|general\u00fcberholt\w*|aufbereitet\w*"
+    r"|reconditionn\u00e9\w*|ricondizionat\w*|reacondicionad\w*)",
+    re.IGNORECASE,
+)
+OPEN_BOX = re.compile(r"\b(?:open[- ]?box|opened|never used|unused|new other|new \(other\)|b-ware)\b", re.IGNORECASE)
+USED = re.compile(
+    r"\b(?:used|pre-?owned|second[- ]?hand|gebraucht\w*|d['\u2019]occasion|usat[oa]|usad[oa])\b"
+    r"(?! (?:with|for|in|by|as|to)\b)",
+    re.IGNORECASE,
+)
+LIKE_NEW = re.compile(r"\b(?:like[- ]new|wie neu|comme neuf)\b", re.IGNORECASE)
+NEW = re.compile(r"\b(?:new|brand[- ]new|neu|neuf|nuevo|nuovo)\b", re.IGNORECASE)
+SURELY_NEW = re.compile(r"\b(?:brand[- ]new|factory[- ]sealed|sealed)\b", re.IGNORECASE)
+DECLARED = (
+    (BROKEN, Condition.FOR_PARTS),
+    (REFURBISHED, Condition.REFURBISHED),
+    (OPEN_BOX, Condition.OPEN_BOX),
+    (USED, Condition.USED),
+    (LIKE_NEW, Condition.OPEN_BOX),
+    (NEW, Condition.NEW),
+)
+# What schema.org and OpenGraph call them, the last part of a URL in lower case.
+MARKED_UP = {
+    "newcondition": Condition.NEW,
+    "usedcondition": Condition.USED,
+    "refurbishedcondition": Condition.REFURBISHED,
+    "damagedcondition": Condition.FOR_PARTS,
+}
+AVAILABILITY = {
+    **dict.fromkeys(("instock", "limitedavailability", "onlineonly", "instoreonly", "available"), ListingStatus.ACTIVE),
+    **dict.fromkeys(
+        ("preorder", "presale", "backorder", "madetoorder", "pending", "availablefororder"), ListingStatus.PENDING
+    ),
+    "soldout": ListingStatus.SOLD,
+    **dict.fromkeys(("outofstock", "oos", "discontinued", "reserved", "unavailable"), ListingStatus.ENDED),
+}
+
+BUNDLE = re.compile(
+    r"\b(?:bundles?|bundled|combo|upgrade kit|aufr\u00fcst(?:kit|set))\b"
+    r"|(?:\+|&|\band\b|\bwith\b|\bw/|\bund\b|\bmit\b) ?(?:[^\s+&]+ ){0,4}(?:motherboard|mainboard|mobo)\b",
+    re.IGNORECASE,
+)
+LOT = re.compile(
+    r"(?<!\ba )\b(?:job )?lots?\b|\bkonvolut\b|\b(?:matched|matching) pair\b|\bpair of\b|\bwholesale\b"
+    r"|\b(?:pack|set|box|tray|case) of \(?(?:[2-9]|[1-9]\d{1,3})\b"
+    r"|(?<![\d.,])(?:[2-9]|[1-9]\d{1,3})[- ]?(?:pack|pcs|pieces|st\u00fcck|stk|units|cpus|processors)\b"
+    r"|^\W{0,2}(?:[2-9]|[1-9]\d{1,2})\)? ?x (?=(?:intel|amd|core|xeon|ryzen|epyc|cpu|processor)\b)"
+    r"|\bx ?(?:[2-9]|[1-9]\d{1,2})$"
+    r"|\bqty:? ?(?:[2-9]|[1-9]\d{1,3})\b",
+    re.IGNORECASE,
+)
+
+
+def condition(declared: object, title: str) -> Condition:
+    """The condition of an offer: what it is declared to be, or worse when the title admits it."""
+    return max(declared_condition(declared), _admitted(title), key=ORDER.index)
+
+
+def declared_condition(declared: object) -> Condition:
+    """The condition that a text means: a schema.org URL, or the words of a seller."""
+    if not isinstance(declared, str):
+        return Condition.UNKNOWN
+    text = " ".join(declared[:200].split()).lower()
+    last = re.split(r"[/#:]", text)[-1]
+    if last in MARKED_UP:
+        return MARKED_UP[last]
+    if text in CONDITIONS:
+        return Condition(CONDITIONS[text])
+    text = text.replace("_", " ")
+    return next((meant for words, meant in DECLARED if words.search(text)), Condition.UNKNOWN)
+
+
+def status(declared: object) -> ListingStatus:
+    """Whether something can be bought: a schema.org URL, or words. Where nothing is told it can."""
+    if not isinstance(declared, str):
+        return ListingStatus.ACTIVE
+    text = " ".join(declared[:200].split()).lower()
+    last = re.sub(r"[\s_-]+", "", re.split(r"[/#:]", text)[-1])
+    if last in AVAILABILITY:
+        return AVAILABILITY[last]
+    return ListingStatus(STATUSES.get(text, ListingStatus.ACTIVE))
+
+
+def flags(title: str) -> frozenset[Flag]:
+    """What the title says of more than one thing being sold."""
+    found = set()
+    if BUNDLE.search(title):
+        found.add(Flag.BUNDLE)
+    if LOT.search(title):
+        found.add(Flag.LOT)
+    return frozenset(found)
+
+
+def _admitted(title: str) -> Condition:
+    if BROKEN.search(title):
+        return Condition.FOR_PARTS
+    if REFURBISHED.search(title):
+        return Condition.REFURBISHED
+    if OPEN_BOX.search(title):
+        return Condition.OPEN_BOX
+    if USED.search(title):
+        return Condition.USED
+    return Condition.NEW if SURELY_NEW.search(title) else Condition.UNKNOWN
