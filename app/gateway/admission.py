@@ -41,4 +41,5 @@ class Admission:
         kind = DocumentClass.PERSISTED if persisted else DocumentClass.TEXT
         if operation.kind is OperationType.MUTATION:
             kind = DocumentClass.MUTATION
-        await self.limits.check(kind, self.addresses.of(peer, forwarded))
+        if kind in self.limits.items:
+            await self.limits.check(kind, self.addresses.of(peer, forwarded))

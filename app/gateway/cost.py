@@ -9,8 +9,8 @@ the sum is found once per document; only sizes that come from variables are look
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Union
 
 from graphql import (
     DocumentNode,
@@ -34,10 +34,30 @@ from graphql import (
 from app.directives import CostWeight, ListSize
 
 Cost = Callable[[Mapping[str, Any]], int]
-Size = Callable[[Mapping[str, Any]], int]
+# A size, or the cost of a part: known, or still to be found from variables. A part that occurs again and again (a
+# fragment that is spread twice in one that is spread twice ...) is one object, measured once and summed once.
+Size = int | Cost
+Part = Union[int, "_Sum"]
 
 DEFAULT_LIST = 10
 GREATEST_INT = 2**31 - 1
+
+
+@dataclass(eq=False, slots=True)
+class _Sum:
+    """A sum of which terms depend on variables: each a size times what is below."""
+
+    known: int
+    terms: list[tuple[Size, Part]]
+
+    def of(self, variables: Mapping[str, Any], summed: dict[_Sum, int]) -> int:
+        """The value; `summed` holds what was worked out for these variables."""
+        if self not in summed:
+            summed[self] = self.known + sum(
+                _size(size, variables) * (below if isinstance(below, int) else below.of(variables, summed))
+                for size, below in self.terms
+            )
+        return summed[self]
 
 
 @dataclass(frozen=True)
@@ -47,15 +67,25 @@ class _Measure:
     schema: GraphQLSchema
     fragments: Mapping[str, FragmentDefinitionNode]
     defaults: Mapping[str, int]
+    measured: dict[Any, Part] = field(default_factory=dict)
 
-    def selections(self, selected: SelectionSetNode | None, parent: Any, sized: Mapping[str, Size]) -> Cost:
+    def selections(self, selected: SelectionSetNode | None, parent: Any, sized: Mapping[str, Size]) -> Part:
         """The sum over a selection set. Conditions (@skip) are not looked at: the cost is an upper bound."""
         if selected is None:
-            return _nothing
-        terms = [cost for each in selected.selections for cost in self._selection(each, parent, sized)]
-        return lambda variables: sum(term(variables) for term in terms)
+            return 0
+        key = (
+            id(selected),
+            parent.name,
+            *((name, size if isinstance(size, int) else id(size)) for name, size in sized.items()),
+        )
+        if key not in self.measured:
+            terms = [term for each in selected.selections for term in self._selection(each, parent, sized)]
+            known = sum(size * below for size, below in terms if isinstance(size, int) and isinstance(below, int))
+            open_terms = [each for each in terms if not (isinstance(each[0], int) and isinstance(each[1], int))]
+            self.measured[key] = _Sum(known, open_terms) if open_terms else known
+        return self.measured[key]
 
-    def _selection(self, selection: Any, parent: Any, sized: Mapping[str, Size]) -> Iterable[Cost]:
+    def _selection(self, selection: Any, parent: Any, sized: Mapping[str, Size]) -> Iterable[tuple[Size, Part]]:
         if isinstance(selection, FieldNode):
             definition = getattr(parent, "fields", {}).get(selection.name.value)
             if definition is not None:
@@ -68,15 +98,15 @@ class _Measure:
             fragment = selection
         condition = fragment.type_condition
         target = parent if condition is None else self.schema.type_map[condition.name.value]
-        yield self.selections(fragment.selection_set, target, sized)
+        yield 1, self.selections(fragment.selection_set, target, sized)
 
-    def _field(self, node: FieldNode, definition: GraphQLField, sized: Mapping[str, Size]) -> Cost:
+    def _field(self, node: FieldNode, definition: GraphQLField, sized: Mapping[str, Size]) -> tuple[Size, Part]:
         named = get_named_type(definition.type)
         own = _directive(definition, CostWeight)
         weight = own.weight if own is not None else int(is_composite_type(named))
         size, passed_on = self._sizes(node, definition, sized)
         below = self.selections(node.selection_set, named, passed_on)
-        return lambda variables: size(variables) * (weight + below(variables))
+        return size, weight + below if isinstance(below, int) else _Sum(weight, [(1, below)])
 
     def _sizes(
         self, node: FieldNode, definition: GraphQLField, sized: Mapping[str, Size]
@@ -85,10 +115,10 @@ class _Measure:
         inherited = sized.get(node.name.value)
         rule = _directive(definition, ListSize)
         if rule is None:
-            return inherited or (_assumed(DEFAULT_LIST) if _is_list(definition.type) else _once), {}
+            return (DEFAULT_LIST if _is_list(definition.type) else 1) if inherited is None else inherited, {}
         size = self._slice(node, rule)
         if isinstance(rule.sized_fields, list):
-            return inherited or _once, dict.fromkeys(rule.sized_fields, size)
+            return 1 if inherited is None else inherited, dict.fromkeys(rule.sized_fields, size)
         return size, {}
 
     def _slice(self, node: FieldNode, rule: ListSize) -> Size:
@@ -103,7 +133,7 @@ class _Measure:
             asked = [s for name in named if (s := _number(variables.get(name, defaults.get(name)))) is not None]
             return max([*literal, *asked], default=assumed)
 
-        return size if named else _assumed(size({}))
+        return size if named else size({})
 
 
 def measure(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Cost:
@@ -115,7 +145,12 @@ def measure(schema: GraphQLSchema, document: DocumentNode, operation: OperationD
         if (size := _literal(d.default_value)) is not None
     }
     root = schema.get_root_type(operation.operation)
-    return _Measure(schema, fragments, defaults).selections(operation.selection_set, root, {})
+    whole = _Measure(schema, fragments, defaults).selections(operation.selection_set, root, {})
+    return (lambda _: whole) if isinstance(whole, int) else lambda variables: whole.of(variables, {})
+
+
+def _size(size: Size, variables: Mapping[str, Any]) -> int:
+    return size if isinstance(size, int) else size(variables)
 
 
 def _literal(value: Any) -> int | None:
@@ -142,15 +177,3 @@ def _directive(definition: GraphQLField, kind: type) -> Any:
 
 def _is_list(of: Any) -> bool:
     return is_list_type(of.of_type if is_non_null_type(of) else of)
-
-
-def _assumed(size: int) -> Size:
-    return lambda _variables: size
-
-
-def _once(_variables: Mapping[str, Any]) -> int:
-    return 1
-
-
-def _nothing(_variables: Mapping[str, Any]) -> int:
-    return 0

@@ -63,6 +63,15 @@ def test_costs(query: str, variables: dict[str, Any], expected: int) -> None:
     assert operation.cost(variables) == expected
 
 
+def test_fragments_that_spread_others_twice_are_measured_once_each() -> None:
+    """Going through each spread would take 2^40 steps."""
+    steps = " ".join(f"fragment F{n} on CPU {{ ...F{n + 1} ...F{n + 1} }}" for n in range(40))
+    listed = "fragment F40 on CPU { listings(first: $n) { nodes { id } } }"
+    text = f"query ($n: Int) {{ cpus(first: 1) {{ nodes {{ ...F0 }} }} }} {steps} {listed}"
+    (operation,) = read_document(SCHEMA._schema, "bomb", text, given=True).operations.values()
+    assert operation.cost({"n": 5}) == 1 + 1 + 2**40 * (1 + 5)
+
+
 async def test_the_limit_and_how_to_see_it(settings: Settings) -> None:
     async with serving(settings.model_copy(update={"cost_limit": 51})) as api:
         page = PAGE % ""
