@@ -216,7 +216,10 @@ class TitleMatch:
     parts: TitleParts = strawberry.field(description="What else the title says is offered.")
     key: strawberry.Private[int | None]
 
-    @strawberry.field(description="The CPU; null when the title names none with certainty.")
+    @strawberry.field(
+        description="The CPU; null when the title names none with certainty.",
+        metadata=reads(Domain.CATALOG, Domain.ANALYTICS),
+    )
     async def cpu(self, info: Info) -> CPU | None:
         """By its id, batched."""
         return None if self.key is None else await CPU.load_node(info, self.key)

@@ -43,6 +43,7 @@ ROOTS = {
     "cpu": 'cpu(slug: "amd-one")',
     "cpus": "cpus(filter: {withListings: true})",
     "statistics": "statistics",
+    "matchTitle": 'matchTitle(title: "AMD One, 512GB SSD")',
     "job": f'job(id: "{JOB_ID}")',
     "node": f'node(id: "{CPU_ID}")',
     "nodes": f'nodes(ids: ["{CPU_ID}", "{global_id("Listing", 1)}", "{JOB_ID}"])',
@@ -62,6 +63,10 @@ WAYS = {
     "Statistics": [ROOTS["statistics"]],
     "IntRange": [ROOTS["statistics"], "cores"],
     "Job": [ROOTS["job"]],
+    "TitleMatch": [ROOTS["matchTitle"]],
+    "TitleStep": [ROOTS["matchTitle"], "steps"],
+    "TitleParts": [ROOTS["matchTitle"], "parts"],
+    "TitleStorage": [ROOTS["matchTitle"], "parts", "storage"],
 }
 # Counted by what the field above them reads, too.
 OF_THEIR_PARENT = {"totalCount"}
