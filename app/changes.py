@@ -1,4 +1,4 @@
-"""What PostgreSQL tells about commits: the data versions, and the jobs that moved.
+"""What PostgreSQL tells about commits: the data versions, the jobs that moved, and that figures were left behind.
 
 A writer notifies inside its transaction, so a notification arrives exactly when, and only if, the commit happened.
 """
@@ -19,6 +19,8 @@ import structlog
 log = structlog.get_logger()
 
 CHANNEL = "dealmark"
+# What followers of the change log follow; triggers notify it in the commit that logs something.
+CHANGE_LOG = "change_log"
 APPLICATION = "dealmark changes"
 VERSIONS = "SELECT domain, version FROM data_version"
 # From one try to connect to the next; after a connection that lasted longer, the first try is at once.
@@ -67,7 +69,7 @@ class Changes:
 
     @asynccontextmanager
     async def follow(self, topic: str) -> AsyncIterator[asyncio.Event]:
-        """An event, set when `topic` (a domain, or "job:12") changed and when a lost connection is back."""
+        """An event, set when `topic` (a domain, CHANGE_LOG, or "job:12") changed and when a lost connection is back."""
         event = asyncio.Event()
         self._followers[topic].add(event)
         try:
@@ -122,7 +124,8 @@ class Changes:
     def _notified(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
         message: dict[str, Any] = orjson.loads(str(payload))
         self._advance(message.get("versions", {}))
-        self._wake([*message.get("versions", {}), *(f"job:{job}" for job in message.get("jobs", []))])
+        jobs = (f"job:{job}" for job in message.get("jobs", []))
+        self._wake([*message.get("versions", {}), *jobs, *message.get("topics", [])])
 
     def _advance(self, versions: Mapping[str, int]) -> list[str]:
         """The domains of which this is news."""

@@ -9,7 +9,7 @@ import json
 import sys
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -19,6 +19,9 @@ from app.errors import AppError
 from app.importing_cli import import_app
 from app.matching_cli import match
 from app.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from app.tasks import Verification
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(import_app, name="import")
@@ -71,7 +74,7 @@ def serve() -> None:
 
 @app.command()
 def worker() -> None:
-    """Run the worker: recalculations, the nightly one included."""
+    """Run the worker: recalculations, the nightly one included, and of whatever changes."""
     # By name: nothing in `app` may import `jobs`, which stands above it.
     import importlib
 
@@ -100,6 +103,18 @@ def recalculate(
     total, succeeded, failed = asyncio.run(_recalculate(settings, cpu))
     typer.echo(json.dumps({"total": total, "succeeded": succeeded, "failed": failed}))
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def verify(
+    fix: Annotated[bool, typer.Option("--fix", help="Recalculate and repair what differs.")] = False,
+) -> None:
+    """Compare stored figures and statistics with computed ones; exits with 1 when any differ (and are not repaired)."""
+    settings = connected_settings()
+    _start_logging(settings, level="CRITICAL", stream=sys.stderr)
+    found = asyncio.run(_verify(settings, fix))
+    typer.echo(json.dumps(found.shown()))
+    raise typer.Exit(1 if found.left else 0)
 
 
 @app.command()
@@ -161,6 +176,18 @@ async def _recalculate(settings: Settings, slugs: list[str] | None) -> tuple[int
             content = {} if slugs is None else {"cpu_ids": await tasks.cpu_ids(resources, slugs)}
             outcome = await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, content)
     return outcome.total, outcome.succeeded, outcome.failed
+
+
+async def _verify(settings: Settings, fix: bool) -> Verification:
+    from app import tasks
+    from app.resources import Resources
+    from app.tables import JobKind
+
+    with told_plainly():
+        async with Resources.open(settings, listen=False) as resources:
+            outcome = await tasks.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
+    assert isinstance(outcome, tasks.Verification)
+    return outcome
 
 
 if __name__ == "__main__":

@@ -86,6 +86,16 @@ class Settings(BaseSettings):
     recalculation_at: time = Field(
         default=time(2, 30), description="Time (UTC, hours and minutes) of the nightly recalculation"
     )
+    verification_at: time = Field(
+        default=time(2, 15),
+        description="Time (UTC, hours and minutes) of the nightly comparison of stored figures with computed ones",
+    )
+    change_pause_seconds: float = Field(
+        default=0.25,
+        ge=0,
+        le=60,
+        description="Least seconds between two batches of changed figures: each ends what caches know",
+    )
     recalculation_batch_size: int = Field(
         default=1000, ge=1, le=100_000, description="CPUs written per savepoint in a recalculation"
     )
@@ -125,7 +135,7 @@ class Settings(BaseSettings):
             raise ValueError("must be the client id and the client secret with a colon between them")
         return credentials
 
-    @field_validator("recalculation_at")
+    @field_validator("recalculation_at", "verification_at")
     @classmethod
     def is_utc_to_the_minute(cls, at: time) -> time:
         """The worker's clock goes by minutes of UTC; a zone would be ignored without a word."""

@@ -66,6 +66,7 @@ class JobKind(StrEnum):
     """What a job does; the value is the name of the worker's function."""
 
     RECALCULATE_METRICS = "recalculate_metrics"
+    VERIFY_FIGURES = "verify_figures"
 
 
 class JobStatus(StrEnum):
@@ -249,6 +250,18 @@ recalculation_failure = Table(
     Column("job_id", BigInteger),
     Column("failed_at", Timestamp, nullable=False, server_default=func.now()),
     Column("error", Text, nullable=False),
+)
+
+# The CPUs whose figures a commit left behind: other prices or marks, a CPU that came or went. Triggers on `cpu` and
+# `listing` write it, once per statement and CPU, in the transaction that changes them; who recalculates deletes it.
+# Ids tell nothing about the order of commits, so what is deleted is what is seen, never "everything up to an id".
+data_change_log = Table(
+    "data_change_log",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # No foreign key: a CPU that is gone has moved the ranks of the others.
+    Column("cpu_id", BigInteger, nullable=False),
+    Column("logged_at", Timestamp, nullable=False, server_default=func.clock_timestamp()),
 )
 
 # The catalogue as a whole, kept ready for readers. Triggers on `cpu` and `listing` write these two in the transaction

@@ -3,15 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor
 from typing import Any
 
 import structlog
 
-from app.analytics.recalculation import Outcome, ids_of_slugs, recalculate
+from app.analytics.recalculation import Outcome, ids_of_slugs, may_drain, recalculate, recalculate_logged
+from app.analytics.verification import Verified, verify
 from app.errors import NotFound
 from app.resources import Resources, Tx
+from app.statistics import verification as statistics_verification
 from app.tables import JobKind
 from app.work import runner
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a verification found; as the outcome of a job, an item that was not right is one that failed.
+
+    The items are the CPUs, and the statistics as one more.
+    """
+
+    figures: Verified
+    statistics: list[str]
+    fixed: bool
+
+    @property
+    def total(self) -> int:
+        """Items compared."""
+        return self.figures.total + 1
+
+    @property
+    def failed(self) -> int:
+        """Items that were not right, before any repair."""
+        return len({*self.figures.differing, *self.figures.failed}) + bool(self.statistics)
+
+    @property
+    def succeeded(self) -> int:
+        """Items that were right."""
+        return self.total - self.failed
+
+    @property
+    def left(self) -> int:
+        """Items that are not right now."""
+        return self.figures.left + (0 if self.fixed else bool(self.statistics))
+
+    @property
+    def consistency(self) -> float:
+        """Percentage of items that were right; 100 only if all were."""
+        return floor(10_000 * self.succeeded / self.total) / 100
+
+    def shown(self) -> dict[str, Any]:
+        """For the command line."""
+        return {
+            "total": self.total,
+            "consistent": self.succeeded,
+            "consistency": self.consistency,
+            "cpus": self.figures.differing,
+            "failed": self.figures.failed,
+            "statistics": self.statistics,
+            "left": self.left,
+        }
 
 
 async def run(resources: Resources, kind: JobKind, job_id: int) -> runner.Outcome | None:
@@ -33,6 +88,17 @@ async def cpu_ids(resources: Resources, slugs: Sequence[str]) -> list[int]:
     return sorted(found.values())
 
 
+async def drain(resources: Resources) -> bool | None:
+    """Recalculates what the change log names, in one transaction with its deletion. None when there is nothing in it,
+    False when somebody else is writing CPUs now: ask again."""
+    async with resources.write() as tx:
+        free = await may_drain(tx)
+        outcome = await recalculate_logged(tx, resources.settings.recalculation_batch_size) if free else None
+    if outcome is not None:
+        log.info("changes.recalculated", total=outcome.total, failed=outcome.failed, written=outcome.written)
+    return free
+
+
 def performer(resources: Resources, kind: JobKind) -> runner.Perform:
     """The work of this kind of job."""
 
@@ -41,5 +107,26 @@ def performer(resources: Resources, kind: JobKind) -> runner.Perform:
         with structlog.contextvars.bound_contextvars(correlation_id=job_id):
             return await recalculate(tx, job_id, content.get("cpu_ids"), batch_size, progress)
 
-    performers: dict[JobKind, runner.Perform] = {JobKind.RECALCULATE_METRICS: recalculate_metrics}
+    async def verify_figures(tx: Tx, job_id: int, content: dict[str, Any], progress: runner.Progress) -> Verification:
+        fix = bool(content.get("fix"))
+        figures = await verify(tx, job_id, resources.settings.recalculation_batch_size, progress, fix=fix)
+        found = Verification(figures, await statistics_verification.verify(tx, fix=fix), fix)
+        _tell(found)
+        return found
+
+    performers: dict[JobKind, runner.Perform] = {
+        JobKind.RECALCULATE_METRICS: recalculate_metrics,
+        JobKind.VERIFY_FIGURES: verify_figures,
+    }
     return performers[kind]
+
+
+def _tell(found: Verification) -> None:
+    for slug, columns in found.figures.differing.items():
+        log.warning("verify.differs", cpu=slug, columns=columns)
+    for slug, reason in found.figures.failed.items():
+        log.warning("verify.failed", cpu=slug, reason=reason)
+    if found.statistics:
+        log.warning("verify.statistics_differ", columns=found.statistics)
+    tell = log.error if found.failed else log.info
+    tell("verify.complete", total=found.total, failed=found.failed, consistency=found.consistency, left=found.left)

@@ -21,8 +21,10 @@ from redis.exceptions import RedisError
 from app.queue import HEARTBEAT_KEY, QUEUE_NAME, deserialize, serialize
 from app.resources import Resources
 from app.settings import Settings
+from jobs.changes import follow_changes
 from jobs.recalculation import nightly_recalculation, recalculate_metrics
 from jobs.sweep import sweep
+from jobs.verification import nightly_verification, verify_figures
 
 log = structlog.get_logger()
 
@@ -34,17 +36,18 @@ JOB_SECONDS = 3600
 class WorkerSettings:
     """What arq needs to know; `functions` are named after `app.tables.JobKind`."""
 
-    functions: Sequence[Any] = (recalculate_metrics,)
+    functions: Sequence[Any] = (recalculate_metrics, verify_figures)
 
 
 def crons(settings: Settings) -> list[CronJob]:
-    """The clock: jobs whose message or worker was lost are told again; the night's recalculation is created."""
-    at = settings.recalculation_at
+    """The clock: jobs whose message or worker was lost are told again; the jobs of the night are created."""
+    at, verify_at = settings.recalculation_at, settings.verification_at
     step = max(1, round(settings.sweep_seconds))
     return [
         cron(sweep, second=set(range(0, 60, step)), run_at_startup=True),
         # At the start too: a worker that was down at the time makes up for it, if it is not too late.
         cron(nightly_recalculation, hour=at.hour, minute=at.minute, second=0, run_at_startup=True),
+        cron(nightly_verification, hour=verify_at.hour, minute=verify_at.minute, second=0, run_at_startup=True),
     ]
 
 
@@ -81,10 +84,13 @@ async def run(settings: Settings) -> None:
         loop.add_signal_handler(number, stopping.set)
     async with Resources.open(settings) as resources:
         log.info("worker.started")
+        following = asyncio.create_task(follow_changes(resources), name="follow-changes")
         while not stopping.is_set():
             await _work(make_worker(resources), stopping)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), 1.0)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
     log.info("worker.stopped")
 
 

@@ -54,7 +54,7 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 
 # Tables that triggers write when others are written.
-KEPT = {"cpu_statistics", "listing_statistics"}
+KEPT = {"cpu_statistics", "listing_statistics", "data_change_log"}
 
 # What alembic's comparison does not see: columns with defaults, constraints with their CHECKs, indexes, storage.
 CATALOG = """

@@ -70,6 +70,7 @@ def test_every_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.
         "log_format": "console",
         "log_level": "ERROR",
         "recalculation_at": "03:15",
+        "verification_at": "03:15",
         "documents": "apq",
         "documents_report_only": "true",
         "http_profile": "2026-09",

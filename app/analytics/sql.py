@@ -19,6 +19,28 @@ JIT_OFF = text("SET LOCAL jit = off")
 LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 
 KNOWN = text("SELECT id FROM cpu WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id")
+# Nothing when the log is empty. Else whether this transaction may recalculate now: whoever writes CPUs at this moment
+# is not waited for with a connection in hand.
+MAY_DRAIN = text("SELECT pg_try_advisory_xact_lock(:key) FROM (SELECT FROM data_change_log LIMIT 1) AS logged")
+# What this statement sees is committed, and so is the data behind it: statements that come later see that too. What
+# commits later stays in the log. CPUs that failed before are tried again, as a recalculation of all would.
+TAKE_LOG = text(
+    """
+    WITH taken AS (DELETE FROM data_change_log RETURNING cpu_id)
+    SELECT cpu_id FROM taken
+    UNION
+    SELECT cpu_id FROM recalculation_failure WHERE EXISTS (SELECT FROM taken)
+    ORDER BY cpu_id
+    """
+)
+CLEAR_LOG = text("DELETE FROM data_change_log WHERE CAST(:ids AS bigint[]) IS NULL OR cpu_id = ANY(:ids)")
+BACKLOG = text(
+    """
+    SELECT count(*) AS rows, coalesce(extract(epoch FROM clock_timestamp() - min(logged_at)), 0)::float8 AS seconds
+    FROM data_change_log
+    """
+)
+
 COUNT = text("SELECT count(*) FROM cpu WHERE CAST(:ids AS bigint[]) IS NULL OR id = ANY(:ids)")
 
 # Sums only: they are exact, and unlike avg() and stddev_samp() leave all rounding to the end.
@@ -145,18 +167,55 @@ SET_WATERMARK = text(
 )
 
 
+# Which stored columns are not what was computed; for a look at `figure` before it is written.
+_COMPARED = {
+    "price_sample_size": "sample_size",
+    "price_great": "great",
+    "price_good": "good",
+    "price_fair": "fair",
+    "price_stddev": "stddev",
+    "price_high_variance": "high_variance",
+    "dollar_per_mark_multi": "multi",
+    "dollar_per_mark_single": "single",
+    "value_percentile": "percentile",
+    "value_percentile_single": "percentile_single",
+    "value_rating": "rating",
+}
+_DIFFERING = ", ".join(
+    f"CASE WHEN f.{computed} IS DISTINCT FROM cpu.{stored} THEN '{stored}' END"
+    for stored, computed in _COMPARED.items()
+)
+DIFFERENCES = text(
+    f"""
+    SELECT cpu.slug, array_remove(ARRAY[
+        {_DIFFERING},
+        CASE WHEN cpu.figures_computed_at IS NULL THEN 'figures_computed_at' END], NULL) AS columns
+    FROM figure AS f JOIN cpu ON cpu.id = f.id
+    ORDER BY cpu.id
+    """
+)
+# CPUs that are known to have other figures stored than their prices and marks ask for: logged since, or failed.
+BEHIND = text("SELECT cpu_id FROM data_change_log UNION SELECT cpu_id FROM recalculation_failure")
+FAILED = text("SELECT slug, error FROM recalculation_failure JOIN cpu ON cpu.id = cpu_id ORDER BY cpu.id")
+# They would go with the transaction; but it may recalculate again.
+FORGET = text("DROP TABLE active_price, figure")
+
+
 def aggregate(cpu_ids: Sequence[int] | None) -> Executable:
     """Makes `active_price`, for all CPUs or for those in `:ids`."""
     return text(_AGGREGATE.format(scope="" if cpu_ids is None else "AND cpu_id = ANY(CAST(:ids AS bigint[]))"))
 
 
-def figures(cpu_ids: Sequence[int] | None) -> Executable:
-    """Makes `figure`: what to write for these CPUs and for others whose rank they moved, all but `:excluded`."""
+def figures(cpu_ids: Sequence[int] | None, *, stamp: bool) -> Executable:
+    """Makes `figure`: what to write for these CPUs and for others whose rank they moved, all but `:excluded`.
+
+    With `stamp` each of these CPUs is written, to say when it was computed, even if no figure of it moved.
+    """
     in_scope, written = "NOT cpu.id = ANY(CAST(:excluded AS bigint[]))", "moved OR drifted"
     if cpu_ids is not None:
         in_scope += " AND cpu.id = ANY(CAST(:ids AS bigint[]))"
         # There is no watermark for some CPUs: that they were computed now must be written in each row.
-        written += " OR in_scope"
+        written += " OR in_scope" if stamp else ""
     return text(_FIGURES.format(in_scope=f"({in_scope})", written=written))
 
 
@@ -176,19 +235,46 @@ async def count_cpus(session: Session, cpu_ids: Sequence[int] | None) -> int:
     return int(await session.scalar(COUNT, {"ids": cpu_ids}))
 
 
-async def begin(tx: Tx, cpu_ids: Sequence[int] | None) -> None:
-    """Takes the writers' lock and aggregates the active prices once."""
-    await tx.execute(JIT_OFF)
+async def lock(tx: Tx) -> None:
+    """Waits until nobody else is writing CPUs, and keeps them waiting."""
     await tx.execute(LOCK, {"key": CPU_WRITERS_LOCK})
+
+
+async def may_drain(tx: Tx) -> bool | None:
+    """Takes the writers' lock if it is free, and there is something in the log: None when there is nothing."""
+    found = await tx.scalar(MAY_DRAIN, {"key": CPU_WRITERS_LOCK})
+    return None if found is None else bool(found)
+
+
+async def take_log(tx: Tx) -> list[int]:
+    """Empties the log, of what is committed. The CPUs in it and, if there are any, those that failed; ascending."""
+    return [row.cpu_id for row in await tx.rows(TAKE_LOG)]
+
+
+async def clear_log(tx: Tx, cpu_ids: Sequence[int] | None) -> None:
+    """Deletes what a recalculation of these CPUs (None: all), which begins now, makes pointless."""
+    await tx.execute(CLEAR_LOG, {"ids": cpu_ids})
+
+
+async def backlog(session: Session) -> tuple[int, float]:
+    """How many rows the log has, and the age of the oldest in seconds."""
+    row = await session.row(BACKLOG)
+    assert row is not None
+    return row.rows, row.seconds
+
+
+async def begin(tx: Tx, cpu_ids: Sequence[int] | None) -> None:
+    """Aggregates the active prices once. After the writers' lock is taken."""
+    await tx.execute(JIT_OFF)
     await tx.execute(aggregate(cpu_ids), {"ids": cpu_ids} if cpu_ids is not None else {})
 
 
-async def compute(tx: Tx, cpu_ids: Sequence[int] | None, excluded: Sequence[int]) -> list[int]:
+async def compute(tx: Tx, cpu_ids: Sequence[int] | None, excluded: Sequence[int], *, stamp: bool = True) -> list[int]:
     """Computes the figures and returns the ids of the rows to write, ascending."""
     values: dict[str, object] = {"excluded": list(excluded)}
     if cpu_ids is not None:
         values["ids"] = cpu_ids
-    await tx.execute(figures(cpu_ids), values)
+    await tx.execute(figures(cpu_ids, stamp=stamp), values)
     return [row.id for row in await tx.rows(TO_WRITE)]
 
 
@@ -206,3 +292,19 @@ async def finish(tx: Tx, job_id: int | None, cpu_ids: Sequence[int] | None, fail
         await tx.execute(RECORD_FAILURES, {"job_id": job_id, "ids": list(failures), "errors": list(failures.values())})
     if cpu_ids is None:
         await tx.execute(SET_WATERMARK)
+    await tx.execute(FORGET)
+
+
+async def differences(tx: Tx) -> dict[str, list[str]]:
+    """Stored figures that are not what prices and marks ask for: slug -> columns. Nobody's that is known to be behind.
+
+    After `begin` for all CPUs; the savepoint of the caller is to undo what this makes.
+    """
+    behind = [row.cpu_id for row in await tx.rows(BEHIND)]
+    await compute(tx, None, behind)
+    return {row.slug: row.columns for row in await tx.rows(DIFFERENCES)}
+
+
+async def failed(session: Session) -> dict[str, str]:
+    """The CPUs that keep old figures because the new ones could not be written: slug -> reason."""
+    return {row.slug: row.error for row in await session.rows(FAILED)}

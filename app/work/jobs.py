@@ -20,11 +20,13 @@ async def request_job(tx: Tx, kind: JobKind, content: dict[str, Any], requested_
     return job_id
 
 
-async def schedule_job(tx: Tx, kind: JobKind, at: time, now: datetime) -> int | None:
+async def schedule_job(
+    tx: Tx, kind: JobKind, at: time, now: datetime, content: dict[str, Any] | None = None
+) -> int | None:
     """Creates the job due at the last `at` (UTC), once; None when it is there already or more than two hours late."""
     due = datetime.combine(now.date(), at, tzinfo=UTC)
     if due > now:
         due -= timedelta(days=1)
     if now - due > LATEST:
         return None
-    return await sql.create(tx, kind, {}, "schedule", due)
+    return await sql.create(tx, kind, content or {}, "schedule", due)

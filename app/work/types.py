@@ -17,7 +17,12 @@ from app.work.loaders import JobById, JobRow
 Info = strawberry.Info[Context, None]
 
 graphql_enum(
-    JobKind, "What a job does.", {"RECALCULATE_METRICS": "Computes price targets and performance values anew."}
+    JobKind,
+    "What a job does.",
+    {
+        "RECALCULATE_METRICS": "Computes price targets and performance values anew.",
+        "VERIFY_FIGURES": "Compares stored figures with computed ones; items that differ count as failed.",
+    },
 )
 graphql_enum(
     JobStatus,

@@ -1,0 +1,16 @@
+"""Whether the statistics that are kept ready are what the tables say."""
+
+from __future__ import annotations
+
+from app.resources import Tx
+from app.statistics import sql
+from app.tables import Domain
+
+
+async def verify(tx: Tx, *, fix: bool) -> list[str]:
+    """The columns that differ; repaired with `fix`. The caller keeps writers of CPUs away."""
+    columns = await sql.differences(tx)
+    if columns and fix:
+        await sql.mend(tx, columns)
+        tx.touch(Domain.CATALOG, Domain.MARKET)
+    return columns
