@@ -16,6 +16,11 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10),
 )
 SUBSCRIPTIONS = Gauge("dealmark_subscriptions", "Subscriptions open now")
+CHANGE_LOG_ROWS = Gauge("dealmark_change_log_rows", "Changes of prices and marks that figures do not show yet")
+CHANGE_LOG_SECONDS = Gauge("dealmark_change_log_seconds", "Age of the oldest of them")
+CONSISTENCY = Gauge(
+    "dealmark_figures_consistency_ratio", "Share of stored figures that were right when they were last verified"
+)
 JOBS = Counter("dealmark_jobs_total", "Jobs finished by this process, by kind and outcome", ["kind", "outcome"])
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
+from math import nan
 
 import asyncpg
 import structlog
@@ -15,11 +17,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.analytics.verification import backlog
 from app.errors import Unavailable
 from app.migrations import head
+from app.observability import CHANGE_LOG_ROWS, CHANGE_LOG_SECONDS, CONSISTENCY
+from app.reading import LOST
 from app.resources import Resources
+from app.tables import JobKind
+from app.work.jobs import succeeded_ratio
 
 REQUEST_ID = "x-request-id"
+# Whoever scrapes does not wait much longer.
+METRICS_SECONDS = 2.0
 ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -61,9 +70,22 @@ async def ready(request: Request) -> Response:
     return JSONResponse({"status": status, "checks": checks}, 200 if can_serve else 503)
 
 
-async def metrics(_request: Request) -> Response:
-    """Prometheus text format."""
+async def metrics(request: Request) -> Response:
+    """Prometheus text format. What only the database knows is NaN while that does not answer."""
+    resources: Resources = request.state.resources
+    known = await _figures(resources)
+    for gauge, value in zip((CHANGE_LOG_ROWS, CHANGE_LOG_SECONDS, CONSISTENCY), known, strict=True):
+        gauge.set(value)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _figures(resources: Resources) -> tuple[float, float, float]:
+    """How far the figures are behind, in rows and seconds, and the outcome of their last verification."""
+    try:
+        async with asyncio.timeout(METRICS_SECONDS), resources.read() as session:
+            return *await backlog(session), await succeeded_ratio(session, JobKind.VERIFY_FIGURES)
+    except (*LOST, Unavailable):  # TimeoutError is an OSError
+        return nan, nan, nan
 
 
 async def _database(resources: Resources) -> tuple[str, str]:

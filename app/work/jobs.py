@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from math import nan
 from typing import Any
 
-from app.resources import Tx
+from app.resources import Session, Tx
 from app.tables import JobKind
 from app.work import sql
 
@@ -18,6 +19,12 @@ async def request_job(tx: Tx, kind: JobKind, content: dict[str, Any], requested_
     while job_id is None:  # again when the one that waited started at this moment: it may not see the newest data
         job_id = await sql.create(tx, kind, content, requested_by)
     return job_id
+
+
+async def succeeded_ratio(session: Session, kind: JobKind) -> float:
+    """Succeeded items of all items, in the job of this kind that ended last; NaN when none has."""
+    row = await sql.latest(session, kind)
+    return nan if row is None else row.succeeded / row.total if row.total else 1.0
 
 
 async def schedule_job(

@@ -51,6 +51,12 @@ ORPHANS = text(
     """
 )
 
+LATEST = text(
+    """
+    SELECT succeeded, total FROM job WHERE kind = :kind AND status = 'succeeded' ORDER BY finished_at DESC LIMIT 1
+    """
+)
+
 
 async def create(
     tx: Tx, kind: JobKind, content: dict[str, Any], requested_by: str, due_at: datetime | None = None
@@ -91,6 +97,11 @@ def by_id(wanted: frozenset[str] | None = None) -> Select[Any]:
 async def jobs_by_id(session: Session, ids: Sequence[int]) -> Sequence[Any]:
     """Jobs, in any order."""
     return await session.rows(by_id(), {"ids": list(ids)})
+
+
+async def latest(session: Session, kind: JobKind) -> Row[Any] | None:
+    """The outcome of the job of this kind that ended last, if any did."""
+    return await session.row(LATEST, {"kind": kind})
 
 
 async def claim(tx: Tx, job_id: int) -> bool:
