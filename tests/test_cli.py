@@ -125,6 +125,33 @@ def test_recalculate_with_a_cpu_that_fails(dealmark: Dealmark, database_url: str
     assert (logged[0]["cpu"], logged[1]["failed"]) == (2, 1)
 
 
+def test_verify(dealmark: Dealmark, database_url: str) -> None:
+    """What nobody worked off yet is made up for, what is wrong is told, and repaired when asked to."""
+    fill(database_url, [10, 20], [30, 30])
+    ran = dealmark("verify", DATABASE_URL=database_url)
+    assert (ran.code, ran.errors) == (0, "")
+    right = {"total": 3, "consistent": 3, "consistency": 100.0, "cpus": {}, "failed": {}, "statistics": [], "left": 0}
+    assert json.loads(ran.output) == right
+    sql(database_url, "UPDATE cpu SET price_good = 1, value_rating = NULL WHERE slug = 'amd-1'")
+    sql(database_url, "UPDATE listing_statistics SET active = 9")
+    wrong = {"amd-1": ["price_good", "value_rating"]}
+    found = {**right, "consistent": 1, "consistency": 33.33, "cpus": wrong, "statistics": ["listings"]}
+    for _ in range(2):
+        ran = dealmark("verify", DATABASE_URL=database_url)
+        assert (ran.code, ran.errors, json.loads(ran.output)) == (1, "", {**found, "left": 2})
+    ran = dealmark("verify", "--fix", DATABASE_URL=database_url)
+    assert (ran.code, ran.errors, json.loads(ran.output)) == (0, "", found)
+    assert json.loads(dealmark("verify", DATABASE_URL=database_url).output) == right
+
+
+def test_verify_of_a_cpu_that_fails(dealmark: Dealmark, database_url: str) -> None:
+    fill(database_url, [10, 20], [30, 30])
+    sql(database_url, "ALTER TABLE cpu ADD CONSTRAINT cheap CHECK (price_good < 20)")
+    ran = dealmark("verify", "--fix", DATABASE_URL=database_url)
+    found = json.loads(ran.output)
+    assert (ran.code, list(found["failed"]), found["left"]) == (1, ["amd-1"], 1)
+
+
 def test_recalculate_of_what_does_not_exist(dealmark: Dealmark, database_url: str) -> None:
     fill(database_url, [10, 20])
     ran = dealmark("recalculate", "--cpu", "amd-0", "--cpu", "amd-7", "--cpu", "intel", DATABASE_URL=database_url)
@@ -132,13 +159,14 @@ def test_recalculate_of_what_does_not_exist(dealmark: Dealmark, database_url: st
     assert sql(database_url, "SELECT count(*) FROM job") == [(0,)]
 
 
-def test_recalculate_without_tables(dealmark: Dealmark, cluster: str) -> None:
+@pytest.mark.parametrize("command", ["recalculate", "verify"])
+def test_a_database_without_tables(dealmark: Dealmark, cluster: str, command: str) -> None:
     with database(cluster) as url:
-        ran = dealmark("recalculate", DATABASE_URL=url)
+        ran = dealmark(command, DATABASE_URL=url)
     assert refusal(ran) == "The database has no tables yet: run `dealmark migrate`."
 
 
-@pytest.mark.parametrize("command", ["recalculate", "migrate"])
+@pytest.mark.parametrize("command", ["recalculate", "verify", "migrate"])
 def test_a_database_that_does_not_answer(dealmark: Dealmark, cluster: str, command: str) -> None:
     sentence = refusal(dealmark(command, DATABASE_URL=NOBODY_LISTENS, DEALMARK_LOG_LEVEL="ERROR"))
     assert sentence.startswith("The database of DATABASE_URL cannot be used ([Errno 111] Connect call failed")
@@ -149,7 +177,7 @@ def test_a_database_that_does_not_answer(dealmark: Dealmark, cluster: str, comma
     )
 
 
-@pytest.mark.parametrize("command", ["serve", "worker", "migrate", "recalculate"])
+@pytest.mark.parametrize("command", ["serve", "worker", "migrate", "recalculate", "verify"])
 def test_no_database_is_named(dealmark: Dealmark, command: str) -> None:
     assert refusal(dealmark(command)).startswith("DATABASE_URL is not set. Set it, or use `dealmark up`")
 
@@ -160,7 +188,7 @@ def test_no_redis_is_named(dealmark: Dealmark, database_url: str, command: str) 
     assert sentence.startswith("REDIS_URL is not set. Set it, or use `dealmark up`")
 
 
-@pytest.mark.parametrize("command", ["up", "serve", "worker", "migrate", "recalculate", "token"])
+@pytest.mark.parametrize("command", ["up", "serve", "worker", "migrate", "recalculate", "verify", "token"])
 def test_a_setting_that_cannot_be_used(dealmark: Dealmark, command: str) -> None:
     sentence = refusal(dealmark(command, DEALMARK_PORT="http"))
     assert sentence.startswith("DEALMARK_PORT is not usable: ")

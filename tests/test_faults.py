@@ -1,5 +1,7 @@
 """What dies in the middle of a recalculation, for real: workers, Redis and PostgreSQL as processes, and kill -9.
 
+The same for a job that was asked for and for what the change log names.
+
 The work is held half-way by a gate: a trigger that waits for a lock after rows of `cpu` were written.
 """
 
@@ -25,8 +27,10 @@ from app import migrations
 from app.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.resources import Resources
 from app.settings import Settings
+from tests.analytics.changes import in_log
 from tests.conftest import add_cpu, add_listing, make_settings
-from tests.work.rows import ask, ended, eventually, history, job_of
+from tests.gateway.servers import closed_port
+from tests.work.rows import ask, ended, eventually, history, job_of, jobs
 
 GATE = """
     CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -36,6 +40,7 @@ GATE = """
     END $$;
     CREATE TRIGGER gate AFTER UPDATE ON cpu FOR EACH STATEMENT EXECUTE FUNCTION gate();
 """
+FORGET = text("DELETE FROM data_change_log")
 AT_THE_GATE = """
     SELECT pid FROM pg_locks
     WHERE locktype = 'advisory' AND objid = 42 AND NOT granted
@@ -75,11 +80,12 @@ class Crew:
 
     def __init__(self, settings: Settings, output: Path) -> None:
         self.output = output
-        far = datetime.now(UTC) + timedelta(hours=12)  # no nightly recalculation comes in between
+        far = datetime.now(UTC) + timedelta(hours=12)  # no job of the night comes in between
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("DEALMARK_")} | {
             "DATABASE_URL": settings.required_database_url,
             "REDIS_URL": settings.required_redis_url,
             "DEALMARK_RECALCULATION_AT": f"{far:%H:%M}",
+            "DEALMARK_VERIFICATION_AT": f"{far:%H:%M}",
             "DEALMARK_SWEEP_SECONDS": "1",
         }
         self._workers: list[subprocess.Popen[bytes]] = []
@@ -129,11 +135,33 @@ def folder() -> Iterator[Path]:
 
 
 async def fill(resources: Resources) -> list[int]:
-    """Three CPUs whose mean prices are 15, 25 and 35."""
-    return [
+    """Three CPUs whose mean prices are 15, 25 and 35. Nothing is in the change log: whoever wants figures must ask."""
+    cpus = [
         await add_cpu(resources, f"AMD {number}", [10 * number, 10 * number + 10], cpu_mark_multi=1000)
         for number in (1, 2, 3)
     ]
+    async with resources.write() as tx:
+        await tx.execute(FORGET)
+    return cpus
+
+
+async def change(resources: Resources, cpus: list[int]) -> None:
+    """A further listing at 30 for each, which the change log tells: mean prices of 20, 26.67 and 33.33."""
+    async with resources.write() as tx:
+        for cpu in cpus:
+            await add_listing(tx, cpu, 30)
+
+
+async def changed(resources: Resources, cpus: list[int]) -> None:
+    """Soon nothing is left to do, and every change was worked off once."""
+
+    async def empty() -> bool:
+        return await in_log(resources) == []
+
+    await eventually(empty, 20)
+    assert await prices(resources) == [20, Decimal("26.67"), Decimal("33.33")]
+    assert await history(resources) == [(cpu, 1) for cpu in cpus]
+    assert await jobs(resources) == []
 
 
 async def prices(resources: Resources) -> list[Decimal | None]:
@@ -221,6 +249,7 @@ async def test_redis_that_is_killed(settings: Settings, folder: Path, tmp_path: 
             await eventually(lambda: asyncio.sleep(0, not redis.is_running()))
             async with resources.write() as tx:
                 await add_listing(tx, cpus[0], 30)
+                await tx.execute(FORGET)
             meanwhile = await ask(resources, [cpus[0]])
             await gate.open()
             await is_right(resources, asked, cpus, attempts=1)
@@ -275,6 +304,84 @@ async def test_postgresql_that_is_restarted(redis_url: str, folder: Path, tmp_pa
             await asyncio.to_thread(postgres.start)
             await resources.engine.dispose()
             await is_right(resources, asked, cpus, attempts=2)
+            assert worker.poll() is None
+    finally:
+        crew.dismiss()
+        await asyncio.to_thread(postgres.stop)
+    async with Resources.open(settings, listen=False) as resources:
+        await resources.queue.redis.flushall()
+
+
+async def test_a_worker_that_is_killed_in_the_middle_of_a_batch(
+    resources: Resources, crew: Crew, gate: Gate, cpus: list[int]
+) -> None:
+    """The log is as it was; another worker, which was waiting for its turn, takes it up."""
+    victim = crew.start()
+    await asyncio.gather(change(resources, cpus), gate.reached())
+    backend = await gate.reached()
+    logged = await in_log(resources)
+    assert set(logged) == set(cpus)
+    crew.start()
+    victim.kill()
+
+    async def another() -> bool:
+        return await gate.waiting() not in (None, backend)
+
+    await eventually(another)
+    assert await in_log(resources) == logged
+    assert await prices(resources) == [None, None, None]
+    await gate.open()
+    await changed(resources, cpus)
+
+
+async def test_a_worker_told_to_stop_in_the_middle_of_a_batch(
+    resources: Resources, crew: Crew, gate: Gate, cpus: list[int]
+) -> None:
+    worker = crew.start()
+    await asyncio.gather(change(resources, cpus), gate.reached())
+    worker.terminate()
+    assert await exit_code(worker) == 0
+    assert set(await in_log(resources)) == set(cpus)
+    await gate.open()
+    crew.start()
+    await changed(resources, cpus)
+
+
+async def test_changes_do_not_need_redis(settings: Settings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{closed_port()}/0"})
+    crew = Crew(settings, tmp_path / "output")
+    try:
+        async with Resources.open(settings) as resources:
+            cpus = await fill(resources)
+            worker = crew.start()
+            await change(resources, cpus)
+            await changed(resources, cpus)
+            assert worker.poll() is None
+    finally:
+        crew.dismiss()
+
+
+async def test_postgresql_that_is_restarted_in_the_middle_of_a_batch(
+    redis_url: str, folder: Path, tmp_path: Path
+) -> None:
+    postgres = EmbeddedPostgres(folder, durable=False)
+    url = await asyncio.to_thread(postgres.start)
+    await asyncio.to_thread(migrations.upgrade, url)
+    settings = make_settings(database_url=url, redis_url=redis_url)
+    crew = Crew(settings, tmp_path / "output")
+    try:
+        async with Resources.open(settings) as resources:
+            cpus = await fill(resources)
+            connection = await asyncpg.connect(url)
+            await connection.execute(GATE)
+            await connection.execute("SELECT pg_advisory_lock(42)")
+            worker = crew.start()
+            await asyncio.gather(change(resources, cpus), Gate(connection).reached())
+            await asyncio.to_thread(postgres.stop)
+            await connection.close()
+            await asyncio.to_thread(postgres.start)
+            await resources.engine.dispose()
+            await changed(resources, cpus)
             assert worker.poll() is None
     finally:
         crew.dismiss()

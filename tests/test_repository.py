@@ -52,7 +52,7 @@ def test_no_module_is_too_long(module: Path) -> None:
 def test_the_readme_tells_of_every_command() -> None:
     commands = {command.name or function_name(command.callback) for command in app.registered_commands}
     commands |= {group.name or "" for group in app.registered_groups}
-    assert {"up", "serve", "worker", "migrate", "import", "recalculate", "schema", "token"} <= commands
+    assert {"up", "serve", "worker", "migrate", "import", "recalculate", "verify", "schema", "token"} <= commands
     readme = (ROOT / "README.md").read_text()
     (listed,) = re.findall(r"`dealmark (\w+(?: \| \w+)+)`", readme)
     assert set(listed.split(" | ")) == commands

@@ -10,11 +10,13 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from app import tasks
 from app.migrations import head
 from app.queue import HEARTBEAT_KEY
 from app.resources import Resources
 from app.settings import Settings
-from tests.conftest import Api, database_of, serving
+from app.tables import JobKind
+from tests.conftest import Api, add_cpu, database_of, serving
 from tests.gateway.servers import closed_port
 
 OK = {"database": "ok", "migrations": "ok", "redis": "ok", "worker": "ok"}
@@ -91,7 +93,7 @@ async def test_a_database_that_is_away_is_told_in_one_sentence(settings: Setting
             assert (line["event"], line["log_level"], "exc_info" in line) == ("request.unavailable", "warning", False)
             assert line["request_id"] == response.headers["x-request-id"]
             assert (await api.http.get("/health")).status_code == 200
-            assert (await api.http.get("/metrics")).status_code == 200
+            assert await figures(api) == ["nan", "nan", "nan"]
 
 
 async def test_a_database_that_comes_back_is_used_again(settings: Settings, resources: Resources) -> None:
@@ -125,3 +127,27 @@ async def test_metrics(api: Api) -> None:
         assert counted(response.text, line) == counted(before, line) + 1
     seconds = "dealmark_request_seconds_count"
     assert counted(response.text, seconds) == counted(before, seconds) + 3
+
+
+async def figures(api: Api) -> list[str]:
+    """What the metrics say of the figures: changes that they do not show, the age of the oldest, how many are right."""
+    page = (await api.http.get("/metrics")).raise_for_status().text.splitlines()
+    names = ("dealmark_change_log_rows", "dealmark_change_log_seconds", "dealmark_figures_consistency_ratio")
+    return [row.split()[1].lower() for name in names for row in page if row.startswith(name + " ")]
+
+
+async def test_metrics_of_the_figures(api: Api, resources: Resources) -> None:
+    assert await figures(api) == ["0.0", "0.0", "nan"]
+    await add_cpu(resources, "AMD One", [10, 20])
+    rows, seconds, _ = await figures(api)
+    assert float(rows) == 3  # one for the CPU, one for each listing
+    assert 0 < float(seconds) < 60
+    await tasks.run_now(resources, JobKind.VERIFY_FIGURES, {})
+    assert await figures(api) == ["0.0", "0.0", "1.0"]
+    async with resources.write() as tx:
+        await tx.execute(text("UPDATE cpu SET price_good = 1"))
+    await tasks.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": True})
+    assert await figures(api) == ["0.0", "0.0", "0.5"]  # the statistics were right
+    async with resources.write() as tx:
+        await tx.execute(text("DROP TABLE data_change_log CASCADE"))
+    assert await figures(api) == ["nan", "nan", "nan"]

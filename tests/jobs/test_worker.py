@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ import pytest
 from arq.constants import in_progress_key_prefix
 from arq.cron import CronJob
 from pydantic import ValidationError
+from sqlalchemy import text
 
+from app import tasks
 from app.context import Role
 from app.embedded import EmbeddedRedis
 from app.queue import HEARTBEAT_KEY, QUEUE_NAME, deserialize, serialize
@@ -24,10 +26,12 @@ from app.settings import Settings
 from app.tables import JobKind
 from app.work import sql
 from jobs.sweep import sweep
+from jobs.verification import nightly_verification
 from jobs.worker import WorkerSettings, crons, make_worker
 from tests.conftest import add_cpu, make_settings, serving, work_off
 from tests.work.rows import KIND, ask, ended, eventually, history, job_of, jobs, run_sql
 
+FAR = (datetime.now(UTC) + timedelta(hours=12)).time().replace(second=0, microsecond=0)
 RECALCULATE = "mutation { recalculateMetrics { job { id status } } }"
 
 
@@ -146,7 +150,7 @@ async def test_redis_gone_when_asked_and_back_later(settings: Settings, redis: E
 async def test_the_clock_starts_with_a_sweep_and_the_night_that_was_missed(settings: Settings) -> None:
     """A minute ago was the time, and nobody was there."""
     at = (datetime.now(UTC) - timedelta(minutes=1)).replace(second=0, microsecond=0)
-    settings = settings.model_copy(update={"recalculation_at": at.time()})
+    settings = settings.model_copy(update={"recalculation_at": at.time(), "verification_at": FAR})
     async with Resources.open(settings) as resources:
         await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
         forgotten = await ask(resources, [1])
@@ -166,6 +170,23 @@ async def test_the_clock_starts_with_a_sweep_and_the_night_that_was_missed(setti
 
 async def the_night(resources: Resources) -> int | None:
     return next((row.id for row in await jobs(resources) if row.due_at), None)
+
+
+async def test_the_night_verifies_and_repairs(settings: Settings) -> None:
+    at = (datetime.now(UTC) - timedelta(minutes=1)).replace(second=0, microsecond=0)
+    settings = settings.model_copy(update={"recalculation_at": FAR, "verification_at": at.time()})
+    async with Resources.open(settings) as resources:
+        await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
+        await tasks.run_now(resources, KIND, {})
+        await run_sql(resources, "UPDATE cpu SET price_good = 1")
+        async with working(resources):
+            row = await ended(resources, await eventually(lambda: the_night(resources)))
+        assert (row.kind, row.status, row.due_at, row.input) == ("verify_figures", "succeeded", at, {"fix": True})
+        assert (row.total, row.succeeded, row.failed) == (2, 1, 1)
+        await nightly_verification({"resources": resources})
+        assert len(await jobs(resources)) == 2, "it was made again"
+        async with resources.read() as session:
+            assert await session.scalar(text("SELECT price_good FROM cpu")) == 15
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1, 5, 7, 13, 45, 60])
@@ -189,15 +210,16 @@ def test_a_clock_that_cannot_be_is_refused(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("at", ["00:00", "02:30", "23:59"])
-def test_the_clock_strikes_once_a_night_right_after_the_time(at: str) -> None:
-    settings = make_settings(recalculation_at=at)
-    nightly = cron_of("nightly_recalculation", settings)
+@pytest.mark.parametrize("job", ["recalculation", "verification"])
+def test_the_clock_strikes_once_a_night_right_after_the_time(at: str, job: str) -> None:
+    settings = make_settings(**{f"{job}_at": at})
+    nightly = cron_of(f"nightly_{job}", settings)
     assert nightly.run_at_startup
     moment = datetime(2026, 2, 28, 23, 59, 30, tzinfo=UTC)
     for day in (1, 2):
         nightly.calculate_next(moment)
         assert nightly.next_run is not None
-        due = datetime.combine(date(2026, 3, day), settings.recalculation_at, UTC)
+        due = datetime.combine(date(2026, 3, day), time.fromisoformat(at), UTC)
         assert timedelta(0) < nightly.next_run - due < timedelta(seconds=1)
         moment = nightly.next_run
 
