@@ -21,6 +21,12 @@ TELL = """
     RETURN NULL;
 """
 
+# The active prices of each CPU among these rows, whatever their order, as a number of them and a sum of 64-bit hashes.
+# To compare the prices themselves takes four times as long, for many rows the tenth part of the whole update.
+PRICES = f"""
+    SELECT cpu_id, count(*) AS n, sum(hash_numeric_extended(adjusted_price, 0)) AS prices
+    FROM {{rows}} WHERE {ACTIVE} GROUP BY cpu_id
+"""
 # Of an update, the CPUs whose active prices, taken together, are others than before. What was in a table that is
 # emptied is not told, so any CPU may be concerned.
 LISTING_LOGGED = f"""
@@ -32,14 +38,9 @@ BEGIN
         INSERT INTO data_change_log (cpu_id) SELECT DISTINCT cpu_id FROM removed WHERE {ACTIVE};
     ELSIF TG_OP = 'UPDATE' THEN
         INSERT INTO data_change_log (cpu_id)
-        SELECT DISTINCT cpu_id
-        FROM (
-            SELECT cpu_id, adjusted_price, 1 AS change FROM added WHERE {ACTIVE}
-            UNION ALL
-            SELECT cpu_id, adjusted_price, -1 FROM removed WHERE {ACTIVE}
-        ) AS price
-        GROUP BY cpu_id, adjusted_price
-        HAVING sum(change) <> 0;
+        SELECT cpu_id
+        FROM ({PRICES.format(rows="added")}) AS a FULL JOIN ({PRICES.format(rows="removed")}) AS r USING (cpu_id)
+        WHERE (a.n, a.prices) IS DISTINCT FROM (r.n, r.prices);
     ELSE
         INSERT INTO data_change_log (cpu_id) SELECT id FROM cpu;
     END IF;
