@@ -99,7 +99,7 @@ async def jobs_by_id(session: Session, ids: Sequence[int]) -> Sequence[Any]:
     return await session.rows(by_id(), {"ids": list(ids)})
 
 
-async def latest(session: Session, kind: JobKind) -> Row[Any] | None:
+async def latest(session: Session, kind: JobKind) -> Any:
     """The outcome of the job of this kind that ended last, if any did."""
     return await session.row(LATEST, {"kind": kind})
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -171,6 +172,6 @@ async def test_a_batch_that_fails_is_tried_again(settings: Settings, harm: list[
         assert (await stored(resources))[1]["price_good"] == Decimal(3)
 
 
-def failures(logs: list[dict[str, object]]) -> list[object]:
+def failures(logs: Sequence[Mapping[str, Any]]) -> list[Any]:
     """The levels of what was said of batches that failed."""
     return [entry["log_level"] for entry in logs if entry["event"] == "changes.not_recalculated"]
