@@ -57,6 +57,10 @@ async def listener(database_url: str) -> AsyncIterator[Listener]:
     await connection.close()
 
 
+# From the trigger on `cpu`.
+LOGGED = {"topics": ["change_log"]}
+
+
 async def versions(resources: Resources) -> dict[str, int]:
     async with resources.read() as session:
         return {row.domain: row.version for row in await session.rows(text("SELECT * FROM data_version"))}
@@ -79,13 +83,18 @@ async def test_rows_versions_and_the_news_of_them_come_together(resources: Resou
     async with resources.read() as session:
         assert await names(session) == ["AMD One"]
     assert await versions(resources) == {"analytics": 1, "catalog": 1}
-    assert await listener.messages() == [{"versions": {"analytics": 1, "catalog": 1}, "jobs": [7]}]
+    assert await listener.messages() == [LOGGED, {"versions": {"analytics": 1, "catalog": 1}, "jobs": [7]}]
 
 
-async def test_a_write_that_touches_nothing_tells_nothing(resources: Resources, listener: Listener) -> None:
+async def test_a_write_that_touches_nothing_tells_what_its_triggers_tell(
+    resources: Resources, listener: Listener
+) -> None:
     async with resources.write() as tx:
         await tx.execute(insert(cpu), NAMES)
     assert await versions(resources) == {}
+    assert await listener.messages() == [LOGGED]
+    async with resources.write() as tx:
+        await tx.execute(text("UPDATE cpu SET cores = 4"))
     assert await listener.messages() == []
 
 
