@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from graphql import (
@@ -12,6 +13,8 @@ from graphql import (
     GraphQLSchema,
     GraphQLString,
     Node,
+    Undefined,
+    VariableNode,
     Visitor,
     default_field_resolver,
     is_leaf_type,
@@ -30,6 +33,7 @@ from app.columns import AHEAD
 from app.gateway.plan import Field
 
 NO_VARIABLES = VariableValues({}, {})
+Arguments = Callable[[VariableValues], Mapping[str, Any]]
 
 
 def converting(converter: Any, declared: StrawberryField) -> Callable[[Mapping[str, Any], Any], dict[str, Any]] | None:
@@ -82,7 +86,41 @@ def arguments_of(definition: Any, node: FieldNode) -> Callable[[VariableValues],
         else:
             if all(isinstance(value, (str, int, float, bool, type(None))) for value in constant.values()):
                 return lambda _: constant
-    return lambda variables: get_argument_values(definition, node, variables)
+    reference = partial(get_argument_values, definition, node)
+    return _plainly(definition, node, reference) or reference
+
+
+def _plainly(definition: Any, node: FieldNode, reference: Arguments) -> Arguments | None:
+    """Arguments that are variables as they are, or left out; None where there is more to do."""
+    given = {argument.name.value: argument.value for argument in node.arguments or ()}
+    constant: dict[str, Any] = {}
+    named: list[tuple[str, str, bool]] = []
+    for name, argument in definition.args.items():
+        value = given.get(name)
+        if isinstance(value, VariableNode):
+            named.append((argument.out_name or name, value.name.value, is_non_null_type(argument.type)))
+        elif value is not None:
+            return None
+    try:
+        # Defaults: what it would be if no variable had a value.
+        without = FieldNode(name=node.name, arguments=())
+        constant = get_argument_values(definition, without, NO_VARIABLES)
+    except GraphQLError:
+        return None
+    if not all(isinstance(value, (str, int, float, bool, type(None))) for value in constant.values()):
+        return None
+
+    def arguments(variables: VariableValues) -> Mapping[str, Any]:
+        found = dict(constant)
+        for name, variable, required in named:
+            value = variables.coerced.get(variable, Undefined)
+            if value is None and required:
+                return reference(variables)  # it words the error
+            if value is not Undefined:
+                found[name] = value
+        return found
+
+    return arguments
 
 
 def _has_variable(node: Node) -> bool:

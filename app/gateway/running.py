@@ -35,6 +35,9 @@ from app.gateway.faults import Fault, Indices, Position, positions, with_errors
 from app.gateway.plan import PLAIN, Field, Frame, Selection
 from app.gateway.told import Info
 
+# Of more, loaders are better asked all at once, should they not have it after all.
+FEW = 5
+
 # Lists of results, and of the places where they belong: a dict and a response key, or a list and an index.
 Found = dict["Selection", tuple[list[Any], list[Any], list[Any]]]
 
@@ -50,6 +53,14 @@ class Place(NamedTuple):
     indices: Indices
 
 
+class _Pending(NamedTuple):
+    """Values, some of them to be awaited, and what goes on with them. `field`: whose they all are."""
+
+    go_on: Callable[[list[Any]], None]
+    values: list[Any]
+    field: Field | None = None
+
+
 class Run:
     """One execution."""
 
@@ -57,7 +68,9 @@ class Run:
         self.frame, self.context, self.variables = frame, context, variables
         self.data: dict[str, Any] = {}
         self.faults: list[Fault] = []
-        self._pending: list[tuple[Callable[[list[Any]], None], list[Any]]] = []
+        self._pending: list[_Pending] = []
+        # Fields that told ahead what they ask for: their loaders may have it already.
+        self._told: set[Field] = set()
         self._arguments: dict[Field, Mapping[str, Any] | Exception] = {}
 
     async def result(self) -> ExecutionResult:
@@ -91,7 +104,7 @@ class Run:
                 except Exception as error:
                     values.append(error)
         if any(is_awaitable(value) for value in values):
-            self._pending.append((lambda values: self.settle(field, outs, values), values))
+            self._pending.append(_Pending(lambda values: self.settle(field, outs, values), values, field))
         else:
             self.settle(field, outs, values)
 
@@ -127,6 +140,7 @@ class Run:
                 asked = field.ahead(self._arguments_of(field))
                 if asked is not None:
                     told.setdefault(field.parent.name, []).append(asked)
+                    self._told.add(field)
         if told:  # instead of what another operation with the same context told: its columns have the same names
             self.context.ahead = told
 
@@ -134,10 +148,12 @@ class Run:
         """Awaits what a level needs, all at once, until no level is left."""
         while self._pending:
             level, self._pending = self._pending, []
-            waiting = [value for _, values in level for value in values if is_awaitable(value)]
-            results = iter(await _all_of(waiting))
-            for go_on, values in level:
-                go_on([next(results) if is_awaitable(value) else value for value in values])
+            waiting = [value for each in level for value in each.values if is_awaitable(value)]
+            # What is there already needs no tasks to wait for it.
+            at_once = len(waiting) <= FEW and all(each.field in self._told for each in level)
+            results = iter(await (_one_by_one if at_once else _all_of)(waiting))
+            for each in level:
+                each.go_on([next(results) if is_awaitable(value) else value for value in each.values])
 
     def _plain_objects(self, field: Field, out: dict[str, Any], value: Any, found: Found) -> bool:
         """The usual list of objects, none of them null or to be awaited."""
@@ -260,7 +276,7 @@ class Run:
             except Exception as error:
                 self._fail(place, error)
 
-        self._pending.append((settle, [awaitable]))
+        self._pending.append(_Pending(settle, [awaitable]))
 
     def _later(self, place: Place, awaitable: Awaitable[Any]) -> None:
         """Completes the value at this place when it is there."""
@@ -270,7 +286,7 @@ class Run:
             self._complete(place, values[0], found)
             self._descend(found)
 
-        self._pending.append((settle, [awaitable]))
+        self._pending.append(_Pending(settle, [awaitable]))
 
     def _descend(self, found: Found) -> None:
         """The results of the objects that were found, put where they belong, and then what they resolve."""
@@ -345,6 +361,17 @@ def _name(field: Field) -> str:
 
 async def _collect(items: Any) -> list[Any]:
     return [item async for item in items]
+
+
+async def _one_by_one(awaitables: list[Any]) -> list[Any]:
+    """The same without tasks."""
+    results: list[Any] = []
+    for each in awaitables:
+        try:
+            results.append(await each)
+        except Exception as error:
+            results.append(error)
+    return results
 
 
 async def _all_of(awaitables: list[Any]) -> list[Any]:
