@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 import asyncpg
 import orjson
@@ -32,7 +32,8 @@ MAX_AGE_SECONDS = 1800.0
 MEND_SECONDS = 1.0
 # What asyncpg raises on a connection that has died; the third where PostgreSQL's farewell has come, but not the end.
 LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-
+# Of PostgreSQL's own errors those that end a connection: not that of a statement that took too long (57014).
+ENDING_STATES = ("08", "57P")
 
 # The versions as one text: "analytics 12,catalog 7".
 SPELLED_VERSIONS = "(SELECT string_agg(domain || ' ' || version, ',') FROM data_version)"
@@ -273,34 +274,37 @@ class Reader(Session):
 class OneStatementReader(Reader):
     """A single statement, which is a snapshot by itself: no transaction is opened, and it brings the versions along.
 
-    Whoever uses it must look at `failed` in the end: then nothing that was read counts.
+    Whoever uses it must look at `again` in the end: if it is set, nothing that was read counts, and all is to be done
+    once more with a snapshot. Other errors are final, as they are there.
     """
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool)
-        self.failed = False
-        self._versions = ""
+        self.again = False
+        self._versions: str | None = None
 
     async def rows(self, statement: Executable, values: Any = None, record: type[Row] = Row) -> Sequence[Any]:
-        """All rows of the one statement. Raises MoreThanOneStatement."""
-        made = with_versions(statement)
+        """All rows of the one statement, and MoreThanOneStatement when there are none to tell the versions."""
+        if self.statements:
+            self._give_up()
         self.statements += 1
-        if self.statements > 1 or self.failed:
-            self.failed = True
-            raise MoreThanOneStatement
-        self.failed = True  # until it is known to have worked
-        found = await self._fetch(made.sql, made.arguments(values), record)
+        made = with_versions(statement)
+        try:
+            found = await self._fetch(made.sql, made.arguments(values), record)
+        except LOST as error:
+            # A snapshot would have noticed at its BEGIN that the connection has died since it was used last.
+            if _ends_connection(error) and self._held is not None:
+                self._interrupted, self.again = True, self._held.used
+            raise
         if not found:
-            raise MoreThanOneStatement
+            self._give_up()
         self._versions = found[0]["data_versions"] or ""  # of a database in which nothing ever changed
-        self.failed = False
         return found
 
     async def versions(self) -> dict[str, int]:
         """The data versions as of the statement, which must have been run. Raises MoreThanOneStatement."""
-        if self.statements != 1 or self.failed:
-            self.failed = True
-            raise MoreThanOneStatement
+        if self._versions is None:
+            self._give_up()
         pairs = (each.split(" ") for each in self._versions.split(",") if each)
         return {domain: int(version) for domain, version in pairs}
 
@@ -313,3 +317,13 @@ class OneStatementReader(Reader):
     async def _begin(self) -> Held:
         self._held = await self.pool.acquire()
         return self._held
+
+    def _give_up(self) -> NoReturn:
+        self.again = True
+        raise MoreThanOneStatement
+
+
+def _ends_connection(error: BaseException) -> bool:
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate or "").startswith(ENDING_STATES)
+    return not isinstance(error, ValueError)  # a value of the wrong type

@@ -42,8 +42,9 @@ class CpuBySlug(Loader[str, CpuRow | None]):
 async def read(context: Context, session: Reader, statement: Any, name: str, keys: Sequence[Any]) -> Sequence[CpuRow]:
     """CPUs by these keys; of a few also what will be asked for next, which saves a statement each."""
     ahead = context.ahead.get("CPU", []) if len(keys) <= FEW else []
-    values = {name: keys}
+    values: dict[str, Any] = {name: keys}
     for each in ahead:
+        assert values.keys().isdisjoint(each.values), "two parameters of one name"
         values.update(each.values)
     rows = await session.rows(statement(columns(context), tuple(a.column(context) for a in ahead)), values, CpuRow)
     for row in rows:

@@ -48,7 +48,6 @@ MAX_SELECTIONS = 1_000
 # Each combination of conditions is a variant of its own, made when it occurs in a millisecond or two; these many stay.
 MAX_VARIANTS = 64
 
-
 _numbers = count(1)
 
 
@@ -67,7 +66,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         self._coercion = Coercion(self.schema, self.operation)
-        self._variants: OrderedDict[tuple[bool, ...], _Variant] = OrderedDict()
+        self._variants: OrderedDict[tuple[bool, ...], _Variant | str] = OrderedDict()
         self.variant(tuple(True for _ in self.conditions))
 
     @property
@@ -93,13 +92,22 @@ class Plan:
         """The plan for conditions that are so. Raises NotCompilable."""
         found = self._variants.get(held)
         if found is None:
-            variables = VariableValues({}, dict(zip(self.conditions, held, strict=True)))
-            found = self._variants[held] = _Compiler(self.schema, self.document, self.operation, variables).compile()
+            found = self._variants[held] = self._made(held)
             if len(self._variants) > MAX_VARIANTS:
                 self._variants.popitem(last=False)
         else:
             self._variants.move_to_end(held)
+        if isinstance(found, str):
+            raise NotCompilable(found)
         return found
+
+    def _made(self, held: tuple[Any, ...]) -> _Variant | str:
+        """What keeps it from being compiled is kept as well, so that it is tried once."""
+        variables = VariableValues({}, dict(zip(self.conditions, held, strict=True)))
+        try:
+            return _Compiler(self.schema, self.document, self.operation, variables).compile()
+        except NotCompilable as reason:
+            return str(reason)
 
     async def _interpret(self, context: Any, variables: Mapping[str, Any]) -> ExecutionResult:
         """By graphql-core."""

@@ -68,8 +68,10 @@ class Pace:
         self.seen = self.seen + 1 if statements == 1 else 0
 
     def failed(self) -> None:
-        """One was not enough."""
-        self.seen, self.needed = 0, min(2 * self.needed, self.MOST)
+        """One was not enough. Of runs at the same time only the first counts."""
+        if self.one_statement:
+            self.needed = min(2 * self.needed, self.MOST)
+        self.seen = 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,6 @@ class Operation:
     cost: Cost
     columns: Columns
     compile: Callable[[], Plan]
-
     pace: Pace = field(default_factory=Pace, compare=False)
 
     @cached_property
@@ -92,7 +93,7 @@ class Operation:
         try:
             return self.compile()
         except NotCompilable as reason:
-            return reason
+            return reason.with_traceback(None)  # which would keep all that was compiled until then
 
     @property
     def not_compiled(self) -> str | None:

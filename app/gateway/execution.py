@@ -1,4 +1,4 @@
-"""Runs operations of documents: by graphql-core over the Strawberry schema, each with a context of its own."""
+"""Runs operations of documents, each with a context of its own: by its plan, or by graphql-core where it has none."""
 
 from __future__ import annotations
 
@@ -93,12 +93,21 @@ class Executor:
     async def _in_one_statement(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
     ) -> tuple[ExecutionResult, Mapping[str, int]] | None:
-        """The same without a transaction; None when it takes more than one statement, or anything goes wrong."""
+        """The same without a transaction; None when that does not do, and all of it is to be done with one.
+
+        An answer with errors is not kept, so it needs no versions.
+        """
         async with Context(self.resources, viewer, one_statement=True) as context:
-            result = await execute_operation(self.schema, document, operation, variables, context)
+            result = await _executed(self.schema, document, operation, variables, context)
             reader = context.reader
-            if isinstance(reader, OneStatementReader) and not reader.failed:
-                return result, await reader.versions()
+            if reader is None:
+                done = bool(result.errors)  # nothing was read, as in a request whose variables are wrong
+            else:
+                assert isinstance(reader, OneStatementReader)
+                done = not reader.again
+            if done:
+                versions = {} if reader is None or result.errors else await reader.versions()
+                return _presented(result), versions
         operation.pace.failed()
         return None
 
@@ -127,11 +136,17 @@ async def execute_operation(
     schema: GraphQLSchema, document: Document, operation: Operation, variables: Mapping[str, Any], context: Context
 ) -> ExecutionResult:
     """The result of a query or mutation, its errors such as a client may see."""
+    return _presented(await _executed(schema, document, operation, variables, context))
+
+
+async def _executed(
+    schema: GraphQLSchema, document: Document, operation: Operation, variables: Mapping[str, Any], context: Context
+) -> ExecutionResult:
     context.columns = operation.columns
     plan = operation.plan
     if isinstance(plan, Plan):
         RUN.labels("plan").inc()
-        return _presented(await plan.execute(context, variables))
+        return await plan.execute(context, variables)
     RUN.labels("interpreter").inc()
     result = execute(
         schema,
@@ -140,7 +155,7 @@ async def execute_operation(
         variable_values=dict(variables),
         operation_name=operation.name,
     )
-    return _presented(await result if isawaitable(result) else result)
+    return await result if isawaitable(result) else result
 
 
 async def _versions(context: Context) -> Mapping[str, int]:

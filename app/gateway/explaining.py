@@ -38,8 +38,11 @@ async def statements_of(
         raise BadInput(f"give --variables '{{{example}}}' to see the statements")
     seen: list[str] = []
     resources.reading.observer = seen.append
-    async with Context(resources, Viewer(), columns=operation.columns) as context:
-        result = await execute_operation(schema, document, operation, variables, context)
+    try:
+        async with Context(resources, Viewer(), columns=operation.columns) as context:
+            result = await execute_operation(schema, document, operation, variables, context)
+    finally:
+        resources.reading.observer = None
     if result.errors:
         raise BadInput(f"with these variables it fails: {result.errors[0].message}")
     return [readable(each) for each in seen]

@@ -120,13 +120,15 @@ class Run:
 
     def _look_ahead(self) -> None:
         """Tells the context what loaders will be asked for, so that a statement before can bring it along."""
+        told: dict[str, list[Any]] = {}
         for field in self.frame.ahead:
             assert field.ahead is not None
-            told = None
             with suppress(Exception):  # the resolver will say so
-                told = field.ahead(self._arguments_of(field))
-            if told is not None:
-                self.context.ahead.setdefault(field.parent.name, []).append(told)
+                asked = field.ahead(self._arguments_of(field))
+                if asked is not None:
+                    told.setdefault(field.parent.name, []).append(asked)
+        if told:  # instead of what another operation with the same context told: its columns have the same names
+            self.context.ahead = told
 
     async def _drain(self) -> None:
         """Awaits what a level needs, all at once, until no level is left."""
