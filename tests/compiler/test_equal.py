@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from copy import deepcopy
 from functools import partial
 from typing import Any
 
 import pytest
-from graphql import DocumentNode, ExecutionResult, parse
+from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode, parse
 
 from app.context import Context
 from app.gateway.compiler import NotCompilable, compile_plan
+from app.gateway.projection import columns_of
+from app.reading import OneStatementReader
 from app.resources import Resources
 from app.sample import load_into
 from app.schema import build_schema
 from tests.compiler import synthetic
 from tests.compiler.comparison import Everything, difference, everything, propagated, reference
 from tests.compiler.documents import Case, Documents
-from tests.compiler.fuzzing import Fuzz, operation_of
+from tests.compiler.fuzzing import Fuzz, Run, operation_of
 from tests.compiler.synthetic import World
 from tests.compiler.values import Pools
 
@@ -129,6 +132,34 @@ async def test_our_own_schema(request: pytest.FixtureRequest, catalogue: Resourc
     documents = Documents(schema, await pools(catalogue), mutations=0.02)
     fuzz = Fuzz(schema, lambda _: Context(catalogue))
     await fuzz.check_all(documents.case, _seed(request), _count(request, OWN_SHARE))
+
+
+async def test_our_own_schema_in_one_statement(request: pytest.FixtureRequest, catalogue: Resources) -> None:
+    """Plans that read the columns that they need, without a transaction where that does."""
+    schema = build_schema()._schema
+    documents = Documents(schema, await pools(catalogue), mutations=0.02)
+    kept, again = 0, 0
+
+    def subject(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Run:
+        plan, columns = compile_plan(schema, document, operation), columns_of(schema, document, operation)
+
+        async def run(_: Any, variables: Mapping[str, Any]) -> ExecutionResult:
+            nonlocal kept, again
+            async with Context(catalogue, columns=columns, one_statement=True) as context:
+                result = await plan.execute(context, deepcopy(variables))
+                if isinstance(context.reader, OneStatementReader) and not context.reader.again:
+                    kept += 1
+                    return result
+            again += 1
+            async with Context(catalogue, columns=columns) as context:
+                return await plan.execute(context, variables)
+
+        return run
+
+    fuzz = Fuzz(schema, lambda _: Context(catalogue), subject)
+    await fuzz.check_all(documents.case, f"{_seed(request)}:one", _count(request, OWN_SHARE / 3))
+    assert kept > fuzz.runs * 0.1
+    assert again > fuzz.runs * 0.1
 
 
 async def pools(resources: Resources) -> Pools:

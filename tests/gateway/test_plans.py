@@ -11,8 +11,17 @@ from typing import Any
 
 import pytest
 import strawberry
-from graphql import ExecutionResult, GraphQLSchema, OperationDefinitionNode, execute, parse, validate
+from graphql import (
+    ExecutionResult,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    execute,
+    parse,
+    validate,
+)
 
+from app.gateway import compiler
 from app.gateway.compiler import MAX_VARIANTS, NotCompilable, Plan, compile_plan
 from app.gateway.documents import read_document
 from app.gateway.registry import shipped
@@ -36,6 +45,13 @@ class Item:
     async def neighbour(self) -> Item | None:
         await asyncio.sleep(0)
         return None if self.number > 1 else Item(number=self.number + 1, parts=[])
+
+    @strawberry.field
+    def told(self, info: strawberry.Info) -> str:
+        raw: Any = info._raw_info
+        special = {"async_helpers", "is_awaitable", "path", "variable_values"}
+        told = {name: getattr(raw, name) for name in sorted(set(GraphQLResolveInfo._fields) - special)}
+        return repr([told, raw.path.as_list(), raw.path.typename, raw.variable_values.coerced])
 
     @strawberry.field
     def where(self, info: strawberry.Info) -> str:
@@ -164,6 +180,33 @@ async def test_a_resolver_is_told_where_it_is() -> None:
     assert got == expected
     assert got.data is not None
     assert got.data["items"][1] == {"w": "items/1/w", "neighbour": {"where": "items/1/neighbour/where"}}
+
+
+async def test_a_resolver_is_told_what_graphql_core_tells() -> None:
+    text = "query ($n: Int = 1) { b: items(count: $n) { ...F } } fragment F on Item { told }"
+    got, expected = await both(text)
+    assert got == expected
+    assert got.data is not None
+    assert "['b', 0, 'told'], 'Item', {'n': 1}" in got.data["b"][0]["told"]
+
+
+async def test_a_combination_of_conditions_that_cannot_be_compiled_is_tried_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(compiler, "MAX_SELECTIONS", 3)
+    plan = plan_of("query ($less: Boolean!) { items { number } more: items @skip(if: $less) { n: number } }")
+    monkeypatch.setattr(compiler, "MAX_SELECTIONS", 2)
+    assert (await plan.execute([], {"less": True})).data == {"items": [{"number": n} for n in range(3)]}
+    tried: list[Any] = []
+    made = Plan._made
+    monkeypatch.setattr(Plan, "_made", lambda self, held: tried.append(held) or made(self, held))
+    for _ in range(3):
+        result = await plan.execute([], {"less": False})
+        assert result.data is not None
+        assert result.data["more"] == [{"n": n} for n in range(3)]
+        with pytest.raises(NotCompilable, match="more than 2 combinations"):
+            plan.variant((False,))
+    assert tried == [(False,)]
 
 
 async def test_an_asynchronous_iterator_is_a_list() -> None:
