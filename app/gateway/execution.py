@@ -100,14 +100,12 @@ class Executor:
         async with Context(self.resources, viewer, one_statement=True) as context:
             result = await _executed(self.schema, document, operation, variables, context)
             reader = context.reader
-            if reader is None:
-                done = bool(result.errors)  # nothing was read, as in a request whose variables are wrong
-            else:
-                assert isinstance(reader, OneStatementReader)
-                done = not reader.again
-            if done:
-                versions = {} if reader is None or result.errors else await reader.versions()
-                return _presented(result), versions
+            assert reader is None or isinstance(reader, OneStatementReader)
+            if reader is None or not reader.again:
+                if result.errors:
+                    return _presented(result), {}
+                if reader is not None and reader.statements:
+                    return result, await reader.versions()
         operation.pace.failed()
         return None
 

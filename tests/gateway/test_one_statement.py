@@ -86,19 +86,17 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 def test_experience_decides() -> None:
     pace = Pace()
-    assert not pace.one_statement
+    assert (pace.one_statement, pace.needed) == (False, 1)
     pace.ran(1)
-    assert pace.one_statement
+    assert (pace.one_statement, pace.needed) == (True, 1)
     pace.failed()
     pace.failed()  # was under way at the same time
     assert (pace.one_statement, pace.needed) == (False, 2)
-    pace.ran(1)
-    assert not pace.one_statement
-    pace.ran(2)
-    pace.ran(1)
-    assert not pace.one_statement, "in a row"
-    pace.ran(1)
-    assert pace.one_statement
+    told = []
+    for statements in (1, 2, 1, 1):
+        pace.ran(statements)
+        told.append(pace.one_statement)
+    assert told == [False, False, False, True], "two in a row"
     for _ in range(20):
         pace.seen = pace.needed
         pace.failed()
@@ -157,10 +155,10 @@ async def test_without_rows_a_snapshot_tells_the_versions(resources: Resources) 
         tx.touch(Domain.CATALOG)
     asked = Asked(resources, NAME)
     await asked.run(slug="none")
-    assert asked.operation.pace.one_statement
+    assert asked.operation.pace.needed == 1
     ran = await asked.run(slug="none")
     assert (orjson.loads(ran.body), ran.clean, ran.versions) == ({"data": {"cpu": None}}, True, {"catalog": 1})
-    assert not asked.operation.pace.one_statement
+    assert asked.operation.pace.needed == 2
 
 
 async def test_what_needs_two_statements_at_times(resources: Resources, caplog: pytest.LogCaptureFixture) -> None:
@@ -168,9 +166,9 @@ async def test_what_needs_two_statements_at_times(resources: Resources, caplog: 
     few, many = ([global_id("CPU", n) for n in range(1, count + 1)] for count in (5, 6))
     asked = Asked(resources, SOME)
     wanted = [orjson.loads((await asked.run(ids=ids)).body) for ids in (many, few)]
-    assert asked.operation.pace.one_statement
+    assert asked.operation.pace.needed == 1
     assert [orjson.loads((await asked.run(ids=ids)).body) for ids in (many, few)] == wanted
-    assert not asked.operation.pace.one_statement
+    assert asked.operation.pace.needed == 2
     assert [len(await asked.texts(ids=few)) for _ in range(3)] == [2, 1, 1]
     assert "request.failed" not in caplog.text, "to be tried again is no error"
     assert resources.reading.in_use == 0
@@ -326,8 +324,7 @@ async def test_a_reader_of_one_statement(pool: Pool) -> None:
     assert reader.again
     reader = OneStatementReader(pool)
     (row,) = await reader.rows(text("SELECT n FROM generate_series(1, 3) AS n WHERE n = CAST(:n AS int)"), {"n": 2})
-    assert row["n"] == 2
-    assert not reader.again
+    assert (row["n"], reader.again) == (2, False)
     with pytest.raises(MoreThanOneStatement):
         await reader.rows(BACKEND)
     assert reader.again

@@ -199,7 +199,12 @@ async def test_a_combination_of_conditions_that_cannot_be_compiled_is_tried_once
     assert (await plan.execute([], {"less": True})).data == {"items": [{"number": n} for n in range(3)]}
     tried: list[Any] = []
     made = Plan._made
-    monkeypatch.setattr(Plan, "_made", lambda self, held: tried.append(held) or made(self, held))
+
+    def make(plan: Plan, held: tuple[Any, ...]) -> Any:
+        tried.append(held)
+        return made(plan, held)
+
+    monkeypatch.setattr(Plan, "_made", make)
     for _ in range(3):
         result = await plan.execute([], {"less": False})
         assert result.data is not None

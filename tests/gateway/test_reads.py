@@ -46,7 +46,6 @@ ROOTS = {
     "matchTitle": 'matchTitle(title: "AMD One, 512GB SSD")',
     "job": f'job(id: "{JOB_ID}")',
     "node": f'node(id: "{CPU_ID}")',
-    "matchTitle": 'matchTitle(title: "AMD One, 16 GB, 1 TB SSD")',
     "nodes": f'nodes(ids: ["{CPU_ID}", "{global_id("Listing", 1)}", "{JOB_ID}"])',
 }
 # How to get to an object of each type, by fields that read as little else as may be.
