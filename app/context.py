@@ -58,6 +58,8 @@ class Context:
     ahead: dict[str, list[Ahead]] = field(default_factory=dict)
     _loaders: dict[type, Any] = field(default_factory=dict)
     _offered: dict[type, list[Any]] = field(default_factory=dict)
+    # The types of whose rows a statement brought that along.
+    brought: set[str] = field(default_factory=set)
     # Whether all is expected to be read by one statement; see OneStatementReader.
     one_statement: bool = False
     reader: Reader | None = None

@@ -47,6 +47,8 @@ async def read(context: Context, session: Reader, statement: Any, name: str, key
         assert values.keys().isdisjoint(each.values), "two parameters of one name"
         values.update(each.values)
     rows = await session.rows(statement(columns(context), tuple(a.column(context) for a in ahead)), values, CpuRow)
+    if ahead:
+        context.brought.add("CPU")
     for row in rows:
         for each in ahead:
             each.take(context, row)

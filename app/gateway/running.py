@@ -69,7 +69,7 @@ class Run:
         self.data: dict[str, Any] = {}
         self.faults: list[Fault] = []
         self._pending: list[_Pending] = []
-        # Fields that told ahead what they ask for: their loaders may have it already.
+        # Fields that told ahead what they ask for.
         self._told: set[Field] = set()
         self._arguments: dict[Field, Mapping[str, Any] | Exception] = {}
 
@@ -150,10 +150,14 @@ class Run:
             level, self._pending = self._pending, []
             waiting = [value for each in level for value in each.values if is_awaitable(value)]
             # What is there already needs no tasks to wait for it.
-            at_once = len(waiting) <= FEW and all(each.field in self._told for each in level)
+            at_once = len(waiting) <= FEW and all(self._is_brought(each.field) for each in level)
             results = iter(await (_one_by_one if at_once else _all_of)(waiting))
             for each in level:
                 each.go_on([next(results) if is_awaitable(value) else value for value in each.values])
+
+    def _is_brought(self, field: Field | None) -> bool:
+        """Whether a statement brought along what the field asks for."""
+        return field in self._told and field.parent.name in self.context.brought
 
     def _plain_objects(self, field: Field, out: dict[str, Any], value: Any, found: Found) -> bool:
         """The usual list of objects, none of them null or to be awaited."""

@@ -37,6 +37,7 @@ DOMAINS: dict[str, set[Domain]] = {
     "document_client": {Domain.DOCUMENTS},
     "document_use": set(),
     "data_version": set(),
+    "data_change_log": set(),
 }
 CPU_ID, JOB_ID = global_id("CPU", 1), global_id("Job", 1)
 ROOTS = {
