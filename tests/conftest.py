@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from unittest import mock
 
 import asyncpg
 import httpx
+import hypothesis
 import pytest
 import uvicorn
 from redis.asyncio import Redis
@@ -42,6 +44,12 @@ NUMBERS = count(1)
 needs_shared_data = pytest.mark.skipif(
     not SHARED_DATA.exists(), reason="the real data sets (../shared/data) are not on this machine"
 )
+
+
+# A change is not held up by what another one did: CI looks at the same random cases each time, developers at new ones.
+hypothesis.settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -148,6 +148,18 @@ REMEMBER = text(
     SELECT id, now(), :job_id, great, good, fair, stddev, sample_size, multi, single, percentile, rating
     FROM figure
     WHERE moved AND id BETWEEN :low AND :high
+    -- Computed twice in one transaction: what was computed last is what is kept.
+    ON CONFLICT (cpu_id, computed_at) DO UPDATE SET
+        job_id = excluded.job_id,
+        price_great = excluded.price_great,
+        price_good = excluded.price_good,
+        price_fair = excluded.price_fair,
+        price_stddev = excluded.price_stddev,
+        price_sample_size = excluded.price_sample_size,
+        dollar_per_mark_multi = excluded.dollar_per_mark_multi,
+        dollar_per_mark_single = excluded.dollar_per_mark_single,
+        value_percentile = excluded.value_percentile,
+        value_rating = excluded.value_rating
     """
 )
 

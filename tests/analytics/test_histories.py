@@ -158,6 +158,21 @@ async def work_off(resources: Resources) -> None:
 )
 @given(history=st.lists(TRANSACTIONS, min_size=1, max_size=6))
 @example(history=[])
+@example(
+    history=[
+        # Twice in one transaction, which has one time.
+        (
+            True,
+            [
+                "UPDATE cpu SET cpu_mark_multi = 7 WHERE id = 1",
+                "recalculate",
+                "UPDATE cpu SET cpu_mark_single = 7 WHERE id = 1",
+                "recalculate",
+            ],
+            False,
+        )
+    ]
+)
 async def test_after_any_history(
     resources: Resources, tmp_path: Path, history: Sequence[tuple[bool, Sequence[str], bool]]
 ) -> None:
