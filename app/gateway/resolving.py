@@ -30,7 +30,7 @@ from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
 from app.columns import AHEAD
-from app.gateway.plan import Field
+from app.gateway.plan import Field, nullable
 
 NO_VARIABLES = VariableValues({}, {})
 Arguments = Callable[[VariableValues], Mapping[str, Any]]
@@ -74,7 +74,7 @@ def settle(schema: GraphQLSchema, made: Field) -> None:
     _Resolution(schema, made).settle()
 
 
-def arguments_of(definition: Any, node: FieldNode) -> Callable[[VariableValues], Mapping[str, Any]]:
+def arguments_of(definition: Any, node: FieldNode) -> Arguments:
     """What the arguments of a field are, given the variables. What they are always is found now."""
     if not definition.args:
         return lambda _: {}
@@ -84,7 +84,7 @@ def arguments_of(definition: Any, node: FieldNode) -> Callable[[VariableValues],
         except GraphQLError:
             pass
         else:
-            if all(isinstance(value, (str, int, float, bool, type(None))) for value in constant.values()):
+            if _is_immutable(constant):
                 return lambda _: constant
     reference = partial(get_argument_values, definition, node)
     return _plainly(definition, node, reference) or reference
@@ -93,7 +93,6 @@ def arguments_of(definition: Any, node: FieldNode) -> Callable[[VariableValues],
 def _plainly(definition: Any, node: FieldNode, reference: Arguments) -> Arguments | None:
     """Arguments that are variables as they are, or left out; None where there is more to do."""
     given = {argument.name.value: argument.value for argument in node.arguments or ()}
-    constant: dict[str, Any] = {}
     named: list[tuple[str, str, bool]] = []
     for name, argument in definition.args.items():
         value = given.get(name)
@@ -107,7 +106,7 @@ def _plainly(definition: Any, node: FieldNode, reference: Arguments) -> Argument
         constant = get_argument_values(definition, without, NO_VARIABLES)
     except GraphQLError:
         return None
-    if not all(isinstance(value, (str, int, float, bool, type(None))) for value in constant.values()):
+    if not _is_immutable(constant):
         return None
 
     def arguments(variables: VariableValues) -> Mapping[str, Any]:
@@ -121,6 +120,11 @@ def _plainly(definition: Any, node: FieldNode, reference: Arguments) -> Argument
         return found
 
     return arguments
+
+
+def _is_immutable(arguments: Mapping[str, Any]) -> bool:
+    """Whether all executions may share them: resolvers cannot change what they are given."""
+    return all(isinstance(value, (str, int, float, bool, type(None))) for value in arguments.values())
 
 
 def _has_variable(node: Node) -> bool:
@@ -219,12 +223,11 @@ class _Resolution:
 
 def _is_inline(made: Field) -> bool:
     """Whether generated code can build the value where it stands."""
-    type_: Any = made.type.of_type if is_non_null_type(made.type) else made.type
+    type_ = nullable(made.type)
     if is_leaf_type(type_):
         return True
     if is_list_type(type_):
-        item = type_.of_type.of_type if is_non_null_type(type_.of_type) else type_.of_type
-        return item in (GraphQLString, GraphQLID)
+        return nullable(type_.of_type) in (GraphQLString, GraphQLID)
     if not is_object_type(type_) or type_.is_type_of is not None:
         return False
     return all(each.inline for each in made.selections[type_.name].fields)

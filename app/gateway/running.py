@@ -232,33 +232,27 @@ class Run:
             self._complete(position, item, found)
 
     def _complete_object(self, place: Place, type_: Any, value: Any, found: Found) -> None:
-        info: Any = Info(self, place.field, place.holder)
         if is_abstract_type(type_):
-            runtime_type = (type_.resolve_type or default_type_resolver)(value, info, type_)
-            if is_awaitable(runtime_type):
-                go_on = lambda name: self._of_type(place, self._known(place, type_, value, name), value)  # noqa: E731
-                self._when_known(place, runtime_type, go_on)
+            info: Any = Info(self, place.field, place.holder)
+            name = (type_.resolve_type or default_type_resolver)(value, info, type_)
+            if is_awaitable(name):
+                self._when_known(
+                    place,
+                    name,
+                    lambda name, found: self._of_type(place, self._known(place, type_, value, name), value, found),
+                )
                 return
-            type_ = self._known(place, type_, value, runtime_type)
-        is_one = True if type_.is_type_of is None else type_.is_type_of(value, info)
-        if is_awaitable(is_one):
-            self._when_known(place, is_one, lambda is_one: self._checked(place, type_, value, is_one))
-            return
-        self._enlist(place, type_, value, is_one, found)
+            type_ = self._known(place, type_, value, name)
+        self._of_type(place, type_, value, found)
 
-    def _of_type(self, place: Place, type_: GraphQLObjectType, value: Any) -> None:
-        """Goes on with an object whose type took waiting to know."""
+    def _of_type(self, place: Place, type_: GraphQLObjectType, value: Any, found: Found) -> None:
+        """An object of what should be this type."""
         info: Any = Info(self, place.field, place.holder)
         is_one = True if type_.is_type_of is None else type_.is_type_of(value, info)
         if is_awaitable(is_one):
-            self._when_known(place, is_one, lambda is_one: self._checked(place, type_, value, is_one))
+            self._when_known(place, is_one, lambda is_one, found: self._enlist(place, type_, value, is_one, found))
         else:
-            self._checked(place, type_, value, is_one)
-
-    def _checked(self, place: Place, type_: GraphQLObjectType, value: Any, is_one: Any) -> None:
-        found: Found = {}
-        self._enlist(place, type_, value, is_one, found)
-        self._descend(found)
+            self._enlist(place, type_, value, is_one, found)
 
     def _enlist(self, place: Place, type_: GraphQLObjectType, value: Any, is_one: Any, found: Found) -> None:
         if not is_one:
@@ -269,16 +263,18 @@ class Run:
         containers.append(place.container)
         slots.append(place.slot)
 
-    def _when_known(self, place: Place, awaitable: Awaitable[Any], go_on: Callable[[Any], None]) -> None:
+    def _when_known(self, place: Place, awaitable: Awaitable[Any], go_on: Callable[[Any, Found], None]) -> None:
         """Goes on at this place when the awaitable is done."""
 
         def settle(values: list[Any]) -> None:
+            found: Found = {}
             try:
                 if isinstance(values[0], Exception):
                     raise values[0]
-                go_on(values[0])
+                go_on(values[0], found)
             except Exception as error:
                 self._fail(place, error)
+            self._descend(found)
 
         self._pending.append(_Pending(settle, [awaitable]))
 

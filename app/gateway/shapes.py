@@ -26,12 +26,13 @@ from strawberry.types.field import StrawberryField
 from app.columns import Column
 from app.gateway.plan import PLAIN, Deviation, Field, Selection
 
+# Whether a value needs no coercion. What stands for `{read}` makes it `v`, or is `v`.
 EXACT = {
-    GraphQLString: "{v}.__class__ is str",
-    GraphQLID: "{v}.__class__ is str",
-    GraphQLInt: "{v}.__class__ is int and -0x80000000 <= {v} <= 0x7FFFFFFF",
-    GraphQLFloat: "{v}.__class__ is float and {v} - {v} == 0.0",
-    GraphQLBoolean: "{v}.__class__ is bool",
+    GraphQLString: "{read}.__class__ is str",
+    GraphQLID: "{read}.__class__ is str",
+    GraphQLInt: "{read}.__class__ is int and -0x80000000 <= v <= 0x7FFFFFFF",
+    GraphQLFloat: "{read}.__class__ is float and v - v == 0.0",
+    GraphQLBoolean: "{read}.__class__ is bool",
 }
 
 
@@ -97,11 +98,9 @@ class Shape:
         if exact is None:
             name = self._name(f"coerce_{type_.name}", (type_, nullable), lambda: _coerce(type_, nullable))
             return f"{name}({read})"
-        condition = exact.format(v="v")
         if nullable:
-            return f"v if (v := {read}) is None or {condition} else deviate()"
-        first, *rest = condition.split(" ", 1)
-        return f"v if (v := {read}).{first.removeprefix('v.')} {rest[0]} else deviate()"
+            return f"v if (v := {read}) is None or {exact.format(read='v')} else deviate()"
+        return f"v if {exact.format(read=f'(v := {read})')} else deviate()"
 
     def _object(self, each: Field, type_: Any, read: str, source: str, indent: str, nullable: bool) -> str:
         selection = each.selections[type_.name]
@@ -111,12 +110,9 @@ class Shape:
         name = f"s{self.depth}"
         result = self.result(selection, name, indent + "    ")
         self.depth -= 1
-        checked = f"{result} if plain[{name}.__class__] else deviate()"
-        return (
-            f"None if ({name} := {read}) is None else {checked}"
-            if nullable
-            else checked.replace(f"plain[{name}.__class__]", f"plain[({name} := {read}).__class__]")
-        )
+        if nullable:
+            return f"None if ({name} := {read}) is None else {result} if plain[{name}.__class__] else deviate()"
+        return f"{result} if plain[({name} := {read}).__class__] else deviate()"
 
     def _name(self, wish: str, key: Any, make: Callable[[], Any]) -> str:
         """The name of an object that generated code refers to; the same for the same key."""

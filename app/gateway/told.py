@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graphql import GraphQLResolveInfo
 from graphql.pyutils import Path, is_awaitable
 from graphql.type.definition import GraphQLResolveInfoHelpers
 
@@ -50,10 +49,6 @@ class Info:
     def async_helpers(self) -> GraphQLResolveInfoHelpers:
         """As much of them as resolvers of types need."""
         return GraphQLResolveInfoHelpers(_gather_all, _settle_later)
-
-    def as_graphql(self) -> GraphQLResolveInfo[Any]:
-        """graphql-core's own."""
-        return GraphQLResolveInfo(*(getattr(self, name) for name in GraphQLResolveInfo._fields))
 
 
 async def _gather_all(awaitables: Sequence[Awaitable[Any]]) -> list[Any]:
