@@ -1,0 +1,43 @@
+"""Every table, and the enumerations that their text columns hold.
+
+Plain SQLAlchemy Core tables: there are no ORM entities, so no attribute access can run a statement behind one's back.
+Money is NUMERIC; times are timezone-aware; enumerations are text with a CHECK, so that adding a value is one migration.
+"""
+
+from app.tables.analytics import data_change_log, figure_history, recalculation_failure, recalculation_watermark
+from app.tables.base import Money, Timestamp, is_amount, metadata, not_negative, one_of
+from app.tables.catalog import ValueRating, cpu
+from app.tables.documents import document, document_client, document_use
+from app.tables.market import Condition, ListingStatus, listing, price_observation
+from app.tables.statistics import cpu_statistics, listing_statistics
+from app.tables.versions import Domain, data_version
+from app.tables.work import JobKind, JobStatus, job
+
+__all__ = [
+    "Condition",
+    "Domain",
+    "JobKind",
+    "JobStatus",
+    "ListingStatus",
+    "Money",
+    "Timestamp",
+    "ValueRating",
+    "cpu",
+    "cpu_statistics",
+    "data_change_log",
+    "data_version",
+    "document",
+    "document_client",
+    "document_use",
+    "figure_history",
+    "is_amount",
+    "job",
+    "listing",
+    "listing_statistics",
+    "metadata",
+    "not_negative",
+    "one_of",
+    "price_observation",
+    "recalculation_failure",
+    "recalculation_watermark",
+]

@@ -1,0 +1,96 @@
+"""Listings and the prices seen."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Identity,
+    Index,
+    LargeBinary,
+    Numeric,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+
+from app.tables.base import Money, Timestamp, is_amount, metadata, one_of
+
+
+class Condition(StrEnum):
+    """Condition of an offer, best first."""
+
+    NEW = "new"
+    OPEN_BOX = "open_box"
+    REFURBISHED = "refurbished"
+    USED = "used"
+    FOR_PARTS = "for_parts"
+    UNKNOWN = "unknown"
+
+
+class ListingStatus(StrEnum):
+    """Whether an offer can still be bought."""
+
+    ACTIVE = "active"
+    PENDING = "pending"
+    SOLD = "sold"
+    ENDED = "ended"
+
+
+listing = Table(
+    "listing",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # No foreign key: its trigger runs a query per row, nearly half the time of a large import, which takes the ids from
+    # `cpu` in the same statement. CPUs are not deleted.
+    Column("cpu_id", BigInteger),
+    Column("title", Text, nullable=False),
+    Column("url", Text),
+    Column("marketplace", Text, nullable=False),
+    Column("seller", Text),
+    Column("vendor_item_id", Text),
+    Column("condition", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("price", Money),
+    Column("shipping", Money),
+    Column("currency", Text, nullable=False, server_default=text("'USD'")),
+    Column("adjusted_price", Numeric(13, 2)),
+    # SHA-256 of what makes two rows the same offer, see market.import_sql.OFFER_KEY; the price is no part of it.
+    Column("offer_key", LargeBinary, nullable=False),
+    Column("is_sample", Boolean, nullable=False, server_default=text("false")),
+    Column("seen_at", Timestamp, nullable=False),
+    Column("created_at", Timestamp, nullable=False, server_default=func.now()),
+    Column("updated_at", Timestamp, nullable=False, server_default=func.now()),
+    UniqueConstraint("offer_key"),
+    one_of("condition", Condition),
+    one_of("status", ListingStatus),
+    is_amount("price"),
+    is_amount("shipping"),
+    is_amount("adjusted_price"),
+)
+# Serves the ten cheapest, the count and the aggregation of a CPU's active listings, all without touching the table.
+Index(
+    "listing_active_idx",
+    listing.c.cpu_id,
+    listing.c.adjusted_price,
+    listing.c.id,
+    postgresql_where=listing.c.status == text("'active'"),
+)
+
+# One row per price seen. No foreign key either, for the same reason; listings are never deleted.
+price_observation = Table(
+    "price_observation",
+    metadata,
+    Column("listing_id", BigInteger, nullable=False),
+    Column("seen_at", Timestamp, nullable=False),
+    Column("price", Money),
+    Column("shipping", Money),
+    Column("currency", Text, nullable=False),
+    PrimaryKeyConstraint("listing_id", "seen_at"),
+)
