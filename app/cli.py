@@ -18,7 +18,7 @@ from app.documents_cli import documents_app
 from app.errors import AppError
 from app.importing_cli import import_app
 from app.matching_cli import match
-from app.settings import Settings, load_settings
+from app.settings import Settings, load_settings, unknown_variables
 
 if TYPE_CHECKING:
     from app.tasks import Verification
@@ -27,6 +27,24 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(import_app, name="import")
 app.add_typer(documents_app, name="documents")
 app.command()(match)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"dealmark {version('dealmark')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    for sentence in unknown_variables():
+        typer.echo(sentence, err=True)
 
 
 class RoleName(StrEnum):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import time
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -186,16 +188,34 @@ class Settings(BaseSettings):
         return self.redis_url
 
 
+def variable(field: str) -> str:
+    """The environment variable of a setting."""
+    return field.upper() if field in {"database_url", "redis_url"} else f"DEALMARK_{field.upper()}"
+
+
+def unknown_variables() -> list[str]:
+    """A sentence for each environment variable that looks like a setting and is none: a typo would change nothing."""
+    known = [variable(field) for field in Settings.model_fields]
+    if variable("parent_pipe") in os.environ:
+        return []  # `dealmark up` has said it
+    unknown = sorted(name for name in os.environ if name.startswith("DEALMARK_") and name not in known)
+    return [f"{name} is no setting{_meant(name, known)}." for name in unknown]
+
+
+def _meant(name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, 1, 0.8)
+    return f"; {close[0]} is" if close else ""
+
+
 def load_settings() -> Settings:
     """Settings from the environment. Raises StartupError, one sentence, for the first value that cannot be used."""
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]).upper()
-        variable = name if name in {"DATABASE_URL", "REDIS_URL"} else f"DEALMARK_{name}"
+        name = variable(str(first["loc"][0]).lower())
         reason = (
             first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be").split(", unable")[0]
         )
-        given = "" if name == "JWT_SECRET" or first["type"] == "value_error" else f', not "{first["input"]}"'
-        raise StartupError(f"{variable} is not usable: {reason}{given}.") from None
+        given = "" if name == "DEALMARK_JWT_SECRET" or first["type"] == "value_error" else f', not "{first["input"]}"'
+        raise StartupError(f"{name} is not usable: {reason}{given}.") from None

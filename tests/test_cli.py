@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -248,6 +249,15 @@ def test_what_is_typed_wrong(dealmark: Dealmark, arguments: list[str], wrong: st
     ran = dealmark(*arguments)
     assert (ran.code, ran.output) == (2, "")
     assert wrong in " ".join(ran.errors.replace("│", " ").split())
+
+
+def test_version(dealmark: Dealmark) -> None:
+    assert dealmark("--version") == (0, f"dealmark {version('dealmark')}\n", "")
+
+
+def test_a_misspelled_setting_is_told_and_stops_nobody(dealmark: Dealmark) -> None:
+    ran = dealmark("schema", DEALMARK_RESPONSE_CASHE="on")
+    assert (ran.code, ran.errors) == (0, "DEALMARK_RESPONSE_CASHE is no setting; DEALMARK_RESPONSE_CACHE is.\n")
 
 
 def test_schema(dealmark: Dealmark) -> None:
