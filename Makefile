@@ -2,6 +2,7 @@
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+PROCESSES ?= 2
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
@@ -23,8 +24,8 @@ install: $(READY) ## create .venv with every dependency, pinned by hash
 run: $(READY) ## start everything: PostgreSQL, Redis, migrations, sample catalogue, worker, API
 	@exec $(BIN)/dealmark up
 
-test: $(READY) ## all tests, with the coverage gate (ARGS="-k name" picks some)
-	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=term)
+test: $(READY) ## all tests in two processes, with the coverage gate (ARGS="-k name" picks some, in one)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n $(PROCESSES) --dist worksteal --cov --cov-report=term)
 
 check: $(READY) ## formatting, lint, types, import contracts
 	@$(BIN)/ruff format --check .

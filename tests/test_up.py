@@ -25,6 +25,7 @@ from app.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.errors import StartupError
 from app.supervision import Child, Kept
 from app.up import development_secret
+from tests.gateway.servers import closed_port
 
 NOBODY_LISTENS = "127.0.0.1:1"
 
@@ -36,7 +37,7 @@ class Dealmark:
         self.data_dir = folder / "data"
         self.output = folder / "output"
         self.errors = folder / "errors"
-        self.port = free_port()
+        self.port = closed_port()
         ours = ("DATABASE_URL", "REDIS_URL", "DEALMARK_")
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         self.environment |= {"DEALMARK_DATA_DIR": str(self.data_dir), "DEALMARK_PORT": str(self.port), **environment}
@@ -135,11 +136,6 @@ def dealmark(folder: Path) -> Iterator[Dealmark]:
     program = Dealmark(folder)
     yield program
     program.remove()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def until(condition: Callable[[], object], seconds: float = 15) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,6 @@ from tests.conftest import Api
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-MODULES = HERE / "node_modules"
 NODE = shutil.which("node")
 NPM = shutil.which("npm")
 OLDEST = 20
@@ -44,17 +45,29 @@ MISSING = _missing()
 needs_node = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
 
 
-def install() -> None:
-    """`npm ci`, unless what is there was installed from this very lock file."""
-    lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    stamp = MODULES / ".installed"
-    if stamp.exists() and stamp.read_text() == lock:
-        return
-    assert NPM is not None
-    command = [NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=INSTALL_SECONDS)
-    assert done.returncode == 0, f"npm ci failed:\n{done.stderr[-2000:]}"
-    stamp.write_text(lock)
+def install(folder: Path = HERE) -> None:
+    """`npm ci` in the folder, unless what is there was installed from this very lock file."""
+    lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".installed"
+    with _alone(folder):
+        if stamp.exists() and stamp.read_text() == lock:
+            return
+        assert NPM is not None
+        command = [NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+        assert done.returncode == 0, f"npm ci failed:\n{done.stderr[-2000:]}"
+        stamp.write_text(lock)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Of all processes that run tests one at a time is in this folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 async def run(script: str, *arguments: str) -> bytes:

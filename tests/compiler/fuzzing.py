@@ -153,9 +153,10 @@ class Fuzz:
         await reduced(self.schema, found.case.text, differs)
         return last
 
-    async def check_all(self, cases: Callable[[str], Case], seed: str, count: int) -> None:
-        """Checks the documents of `count` seeds. Raises the first Difference, made small."""
-        for n in range(count):
+    async def check_all(self, cases: Callable[[str], Case], seed: str, numbers: range) -> None:
+        """Checks the documents of a seed with these numbers. Raises the first Difference, made small."""
+        count = len(numbers)
+        for n in numbers:
             case = cases(f"{seed}:{n}")
             try:
                 await self.check(case, n)

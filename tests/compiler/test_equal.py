@@ -33,6 +33,9 @@ from tests.compiler.values import Pools
 # Of all documents these many are for our own schema, where each takes statements.
 OWN_SHARE = 0.075
 HANDLERS_SHARE = 0.05
+# The long tests are cut, so that processes can share them.
+PARTS = 10
+OWN_PARTS = 3
 TROUBLES = (0, 5, 0, 30, 2)
 # When null propagates, graphql-core cancels tasks before their first step: what they would await is never awaited.
 # Where one is collected in the middle of making a namedtuple, which has no builtins, even that warning fails.
@@ -72,16 +75,16 @@ def _in_series(log: list[tuple[str, str]]) -> bool:
 
 # Tracing lines would double its time, and other tests reach the same ones.
 @pytest.mark.no_cover
-async def test_every_construct(request: pytest.FixtureRequest) -> None:
-    count = _count(request, 1 - OWN_SHARE - HANDLERS_SHARE)
-    await Fuzz(SYNTHETIC, worlds, agreement=agree).check_all(DOCUMENTS.case, _seed(request), count)
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_every_construct(request: pytest.FixtureRequest, part: int) -> None:
+    numbers = _numbers(request, 1 - OWN_SHARE - HANDLERS_SHARE)[part::PARTS]
+    await Fuzz(SYNTHETIC, worlds, agreement=agree).check_all(DOCUMENTS.case, _seed(request), numbers)
 
 
 async def test_exceptions_that_become_values(request: pytest.FixtureRequest) -> None:
     """With handlers in the schema Strawberry wraps every resolver in another way."""
-    count = _count(request, HANDLERS_SHARE)
     fuzz = Fuzz(synthetic.build(handlers=True), worlds, agreement=agree)
-    await fuzz.check_all(DOCUMENTS.case, f"{_seed(request)}:handlers", count)
+    await fuzz.check_all(DOCUMENTS.case, f"{_seed(request)}:handlers", _numbers(request, HANDLERS_SHARE))
 
 
 async def test_executions_share_nothing(request: pytest.FixtureRequest) -> None:
@@ -128,12 +131,13 @@ async def catalogue(resources: Resources) -> Resources:
     return resources
 
 
-async def test_our_own_schema(request: pytest.FixtureRequest, catalogue: Resources) -> None:
+@pytest.mark.parametrize("part", range(OWN_PARTS))
+async def test_our_own_schema(request: pytest.FixtureRequest, catalogue: Resources, part: int) -> None:
     """Whoever asks has no role, so mutations are refused."""
     schema = build_schema()._schema
     documents = Documents(schema, await pools(catalogue), mutations=0.02)
     fuzz = Fuzz(schema, lambda _: Context(catalogue))
-    await fuzz.check_all(documents.case, _seed(request), _count(request, OWN_SHARE))
+    await fuzz.check_all(documents.case, _seed(request), _numbers(request, OWN_SHARE)[part::OWN_PARTS])
 
 
 async def test_our_own_schema_in_one_statement(request: pytest.FixtureRequest, catalogue: Resources) -> None:
@@ -159,7 +163,7 @@ async def test_our_own_schema_in_one_statement(request: pytest.FixtureRequest, c
         return run
 
     fuzz = Fuzz(schema, lambda _: Context(catalogue), subject)
-    await fuzz.check_all(documents.case, f"{_seed(request)}:one", _count(request, OWN_SHARE / 3))
+    await fuzz.check_all(documents.case, f"{_seed(request)}:one", _numbers(request, OWN_SHARE / 3))
     assert kept > fuzz.runs * 0.1
     assert again > fuzz.runs * 0.1
 
@@ -196,8 +200,8 @@ async def pools(resources: Resources) -> Pools:
     )
 
 
-def _count(request: pytest.FixtureRequest, share: float) -> int:
-    return round(int(request.config.getoption("--documents")) * share)
+def _numbers(request: pytest.FixtureRequest, share: float) -> range:
+    return range(round(int(request.config.getoption("--documents")) * share))
 
 
 def _seed(request: pytest.FixtureRequest) -> str:

@@ -40,7 +40,7 @@ from tests.compiler.test_equal import abandons, agree, worlds
 N = TypeVar("N", bound=Node)
 pytestmark = abandons
 # How many documents a flaw may take to be found.
-ENOUGH = 1_000
+ENOUGH = range(1_000)
 SCHEMA = synthetic.build()
 DOCUMENTS = Documents(SCHEMA, synthetic.POOLS, mutations=0.25)
 

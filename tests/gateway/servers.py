@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import orjson
 
+# Below the ones that systems hand out: nobody else gets one by chance between its choice and its use.
+PORTS = range(10_000, 30_000)
+CHANCE = random.SystemRandom()  # not seeded by anybody: tests that run at once must not choose alike
+
 
 def closed_port() -> int:
     """A port where nothing listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    while True:
+        port = CHANCE.choice(PORTS)
+        with suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
