@@ -68,9 +68,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         with suppress(StartupError):  # the tests that need the account will tell
             account_for_postgres()  # here, since several processes must not make it at once
-    elif (begun := coverage.Coverage.current()) is not None:
-        # As a subprocess of a measured one this one is measured already. pytest-cov measures it too, and where that
-        # pauses (no_cover) the other would go on.
+        return
+    # This process is measured already, as a subprocess of a measured one and once more by pytest-cov's belief that it
+    # has processes of its own. What measures the tests comes later; where that pauses (no_cover) the others would go on.
+    while (begun := coverage.Coverage.current()) is not None:
         begun.stop()
 
 
