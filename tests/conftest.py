@@ -28,7 +28,7 @@ import hypothesis
 import pytest
 import uvicorn
 from redis.asyncio import Redis
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 from starlette.types import ASGIApp
 
 from app import migrations
@@ -247,16 +247,21 @@ async def add_cpu(resources: Resources, name: str, prices: Sequence[float | str]
     async with resources.write() as tx:
         values = {"name": name, "slug": name.lower().replace(" ", "-"), "manufacturer": name.split()[0], **columns}
         cpu_id = int(await tx.scalar(cpu.insert().values(values).returning(cpu.c.id)))
-        for price in prices:
-            await add_listing(tx, cpu_id, price)
+        if prices:
+            await tx.execute(listing.insert(), [_listing_at(cpu_id, price) for price in prices])
     return cpu_id
 
 
 async def add_listing(tx: Tx, cpu_id: int | None, price: float | str | None, **columns: Any) -> int:
     """A listing; active and used unless told otherwise."""
+    values = {**_listing_at(cpu_id, price), **columns}
+    return int(await tx.scalar(listing.insert().values(values).returning(listing.c.id)))
+
+
+def _listing_at(cpu_id: int | None, price: float | str | None) -> dict[str, Any]:
     number = next(NUMBERS)
     amount = None if price is None else Decimal(str(price))
-    values = {
+    return {
         "cpu_id": cpu_id,
         "title": f"Listing {number}",
         "marketplace": "test",
@@ -266,9 +271,7 @@ async def add_listing(tx: Tx, cpu_id: int | None, price: float | str | None, **c
         "adjusted_price": amount,
         "offer_key": number.to_bytes(8),
         "seen_at": datetime.now(UTC),
-        **columns,
     }
-    return int(await tx.scalar(listing.insert().values(values).returning(listing.c.id)))
 
 
 @dataclass
@@ -320,6 +323,13 @@ def database(cluster: str, template: str = "template0") -> Iterator[str]:
 def database_of(cluster: str, name: str) -> str:
     """The URL of a database in the cluster."""
     return cluster.replace("/postgres?", f"/{name}?")
+
+
+def name_of(database_url: str) -> str:
+    """The name of the database that a URL leads to."""
+    name = make_url(database_url).database
+    assert name is not None
+    return name
 
 
 def make_settings(**values: Any) -> Settings:

@@ -6,28 +6,34 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.test_cli import Dealmark, dealmark
+
+__all__ = ["dealmark"]  # a fixture
+
 CPUS = "name,cores,colour\nIntel Core i5-8500T,6,red\nBad,x,blue\n"
 
 
+Run = Callable[..., tuple[int, str]]
+
+
 @pytest.fixture
-def run(database_url: str, tmp_path: Path):  # type: ignore[no-untyped-def]
+def run(dealmark: Dealmark, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, url: str = database_url) -> tuple[int, str]:
-        environment = {**os.environ, "DATABASE_URL": url, "DEALMARK_DATA_DIR": str(tmp_path / "data")}
-        command = [sys.executable, "-m", "app.cli", "import", *arguments]
-        environment["PYTHONPATH"] = str(Path(__file__).parents[1])
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout + done.stderr
+        ran = dealmark("import", *arguments, DATABASE_URL=url)
+        return ran.code, ran.output + ran.errors
 
     return run
 
 
-def test_cpus_listings_and_prices(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_cpus_listings_and_prices(run: Run, tmp_path: Path) -> None:
     (tmp_path / "cpus.csv").write_text(CPUS)
     code, output = run("cpus", "cpus.csv")
     assert code == 0
@@ -65,7 +71,7 @@ def test_cpus_listings_and_prices(run, tmp_path: Path) -> None:  # type: ignore[
     )
 
 
-def test_what_cannot_be_done_is_one_sentence(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_be_done_is_one_sentence(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file.csv").write_text("name,price\n")
     (tmp_path / "2024-13-01.csv").write_text("name,price\n")
     dated = "does not say of which day it is: name it YYYY-MM-DD.csv, or give --date.\n"

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.test_cli import Dealmark, dealmark
+
+__all__ = ["dealmark"]  # a fixture
+
 CPUS = "name\nIntel Core i5-8500T @ 2.10GHz\nIntel Core i5-8600\n"
 
 
+Run = Callable[..., tuple[int, list[str]]]
+
+
 @pytest.fixture
-def run(database_url: str, tmp_path: Path):  # type: ignore[no-untyped-def]
+def run(dealmark: Dealmark, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, url: str = database_url) -> tuple[int, list[str]]:
-        environment = {**os.environ, "DATABASE_URL": url, "DEALMARK_DATA_DIR": str(tmp_path / "data")}
-        environment["PYTHONPATH"] = str(Path(__file__).parents[1])
-        command = [sys.executable, "-m", "app.cli", *arguments]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        return done.returncode, (done.stdout + done.stderr).splitlines()
+        ran = dealmark(*arguments, DATABASE_URL=url)
+        return ran.code, (ran.output + ran.errors).splitlines()
 
     return run
 
 
-def test_a_title_and_a_file(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_title_and_a_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "cpus.csv").write_text(CPUS)
     assert run("import", "cpus", "cpus.csv")[0] == 0
     title = "2x HP i5-8500T 16GB DDR4 1TB 256GB SSD GTX 1650 Win11"
@@ -47,7 +50,7 @@ def test_a_title_and_a_file(run, tmp_path: Path) -> None:  # type: ignore[no-unt
     assert "    beside   memory DDR4" in lines
 
 
-def test_what_cannot_be_done_is_one_sentence(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_be_done_is_one_sentence(run: Run, tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes("für".encode("cp1252"))
     both = "Give either a title in quotes or --file with one title per line."
     assert run("match") == (1, [both])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -18,9 +19,10 @@ from app.gateway.execution import execute_operation
 from app.keyset import MAX_PAGE
 from app.relay import global_id
 from app.resources import Resources
+from app.settings import Settings
 from app.tables import Condition, ListingStatus
 from tests.asking import SCHEMA, execute
-from tests.conftest import add_cpu, add_listing, counting
+from tests.conftest import add_cpu, add_listing, counting, database, make_settings, name_of
 
 LISTINGS = """listings(first: $first) {
     totalCount
@@ -57,9 +59,33 @@ async def same(resources: Resources, query: str, **variables: Any) -> tuple[int,
     return few, many
 
 
+@pytest.fixture(scope="module")
+def filled(cluster: str, redis_server: str) -> Iterator[str]:
+    """A database with CPUs with many listings, of one price, without any."""
+    with database(cluster, template="template") as url:
+        asyncio.run(fill(make_settings(database_url=url, redis_url=redis_server)))
+        yield url
+
+
 @pytest.fixture
-async def market(resources: Resources) -> Resources:
-    """CPUs with many listings, of one price, without any."""
+def database_url(cluster: str, filled: str) -> Iterator[str]:
+    """A copy of that."""
+    with database(cluster, template=name_of(filled)) as url:
+        yield url
+
+
+@pytest.fixture
+def market(resources: Resources) -> Resources:
+    """What a test reads from."""
+    return resources
+
+
+async def fill(settings: Settings) -> None:
+    async with Resources.open(settings, listen=False) as resources:
+        await add_market(resources)
+
+
+async def add_market(resources: Resources) -> None:
     prices = [(number * 37 % 101) / 4 for number in range(205)]
     key = await add_cpu(resources, "CPU", prices)
     async with resources.write() as tx:
@@ -70,7 +96,6 @@ async def market(resources: Resources) -> Resources:
             await add_listing(tx, key, 2, status=status)
     for number in range(2, FEW + 2):
         await add_cpu(resources, f"CPU {number}", [[], [7], [5, 5], [1, 2, 3]][number % 4])
-    return resources
 
 
 @pytest.mark.parametrize("first", [None, 1, 2, 10, 199, MAX_PAGE])

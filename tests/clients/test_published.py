@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -29,20 +30,25 @@ async def required(settings: Settings) -> AsyncIterator[Api]:
         yield api
 
 
-def without(manifest: Path, name: str) -> Path:
+@pytest.fixture(scope="module")
+def by_apollo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The manifest that Apollo's tool writes."""
+    return asyncio.run(manifests.by_apollo(tmp_path_factory.mktemp("apollo")))
+
+
+def without(manifest: Path, name: str, folder: Path) -> Path:
     """A copy of an Apollo manifest that lacks an operation."""
     content = orjson.loads(manifest.read_bytes())
     content["operations"] = [operation for operation in content["operations"] if operation["name"] != name]
-    copy = manifest.with_name("without.json")
+    copy = folder / "without.json"
     copy.write_bytes(orjson.dumps(content))
     return copy
 
 
 @pytest.mark.parametrize(("script", "method"), CLIENTS)
-async def test_persisted_query_lists(script: str, method: str, required: Api, page: Ask, tmp_path: Path) -> None:
-    manifest = await manifests.by_apollo(tmp_path)
-    await publish(required, manifest, "web")
-    options: dict[str, Any] = {"ids": "manifest", "manifest": str(manifest), "method": method}
+async def test_persisted_query_lists(script: str, method: str, required: Api, page: Ask, by_apollo: Path) -> None:
+    await publish(required, by_apollo, "web")
+    options: dict[str, Any] = {"ids": "manifest", "manifest": str(by_apollo), "method": method}
     first, listed, again = await client(script, required, [page, LIST, page], **options)
     assert has_page(first, page)
     assert has_page(again, page)
@@ -53,10 +59,9 @@ async def test_persisted_query_lists(script: str, method: str, required: Api, pa
 
 
 @pytest.mark.parametrize("script", ["apollo.mjs", "urql.mjs"])
-async def test_mutations_of_a_list_go_by_post(script: str, required: Api, tmp_path: Path) -> None:
-    manifest = await manifests.by_apollo(tmp_path)
-    await publish(required, manifest, "web")
-    options: dict[str, Any] = {"ids": "manifest", "manifest": str(manifest), "method": "GET"}
+async def test_mutations_of_a_list_go_by_post(script: str, required: Api, by_apollo: Path) -> None:
+    await publish(required, by_apollo, "web")
+    options: dict[str, Any] = {"ids": "manifest", "manifest": str(by_apollo), "method": "GET"}
     (anonymous,) = await client(script, required, [RECALCULATE], **options)
     (viewer,) = await client(script, required, [RECALCULATE], headers=required.token(Role.VIEWER), **options)
     assert anonymous.code == "UNAUTHENTICATED"
@@ -67,11 +72,12 @@ async def test_mutations_of_a_list_go_by_post(script: str, required: Api, tmp_pa
 
 
 @pytest.mark.parametrize(("script", "method"), CLIENTS)
-async def test_what_is_not_in_the_list(script: str, method: str, required: Api, page: Ask, tmp_path: Path) -> None:
+async def test_what_is_not_in_the_list(
+    script: str, method: str, required: Api, page: Ask, by_apollo: Path, tmp_path: Path
+) -> None:
     """urql is told that its list is enforced; Apollo Client tries to register and learns that it cannot."""
-    manifest = await manifests.by_apollo(tmp_path)
-    await publish(required, without(manifest, "CpuList"), "web")
-    options: dict[str, Any] = {"ids": "manifest", "manifest": str(manifest), "method": method}
+    await publish(required, without(by_apollo, "CpuList", tmp_path), "web")
+    options: dict[str, Any] = {"ids": "manifest", "manifest": str(by_apollo), "method": method}
     refused, answered = await client(script, required, [LIST, page], **options)
     if script == "urql.mjs":
         assert refused.errors == [("PERSISTED_QUERY_NOT_IN_LIST", "PersistedQueryNotFound")]

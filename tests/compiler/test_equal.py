@@ -43,6 +43,8 @@ abandons = [
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+# Tracing lines would double their time, and other tests reach the same ones.
+without_tracing = pytest.mark.no_cover
 pytestmark = abandons
 SYNTHETIC = synthetic.build()
 DOCUMENTS = Documents(SYNTHETIC, synthetic.POOLS, mutations=0.1)
@@ -73,14 +75,14 @@ def _in_series(log: list[tuple[str, str]]) -> bool:
     return max(Counter(runs).values(), default=1) == 1
 
 
-# Tracing lines would double its time, and other tests reach the same ones.
-@pytest.mark.no_cover
+@without_tracing
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_every_construct(request: pytest.FixtureRequest, part: int) -> None:
     numbers = _numbers(request, 1 - OWN_SHARE - HANDLERS_SHARE)[part::PARTS]
     await Fuzz(SYNTHETIC, worlds, agreement=agree).check_all(DOCUMENTS.case, _seed(request), numbers)
 
 
+@without_tracing
 async def test_exceptions_that_become_values(request: pytest.FixtureRequest) -> None:
     """With handlers in the schema Strawberry wraps every resolver in another way."""
     fuzz = Fuzz(synthetic.build(handlers=True), worlds, agreement=agree)
@@ -131,6 +133,7 @@ async def catalogue(resources: Resources) -> Resources:
     return resources
 
 
+@without_tracing
 @pytest.mark.parametrize("part", range(OWN_PARTS))
 async def test_our_own_schema(request: pytest.FixtureRequest, catalogue: Resources, part: int) -> None:
     """Whoever asks has no role, so mutations are refused."""

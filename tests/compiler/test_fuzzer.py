@@ -38,7 +38,7 @@ from tests.compiler.fuzzing import Difference, Fuzz, Run, Subject
 from tests.compiler.test_equal import abandons, agree, worlds
 
 N = TypeVar("N", bound=Node)
-pytestmark = abandons
+pytestmark = [*abandons, pytest.mark.no_cover]  # what runs here is the fuzzer and graphql-core
 # How many documents a flaw may take to be found.
 ENOUGH = range(1_000)
 SCHEMA = synthetic.build()
