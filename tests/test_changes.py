@@ -89,10 +89,10 @@ async def test_what_was_committed_before_is_known_at_the_start(resources: Resour
 async def test_who_follows_is_woken_by_that_alone(resources: Resources, changes: Changes) -> None:
     async with changes.follow("job:12") as job, changes.follow("market") as market, changes.follow("job:1") as other:
         await touch(resources, Domain.WORK, job=12)
-        await asyncio.wait_for(job.wait(), 5)
+        await asyncio.wait_for(job.wait(), 30)
         assert not market.is_set()
         await touch(resources, Domain.MARKET)
-        await asyncio.wait_for(market.wait(), 5)
+        await asyncio.wait_for(market.wait(), 30)
         assert not other.is_set()
 
 
@@ -101,7 +101,7 @@ async def test_many_may_follow_one_and_leave(resources: Resources, changes: Chan
         async with changes.follow("market") as two:
             assert one is not two
         await touch(resources, Domain.MARKET)
-        await asyncio.wait_for(one.wait(), 5)
+        await asyncio.wait_for(one.wait(), 30)
         assert not two.is_set()
     assert changes._followers == {}
 
@@ -196,7 +196,7 @@ async def test_a_notification_that_was_lost_is_made_up_for(
     await connected(changes)
     async with changes.follow("market") as followed:
         await touch(resources, Domain.MARKET)
-        await asyncio.wait_for(followed.wait(), 5)
+        await asyncio.wait_for(followed.wait(), 30)
         assert changes.versions == {"market": 1}
     await changes.stop()
 

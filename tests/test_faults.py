@@ -158,7 +158,7 @@ async def changed(resources: Resources, cpus: list[int]) -> None:
     async def empty() -> bool:
         return await in_log(resources) == []
 
-    await eventually(empty, 20)
+    await eventually(empty)
     assert await prices(resources) == [20, Decimal("26.67"), Decimal("33.33")]
     assert await history(resources) == [(cpu, 1) for cpu in cpus]
     assert await jobs(resources) == []
@@ -178,7 +178,7 @@ async def is_right(resources: Resources, job_id: int, cpus: list[int], attempts:
     assert await history(resources) == [(cpu, 1) for cpu in cpus]
 
 
-async def exit_code(worker: subprocess.Popen[bytes], seconds: float = 10) -> int:
+async def exit_code(worker: subprocess.Popen[bytes], seconds: float = 60) -> int:
     return await asyncio.to_thread(worker.wait, seconds)
 
 

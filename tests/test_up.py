@@ -53,7 +53,7 @@ class Dealmark:
         self.start()
         assert self.process is not None
         running = self.process
-        until(lambda: "Ctrl-C stops everything" in self.output.read_text() or running.poll() is not None, 60)
+        until(lambda: "Ctrl-C stops everything" in self.output.read_text() or running.poll() is not None, 120)
         assert running.poll() is None, self.errors.read_text()
         assert httpx.get(self.url("/ready")).status_code == 200
 
@@ -67,7 +67,7 @@ class Dealmark:
 
     def exit_code(self) -> int:
         assert self.process is not None
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -138,7 +138,7 @@ def dealmark(folder: Path) -> Iterator[Dealmark]:
     program.remove()
 
 
-def until(condition: Callable[[], object], seconds: float = 15) -> None:
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -262,7 +262,7 @@ def test_an_api_that_refuses_to_start_is_given_up_after_three_times(capfd: pytes
     api.start()
     try:
         with pytest.raises(StartupError, match="The API failed 3 times in a row"):
-            until(api.look, 30)
+            until(api.look, 120)
     finally:
         child.ask_to_stop()
         child.wait_stopped()

@@ -175,7 +175,7 @@ async def publish(api: Api, manifest: Path, name: str) -> None:
     )
     output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         for document_id in _ids(manifest):
             await _until_known(api, document_id)
 

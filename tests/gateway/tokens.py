@@ -16,8 +16,9 @@ from app.gateway.auth import Authenticator
 from app.settings import Settings
 from tests.conftest import SECRET
 
-NOW = int(time.time())
-GOOD: dict[str, Any] = {"sub": "me", "role": "admin", "exp": NOW + 600}
+NOW = int(time.time())  # when tests are collected; they may run much later
+LATER = NOW + 86_400
+GOOD: dict[str, Any] = {"sub": "me", "role": "admin", "exp": LATER}
 
 
 def signed(claims: dict[str, Any], key: Any = SECRET, algorithm: str = "HS256", **headers: Any) -> str:

@@ -35,7 +35,7 @@ async def job_of(resources: Resources, job_id: int) -> Row[Any]:
     return row
 
 
-async def ended(resources: Resources, job_id: int, seconds: float = 10) -> Row[Any]:
+async def ended(resources: Resources, job_id: int, seconds: float = 60) -> Row[Any]:
     """The row of this job, once it is succeeded or failed."""
 
     async def look() -> Row[Any] | None:
@@ -45,7 +45,7 @@ async def ended(resources: Resources, job_id: int, seconds: float = 10) -> Row[A
     return await eventually(look, seconds)
 
 
-async def eventually(look: Callable[[], Awaitable[T | None]], seconds: float = 10) -> T:
+async def eventually(look: Callable[[], Awaitable[T | None]], seconds: float = 60) -> T:
     """The first result of `look()` that is true."""
     deadline = time.monotonic() + seconds
     while not (found := await look()):

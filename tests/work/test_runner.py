@@ -120,11 +120,11 @@ async def test_progress_is_seen_while_it_runs(resources: Resources, work: Work, 
         row = await eventually(lambda: row_that_is(resources, job_id, done=1))
         assert (row.status, row.total, row.finished_at) == ("running", 3, None)
         assert await effects(resources) == 0
-        await asyncio.wait_for(changed.wait(), 5)
+        await asyncio.wait_for(changed.wait(), 30)
         changed.clear()
         work.goes_on.set()
         await running
-        await asyncio.wait_for(changed.wait(), 5)
+        await asyncio.wait_for(changed.wait(), 30)
 
 
 async def row_that_is(resources: Resources, job_id: int, done: int) -> Any:
