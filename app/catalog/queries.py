@@ -48,15 +48,20 @@ class CPUOrderField(Enum):
     RELEASE_YEAR = strawberry.enum_value("RELEASE_YEAR", description="Year of release.")
     CPU_MARK_MULTI = strawberry.enum_value("CPU_MARK_MULTI", description="Multi-thread mark.")
     CPU_MARK_SINGLE = strawberry.enum_value("CPU_MARK_SINGLE", description="Single-thread mark.")
+    IGPU_MODEL = strawberry.enum_value("IGPU_MODEL", description="Name of the integrated graphics.")
     IGPU_MARK = strawberry.enum_value("IGPU_MARK", description="Mark of the integrated graphics.")
     PRICE_GREAT = strawberry.enum_value("PRICE_GREAT", description="Great price.")
     PRICE_GOOD = strawberry.enum_value("PRICE_GOOD", description="Good price.")
     PRICE_FAIR = strawberry.enum_value("PRICE_FAIR", description="Fair price.")
     PRICE_STDDEV = strawberry.enum_value("PRICE_STDDEV", description="Standard deviation of the prices.")
-    SAMPLE_SIZE = strawberry.enum_value("SAMPLE_SIZE", description="Number of active prices.")
+    SAMPLE_SIZE = strawberry.enum_value(
+        "SAMPLE_SIZE", description="Number of active prices; the better confidence has more."
+    )
     DOLLAR_PER_MARK_MULTI = strawberry.enum_value("DOLLAR_PER_MARK_MULTI", description="USD per multi-thread mark.")
     DOLLAR_PER_MARK_SINGLE = strawberry.enum_value("DOLLAR_PER_MARK_SINGLE", description="USD per single-thread mark.")
-    PERCENTILE = strawberry.enum_value("PERCENTILE", description="Percentile of $/multi-mark.")
+    PERCENTILE = strawberry.enum_value(
+        "PERCENTILE", description="Percentile of $/multi-mark; the better rating has a lower one."
+    )
     PERCENTILE_SINGLE = strawberry.enum_value("PERCENTILE_SINGLE", description="Percentile of $/single-mark.")
 
 

@@ -82,6 +82,7 @@ ORDERABLE: dict[str, ColumnElement[Any]] = {
     "RELEASE_YEAR": cpu.c.release_year,
     "CPU_MARK_MULTI": cpu.c.cpu_mark_multi,
     "CPU_MARK_SINGLE": cpu.c.cpu_mark_single,
+    "IGPU_MODEL": cpu.c.igpu_model,
     "IGPU_MARK": cpu.c.igpu_mark,
     "PRICE_GREAT": cpu.c.price_great,
     "PRICE_GOOD": cpu.c.price_good,
