@@ -19,6 +19,10 @@ class CpuRow(Row):
     """A row of CPU columns: those that the operation needs."""
 
 
+class PointRow(Row):
+    """A row of columns of a point in the map of prices: those that the operation needs."""
+
+
 class CpuById(Loader[int, CpuRow | None]):
     """The CPU with this id, or None."""
 

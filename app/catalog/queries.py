@@ -10,11 +10,11 @@ from strawberry.utils.str_converters import to_camel_case
 
 from app.analytics.types import PriceConfidence
 from app.catalog import sql
-from app.catalog.loaders import CpuById, CpuBySlug, CpuRow, columns
+from app.catalog.loaders import CpuById, CpuBySlug, CpuRow, PointRow, columns
 from app.catalog.matching import matcher
-from app.catalog.types import CPU, TitleMatch
+from app.catalog.types import CPU, PricePoint, TitleMatch
 from app.context import Context
-from app.directives import page_size, reads
+from app.directives import ListSize, page_size, reads
 from app.errors import BadInput
 from app.keyset import DEFAULT_PAGE, page_request
 from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last, key_of
@@ -200,6 +200,27 @@ class CatalogQuery:
                 return int(await session.scalar(*sql.count(conditions)))
 
         return Connection(page=keyset.page(rows, request), count=count)
+
+    @strawberry.field(
+        description="Every CPU that has a price, as a point of price and mark, cheapest first; "
+        f"the cheapest {sql.MAX_POINTS:,} at most.",
+        metadata=reads(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
+        directives=[ListSize(assumed_size=sql.MAX_POINTS)],
+    )
+    async def price_map(
+        self,
+        info: Info,
+        filter: Annotated[  # noqa: A002
+            CPUFilter | None, strawberry.argument(description="Which CPUs; the frontier is that of these.")
+        ] = None,
+    ) -> list[PricePoint]:
+        """One statement, which finds the frontier, too."""
+        context = info.context
+        statement = sql.price_map(_conditions(filter), context.wanted("PricePoint"))
+        async with context.read() as session:
+            points: Any = await session.rows(*statement, PointRow)
+        found: list[PricePoint] = points
+        return found
 
     @strawberry.field(
         description="The CPU that a seller's title names, or none when that is not certain; with the reasons.",

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Double,
+    Integer,
     Numeric,
     Select,
     Text,
@@ -119,6 +120,32 @@ class CpuFilter:
     with_listings: bool | None = None
 
 
+def _on_frontier(mark: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether no other CPU costs at most as much, has at least the mark, and is better in one of the two.
+
+    So: none that costs as much or less has a greater mark, and none that costs less has the same. Windows are over what
+    the statement selects; a mark of zero is none.
+    """
+    mark = func.nullif(mark, text("0"), type_=Integer)
+    best = func.max(mark).over(order_by=cpu.c.price_good)
+    cheaper = func.max(mark).over(order_by=cpu.c.price_good, groups=(None, -1))
+    return func.coalesce(and_(mark == best, mark.is_distinct_from(cheaper)), False)
+
+
+# What a point of the map of prices is made of.
+POINT: dict[str, ColumnElement[Any]] = {
+    **{
+        name: COLUMNS[name]
+        for name in (
+            "id", "name", "slug", "manufacturer", "price_good", "cpu_mark_multi", "cpu_mark_single", "value_rating",
+        )
+    },
+    "on_frontier": _on_frontier(cpu.c.cpu_mark_multi).label("on_frontier"),
+    "on_frontier_single": _on_frontier(cpu.c.cpu_mark_single).label("on_frontier_single"),
+}  # fmt: skip
+# So many points at most, which is more than there are CPUs with a price.
+MAX_POINTS = 10_000
+
 # What titles are matched with.
 NAMES = select(cpu.c.id, cpu.c.name, cpu.c.slug).order_by(cpu.c.id)
 
@@ -190,6 +217,19 @@ def _count(shape: Shape) -> Select[Any]:
     if shape == Shape():  # the whole catalogue is counted already
         return select(cpu_statistics.c.total)
     return select(func.count()).select_from(cpu).where(*where(shape))
+
+
+def price_map(conditions: CpuFilter, wanted: frozenset[str] | None = None) -> Statement:
+    """CPUs that have a price, cheapest first, each with these columns of POINT (None: all)."""
+    shape, values = shape_of(conditions)
+    return Statement(_price_map(shape, wanted), values)
+
+
+@lru_cache(maxsize=512)
+def _price_map(shape: Shape, wanted: frozenset[str] | None) -> Select[Any]:
+    selected = [column for name, column in POINT.items() if wanted is None or name in wanted or name == "id"]
+    priced = cpu.c.price_good.is_not(None)
+    return select(*selected).where(priced, *where(shape)).order_by(cpu.c.price_good, cpu.c.id).limit(MAX_POINTS)
 
 
 def columns(wanted: frozenset[str] | None) -> list[ColumnElement[Any]]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import strawberry
 
 from app.analytics.types import PerformanceValue, PriceTarget
-from app.catalog.loaders import CpuById, CpuRow
+from app.catalog.loaders import CpuById, CpuRow, PointRow
 from app.columns import AHEAD, column, is_row, same_row, with_needs
 from app.context import Context
 from app.directives import CostWeight, ListSize, page_size, reads
@@ -23,8 +23,8 @@ from app.market.loaders import (
     PriceDistributions,
 )
 from app.market.types import Listing, PriceBin
-from app.relay import After, Before, Connection, First, Last, Node, node_id
-from app.tables import Domain
+from app.relay import After, Before, Connection, First, Last, Node, ids_of, node_id
+from app.tables import Domain, ValueRating
 from app.titles.matching import Match, TitleDecision, TitleVerdict
 from app.titles.parts import Parts
 
@@ -165,6 +165,28 @@ class CPU(Node):
         row: Any = await info.context.loader(CpuById).load(key)
         found: CPU | None = row
         return found
+
+
+@strawberry.type(description="A CPU that has a price, as a point among all those.")
+class PricePoint:
+    """Its objects are rows of `sql.POINT`."""
+
+    is_type_of = is_row(PointRow)
+
+    id: strawberry.ID = column("id", description="Global id of the CPU; opaque.", mapping=ids_of("CPU"))
+    name: str = column("name", description="Name of the CPU.")
+    slug: str = column("slug", description="Slug of the CPU, as in URLs.")
+    manufacturer: str = column("manufacturer", description='Maker, "Unknown" where the name does not tell.')
+    price: float = column("price_good", description="USD. The good price: the mean of the active prices.")
+    cpu_mark_multi: int | None = column("cpu_mark_multi", description="Multi-thread mark; null when never measured.")
+    cpu_mark_single: int | None = column("cpu_mark_single", description="Single-thread mark; null when never measured.")
+    rating: ValueRating | None = column("value_rating", description="Price for performance; null without a mark.")
+    on_frontier: bool = column(
+        "on_frontier",
+        description="Whether it is on the Pareto frontier of price and multi-thread mark: no other point costs at most "
+        "as much, has at least the mark, and is better in one of the two. False without a mark.",
+    )
+    on_frontier_single: bool = column("on_frontier_single", description="The same for the single-thread mark.")
 
 
 @strawberry.type(description="A number in a title that may be the model of a CPU, and what came of it.")

@@ -57,6 +57,7 @@ DOCUMENTS = {
     ),
     "detail by id": (f'{{ cpu(id: "{ONE}") {{ name priceTarget {{ good }} }} }}', 1),
     "details": (f'{{ a: cpu(slug: "cpu-1") {{ id }} b: cpu(slug: "none") {{ id }} c: node(id: "{ONE}") {{ id }} }}', 2),
+    "price map": ("{ priceMap { name price cpuMarkMulti onFrontier onFrontierSingle } }", 1),
     "statistics": ("{ statistics { total manufacturers sockets cores { min max } listings updatedAt } }", 1),
 }
 

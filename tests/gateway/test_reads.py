@@ -43,6 +43,7 @@ CPU_ID, JOB_ID = global_id("CPU", 1), global_id("Job", 1)
 ROOTS = {
     "cpu": 'cpu(slug: "amd-one")',
     "cpus": "cpus(filter: {withListings: true})",
+    "priceMap": "priceMap(filter: {withListings: true})",
     "statistics": "statistics",
     "matchTitle": 'matchTitle(title: "AMD One, 512GB SSD")',
     "job": f'job(id: "{JOB_ID}")',
@@ -65,6 +66,7 @@ WAYS = {
     "Statistics": [ROOTS["statistics"]],
     "IntRange": [ROOTS["statistics"], "cores"],
     "Job": [ROOTS["job"]],
+    "PricePoint": [ROOTS["priceMap"]],
     "Viewer": [ROOTS["viewer"]],
     "TitleMatch": [ROOTS["matchTitle"]],
     "TitleStep": [ROOTS["matchTitle"], "steps"],
