@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import add
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -29,6 +30,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -145,6 +147,11 @@ POINT: dict[str, ColumnElement[Any]] = {
 }  # fmt: skip
 # So many points at most, which is more than there are CPUs with a price.
 MAX_POINTS = 10_000
+
+# How much the attributes of two CPUs weigh in how similar they are. Where one is not known, they are taken for as
+# different as if it were half the other.
+SIMILARITY = {"cpu_mark_multi": 3, "cpu_mark_single": 2, "cores": 1, "tdp_w": 1, "price_good": 1}
+UNKNOWN_RATIO = 2
 
 # What titles are matched with.
 NAMES = select(cpu.c.id, cpu.c.name, cpu.c.slug).order_by(cpu.c.id)
@@ -304,6 +311,40 @@ def by_id(wanted: frozenset[str] | None = None, more: tuple[Any, ...] = ()) -> S
         .select_from(cpu)
         .where(cpu.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
     )
+
+
+@lru_cache(maxsize=512)
+def similar(wanted: frozenset[str] | None = None) -> Select[Any]:
+    """Of each CPU with its id in `:ids` the `:first` other ones that are most similar: those with the least difference.
+
+    The difference is the sum over SIMILARITY of weight x |ln(one value / the other)|. Rows of one CPU (`similar_to`)
+    follow each other, most similar first.
+    """
+    this, other = cpu.alias("this"), cpu.alias("other")
+    difference = _difference(this, other).label("difference")
+    nearest = (
+        select(other.c.id, difference)
+        .where(other.c.id != this.c.id)
+        .order_by(difference, other.c.id)
+        .limit(bindparam("first", type_=Integer))
+        .lateral("nearest")
+    )
+    return (
+        select(*columns(wanted), this.c.id.label("similar_to"))
+        .select_from(this.join(nearest, true()).join(cpu, cpu.c.id == nearest.c.id))
+        .where(this.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+        .order_by(this.c.id, nearest.c.difference, cpu.c.id)
+    )
+
+
+def _difference(this: Any, other: Any) -> ColumnElement[Any]:
+    """A value of zero is none."""
+    terms: list[ColumnElement[Any]] = []
+    for name, weight in SIMILARITY.items():
+        mine, theirs = (cast(func.nullif(each.c[name], text("0")), Double) for each in (this, other))
+        ratio = func.coalesce(func.abs(func.ln(mine / theirs)), func.ln(cast(UNKNOWN_RATIO, Double)))
+        terms.append(ratio * text(str(weight)))
+    return reduce(add, terms)
 
 
 @lru_cache(maxsize=512)

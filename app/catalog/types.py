@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import strawberry
 
 from app.analytics.types import PerformanceValue, PriceTarget
-from app.catalog.loaders import CpuById, CpuRow, PointRow
+from app.catalog.loaders import CpuById, CpuRow, PointRow, SimilarCpus, SimilarKey
 from app.columns import AHEAD, column, is_row, same_row, with_needs
 from app.context import Context
 from app.directives import CostWeight, ListSize, page_size, reads
@@ -33,6 +33,10 @@ Info = strawberry.Info[Context, None]
 DEFAULT_LISTINGS = 10
 DEFAULT_BINS = 10
 MAX_BINS = 100
+DEFAULT_SIMILAR = 6
+MAX_SIMILAR = 24
+# Per CPU that is found: every CPU of the catalogue is looked at for each that is asked about.
+SIMILAR_COST = 40
 # Of one title: more model numbers than anybody writes.
 MAX_STEPS = 20
 
@@ -80,6 +84,14 @@ def bins_of(given: int | None) -> int:
     if not 1 <= bins <= MAX_BINS:
         raise BadInput(f"`bins` must be from 1 to {MAX_BINS}, not {bins}.")
     return bins
+
+
+def similar_of(given: int | None) -> int:
+    """The number of similar CPUs. Raises BadInput."""
+    first = DEFAULT_SIMILAR if given is None else given
+    if not 1 <= first <= MAX_SIMILAR:
+        raise BadInput(f"`first` must be from 1 to {MAX_SIMILAR}, not {first}.")
+    return first
 
 
 def distribution(bins: int | None = DEFAULT_BINS) -> Distribution:
@@ -157,6 +169,28 @@ class CPU(Node):
         """Batched over all CPUs of the answer."""
         key = DistributionKey(self["id"], bins_of(bins))
         found: list[Any] = await info.context.loader(PriceDistributions).load(key)
+        return found
+
+    @strawberry.field(
+        description="The most similar CPUs, most similar first. The difference of two is the sum of |ln(a / b)| of "
+        "their multi-thread marks (three times), single-thread marks (twice), cores, TDP and good prices; where one is "
+        "not known, as if it were half the other.",
+        metadata=with_needs(reads(Domain.CATALOG, Domain.ANALYTICS), "id"),
+        directives=[
+            ListSize(assumed_size=DEFAULT_SIMILAR, slicing_arguments=["first"]),
+            CostWeight(weight=SIMILAR_COST),
+        ],
+    )
+    async def similar(
+        self: Any,
+        info: Info,
+        first: Annotated[
+            int | None, strawberry.argument(description=f"How many; 1 to {MAX_SIMILAR}.")
+        ] = DEFAULT_SIMILAR,
+    ) -> list[CPU]:
+        """Batched over all CPUs of the answer."""
+        key = SimilarKey(self["id"], similar_of(first))
+        found: list[Any] = await info.context.loader(SimilarCpus).load(key)
         return found
 
     @classmethod

@@ -57,6 +57,9 @@ DOCUMENTS = {
     ),
     "detail by id": (f'{{ cpu(id: "{ONE}") {{ name priceTarget {{ good }} }} }}', 1),
     "details": (f'{{ a: cpu(slug: "cpu-1") {{ id }} b: cpu(slug: "none") {{ id }} c: node(id: "{ONE}") {{ id }} }}', 2),
+    # the page, and the similar ones of all
+    "similar": ("{ cpus(first: 200) { nodes { similar { name priceTarget { good } } } } }", 2),
+    "similar, two of each": ("{ cpus(first: 9) { nodes { a: similar(first: 2) { id } b: similar { id } } } }", 3),
     "price map": ("{ priceMap { name price cpuMarkMulti onFrontier onFrontierSingle } }", 1),
     "statistics": ("{ statistics { total manufacturers sockets cores { min max } listings updatedAt } }", 1),
 }
