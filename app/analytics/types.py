@@ -62,6 +62,10 @@ def _is_fresh(self: Any) -> bool:
     return computed_at is not None and datetime.now(UTC) - computed_at < FRESH_FOR
 
 
+# DOMAIN: "better than X %" is 100 less the percentile, which has one decimal.
+REST = Meanings(lambda percentile: round(100 - percentile, 1))
+
+
 @strawberry.type(
     description="What a CPU should cost, from its active listings: mean, and one sample standard deviation around it."
 )
@@ -112,6 +116,16 @@ class PerformanceValue:
     percentile_single: float | None = column(
         "value_percentile_single",
         description="Share (0 to 100) of CPUs with a strictly lower $/single-mark; 0 is the best value.",
+    )
+    better_than: float | None = column(
+        "value_percentile",
+        description="The rest of the percentile: better value than so many of 100 CPUs, by $/multi-mark.",
+        mapping=REST,
+    )
+    better_than_single: float | None = column(
+        "value_percentile_single",
+        description="The rest of percentileSingle: better value than so many of 100 CPUs, by $/single-mark.",
+        mapping=REST,
     )
     rating: ValueRating | None = column("value_rating", description="From the percentile; null where that is.")
     updated_at: datetime | None = column(

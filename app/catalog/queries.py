@@ -29,6 +29,7 @@ MAX_AGE = 5
 MAX_SEARCH = 200
 MAX_VALUES = 200
 MAX_SORT_KEYS = 5
+MAX_SLUGS = 50
 BY_NAME = (("NAME", False),)
 
 
@@ -161,6 +162,25 @@ class CatalogQuery:
         assert slug is not None
         row: Any = await info.context.loader(CpuBySlug).load(_text(slug, "slug"))
         found: CPU | None = row
+        return found
+
+    @strawberry.field(
+        description="The CPUs with these slugs, in their order; null where there is none.",
+        metadata=reads(Domain.CATALOG, Domain.ANALYTICS, max_age=MAX_AGE),
+        directives=[ListSize(assumed_size=MAX_SLUGS, slicing_arguments=["slugs"])],
+    )
+    async def cpus_by_slugs(
+        self,
+        info: Info,
+        slugs: Annotated[list[str], strawberry.argument(description=f"Slugs, as in URLs; at most {MAX_SLUGS}.")],
+    ) -> list[CPU | None]:
+        """One statement for all; of a few it brings along what is asked of each."""
+        if len(slugs) > MAX_SLUGS:
+            raise BadInput(f"`slugs` takes at most {MAX_SLUGS} slugs.")
+        for each in slugs:
+            _text(each, "slugs")
+        rows: Any = await info.context.loader(CpuBySlug).load_many(slugs)
+        found: list[CPU | None] = rows
         return found
 
     @strawberry.field(

@@ -56,6 +56,19 @@ DOCUMENTS = {
         1,
     ),
     "detail by id": (f'{{ cpu(id: "{ONE}") {{ name priceTarget {{ good }} }} }}', 1),
+    # a few CPUs bring their listings along, more do not
+    "compared": (
+        """
+        { cpusBySlugs(slugs: ["cpu-1", "none", "cpu-2", "cpu-1"]) {
+            name listingsCount listings(first: 1) { nodes { title } } priceDistribution { hi }
+        } }
+        """,
+        1,
+    ),
+    "compared, many": (
+        '{ cpusBySlugs(slugs: ["cpu-1", "b", "c", "d", "e", "cpu-6"]) { name listings(first: 1) { nodes { title } } } }',
+        2,
+    ),
     "details": (f'{{ a: cpu(slug: "cpu-1") {{ id }} b: cpu(slug: "none") {{ id }} c: node(id: "{ONE}") {{ id }} }}', 2),
     # the page, and the similar ones of all
     "similar": ("{ cpus(first: 200) { nodes { similar { name priceTarget { good } } } } }", 2),

@@ -42,6 +42,7 @@ DOMAINS: dict[str, set[Domain]] = {
 CPU_ID, JOB_ID = global_id("CPU", 1), global_id("Job", 1)
 ROOTS = {
     "cpu": 'cpu(slug: "amd-one")',
+    "cpusBySlugs": 'cpusBySlugs(slugs: ["amd-one"])',
     "cpus": "cpus(filter: {withListings: true})",
     "priceMap": "priceMap(filter: {withListings: true})",
     "statistics": "statistics",
