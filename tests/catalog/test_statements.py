@@ -66,7 +66,7 @@ DOCUMENTS = {
         1,
     ),
     "compared, many": (
-        '{ cpusBySlugs(slugs: ["cpu-1", "b", "c", "d", "e", "cpu-6"]) { name listings(first: 1) { nodes { title } } } }',
+        '{ cpusBySlugs(slugs: ["cpu-1", "b", "c", "d", "e", "cpu-6"]) { listings(first: 1) { nodes { title } } } }',
         2,
     ),
     "details": (f'{{ a: cpu(slug: "cpu-1") {{ id }} b: cpu(slug: "none") {{ id }} c: node(id: "{ONE}") {{ id }} }}', 2),
