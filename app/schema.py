@@ -16,6 +16,7 @@ from graphql import (
 from strawberry.schema.config import StrawberryConfig
 
 from app.analytics.mutations import AnalyticsMutation
+from app.analytics.queries import AnalyticsQuery
 from app.catalog.queries import CatalogQuery
 from app.catalog.types import CPU
 from app.clients.queries import ClientsQuery, ClientsSubscription
@@ -72,7 +73,7 @@ async def _load(info: Info, given: str) -> Node | None:
 
 
 @strawberry.type(description="What can be read.")
-class Query(CatalogQuery, StatisticsQuery, WorkQuery, ClientsQuery, NodeQuery):
+class Query(CatalogQuery, AnalyticsQuery, StatisticsQuery, WorkQuery, ClientsQuery, NodeQuery):
     pass
 
 
