@@ -1,4 +1,4 @@
-"""Who asks, and news of data."""
+"""Who asks, which documents there are, and news of data."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from typing import Annotated
 
 import strawberry
 
-from app.clients.types import DataChange, ViewerFacts
+from app.clients import sql
+from app.clients.loaders import DocumentRow
+from app.clients.types import DataChange, PersistedDocument, ViewerFacts
 from app.context import Context
-from app.directives import reads
+from app.directives import page_size, reads
 from app.errors import BadInput
+from app.keyset import DEFAULT_PAGE, page_request
+from app.permissions import IsOperator
+from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 from app.tables import Domain
 
 Info = strawberry.Info[Context, None]
@@ -29,6 +34,33 @@ class ClientsQuery:
     def viewer(self, info: Info) -> ViewerFacts:
         """Of the request itself."""
         return ViewerFacts.of(info.context.viewer)
+
+    @strawberry.field(
+        description="All documents that are, or were, served under an id, by name. Operators only.",
+        metadata=reads(Domain.DOCUMENTS, max_age=0),
+        permission_classes=[IsOperator],
+        directives=[page_size(DEFAULT_PAGE)],
+    )
+    async def documents(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[PersistedDocument]:
+        """A page; without `first` and `last` the first 50."""
+        request, context = page_request(first, after, last, before), info.context
+        served = context.resources.documents
+        ours = {} if served is None else served.ours
+        of_page = context.wanted("PersistedDocumentConnection")
+        counted = of_page is None or TOTAL_COUNT in of_page
+        statement = sql.page(ours, request, context.wanted("PersistedDocument"), counted)
+        async with context.read() as session:
+            rows = await session.rows(*statement, DocumentRow)
+
+        async def count() -> int:
+            if counted and rows:
+                return int(rows[0][TOTAL_COUNT])
+            async with context.read() as session:
+                return int(await session.scalar(*sql.count(ours)))
+
+        return Connection(page=sql.BY_NAME.page(rows, request), count=count)
 
 
 @strawberry.type
