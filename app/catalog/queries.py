@@ -10,11 +10,12 @@ from strawberry.utils.str_converters import to_camel_case
 
 from app.analytics.types import PriceConfidence
 from app.catalog import sql
+from app.catalog.facet_sql import counts
 from app.catalog.loaders import CpuById, CpuBySlug, CpuRow, PointRow, columns
 from app.catalog.matching import matcher
-from app.catalog.types import CPU, PricePoint, TitleMatch
+from app.catalog.types import CPU, CPUFacets, PricePoint, TitleMatch
 from app.context import Context
-from app.directives import ListSize, page_size, reads
+from app.directives import CostWeight, ListSize, page_size, reads
 from app.errors import BadInput
 from app.keyset import DEFAULT_PAGE, page_request
 from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last, key_of
@@ -241,6 +242,22 @@ class CatalogQuery:
             points: Any = await session.rows(*statement, PointRow)
         found: list[PricePoint] = points
         return found
+
+    @strawberry.field(
+        description="How many CPUs have which value, for the controls of a filter. What a control would bring is told "
+        "by the filter without its own condition.",
+        metadata=reads(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
+        directives=[CostWeight(weight=20)],
+    )
+    async def cpu_facets(
+        self,
+        info: Info,
+        filter: Annotated[CPUFilter | None, strawberry.argument(description="Which CPUs.")] = None,  # noqa: A002
+    ) -> CPUFacets:
+        """One statement for all facets that are asked for."""
+        context = info.context
+        async with context.read() as session:
+            return CPUFacets(counts=await counts(session, _conditions(filter), context.wanted("CPUFacets")))
 
     @strawberry.field(
         description="The CPU that a seller's title names, or none when that is not certain; with the reasons.",

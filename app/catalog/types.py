@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import strawberry
 
-from app.analytics.types import PerformanceValue, PriceTarget
+from app.analytics.types import PerformanceValue, PriceConfidence, PriceTarget
+from app.catalog.facet_sql import Counts
 from app.catalog.loaders import CpuById, CpuRow, PointRow, SimilarCpus, SimilarKey
 from app.columns import AHEAD, column, is_row, same_row, with_needs
 from app.context import Context
@@ -37,6 +39,8 @@ DEFAULT_SIMILAR = 6
 MAX_SIMILAR = 24
 # Per CPU that is found: every CPU of the catalogue is looked at for each that is asked about.
 SIMILAR_COST = 40
+# Of one facet: more sockets than there are in the catalogue.
+MANY_VALUES = 400
 # Of one title: more model numbers than anybody writes.
 MAX_STEPS = 20
 
@@ -221,6 +225,82 @@ class PricePoint:
         "as much, has at least the mark, and is better in one of the two. False without a mark.",
     )
     on_frontier_single: bool = column("on_frontier_single", description="The same for the single-thread mark.")
+
+
+@strawberry.type(description="A value, and how many CPUs have it.")
+class FacetCount:
+    value: str = strawberry.field(description="The value, as filters take it.")
+    count: int = strawberry.field(description="CPUs; never zero.")
+
+
+@strawberry.type(description="A rating, and how many CPUs have it.")
+class RatingCount:
+    rating: ValueRating = strawberry.field(description="The rating.")
+    count: int = strawberry.field(description="CPUs; never zero.")
+
+
+@strawberry.type(description="A confidence, and how many CPUs have it.")
+class ConfidenceCount:
+    confidence: PriceConfidence = strawberry.field(description="The confidence.")
+    count: int = strawberry.field(description="CPUs; never zero.")
+
+
+@strawberry.type(
+    name="CPUFacets", description="How many CPUs have which value. Those of which it is not known count nowhere."
+)
+class CPUFacets:
+    counts: strawberry.Private[Counts]
+
+    @strawberry.field(
+        description="By maker, sorted.",
+        metadata=with_needs(None, "manufacturers"),
+        directives=[ListSize(assumed_size=MANY_VALUES)],
+    )
+    def manufacturers(self) -> list[FacetCount]:
+        """Counted when asked for."""
+        return _facet_counts(self.counts["manufacturers"])
+
+    @strawberry.field(
+        description="By socket, sorted.",
+        metadata=with_needs(None, "sockets"),
+        directives=[ListSize(assumed_size=MANY_VALUES)],
+    )
+    def sockets(self) -> list[FacetCount]:
+        """Counted when asked for."""
+        return _facet_counts(self.counts["sockets"])
+
+    @strawberry.field(
+        description="By category, sorted.",
+        metadata=with_needs(None, "categories"),
+        directives=[ListSize(assumed_size=MANY_VALUES)],
+    )
+    def categories(self) -> list[FacetCount]:
+        """Counted when asked for."""
+        return _facet_counts(self.counts["categories"])
+
+    @strawberry.field(
+        description="By rating, the best first.",
+        metadata=with_needs(None, "ratings"),
+        directives=[ListSize(assumed_size=len(ValueRating))],
+    )
+    def ratings(self) -> list[RatingCount]:
+        """Counted when asked for."""
+        found = self.counts["ratings"]
+        return [RatingCount(rating=each, count=found[each]) for each in ValueRating if each in found]
+
+    @strawberry.field(
+        description="By confidence, the best first.",
+        metadata=with_needs(None, "confidences"),
+        directives=[ListSize(assumed_size=len(PriceConfidence))],
+    )
+    def confidences(self) -> list[ConfidenceCount]:
+        """Counted when asked for."""
+        found = self.counts["confidences"]
+        return [ConfidenceCount(confidence=each, count=found[each]) for each in PriceConfidence if each in found]
+
+
+def _facet_counts(counts: Mapping[str, int]) -> list[FacetCount]:
+    return [FacetCount(value=value, count=count) for value, count in counts.items()]
 
 
 @strawberry.type(description="A number in a title that may be the model of a CPU, and what came of it.")

@@ -50,6 +50,7 @@ ROOTS = {
     "statistics": "statistics",
     "matchTitle": 'matchTitle(title: "AMD One, 512GB SSD")',
     "job": f'job(id: "{JOB_ID}")',
+    "cpuFacets": "cpuFacets(filter: {withListings: true})",
     "jobs": "jobs",
     "documents": "documents",
     "consistency": "consistency",
@@ -78,6 +79,10 @@ WAYS = {
     "PersistedDocumentEdge": [ROOTS["documents"], "edges"],
     "PersistedDocument": [ROOTS["documents"], "nodes"],
     "DocumentRunning": [ROOTS["documents"], "nodes", "running"],
+    "CPUFacets": [ROOTS["cpuFacets"]],
+    "FacetCount": [ROOTS["cpuFacets"], "manufacturers"],
+    "RatingCount": [ROOTS["cpuFacets"], "ratings"],
+    "ConfidenceCount": [ROOTS["cpuFacets"], "confidences"],
     "JobConnection": [ROOTS["jobs"]],
     "JobEdge": [ROOTS["jobs"], "edges"],
     "PricePoint": [ROOTS["priceMap"]],
@@ -87,7 +92,8 @@ WAYS = {
     "TitleParts": [ROOTS["matchTitle"], "parts"],
     "TitleStorage": [ROOTS["matchTitle"], "parts", "storage"],
 }
-READ_NOTHING = {"viewer"}
+# By themselves: of facets only those are counted that are selected.
+READ_NOTHING = {"viewer", "cpuFacets"}
 # Counted by what the field above them reads, too.
 OF_THEIR_PARENT = {"totalCount"}
 
