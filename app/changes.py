@@ -68,16 +68,19 @@ class Changes:
             self._advance(versions)
 
     @asynccontextmanager
-    async def follow(self, topic: str) -> AsyncIterator[asyncio.Event]:
-        """An event, set when `topic` (a domain, CHANGE_LOG, or "job:12") changed and when a lost connection is back."""
+    async def follow(self, *topics: str) -> AsyncIterator[asyncio.Event]:
+        """An event, set when one of the topics (a domain, CHANGE_LOG, or "job:12") changed and when a lost connection
+        is back."""
         event = asyncio.Event()
-        self._followers[topic].add(event)
+        for topic in topics:
+            self._followers[topic].add(event)
         try:
             yield event
         finally:
-            self._followers[topic].discard(event)
-            if not self._followers[topic]:
-                del self._followers[topic]
+            for topic in topics:
+                self._followers[topic].discard(event)
+                if not self._followers[topic]:
+                    del self._followers[topic]
 
     async def _listen(self) -> None:
         while True:

@@ -33,10 +33,11 @@ def page_size(default: int) -> ListSize:
     return ListSize(assumed_size=default, slicing_arguments=["first", "last"], sized_fields=["edges", "nodes"])
 
 
-def reads(*domains: Domain, max_age: int | None = None, timed: bool = False) -> dict[str, Any]:
+def reads(*domains: Domain, max_age: int | None = None, timed: bool = False, own: bool = False) -> dict[str, Any]:
     """The metadata of a field that reads data: the domains that its value is made of.
 
     `max_age`: for how many seconds others may keep it. `timed`: it changes as time goes by, without any change of data.
+    `own`: it depends on who asks, and is kept by nobody.
     """
-    facts: dict[str, Any] = {"reads": domains, "timed": timed}
+    facts: dict[str, Any] = {"reads": domains, "timed": timed, "own": own}
     return facts if max_age is None else {**facts, "max_age": max_age}

@@ -36,11 +36,14 @@ def global_id(type_name: str, key: int) -> strawberry.ID:
     return strawberry.ID(base64.b64encode(f"{type_name}:{key}".encode()).decode())
 
 
+def ids_of(type_name: str) -> Meanings:
+    """From keys to global ids. Made once per row, because making one takes longer than all else about a row's field."""
+    return Meanings(partial(global_id, type_name))
+
+
 def node_id(type_name: str) -> Any:
     """The field `id` of a node whose source is a row."""
-    # Made once per row, because making one takes longer than all else about a row's field.
-    ids = Meanings(partial(global_id, type_name))
-    return column("id", description="Global id; opaque.", mapping=ids)
+    return column("id", description="Global id; opaque.", mapping=ids_of(type_name))
 
 
 def parse_id(given: str) -> tuple[str, int] | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import orjson
@@ -91,6 +92,25 @@ class Tx(Session):
         await self.execute(NOTIFY, {"channel": CHANNEL, "payload": payload})
 
 
+@dataclass(frozen=True)
+class Running:
+    """How a document is run, `compiled`, `interpreted` or not, because it is `outdated`; and why, unless compiled."""
+
+    how: str
+    reason: str | None = None
+
+
+class ServedDocuments(Protocol):
+    """What is known of documents by whoever serves them, beside what the tables say."""
+
+    @property
+    def ours(self) -> Mapping[str, str]:
+        """Id to name of those that ship with the server."""
+
+    async def running(self, document_id: str) -> Running | None:
+        """How the document with this id is run; None when it is not served."""
+
+
 class Resources:
     """The one struct that everything is done with. Tests make their own; there is no global one."""
 
@@ -101,6 +121,8 @@ class Resources:
         self.queue = queue
         self.changes = changes
         self.kept = Kept()
+        # Set by a process that serves documents.
+        self.documents: ServedDocuments | None = None
 
     @classmethod
     @asynccontextmanager

@@ -16,8 +16,10 @@ from graphql import (
 from strawberry.schema.config import StrawberryConfig
 
 from app.analytics.mutations import AnalyticsMutation
+from app.analytics.queries import AnalyticsQuery
 from app.catalog.queries import CatalogQuery
 from app.catalog.types import CPU
+from app.clients.queries import ClientsQuery, ClientsSubscription
 from app.context import Context
 from app.directives import ListSize, reads
 from app.errors import BadInput
@@ -71,7 +73,7 @@ async def _load(info: Info, given: str) -> Node | None:
 
 
 @strawberry.type(description="What can be read.")
-class Query(CatalogQuery, StatisticsQuery, WorkQuery, NodeQuery):
+class Query(CatalogQuery, AnalyticsQuery, StatisticsQuery, WorkQuery, ClientsQuery, NodeQuery):
     pass
 
 
@@ -81,7 +83,7 @@ class Mutation(AnalyticsMutation):
 
 
 @strawberry.type(description="What can be followed live.")
-class Subscription(WorkSubscription):
+class Subscription(WorkSubscription, ClientsSubscription):
     pass
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from app.analytics.recalculation import Outcome, ids_of_slugs, may_drain, recalculate, recalculate_logged
-from app.analytics.verification import Verified, verify
+from app.analytics.verification import Difference, Verified, record, verify
 from app.errors import NotFound
 from app.resources import Resources, Tx
 from app.statistics import verification as statistics_verification
@@ -50,6 +50,18 @@ class Verification:
     def left(self) -> int:
         """Items that are not right now."""
         return self.figures.left + (0 if self.fixed else bool(self.statistics))
+
+    @property
+    def differences(self) -> list[Difference]:
+        """The items that were not right, CPUs by slug, the statistics last."""
+        differing = [Difference(slug, columns) for slug, columns in self.figures.differing.items()]
+        failed = [
+            Difference(slug, [], reason)
+            for slug, reason in self.figures.failed.items()
+            if slug not in self.figures.differing
+        ]
+        whole = [Difference(None, self.statistics)] if self.statistics else []
+        return [*sorted([*differing, *failed], key=lambda each: str(each.slug)), *whole]
 
     @property
     def consistency(self) -> float:
@@ -111,6 +123,14 @@ def performer(resources: Resources, kind: JobKind) -> runner.Perform:
         fix = bool(content.get("fix"))
         figures = await verify(tx, job_id, resources.settings.recalculation_batch_size, progress, fix=fix)
         found = Verification(figures, await statistics_verification.verify(tx, fix=fix), fix)
+        await record(
+            tx,
+            total=found.total,
+            consistent=found.succeeded,
+            left=found.left,
+            fixed=fix,
+            differences=found.differences,
+        )
         _tell(found)
         return found
 

@@ -10,6 +10,7 @@ from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_non_null
 from sqlalchemy import BigInteger, Integer, column
 
 from app.catalog import sql as catalog
+from app.clients import sql as clients
 from app.columns import Column
 from app.market import sql as market
 from app.schema import build_schema
@@ -21,14 +22,17 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "CPU": catalog.COLUMNS,
     "PriceTarget": catalog.COLUMNS,
     "PerformanceValue": catalog.COLUMNS,
+    "PricePoint": catalog.POINT,
+    "PersistedDocument": clients.COLUMNS,
     "Listing": market.COLUMNS,
     "Job": {each.name: each for each in job.c},
     # A statement that is text: see `market.sql.DISTRIBUTION`.
     "PriceBin": {"prices": column("prices", BigInteger)},
 }
 PYTHON = {"String": str, "Int": int, "Boolean": bool}
-# Expressions that count are never null, and no CPU has two thousand million listings.
-COUNTS = {"listings_count", "prices"}
+# Expressions that count are never null, and no CPU has two thousand million listings; nor are those that say yes or no,
+# and what is told of a document beside its times.
+NEVER_NULL = {"listings_count", "prices", "on_frontier", "on_frontier_single", "PersistedDocument"}
 
 
 def fields() -> Iterator[tuple[str, str, GraphQLField, Column]]:
@@ -51,7 +55,7 @@ def test_a_column_holds_what_its_field_promises(
 ) -> None:
     found = ROWS[type_name][str(declared.column)]
     assert found.type.python_type is PYTHON[get_named_type(definition.type).name]
-    if declared.column in COUNTS:
+    if declared.column in NEVER_NULL or type_name in NEVER_NULL:
         return
     if found.type.python_type is int:
         assert type(found.type) is Integer, "a bigint can be more than GraphQL's Int"

@@ -1,4 +1,4 @@
-"""The mutation that asks for a recalculation."""
+"""The mutations that ask for a recalculation and for a verification."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ class RecalculateMetricsPayload:
     job: Job = strawberry.field(description="Where its progress and outcome can be followed.")
 
 
+@strawberry.type(description="A verification that was asked for.")
+class VerifyFiguresPayload:
+    job: Job = strawberry.field(description="Where its progress and outcome can be followed.")
+
+
 @strawberry.type
 class AnalyticsMutation:
     @strawberry.mutation(
@@ -47,11 +52,33 @@ class AnalyticsMutation:
                 if unknown := [global_id("CPU", key) for key in keys if key not in known]:
                     raise _unknown(list(unknown))
             content = {} if keys is None else {"cpu_ids": keys}
-            requested_by = info.context.viewer.subject or "unknown"
-            key = await request_job(tx, JobKind.RECALCULATE_METRICS, content, requested_by)
-        job = await Job.load_node(info, key)
-        assert job is not None
-        return RecalculateMetricsPayload(job=job)
+            key = await request_job(tx, JobKind.RECALCULATE_METRICS, content, _who(info))
+        return RecalculateMetricsPayload(job=await _job(info, key))
+
+    @strawberry.mutation(
+        description="Compares all stored figures, and the statistics, with computed ones in the background; "
+        "`consistency` tells what came of it. Admins only. While such a job is queued, asking again returns that one.",
+        permission_classes=[IsAdmin],
+    )
+    async def verify_figures(
+        self,
+        info: Info,
+        fix: Annotated[bool, strawberry.argument(description="Whether to repair what differs.")] = False,
+    ) -> VerifyFiguresPayload:
+        """With and without a repair are two kinds of work."""
+        async with info.context.write() as tx:
+            key = await request_job(tx, JobKind.VERIFY_FIGURES, {"fix": fix}, _who(info))
+        return VerifyFiguresPayload(job=await _job(info, key))
+
+
+def _who(info: Info) -> str:
+    return info.context.viewer.subject or "unknown"
+
+
+async def _job(info: Info, key: int) -> Job:
+    job = await Job.load_node(info, key)
+    assert job is not None
+    return job
 
 
 def _keys(given: list[strawberry.ID]) -> list[int]:

@@ -6,12 +6,14 @@ The steps share two temporary tables that vanish with the transaction:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Executable, select, text
+from sqlalchemy import Executable, func, select, text
+from sqlalchemy.dialects.postgresql import insert
 
 from app.resources import CPU_WRITERS_LOCK, Session, Tx
-from app.tables import cpu
+from app.tables import cpu, last_verification
 
 # The planner's estimate for these statements grows with dead rows until it starts to compile them,
 # which costs ten times the work itself.
@@ -320,3 +322,20 @@ async def differences(tx: Tx) -> dict[str, list[str]]:
 async def failed(session: Session) -> dict[str, str]:
     """The CPUs that keep old figures because the new ones could not be written: slug -> reason."""
     return {row.slug: row.error for row in await session.rows(FAILED)}
+
+
+# Of what a verification found so many items are kept; the log tells of all.
+MAX_DIFFERENCES = 100
+LAST_VERIFICATION = select(*(each for each in last_verification.c if each.name != "single"))
+
+
+async def record_verification(tx: Tx, values: Mapping[str, Any]) -> None:
+    """Replaces what is known of the last one; `values` by column, without the time, which is now."""
+    row = {**values, "verified_at": func.clock_timestamp()}
+    statement = insert(last_verification).values(row)
+    await tx.execute(statement.on_conflict_do_update(index_elements=["single"], set_=row))
+
+
+async def latest_verification(session: Session) -> Any | None:
+    """What the last one found; None before the first."""
+    return await session.row(LAST_VERIFICATION)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from math import floor
 from typing import Any
 
 import strawberry
 
+from app.analytics.sql import MAX_DIFFERENCES
 from app.columns import Meanings, column, computed
-from app.directives import reads
+from app.directives import ListSize, reads
 from app.graphql_enums import graphql_enum
 from app.tables import Domain, ValueRating
 
@@ -60,6 +62,13 @@ graphql_enum(
 def _is_fresh(self: Any) -> bool:
     computed_at = self["computed_at"]
     return computed_at is not None and datetime.now(UTC) - computed_at < FRESH_FOR
+
+
+# More than there are figures of a CPU, or statistics.
+MAX_COLUMNS = 20
+
+# DOMAIN: "better than X %" is 100 less the percentile, which has one decimal.
+REST = Meanings(lambda percentile: round(100 - percentile, 1))
 
 
 @strawberry.type(
@@ -113,7 +122,59 @@ class PerformanceValue:
         "value_percentile_single",
         description="Share (0 to 100) of CPUs with a strictly lower $/single-mark; 0 is the best value.",
     )
+    better_than: float | None = column(
+        "value_percentile",
+        description="The rest of the percentile: better value than so many of 100 CPUs, by $/multi-mark.",
+        mapping=REST,
+    )
+    better_than_single: float | None = column(
+        "value_percentile_single",
+        description="The rest of percentileSingle: better value than so many of 100 CPUs, by $/single-mark.",
+        mapping=REST,
+    )
     rating: ValueRating | None = column("value_rating", description="From the percentile; null where that is.")
     updated_at: datetime | None = column(
         "computed_at", description="When it was last computed; null before the first recalculation."
     )
+
+
+@strawberry.type(description="An item that was not what it should have been.")
+class FigureDifference:
+    slug: str | None = strawberry.field(description="Slug of the CPU; null where it is the statistics.")
+    columns: list[str] = strawberry.field(
+        description="Stored figures that differed from the computed ones, by the names of their columns.",
+        directives=[ListSize(assumed_size=MAX_COLUMNS)],
+    )
+    reason: str | None = strawberry.field(description="Why its figures cannot be written; null where they can.")
+
+
+@strawberry.type(
+    description="What the last verification found: it compares each stored figure with the computed one. "
+    "The items are the CPUs, and the statistics as one more."
+)
+class Consistency:
+    percent: float = strawberry.field(
+        description="Items that were right, of 100; rounded down to 2 decimals, so 100 only if all were."
+    )
+    total: int = strawberry.field(description="Items compared.")
+    consistent: int = strawberry.field(description="Items that were right, before any repair.")
+    left: int = strawberry.field(description="Items that were not right afterwards.")
+    fixed: bool = strawberry.field(description="Whether it was to repair what differs.")
+    verified_at: datetime = strawberry.field(description="When it ended.")
+    differences: list[FigureDifference] = strawberry.field(
+        description=f"The items that were not right: the first {MAX_DIFFERENCES}, CPUs by slug, the statistics last.",
+        directives=[ListSize(assumed_size=MAX_DIFFERENCES)],
+    )
+
+    @classmethod
+    def of(cls, row: Any) -> Consistency:
+        """From the row of `sql.latest_verification`."""
+        return cls(
+            percent=floor(10_000 * row.consistent / row.total) / 100,
+            total=row.total,
+            consistent=row.consistent,
+            left=row.left_over,
+            fixed=row.fixed,
+            verified_at=row.verified_at,
+            differences=[FigureDifference(**each) for each in row.differences],
+        )

@@ -6,8 +6,8 @@ it, and what is logged while this runs is left out.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
 
 from app.analytics import sql
 from app.analytics.recalculation import recalculate, recalculate_logged
@@ -28,6 +28,27 @@ class Verified:
     differing: dict[str, list[str]]
     failed: dict[str, str]
     left: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An item that was not right: the CPU with this slug, or the statistics (None).
+
+    `columns`: those that differed; or the `reason` why the figures cannot be written.
+    """
+
+    slug: str | None
+    columns: list[str]
+    reason: str | None = None
+
+
+async def record(
+    tx: Tx, *, total: int, consistent: int, left: int, fixed: bool, differences: Sequence[Difference]
+) -> None:
+    """Keeps what a verification found for those who ask; `sql.MAX_DIFFERENCES` of the differences by name."""
+    shown = [asdict(each) for each in differences[: sql.MAX_DIFFERENCES]]
+    values = {"total": total, "consistent": consistent, "left_over": left, "fixed": fixed, "differences": shown}
+    await sql.record_verification(tx, values)
 
 
 async def verify(tx: Tx, job_id: int, batch_size: int, progress: Progress, *, fix: bool) -> Verified:

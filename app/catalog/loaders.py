@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.catalog import sql
 from app.context import Context, Loader
@@ -17,6 +18,10 @@ FEW = 5
 
 class CpuRow(Row):
     """A row of CPU columns: those that the operation needs."""
+
+
+class PointRow(Row):
+    """A row of columns of a point in the map of prices: those that the operation needs."""
 
 
 class CpuById(Loader[int, CpuRow | None]):
@@ -37,6 +42,27 @@ class CpuBySlug(Loader[str, CpuRow | None]):
         rows = await read(self.context, session, sql.by_slug, "slugs", keys)
         found = {row["slug"]: row for row in rows}
         return [found.get(key) for key in keys]
+
+
+class SimilarKey(NamedTuple):
+    """The CPUs most similar to one, so many."""
+
+    cpu_id: int
+    first: int
+
+
+class SimilarCpus(Loader[SimilarKey, list[CpuRow]]):
+    """The most similar CPUs, most similar first."""
+
+    async def values(self, session: Reader, keys: list[SimilarKey]) -> list[list[CpuRow]]:
+        """One statement per distinct number."""
+        found: dict[SimilarKey, list[CpuRow]] = defaultdict(list)
+        statement = sql.similar(columns(self.context))
+        for first in dict.fromkeys(key.first for key in keys):
+            ids = [key.cpu_id for key in keys if key.first == first]
+            for row in await session.rows(statement, {"ids": ids, "first": first}, CpuRow):
+                found[SimilarKey(row["similar_to"], first)].append(row)
+        return [found[key] for key in keys]
 
 
 async def read(context: Context, session: Reader, statement: Any, name: str, keys: Sequence[Any]) -> Sequence[CpuRow]:

@@ -10,11 +10,12 @@ from strawberry.utils.str_converters import to_camel_case
 
 from app.analytics.types import PriceConfidence
 from app.catalog import sql
-from app.catalog.loaders import CpuById, CpuBySlug, CpuRow, columns
+from app.catalog.facet_sql import counts
+from app.catalog.loaders import CpuById, CpuBySlug, CpuRow, PointRow, columns
 from app.catalog.matching import matcher
-from app.catalog.types import CPU, TitleMatch
+from app.catalog.types import CPU, CPUFacets, PricePoint, TitleMatch
 from app.context import Context
-from app.directives import page_size, reads
+from app.directives import CostWeight, ListSize, page_size, reads
 from app.errors import BadInput
 from app.keyset import DEFAULT_PAGE, page_request
 from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last, key_of
@@ -29,6 +30,7 @@ MAX_AGE = 5
 MAX_SEARCH = 200
 MAX_VALUES = 200
 MAX_SORT_KEYS = 5
+MAX_SLUGS = 50
 BY_NAME = (("NAME", False),)
 
 
@@ -48,15 +50,20 @@ class CPUOrderField(Enum):
     RELEASE_YEAR = strawberry.enum_value("RELEASE_YEAR", description="Year of release.")
     CPU_MARK_MULTI = strawberry.enum_value("CPU_MARK_MULTI", description="Multi-thread mark.")
     CPU_MARK_SINGLE = strawberry.enum_value("CPU_MARK_SINGLE", description="Single-thread mark.")
+    IGPU_MODEL = strawberry.enum_value("IGPU_MODEL", description="Name of the integrated graphics.")
     IGPU_MARK = strawberry.enum_value("IGPU_MARK", description="Mark of the integrated graphics.")
     PRICE_GREAT = strawberry.enum_value("PRICE_GREAT", description="Great price.")
     PRICE_GOOD = strawberry.enum_value("PRICE_GOOD", description="Good price.")
     PRICE_FAIR = strawberry.enum_value("PRICE_FAIR", description="Fair price.")
     PRICE_STDDEV = strawberry.enum_value("PRICE_STDDEV", description="Standard deviation of the prices.")
-    SAMPLE_SIZE = strawberry.enum_value("SAMPLE_SIZE", description="Number of active prices.")
+    SAMPLE_SIZE = strawberry.enum_value(
+        "SAMPLE_SIZE", description="Number of active prices; the better confidence has more."
+    )
     DOLLAR_PER_MARK_MULTI = strawberry.enum_value("DOLLAR_PER_MARK_MULTI", description="USD per multi-thread mark.")
     DOLLAR_PER_MARK_SINGLE = strawberry.enum_value("DOLLAR_PER_MARK_SINGLE", description="USD per single-thread mark.")
-    PERCENTILE = strawberry.enum_value("PERCENTILE", description="Percentile of $/multi-mark.")
+    PERCENTILE = strawberry.enum_value(
+        "PERCENTILE", description="Percentile of $/multi-mark; the better rating has a lower one."
+    )
     PERCENTILE_SINGLE = strawberry.enum_value("PERCENTILE_SINGLE", description="Percentile of $/single-mark.")
 
 
@@ -159,6 +166,25 @@ class CatalogQuery:
         return found
 
     @strawberry.field(
+        description="The CPUs with these slugs, in their order; null where there is none.",
+        metadata=reads(Domain.CATALOG, Domain.ANALYTICS, max_age=MAX_AGE),
+        directives=[ListSize(assumed_size=MAX_SLUGS, slicing_arguments=["slugs"])],
+    )
+    async def cpus_by_slugs(
+        self,
+        info: Info,
+        slugs: Annotated[list[str], strawberry.argument(description=f"Slugs, as in URLs; at most {MAX_SLUGS}.")],
+    ) -> list[CPU | None]:
+        """One statement for all; of a few it brings along what is asked of each."""
+        if len(slugs) > MAX_SLUGS:
+            raise BadInput(f"`slugs` takes at most {MAX_SLUGS} slugs.")
+        for each in slugs:
+            _text(each, "slugs")
+        rows: Any = await info.context.loader(CpuBySlug).load_many(slugs)
+        found: list[CPU | None] = rows
+        return found
+
+    @strawberry.field(
         description="CPUs, by name unless ordered otherwise.",
         # Of the market: a filter may ask whether there are listings.
         metadata=reads(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
@@ -195,6 +221,43 @@ class CatalogQuery:
                 return int(await session.scalar(*sql.count(conditions)))
 
         return Connection(page=keyset.page(rows, request), count=count)
+
+    @strawberry.field(
+        description="Every CPU that has a price, as a point of price and mark, cheapest first; "
+        f"the cheapest {sql.MAX_POINTS:,} at most.",
+        metadata=reads(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
+        directives=[ListSize(assumed_size=sql.MAX_POINTS)],
+    )
+    async def price_map(
+        self,
+        info: Info,
+        filter: Annotated[  # noqa: A002
+            CPUFilter | None, strawberry.argument(description="Which CPUs; the frontier is that of these.")
+        ] = None,
+    ) -> list[PricePoint]:
+        """One statement, which finds the frontier, too."""
+        context = info.context
+        statement = sql.price_map(_conditions(filter), context.wanted("PricePoint"))
+        async with context.read() as session:
+            points: Any = await session.rows(*statement, PointRow)
+        found: list[PricePoint] = points
+        return found
+
+    @strawberry.field(
+        description="How many CPUs have which value, for the controls of a filter. What a control would bring is told "
+        "by the filter without its own condition.",
+        metadata=reads(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
+        directives=[CostWeight(weight=20)],
+    )
+    async def cpu_facets(
+        self,
+        info: Info,
+        filter: Annotated[CPUFilter | None, strawberry.argument(description="Which CPUs.")] = None,  # noqa: A002
+    ) -> CPUFacets:
+        """One statement for all facets that are asked for."""
+        context = info.context
+        async with context.read() as session:
+            return CPUFacets(counts=await counts(session, _conditions(filter), context.wanted("CPUFacets")))
 
     @strawberry.field(
         description="The CPU that a seller's title names, or none when that is not certain; with the reasons.",

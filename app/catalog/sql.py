@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import add
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Double,
+    Integer,
     Numeric,
     Select,
     Text,
@@ -28,6 +30,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -82,6 +85,7 @@ ORDERABLE: dict[str, ColumnElement[Any]] = {
     "RELEASE_YEAR": cpu.c.release_year,
     "CPU_MARK_MULTI": cpu.c.cpu_mark_multi,
     "CPU_MARK_SINGLE": cpu.c.cpu_mark_single,
+    "IGPU_MODEL": cpu.c.igpu_model,
     "IGPU_MARK": cpu.c.igpu_mark,
     "PRICE_GREAT": cpu.c.price_great,
     "PRICE_GOOD": cpu.c.price_good,
@@ -117,6 +121,37 @@ class CpuFilter:
     confidence: Sequence[str] | None = None
     with_listings: bool | None = None
 
+
+def _on_frontier(mark: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether no other CPU costs at most as much, has at least the mark, and is better in one of the two.
+
+    So: none that costs as much or less has a greater mark, and none that costs less has the same. Windows are over what
+    the statement selects; a mark of zero is none.
+    """
+    mark = func.nullif(mark, text("0"), type_=Integer)
+    best = func.max(mark).over(order_by=cpu.c.price_good)
+    cheaper = func.max(mark).over(order_by=cpu.c.price_good, groups=(None, -1))
+    return func.coalesce(and_(mark == best, mark.is_distinct_from(cheaper)), False)
+
+
+# What a point of the map of prices is made of.
+POINT: dict[str, ColumnElement[Any]] = {
+    **{
+        name: COLUMNS[name]
+        for name in (
+            "id", "name", "slug", "manufacturer", "price_good", "cpu_mark_multi", "cpu_mark_single", "value_rating",
+        )
+    },
+    "on_frontier": _on_frontier(cpu.c.cpu_mark_multi).label("on_frontier"),
+    "on_frontier_single": _on_frontier(cpu.c.cpu_mark_single).label("on_frontier_single"),
+}  # fmt: skip
+# So many points at most, which is more than there are CPUs with a price.
+MAX_POINTS = 10_000
+
+# How much the attributes of two CPUs weigh in how similar they are. Where one is not known, they are taken for as
+# different as if it were half the other.
+SIMILARITY = {"cpu_mark_multi": 3, "cpu_mark_single": 2, "cores": 1, "tdp_w": 1, "price_good": 1}
+UNKNOWN_RATIO = 2
 
 # What titles are matched with.
 NAMES = select(cpu.c.id, cpu.c.name, cpu.c.slug).order_by(cpu.c.id)
@@ -191,6 +226,19 @@ def _count(shape: Shape) -> Select[Any]:
     return select(func.count()).select_from(cpu).where(*where(shape))
 
 
+def price_map(conditions: CpuFilter, wanted: frozenset[str] | None = None) -> Statement:
+    """CPUs that have a price, cheapest first, each with these columns of POINT (None: all)."""
+    shape, values = shape_of(conditions)
+    return Statement(_price_map(shape, wanted), values)
+
+
+@lru_cache(maxsize=512)
+def _price_map(shape: Shape, wanted: frozenset[str] | None) -> Select[Any]:
+    selected = [column for name, column in POINT.items() if wanted is None or name in wanted or name == "id"]
+    priced = cpu.c.price_good.is_not(None)
+    return select(*selected).where(priced, *where(shape)).order_by(cpu.c.price_good, cpu.c.id).limit(MAX_POINTS)
+
+
 def columns(wanted: frozenset[str] | None) -> list[ColumnElement[Any]]:
     """The columns of these names (None: all), and the id."""
     return [column for name, column in COLUMNS.items() if wanted is None or name in wanted or name == "id"]
@@ -263,6 +311,40 @@ def by_id(wanted: frozenset[str] | None = None, more: tuple[Any, ...] = ()) -> S
         .select_from(cpu)
         .where(cpu.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
     )
+
+
+@lru_cache(maxsize=512)
+def similar(wanted: frozenset[str] | None = None) -> Select[Any]:
+    """Of each CPU with its id in `:ids` the `:first` other ones that are most similar: those with the least difference.
+
+    The difference is the sum over SIMILARITY of weight x |ln(one value / the other)|. Rows of one CPU (`similar_to`)
+    follow each other, most similar first.
+    """
+    this, other = cpu.alias("this"), cpu.alias("other")
+    difference = _difference(this, other).label("difference")
+    nearest = (
+        select(other.c.id, difference)
+        .where(other.c.id != this.c.id)
+        .order_by(difference, other.c.id)
+        .limit(bindparam("first", type_=Integer))
+        .lateral("nearest")
+    )
+    return (
+        select(*columns(wanted), this.c.id.label("similar_to"))
+        .select_from(this.join(nearest, true()).join(cpu, cpu.c.id == nearest.c.id))
+        .where(this.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+        .order_by(this.c.id, nearest.c.difference, cpu.c.id)
+    )
+
+
+def _difference(this: Any, other: Any) -> ColumnElement[Any]:
+    """A value of zero is none."""
+    terms: list[ColumnElement[Any]] = []
+    for name, weight in SIMILARITY.items():
+        mine, theirs = (cast(func.nullif(each.c[name], text("0")), Double) for each in (this, other))
+        ratio = func.coalesce(func.abs(func.ln(mine / theirs)), func.ln(cast(UNKNOWN_RATIO, Double)))
+        terms.append(ratio * text(str(weight)))
+    return reduce(add, terms)
 
 
 @lru_cache(maxsize=512)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import strawberry
 
-from app.analytics.types import PerformanceValue, PriceTarget
-from app.catalog.loaders import CpuById, CpuRow
+from app.analytics.types import PerformanceValue, PriceConfidence, PriceTarget
+from app.catalog.facet_sql import Counts
+from app.catalog.loaders import CpuById, CpuRow, PointRow, SimilarCpus, SimilarKey
 from app.columns import AHEAD, column, is_row, same_row, with_needs
 from app.context import Context
 from app.directives import CostWeight, ListSize, page_size, reads
@@ -23,8 +25,8 @@ from app.market.loaders import (
     PriceDistributions,
 )
 from app.market.types import Listing, PriceBin
-from app.relay import After, Before, Connection, First, Last, Node, node_id
-from app.tables import Domain
+from app.relay import After, Before, Connection, First, Last, Node, ids_of, node_id
+from app.tables import Domain, ValueRating
 from app.titles.matching import Match, TitleDecision, TitleVerdict
 from app.titles.parts import Parts
 
@@ -33,6 +35,12 @@ Info = strawberry.Info[Context, None]
 DEFAULT_LISTINGS = 10
 DEFAULT_BINS = 10
 MAX_BINS = 100
+DEFAULT_SIMILAR = 6
+MAX_SIMILAR = 24
+# Per CPU that is found: every CPU of the catalogue is looked at for each that is asked about.
+SIMILAR_COST = 40
+# Of one facet: more sockets than there are in the catalogue.
+MANY_VALUES = 400
 # Of one title: more model numbers than anybody writes.
 MAX_STEPS = 20
 
@@ -80,6 +88,14 @@ def bins_of(given: int | None) -> int:
     if not 1 <= bins <= MAX_BINS:
         raise BadInput(f"`bins` must be from 1 to {MAX_BINS}, not {bins}.")
     return bins
+
+
+def similar_of(given: int | None) -> int:
+    """The number of similar CPUs. Raises BadInput."""
+    first = DEFAULT_SIMILAR if given is None else given
+    if not 1 <= first <= MAX_SIMILAR:
+        raise BadInput(f"`first` must be from 1 to {MAX_SIMILAR}, not {first}.")
+    return first
 
 
 def distribution(bins: int | None = DEFAULT_BINS) -> Distribution:
@@ -159,12 +175,132 @@ class CPU(Node):
         found: list[Any] = await info.context.loader(PriceDistributions).load(key)
         return found
 
+    @strawberry.field(
+        description="The most similar CPUs, most similar first. The difference of two is the sum of |ln(a / b)| of "
+        "their multi-thread marks (three times), single-thread marks (twice), cores, TDP and good prices; where one is "
+        "not known, as if it were half the other.",
+        metadata=with_needs(reads(Domain.CATALOG, Domain.ANALYTICS), "id"),
+        directives=[
+            ListSize(assumed_size=DEFAULT_SIMILAR, slicing_arguments=["first"]),
+            CostWeight(weight=SIMILAR_COST),
+        ],
+    )
+    async def similar(
+        self: Any,
+        info: Info,
+        first: Annotated[
+            int | None, strawberry.argument(description=f"How many; 1 to {MAX_SIMILAR}.")
+        ] = DEFAULT_SIMILAR,
+    ) -> list[CPU]:
+        """Batched over all CPUs of the answer."""
+        key = SimilarKey(self["id"], similar_of(first))
+        found: list[Any] = await info.context.loader(SimilarCpus).load(key)
+        return found
+
     @classmethod
     async def load_node(cls, info: Info, key: int) -> CPU | None:
         """For `node(id:)`."""
         row: Any = await info.context.loader(CpuById).load(key)
         found: CPU | None = row
         return found
+
+
+@strawberry.type(description="A CPU that has a price, as a point among all those.")
+class PricePoint:
+    """Its objects are rows of `sql.POINT`."""
+
+    is_type_of = is_row(PointRow)
+
+    id: strawberry.ID = column("id", description="Global id of the CPU; opaque.", mapping=ids_of("CPU"))
+    name: str = column("name", description="Name of the CPU.")
+    slug: str = column("slug", description="Slug of the CPU, as in URLs.")
+    manufacturer: str = column("manufacturer", description='Maker, "Unknown" where the name does not tell.')
+    price: float = column("price_good", description="USD. The good price: the mean of the active prices.")
+    cpu_mark_multi: int | None = column("cpu_mark_multi", description="Multi-thread mark; null when never measured.")
+    cpu_mark_single: int | None = column("cpu_mark_single", description="Single-thread mark; null when never measured.")
+    rating: ValueRating | None = column("value_rating", description="Price for performance; null without a mark.")
+    on_frontier: bool = column(
+        "on_frontier",
+        description="Whether it is on the Pareto frontier of price and multi-thread mark: no other point costs at most "
+        "as much, has at least the mark, and is better in one of the two. False without a mark.",
+    )
+    on_frontier_single: bool = column("on_frontier_single", description="The same for the single-thread mark.")
+
+
+@strawberry.type(description="A value, and how many CPUs have it.")
+class FacetCount:
+    value: str = strawberry.field(description="The value, as filters take it.")
+    count: int = strawberry.field(description="CPUs; never zero.")
+
+
+@strawberry.type(description="A rating, and how many CPUs have it.")
+class RatingCount:
+    rating: ValueRating = strawberry.field(description="The rating.")
+    count: int = strawberry.field(description="CPUs; never zero.")
+
+
+@strawberry.type(description="A confidence, and how many CPUs have it.")
+class ConfidenceCount:
+    confidence: PriceConfidence = strawberry.field(description="The confidence.")
+    count: int = strawberry.field(description="CPUs; never zero.")
+
+
+@strawberry.type(
+    name="CPUFacets", description="How many CPUs have which value. Those of which it is not known count nowhere."
+)
+class CPUFacets:
+    counts: strawberry.Private[Counts]
+
+    @strawberry.field(
+        description="By maker, sorted.",
+        metadata=with_needs(None, "manufacturers"),
+        directives=[ListSize(assumed_size=MANY_VALUES)],
+    )
+    def manufacturers(self) -> list[FacetCount]:
+        """Counted when asked for."""
+        return _facet_counts(self.counts["manufacturers"])
+
+    @strawberry.field(
+        description="By socket, sorted.",
+        metadata=with_needs(None, "sockets"),
+        directives=[ListSize(assumed_size=MANY_VALUES)],
+    )
+    def sockets(self) -> list[FacetCount]:
+        """Counted when asked for."""
+        return _facet_counts(self.counts["sockets"])
+
+    @strawberry.field(
+        description="By category, sorted.",
+        metadata=with_needs(None, "categories"),
+        directives=[ListSize(assumed_size=MANY_VALUES)],
+    )
+    def categories(self) -> list[FacetCount]:
+        """Counted when asked for."""
+        return _facet_counts(self.counts["categories"])
+
+    @strawberry.field(
+        description="By rating, the best first.",
+        metadata=with_needs(None, "ratings"),
+        directives=[ListSize(assumed_size=len(ValueRating))],
+    )
+    def ratings(self) -> list[RatingCount]:
+        """Counted when asked for."""
+        found = self.counts["ratings"]
+        return [RatingCount(rating=each, count=found[each]) for each in ValueRating if each in found]
+
+    @strawberry.field(
+        description="By confidence, the best first.",
+        metadata=with_needs(None, "confidences"),
+        directives=[ListSize(assumed_size=len(PriceConfidence))],
+    )
+    def confidences(self) -> list[ConfidenceCount]:
+        """Counted when asked for."""
+        found = self.counts["confidences"]
+        return [ConfidenceCount(confidence=each, count=found[each]) for each in PriceConfidence if each in found]
+
+
+def _facet_counts(counts: Mapping[str, int]) -> list[FacetCount]:
+    return [FacetCount(value=value, count=count) for value, count in counts.items()]
 
 
 @strawberry.type(description="A number in a title that may be the model of a CPU, and what came of it.")

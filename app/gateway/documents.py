@@ -218,4 +218,4 @@ class _FieldVisitor(Visitor):
         if "max_age" in facts:
             self.traits.max_ages.append(facts["max_age"])
         self.traits.timed |= facts.get("timed", False)
-        self.traits.public &= not declared.permission_classes
+        self.traits.public &= not declared.permission_classes and not facts.get("own", False)

@@ -30,6 +30,7 @@ class Gateway:
         # One for all, so that one request alone waits for a Redis that does not answer.
         breaker = Breaker("redis", redis.ping)
         self.registry = Registry(resources, schema, breaker)
+        resources.documents = self.registry
         self.executor = Executor(resources, schema)
         self.responses = Responses(resources, breaker)
         self.hot = HotAnswers(resources.changes, self.responses.memory, self.registry.asked)

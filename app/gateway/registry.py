@@ -20,7 +20,7 @@ from app.gateway.answers import Question
 from app.gateway.breaker import Breaker
 from app.gateway.documents import HASH_PREFIX, Document, InvalidDocument, content_id, read_document
 from app.gateway.uses import Uses
-from app.resources import Resources
+from app.resources import Resources, Running
 from app.tables import Domain
 
 log = structlog.get_logger()
@@ -125,6 +125,23 @@ class Registry:
     def with_text(self, text: str) -> Document | None:
         """The document that has this text, whatever its id."""
         return self.with_hash(content_id(text).removeprefix(HASH_PREFIX))
+
+    @property
+    def ours(self) -> Mapping[str, str]:
+        """Id to name of those that ship with the server."""
+        return {document_id: name for name, document_id in self._names.items()}
+
+    async def running(self, document_id: str) -> Running | None:
+        """How this document is run; None when it is not served. Others have their turn first: to compile takes time."""
+        await asyncio.sleep(0)
+        try:
+            document = self.find(document_id)
+        except InvalidDocument as error:
+            return Running("outdated", error.message)
+        if document is None:
+            return None
+        reasons = [each.not_compiled for each in document.operations.values() if each.not_compiled is not None]
+        return Running("interpreted", reasons[0]) if reasons else Running("compiled")
 
     def from_text(self, text: str) -> Document:
         """The document of a text, parsed once for all requests that carry the same. Raises InvalidDocument."""

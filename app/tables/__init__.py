@@ -4,7 +4,13 @@ Plain SQLAlchemy Core tables: there are no ORM entities, so no attribute access 
 Money is NUMERIC; times are timezone-aware; enumerations are text with a CHECK, so that adding a value is one migration.
 """
 
-from app.tables.analytics import data_change_log, figure_history, recalculation_failure, recalculation_watermark
+from app.tables.analytics import (
+    data_change_log,
+    figure_history,
+    last_verification,
+    recalculation_failure,
+    recalculation_watermark,
+)
 from app.tables.base import Money, Timestamp, is_amount, metadata, not_negative, one_of
 from app.tables.catalog import ValueRating, cpu
 from app.tables.documents import document, document_client, document_use
@@ -32,6 +38,7 @@ __all__ = [
     "figure_history",
     "is_amount",
     "job",
+    "last_verification",
     "listing",
     "listing_statistics",
     "metadata",

@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from app.tables.base import Timestamp, metadata
 
@@ -58,6 +59,22 @@ recalculation_failure = Table(
     Column("job_id", BigInteger),
     Column("failed_at", Timestamp, nullable=False, server_default=func.now()),
     Column("error", Text, nullable=False),
+)
+
+# What the last verification found; each one replaces the one before, whose outcome is still that of its job.
+last_verification = Table(
+    "last_verification",
+    metadata,
+    Column("single", Boolean, primary_key=True, server_default=text("true")),
+    Column("verified_at", Timestamp, nullable=False),
+    # Items: the CPUs, and the statistics as one more. Consistent before any repair, left over after it.
+    Column("total", Integer, nullable=False),
+    Column("consistent", Integer, nullable=False),
+    Column("left_over", Integer, nullable=False),
+    Column("fixed", Boolean, nullable=False),
+    # Of the first of the others: {"slug": of the CPU or null, "columns": [...], "reason": text or null}.
+    Column("differences", JSONB, nullable=False),
+    CheckConstraint("single", name="single"),
 )
 
 # The CPUs whose figures a commit left behind: other prices or marks, a CPU that came or went. Triggers on `cpu` and

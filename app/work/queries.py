@@ -10,10 +10,12 @@ from typing import Annotated
 import strawberry
 
 from app.context import Context
-from app.directives import reads
+from app.directives import page_size, reads
 from app.errors import NotFound
-from app.relay import key_of
-from app.tables import Domain, JobStatus
+from app.keyset import DEFAULT_PAGE, page_request
+from app.permissions import IsOperator
+from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last, key_of
+from app.tables import Domain, JobKind, JobStatus
 from app.work import sql
 from app.work.loaders import JobRow
 from app.work.types import Job
@@ -32,6 +34,41 @@ class WorkQuery:
     async def job(self, info: Info, id: JobId) -> Job | None:  # noqa: A002
         """State, progress and outcome."""
         return await Job.load_node(info, key_of(id, "Job"))
+
+    @strawberry.field(
+        description="Jobs, newest first. Operators only.",
+        metadata=reads(Domain.WORK, max_age=0),
+        permission_classes=[IsOperator],
+        directives=[page_size(DEFAULT_PAGE)],
+    )
+    async def jobs(
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        kind: Annotated[list[JobKind] | None, strawberry.argument(description="Of one of these kinds.")] = None,
+        status: Annotated[list[JobStatus] | None, strawberry.argument(description="In one of these states.")] = None,
+    ) -> Connection[Job]:
+        """A page; without `first` and `last` the first 50."""
+        request, conditions, context = (
+            page_request(first, after, last, before),
+            sql.JobFilter(kind, status),
+            info.context,
+        )
+        of_page = context.wanted("JobConnection")
+        counted = of_page is None or TOTAL_COUNT in of_page
+        async with context.read() as session:
+            rows = await session.rows(*sql.page(conditions, request, context.wanted("Job"), counted), JobRow)
+
+        async def count() -> int:
+            if counted and rows:
+                return int(rows[0][TOTAL_COUNT])
+            async with context.read() as session:
+                return int(await session.scalar(*sql.count(conditions)))
+
+        return Connection(page=sql.NEWEST_FIRST.page(rows, request), count=count)
 
 
 @strawberry.type

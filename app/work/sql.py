@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ARRAY, BigInteger, Select, any_, bindparam, func, insert, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 
+from app.keyset import Keyset, PageRequest, Position, SortKey
 from app.resources import Session, Tx
 from app.tables import Domain, JobKind, JobStatus, job
 
@@ -87,11 +102,64 @@ async def create_running(tx: Tx, kind: JobKind, content: dict[str, Any], request
     return int(created)
 
 
+NEWEST_FIRST = Keyset("jobs", [SortKey("id", job.c.id, descending=True)])
+
+
+class JobFilter(NamedTuple):
+    """Which jobs: of one of these kinds, in one of these states; None: of any."""
+
+    kind: Sequence[str] | None = None
+    status: Sequence[str] | None = None
+
+    @property
+    def given(self) -> dict[str, list[str]]:
+        """The conditions, by the name of their column."""
+        return {name: list(values) for name, values in self._asdict().items() if values is not None}
+
+
+class Statement(NamedTuple):
+    """A statement, the same object for the same shape, and its values."""
+
+    statement: Select[Any]
+    values: Mapping[str, Any]
+
+
 @lru_cache(maxsize=512)
 def by_id(wanted: frozenset[str] | None = None) -> Select[Any]:
     """Jobs with the ids in `:ids`, in any order, with these columns (None: all) and the id."""
-    columns = [each for each in job.c if wanted is None or each.name in wanted or each.name == "id"]
-    return select(*columns).where(job.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+    return select(*_columns(wanted)).where(job.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+
+
+def page(conditions: JobFilter, request: PageRequest, wanted: frozenset[str] | None, counted: bool) -> Statement:
+    """A page of jobs, newest first; `counted`, each row tells in `total_count` how many there are."""
+    position, place = NEWEST_FIRST.position(request)
+    return Statement(_page(tuple(conditions.given), position, wanted, counted), {**conditions.given, **place})
+
+
+@lru_cache(maxsize=512)
+def _page(given: tuple[str, ...], position: Position, wanted: frozenset[str] | None, counted: bool) -> Select[Any]:
+    selected: list[Any] = _columns(wanted)
+    if counted:
+        selected.append(_count(given).correlate(None).scalar_subquery().label("total_count"))
+    return NEWEST_FIRST.apply(select(*selected).where(*_where(given)), position)
+
+
+def count(conditions: JobFilter) -> Statement:
+    """How many jobs satisfy the conditions."""
+    return Statement(_count(tuple(conditions.given)), conditions.given)
+
+
+@lru_cache(maxsize=16)
+def _count(given: tuple[str, ...]) -> Select[Any]:
+    return select(func.count()).select_from(job).where(*_where(given))
+
+
+def _where(given: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    return [job.c[name] == any_(bindparam(name, type_=ARRAY(Text))) for name in given]
+
+
+def _columns(wanted: frozenset[str] | None) -> list[Column[Any]]:
+    return [each for each in job.c if wanted is None or each.name in wanted or each.name == "id"]
 
 
 async def jobs_by_id(session: Session, ids: Sequence[int]) -> Sequence[Any]:

@@ -50,6 +50,7 @@ ORDERS = {
     "RELEASE_YEAR": "release_year",
     "CPU_MARK_MULTI": "cpu_mark_multi",
     "CPU_MARK_SINGLE": "cpu_mark_single",
+    "IGPU_MODEL": "igpu_model",
     "IGPU_MARK": "igpu_mark",
     "PRICE_GREAT": "price_great",
     "PRICE_GOOD": "price_good",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from decimal import Decimal
 
 from app.relay import global_id
 from app.resources import Resources
@@ -12,6 +13,7 @@ from tests.conftest import add_cpu
 CPU = "query ($id: ID, $slug: String) { cpu(id: $id, slug: $slug) { id name slug } }"
 NODE = "query ($id: ID!) { node(id: $id) { id __typename ... on CPU { name } } }"
 NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }"
+BY_SLUGS = "query ($slugs: [String!]!) { cpusBySlugs(slugs: $slugs) { name listings(first: 1) { totalCount } } }"
 JOB = "query ($id: ID!) { job(id: $id) { id } }"
 
 
@@ -29,6 +31,24 @@ async def test_one_cpu_by_id_or_slug(resources: Resources) -> None:
         assert (code, message) == ("BAD_USER_INPUT", "Give exactly one of `id` and `slug`.")
     for slug in ("a\0b", "\udfff", "x" * 201):
         assert (await error(resources, CPU, slug=slug))[0] == "BAD_USER_INPUT"
+
+
+async def test_cpus_by_slugs_come_in_their_order(resources: Resources) -> None:
+    for number in range(7):
+        await add_cpu(resources, f"CPU {number}", [number + 1] * number)
+
+    async def names(*slugs: str) -> list[str | None]:
+        found = (await data(resources, BY_SLUGS, slugs=list(slugs)))["cpusBySlugs"]
+        return [each and f"{each['name']} {each['listings']['totalCount']}" for each in found]
+
+    assert await names() == []
+    assert await names("cpu-2", "none", "cpu-0", "cpu-2", "") == ["CPU 2 2", None, "CPU 0 0", "CPU 2 2", None]
+    assert await names(*(f"cpu-{n}" for n in (6, 5, 4, 3, 2, 1, 0))) == [f"CPU {n} {n}" for n in (6, 5, 4, 3, 2, 1, 0)]
+    assert await names(*["cpu-1"] * 50) == ["CPU 1 1"] * 50
+    code, message = await error(resources, BY_SLUGS, slugs=["cpu-1"] * 51)
+    assert (code, message) == ("BAD_USER_INPUT", "`slugs` takes at most 50 slugs.")
+    for slug in ("a\0b", "\udfff", "x" * 201):
+        assert (await error(resources, BY_SLUGS, slugs=["cpu-1", slug]))[0] == "BAD_USER_INPUT"
 
 
 def encoded(text: str) -> str:
@@ -78,3 +98,13 @@ async def test_nodes_of_every_type_in_the_order_asked_for(resources: Resources) 
     assert (await error(resources, NODES, ids=[one] * 201))[1] == "`ids` takes at most 200 ids."
     assert len((await data(resources, NODES, ids=[one] * 200))["nodes"]) == 200
     assert (await error(resources, NODES, ids=[one, "junk"]))[0] == "BAD_USER_INPUT"
+
+
+async def test_better_than_is_the_rest_of_the_percentile(resources: Resources) -> None:
+    shares = [("0", 100), ("0.1", 99.9), ("16.7", 83.3), ("33.3", 66.7), ("99.9", 0.1), ("100", 0), (None, None)]
+    for number, (percentile, _) in enumerate(shares):
+        value = None if percentile is None else Decimal(percentile)
+        await add_cpu(resources, f"CPU {number}", value_percentile=value, value_percentile_single=value)
+    query = "{ cpus { nodes { performanceValue { betterThan betterThanSingle } } } }"
+    found = [node["performanceValue"] for node in (await data(resources, query))["cpus"]["nodes"]]
+    assert found == [{"betterThan": rest, "betterThanSingle": rest} for _, rest in shares]

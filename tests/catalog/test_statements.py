@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Executable, delete, text, update
 
 from app.catalog import sql
+from app.catalog.queries import RANGES
 from app.context import Context
 from app.keyset import PageRequest
 from app.market import sql as market
@@ -55,7 +56,25 @@ DOCUMENTS = {
         1,
     ),
     "detail by id": (f'{{ cpu(id: "{ONE}") {{ name priceTarget {{ good }} }} }}', 1),
+    # a few CPUs bring their listings along, more do not
+    "compared": (
+        """
+        { cpusBySlugs(slugs: ["cpu-1", "none", "cpu-2", "cpu-1"]) {
+            name listingsCount listings(first: 1) { nodes { title } } priceDistribution { hi }
+        } }
+        """,
+        1,
+    ),
+    "compared, many": (
+        '{ cpusBySlugs(slugs: ["cpu-1", "b", "c", "d", "e", "cpu-6"]) { listings(first: 1) { nodes { title } } } }',
+        2,
+    ),
     "details": (f'{{ a: cpu(slug: "cpu-1") {{ id }} b: cpu(slug: "none") {{ id }} c: node(id: "{ONE}") {{ id }} }}', 2),
+    # the page, and the similar ones of all
+    "similar": ("{ cpus(first: 200) { nodes { similar { name priceTarget { good } } } } }", 2),
+    "similar, two of each": ("{ cpus(first: 9) { nodes { a: similar(first: 2) { id } b: similar { id } } } }", 3),
+    "price map": ("{ priceMap { name price cpuMarkMulti onFrontier onFrontierSingle } }", 1),
+    "facets": ("{ cpuFacets { manufacturers { value } sockets { count } confidences { confidence count } } }", 1),
     "statistics": ("{ statistics { total manufacturers sockets cores { min max } listings updatedAt } }", 1),
 }
 
@@ -151,6 +170,31 @@ async def test_lists_and_details_use_their_indexes(planner: asyncpg.Connection) 
             assert "Seq Scan on listing" not in found, (name, option, found)
             # Nulls come last, so what follows a listing are two ranges of the index: sorted, but of one CPU only.
             assert ("Sort" in found) == (name == "listings, after"), (name, option, found)
+
+
+EVERYTHING = sql.CpuFilter(
+    search="cpu 1",
+    one_of={name: ["Maker", "None"] for name in ("manufacturer", "socket", "category", "value_rating")},
+    ranges={column: sql.Range(0, 1000) for column in RANGES.values()},
+    has_igpu=False,
+    confidence=["high", "low"],
+    with_listings=True,
+)
+# Every column of the catalogue that a grid can show, as far as an ordering may name them at a time.
+ORDER = sql.keyset((("MANUFACTURER", False), ("PERCENTILE", False), ("CPU_MARK_MULTI", True), ("SOCKET", True)))
+
+
+async def test_filters_read_cpus_once_and_listings_by_their_index(planner: asyncpg.Connection) -> None:
+    """All conditions at once: one pass over the some thousand CPUs; listings are looked up, of those that are left."""
+    for conditions in (EVERYTHING, sql.CpuFilter(with_listings=True), sql.CpuFilter(with_listings=False)):
+        for counted, scans in ((False, 1), (True, 2)):
+            statement, values = sql.page(conditions, ORDER, PageRequest(200), None, counted)
+            for option in ("", ", GENERIC_PLAN"):
+                found = await plan(planner, statement, values, option)
+                assert found.count("Seq Scan on cpu") <= scans, (option, found)
+                assert "listing_active_idx" in found, (option, found)
+                if conditions is EVERYTHING:
+                    assert "Seq Scan on listing" not in found, (option, found)
 
 
 async def test_the_distribution_uses_its_index(planner: asyncpg.Connection) -> None:

@@ -220,7 +220,7 @@ def test_checking(documents: Run, database_url: str, tmp_path: Path) -> None:
     documents("publish", manifest(tmp_path, {"b": NAMES}), "--client", "web@2")
     assert documents("check").output == f"All {count + 2} documents fit the schema.\n"
 
-    (tmp_path / "next.graphql").write_text(without("listingsCount: Int! @cost(weight: 1)", "slug: String"))
+    (tmp_path / "next.graphql").write_text(without("  listingsCount: Int! @cost(weight: 1)", "    slug: String"))
     ran = documents("check", "--schema", tmp_path / "next.graphql")
     assert (ran.code, ran.errors) == (1, f"5 problems in {count + 2} documents.\n")
     message = "Cannot query field 'listingsCount' on type 'CPU'. Did you mean 'listings'?"
@@ -239,10 +239,10 @@ def test_checking(documents: Run, database_url: str, tmp_path: Path) -> None:
 
 
 def without(*definitions: str) -> str:
-    """The schema, these fields and arguments left out with their descriptions."""
+    """The schema, these fields and arguments (indented as they are) left out with their descriptions."""
     schema = SCHEMA.as_str()
     for each in definitions:
-        schema, times = re.subn(r' *"""[^"]*"""\n +' + re.escape(each) + r"\n", "", schema, count=1)
+        schema, times = re.subn(r' *"""[^"]*"""\n' + re.escape(each) + r"\n", "", schema, count=1)
         assert times == 1, each
     return schema
 

@@ -1,4 +1,4 @@
-"""Who may ask for a recalculation, and what asking does."""
+"""Who may ask for a recalculation or a verification, and what asking does."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from app.resources import Resources
 from tests.conftest import Api, add_cpu, work_off
 
 RECALCULATE = "mutation ($cpuIds: [ID!]) { recalculateMetrics(cpuIds: $cpuIds) { job { id kind status total done } } }"
+
+VERIFY = "mutation ($fix: Boolean! = false) { verifyFigures(fix: $fix) { job { id kind status } } }"
 
 
 async def traces(resources: Resources) -> tuple[int, int]:
@@ -74,3 +76,29 @@ async def test_unknown_cpus_are_named_and_nothing_is_queued(api: Api, resources:
     message = (await api.error(RECALCULATE, Role.ADMIN, cpuIds=[global_id("CPU", n) for n in range(900, 950)]))[1]
     assert message.endswith("and 30 more.")
     assert await traces(resources) == (0, 0)
+
+
+async def test_only_admins_may_ask_for_a_verification(api: Api, resources: Resources) -> None:
+    await add_cpu(resources, "CPU", [1, 2])
+    for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN"), (Role.OPERATOR, "FORBIDDEN")):
+        found, message = await api.error(VERIFY, role)
+        assert (found, message.startswith("This needs the role admin")) == (code, True)
+    assert await traces(resources) == (0, 0)
+    looks, repairs, again = [
+        (await api.data(VERIFY, Role.ADMIN, **arguments))["verifyFigures"]["job"]
+        for arguments in ({}, {"fix": True}, {"fix": False})
+    ]
+    assert looks == again != repairs, "one that only looks does not do for one that repairs"
+    assert {**looks, "id": ""} == {"id": "", "kind": "VERIFY_FIGURES", "status": "QUEUED"}
+    async with resources.write() as tx:
+        await tx.execute(text("DELETE FROM data_change_log"))
+        await tx.execute(text("UPDATE cpu SET price_good = 5"))
+        await tx.execute(text("DELETE FROM data_change_log"))
+    await work_off(resources)
+    done = "query ($id: ID!) { job(id: $id) { status total succeeded failed } }"
+    for job in (looks, repairs):
+        found = (await api.data(done, id=job["id"]))["job"]
+        assert found == {"status": "SUCCEEDED", "total": 2, "succeeded": 1, "failed": 1}
+    assert (await api.data("{ cpus { nodes { priceTarget { good } } } }"))["cpus"]["nodes"] == [
+        {"priceTarget": {"good": 1.5}}
+    ]

@@ -1,0 +1,1 @@
+"""What clients ask beside the data: who they are, and whether there is something new."""

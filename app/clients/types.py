@@ -1,0 +1,150 @@
+"""What a client is told of itself and of changes, as GraphQL types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import strawberry
+
+from app.clients.loaders import DocumentRow
+from app.columns import column, computed, is_row, with_needs
+from app.context import Context, Role, Viewer
+from app.directives import ListSize, reads
+from app.graphql_enums import graphql_enum
+from app.resources import Running
+from app.tables import Domain
+
+Info = strawberry.Info[Context, None]
+
+DOMAINS = ListSize(assumed_size=len(Domain))
+
+graphql_enum(
+    Domain,
+    "A part of the data that answers are made of.",
+    {
+        "CATALOG": "CPUs: specifications and marks.",
+        "MARKET": "Listings and prices.",
+        "ANALYTICS": "Price targets, performance values, ratings.",
+        "WORK": "Jobs.",
+        "DOCUMENTS": "Published documents.",
+    },
+    name="DataDomain",
+)
+graphql_enum(
+    Role,
+    "What somebody may do; each role may do what the ones before it may.",
+    {
+        "VIEWER": "Read what is public; also who sends no token.",
+        "OPERATOR": "Follow the work of the server, and bring in data.",
+        "ADMIN": "Everything.",
+    },
+)
+
+
+class DocumentState(StrEnum):
+    """How a document is run."""
+
+    COMPILED = "compiled"
+    INTERPRETED = "interpreted"
+    OUTDATED = "outdated"
+
+
+graphql_enum(
+    DocumentState,
+    "How a document is run.",
+    {
+        "COMPILED": "By a plan, as nearly all are.",
+        "INTERPRETED": "By graphql-core, field by field: it has no plan.",
+        "OUTDATED": "Not at all: it was published for another schema.",
+    },
+)
+
+
+@strawberry.type(description="Which state of a part of the data there is.")
+class DataVersion:
+    domain: Domain = strawberry.field(description="Which part.")
+    version: int = strawberry.field(
+        description="Grows with each commit that changes the part; 0 when nothing ever did."
+    )
+
+
+@strawberry.type(description="News of data that changed, and is there to be read.")
+class DataChange:
+    domains: list[Domain] = strawberry.field(
+        description="What changed since the event before, sorted by name; empty in the first event.",
+        directives=[DOMAINS],
+    )
+    versions: list[DataVersion] = strawberry.field(
+        description="The state of everything that is followed, sorted by name. "
+        "A client that was away compares it with what it was told last.",
+        directives=[DOMAINS],
+    )
+
+    @classmethod
+    def between(cls, before: Mapping[Domain, int], now: Mapping[Domain, int]) -> DataChange:
+        """From the versions told last, empty when there are none, to those of now."""
+        return cls(
+            domains=[domain for domain, version in now.items() if before.get(domain, version) != version],
+            versions=[DataVersion(domain=domain, version=version) for domain, version in now.items()],
+        )
+
+
+@strawberry.type(name="Viewer", description="Who asks, as the token of the request says.")
+class ViewerFacts:
+    subject: str | None = strawberry.field(description="Whom the token names; null without a token.")
+    role: Role = strawberry.field(description="What the viewer may do.")
+
+    @classmethod
+    def of(cls, viewer: Viewer) -> ViewerFacts:
+        """From the request's viewer."""
+        return cls(subject=viewer.subject, role=viewer.role)
+
+
+@strawberry.type(description="How a document is run.")
+class DocumentRunning:
+    state: DocumentState = strawberry.field(description="By what it is run, if it is.")
+    reason: str | None = strawberry.field(description="Why it is not run by a plan; null where it is.")
+
+    @classmethod
+    def of(cls, running: Running) -> DocumentRunning:
+        """From what the server says."""
+        return cls(state=DocumentState(running.how), reason=running.reason)
+
+
+def _clients(self: Any) -> list[str]:
+    found: list[str] = self["clients"]
+    return found
+
+
+@strawberry.type(description="A document that is, or was, served under an id.")
+class PersistedDocument:
+    """Its objects are rows of `sql.COLUMNS`."""
+
+    is_type_of = is_row(DocumentRow)
+
+    document_id: str = column("id", description="What clients send in place of its text: `documentId`.")
+    name: str = column("name", description="The names of its operations.")
+    ships: bool = column("ships", description="Whether it comes with the server, and is always served.")
+    clients: list[str] = computed(
+        _clients, "clients", description="Which versions of which clients published it, like web@1.2.3."
+    )
+    published_at: datetime | None = column(
+        "published_at", description="When it was published first; null where it only comes with the server."
+    )
+    retired_at: datetime | None = column("retired_at", description="Since when it is not served; null while it is.")
+    hits: int = column("hits", description="How often it was used; processes add what they count every few seconds.")
+    first_used_at: datetime | None = column("first_used_at", description="When it was used first; null for never.")
+    last_used_at: datetime | None = column("last_used_at", description="When it was used last; null for never.")
+
+    @strawberry.field(
+        description="How it is run; null when it is not served.",
+        metadata=with_needs(reads(Domain.DOCUMENTS), "id"),
+    )
+    async def running(self: Any, info: Info) -> DocumentRunning | None:
+        """As the process that answers runs it."""
+        documents = info.context.resources.documents
+        found = None if documents is None else await documents.running(self["id"])
+        return None if found is None else DocumentRunning.of(found)
