@@ -210,7 +210,7 @@ def test_a_clock_that_cannot_be_is_refused(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("at", ["00:00", "02:30", "23:59"])
-@pytest.mark.parametrize("job", ["recalculation", "verification"])
+@pytest.mark.parametrize("job", ["recalculation", "verification", "clean_up"])
 def test_the_clock_strikes_once_a_night_right_after_the_time(at: str, job: str) -> None:
     settings = make_settings(**{f"{job}_at": at})
     nightly = cron_of(f"nightly_{job}", settings)
