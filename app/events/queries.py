@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Annotated
 
@@ -11,23 +11,20 @@ import strawberry
 
 from app.context import Context
 from app.directives import page_size, reads
-from app.errors import BadInput, ExpiredCursor
+from app.errors import BadInput
 from app.events import sql
+from app.events.following import begin, read_on
 from app.events.loaders import PriceChangeRow
 from app.events.types import PriceChange
 from app.keyset import DEFAULT_PAGE, page_request
 from app.relay import After, Before, Connection, First, Last, key_of
-from app.resources import Resources, Session
 from app.tables import Domain
 
 Info = strawberry.Info[Context, None]
 
 MAX_CPUS = 200
-# How many changes a follower has in memory at most.
-CHUNK = 200
 # Should a notification be lost with its connection, a follower looks for itself this often.
 LOOK_SECONDS = 5.0
-EXPIRED = "Changes after this cursor are not kept any more: read the prices that matter anew, and go on without it."
 
 
 @strawberry.type
@@ -52,7 +49,7 @@ class EventsQuery:
         context = info.context
         async with context.read() as session:
             if after is not None:
-                await _begin(session, after)
+                await begin(session, after)
             rows = await session.rows(*sql.page(request, cpu, context.wanted("PriceChange")), PriceChangeRow)
 
         async def count() -> int:
@@ -90,10 +87,10 @@ class EventsSubscription:
         resources = info.context.resources
         async with resources.changes.follow(Domain.EVENTS) as changed:
             async with resources.read() as session:
-                position = await _begin(session, since)
+                position = await begin(session, since)
             while True:
                 changed.clear()
-                rows, position, more = await _chunk(resources, cpus, position)
+                rows, position, more = await read_on(resources, cpus, position)
                 for row in rows:
                     yield row
                     # What was read for this one is not what the next one is to be told with.
@@ -101,33 +98,3 @@ class EventsSubscription:
                 if not more:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(changed.wait(), LOOK_SECONDS)
-
-
-async def _begin(session: Session, since: str | None) -> int:
-    """The position to begin after."""
-    ends = await sql.ends(session)
-    if since is None:
-        return ends.latest
-    if not since:
-        return ends.deleted
-    position: int = sql.OLDEST_FIRST.decode(since)[0]
-    if position < ends.deleted:
-        raise ExpiredCursor(EXPIRED)
-    return position
-
-
-async def _chunk(
-    resources: Resources, cpus: list[int] | None, position: int
-) -> tuple[Sequence[PriceChangeRow], int, bool]:
-    """Changes after this position, the position up to which these are all, and whether there are more after it."""
-    async with resources.read() as session:
-        ends = await sql.ends(session)
-        if position < ends.deleted:
-            raise ExpiredCursor(EXPIRED)
-        if position >= ends.latest:
-            return [], position, False
-        of_cpus = {} if cpus is None else {"ids": cpus}
-        statement = sql.AFTER if cpus is None else sql.AFTER_OF_CPUS
-        rows = await session.rows(statement, {"after": position, "limit": CHUNK, **of_cpus}, PriceChangeRow)
-    full = len(rows) == CHUNK
-    return rows, rows[-1]["position"] if full else ends.latest, full
