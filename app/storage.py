@@ -13,10 +13,12 @@ TABLES = ("price_observation", "figure_history", "price_change", "outbox", "data
 # With indexes and TOAST; of a partitioned table all partitions, which it has itself nothing of.
 BYTES = text(
     """
-    SELECT name, (pg_total_relation_size(name::regclass) + coalesce(
-        (SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(name::regclass) WHERE isleaf), 0))::bigint
-        AS bytes
+    SELECT name, (pg_total_relation_size(root) + coalesce(partitions, 0))::bigint AS bytes
     FROM unnest(CAST(:tables AS text[])) AS t (name)
+    CROSS JOIN LATERAL CAST(name AS regclass) AS root
+    CROSS JOIN LATERAL (
+        SELECT sum(pg_total_relation_size(relid)) AS partitions FROM pg_partition_tree(root) WHERE relid <> root
+    ) AS tree
     """
 )
 

@@ -22,8 +22,7 @@ BEGIN
     SELECT a.id, a.cpu_id, r.price, a.price, a.shipping, a.currency
     FROM removed AS r JOIN added AS a USING (id)
     WHERE a.price <> r.price AND a.currency = r.currency
-        AND (abs(a.price - r.price) >= 1 OR r.price > 0 AND abs(a.price - r.price) * 50 >= r.price)
-    ORDER BY a.id;
+        AND (abs(a.price - r.price) >= 1 OR r.price > 0 AND abs(a.price - r.price) * 50 >= r.price);
     IF FOUND THEN
         PERFORM pg_notify('dealmark', '{"topics": ["outbox"]}');
     END IF;

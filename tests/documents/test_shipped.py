@@ -22,11 +22,12 @@ from tests.catalog.test_statements import stock
 from tests.conftest import counting
 
 CATALOGUE = {Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET}
+OF_NODES = {*CATALOGUE, Domain.WORK, Domain.EVENTS}
 # Name -> variables for n CPUs, statements, domains read, whether time alone changes the answer.
 QUERIES: dict[str, tuple[Any, int, set[Domain], bool]] = {
     "CpuList": (lambda n: {"first": n, "orderBy": [{"field": "PERCENTILE"}]}, 1, CATALOGUE, False),
     "CpuDetail": (lambda n: {"slug": f"cpu-{n}"}, 1, CATALOGUE, True),
-    "CpuCompare": (lambda n: {"ids": [global_id("CPU", k + 1) for k in range(n)]}, 1, {*CATALOGUE, Domain.WORK}, False),
+    "CpuCompare": (lambda n: {"ids": [global_id("CPU", k + 1) for k in range(n)]}, 1, OF_NODES, False),
     "Statistics": (lambda n: {}, 1, CATALOGUE, False),
     "NameSearch": (lambda n: {"search": "cpu", "first": n}, 1, CATALOGUE, False),
     "JobStatus": (lambda n: {"id": global_id("Job", n)}, 1, {Domain.WORK}, False),
