@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from app import cleaning, storage, tasks
 from app.events import cleaning as events_cleaning
 from app.events.webhooks import webhooks
+from app.observability import STORED_BYTES
 from app.resources import Resources
 from app.settings import Settings
 from app.tables import JobKind
@@ -198,6 +199,6 @@ async def test_a_partitioned_table_is_all_of_its_parts(resources: Resources, mon
     monkeypatch.setattr(storage, "TABLES", ("parted", "part_1"))
     async with resources.read() as session:
         await storage.measure(session)
-    sizes = {name: storage.STORED_BYTES.labels(name)._value.get() for name in storage.TABLES}
-    storage.STORED_BYTES.clear()
+    sizes = {name: STORED_BYTES.labels(name)._value.get() for name in storage.TABLES}
+    STORED_BYTES.clear()
     assert sizes["parted"] == sizes["part_1"] > 500_000

@@ -93,8 +93,6 @@ class EventsSubscription:
                 rows, position, more = await read_on(resources, cpus, position)
                 for row in rows:
                     yield row
-                    # What was read for this one is not what the next one is to be told with.
-                    await info.context.close()
                 if not more:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(changed.wait(), LOOK_SECONDS)

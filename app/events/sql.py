@@ -65,6 +65,7 @@ AFTER = (
     .order_by(price_change.c.position)
     .limit(bindparam("limit", type_=Integer))
 )
+NEWEST = select(*COLUMNS.values()).order_by(price_change.c.position.desc()).limit(bindparam("limit", type_=Integer))
 AFTER_OF_CPUS = AFTER.where(price_change.c.cpu_id == any_(IDS))
 UNTIL = AFTER.where(price_change.c.position <= bindparam("until", type_=BigInteger))
 
@@ -72,7 +73,7 @@ UNTIL = AFTER.where(price_change.c.position <= bindparam("until", type_=BigInteg
 REGISTER = text(
     f"""
     INSERT INTO webhook (name, position) SELECT :name, ends.latest FROM ({ENDS.text}) AS ends
-    ON CONFLICT (name) DO UPDATE SET looked_at = now()
+    ON CONFLICT (name) DO UPDATE SET looked_at = now() WHERE webhook.looked_at < now() - interval '1 hour'
     """
 )
 FIX_BATCH = text(

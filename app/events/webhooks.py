@@ -109,7 +109,7 @@ def _told(event: PriceChangeRow) -> dict[str, Any]:
 
 def pause(attempts: int) -> float:
     """Seconds until the next attempt, after one more than `attempts` failed."""
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 30))
+    longest: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 30))
     return longest * random.uniform(0.5, 1)  # noqa: S311, nothing is to be kept secret
 
 

@@ -10,7 +10,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
+from app.errors import ExpiredCursor
 from app.events import following
+from app.events.cleaning import delete_old_changes
 from app.gateway.gateway import Gateway
 from app.keyset import Keyset, SortKey
 from app.relay import global_id
@@ -86,6 +88,7 @@ async def test_an_event(served: Api, resources: Resources) -> None:
         await ready(resources)
         await change(resources, key, 20)
         one = await told(events)
+        assert resources.reading.in_use == 0, "whoever is slow to take it holds no connection"
         await run_sql(resources, "UPDATE cpu SET name = 'AMD Two'")
         await change(resources, key, 30)
         two = await told(events)
@@ -135,6 +138,7 @@ async def test_going_on_after_a_break(served: Api, resources: Resources) -> None
 async def test_only_of_some_cpus(served: Api, resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where what is read at once is full of it."""
     monkeypatch.setattr(following.read_on, "__defaults__", (2,))
+    monkeypatch.setattr(following, "TAIL", 3)
     one, two = await listings(resources, 10), await listings(resources, 10, cpu_id=2)
     cpu_ids = [global_id("CPU", 2), global_id("CPU", 77)]
     async with streaming(served, FOLLOW, cpuIds=cpu_ids, since="") as events:
@@ -162,6 +166,30 @@ async def test_by_websocket_and_many(served: Api, resources: Resources) -> None:
         assert {message["payload"]["data"]["priceChanged"]["priceAfter"] for message in messages} == {20}
 
 
+async def test_all_who_follow_are_told_with_one_statement(resources: Resources) -> None:
+    (key,) = await listings(resources, 10)
+    await change(resources, key, 20)
+    with counting(resources) as seen:
+        found = await asyncio.gather(*(following.read_on(resources, None, 0) for _ in range(10)))
+    assert seen.count == 1
+    assert [[row.price_after for row in rows] for rows, _, _ in found] == [[20]] * 10
+    await change(resources, key, 30)
+    rows, position, more = await following.read_on(resources, [1], found[0][1])
+    assert ([row.price_after for row in rows], more) == ([30], False)
+    assert await following.read_on(resources, None, position) == ([], position, False)
+
+
+async def test_while_news_are_lost_each_reads_by_itself(resources: Resources) -> None:
+    (key,) = await listings(resources, 10)
+    await change(resources, key, 20)
+    await resources.changes.stop()
+    assert resources.changes.current() is None
+    rows, position, _ = await following.read_on(resources, None, 0)
+    await change(resources, key, 30)
+    more, _, _ = await following.read_on(resources, None, position)
+    assert [row.price_after for row in (*rows, *more)] == [20, 30]
+
+
 async def test_what_cannot_be_followed(served: Api, resources: Resources) -> None:
     other = Keyset("listings", [SortKey("id", listing.c.id)])
     for variables, code in (
@@ -180,11 +208,8 @@ async def test_a_cursor_after_which_something_was_deleted(served: Api, resources
     (key,) = await listings(resources, 10)
     await change(resources, key, 20, 30, 40, 50)
     ends = [(await data(resources, PAGE, first=n))["priceChanges"]["pageInfo"]["endCursor"] for n in (1, 2, 3)]
-    await run_sql(
-        resources,
-        "DELETE FROM price_change WHERE price_after < 40",
-        "INSERT INTO price_change_horizon (position) SELECT min(position) - 1 FROM price_change",
-    )
+    await run_sql(resources, "UPDATE price_change SET at = 'epoch' WHERE price_after < 40")
+    assert await delete_old_changes(resources) == 2
     async with streaming(served, FOLLOW, since=ends[0]) as events:
         (_, result), _ = await events.rest()
         assert result["errors"][0]["extensions"]["code"] == "CURSOR_EXPIRED"
@@ -192,12 +217,8 @@ async def test_a_cursor_after_which_something_was_deleted(served: Api, resources
     for since, expected in ((ends[1], [40, 50]), (ends[2], [50]), ("", [40, 50])):
         async with streaming(served, FOLLOW, since=since) as events:
             assert await prices(events, len(expected)) == expected
-    async with streaming(served, FOLLOW, since=ends[2]) as events:
-        assert await prices(events, 1) == [50]
-        await run_sql(resources, "UPDATE price_change_horizon SET position = 1000")
-        await change(resources, key, 60)
-        (_, result), _ = await events.rest()
-        assert result["errors"][0]["extensions"]["code"] == "CURSOR_EXPIRED", "it was too slow"
+    with pytest.raises(ExpiredCursor):
+        await following.read_on(resources, None, 0)  # who followed, and was too slow
 
 
 async def test_pages(resources: Resources) -> None:
@@ -212,7 +233,8 @@ async def test_pages(resources: Resources) -> None:
         await reprice(resources, two[0], price + 1)
     assert (await data(resources, PAGE))["priceChanges"]["nodes"] == [], "what has no position yet is not to be seen"
     await numbered(resources)
-    seen, after = [], None
+    seen: list[float] = []
+    after = None
     while len(seen) < 6:
         page = (await data(resources, PAGE, first=4, after=after))["priceChanges"]
         assert page["totalCount"] == 6

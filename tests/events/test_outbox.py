@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from app.events import following
 from app.events.following import read_on
 from app.events.numbering import number_events
 from app.resources import Resources, Tx
@@ -250,8 +251,11 @@ class Writer:
 @given(steps=st.lists(STEPS, max_size=40))
 @example(steps=[("put", 0, 0), ("put", 1, 0), ("commit", 1), ("number", 3), ("read", 0), ("commit", 0), ("number", 1)])
 async def test_after_any_interleaving_everybody_saw_everything_once(
-    resources: Resources, steps: Sequence[tuple[str, int] | tuple[str, int, int]]
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, steps: Sequence[tuple[str, int] | tuple[str, int, int]]
 ) -> None:
+    """Whether they are near the end, where all are told the same, or read on by themselves."""
+    monkeypatch.setattr(following, "TAIL", 3)
+    resources.kept._held.clear()
     await run_sql(resources, "TRUNCATE listing, outbox, price_change RESTART IDENTITY")
     writers = [Writer(resources, await listings(resources, 5, 5, cpu_id=number)) for number in range(WRITERS)]
     followers = [Follower(None, 1), Follower(None, 50), Follower([0, 2], 2)]
@@ -294,8 +298,9 @@ async def write(resources: Resources, keys: Sequence[int], chance: random.Random
     return times
 
 
-async def test_with_everybody_at_work_at_once(resources: Resources) -> None:
+async def test_with_everybody_at_work_at_once(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writers that get into each other's way, two who give positions, and followers that read all the time."""
+    monkeypatch.setattr(following, "TAIL", 5)
     keys = await listings(resources, *[1000] * 6)
     chance = random.Random("dealmark")
     done = asyncio.Event()
