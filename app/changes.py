@@ -21,6 +21,8 @@ log = structlog.get_logger()
 CHANNEL = "dealmark"
 # What followers of the change log follow; triggers notify it in the commit that logs something.
 CHANGE_LOG = "change_log"
+# What the sequencer of events follows; a trigger notifies it in the commit that leaves events.
+OUTBOX = "outbox"
 APPLICATION = "dealmark changes"
 VERSIONS = "SELECT domain, version FROM data_version"
 # From one try to connect to the next; after a connection that lasted longer, the first try is at once.
@@ -69,8 +71,8 @@ class Changes:
 
     @asynccontextmanager
     async def follow(self, *topics: str) -> AsyncIterator[asyncio.Event]:
-        """An event, set when one of the topics (a domain, CHANGE_LOG, or "job:12") changed and when a lost connection
-        is back."""
+        """An event, set when one of the topics (a domain, "job:12", or as above) changed and when a lost connection is
+        back."""
         event = asyncio.Event()
         for topic in topics:
             self._followers[topic].add(event)

@@ -38,6 +38,12 @@ class BadCursor(AppError):
     code = "BAD_CURSOR"
 
 
+class ExpiredCursor(AppError):
+    """A cursor after which something was deleted: to go on from it would miss that without a word."""
+
+    code = "CURSOR_EXPIRED"
+
+
 class NotFound(AppError):
     """A thing that was named does not exist."""
 

@@ -21,6 +21,12 @@ CHANGE_LOG_SECONDS = Gauge("dealmark_change_log_seconds", "Age of the oldest of 
 CONSISTENCY = Gauge(
     "dealmark_figures_consistency_ratio", "Share of stored figures that were right when they were last verified"
 )
+OUTBOX_ROWS = Gauge("dealmark_outbox_rows", "Events that have no position yet, so that nobody was told of them")
+OUTBOX_SECONDS = Gauge("dealmark_outbox_seconds", "Age of the oldest of them")
+WEBHOOK_PENDING = Gauge("dealmark_webhook_pending", "Events that a receiver has not got yet", ["webhook"])
+WEBHOOK_SECONDS = Gauge("dealmark_webhook_seconds", "Age of the oldest of them", ["webhook"])
+WEBHOOK_DELIVERIES = Gauge("dealmark_webhook_deliveries", "Requests to a receiver so far", ["webhook", "outcome"])
+STORED_BYTES = Gauge("dealmark_stored_bytes", "What a table that grows takes on disk, with its indexes", ["table"])
 JOBS = Counter("dealmark_jobs_total", "Jobs finished by this process, by kind and outcome", ["kind", "outcome"])
 
 

@@ -23,6 +23,8 @@ from app.clients.queries import ClientsQuery, ClientsSubscription
 from app.context import Context
 from app.directives import ListSize, reads
 from app.errors import BadInput
+from app.events.queries import EventsQuery, EventsSubscription
+from app.events.types import PriceChange
 from app.market.types import Listing
 from app.relay import Node, parse_id
 from app.statistics.queries import StatisticsQuery
@@ -32,10 +34,10 @@ from app.work.types import Job
 
 Info = strawberry.Info[Context, None]
 
-NODES: dict[str, type[Node]] = {"CPU": CPU, "Listing": Listing, "Job": Job}
+NODES: dict[str, type[Node]] = {"CPU": CPU, "Listing": Listing, "Job": Job, "PriceChange": PriceChange}
 MAX_NODES = 200
 # Whether an id is that of an object at all depends on every domain that has nodes, whatever is selected of it.
-READS = reads(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, Domain.WORK, max_age=0)
+READS = reads(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, Domain.WORK, Domain.EVENTS, max_age=0)
 
 
 @strawberry.type
@@ -73,7 +75,7 @@ async def _load(info: Info, given: str) -> Node | None:
 
 
 @strawberry.type(description="What can be read.")
-class Query(CatalogQuery, AnalyticsQuery, StatisticsQuery, WorkQuery, ClientsQuery, NodeQuery):
+class Query(CatalogQuery, AnalyticsQuery, StatisticsQuery, EventsQuery, WorkQuery, ClientsQuery, NodeQuery):
     pass
 
 
@@ -83,7 +85,7 @@ class Mutation(AnalyticsMutation):
 
 
 @strawberry.type(description="What can be followed live.")
-class Subscription(WorkSubscription, ClientsSubscription):
+class Subscription(WorkSubscription, EventsSubscription, ClientsSubscription):
     pass
 
 

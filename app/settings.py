@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from datetime import time
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import StartupError
 
+KEY_PREFIX = "whsec_"
 DocumentMode = Literal["required", "apq", "open"]
 
 
@@ -92,6 +94,13 @@ class Settings(BaseSettings):
         default=time(2, 15),
         description="Time (UTC, hours and minutes) of the nightly comparison of stored figures with computed ones",
     )
+    clean_up_at: time = Field(
+        default=time(2, 0), description="Time (UTC, hours and minutes) of the nightly deletion of what is too old"
+    )
+    keep_events_days: int = Field(
+        default=30, ge=1, le=36_500, description="Days that changes of prices are kept for those who follow them"
+    )
+    keep_jobs_days: int = Field(default=90, ge=1, le=36_500, description="Days that finished jobs are kept")
     change_pause_seconds: float = Field(
         default=0.25,
         ge=0,
@@ -117,6 +126,14 @@ class Settings(BaseSettings):
         description="`client id:client secret` of an eBay application: its items are read from the Browse API",
     )
     ebay_api_url: str = Field(default="https://api.ebay.com", description="Where the eBay API is, without a path")
+    webhook_url: str | None = Field(
+        default=None, description="Where changes of prices are delivered to; several URLs with spaces between them"
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="What deliveries are signed with: `whsec_` and 24 to 64 bytes in base64; several with spaces "
+        "between them, to change from one to another",
+    )
     parent_pipe: int | None = Field(
         default=None, description="Set by `dealmark up` for its children: they stop when this pipe closes"
     )
@@ -137,7 +154,27 @@ class Settings(BaseSettings):
             raise ValueError("must be the client id and the client secret with a colon between them")
         return credentials
 
-    @field_validator("recalculation_at", "verification_at")
+    @field_validator("webhook_url")
+    @classmethod
+    def are_urls(cls, urls: str | None) -> str | None:
+        """The operator's own choice, so any host will do, in private networks, too."""
+        for url in (urls or "").split():
+            parts = urlsplit(url)  # raises ValueError that tells what is wrong with it
+            if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+                raise ValueError("must be one or several URLs that begin with http:// or https://")
+            if "@" in parts.netloc or parts.fragment:
+                raise ValueError("must have no user, password or #fragment in it")
+        return urls
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def are_keys(cls, secrets: SecretStr | None) -> SecretStr | None:
+        """Standard Webhooks: the key is what follows the prefix, decoded."""
+        if secrets is not None and not all(map(_is_key, secrets.get_secret_value().split() or [""])):
+            raise ValueError("must be whsec_ and 24 to 64 bytes in base64")
+        return secrets
+
+    @field_validator("recalculation_at", "verification_at", "clean_up_at")
     @classmethod
     def is_utc_to_the_minute(cls, at: time) -> time:
         """The worker's clock goes by minutes of UTC; a zone would be ignored without a word."""
@@ -186,6 +223,28 @@ class Settings(BaseSettings):
         if self.redis_url is None:
             raise StartupError("REDIS_URL is not set. Set it, or use `dealmark up`, which brings its own Redis.")
         return self.redis_url
+
+    @property
+    def webhooks(self) -> tuple[str, ...]:
+        """The URLs to deliver to. Raises StartupError when there is nothing to sign with."""
+        if self.webhook_url and self.webhook_secret is None:
+            raise StartupError(
+                "DEALMARK_WEBHOOK_URL is set, and DEALMARK_WEBHOOK_SECRET is not: receivers could not tell who sent."
+            )
+        return tuple(dict.fromkeys((self.webhook_url or "").split()))
+
+    @property
+    def webhook_keys(self) -> tuple[bytes, ...]:
+        """The keys to sign with."""
+        secrets = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        return tuple(b64decode(each.removeprefix(KEY_PREFIX)) for each in secrets.split())
+
+
+def _is_key(secret: str) -> bool:
+    try:
+        return secret.startswith(KEY_PREFIX) and 24 <= len(b64decode(secret[len(KEY_PREFIX) :], validate=True)) <= 64
+    except ValueError:
+        return False
 
 
 def variable(field: str) -> str:

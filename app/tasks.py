@@ -11,6 +11,8 @@ import structlog
 
 from app.analytics.recalculation import Outcome, ids_of_slugs, may_drain, recalculate, recalculate_logged
 from app.analytics.verification import Difference, Verified, record, verify
+from app.cleaning import Cleaned
+from app.cleaning import clean_up as run_clean_up
 from app.errors import NotFound
 from app.resources import Resources, Tx
 from app.statistics import verification as statistics_verification
@@ -134,9 +136,13 @@ def performer(resources: Resources, kind: JobKind) -> runner.Perform:
         _tell(found)
         return found
 
+    async def clean_up(_tx: Tx, _job_id: int, _content: dict[str, Any], progress: runner.Progress) -> Cleaned:
+        return await run_clean_up(resources, progress)
+
     performers: dict[JobKind, runner.Perform] = {
         JobKind.RECALCULATE_METRICS: recalculate_metrics,
         JobKind.VERIFY_FIGURES: verify_figures,
+        JobKind.CLEAN_UP: clean_up,
     }
     return performers[kind]
 

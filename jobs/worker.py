@@ -22,6 +22,8 @@ from app.queue import HEARTBEAT_KEY, QUEUE_NAME, deserialize, serialize
 from app.resources import Resources
 from app.settings import Settings
 from jobs.changes import follow_changes
+from jobs.clean_up import clean_up, nightly_clean_up
+from jobs.events import follow_events
 from jobs.recalculation import nightly_recalculation, recalculate_metrics
 from jobs.sweep import sweep
 from jobs.verification import nightly_verification, verify_figures
@@ -36,17 +38,19 @@ JOB_SECONDS = 3600
 class WorkerSettings:
     """What arq needs to know; `functions` are named after `app.tables.JobKind`."""
 
-    functions: Sequence[Any] = (recalculate_metrics, verify_figures)
+    functions: Sequence[Any] = (recalculate_metrics, verify_figures, clean_up)
 
 
 def crons(settings: Settings) -> list[CronJob]:
     """The clock: jobs whose message or worker was lost are told again; the jobs of the night are created."""
     at, verify_at = settings.recalculation_at, settings.verification_at
+    clean_at = settings.clean_up_at
     step = max(1, round(settings.sweep_seconds))
     return [
         cron(sweep, second=set(range(0, 60, step)), run_at_startup=True),
         # At the start too: a worker that was down at the time makes up for it, if it is not too late.
         cron(nightly_recalculation, hour=at.hour, minute=at.minute, second=0, run_at_startup=True),
+        cron(nightly_clean_up, hour=clean_at.hour, minute=clean_at.minute, second=0, run_at_startup=True),
         cron(nightly_verification, hour=verify_at.hour, minute=verify_at.minute, second=0, run_at_startup=True),
     ]
 
@@ -78,13 +82,14 @@ def make_worker(resources: Resources, *, burst: bool = False) -> Worker:
 
 async def run(settings: Settings) -> None:
     """Works until SIGINT or SIGTERM; then running jobs have `drain_seconds` to end."""
+    _ = settings.webhooks  # raises StartupError now, and not in the background
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     async with Resources.open(settings) as resources:
         log.info("worker.started")
-        following = asyncio.create_task(follow_changes(resources), name="follow-changes")
+        following = asyncio.gather(follow_changes(resources), follow_events(resources))
         while not stopping.is_set():
             await _work(make_worker(resources), stopping)
             with suppress(TimeoutError):

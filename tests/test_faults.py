@@ -86,6 +86,7 @@ class Crew:
             "REDIS_URL": settings.required_redis_url,
             "DEALMARK_RECALCULATION_AT": f"{far:%H:%M}",
             "DEALMARK_VERIFICATION_AT": f"{far:%H:%M}",
+            "DEALMARK_CLEAN_UP_AT": f"{far:%H:%M}",
             "DEALMARK_SWEEP_SECONDS": "1",
         }
         self._workers: list[subprocess.Popen[bytes]] = []

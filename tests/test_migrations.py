@@ -59,6 +59,10 @@ ROWS: dict[str, dict[str, Any]] = {
         "fixed": False,
         "differences": [],
     },
+    "outbox": {"listing_id": 1, "price_before": 9, "price_after": 10, "currency": "USD"},
+    "price_change": {"listing_id": 1, "price_before": 8, "price_after": 9, "currency": "USD", "at": NOW},
+    "price_change_horizon": {"position": 0},
+    "webhook": {"name": "receiver", "position": 0},
 }
 
 # Tables that triggers write when others are written.
@@ -120,11 +124,10 @@ def run(url: str, statement: str) -> Any:
 
 
 def populate(connection: Connection) -> None:
-    """Of the tables that there are."""
+    """A row of every table that there is at this revision."""
     there = tables(connection)
-    for name, row in ROWS.items():
-        if name in there:
-            connection.execute(insert(metadata.tables[name]), row)
+    for name, row in ((name, row) for name, row in ROWS.items() if name in there):
+        connection.execute(insert(metadata.tables[name]), row)
 
 
 def tables(connection: Connection) -> set[str]:

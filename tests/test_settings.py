@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[1]
 INTERNAL = {"parent_pipe"}
 # It hands the environment on to its children and reads nothing in it.
 PASSES_IT_ON = {"app/supervision.py"}
+WRONG_URL = "must be one or several URLs that begin with http:// or https://"
+WRONG_KEY = "must be whsec_ and 24 to 64 bytes in base64"
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
 
@@ -66,6 +68,9 @@ def test_every_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.
         "log_level": "ERROR",
         "recalculation_at": "03:15",
         "verification_at": "03:15",
+        "clean_up_at": "03:15",
+        "webhook_url": "https://receiver.example/dealmark",
+        "webhook_secret": "whsec_" + "QUJD" * 8,
         "documents": "apq",
         "documents_report_only": "true",
         "http_profile": "2026-09",
@@ -102,6 +107,18 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DEALMARK_DATABASE_POOL_SIZE", "1", 'it must be greater than or equal to 2, not "1"'),
         ("DEALMARK_RECALCULATION_AT", "02:30+02:00", "must be hours and minutes in UTC, like 02:30"),
         ("DEALMARK_RECALCULATION_AT", "02:30:15", "must be hours and minutes in UTC, like 02:30"),
+        ("DEALMARK_WEBHOOK_URL", "receiver.example", WRONG_URL),
+        ("DEALMARK_WEBHOOK_URL", "https://one.example ftp://two.example", WRONG_URL),
+        ("DEALMARK_WEBHOOK_URL", "https:///path", WRONG_URL),
+        ("DEALMARK_WEBHOOK_URL", "http://host:port/", "Port could not be cast to integer value as 'port'"),
+        ("DEALMARK_WEBHOOK_URL", "https://a:hunter2@host", "must have no user, password or #fragment in it"),
+        ("DEALMARK_WEBHOOK_SECRET", "hunter2", WRONG_KEY),
+        ("DEALMARK_WEBHOOK_SECRET", "whsec_hunter2", WRONG_KEY),
+        ("DEALMARK_WEBHOOK_SECRET", "whsec_" + "QUJD" * 7, WRONG_KEY),
+        ("DEALMARK_WEBHOOK_SECRET", "whsec_" + "QUJD" * 22, WRONG_KEY),
+        ("DEALMARK_WEBHOOK_SECRET", "whsec_" + "QUJD" * 8 + " hunter2", WRONG_KEY),
+        ("DEALMARK_WEBHOOK_SECRET", " ", WRONG_KEY),
+        ("DEALMARK_KEEP_EVENTS_DAYS", "0", 'it must be greater than or equal to 1, not "0"'),
         ("DEALMARK_SWEEP_SECONDS", "120", 'it must be less than or equal to 60, not "120"'),
         ("DEALMARK_LOG_LEVEL", "loud", "it must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR', not \"loud\""),
     ],
@@ -135,6 +152,20 @@ def test_what_is_needed_and_not_given_is_one_sentence() -> None:
         _ = settings.required_database_url
     with pytest.raises(StartupError, match=r"^REDIS_URL is not set\. .+\.$"):
         _ = settings.required_redis_url
+
+
+def test_a_webhook_needs_a_secret() -> None:
+    assert Settings().webhooks == ()
+    with pytest.raises(StartupError, match=r"^DEALMARK_WEBHOOK_URL is set, and DEALMARK_WEBHOOK_SECRET is not: .+\.$"):
+        _ = Settings(webhook_url="https://receiver.example").webhooks
+
+
+def test_webhooks_and_their_keys_are_told_apart_by_spaces() -> None:
+    urls, secrets = " https://b.example  http://a.example https://b.example ", "whsec_" + "QUJD" * 8
+    settings = Settings(webhook_url=urls, webhook_secret=f"{secrets} whsec_{'AAAA' * 10}")
+    assert settings.webhooks == ("https://b.example", "http://a.example")
+    assert settings.webhook_keys == (b"ABC" * 8, bytes(30))
+    assert secrets not in repr(settings)
 
 
 def test_settings_cannot_be_changed_and_do_not_show_the_secret() -> None:

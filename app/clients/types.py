@@ -27,6 +27,7 @@ graphql_enum(
     {
         "CATALOG": "CPUs: specifications and marks.",
         "MARKET": "Listings and prices.",
+        "EVENTS": "Changes of prices, as they are told.",
         "ANALYTICS": "Price targets, performance values, ratings.",
         "WORK": "Jobs.",
         "DOCUMENTS": "Published documents.",

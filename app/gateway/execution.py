@@ -127,6 +127,8 @@ class Executor:
                 return
             async with aclosing(source):
                 async for result in source:
+                    # Each is of a snapshot of its own, which nobody holds while the result is sent.
+                    await context.close()
                     yield result
 
 

@@ -17,10 +17,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import storage
 from app.analytics.verification import backlog
 from app.errors import Unavailable
+from app.events import metrics as events
 from app.migrations import head
-from app.observability import CHANGE_LOG_ROWS, CHANGE_LOG_SECONDS, CONSISTENCY
+from app.observability import CHANGE_LOG_ROWS, CHANGE_LOG_SECONDS, CONSISTENCY, STORED_BYTES
 from app.reading import LOST
 from app.resources import Resources
 from app.tables import JobKind
@@ -76,6 +78,7 @@ async def metrics(request: Request) -> Response:
     known = await _figures(resources)
     for gauge, value in zip((CHANGE_LOG_ROWS, CHANGE_LOG_SECONDS, CONSISTENCY), known, strict=True):
         gauge.set(value)
+    await _measure(resources)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -86,6 +89,17 @@ async def _figures(resources: Resources) -> tuple[float, float, float]:
             return *await backlog(session), await succeeded_ratio(session, JobKind.VERIFY_FIGURES)
     except (*LOST, Unavailable):  # TimeoutError is an OSError
         return nan, nan, nan
+
+
+async def _measure(resources: Resources) -> None:
+    """Events, their receivers, and what is stored."""
+    try:
+        async with asyncio.timeout(METRICS_SECONDS), resources.read() as session:
+            await events.measure(session)
+            await storage.measure(session)
+    except (*LOST, Unavailable):
+        events.forget()
+        STORED_BYTES.clear()
 
 
 async def _database(resources: Resources) -> tuple[str, str]:

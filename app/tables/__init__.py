@@ -14,6 +14,7 @@ from app.tables.analytics import (
 from app.tables.base import Money, Timestamp, is_amount, metadata, not_negative, one_of
 from app.tables.catalog import ValueRating, cpu
 from app.tables.documents import document, document_client, document_use
+from app.tables.events import outbox, price_change, price_change_horizon, webhook
 from app.tables.market import Condition, ListingStatus, listing, price_observation
 from app.tables.statistics import cpu_statistics, listing_statistics
 from app.tables.versions import Domain, data_version
@@ -44,7 +45,11 @@ __all__ = [
     "metadata",
     "not_negative",
     "one_of",
+    "outbox",
+    "price_change",
+    "price_change_horizon",
     "price_observation",
     "recalculation_failure",
     "recalculation_watermark",
+    "webhook",
 ]

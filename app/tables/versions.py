@@ -17,6 +17,7 @@ class Domain(StrEnum):
     ANALYTICS = "analytics"
     WORK = "work"
     DOCUMENTS = "documents"
+    EVENTS = "events"
 
 
 data_version = Table(

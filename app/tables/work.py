@@ -15,6 +15,7 @@ class JobKind(StrEnum):
 
     RECALCULATE_METRICS = "recalculate_metrics"
     VERIFY_FIGURES = "verify_figures"
+    CLEAN_UP = "clean_up"
 
 
 class JobStatus(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -69,6 +69,18 @@ ORPHANS = text(
 LATEST = text(
     """
     SELECT succeeded, total FROM job WHERE kind = :kind AND status = 'succeeded' ORDER BY finished_at DESC LIMIT 1
+    """
+)
+# The last success of each kind tells how things are.
+DELETE_OLD = text(
+    """
+    DELETE FROM job WHERE id = ANY (ARRAY(
+        SELECT id FROM job
+        WHERE finished_at < now() - CAST(:keep AS interval)
+            AND id NOT IN (
+                SELECT DISTINCT ON (kind) id FROM job WHERE status = 'succeeded' ORDER BY kind, finished_at DESC)
+        ORDER BY id LIMIT :batch
+    ))
     """
 )
 
@@ -229,6 +241,11 @@ async def fail(tx: Tx, job_id: int, error: str) -> None:
         .values(status=JobStatus.FAILED, error=error, finished_at=func.clock_timestamp())
     )
     _changed(tx, job_id)
+
+
+async def delete_old(tx: Tx, keep: timedelta, batch: int) -> int:
+    """Deletes finished jobs that are older, at most so many; how many."""
+    return (await tx.execute(DELETE_OLD, {"keep": keep, "batch": batch})).rowcount
 
 
 async def orphans(session: Session) -> Sequence[Any]:

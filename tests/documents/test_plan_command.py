@@ -28,6 +28,7 @@ SHOWN: dict[str, tuple[dict[str, Any], set[str]]] = {
     "CpuCompare": ({"ids": [global_id("CPU", 1)]}, {"cpu", "listing"}),
     "Statistics": ({}, {"cpu_statistics", "listing_statistics"}),
     "NameSearch": ({"search": "cpu"}, {"cpu"}),
+    "PriceChanges": ({}, {"price_change"}),
     "JobStatus": ({"id": global_id("Job", 1)}, {"job"}),
 }
 

@@ -20,18 +20,23 @@ from app.tables import Domain
 from tests.asking import SCHEMA
 from tests.catalog.test_statements import stock
 from tests.conftest import counting
+from tests.events.changes import numbered
+from tests.work.rows import run_sql
 
 CATALOGUE = {Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET}
+OF_NODES = {*CATALOGUE, Domain.WORK, Domain.EVENTS}
 # Name -> variables for n CPUs, statements, domains read, whether time alone changes the answer.
 QUERIES: dict[str, tuple[Any, int, set[Domain], bool]] = {
     "CpuList": (lambda n: {"first": n, "orderBy": [{"field": "PERCENTILE"}]}, 1, CATALOGUE, False),
     "CpuDetail": (lambda n: {"slug": f"cpu-{n}"}, 1, CATALOGUE, True),
-    "CpuCompare": (lambda n: {"ids": [global_id("CPU", k + 1) for k in range(n)]}, 1, {*CATALOGUE, Domain.WORK}, False),
+    "CpuCompare": (lambda n: {"ids": [global_id("CPU", k + 1) for k in range(n)]}, 1, OF_NODES, False),
     "Statistics": (lambda n: {}, 1, CATALOGUE, False),
     "NameSearch": (lambda n: {"search": "cpu", "first": n}, 1, CATALOGUE, False),
+    "PriceChanges": (lambda n: {"first": n}, 3, {*CATALOGUE, Domain.EVENTS}, False),
     "JobStatus": (lambda n: {"id": global_id("Job", n)}, 1, {Domain.WORK}, False),
 }
-OTHERS = {"RecalculateMetrics": OperationType.MUTATION, "JobProgress": OperationType.SUBSCRIPTION}
+SUBSCRIPTION = OperationType.SUBSCRIPTION
+OTHERS = {"RecalculateMetrics": OperationType.MUTATION, "JobProgress": SUBSCRIPTION, "PriceChanged": SUBSCRIPTION}
 NAMES = [*QUERIES, *OTHERS]
 
 
@@ -91,6 +96,9 @@ def test_the_list_has_the_columns_of_the_page() -> None:
 async def test_as_many_statements_for_100_cpus_as_for_1(resources: Resources, name: str, parents: int) -> None:
     variables, statements, _, _ = QUERIES[name]
     await stock(resources, 100, 8)
+    if name == "PriceChanges":
+        await run_sql(resources, "UPDATE listing SET price = price + 5")
+        await numbered(resources)
     document = document_of(name)
     with counting(resources) as ran:
         async with Context(resources) as context:
@@ -102,6 +110,8 @@ async def test_as_many_statements_for_100_cpus_as_for_1(resources: Resources, na
     assert result.data is not None
     if name in {"CpuList", "NameSearch"}:
         assert len(result.data["cpus"]["nodes"]) == parents
+    if name == "PriceChanges":
+        assert len(result.data["priceChanges"]["nodes"]) == parents
     if name == "CpuCompare":
         assert [node["listingsCount"] for node in result.data["nodes"]] == [6] * parents
     if name == "CpuDetail":

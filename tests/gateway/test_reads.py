@@ -15,6 +15,7 @@ from graphql import (
 )
 
 from app.context import Role, Viewer
+from app.events.numbering import number_events
 from app.gateway.documents import read_document
 from app.relay import global_id
 from app.resources import Resources
@@ -22,6 +23,7 @@ from app.tables import Domain, metadata
 from tests.asking import SCHEMA, ask
 from tests.conftest import add_cpu, counting
 from tests.work.rows import ask as ask_for_work
+from tests.work.rows import run_sql
 
 # Whose change moves a table. `cpu` holds the figures beside what is imported; `data_version` is what keys are made of.
 DOMAINS: dict[str, set[Domain]] = {
@@ -40,6 +42,10 @@ DOMAINS: dict[str, set[Domain]] = {
     "document_use": set(),
     "data_version": set(),
     "data_change_log": set(),
+    "outbox": set(),
+    "price_change": {Domain.EVENTS},
+    "price_change_horizon": {Domain.EVENTS},
+    "webhook": set(),
 }
 CPU_ID, JOB_ID = global_id("CPU", 1), global_id("Job", 1)
 ROOTS = {
@@ -49,6 +55,7 @@ ROOTS = {
     "priceMap": "priceMap(filter: {withListings: true})",
     "statistics": "statistics",
     "matchTitle": 'matchTitle(title: "AMD One, 512GB SSD")',
+    "priceChanges": "priceChanges",
     "job": f'job(id: "{JOB_ID}")',
     "cpuFacets": "cpuFacets(filter: {withListings: true})",
     "jobs": "jobs",
@@ -87,6 +94,9 @@ WAYS = {
     "JobEdge": [ROOTS["jobs"], "edges"],
     "PricePoint": [ROOTS["priceMap"]],
     "Viewer": [ROOTS["viewer"]],
+    "PriceChangeConnection": [ROOTS["priceChanges"]],
+    "PriceChangeEdge": [ROOTS["priceChanges"], "edges"],
+    "PriceChange": [ROOTS["priceChanges"], "nodes"],
     "TitleMatch": [ROOTS["matchTitle"]],
     "TitleStep": [ROOTS["matchTitle"], "steps"],
     "TitleParts": [ROOTS["matchTitle"], "parts"],
@@ -145,8 +155,10 @@ def domains(texts: Counter[str]) -> set[Domain]:
 
 @pytest.fixture
 async def filled(resources: Resources) -> Resources:
-    """One CPU with a listing, and a job."""
+    """One CPU with a listing whose price changed, and a job."""
     await add_cpu(resources, "AMD One", [1, 2])
+    await run_sql(resources, "UPDATE listing SET price = 7")
+    await number_events(resources)
     await ask_for_work(resources)
     await resources.queue.redis.flushall()
     return resources
@@ -206,4 +218,4 @@ def test_documents_read_what_their_fields_read_together() -> None:
     assert read("{ __typename }") == (set(), 0, False, True)
     assert read("mutation { recalculateMetrics { job { id } } }")[3] is False
     node = 'node(id: "x") { ... on CPU { name } }'
-    assert read(f"{{ {node} }}")[0] == {"catalog", "analytics", "market", "work"}
+    assert read(f"{{ {node} }}")[0] == {"catalog", "analytics", "market", "work", "events"}

@@ -150,7 +150,7 @@ async def test_redis_gone_when_asked_and_back_later(settings: Settings, redis: E
 async def test_the_clock_starts_with_a_sweep_and_the_night_that_was_missed(settings: Settings) -> None:
     """A minute ago was the time, and nobody was there."""
     at = (datetime.now(UTC) - timedelta(minutes=1)).replace(second=0, microsecond=0)
-    settings = settings.model_copy(update={"recalculation_at": at.time(), "verification_at": FAR})
+    settings = settings.model_copy(update={"recalculation_at": at.time(), "verification_at": FAR, "clean_up_at": FAR})
     async with Resources.open(settings) as resources:
         await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
         forgotten = await ask(resources, [1])
@@ -174,7 +174,7 @@ async def the_night(resources: Resources) -> int | None:
 
 async def test_the_night_verifies_and_repairs(settings: Settings) -> None:
     at = (datetime.now(UTC) - timedelta(minutes=1)).replace(second=0, microsecond=0)
-    settings = settings.model_copy(update={"recalculation_at": FAR, "verification_at": at.time()})
+    settings = settings.model_copy(update={"recalculation_at": FAR, "verification_at": at.time(), "clean_up_at": FAR})
     async with Resources.open(settings) as resources:
         await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
         await tasks.run_now(resources, KIND, {})
@@ -210,7 +210,7 @@ def test_a_clock_that_cannot_be_is_refused(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("at", ["00:00", "02:30", "23:59"])
-@pytest.mark.parametrize("job", ["recalculation", "verification"])
+@pytest.mark.parametrize("job", ["recalculation", "verification", "clean_up"])
 def test_the_clock_strikes_once_a_night_right_after_the_time(at: str, job: str) -> None:
     settings = make_settings(**{f"{job}_at": at})
     nightly = cron_of(f"nightly_{job}", settings)

@@ -1,0 +1,22 @@
+"""Events by key."""
+
+from __future__ import annotations
+
+from app.context import Loader
+from app.events import sql
+from app.reading import Row
+from app.resources import Reader
+
+
+class PriceChangeRow(Row):
+    """A row of `price_change` columns: those that the operation needs."""
+
+
+class PriceChangeById(Loader[int, PriceChangeRow | None]):
+    """The change of a price at this position, or None."""
+
+    async def values(self, session: Reader, keys: list[int]) -> list[PriceChangeRow | None]:
+        """One statement for all keys."""
+        rows = await session.rows(sql.by_id(self.context.wanted("PriceChange")), {"ids": keys}, PriceChangeRow)
+        found = {row["position"]: row for row in rows}
+        return [found.get(key) for key in keys]

@@ -1,0 +1,331 @@
+"""Which changes of prices are events, whoever writes; and that following them misses and repeats nothing, whoever
+commits when."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from app.events import following
+from app.events.following import read_on
+from app.events.numbering import number_events
+from app.resources import Resources, Tx
+from tests.analytics.catalogue import run_sql
+from tests.events.changes import in_log, in_outbox, listings, numbered, put, reprice
+
+# Before, after, and whether that is an event.
+PRICES: list[tuple[str | None, str | None, bool]] = [
+    ("100", "101", True),
+    ("100", "99", True),
+    ("100", "98", True),
+    ("1000", "1001", True),
+    ("1000", "1000.99", False),
+    ("1000", "999.01", False),
+    ("10", "10.20", True),  # 2 % exactly
+    ("10", "9.80", True),
+    ("10", "10.19", False),
+    ("10", "9.81", False),
+    ("49.50", "50.49", True),  # exactly 2 %, and 0.99
+    ("49.51", "50.50", False),  # 1.9996 %
+    ("0.01", "0.02", True),
+    ("0", "1", True),
+    ("0", "0.99", False),
+    ("0", "0", False),
+    ("0.50", "0", True),
+    ("10", "10", False),
+    (None, "10", False),
+    ("10", None, False),
+    (None, None, False),
+    ("9999999999.99", "0", True),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "told"), PRICES)
+async def test_what_is_an_event(resources: Resources, before: str | None, after: str | None, told: bool) -> None:
+    (key,) = await listings(resources, before, shipping=4)
+    await reprice(resources, key, after)
+    expected = [(key, 1, Decimal(str(before)), Decimal(str(after)), 4, "USD")] if told else []
+    assert await in_outbox(resources) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("price = 20", [(10, 20, None, "USD")]),
+        ("price = 20, shipping = 3, status = 'sold', cpu_id = NULL", [(10, 20, 3, "USD")]),
+        ("price = 20, currency = 'EUR'", []),
+        ("currency = 'EUR'", []),
+        ("shipping = 30, adjusted_price = 40", []),
+        ("title = 'Another'", []),
+    ],
+)
+async def test_what_else_changes(
+    resources: Resources, change: str, told: list[tuple[int, int, int | None, str]]
+) -> None:
+    await listings(resources, 10)
+    await run_sql(resources, f"UPDATE listing SET {change}")
+    found = await in_outbox(resources)
+    assert [row[2:] for row in found] == told
+    assert all(row[1] is None for row in found) == ("cpu_id" in change or not told)
+
+
+@pytest.mark.parametrize(
+    ("statement", "count"),
+    [
+        ("UPDATE listing SET price = price + id", 3),
+        ("UPDATE listing SET price = price + 5 WHERE price = 20", 1),
+        ("UPDATE listing SET price = 1 WHERE false", 0),
+        (
+            """
+            INSERT INTO listing (title, marketplace, condition, status, price, offer_key, seen_at)
+            SELECT 'Offer', 'test', 'used', 'active', 50, offer_key, now() FROM listing
+            ON CONFLICT (offer_key) DO UPDATE SET price = excluded.price
+            """,
+            3,
+        ),
+        (
+            """
+            MERGE INTO listing USING (VALUES (20)) AS v (bound) ON true
+            WHEN MATCHED AND price < bound THEN DELETE
+            WHEN MATCHED THEN UPDATE SET price = price * 2
+            """,
+            2,
+        ),
+        ("DELETE FROM listing", 0),
+        ("TRUNCATE listing", 0),
+    ],
+)
+async def test_whatever_statement_writes(resources: Resources, statement: str, count: int) -> None:
+    await listings(resources, 10, 20, 30)
+    await run_sql(resources, statement)
+    assert len(await in_outbox(resources)) == count
+
+
+async def test_what_is_rolled_back_is_no_event(resources: Resources) -> None:
+    (key,) = await listings(resources, 10)
+    async with resources.write() as tx:
+        attempt = await tx.connection.begin_nested()
+        await put(tx, key, 20)
+        await attempt.rollback()
+        await put(tx, key, 30)
+    assert [row[3] for row in await in_outbox(resources)] == [30]
+
+
+async def test_a_commit_tells_once_and_only_of_events(resources: Resources) -> None:
+    keys = await listings(resources, 10, 20)
+    async with resources.changes.follow("outbox") as told:
+        told.clear()
+        await reprice(resources, keys[0], "10.01")
+        await asyncio.sleep(0.1)
+        assert not told.is_set()
+        await reprice(resources, keys[0], 20)
+        await asyncio.wait_for(told.wait(), 5)
+
+
+async def test_numbering_moves_them_and_tells_those_who_follow(resources: Resources) -> None:
+    (key,) = await listings(resources, 10)
+    await reprice(resources, key, 20, 30, 40)
+    async with resources.changes.follow("events") as told:
+        told.clear()
+        assert await number_events(resources, 2) is True
+        assert await number_events(resources, 2) is False
+        await asyncio.wait_for(told.wait(), 5)
+    assert [row[3] for row in await in_log(resources)] == [20, 30, 40]
+    assert await in_outbox(resources) == []
+    before = dict(resources.changes.versions)
+    assert await number_events(resources) is False
+    assert dict(resources.changes.versions) == before, "nothing to number, nothing to tell"
+
+
+async def test_what_was_written_first_and_commits_last_comes_last(resources: Resources) -> None:
+    one, other = await listings(resources, 10, 10)
+    async with resources.write() as early:
+        await put(early, one, 20)
+        await reprice(resources, other, 30)
+        await numbered(resources)
+        rows, position, _ = await read_on(resources, None, 0)
+        assert [row.listing_id for row in rows] == [other]
+    await numbered(resources)
+    rows, _, _ = await read_on(resources, None, position)
+    assert [row.listing_id for row in rows] == [one]
+
+
+async def test_one_numbers_at_a_time(resources: Resources) -> None:
+    (key,) = await listings(resources, 10)
+    await reprice(resources, key, 20)
+    async with resources.write() as holder:
+        await holder.execute(text("SELECT pg_advisory_xact_lock(7310003)"))
+        assert await number_events(resources) is None
+    assert await number_events(resources) is False
+    assert len(await in_log(resources)) == 1
+
+
+@dataclass
+class Follower:
+    """Somebody who reads on, so many at a time; of some CPUs only, or of all."""
+
+    cpus: list[int] | None
+    chunk: int
+    position: int = 0
+    seen: list[tuple[int, Decimal]] = field(default_factory=list)
+
+    async def read(self, resources: Resources) -> bool:
+        """Whether there is more."""
+        rows, self.position, more = await read_on(resources, self.cpus, self.position, self.chunk)
+        self.seen += [(row.listing_id, row.price_after) for row in rows]
+        return more
+
+    async def finish(self, resources: Resources) -> None:
+        """Up to the end."""
+        while await self.read(resources):
+            pass
+
+    def wants(self, cpu_id: int) -> bool:
+        """Whether changes of this CPU are for it."""
+        return self.cpus is None or cpu_id in self.cpus
+
+
+WRITERS = 3
+# What happens next: somebody changes the price of a listing, commits, gives up; positions are given; somebody reads.
+STEPS = st.one_of(
+    *[st.tuples(st.just("put"), st.integers(0, WRITERS - 1), st.integers(0, 1))] * 3,
+    st.tuples(st.just("commit"), st.integers(0, WRITERS - 1)),
+    st.tuples(st.just("roll back"), st.integers(0, WRITERS - 1)),
+    st.tuples(st.just("number"), st.integers(1, 3)),
+    st.tuples(st.just("read"), st.integers(0, 2)),
+)
+
+
+class GaveUp(Exception):
+    """Rolls back what it is raised in."""
+
+
+class Writer:
+    """Transactions one after the other on listings that are this writer's own, so that it never waits."""
+
+    def __init__(self, resources: Resources, keys: Sequence[int]) -> None:
+        self.resources = resources
+        self.keys = keys
+        self.stack = AsyncExitStack()
+        self.tx: Tx | None = None
+        self.pending: list[tuple[int, Decimal]] = []
+        self.committed: list[tuple[int, Decimal]] = []
+
+    async def put(self, which: int, price: int) -> None:
+        """In the transaction, which is begun if there is none."""
+        if self.tx is None:
+            self.tx = await self.stack.enter_async_context(self.resources.write())
+        await put(self.tx, self.keys[which], price)
+        self.pending.append((self.keys[which], Decimal(price)))
+
+    async def end(self, *, commit: bool) -> None:
+        """Commits or rolls back, if there is anything."""
+        if self.tx is None:
+            return
+        self.tx = None
+        if commit:
+            await self.stack.aclose()
+            self.committed += self.pending
+        else:
+            with suppress(GaveUp):
+                await self.stack.__aexit__(GaveUp, GaveUp(), None)
+        self.pending = []
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(steps=st.lists(STEPS, max_size=40))
+@example(steps=[("put", 0, 0), ("put", 1, 0), ("commit", 1), ("number", 3), ("read", 0), ("commit", 0), ("number", 1)])
+async def test_after_any_interleaving_everybody_saw_everything_once(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, steps: Sequence[tuple[str, int] | tuple[str, int, int]]
+) -> None:
+    """Whether they are near the end, where all are told the same, or read on by themselves."""
+    monkeypatch.setattr(following, "TAIL", 3)
+    resources.kept._held.clear()
+    await run_sql(resources, "TRUNCATE listing, outbox, price_change RESTART IDENTITY")
+    writers = [Writer(resources, await listings(resources, 5, 5, cpu_id=number)) for number in range(WRITERS)]
+    followers = [Follower(None, 1), Follower(None, 50), Follower([0, 2], 2)]
+    for price, step in enumerate(steps, 1):
+        match step:
+            case ("put", who, which):
+                await writers[who].put(which, price * 10)
+            case ("number", batch):
+                await number_events(resources, batch)
+            case ("read", who):
+                await followers[who].read(resources)
+            case (what, who):
+                await writers[who].end(commit=what == "commit")
+    for writer in writers:
+        await writer.end(commit=True)
+    await numbered(resources)
+    for follower in followers:
+        await follower.finish(resources)
+    log = [(row[0], row[3]) for row in await in_log(resources)]
+    cpu_of = {key: number for number, writer in enumerate(writers) for key in writer.keys}
+    for follower in followers:
+        assert follower.seen == [each for each in log if follower.wants(cpu_of[each[0]])]
+    for number, writer in enumerate(writers):
+        assert [each for each in log if cpu_of[each[0]] == number] == writer.committed, "in the order of its writing"
+
+
+async def write(resources: Resources, keys: Sequence[int], chance: random.Random) -> Counter[int]:
+    """Transactions that raise two prices each; by listing, how often it got another one."""
+    times: Counter[int] = Counter()
+    for _ in range(25):
+        chosen = sorted(chance.sample(keys, 2))
+        with suppress(GaveUp):
+            async with resources.write() as tx:
+                for key in chosen:
+                    await tx.execute(text("UPDATE listing SET price = price + 1 WHERE id = :id"), {"id": key})
+                    await asyncio.sleep(chance.random() / 200)
+                if chance.random() < 0.2:
+                    raise GaveUp
+            times.update(chosen)
+    return times
+
+
+async def test_with_everybody_at_work_at_once(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writers that get into each other's way, two who give positions, and followers that read all the time."""
+    monkeypatch.setattr(following, "TAIL", 5)
+    keys = await listings(resources, *[1000] * 6)
+    chance = random.Random("dealmark")
+    done = asyncio.Event()
+
+    async def number() -> None:
+        while not done.is_set():
+            await number_events(resources, chance.randint(1, 5))
+            await asyncio.sleep(chance.random() / 100)
+
+    async def follow(follower: Follower) -> Follower:
+        while not done.is_set():
+            await follower.read(resources)
+            await asyncio.sleep(chance.random() / 100)
+        return follower
+
+    followers = [asyncio.create_task(follow(Follower(None, chunk))) for chunk in (1, 3, 100)]
+    numbering = [asyncio.create_task(number()) for _ in range(2)]
+    written = await asyncio.gather(*(write(resources, keys, chance) for _ in range(4)))
+    done.set()
+    await asyncio.gather(*numbering)
+    await numbered(resources)
+    log = [(row[0], row[3]) for row in await in_log(resources)]
+    for each in await asyncio.gather(*followers):
+        await each.finish(resources)
+        assert each.seen == log
+    times = sum(written, Counter())
+    for key in keys:
+        assert [price for listing, price in log if listing == key] == [1001 + n for n in range(times[key])]

@@ -1,0 +1,204 @@
+"""The night's deletion of what is too old: what goes, what stays, and a step that fails."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from app import cleaning, storage, tasks
+from app.events import cleaning as events_cleaning
+from app.events.webhooks import webhooks
+from app.observability import STORED_BYTES
+from app.resources import Resources
+from app.settings import Settings
+from app.tables import JobKind
+from app.work import cleaning as work_cleaning
+from jobs.clean_up import nightly_clean_up
+from tests.analytics.catalogue import no_progress, run_sql, table
+from tests.conftest import Api, work_off
+from tests.events.changes import listings, numbered, reprice
+from tests.events.receivers import told_to
+
+LOG = "SELECT price_after FROM price_change ORDER BY position"
+HORIZON = "SELECT position FROM price_change_horizon"
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that there are several."""
+    monkeypatch.setattr(events_cleaning, "BATCH", 2)
+    monkeypatch.setattr(work_cleaning, "BATCH", 2)
+
+
+async def cleaned(resources: Resources) -> dict[str, int]:
+    """Rows deleted, by step."""
+    outcome = await cleaning.clean_up(resources, no_progress)
+    assert (outcome.total, outcome.failed) == (len(cleaning.STEPS), 0)
+    return outcome.rows
+
+
+async def aged(resources: Resources, *days: float) -> None:
+    """Changes to the prices 20, 30, ... so many days ago, in the order of their positions."""
+    (key,) = await listings(resources, 10)
+    for number, age in enumerate(days):
+        await reprice(resources, key, 20 + number * 10)
+        await run_sql(resources, f"UPDATE outbox SET at = now() - interval '{age} days'")
+        await numbered(resources)
+
+
+async def test_old_changes_go(resources: Resources) -> None:
+    await aged(resources, 40, 39, 38, 37, 31, 29, 0)
+    versions = dict(resources.changes.versions)
+    assert (await cleaned(resources))["delete_old_changes"] == 5
+    assert await table(resources, LOG) == [(70,), (80,)]
+    assert await table(resources, HORIZON) == [(5,)]
+    assert resources.changes.versions["events"] > versions.get("events", 0)
+    assert (await cleaned(resources))["delete_old_changes"] == 0
+    assert await table(resources, HORIZON) == [(5,)]
+
+
+async def test_all_may_go_and_positions_go_on(resources: Resources) -> None:
+    await aged(resources, 40, 40, 40)
+    assert (await cleaned(resources))["delete_old_changes"] == 3
+    await aged(resources, 0)
+    assert await table(resources, "SELECT position FROM price_change") == [(4,)]
+
+
+async def test_what_a_receiver_has_not_got_stays(settings: Settings) -> None:
+    async with Resources.open(told_to(settings, "http://a.example", "http://b.example")) as resources:
+        await aged(resources, 40, 40, 40, 40)
+        names = [each.name for each in webhooks(resources.settings)]
+        for name, position in zip(names, (1, 3), strict=True):
+            await run_sql(
+                resources,
+                f"INSERT INTO webhook (name, position, looked_at) VALUES ('{name}', {position}, 'epoch')",
+            )
+        assert await cleaned(resources) == {"forget_old_webhooks": 0, "delete_old_changes": 1, "delete_old_jobs": 0}
+        assert await table(resources, LOG) == [(30,), (40,), (50,)]
+
+
+async def test_a_webhook_that_no_worker_knows_any_more_is_forgotten(resources: Resources) -> None:
+    await aged(resources, 40, 40)
+    await run_sql(
+        resources,
+        "INSERT INTO webhook (name, position, looked_at) VALUES ('old', 0, now() - interval '31 days')",
+        "INSERT INTO webhook (name, position, looked_at) VALUES ('another worker''s', 1, now() - interval '29 days')",
+    )
+    assert await cleaned(resources) == {"forget_old_webhooks": 1, "delete_old_changes": 1, "delete_old_jobs": 0}
+    assert await table(resources, "SELECT name FROM webhook") == [("another worker's",)]
+
+
+async def test_old_jobs_go_but_not_what_is_to_be_done_or_tells_how_things_are(resources: Resources) -> None:
+    rows: list[tuple[str, str, float | None]] = [
+        ("recalculate_metrics", "succeeded", 200),
+        ("recalculate_metrics", "failed", 150),
+        ("recalculate_metrics", "failed", 150),
+        ("recalculate_metrics", "succeeded", 100),
+        ("recalculate_metrics", "succeeded", 89),
+        ("verify_figures", "succeeded", 300),
+        ("verify_figures", "succeeded", 120),
+        ("verify_figures", "failed", 1),
+        ("clean_up", "queued", None),
+        ("clean_up", "running", None),
+    ]
+    for kind, status, days in rows:
+        finished = "NULL" if days is None else f"now() - interval '{days} days'"
+        await run_sql(
+            resources,
+            f"""
+            INSERT INTO job (kind, status, requested_by, requested_at, finished_at)
+            VALUES ('{kind}', '{status}', 'tester', now() - interval '1 year', {finished})
+            """,
+        )
+    assert (await cleaned(resources))["delete_old_jobs"] == 5
+    assert await table(resources, "SELECT id FROM job ORDER BY id") == [(5,), (7,), (8,), (9,), (10,)]
+
+
+async def test_the_change_log_is_left_alone(resources: Resources) -> None:
+    await run_sql(resources, "INSERT INTO data_change_log (cpu_id, logged_at) VALUES (1, now() - interval '10 years')")
+    await cleaned(resources)
+    assert await table(resources, "SELECT cpu_id FROM data_change_log") == [(1,)]
+
+
+async def test_a_step_that_fails_does_not_stop_the_others(resources: Resources) -> None:
+    await aged(resources, 40)
+    await run_sql(resources, "ALTER TABLE webhook RENAME COLUMN looked_at TO elsewhere")
+    with capture_logs() as logs:
+        outcome = await tasks.run_now(resources, JobKind.CLEAN_UP, {})
+    assert (outcome.total, outcome.succeeded, outcome.failed) == (3, 2, 1)
+    assert await table(resources, LOG) == []
+    (failed,) = [entry for entry in logs if entry["event"] == "clean_up.step_failed"]
+    assert (failed["step"], failed["log_level"]) == ("forget_old_webhooks", "error")
+    (complete,) = [entry for entry in logs if entry["event"] == "clean_up.complete"]
+    assert (complete["failed"], complete["delete_old_changes"]) == (1, 1)
+    assert await table(resources, "SELECT kind, status, failed FROM job") == [("clean_up", "succeeded", 1)]
+
+
+async def test_the_night_cleans_up_once(settings: Settings) -> None:
+    at = (datetime.now(UTC) - timedelta(minutes=1)).replace(second=0, microsecond=0)
+    async with Resources.open(settings.model_copy(update={"clean_up_at": at.time()})) as resources:
+        await aged(resources, 40)
+        for _ in range(2):
+            await nightly_clean_up({"resources": resources})
+        await work_off(resources)
+        expected = [("clean_up", "succeeded", at, 3, 3, 0)]
+        assert await table(resources, "SELECT kind, status, due_at, total, succeeded, failed FROM job") == expected
+        assert await table(resources, LOG) == []
+
+
+async def metrics(api: Api) -> dict[str, float]:
+    """All samples, by name with labels."""
+    lines = (await api.http.get("/metrics")).raise_for_status().text.splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
+def of(found: dict[str, float], name: str) -> dict[str, float]:
+    """The samples of a metric, by what its labels say."""
+    return {each.removeprefix(name): value for each, value in found.items() if each.startswith(name)}
+
+
+async def test_metrics(api: Api, resources: Resources) -> None:
+    (key,) = await listings(resources, 10)
+    await run_sql(resources, "INSERT INTO webhook (name, position, delivered, refused) VALUES ('one', 0, 5, 2)")
+    found = await metrics(api)
+    assert (found["dealmark_outbox_rows"], found["dealmark_outbox_seconds"]) == (0, 0)
+    assert found['dealmark_webhook_pending{webhook="one"}'] == found['dealmark_webhook_seconds{webhook="one"}'] == 0
+    await reprice(resources, key, 20, 30)
+    await run_sql(resources, "UPDATE outbox SET at = at - interval '1 hour'")
+    found = await metrics(api)
+    assert found["dealmark_outbox_rows"] == 2
+    assert 3600 <= found["dealmark_outbox_seconds"] < 3700
+    await numbered(resources)
+    found = await metrics(api)
+    assert found["dealmark_outbox_rows"] == 0
+    assert found['dealmark_webhook_pending{webhook="one"}'] == 2
+    assert 3600 <= found['dealmark_webhook_seconds{webhook="one"}'] < 3700
+    outcomes: dict[str, Any] = of(found, "dealmark_webhook_deliveries")
+    assert sorted(outcomes.values()) == [0, 2, 5]
+    stored = of(found, "dealmark_stored_bytes")
+    assert len(stored) >= 6
+    assert all(size > 0 for size in stored.values())
+    await run_sql(resources, "DELETE FROM webhook")
+    assert of(await metrics(api), "dealmark_webhook_pending") == {}
+    await run_sql(resources, "DROP TABLE outbox CASCADE")
+    found = await metrics(api)
+    assert found["dealmark_outbox_rows"] != found["dealmark_outbox_rows"], "NaN"
+    assert of(found, "dealmark_stored_bytes") == {}
+
+
+async def test_a_partitioned_table_is_all_of_its_parts(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    await run_sql(
+        resources,
+        "CREATE TABLE parted (n int) PARTITION BY RANGE (n)",
+        "CREATE TABLE part_1 PARTITION OF parted FOR VALUES FROM (0) TO (1000000)",
+        "INSERT INTO parted SELECT generate_series(1, 20000)",
+    )
+    monkeypatch.setattr(storage, "TABLES", ("parted", "part_1"))
+    async with resources.read() as session:
+        await storage.measure(session)
+    sizes = {name: STORED_BYTES.labels(name)._value.get() for name in storage.TABLES}
+    STORED_BYTES.clear()
+    assert sizes["parted"] == sizes["part_1"] > 500_000
