@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from graphql import is_required_argument
 from redis.asyncio import Redis
 from sqlalchemy import text
 
@@ -16,7 +17,9 @@ from tests.conftest import Api, add_cpu
 from tests.gateway.clients import socket, streaming
 
 # Who may. What is not here fails: so nobody adds a mutation, or opens one, by accident.
-LEAST = {"recalculateMetrics": Role.ADMIN}
+LEAST = {"recalculateMetrics": Role.ADMIN, "verifyFigures": Role.ADMIN}
+# The same for queries; those that are not here are for all.
+LEAST_TO_READ = {"jobs": Role.OPERATOR, "documents": Role.OPERATOR, "consistency": Role.OPERATOR}
 ROLES = [None, *Role]
 
 
@@ -29,8 +32,7 @@ def mutations() -> dict[str, Any]:
 def asking(name: str) -> str:
     """The mutation with what arguments it needs, and as little of its payload as possible."""
     field = mutations()[name]
-    assert all(argument.default_value is not ... for argument in field.args.values())
-    required = [name for name, argument in field.args.items() if str(argument.type).endswith("!")]
+    required = [name for name, argument in field.args.items() if is_required_argument(argument)]
     assert not required, "give them values here"
     return f"mutation {{ {name} {{ __typename }} }}"
 
@@ -48,19 +50,36 @@ async def everything(resources: Resources) -> dict[str, Any]:
     return rows
 
 
-def test_every_mutation_has_a_least_role() -> None:
-    declared = {
+def declared(kind: Any) -> dict[str, list[Role]]:
+    """Field to the roles that it asks for."""
+    return {
         name: [permission.role for permission in field.extensions["strawberry-definition"].permission_classes]
-        for name, field in mutations().items()
+        for name, field in kind.fields.items()
     }
-    assert declared == {name: [role] for name, role in LEAST.items()}
 
 
-def test_queries_and_subscriptions_are_for_all() -> None:
-    for kind in (SCHEMA._schema.query_type, SCHEMA._schema.subscription_type):
-        assert kind is not None
-        for field in kind.fields.values():
-            assert not field.extensions["strawberry-definition"].permission_classes
+def test_every_mutation_has_a_least_role() -> None:
+    assert declared(SCHEMA._schema.mutation_type) == {name: [role] for name, role in LEAST.items()}
+
+
+def test_queries_and_subscriptions_are_for_all_but_a_few() -> None:
+    asked = {name: roles for name, roles in declared(SCHEMA._schema.query_type).items() if roles}
+    assert asked == {name: [role] for name, role in LEAST_TO_READ.items()}
+    assert not any(declared(SCHEMA._schema.subscription_type).values())
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", LEAST_TO_READ)
+async def test_the_matrix_of_queries(api: Api, name: str, role: Role | None) -> None:
+    headers = {} if role is None else api.token(role)
+    for way in (by_post, by_events, by_socket):
+        answer = await way(api, f"{{ {name} {{ __typename }} }}", headers)
+        codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
+        if role is not None and role >= LEAST_TO_READ[name]:
+            assert codes == [], way
+        else:
+            assert codes == ["UNAUTHENTICATED" if role is None else "FORBIDDEN"], way
+            assert not (answer["data"] or {}).get(name)
 
 
 @pytest.mark.parametrize("role", ROLES)

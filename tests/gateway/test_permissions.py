@@ -96,9 +96,10 @@ async def test_only_admins_may_ask_for_a_verification(api: Api, resources: Resou
         await tx.execute(text("DELETE FROM data_change_log"))
     await work_off(resources)
     done = "query ($id: ID!) { job(id: $id) { status total succeeded failed } }"
-    for job in (looks, repairs):
-        found = (await api.data(done, id=job["id"]))["job"]
-        assert found == {"status": "SUCCEEDED", "total": 2, "succeeded": 1, "failed": 1}
+    looked, repaired = [(await api.data(done, id=job["id"]))["job"] for job in (looks, repairs)]
+    assert repaired == {"status": "SUCCEEDED", "total": 2, "succeeded": 1, "failed": 1}
+    # Whichever the worker took first: after the repair there is nothing left to find.
+    assert looked in (repaired, {"status": "SUCCEEDED", "total": 2, "succeeded": 2, "failed": 0})
     assert (await api.data("{ cpus { nodes { priceTarget { good } } } }"))["cpus"]["nodes"] == [
         {"priceTarget": {"good": 1.5}}
     ]
