@@ -14,7 +14,7 @@ from app.tables.analytics import (
 from app.tables.base import Money, Timestamp, is_amount, metadata, not_negative, one_of
 from app.tables.catalog import ValueRating, cpu
 from app.tables.documents import document, document_client, document_use
-from app.tables.market import Condition, ListingStatus, listing, price_observation
+from app.tables.market import Condition, ListingStatus, OfferState, listing, price_observation
 from app.tables.statistics import cpu_statistics, listing_statistics
 from app.tables.versions import Domain, data_version
 from app.tables.work import JobKind, JobStatus, job
@@ -26,6 +26,7 @@ __all__ = [
     "JobStatus",
     "ListingStatus",
     "Money",
+    "OfferState",
     "Timestamp",
     "ValueRating",
     "cpu",
