@@ -92,6 +92,9 @@ class Settings(BaseSettings):
         default=time(2, 15),
         description="Time (UTC, hours and minutes) of the nightly comparison of stored figures with computed ones",
     )
+    missing_days: int = Field(
+        default=7, ge=1, le=3650, description="Days after which a listing that is not found any more has ended"
+    )
     change_pause_seconds: float = Field(
         default=0.25,
         ge=0,
