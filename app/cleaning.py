@@ -33,7 +33,7 @@ STEPS: tuple[Step, ...] = (
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The outcome as that of a job: its items are the steps. `rows`: step -> rows concerned, of those that succeeded."""
+    """The outcome as that of a job: its items are the steps. `rows`: step -> rows concerned, of each that succeeded."""
 
     total: int
     rows: dict[str, int]

@@ -145,7 +145,7 @@ async def test_the_night_cleans_up_once(settings: Settings) -> None:
         for _ in range(2):
             await nightly_clean_up({"resources": resources})
         await work_off(resources)
-        expected = [("clean_up", "succeeded", at, 3, 3, 0)]
+        expected = [("clean_up", "succeeded", at, len(cleaning.STEPS), len(cleaning.STEPS), 0)]
         assert await table(resources, "SELECT kind, status, due_at, total, succeeded, failed FROM job") == expected
         assert await table(resources, LOG) == []
 
