@@ -10,12 +10,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Executable, text
 
-from app.market.staged_sql import ALIAS_CPUS, LISTING_ROWS, NAMED_CPUS, SNAPSHOT_MARKETPLACE, SNAPSHOT_ROWS
+from app.market.staged_sql import (
+    ALIAS_CPUS,
+    LISTING_ROWS,
+    NAMED_CPUS,
+    PART_TITLES,
+    SNAPSHOT_MARKETPLACE,
+    SNAPSHOT_ROWS,
+    TOLD_PARTS,
+)
+from app.market.valuation import PARTS, adjusted_price, valuation
 from app.resources import Tx
 from app.staging import cells
-from app.tables import Condition
 
 _NORMALISED = r"btrim(regexp_replace(lower({}), '[^[\:alnum\:]]+', ' ', 'g'))"
 # What makes two rows the same offer: the marketplace and its id of the item; without an id title, seller and
@@ -25,12 +34,6 @@ OFFER_KEY = f"""sha256(convert_to(CASE
     WHEN vendor_item_id IS NOT NULL THEN 'v' || chr(31) || lower(marketplace) || chr(31) || vendor_item_id
     ELSE 't' || chr(31) || {_NORMALISED.format("title")} || chr(31) || {_NORMALISED.format("coalesce(seller, '')")}
         || chr(31) || {_NORMALISED.format("marketplace")} END, 'UTF8'))"""
-
-# What a buyer pays in all. Null, and so never an active price, in other currencies and for broken parts.
-ADJUSTED_PRICE = (
-    "CASE WHEN {currency} = 'USD' AND {condition} <> '" + Condition.FOR_PARTS + "' "
-    "THEN {price} + coalesce({shipping}, 0) END"
-)
 
 # What a row says about an offer, as its file reads.
 _GIVEN = {
@@ -46,9 +49,11 @@ _GIVEN = {
     "shipping": "shipping_value",
     "currency": "coalesce(currency, 'USD')",
 }
+# What its title says of what it carries.
+_TOLD = {**{name: name for name in PARTS}, "quantity": "coalesce(quantity, 1)", "flags": "NULL::text[]"}
 _REQUIRED = ("cpu_id", "title", "marketplace", "price")
 _PRICES = ("price", "shipping", "currency")
-CONTENT = (*_GIVEN, "adjusted_price", "is_sample")
+CONTENT = (*_GIVEN, *_TOLD, "adjusted_price", "valuation", "is_sample")
 
 # Readers and recalculations go on; other writers of listings wait, so that what was compared stays true.
 LOCK = text("LOCK TABLE listing IN SHARE ROW EXCLUSIVE MODE")
@@ -59,16 +64,24 @@ def _offers(rows: str, columns: Sequence[str], is_sample: bool) -> str:
 
     Ordered by the key: so the unique index on it grows in neighbouring places, and an insert costs a third less.
     """
-    adjusted = ADJUSTED_PRICE.format_map(_GIVEN)
+    said = {name: name for name in (*_GIVEN, *_TOLD, "seen_at")}
     return f"""
         SELECT
-            line, reason, {cells(columns)} AS cells,
-            {", ".join(f"{value} AS {column}" for column, value in _GIVEN.items())},
-            {adjusted} AS adjusted_price, {str(is_sample).lower()} AS is_sample,
-            coalesce(seen_value, now()) AS seen_at, seen_value IS NOT NULL AS dated,
-            CASE WHEN reason IS NULL AND price_value IS NOT NULL THEN {OFFER_KEY} END AS offer_key,
+            line, reason, cells, {", ".join((*_GIVEN, *_TOLD))},
+            {adjusted_price(said, "valuation")} AS adjusted_price, valuation, {str(is_sample).lower()} AS is_sample,
+            seen_at, dated, CASE WHEN reason IS NULL AND price IS NOT NULL THEN {OFFER_KEY} END AS offer_key,
             false AS superseded, false AS repeated
-        FROM ({rows} OFFSET 0) AS judged
+        FROM (
+            SELECT *, {valuation(said)} AS valuation
+            FROM (
+                SELECT
+                    line, reason, {cells(columns)} AS cells,
+                    {", ".join(f"{value} AS {column}" for column, value in {**_GIVEN, **_TOLD}.items())},
+                    coalesce(seen_value, now()) AS seen_at, seen_value IS NOT NULL AS dated
+                FROM ({rows} OFFSET 0) AS judged
+            ) AS said
+            OFFSET 0
+        ) AS valued
         ORDER BY offer_key
         """
 
@@ -84,9 +97,13 @@ def snapshot_offers(columns: Sequence[str]) -> str:
 
 
 def _merged(present: Sequence[str]) -> dict[str, str]:
-    """Column of `listing` -> its value after offer `o` for stored listing `l`: what the file has not stays."""
+    """Column of `listing` -> its value after offer `o` for stored listing `l`: what the file has not stays.
+
+    What an offer carries stays, too, where its title does not tell: somebody else may have known.
+    """
     merged = {column: f"{'o' if column in _REQUIRED or column in present else 'l'}.{column}" for column in _GIVEN}
-    return {**merged, "adjusted_price": ADJUSTED_PRICE.format_map(merged), "is_sample": "o.is_sample"}
+    merged |= {column: f"coalesce(o.{column}, l.{column})" for column in PARTS}
+    return {**merged, "quantity": "o.quantity", "flags": "l.flags", "is_sample": "o.is_sample"}
 
 
 def _match(merged: Mapping[str, str]) -> Executable:
@@ -94,25 +111,30 @@ def _match(merged: Mapping[str, str]) -> Executable:
 
     `stale`: the stored listing was seen later. `repriced`: the price is another one. `differs`: anything is.
     """
+    valued = {**merged, "seen_at": "o.seen_at"}
+    compared = {**merged, "adjusted_price": adjusted_price(valued, "valuation.valuation")}
     return text(f"""
         CREATE TEMP TABLE known ON COMMIT DROP AS
         SELECT
             o.line, l.id AS listing_id,
             {", ".join(f"{merged[column]} AS {column}" for column in _PRICES)},
+            {compared["adjusted_price"]} AS adjusted_price, valuation.valuation,
             o.seen_at < l.seen_at AS stale,
             ({", ".join(merged[column] for column in _PRICES)})
                 IS DISTINCT FROM ({", ".join(f"l.{column}" for column in _PRICES)}) AS repriced,
-            ({", ".join(merged.values())}) IS DISTINCT FROM ({", ".join(f"l.{column}" for column in merged)})
+            ({", ".join(compared.values())}) IS DISTINCT FROM ({", ".join(f"l.{column}" for column in compared)})
                 OR (o.dated AND o.seen_at > l.seen_at) AS differs
         FROM offer AS o JOIN listing AS l ON l.offer_key = o.offer_key
+        CROSS JOIN LATERAL (SELECT {valuation(valued)} AS valuation OFFSET 0) AS valuation
         """)
 
 
 def _update(merged: Mapping[str, str]) -> Executable:
     """Writes the offers that say something new about a listing."""
+    written = {**merged, "adjusted_price": "known.adjusted_price", "valuation": "known.valuation"}
     return text(f"""
         UPDATE listing AS l SET
-            {", ".join(f"{column} = {value}" for column, value in merged.items() if value != f"l.{column}")},
+            {", ".join(f"{column} = {value}" for column, value in written.items() if value != f"l.{column}")},
             seen_at = o.seen_at, updated_at = now()
         FROM offer AS o JOIN known USING (line)
         WHERE known.listing_id = l.id AND known.differs AND NOT known.stale AND NOT o.superseded
@@ -182,6 +204,13 @@ END_UNPRICED = text(f"""
     """)
 
 
+TELL_PARTS = text("""
+    INSERT INTO told_part
+    SELECT * FROM jsonb_to_recordset(CAST(:told AS jsonb)) AS told (
+        told text, memory_gb integer, memory_kind text, storage jsonb, graphics text, operating_system text,
+        quantity integer)
+    """)
+
 SETTLE_NAMES = text("""
     UPDATE named_cpu SET cpu_id = told.cpu_id, doubt = told.doubt
     FROM unnest(CAST(:names AS text[]), CAST(:cpu_ids AS bigint[]), CAST(:doubts AS text[]))
@@ -207,6 +236,22 @@ async def name_cpus(tx: Tx, statement: str) -> list[str]:
 async def settle_names(tx: Tx, names: Sequence[str], cpu_ids: Sequence[int | None], doubts: Sequence[str]) -> None:
     """What matching told of the names that are those of no CPU: a CPU each, or the doubt."""
     await tx.execute(SETTLE_NAMES, {"names": names, "cpu_ids": cpu_ids, "doubts": doubts})
+
+
+async def no_parts(tx: Tx) -> None:
+    """Makes the empty `told_part`, which the query of listings reads."""
+    await tx.execute(text(TOLD_PARTS))
+
+
+async def part_titles(tx: Tx) -> list[str]:
+    """Empties `told_part` for the chunk that is staged; its titles that may tell of parts."""
+    await tx.execute(text("TRUNCATE told_part"))
+    return [row.title for row in await tx.rows(text(PART_TITLES))]
+
+
+async def tell_parts(tx: Tx, told: Sequence[Mapping[str, Any]]) -> None:
+    """What titles (`told`) tell, by the names of the columns."""
+    await tx.execute(TELL_PARTS, {"told": orjson.dumps(told).decode()})
 
 
 async def lock(tx: Tx) -> None:

@@ -15,18 +15,22 @@ from app.tables.base import Money, Timestamp, is_amount, metadata, not_negative,
 from app.tables.catalog import ValueRating, cpu
 from app.tables.documents import document, document_client, document_use
 from app.tables.events import outbox, price_change, price_change_horizon, webhook
-from app.tables.market import Condition, ListingStatus, listing, price_observation
+from app.tables.market import Condition, ListingFlag, ListingStatus, listing, price_observation
 from app.tables.statistics import cpu_statistics, listing_statistics
+from app.tables.valuation import Component, RuleUnit, exchange_rate, valuation_rule
 from app.tables.versions import Domain, data_version
 from app.tables.work import JobKind, JobStatus, job
 
 __all__ = [
+    "Component",
     "Condition",
     "Domain",
     "JobKind",
     "JobStatus",
+    "ListingFlag",
     "ListingStatus",
     "Money",
+    "RuleUnit",
     "Timestamp",
     "ValueRating",
     "cpu",
@@ -36,6 +40,7 @@ __all__ = [
     "document",
     "document_client",
     "document_use",
+    "exchange_rate",
     "figure_history",
     "is_amount",
     "job",
@@ -51,5 +56,6 @@ __all__ = [
     "price_observation",
     "recalculation_failure",
     "recalculation_watermark",
+    "valuation_rule",
     "webhook",
 ]

@@ -16,6 +16,7 @@ class JobKind(StrEnum):
     RECALCULATE_METRICS = "recalculate_metrics"
     VERIFY_FIGURES = "verify_figures"
     CLEAN_UP = "clean_up"
+    REVALUE_LISTINGS = "revalue_listings"
 
 
 class JobStatus(StrEnum):
