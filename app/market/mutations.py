@@ -182,7 +182,12 @@ def _multipliers(given: list[ConditionMultiplierInput] | None) -> dict[str, floa
 
 
 def _time(value: datetime | None) -> datetime | None:
-    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+    if value is None:
+        return None
+    try:
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise BadInput("`validFrom` is not within the years 1 to 9999, UTC.") from None
 
 
 NAMES = {"component": "component", "unit": "unit", "value_usd": "valueUsd"}

@@ -29,7 +29,11 @@ class ConditionMultiplier:
 def multipliers_of(self: Any) -> list[ConditionMultiplier]:
     """Of a row of rule columns, best condition first."""
     found = orjson.loads(self["condition_multipliers"])
-    return [ConditionMultiplier(each, float(found[each.value])) for each in Condition if each.value in found]
+    return [
+        ConditionMultiplier(condition=each, multiplier=float(found[each.value]))
+        for each in Condition
+        if each.value in found
+    ]
 
 
 @strawberry.type(

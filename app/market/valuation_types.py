@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import orjson
@@ -76,8 +76,8 @@ class Valuation:
     total: float = strawberry.field(description="Price and shipping, in `currency`.")
     currency: str = strawberry.field(description="ISO 4217 code.")
     exchange_rate: float = strawberry.field(description="USD per unit of the currency; 1 for USD.")
-    exchange_rate_date: date | None = strawberry.field(
-        description="Day of the rate, the newest one when the offer was last seen; null for USD."
+    exchange_rate_date: datetime | None = strawberry.field(
+        description="Day of the rate (its midnight, UTC), the newest when the offer was last seen; null for USD."
     )
     total_usd: float = strawberry.field(description="The total in USD, not rounded.")
     deductions: list[ValuationDeduction] = strawberry.field(
@@ -93,22 +93,37 @@ def valuation_of(self: Any) -> Valuation | None:
     """Of a row of listing columns. What is not stored is an offer in USD that carries nothing, or one without price."""
     adjusted, currency = self["adjusted_price"], self["currency"]
     if self["valuation"] is None:
-        return None if adjusted is None else Valuation(adjusted, currency, 1.0, None, adjusted, [], adjusted)
+        return None if adjusted is None else _plain(adjusted, currency)
     found = orjson.loads(self["valuation"])
+    day = found["rate_date"]
     return Valuation(
         total=float(found["total"]),
         currency=currency,
         exchange_rate=float(found["rate"]),
-        exchange_rate_date=None if found["rate_date"] is None else date.fromisoformat(found["rate_date"]),
+        exchange_rate_date=None if day is None else datetime.combine(date.fromisoformat(day), time(), UTC),
         total_usd=float(found["total_usd"]),
         deductions=[ValuationDeduction.of(entry) for entry in found["deductions"]],
         adjusted_price=adjusted,
     )
 
 
+def _plain(adjusted: float, currency: str) -> Valuation:
+    return Valuation(
+        total=adjusted,
+        currency=currency,
+        exchange_rate=1.0,
+        exchange_rate_date=None,
+        total_usd=adjusted,
+        deductions=[],
+        adjusted_price=adjusted,
+    )
+
+
 def storage_of(self: Any) -> list[ListingStorage]:
     """Of a row of listing columns."""
-    return [ListingStorage(each["size_gb"], each["kind"]) for each in orjson.loads(self["storage"] or "[]")]
+    return [
+        ListingStorage(size_gb=each["size_gb"], kind=each["kind"]) for each in orjson.loads(self["storage"] or "[]")
+    ]
 
 
 def flags_of(self: Any) -> list[ListingFlag]:
