@@ -22,7 +22,7 @@ from app.market.staged_sql import (
     SNAPSHOT_ROWS,
     TOLD_PARTS,
 )
-from app.market.valuation import PARTS, adjusted_price, valuation
+from app.market.valuation import PARTS, VALUED, adjusted_price, valuation
 from app.resources import Tx
 from app.staging import cells
 
@@ -53,7 +53,7 @@ _GIVEN = {
 _TOLD = {**{name: name for name in PARTS}, "quantity": "coalesce(quantity, 1)", "flags": "NULL::text[]"}
 _REQUIRED = ("cpu_id", "title", "marketplace", "price")
 _PRICES = ("price", "shipping", "currency")
-CONTENT = (*_GIVEN, *_TOLD, "adjusted_price", "valuation", "is_sample")
+CONTENT = (*_GIVEN, *_TOLD, "is_sample")
 
 # Readers and recalculations go on; other writers of listings wait, so that what was compared stays true.
 LOCK = text("LOCK TABLE listing IN SHARE ROW EXCLUSIVE MODE")
@@ -64,24 +64,16 @@ def _offers(rows: str, columns: Sequence[str], is_sample: bool) -> str:
 
     Ordered by the key: so the unique index on it grows in neighbouring places, and an insert costs a third less.
     """
-    said = {name: name for name in (*_GIVEN, *_TOLD, "seen_at")}
+    given = {**_GIVEN, **_TOLD}
     return f"""
         SELECT
-            line, reason, cells, {", ".join((*_GIVEN, *_TOLD))},
-            {adjusted_price(said, "valuation")} AS adjusted_price, valuation, {str(is_sample).lower()} AS is_sample,
-            seen_at, dated, CASE WHEN reason IS NULL AND price IS NOT NULL THEN {OFFER_KEY} END AS offer_key,
+            line, reason, {cells(columns)} AS cells,
+            {", ".join(f"{value} AS {column}" for column, value in given.items())},
+            {str(is_sample).lower()} AS is_sample,
+            coalesce(seen_value, now()) AS seen_at, seen_value IS NOT NULL AS dated,
+            CASE WHEN reason IS NULL AND price_value IS NOT NULL THEN {OFFER_KEY} END AS offer_key,
             false AS superseded, false AS repeated
-        FROM (
-            SELECT *, {valuation(said)} AS valuation
-            FROM (
-                SELECT
-                    line, reason, {cells(columns)} AS cells,
-                    {", ".join(f"{value} AS {column}" for column, value in {**_GIVEN, **_TOLD}.items())},
-                    coalesce(seen_value, now()) AS seen_at, seen_value IS NOT NULL AS dated
-                FROM ({rows} OFFSET 0) AS judged
-            ) AS said
-            OFFSET 0
-        ) AS valued
+        FROM ({rows} OFFSET 0) AS judged
         ORDER BY offer_key
         """
 
@@ -157,11 +149,14 @@ _SUPERSEDE = """
     """
 
 # With the first observation of each, which needs no look at what was observed before.
+_NEW = {name: f"o.{name}" for name in VALUED}
 INSERT = text(f"""
     WITH created AS (
-        INSERT INTO listing ({", ".join(CONTENT)}, offer_key, seen_at)
-        SELECT {", ".join(CONTENT)}, offer_key, seen_at
-        FROM offer AS o
+        INSERT INTO listing ({", ".join(CONTENT)}, offer_key, seen_at, valuation, adjusted_price)
+        SELECT
+            {", ".join(CONTENT)}, offer_key, seen_at, valuation.valuation,
+            {adjusted_price(_NEW, "valuation.valuation")}
+        FROM offer AS o CROSS JOIN LATERAL (SELECT {valuation(_NEW)} AS valuation OFFSET 0) AS valuation
         WHERE offer_key IS NOT NULL AND NOT superseded AND NOT EXISTS (SELECT FROM known WHERE known.line = o.line)
         RETURNING id, seen_at, price, shipping, currency
     )

@@ -61,15 +61,19 @@ CREATE TEMP TABLE told_part (
     quantity integer
 ) ON COMMIT DROP
 """
-# Most titles tell of none, and a million of them are searched: so cheaply, and for little that others have, too.
+# Most titles tell of none, and a million of them are searched: LIKE is the quickest way to say no. Patterns follow only
+# where it is likely.
 _PART_WORDS = (
-    "gtx", "rtx", "rx ", "geforce", "quadro", "radeon", "firepro", "win1", "win ", "windows", "linux", "ubuntu",
-    "chrome", "lot", "set of", "pack", "bundle", "qty", "pcs", "pieces", "pair", "paar", "units", "ssd", "hdd",
+    "gb", "tb", "ssd", "hdd", "tx", " rx", "quadro", "radeon", "win", "linux", "lot of", "set of", "pack", "bundle",
+    "qty", "pcs", "pair",
 )  # fmt: skip
-PART_TITLES = f"""
+PART_TITLES = rf"""
 SELECT DISTINCT title
 FROM (SELECT title, lower(title) AS words FROM staged WHERE length(title) <= {LONGEST["title"]} OFFSET 0) AS titled
-WHERE words ~ '[0-9] ?[gt][bo]|[0-9] ?x|x ?[0-9]' OR {" OR ".join(f"words LIKE '%{word}%'" for word in _PART_WORDS)}
+WHERE {" OR ".join(f"words LIKE '%{word}%'" for word in _PART_WORDS)}
+    OR (words LIKE '%go%' AND words ~ '[0-9] ?go\M')
+    OR (words LIKE '%x %' AND words ~ '(^|[ (])[0-9]{{1,3}} ?x ')
+    OR (right(words, 4) LIKE '%x%' AND words ~ '[ (]x ?[0-9]{{1,2}}\)?$')
 """
 
 _DOUBT = "coalesce(doubt, 'it was not looked at')"  # a reason that were null would let the row pass

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from app import tasks
-from app.market import revaluation
+from app.market import revaluation, revaluation_sql
 from app.market.imports import import_listings, open_listings
 from app.market.revaluation import bring_into_force, revalue
 from app.market.valuation import VALUED, adjusted_price
@@ -133,16 +133,16 @@ async def test_a_worker_that_dies_half_way(
         job_id = await request_job(tx, JobKind.REVALUE_LISTINGS, MEMORY, "tester")
     monkeypatch.setattr(revaluation, "BATCH_SIZE", 4)
     monkeypatch.setattr(revaluation.revalue, "__defaults__", (4,))
-    walked = revaluation.sql.revalue
+    walked = revaluation_sql.revalue
 
     async def dying(tx: Tx, *rest: Any) -> int:
-        written = await walked(tx, *rest)
+        written: int = await walked(tx, *rest)
         if rest[1]:  # the second batch, before its commit
             raise asyncio.CancelledError
         return written
 
     with monkeypatch.context() as patched:
-        patched.setattr(revaluation.sql, "revalue", dying)
+        patched.setattr(revaluation_sql, "revalue", dying)
         with pytest.raises(asyncio.CancelledError):
             await tasks.run(resources, JobKind.REVALUE_LISTINGS, job_id)
     half = await prices(resources)
@@ -153,6 +153,7 @@ async def test_a_worker_that_dies_half_way(
     assert await prices(resources) == valued(9)
     async with resources.read() as session:
         row = await session.row(text("SELECT status, attempts, succeeded FROM job"))
+    assert row is not None
     assert tuple(row) == ("succeeded", 2, 9)
     await work_off(resources)  # the message of the job, for which nothing is left to do
 
@@ -243,4 +244,5 @@ async def test_the_job_is_followed_like_any_other(resources: Resources, importer
     await work_off(resources)
     async with resources.read() as session:
         row = await session.row(text("SELECT kind, status, total, done, succeeded, failed, error FROM job"))
+    assert row is not None
     assert tuple(row) == ("revalue_listings", "succeeded", 2, 2, 2, 0, None)

@@ -148,7 +148,8 @@ async def test_two_admins_at_once(resources: Resources) -> None:
 
 @pytest.mark.parametrize("identifier", ["", "x", global_id("CPU", 1), global_id("ValuationRule", 1) + "x"])
 async def test_ids_of_nothing(resources: Resources, identifier: str) -> None:
-    for mutation, variables in ((UPDATE, {"changes": {"valueUsd": 1}}), (DELETE, {})):
+    changed: dict[str, Any] = {"changes": {"valueUsd": 1}}
+    for mutation, variables in ((UPDATE, changed), (DELETE, {})):
         expected = ("BAD_USER_INPUT", f'"{identifier}" is not the id of a ValuationRule.')
         assert await refusal(resources, mutation, id=identifier, **variables) == expected
         unknown = global_id("ValuationRule", 99)
