@@ -105,7 +105,13 @@ CPU, LISTING = global_id("CPU", 1), global_id("Listing", 1)
         ),
         (
             f'{{ node(id: "{CPU}") {{ id ... on CPU {{ name }} ... on Listing {{ price }} }} }}',
-            {"CPU": {"id", "name"}, "Listing": {"id", "price"}, "Job": {"id"}, "ValuationRule": {"id"}},
+            {
+                "CPU": {"id", "name"},
+                "Listing": {"id", "price"},
+                "Job": {"id"},
+                "PriceChange": {"position"},
+                "ValuationRule": {"id"},
+            },
         ),
         (
             (
