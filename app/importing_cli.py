@@ -1,4 +1,4 @@
-"""`dealmark import`: CPUs, listings and price snapshots from files."""
+"""`dealmark import`: CPUs, listings, price snapshots and exchange rates from files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Open = Callable[[Path, str | None, Progress], Records]
     Load = Callable[[Tx, Records, Options], Awaitable[Summary]]
 
-import_app = typer.Typer(no_args_is_help=True, help="Import CPUs, listings and prices from files.")
+import_app = typer.Typer(no_args_is_help=True, help="Import CPUs, listings, prices and exchange rates from files.")
 
 File = Annotated[Path, typer.Argument(help="The file to import.", show_default=False)]
 Strict = Annotated[bool, typer.Option("--strict", help="Load nothing if any row is bad, and exit with 1.")]
@@ -90,6 +90,17 @@ def prices(
         return await import_prices(tx, records, options, taken)
 
     _run(file, strict, rejects, encoding, open_prices, load)
+
+
+@import_app.command()
+def rates(file: File, strict: Strict = False, rejects: Rejects = None, encoding: Encoding = None) -> None:
+    """Import exchange rates from CSV: date, currency, rate (USD per unit).
+
+    The files of the European Central Bank (date, USD, JPY, ... per EUR) are read as they are.
+    """
+    from app.market.rates import import_rates, open_rates
+
+    _run(file, strict, rejects, encoding, open_rates, import_rates)
 
 
 def _date_of(file: Path) -> date:

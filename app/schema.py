@@ -25,6 +25,9 @@ from app.directives import ListSize, reads
 from app.errors import BadInput
 from app.events.queries import EventsQuery, EventsSubscription
 from app.events.types import PriceChange
+from app.market.mutations import MarketMutation
+from app.market.queries import MarketQuery
+from app.market.rule_types import ValuationRule
 from app.market.types import Listing
 from app.relay import Node, parse_id
 from app.statistics.queries import StatisticsQuery
@@ -34,7 +37,13 @@ from app.work.types import Job
 
 Info = strawberry.Info[Context, None]
 
-NODES: dict[str, type[Node]] = {"CPU": CPU, "Listing": Listing, "Job": Job, "PriceChange": PriceChange}
+NODES: dict[str, type[Node]] = {
+    "CPU": CPU,
+    "Listing": Listing,
+    "Job": Job,
+    "PriceChange": PriceChange,
+    "ValuationRule": ValuationRule,
+}
 MAX_NODES = 200
 # Whether an id is that of an object at all depends on every domain that has nodes, whatever is selected of it.
 READS = reads(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, Domain.WORK, Domain.EVENTS, max_age=0)
@@ -75,12 +84,14 @@ async def _load(info: Info, given: str) -> Node | None:
 
 
 @strawberry.type(description="What can be read.")
-class Query(CatalogQuery, AnalyticsQuery, StatisticsQuery, EventsQuery, WorkQuery, ClientsQuery, NodeQuery):
+class Query(
+    CatalogQuery, MarketQuery, AnalyticsQuery, StatisticsQuery, EventsQuery, WorkQuery, ClientsQuery, NodeQuery
+):
     pass
 
 
 @strawberry.type(description="What can be changed.")
-class Mutation(AnalyticsMutation):
+class Mutation(AnalyticsMutation, MarketMutation):
     pass
 
 

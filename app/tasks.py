@@ -14,6 +14,7 @@ from app.analytics.verification import Difference, Verified, record, verify
 from app.cleaning import Cleaned
 from app.cleaning import clean_up as run_clean_up
 from app.errors import NotFound
+from app.market.revaluation import Revalued, bring_into_force, revalue
 from app.resources import Resources, Tx
 from app.statistics import verification as statistics_verification
 from app.tables import JobKind
@@ -113,6 +114,12 @@ async def drain(resources: Resources) -> bool | None:
     return free
 
 
+async def apply_due_rules(resources: Resources) -> None:
+    """Has the listings valued by the rules whose time has come since this was last called."""
+    async with resources.write() as tx:
+        await bring_into_force(tx)
+
+
 def performer(resources: Resources, kind: JobKind) -> runner.Perform:
     """The work of this kind of job."""
 
@@ -139,10 +146,14 @@ def performer(resources: Resources, kind: JobKind) -> runner.Perform:
     async def clean_up(_tx: Tx, _job_id: int, _content: dict[str, Any], progress: runner.Progress) -> Cleaned:
         return await run_clean_up(resources, progress)
 
+    async def revalue_listings(_tx: Tx, _id: int, content: dict[str, Any], progress: runner.Progress) -> Revalued:
+        return await revalue(resources, content, progress)
+
     performers: dict[JobKind, runner.Perform] = {
         JobKind.RECALCULATE_METRICS: recalculate_metrics,
         JobKind.VERIFY_FIGURES: verify_figures,
         JobKind.CLEAN_UP: clean_up,
+        JobKind.REVALUE_LISTINGS: revalue_listings,
     }
     return performers[kind]
 

@@ -26,6 +26,7 @@ from jobs.clean_up import clean_up, nightly_clean_up
 from jobs.events import follow_events
 from jobs.recalculation import nightly_recalculation, recalculate_metrics
 from jobs.sweep import sweep
+from jobs.valuation import due_rules, revalue_listings
 from jobs.verification import nightly_verification, verify_figures
 
 log = structlog.get_logger()
@@ -38,7 +39,7 @@ JOB_SECONDS = 3600
 class WorkerSettings:
     """What arq needs to know; `functions` are named after `app.tables.JobKind`."""
 
-    functions: Sequence[Any] = (recalculate_metrics, verify_figures, clean_up)
+    functions: Sequence[Any] = (recalculate_metrics, verify_figures, clean_up, revalue_listings)
 
 
 def crons(settings: Settings) -> list[CronJob]:
@@ -51,6 +52,7 @@ def crons(settings: Settings) -> list[CronJob]:
         # At the start too: a worker that was down at the time makes up for it, if it is not too late.
         cron(nightly_recalculation, hour=at.hour, minute=at.minute, second=0, run_at_startup=True),
         cron(nightly_clean_up, hour=clean_at.hour, minute=clean_at.minute, second=0, run_at_startup=True),
+        cron(due_rules, second=0, run_at_startup=True),
         cron(nightly_verification, hour=verify_at.hour, minute=verify_at.minute, second=0, run_at_startup=True),
     ]
 

@@ -14,6 +14,7 @@ from app.clients import sql as clients
 from app.columns import Column
 from app.events import sql as events
 from app.market import history_sql as history
+from app.market import rules_sql as rules
 from app.market import sql as market
 from app.schema import build_schema
 from app.tables import job
@@ -28,6 +29,7 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "PersistedDocument": clients.COLUMNS,
     "Listing": market.COLUMNS,
     "PriceChange": events.COLUMNS,
+    "ValuationRule": rules.COLUMNS,
     "Job": {each.name: each for each in job.c},
     "ListingPrice": {each.name: each for each in history.POINT},
     "ListingEvent": {},

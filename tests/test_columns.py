@@ -15,6 +15,7 @@ from graphql import GraphQLObjectType, OperationDefinitionNode, parse
 from app.catalog.sql import COLUMNS
 from app.columns import Column, Meanings, column
 from app.context import Context
+from app.events import sql as events
 from app.gateway.compiler import NotCompilable, Plan
 from app.gateway.documents import Operation, read_document
 from app.gateway.execution import execute_operation
@@ -30,7 +31,13 @@ from tests.conftest import counting
 from tests.documents.test_shipped import QUERIES, document_of
 from tests.work.rows import ask as ask_for_work
 
-ROWS = {"CPU": set(COLUMNS), "Listing": set(market.COLUMNS), "Job": {each.name for each in job.c}}
+ROWS = {
+    "CPU": set(COLUMNS),
+    "Listing": set(market.COLUMNS),
+    "Job": {each.name for each in job.c},
+    "PriceChange": set(events.COLUMNS),
+}
+CONNECTIONS = ["CPUConnection", "ListingConnection", "PriceChangeConnection"]
 
 
 def test_a_meaning_is_worked_out_once() -> None:
@@ -107,7 +114,13 @@ CPU, LISTING = global_id("CPU", 1), global_id("Listing", 1)
         ),
         (
             f'{{ node(id: "{CPU}") {{ id ... on CPU {{ name }} ... on Listing {{ price }} }} }}',
-            {"CPU": {"id", "name"}, "Listing": {"id", "price"}, "Job": {"id"}},
+            {
+                "CPU": {"id", "name"},
+                "Listing": {"id", "price"},
+                "Job": {"id"},
+                "PriceChange": {"position"},
+                "ValuationRule": {"id"},
+            },
         ),
         (
             (
@@ -160,7 +173,7 @@ async def test_answers_are_the_same_whether_all_columns_are_read_or_some(
     whole, all_of_them = await answer(
         resources,
         name,
-        replace(operation, columns=dict.fromkeys([*ROWS, "CPUConnection", "ListingConnection"])),
+        replace(operation, columns=dict.fromkeys([*ROWS, *CONNECTIONS])),
         variables,
     )
     assert projected == whole

@@ -102,3 +102,20 @@ def test_a_bar_on_a_terminal(database_url: str, tmp_path: Path) -> None:
     assert process.wait() == 0
     assert b"Merging" in drawn
     assert "━".encode() in drawn
+
+
+def test_rates(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "rates.csv").write_text("Date,USD,GBP,XXX,\n2025-01-02,1.0321,0.83,1,\n2025-01-01,N/A,0.83,1,\n")
+    code, output = run("rates", "rates.csv")
+    assert (code, output.splitlines()[:3]) == (
+        0,
+        [
+            "A worker values the listings in 2 currencies anew: job 1.",
+            "3 rows, 2 created, 0 updated, 0 unchanged, 1 rejected.",
+            "The rejected rows and why: rates.csv.rejected.csv",
+        ],
+    )
+    assert "Ignored columns: xxx." in output
+    (tmp_path / "other.csv").write_text("date,EUR\n2025-01-02,1\n")
+    code, output = run("rates", "other.csv")
+    assert (code, output.splitlines()[-1][:60]) == (1, "other.csv has neither the columns date, currency and rate (U")

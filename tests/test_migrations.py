@@ -64,6 +64,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "price_change": {"listing_id": 1, "price_before": 8, "price_after": 9, "currency": "USD", "at": NOW},
     "price_change_horizon": {"position": 0},
     "webhook": {"name": "receiver", "position": 0},
+    "exchange_rate": {"currency": "EUR", "date": NOW.date(), "usd": 1.1},
+    "valuation_rule": {"component": "memory", "unit": "gb", "value_usd": 2},
 }
 
 # Tables that triggers write when others are written.

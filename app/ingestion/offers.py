@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from urllib.parse import urljoin, urlsplit
 
-from app.tables import Condition, ListingStatus
+from app.tables import Condition, ListingFlag, ListingStatus
 
 LONGEST_TITLE = 500  # characters
 LONGEST_WORD = 200  # of a seller, an id, a brand, a specification
@@ -50,12 +50,8 @@ STORAGE_SPECS = (
 TAG = re.compile(r"</?[a-zA-Z][^<>]{0,500}>")
 
 
-class Flag(StrEnum):
-    """Why the price of an offer is not the price of one thing that can be bought."""
-
-    BUNDLE = "bundle"
-    LOT = "lot"
-    AUCTION = "auction"
+# Why the price of an offer is not the price of one thing that can be bought.
+Flag = ListingFlag
 
 
 class Quality(StrEnum):

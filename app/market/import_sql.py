@@ -11,12 +11,21 @@ from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import DateTime, Executable, bindparam, text
 
-from app.market.staged_sql import ALIAS_CPUS, LISTING_ROWS, NAMED_CPUS, SNAPSHOT_MARKETPLACE, SNAPSHOT_ROWS
+from app.market.staged_sql import (
+    ALIAS_CPUS,
+    LISTING_ROWS,
+    NAMED_CPUS,
+    PART_TITLES,
+    SNAPSHOT_MARKETPLACE,
+    SNAPSHOT_ROWS,
+    TOLD_PARTS,
+)
+from app.market.valuation import PARTS, VALUED, adjusted_price, valuation
 from app.resources import Tx
 from app.staging import cells
-from app.tables import Condition
 
 _NORMALISED = r"btrim(regexp_replace(lower({}), '[^[\:alnum\:]]+', ' ', 'g'))"
 # What makes two rows the same offer: the marketplace and its id of the item; without an id title, seller and
@@ -26,12 +35,6 @@ OFFER_KEY = f"""sha256(convert_to(CASE
     WHEN vendor_item_id IS NOT NULL THEN 'v' || chr(31) || lower(marketplace) || chr(31) || vendor_item_id
     ELSE 't' || chr(31) || {_NORMALISED.format("title")} || chr(31) || {_NORMALISED.format("coalesce(seller, '')")}
         || chr(31) || {_NORMALISED.format("marketplace")} END, 'UTF8'))"""
-
-# What a buyer pays in all. Null, and so never an active price, in other currencies and for broken parts.
-ADJUSTED_PRICE = (
-    "CASE WHEN {currency} = 'USD' AND {condition} <> '" + Condition.FOR_PARTS + "' "
-    "THEN {price} + coalesce({shipping}, 0) END"
-)
 
 # What a row says about an offer, as its file reads.
 _GIVEN = {
@@ -47,9 +50,11 @@ _GIVEN = {
     "shipping": "shipping_value",
     "currency": "coalesce(currency, 'USD')",
 }
+# What its title says of what it carries.
+_TOLD = {**{name: name for name in PARTS}, "quantity": "coalesce(quantity, 1)", "flags": "NULL::text[]"}
 _REQUIRED = ("cpu_id", "title", "marketplace", "price")
 _OBSERVED = ("price", "shipping", "currency", "adjusted_price")
-CONTENT = (*_GIVEN, "adjusted_price", "is_sample")
+CONTENT = (*_GIVEN, *_TOLD, "is_sample")
 
 # Readers and recalculations go on; other writers of listings wait, so that what was compared stays true.
 LOCK = text("LOCK TABLE listing IN SHARE ROW EXCLUSIVE MODE")
@@ -60,12 +65,12 @@ def _offers(rows: str, columns: Sequence[str], is_sample: bool) -> str:
 
     Ordered by the key: so the unique index on it grows in neighbouring places, and an insert costs a third less.
     """
-    adjusted = ADJUSTED_PRICE.format_map(_GIVEN)
+    given = {**_GIVEN, **_TOLD}
     return f"""
         SELECT
             line, reason, {cells(columns)} AS cells,
-            {", ".join(f"{value} AS {column}" for column, value in _GIVEN.items())},
-            {adjusted} AS adjusted_price, {str(is_sample).lower()} AS is_sample,
+            {", ".join(f"{value} AS {column}" for column, value in given.items())},
+            {str(is_sample).lower()} AS is_sample,
             coalesce(seen_value, now()) AS seen_at, seen_value IS NOT NULL AS dated,
             CASE WHEN reason IS NULL AND price_value IS NOT NULL THEN {OFFER_KEY} END AS offer_key,
             false AS superseded, false AS repeated
@@ -85,9 +90,13 @@ def snapshot_offers(columns: Sequence[str]) -> str:
 
 
 def _merged(present: Sequence[str]) -> dict[str, str]:
-    """Column of `listing` -> its value after offer `o` for stored listing `l`: what the file has not stays."""
+    """Column of `listing` -> its value after offer `o` for stored listing `l`: what the file has not stays.
+
+    What an offer carries stays, too, where its title does not tell: somebody else may have known.
+    """
     merged = {column: f"{'o' if column in _REQUIRED or column in present else 'l'}.{column}" for column in _GIVEN}
-    return {**merged, "adjusted_price": ADJUSTED_PRICE.format_map(merged), "is_sample": "o.is_sample"}
+    merged |= {column: f"coalesce(o.{column}, l.{column})" for column in PARTS}
+    return {**merged, "quantity": "o.quantity", "flags": "l.flags", "is_sample": "o.is_sample"}
 
 
 def _match(merged: Mapping[str, str]) -> Executable:
@@ -96,25 +105,29 @@ def _match(merged: Mapping[str, str]) -> Executable:
     `stale`: the stored listing was seen later. `differs`: it says something else, or is missing and now found.
     `state`: whether the offer could be bought then, which a row that is stale tells of its own time.
     """
+    valued = {**merged, "seen_at": "o.seen_at"}
+    compared = {**merged, "adjusted_price": adjusted_price(valued, "valuation.valuation")}
     return text(f"""
         CREATE TEMP TABLE known ON COMMIT DROP AS
         SELECT
             o.line, l.id AS listing_id,
-            {", ".join(f"{merged[column]} AS {column}" for column in _OBSERVED)},
+            {", ".join(f"{compared[column]} AS {column}" for column in _OBSERVED)}, valuation.valuation,
             CASE WHEN CASE WHEN o.seen_at < l.seen_at THEN o.status ELSE {merged["status"]} END = 'active'
                 THEN 'active' ELSE 'gone' END AS state,
             o.seen_at < l.seen_at AS stale,
-            ({", ".join(merged.values())}) IS DISTINCT FROM ({", ".join(f"l.{column}" for column in merged)})
+            ({", ".join(compared.values())}) IS DISTINCT FROM ({", ".join(f"l.{column}" for column in compared)})
                 OR (o.dated AND o.seen_at > l.seen_at) OR l.missing_since IS NOT NULL AS differs
         FROM offer AS o JOIN listing AS l ON l.offer_key = o.offer_key
+        CROSS JOIN LATERAL (SELECT {valuation(valued)} AS valuation OFFSET 0) AS valuation
         """)
 
 
 def _update(merged: Mapping[str, str]) -> Executable:
     """Writes the offers that say something new about a listing."""
+    written = {**merged, "adjusted_price": "known.adjusted_price", "valuation": "known.valuation"}
     return text(f"""
         UPDATE listing AS l SET
-            {", ".join(f"{column} = {value}" for column, value in merged.items() if value != f"l.{column}")},
+            {", ".join(f"{column} = {value}" for column, value in written.items() if value != f"l.{column}")},
             seen_at = o.seen_at, missing_since = NULL, updated_at = now()
         FROM offer AS o JOIN known USING (line)
         WHERE known.listing_id = l.id AND known.differs AND NOT known.stale AND NOT o.superseded
@@ -136,20 +149,23 @@ _SUPERSEDE = """
     WHERE d.line = offer.line AND d.place > 1
     """
 
+# What is valued of an offer that is new.
+_NEW = {name: f"o.{name}" for name in VALUED}
 INSERT = text(f"""
-    INSERT INTO listing ({", ".join(CONTENT)}, offer_key, seen_at)
-    SELECT {", ".join(CONTENT)}, offer_key, seen_at
-    FROM offer AS o
+    INSERT INTO listing ({", ".join(CONTENT)}, offer_key, seen_at, valuation, adjusted_price)
+    SELECT
+        {", ".join(CONTENT)}, offer_key, seen_at, valuation.valuation, {adjusted_price(_NEW, "valuation.valuation")}
+    FROM offer AS o CROSS JOIN LATERAL (SELECT {valuation(_NEW)} AS valuation OFFSET 0) AS valuation
     WHERE offer_key IS NOT NULL AND NOT superseded AND NOT EXISTS (SELECT FROM known WHERE known.line = o.line)
     """)
-
 # Superseded rows of offers that were new until a moment ago: of use as observations only, hence stale.
 LINK = text(f"""
-    INSERT INTO known (line, listing_id, {", ".join(_OBSERVED)}, state, stale, differs)
+    INSERT INTO known (line, listing_id, price, shipping, currency, adjusted_price, state, stale, differs)
     SELECT
-        o.line, l.id, {", ".join(f"o.{column}" for column in _OBSERVED)},
+        o.line, l.id, o.price, o.shipping, o.currency, {adjusted_price(_NEW, "valuation.valuation")},
         CASE WHEN o.status = 'active' THEN 'active' ELSE 'gone' END, true, false
     FROM offer AS o JOIN listing AS l ON l.offer_key = o.offer_key
+    CROSS JOIN LATERAL (SELECT {valuation(_NEW)} AS valuation OFFSET 0) AS valuation
     WHERE o.superseded AND NOT EXISTS (SELECT FROM known WHERE known.line = o.line)
     """)
 
@@ -218,6 +234,13 @@ CLOSE_GAPS = text(f"""
 HAPPENED_AT = text("SELECT set_config('dealmark.happened_at', :moment, true)")
 
 
+TELL_PARTS = text("""
+    INSERT INTO told_part
+    SELECT * FROM jsonb_to_recordset(CAST(:told AS jsonb)) AS told (
+        told text, memory_gb integer, memory_kind text, storage jsonb, graphics text, operating_system text,
+        quantity integer)
+    """)
+
 SETTLE_NAMES = text("""
     UPDATE named_cpu SET cpu_id = told.cpu_id, doubt = told.doubt
     FROM unnest(CAST(:names AS text[]), CAST(:cpu_ids AS bigint[]), CAST(:doubts AS text[]))
@@ -243,6 +266,22 @@ async def name_cpus(tx: Tx, statement: str) -> list[str]:
 async def settle_names(tx: Tx, names: Sequence[str], cpu_ids: Sequence[int | None], doubts: Sequence[str]) -> None:
     """What matching told of the names that are those of no CPU: a CPU each, or the doubt."""
     await tx.execute(SETTLE_NAMES, {"names": names, "cpu_ids": cpu_ids, "doubts": doubts})
+
+
+async def no_parts(tx: Tx) -> None:
+    """Makes the empty `told_part`, which the query of listings reads."""
+    await tx.execute(text(TOLD_PARTS))
+
+
+async def part_titles(tx: Tx) -> list[str]:
+    """Empties `told_part` for the chunk that is staged; its titles that may tell of parts."""
+    await tx.execute(text("TRUNCATE told_part"))
+    return [row.title for row in await tx.rows(text(PART_TITLES))]
+
+
+async def tell_parts(tx: Tx, told: Sequence[Mapping[str, Any]]) -> None:
+    """What titles (`told`) tell, by the names of the columns."""
+    await tx.execute(TELL_PARTS, {"told": orjson.dumps(told).decode()})
 
 
 async def lock(tx: Tx) -> None:

@@ -10,6 +10,7 @@ from app.errors import BadInput
 from app.market import import_sql, staged_sql
 from app.market.months import make_months
 from app.market.naming import Names
+from app.market.valuation import PARTS, carried
 from app.records import CsvRecords, Progress, Records, no_progress
 from app.resources import Tx
 from app.staging import Options, Summary, analyze, reject, stage
@@ -30,8 +31,14 @@ async def import_listings(tx: Tx, records: Records, options: Options, *, is_samp
     """Creates and updates listings by offer. Raises BadInput when the records are unreadable, or bad and `strict`."""
     await import_sql.alias_cpus(tx)
     query = import_sql.listing_offers(records.columns, is_sample)
+    await import_sql.no_parts(tx)
     names = Names(tx, staged_sql.NAME_LISTING_CPUS)
-    rows = await stage(tx.connection, staged_sql.COLUMNS, records, "offer", query, prepare=names.find)
+
+    async def prepare() -> None:
+        await names.find()
+        await _tell_parts(tx)
+
+    rows = await stage(tx.connection, staged_sql.COLUMNS, records, "offer", query, prepare=prepare)
     rejected = await reject(tx.connection, "offer", records.columns, options)
     await import_sql.lock(tx)
     superseded, created, updated = await _merge(tx, records.columns, "line DESC")
@@ -63,6 +70,13 @@ async def import_prices(tx: Tx, records: Records, options: Options, day: date) -
     notes = (f"Listings ended because the snapshot does not name them: {unnamed:,}.",) if unnamed else ()
     updated += ended.named
     return Summary(rows, created, updated, rows - created - updated - rejected, rejected, superseded, notes)
+
+
+async def _tell_parts(tx: Tx) -> None:
+    """Reads what the titles of the chunk that is staged now tell of what is offered beside the CPU."""
+    told = [{"told": title, **carried(title)} for title in await import_sql.part_titles(tx)]
+    if found := [each for each in told if each["quantity"] > 1 or any(each[name] is not None for name in PARTS)]:
+        await import_sql.tell_parts(tx, found)
 
 
 async def _merge(tx: Tx, present: Sequence[str], first: str) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Listings by CPU."""
+"""Listings by CPU, and valuation rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from app.context import Context, Loader
 from app.keyset import Page, PageRequest
-from app.market import sql
+from app.market import rules_sql, sql
 from app.reading import Row
 from app.resources import Reader
 
@@ -20,6 +20,20 @@ class ListingRow(Row):
 
 class ListingValues(dict[str, Any]):
     """The same, brought along with a CPU."""
+
+
+class RuleRow(Row):
+    """A row of rule columns: those that the operation needs."""
+
+
+class RuleById(Loader[int, RuleRow | None]):
+    """The valuation rule with this id, or None."""
+
+    async def values(self, session: Reader, keys: list[int]) -> list[RuleRow | None]:
+        """One statement for all keys."""
+        rows = await session.rows(rules_sql.by_id(self.context.wanted("ValuationRule")), {"ids": keys}, RuleRow)
+        found = {row["id"]: row for row in rows}
+        return [found.get(key) for key in keys]
 
 
 class ListingPageKey(NamedTuple):

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Double,
     Numeric,
     Select,
+    Text,
     any_,
     bindparam,
     cast,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     text,
     true,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import NullType
 
 from app.keyset import Keyset, PageRequest, Position, SortKey
@@ -30,11 +32,17 @@ from app.tables import cpu, listing, price_observation
 # DOMAIN: an active price is the adjusted price of an active listing, not null and above 0.
 IS_ACTIVE = listing.c.status == text("'active'")
 
-# Money is selected as it is encoded: a float holds what two decimals say exactly as written.
+
+def _selected(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Money is selected as it is encoded: a float holds what two decimals say exactly as written. JSON is read when it
+    is asked for; asyncpg could not read it within an array of rows."""
+    if isinstance(column.type, Numeric):
+        return cast(column, Double).label(column.name)
+    return cast(column, Text).label(column.name) if isinstance(column.type, JSONB) else column
+
+
 COLUMNS: dict[str, ColumnElement[Any]] = {
-    column.name: cast(column, Double).label(column.name) if isinstance(column.type, Numeric) else column
-    for column in listing.c
-    if column.name not in {"offer_key", "is_sample"}
+    column.name: _selected(column) for column in listing.c if column.name not in {"offer_key", "is_sample"}
 }
 # An import may tell later what was seen earlier, so the first time is looked up.
 COLUMNS["first_seen_at"] = func.least(

@@ -1,8 +1,8 @@
 """How the rows of a file read: `staged` text to typed values, and the reason to reject a row.
 
 Two queries, of a file of listings and of a price snapshot, with the same columns: line, reason, cpu_id, title, url,
-marketplace, seller, vendor_item_id, condition_meaning, status_meaning, price_value, shipping_value, currency and
-seen_value.
+marketplace, seller, vendor_item_id, condition_meaning, status_meaning, price_value, shipping_value, currency,
+seen_value, and what the title tells of parts (a snapshot's names tell of none) and quantity.
 OFFSET 0 keeps the planner from copying an expression into every place that uses it.
 """
 
@@ -53,6 +53,28 @@ ORDER BY alias, place
 
 # The CPU of each name in a chunk, or why it has none; as a table because what no alias finds is matched like a title.
 NAMED_CPUS = "CREATE TEMP TABLE named_cpu (written text, cpu_id bigint, doubt text) ON COMMIT DROP"
+
+# What the titles in a chunk tell of what is offered beside the CPU, as columns of `listing`.
+TOLD_PARTS = """
+CREATE TEMP TABLE told_part (
+    told text, memory_gb integer, memory_kind text, storage jsonb, graphics text, operating_system text,
+    quantity integer
+) ON COMMIT DROP
+"""
+# Most titles tell of none, and a million of them are searched: LIKE is the quickest way to say no. Patterns follow only
+# where it is likely.
+_PART_WORDS = (
+    "gb", "tb", "ssd", "hdd", "tx", " rx", "quadro", "radeon", "win", "linux", "lot of", "set of", "pack", "bundle",
+    "qty", "pcs", "pair",
+)  # fmt: skip
+PART_TITLES = rf"""
+SELECT DISTINCT title
+FROM (SELECT title, lower(title) AS words FROM staged WHERE length(title) <= {LONGEST["title"]} OFFSET 0) AS titled
+WHERE {" OR ".join(f"words LIKE '%{word}%'" for word in _PART_WORDS)}
+    OR (words LIKE '%go%' AND words ~ '[0-9] ?go\M')
+    OR (words LIKE '%x %' AND words ~ '(^|[ (])[0-9]{{1,3}} ?x ')
+    OR (right(words, 4) LIKE '%x%' AND words ~ '[ (]x ?[0-9]{{1,2}}\)?$')
+"""
 
 _DOUBT = "coalesce(doubt, 'it was not looked at')"  # a reason that were null would let the row pass
 
@@ -136,9 +158,11 @@ FROM (
         CASE WHEN {_IS_TIME} THEN seen_at::timestamptz END AS seen_value,
         condition_word.meaning AS condition_meaning,
         status_word.meaning AS status_meaning,
-        named_cpu.cpu_id, named_cpu.doubt
+        named_cpu.cpu_id, named_cpu.doubt,
+        memory_gb, memory_kind, storage, graphics, operating_system, quantity
     FROM staged
     LEFT JOIN named_cpu ON written = coalesce(cpu, title)
+    LEFT JOIN told_part ON told = title
     {_look_up("condition", CONDITIONS)}
     {_look_up("status", STATUSES)}
     OFFSET 0
@@ -167,7 +191,9 @@ FROM (
         round({as_number("price")}, 2) AS price_value,
         NULL::numeric AS shipping_value,
         CAST(:seen_at AS timestamptz) AS seen_value,
-        named_cpu.cpu_id, named_cpu.doubt
+        named_cpu.cpu_id, named_cpu.doubt,
+        NULL::integer AS memory_gb, NULL AS memory_kind, NULL::jsonb AS storage, NULL AS graphics,
+        NULL AS operating_system, NULL::integer AS quantity
     FROM staged
     CROSS JOIN (SELECT max(seen_at) AS newest FROM listing WHERE marketplace = '{SNAPSHOT_MARKETPLACE}') AS earlier
     LEFT JOIN named_cpu ON written = name

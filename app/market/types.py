@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from app.catalog.loaders import CpuById
-from app.columns import column, is_row, with_needs
+from app.columns import column, computed, is_row, with_needs
 from app.context import Context
 from app.directives import ListSize, page_size, reads
 from app.graphql_enums import graphql_enum
@@ -17,8 +17,9 @@ from app.market.history_loaders import LifecycleKey, Lifecycles, PointsKey, Pric
 from app.market.history_types import DEFAULT_EVENTS, Events, ListingEvent, ListingPrice, Within, events_of
 from app.market.loaders import ListingById, ListingRow, ListingValues
 from app.market.ranges import PriceRange
+from app.market.valuation_types import ListingStorage, Valuation, flags_of, storage_of, valuation_of
 from app.relay import After, Before, Connection, First, Last, Node, node_id
-from app.tables import Condition, Domain, ListingStatus
+from app.tables import Condition, Domain, ListingFlag, ListingStatus
 
 if TYPE_CHECKING:
     from app.catalog.types import CPU
@@ -67,8 +68,24 @@ class Listing(Node):
     currency: str = column("currency", description="ISO 4217 code.")
     adjusted_price: float | None = column(
         "adjusted_price",
-        description="USD, with shipping: what price targets are made of. Null without a price, in a currency that "
-        "cannot be converted, and for offers that are for parts.",
+        description="USD, with shipping, less what is offered beside the CPU: what price targets are made of. Null "
+        "without a price, in a currency that no rate is known of, for offers that are for parts, bundles, lots and "
+        "auctions, and where the other parts alone are worth as much; see `valuation`.",
+    )
+    valuation: Valuation | None = computed(
+        valuation_of,
+        *("adjusted_price", "currency", "valuation"),
+        description="How the adjusted price was found; null where there is none to find: without a price, without a "
+        "rate, for parts, and for several in one.",
+    )
+    memory_gb: int | None = column("memory_gb", description="Memory that is offered with it, GB; null: none is told.")
+    memory_kind: str | None = column("memory_kind", description="DDR3, DDR4, LPDDR5 ...; null when not told.")
+    storage: list[ListingStorage] = computed(storage_of, "storage", description="Drives that are offered with it.")
+    graphics: str | None = column("graphics", description="Graphics card that is offered with it; null: none is told.")
+    operating_system: str | None = column("operating_system", description="With its edition; null: none is told.")
+    quantity: int = column("quantity", description="How many CPUs; an offer of more than one has no adjusted price.")
+    flags: list[ListingFlag] = computed(
+        flags_of, "flags", description="Why its price is not that of one thing that can be bought; usually empty."
     )
     first_seen_at: datetime = column(
         "first_seen_at",

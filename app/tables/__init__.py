@@ -15,19 +15,23 @@ from app.tables.base import Money, Timestamp, is_amount, metadata, not_negative,
 from app.tables.catalog import ValueRating, cpu
 from app.tables.documents import document, document_client, document_use
 from app.tables.events import outbox, price_change, price_change_horizon, webhook
-from app.tables.market import Condition, ListingStatus, OfferState, listing, price_observation
+from app.tables.market import Condition, ListingFlag, ListingStatus, OfferState, listing, price_observation
 from app.tables.statistics import cpu_statistics, listing_statistics
+from app.tables.valuation import Component, RuleUnit, exchange_rate, valuation_rule
 from app.tables.versions import Domain, data_version
 from app.tables.work import JobKind, JobStatus, job
 
 __all__ = [
+    "Component",
     "Condition",
     "Domain",
     "JobKind",
     "JobStatus",
+    "ListingFlag",
     "ListingStatus",
     "Money",
     "OfferState",
+    "RuleUnit",
     "Timestamp",
     "ValueRating",
     "cpu",
@@ -37,6 +41,7 @@ __all__ = [
     "document",
     "document_client",
     "document_use",
+    "exchange_rate",
     "figure_history",
     "is_amount",
     "job",
@@ -52,5 +57,6 @@ __all__ = [
     "price_observation",
     "recalculation_failure",
     "recalculation_watermark",
+    "valuation_rule",
     "webhook",
 ]

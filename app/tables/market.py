@@ -5,11 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     Numeric,
     PrimaryKeyConstraint,
@@ -19,6 +22,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from app.tables.base import Money, Timestamp, is_amount, metadata, one_of
 
@@ -51,6 +55,14 @@ class OfferState(StrEnum):
     GONE = "gone"
 
 
+class ListingFlag(StrEnum):
+    """Why the price of an offer is not the price of one thing that can be bought."""
+
+    BUNDLE = "bundle"
+    LOT = "lot"
+    AUCTION = "auction"
+
+
 listing = Table(
     "listing",
     metadata,
@@ -68,6 +80,7 @@ listing = Table(
     Column("price", Money),
     Column("shipping", Money),
     Column("currency", Text, nullable=False, server_default=text("'USD'")),
+    # USD, see market.valuation; it and `valuation` are functions of the other columns, the rules and the rates.
     Column("adjusted_price", Numeric(13, 2)),
     # SHA-256 of what makes two rows the same offer, see market.import_sql.OFFER_KEY; the price is no part of it.
     Column("offer_key", LargeBinary, nullable=False),
@@ -77,12 +90,24 @@ listing = Table(
     Column("missing_since", Timestamp),
     Column("created_at", Timestamp, nullable=False, server_default=func.now()),
     Column("updated_at", Timestamp, nullable=False, server_default=func.now()),
+    # What is offered beside the CPU, as far as it is told; null: nothing, or not told.
+    Column("memory_gb", Integer),
+    Column("memory_kind", Text),
+    Column("storage", JSONB(none_as_null=True)),  # [{"size_gb": 256, "kind": "SSD"}], kind may be null
+    Column("graphics", Text),
+    Column("operating_system", Text),
+    # How many CPUs: 2 and more for lots and pairs.
+    Column("quantity", Integer, nullable=False, server_default=text("1")),
+    Column("flags", ARRAY(Text)),  # of ListingFlag; null: none
+    # How the adjusted price was found, see the function listing_valuation; null where it is price + shipping, or none.
+    Column("valuation", JSONB(none_as_null=True)),
     UniqueConstraint("offer_key"),
     one_of("condition", Condition),
     one_of("status", ListingStatus),
     is_amount("price"),
     is_amount("shipping"),
     is_amount("adjusted_price"),
+    CheckConstraint("flags <@ ARRAY['bundle', 'lot', 'auction'] AND flags <> '{}'", name="flags"),
 )
 # Serves the ten cheapest, the count and the aggregation of a CPU's active listings, all without touching the table.
 Index(

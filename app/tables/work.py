@@ -15,6 +15,7 @@ class JobKind(StrEnum):
 
     RECALCULATE_METRICS = "recalculate_metrics"
     VERIFY_FIGURES = "verify_figures"
+    REVALUE_LISTINGS = "revalue_listings"
     CLEAN_UP = "clean_up"
 
 

@@ -23,6 +23,7 @@ graphql_enum(
         "RECALCULATE_METRICS": "Computes price targets and performance values anew.",
         "VERIFY_FIGURES": "Compares stored figures with computed ones; items that differ count as failed.",
         "CLEAN_UP": "Deletes what is older than it is kept; the items are its steps.",
+        "REVALUE_LISTINGS": "Values listings anew after a change of exchange rates or valuation rules.",
     },
 )
 graphql_enum(

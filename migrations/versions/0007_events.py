@@ -6,12 +6,12 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
 DOMAINS = ("catalog", "market", "analytics", "work", "documents")
-KINDS = ("recalculate_metrics", "verify_figures")
+KINDS = ("recalculate_metrics", "verify_figures", "revalue_listings")
 
 # DOMAIN: |delta| >= 1.00 or |delta| >= 2 %, both inclusive; 2 % of 0 is no bound. A delta needs two prices in one
 # currency: what gets a price, loses it, or comes to be offered in another currency has none.

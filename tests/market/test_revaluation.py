@@ -1,0 +1,248 @@
+"""The job that values listings anew: only those concerned, in batches, and whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app import tasks
+from app.market import revaluation, revaluation_sql
+from app.market.imports import import_listings, open_listings
+from app.market.revaluation import bring_into_force, revalue
+from app.market.valuation import VALUED, adjusted_price
+from app.resources import Resources, Tx
+from app.staging import Options
+from app.tables import JobKind, valuation_rule
+from app.work.jobs import request_job
+from jobs.valuation import due_rules
+from tests.analytics.catalogue import stored
+from tests.analytics.changes import by_reference, drained, in_log, nothing_is_left_to_do
+from tests.conftest import add_listing, work_off
+from tests.importing import Importer
+from tests.market.valuing import CREATE, HEADER, change, created, prices, rule, stock
+from tests.work.rows import eventually
+
+MEMORY = {"rules": [{"component": "memory", "kind": None}]}
+
+
+@pytest.fixture
+def importer(resources: Resources, tmp_path: Path) -> Importer:
+    """Imports listings."""
+    return Importer(resources, tmp_path)
+
+
+async def no_progress(_done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+async def stocked(resources: Resources, importer: Importer, pcs: int) -> None:
+    """So many PCs with 1, 2, 3 ... GB, as many boxed CPUs, and a rule of which nobody knows yet."""
+    titles = [f"i5-8500T {size}GB RAM" for size in range(1, pcs + 1)] + [f"i5-8500T no. {n} boxed" for n in range(pcs)]
+    await stock(resources, importer, *titles)
+    async with resources.write() as tx:
+        values = {"component": "memory", "unit": "gb", "value_usd": 1, "in_force": True}
+        await tx.execute(valuation_rule.insert().values(values))
+
+
+def valued(pcs: int) -> dict[str, Decimal | None]:
+    """What the adjusted prices then must be."""
+    with_memory = {f"i5-8500T {size}GB RAM": Decimal(210 - size) for size in range(1, pcs + 1)}
+    return {**with_memory, **{f"i5-8500T no. {n} boxed": Decimal(210) for n in range(pcs)}}
+
+
+async def versions_of_rows(resources: Resources) -> dict[str, str]:
+    """Which transaction wrote each listing last."""
+    async with resources.read() as session:
+        return {row.title: row.xmin for row in await session.rows(text("SELECT title, xmin::text FROM listing"))}
+
+
+async def test_only_those_concerned_in_batches(resources: Resources, importer: Importer) -> None:
+    await stocked(resources, importer, 10)
+    before = await versions_of_rows(resources)
+    told: list[tuple[int, int]] = []
+
+    async def progress(done: int, total: int) -> None:
+        told.append((done, total))
+
+    done = await revalue(resources, MEMORY, progress, size=4)
+    assert (done.total, done.succeeded, done.failed, done.written) == (10, 10, 0, 10)
+    assert told == [(4, 10), (8, 10), (10, 10)]
+    assert await prices(resources) == valued(10)
+    after = await versions_of_rows(resources)
+    assert {title for title in before if before[title] != after[title]} == set(list(valued(10))[:10])
+    assert (await revalue(resources, MEMORY, no_progress)).written == 0
+    assert await versions_of_rows(resources) == after
+    assert (await revalue(resources, {}, no_progress)).total == 10, "all but the plain ones"
+
+
+@pytest.mark.parametrize(
+    ("component", "kind", "expected"),
+    [
+        ("memory", None, ["a", "b"]),
+        ("memory", "ddr4", ["a"]),
+        ("memory", "DDR5", []),
+        ("storage", None, ["a", "b"]),
+        ("storage", "nvme", ["b"]),
+        ("graphics", "3060", ["c"]),
+        ("operating_system", "windows", ["a"]),
+    ],
+)
+async def test_which_are_concerned(
+    resources: Resources, importer: Importer, component: str, kind: str | None, expected: list[str]
+) -> None:
+    titles = {
+        "a": "i5-8500T 16GB DDR4 256GB SSD Win11",
+        "b": "i5-8500T 8GB RAM 512GB NVMe SSD",
+        "c": "i5-8500T RTX 3060",
+        "d": "i5-8500T DDR4",
+    }
+    await stock(resources, importer, *titles.values())
+    values = {"component": component, "unit": "item", "value_usd": 1, "kind": kind}
+    async with resources.write() as tx:
+        await tx.execute(valuation_rule.insert().values(values))
+    done = await revalue(resources, {"rules": [{"component": component, "kind": kind}]}, no_progress)
+    assert done.total == done.written == len(expected)
+    changed = [title for title, price in (await prices(resources)).items() if price == 209]
+    assert sorted(changed) == sorted(titles[name] for name in expected)
+
+
+async def test_figures_follow_and_are_those_of_a_full_recalculation(resources: Resources, importer: Importer) -> None:
+    await stocked(resources, importer, 20)
+    await drained(resources)
+    before = await stored(resources)
+    await revalue(resources, MEMORY, no_progress, size=7)
+    assert await in_log(resources) != []
+    await drained(resources)
+    after = await stored(resources)
+    assert after == await by_reference(resources)
+    assert before[1]["price_good"] == 210
+    assert after[1]["price_good"] == Decimal("204.75")  # 210 less half of the mean of 1 to 20
+    await nothing_is_left_to_do(resources)
+
+
+async def test_a_worker_that_dies_half_way(
+    resources: Resources, importer: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stocked(resources, importer, 9)
+    async with resources.write() as tx:
+        job_id = await request_job(tx, JobKind.REVALUE_LISTINGS, MEMORY, "tester")
+    monkeypatch.setattr(revaluation, "BATCH_SIZE", 4)
+    monkeypatch.setattr(revaluation.revalue, "__defaults__", (4,))
+    walked = revaluation_sql.revalue
+
+    async def dying(tx: Tx, *rest: Any) -> int:
+        written: int = await walked(tx, *rest)
+        if rest[1]:  # the second batch, before its commit
+            raise asyncio.CancelledError
+        return written
+
+    with monkeypatch.context() as patched:
+        patched.setattr(revaluation_sql, "revalue", dying)
+        with pytest.raises(asyncio.CancelledError):
+            await tasks.run(resources, JobKind.REVALUE_LISTINGS, job_id)
+    half = await prices(resources)
+    assert [half[f"i5-8500T {size}GB RAM"] == 210 for size in range(1, 10)].count(False) == 4
+    done = await tasks.run(resources, JobKind.REVALUE_LISTINGS, job_id)
+    assert done is not None
+    assert (done.total, done.succeeded) == (9, 9)
+    assert await prices(resources) == valued(9)
+    async with resources.read() as session:
+        row = await session.row(text("SELECT status, attempts, succeeded FROM job"))
+    assert row is not None
+    assert tuple(row) == ("succeeded", 2, 9)
+    await work_off(resources)  # the message of the job, for which nothing is left to do
+
+
+async def test_a_price_that_changes_while_it_is_valued(resources: Resources, importer: Importer) -> None:
+    """What is written is found of the row as it is then."""
+    await stocked(resources, importer, 1)
+    async with resources.engine.connect() as writer:
+        await writer.execute(text("UPDATE listing SET price = 300, adjusted_price = 310 WHERE memory_gb = 1"))
+        running = asyncio.create_task(revalue(resources, MEMORY, no_progress))
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        async with resources.engine.connect() as watcher:
+
+            async def is_waiting() -> bool:
+                return bool(await watcher.scalar(waiting))
+
+            await eventually(is_waiting)
+        await writer.commit()
+    await running
+    assert (await prices(resources))["i5-8500T 1GB RAM"] == 309
+
+
+async def test_a_writer_that_saw_no_rule_and_commits_later(resources: Resources, importer: Importer) -> None:
+    """Its rows come behind the job's walk; the job waits for it, and walks again."""
+    await stock(resources, importer, "i5-8500T 4GB RAM")
+    values = {name: f"listing.{name}" for name in VALUED}
+    async with resources.write() as tx:
+        key = await add_listing(tx, 1, 210, title="i5-8500T 8GB RAM", memory_gb=8)
+        found = text(f"SELECT {adjusted_price(values)} FROM listing WHERE id = :id")
+        assert await tx.scalar(found, {"id": key}) == 210
+        await change(resources, CREATE, rule=rule("MEMORY", "GB", 1))
+        working = asyncio.create_task(work_off(resources))
+
+        async def is_valued() -> bool:
+            return (await prices(resources))["i5-8500T 4GB RAM"] == 206
+
+        await eventually(is_valued)
+        await asyncio.sleep(0.1)
+        assert not working.done()
+    await working
+    assert await prices(resources) == {"i5-8500T 4GB RAM": Decimal(206), "i5-8500T 8GB RAM": Decimal(202)}
+
+
+async def test_an_import_under_way(resources: Resources, importer: Importer) -> None:
+    await stock(resources, importer, "i5-8500T 4GB RAM")
+    file = importer.file(HEADER + "i5-8500T 8GB RAM,Intel Core i5-8500T,200,USD,used,ebay,10,\n")
+    async with resources.write() as tx:
+        await import_listings(tx, open_listings(file), Options(importer.rejects_file))
+        await change(resources, CREATE, rule=rule("MEMORY", "GB", 1))
+        working = asyncio.create_task(work_off(resources))
+        await asyncio.sleep(0.1)
+    await working
+    assert await prices(resources) == {"i5-8500T 4GB RAM": Decimal(206), "i5-8500T 8GB RAM": Decimal(202)}
+
+
+async def test_writers_that_do_not_end_are_not_waited_for_forever(
+    resources: Resources, importer: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stocked(resources, importer, 2)
+    monkeypatch.setattr(revaluation, "WAIT_SECONDS", 0.1)
+    async with resources.write() as tx:
+        await tx.execute(text("SELECT count(*) FROM valuation_rule"))
+        assert (await revalue(resources, MEMORY, no_progress)).written == 2
+    assert await prices(resources) == valued(2)
+
+
+async def test_a_rule_comes_into_force(resources: Resources, importer: Importer) -> None:
+    await stock(resources, importer, "i5-8500T 4GB RAM")
+    context = {"resources": resources}
+    await created(resources, rule("MEMORY", "GB", 1, validFrom="2999-01-01T00:00:00Z"))
+    await due_rules(context)
+    assert (await prices(resources))["i5-8500T 4GB RAM"] == 210
+    async with resources.write() as tx:
+        await tx.execute(text("UPDATE valuation_rule SET valid_from = now() - interval '1 second'"))
+    await due_rules(context)
+    await work_off(resources)
+    assert (await prices(resources))["i5-8500T 4GB RAM"] == 206
+    async with resources.write() as tx:
+        assert await bring_into_force(tx) is None, "once"
+    async with resources.read() as session:
+        found = [(row.requested_by, row.input) for row in await session.rows(text("SELECT * FROM job"))]
+    assert found == [("schedule", MEMORY)]
+
+
+async def test_the_job_is_followed_like_any_other(resources: Resources, importer: Importer) -> None:
+    await stock(resources, importer, "i5-8500T 4GB RAM", "i5-8500T 8GB RAM")
+    await change(resources, CREATE, rule=rule("MEMORY", "GB", 1))
+    await work_off(resources)
+    async with resources.read() as session:
+        row = await session.row(text("SELECT kind, status, total, done, succeeded, failed, error FROM job"))
+    assert row is not None
+    assert tuple(row) == ("revalue_listings", "succeeded", 2, 2, 2, 0, None)
