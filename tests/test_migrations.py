@@ -28,6 +28,7 @@ from tests.conftest import database, database_of
 
 T = TypeVar("T")
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+EARLIER = datetime(2025, 12, 31, 23, 59, tzinfo=UTC)
 
 # A row of every table, in an order that the foreign keys allow.
 ROWS: dict[str, dict[str, Any]] = {
@@ -42,7 +43,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "offer_key": b"key",
         "seen_at": NOW,
     },
-    "price_observation": {"listing_id": 1, "seen_at": NOW, "price": 10, "currency": "USD"},
+    "price_observation": {"listing_id": 1, "seen_at": EARLIER, "price": 10, "currency": "USD"},
     "figure_history": {"cpu_id": 1, "computed_at": NOW, "price_sample_size": 2},
     "recalculation_watermark": {"full_at": NOW},
     "recalculation_failure": {"cpu_id": 1, "error": "reason"},
@@ -75,7 +76,7 @@ CATALOG = """
             pg_get_expr(d.adbin, d.adrelid)) AS definition
     FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
         LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
-    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
     UNION ALL
     SELECT conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
     FROM pg_constraint WHERE connamespace = 'public'::regnamespace
@@ -83,7 +84,7 @@ CATALOG = """
     SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
     UNION ALL
     SELECT relname, array_to_string(reloptions, ' ')
-    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
 """
 
 # What the tables of the code do not say either: triggers and their functions are made by migrations alone.

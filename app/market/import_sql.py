@@ -1,16 +1,17 @@
 """Statements of the imports of listings and of price snapshots.
 
-The rows of either are read into `offer`, matched with the stored listings, and merged into `listing` and
-`price_observation`. A row with a time of its own (`dated`) is an observation of that time, whenever it is imported.
+The rows of either are read into `offer`, matched with the stored listings, and merged into `listing`, whose triggers
+remember what is new. A row with a time of its own (`dated`) is an observation of that time, whenever it is imported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Executable, text
+from sqlalchemy import DateTime, Executable, bindparam, text
 
 from app.market.staged_sql import ALIAS_CPUS, LISTING_ROWS, NAMED_CPUS, SNAPSHOT_MARKETPLACE, SNAPSHOT_ROWS
 from app.resources import Tx
@@ -47,7 +48,7 @@ _GIVEN = {
     "currency": "coalesce(currency, 'USD')",
 }
 _REQUIRED = ("cpu_id", "title", "marketplace", "price")
-_PRICES = ("price", "shipping", "currency")
+_OBSERVED = ("price", "shipping", "currency", "adjusted_price")
 CONTENT = (*_GIVEN, "adjusted_price", "is_sample")
 
 # Readers and recalculations go on; other writers of listings wait, so that what was compared stays true.
@@ -92,18 +93,19 @@ def _merged(present: Sequence[str]) -> dict[str, str]:
 def _match(merged: Mapping[str, str]) -> Executable:
     """Makes `known`: how the offers that are listed already compare with what is stored.
 
-    `stale`: the stored listing was seen later. `repriced`: the price is another one. `differs`: anything is.
+    `stale`: the stored listing was seen later. `differs`: it says something else, or is missing and now found.
+    `state`: whether the offer could be bought then, which a row that is stale tells of its own time.
     """
     return text(f"""
         CREATE TEMP TABLE known ON COMMIT DROP AS
         SELECT
             o.line, l.id AS listing_id,
-            {", ".join(f"{merged[column]} AS {column}" for column in _PRICES)},
+            {", ".join(f"{merged[column]} AS {column}" for column in _OBSERVED)},
+            CASE WHEN CASE WHEN o.seen_at < l.seen_at THEN o.status ELSE {merged["status"]} END = 'active'
+                THEN 'active' ELSE 'gone' END AS state,
             o.seen_at < l.seen_at AS stale,
-            ({", ".join(merged[column] for column in _PRICES)})
-                IS DISTINCT FROM ({", ".join(f"l.{column}" for column in _PRICES)}) AS repriced,
             ({", ".join(merged.values())}) IS DISTINCT FROM ({", ".join(f"l.{column}" for column in merged)})
-                OR (o.dated AND o.seen_at > l.seen_at) AS differs
+                OR (o.dated AND o.seen_at > l.seen_at) OR l.missing_since IS NOT NULL AS differs
         FROM offer AS o JOIN listing AS l ON l.offer_key = o.offer_key
         """)
 
@@ -113,7 +115,7 @@ def _update(merged: Mapping[str, str]) -> Executable:
     return text(f"""
         UPDATE listing AS l SET
             {", ".join(f"{column} = {value}" for column, value in merged.items() if value != f"l.{column}")},
-            seen_at = o.seen_at, updated_at = now()
+            seen_at = o.seen_at, missing_since = NULL, updated_at = now()
         FROM offer AS o JOIN known USING (line)
         WHERE known.listing_id = l.id AND known.differs AND NOT known.stale AND NOT o.superseded
         """)
@@ -134,52 +136,89 @@ _SUPERSEDE = """
     WHERE d.line = offer.line AND d.place > 1
     """
 
-# With the first observation of each, which needs no look at what was observed before.
 INSERT = text(f"""
-    WITH created AS (
-        INSERT INTO listing ({", ".join(CONTENT)}, offer_key, seen_at)
-        SELECT {", ".join(CONTENT)}, offer_key, seen_at
-        FROM offer AS o
-        WHERE offer_key IS NOT NULL AND NOT superseded AND NOT EXISTS (SELECT FROM known WHERE known.line = o.line)
-        RETURNING id, seen_at, price, shipping, currency
-    )
-    INSERT INTO price_observation (listing_id, seen_at, price, shipping, currency) SELECT * FROM created
+    INSERT INTO listing ({", ".join(CONTENT)}, offer_key, seen_at)
+    SELECT {", ".join(CONTENT)}, offer_key, seen_at
+    FROM offer AS o
+    WHERE offer_key IS NOT NULL AND NOT superseded AND NOT EXISTS (SELECT FROM known WHERE known.line = o.line)
     """)
 
 # Superseded rows of offers that were new until a moment ago: of use as observations only, hence stale.
-LINK = text("""
-    INSERT INTO known (line, listing_id, price, shipping, currency, stale, repriced, differs)
-    SELECT o.line, l.id, o.price, o.shipping, o.currency, true, false, false
+LINK = text(f"""
+    INSERT INTO known (line, listing_id, {", ".join(_OBSERVED)}, state, stale, differs)
+    SELECT
+        o.line, l.id, {", ".join(f"o.{column}" for column in _OBSERVED)},
+        CASE WHEN o.status = 'active' THEN 'active' ELSE 'gone' END, true, false
     FROM offer AS o JOIN listing AS l ON l.offer_key = o.offer_key
     WHERE o.superseded AND NOT EXISTS (SELECT FROM known WHERE known.line = o.line)
     """)
 
-OBSERVE = text("""
-    INSERT INTO price_observation AS p (listing_id, seen_at, price, shipping, currency)
-    SELECT k.listing_id, o.seen_at, k.price, k.shipping, k.currency
+# What rows with a time of their own tell of it, where the triggers have not told already.
+OBSERVE = text(f"""
+    INSERT INTO price_observation AS p (listing_id, seen_at, {", ".join(_OBSERVED)}, state)
+    SELECT k.listing_id, o.seen_at, {", ".join(f"k.{column}" for column in _OBSERVED)}, k.state
     FROM known AS k
     JOIN offer AS o USING (line)
     LEFT JOIN price_observation AS before ON before.listing_id = k.listing_id AND before.seen_at = o.seen_at
-    WHERE NOT o.repeated AND (o.dated OR (k.repriced AND NOT o.superseded AND NOT k.stale))
+    WHERE o.dated AND NOT o.repeated
         AND (before.listing_id IS NULL
-            OR (before.price, before.shipping, before.currency) IS DISTINCT FROM (k.price, k.shipping, k.currency))
-    ON CONFLICT (listing_id, seen_at) DO UPDATE
-        SET price = excluded.price, shipping = excluded.shipping, currency = excluded.currency
+            OR (before.price, before.shipping, before.currency, before.state)
+                IS DISTINCT FROM (k.price, k.shipping, k.currency, k.state))
+    ON CONFLICT (listing_id, seen_at) DO UPDATE SET
+        {", ".join(f"{column} = excluded.{column}" for column in (*_OBSERVED, "state"))}
+    """)
+
+# Months of the file that may have no partition yet. Dates before 2000 are misprints, and have the rest to be in.
+MONTHS = text("""
+    SELECT DISTINCT date_trunc('month', seen_at AT TIME ZONE 'UTC')::date AS month
+    FROM offer WHERE offer_key IS NOT NULL AND seen_at >= '2000-01-01Z' ORDER BY 1
     """)
 
 # What the latest snapshot does not price is not on sale any more. `seen_at` stays the time when it last was, so that
 # the outcome does not depend on the order of import. A part whose row was rejected is left alone.
+_REJECTED = "SELECT vendor_item_id FROM offer WHERE reason IS NOT NULL AND vendor_item_id IS NOT NULL"
 END_UNPRICED = text(f"""
     WITH ended AS (
         UPDATE listing SET status = 'ended', updated_at = now()
         WHERE marketplace = '{SNAPSHOT_MARKETPLACE}' AND status = 'active' AND seen_at < :seen_at
-            AND vendor_item_id NOT IN (
-                SELECT vendor_item_id FROM offer WHERE reason IS NOT NULL AND vendor_item_id IS NOT NULL)
+            AND vendor_item_id NOT IN ({_REJECTED})
         RETURNING vendor_item_id
     )
     SELECT count(*) AS ended, count(*) FILTER (WHERE vendor_item_id IN (SELECT vendor_item_id FROM offer)) AS named
     FROM ended
     """)
+
+# On its day a part that a snapshot prices was on sale, whatever became of it by now.
+SHOW_PRICED = text("""
+    UPDATE price_observation AS p SET state = 'active'
+    FROM offer AS o JOIN listing AS l ON l.offer_key = o.offer_key
+    WHERE p.listing_id = l.id AND p.seen_at = :seen_at AND p.state <> 'active'
+    """)
+# And not any more on the day of the next snapshot that does not price it: seen from either of the two.
+CLOSE_GAPS = text(f"""
+    INSERT INTO price_observation (listing_id, seen_at, {", ".join(_OBSERVED)}, state)
+    WITH part AS (
+        SELECT id, vendor_item_id FROM listing WHERE marketplace = '{SNAPSHOT_MARKETPLACE}'
+    ), later AS (
+        SELECT min(p.seen_at) AS day
+        FROM part JOIN price_observation AS p ON p.listing_id = part.id
+        WHERE p.state = 'active' AND p.seen_at > :seen_at
+    )
+    SELECT part.id, CASE WHEN p.seen_at < :seen_at THEN :seen_at ELSE later.day END,
+        {", ".join(f"p.{column}" for column in _OBSERVED)}, 'gone'
+    FROM part
+    CROSS JOIN later
+    CROSS JOIN LATERAL (
+        SELECT * FROM price_observation WHERE listing_id = part.id AND seen_at <= :seen_at
+        ORDER BY seen_at DESC LIMIT 1
+    ) AS p
+    WHERE p.state = 'active' AND (p.seen_at < :seen_at OR later.day IS NOT NULL)
+        AND (p.seen_at = :seen_at OR part.vendor_item_id NOT IN ({_REJECTED}))
+    ON CONFLICT (listing_id, seen_at) DO NOTHING
+    """).bindparams(bindparam("seen_at", type_=DateTime(timezone=True)))
+
+# What the triggers of `listing` take for the time of what is written next: `seen`, that at which each was seen.
+HAPPENED_AT = text("SELECT set_config('dealmark.happened_at', :moment, true)")
 
 
 SETTLE_NAMES = text("""
@@ -214,6 +253,11 @@ async def lock(tx: Tx) -> None:
     await tx.execute(LOCK)
 
 
+async def months(tx: Tx) -> list[date]:
+    """The first days of the months (UTC) that the offers tell of."""
+    return [row.month for row in await tx.rows(MONTHS)]
+
+
 async def supersede(tx: Tx, first: str) -> int:
     """Marks the rows of `offer` that another row about the same offer outdoes; returns how many."""
     return (await tx.execute(text(_SUPERSEDE.format(first=first)))).rowcount
@@ -223,7 +267,8 @@ async def merge(tx: Tx, present: Sequence[str], superseded: int) -> tuple[int, i
     """Writes what is new. The numbers of listings created, listings updated and further observations recorded."""
     merged = _merged(present)
     known = (await tx.execute(_match(merged))).rowcount
-    updated = (await tx.execute(_update(merged))).rowcount if known else 0
+    async with happened_at(tx, "seen"):
+        updated = (await tx.execute(_update(merged))).rowcount if known else 0
     created = (await tx.execute(INSERT)).rowcount
     if superseded:
         await tx.execute(LINK)
@@ -233,6 +278,21 @@ async def merge(tx: Tx, present: Sequence[str], superseded: int) -> tuple[int, i
 
 async def end_unpriced(tx: Tx, seen_at: datetime) -> Any:
     """Ends the listings that this snapshot, if it is the latest, does not price: how many, and how many it names."""
-    row = await tx.row(END_UNPRICED, {"seen_at": seen_at})
+    async with happened_at(tx, seen_at.isoformat()):
+        row = await tx.row(END_UNPRICED, {"seen_at": seen_at})
     assert row is not None
     return row
+
+
+async def remember_snapshot(tx: Tx, seen_at: datetime) -> int:
+    """Remembers from when to when parts were on sale, as this snapshot tells; returns how much of it is new."""
+    shown = (await tx.execute(SHOW_PRICED, {"seen_at": seen_at})).rowcount
+    return shown + (await tx.execute(CLOSE_GAPS, {"seen_at": seen_at})).rowcount
+
+
+@asynccontextmanager
+async def happened_at(tx: Tx, moment: str) -> AsyncIterator[None]:
+    """Has what is written to `listing` within remembered as of this time."""
+    await tx.execute(HAPPENED_AT, {"moment": moment})
+    yield
+    await tx.execute(HAPPENED_AT, {"moment": ""})

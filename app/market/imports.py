@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.errors import BadInput
 from app.market import import_sql, staged_sql
+from app.market.months import make_months
 from app.market.naming import Names
 from app.records import CsvRecords, Progress, Records, no_progress
 from app.resources import Tx
@@ -56,7 +57,7 @@ async def import_prices(tx: Tx, records: Records, options: Options, day: date) -
     rejected = await reject(tx.connection, "offer", records.columns, options)
     superseded, created, updated = await _merge(tx, staged_sql.COLUMNS, "price, line")
     ended = await import_sql.end_unpriced(tx, seen_at)
-    if ended.ended:
+    if await import_sql.remember_snapshot(tx, seen_at) or ended.ended:
         tx.touch(Domain.MARKET)
     unnamed = ended.ended - ended.named
     notes = (f"Listings ended because the snapshot does not name them: {unnamed:,}.",) if unnamed else ()
@@ -69,6 +70,7 @@ async def _merge(tx: Tx, present: Sequence[str], first: str) -> tuple[int, int, 
 
     Returns the numbers of rows superseded, of listings created and of listings updated.
     """
+    await make_months(tx, await import_sql.months(tx))
     superseded = await import_sql.supersede(tx, first)
     created, updated, observed = await import_sql.merge(tx, present, superseded)
     if created or updated or observed:

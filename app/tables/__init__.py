@@ -15,7 +15,7 @@ from app.tables.base import Money, Timestamp, is_amount, metadata, not_negative,
 from app.tables.catalog import ValueRating, cpu
 from app.tables.documents import document, document_client, document_use
 from app.tables.events import outbox, price_change, price_change_horizon, webhook
-from app.tables.market import Condition, ListingStatus, listing, price_observation
+from app.tables.market import Condition, ListingStatus, OfferState, listing, price_observation
 from app.tables.statistics import cpu_statistics, listing_statistics
 from app.tables.versions import Domain, data_version
 from app.tables.work import JobKind, JobStatus, job
@@ -27,6 +27,7 @@ __all__ = [
     "JobStatus",
     "ListingStatus",
     "Money",
+    "OfferState",
     "Timestamp",
     "ValueRating",
     "cpu",

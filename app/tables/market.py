@@ -43,6 +43,14 @@ class ListingStatus(StrEnum):
     ENDED = "ended"
 
 
+class OfferState(StrEnum):
+    """Whether an offer could be bought, as far as it was known at the time."""
+
+    ACTIVE = "active"
+    MISSING = "missing"
+    GONE = "gone"
+
+
 listing = Table(
     "listing",
     metadata,
@@ -65,6 +73,8 @@ listing = Table(
     Column("offer_key", LargeBinary, nullable=False),
     Column("is_sample", Boolean, nullable=False, server_default=text("false")),
     Column("seen_at", Timestamp, nullable=False),
+    # Since when it is not found any more where it was, though nobody says that it has ended.
+    Column("missing_since", Timestamp),
     Column("created_at", Timestamp, nullable=False, server_default=func.now()),
     Column("updated_at", Timestamp, nullable=False, server_default=func.now()),
     UniqueConstraint("offer_key"),
@@ -83,7 +93,19 @@ Index(
     postgresql_where=listing.c.status == text("'active'"),
 )
 
-# One row per price seen. No foreign key either, for the same reason; listings are never deleted.
+# The others of a CPU, whose prices are history. Apart, because most listings are active: an import hardly feels it.
+Index(
+    "listing_inactive_idx",
+    listing.c.cpu_id,
+    listing.c.id,
+    postgresql_where=listing.c.status != text("'active'"),
+)
+# Those that are missed, to end them in time.
+Index("listing_missing_idx", listing.c.missing_since, postgresql_where=listing.c.missing_since.is_not(None))
+
+# What an offer cost, and whether it could be bought, from `seen_at` until its next row: rows are added, and put right
+# only by another look at the same moment. Triggers on `listing` add them, whoever writes, and imports those of before.
+# Partitioned by month (schema `partitions`, see market.months). No foreign key, as above; listings are never deleted.
 price_observation = Table(
     "price_observation",
     metadata,
@@ -92,5 +114,10 @@ price_observation = Table(
     Column("price", Money),
     Column("shipping", Money),
     Column("currency", Text, nullable=False),
+    # What it counted for in price targets then, USD; null where it did not count.
+    Column("adjusted_price", Numeric(13, 2)),
+    Column("state", Text, nullable=False, server_default=text("'active'")),
     PrimaryKeyConstraint("listing_id", "seen_at"),
+    one_of("state", OfferState),
+    postgresql_partition_by="RANGE (seen_at)",
 )

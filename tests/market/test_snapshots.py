@@ -23,9 +23,16 @@ LISTINGS = (
     "SELECT title, cpu.name, price, shipping, currency, adjusted_price, condition, status, marketplace, seller, "
     "vendor_item_id, seen_at FROM listing JOIN cpu ON cpu.id = cpu_id ORDER BY title"
 )
-OBSERVATIONS = (
-    "SELECT title, p.seen_at, p.price FROM price_observation AS p JOIN listing ON listing.id = listing_id ORDER BY 1, 2"
-)
+# That a part is still not on sale is told more or less often, and with the price known then, as the order of import has it.
+OBSERVATIONS = """
+    SELECT title, seen_at, CASE WHEN state = 'active' THEN price END, state
+    FROM (
+        SELECT title, p.*, lag(state) OVER (PARTITION BY listing_id ORDER BY p.seen_at) AS before
+        FROM price_observation AS p JOIN listing ON listing.id = listing_id
+    ) AS told
+    WHERE state = 'active' OR before = 'active'
+    ORDER BY 1, 2
+"""
 STATES = "SELECT title, price::int, status, seen_at::date::text FROM listing ORDER BY title"
 
 
@@ -192,5 +199,5 @@ async def test_the_real_snapshots(resources: Resources, tmp_path: Path) -> None:
         await snapshots.clear()
     assert outcomes == [outcomes[0]] * 3
     listings, observations = outcomes[0]
-    assert (len(listings), len(observations)) == (569, 4577)
+    assert (len(listings), sum(row[3] == "active" for row in observations)) == (569, 4577)
     assert sum(row[7] == "active" for row in listings) == 517
