@@ -45,7 +45,8 @@ SESSION_SETTINGS = {
     "tcp_keepalives_count": "4",
 }
 # Statements of the read path are planned once per connection: to plan one takes longer than to run it.
-READING_SETTINGS = {"plan_cache_mode": "force_generic_plan", "default_transaction_read_only": "on"}
+# None runs for as long as it takes to compile one.
+READING_SETTINGS = {"plan_cache_mode": "force_generic_plan", "default_transaction_read_only": "on", "jit": "off"}
 NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 __all__ = ["Reader", "Resources", "Session", "Tx"]

@@ -101,6 +101,9 @@ class Settings(BaseSettings):
         default=30, ge=1, le=36_500, description="Days that changes of prices are kept for those who follow them"
     )
     keep_jobs_days: int = Field(default=90, ge=1, le=36_500, description="Days that finished jobs are kept")
+    missing_days: int = Field(
+        default=7, ge=1, le=3650, description="Days after which a listing that is not found any more has ended"
+    )
     change_pause_seconds: float = Field(
         default=0.25,
         ge=0,

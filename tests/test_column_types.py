@@ -13,6 +13,7 @@ from app.catalog import sql as catalog
 from app.clients import sql as clients
 from app.columns import Column
 from app.events import sql as events
+from app.market import history_sql as history
 from app.market import sql as market
 from app.schema import build_schema
 from app.tables import job
@@ -28,13 +29,18 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "Listing": market.COLUMNS,
     "PriceChange": events.COLUMNS,
     "Job": {each.name: each for each in job.c},
-    # A statement that is text: see `market.sql.DISTRIBUTION`.
+    "ListingPrice": {each.name: each for each in history.POINT},
+    "ListingEvent": {},
+    # Statements that are text: `market.history_sql.HISTORY`,
+    "CPUPricePoint": {"listings": column("listings", Integer)},
+    "CPUPriceLows": {},
+    # `market.sql.DISTRIBUTION`.
     "PriceBin": {"prices": column("prices", BigInteger)},
 }
 PYTHON = {"String": str, "Int": int, "Boolean": bool}
 # Expressions that count are never null, and no CPU has two thousand million listings; nor are those that say yes or no,
 # and what is told of a document beside its times.
-NEVER_NULL = {"listings_count", "prices", "on_frontier", "on_frontier_single", "PersistedDocument"}
+NEVER_NULL = {"listings_count", "listings", "prices", "on_frontier", "on_frontier_single", "PersistedDocument"}
 
 
 def fields() -> Iterator[tuple[str, str, GraphQLField, Column]]:

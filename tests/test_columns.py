@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from app.gateway.compiler import NotCompilable, Plan
 from app.gateway.documents import Operation, read_document
 from app.gateway.execution import execute_operation
 from app.gateway.projection import columns_of
+from app.market import ranges
 from app.market import sql as market
 from app.relay import global_id
 from app.resources import Resources
@@ -142,8 +144,10 @@ async def answer(resources: Resources, name: str, operation: Operation, variable
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("name", QUERIES)
 async def test_answers_are_the_same_whether_all_columns_are_read_or_some(
-    resources: Resources, name: str, compiled: bool
+    resources: Resources, name: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now = datetime.now(UTC)
+    monkeypatch.setattr(ranges, "clock", lambda: now)
     await stock(resources, 20, 8)
     await ask_for_work(resources)
     await resources.queue.redis.flushall()

@@ -189,6 +189,40 @@ def test_statistics_of_what_was_there_before_they_were_kept(empty_url: str) -> N
     assert run(empty_url, f"{kept} FROM cpu_statistics") == "(1,{AMD},,1)"
 
 
+OBSERVED = """
+    SELECT string_agg(
+        concat_ws(' ', listing_id, tableoid::regclass, price, adjusted_price, state), ', ' ORDER BY seen_at)
+    FROM price_observation
+"""
+
+
+def test_prices_that_were_there_before_move_to_their_months_and_back(empty_url: str) -> None:
+    migrations.upgrade(empty_url, "0004")
+    on(empty_url, populate)
+    ended = {**ROWS["listing"], "status": "ended", "offer_key": b"other"}
+    parts = {**ROWS["listing"], "condition": "for_parts", "offer_key": b"parts"}
+    on(empty_url, lambda connection: connection.execute(insert(metadata.tables["listing"]), [ended, parts]))
+    run(
+        empty_url,
+        """INSERT INTO price_observation VALUES
+            (2, '2023-07-05', 20, 1.50, 'USD'), (2, '2026-03-01', 21, NULL, 'USD'),
+            (3, '2026-03-01 00:01Z', 5, 1, 'USD'), (1, '1970-01-01', 7, NULL, 'EUR')""",
+    )
+    before = run(empty_url, "SELECT json_agg(p ORDER BY listing_id, seen_at)::text FROM price_observation AS p")
+    migrations.upgrade(empty_url, "0005")
+    month = "partitions.price_observation"
+    assert run(empty_url, OBSERVED) == (
+        f"1 {month}_rest 7.00 active, 2 {month}_2023_07 20.00 21.50 active, 1 {month}_2025_12 10.00 10.00 active, "
+        f"2 {month}_2026_03 21.00 21.00 gone, 3 {month}_2026_03 5.00 active"
+    )
+    run(empty_url, "UPDATE listing SET status = 'sold', price = NULL WHERE id = 1")
+    assert run(empty_url, "SELECT count(*) FROM price_observation") == 6
+    migrations.downgrade(empty_url, "0004")
+    told = "SELECT json_agg(p ORDER BY listing_id, seen_at)::text FROM price_observation AS p"
+    assert run(empty_url, told) == before, "that one had gone is forgotten"
+    assert run(empty_url, "SELECT count(*) FROM pg_namespace WHERE nspname = 'partitions'") == 0
+
+
 def test_upgrading_again_changes_nothing(database_url: str) -> None:
     on(database_url, populate)
     migrations.upgrade(database_url)

@@ -16,6 +16,9 @@ from app.directives import CostWeight, ListSize, page_size, reads
 from app.errors import BadInput
 from app.graphql_enums import graphql_enum
 from app.keyset import PageRequest, page_request
+from app.market.history_loaders import CpuPriceHistories, CpuPriceLows, HistoryKey
+from app.market.history_sql import MAX_POINTS
+from app.market.history_types import HISTORY_SIZE, CPUPriceLows, CPUPricePoint, Interval, Within
 from app.market.loaders import (
     Distribution,
     DistributionKey,
@@ -24,6 +27,7 @@ from app.market.loaders import (
     ListingPages,
     PriceDistributions,
 )
+from app.market.ranges import PriceInterval, PriceRange, check_points
 from app.market.types import Listing, PriceBin
 from app.relay import After, Before, Connection, First, Last, Node, ids_of, node_id
 from app.tables import Domain, ValueRating
@@ -195,6 +199,34 @@ class CPU(Node):
         """Batched over all CPUs of the answer."""
         key = SimilarKey(self["id"], similar_of(first))
         found: list[Any] = await info.context.loader(SimilarCpus).load(key)
+        return found
+
+    @strawberry.field(
+        description="What it cost over time, oldest first: each interval of the range, those without any price too; "
+        f"empty when there was none in the whole range. The newest {MAX_POINTS} intervals at most.",
+        metadata=with_needs(reads(Domain.MARKET, timed=True), "id"),
+        directives=[HISTORY_SIZE],
+    )
+    async def price_history(
+        self: Any,
+        info: Info,
+        range: Within = PriceRange.DAYS_90,  # noqa: A002
+        interval: Interval = PriceInterval.DAY,
+    ) -> list[CPUPricePoint]:
+        """Batched over all CPUs of the answer."""
+        check_points(range, interval)
+        key = HistoryKey(self["id"], range, interval)
+        found: list[Any] = await info.context.loader(CpuPriceHistories).load(key)
+        return found
+
+    @strawberry.field(
+        description="Its lowest prices over time; null when it never had a price.",
+        metadata=with_needs(reads(Domain.MARKET, timed=True), "id"),
+    )
+    async def price_lows(self: Any, info: Info) -> CPUPriceLows | None:
+        """Batched over all CPUs of the answer."""
+        row: Any = await info.context.loader(CpuPriceLows).load(self["id"])
+        found: CPUPriceLows | None = row
         return found
 
     @classmethod

@@ -199,21 +199,18 @@ CLOSE_GAPS = text(f"""
     INSERT INTO price_observation (listing_id, seen_at, {", ".join(_OBSERVED)}, state)
     WITH part AS (
         SELECT id, vendor_item_id FROM listing WHERE marketplace = '{SNAPSHOT_MARKETPLACE}'
+    ), told AS (
+        SELECT p.*, part.vendor_item_id FROM part JOIN price_observation AS p ON p.listing_id = part.id
     ), later AS (
-        SELECT min(p.seen_at) AS day
-        FROM part JOIN price_observation AS p ON p.listing_id = part.id
-        WHERE p.state = 'active' AND p.seen_at > :seen_at
+        SELECT min(seen_at) AS day FROM told WHERE state = 'active' AND seen_at > :seen_at
+    ), latest AS (
+        SELECT DISTINCT ON (listing_id) * FROM told WHERE seen_at <= :seen_at ORDER BY listing_id, seen_at DESC
     )
-    SELECT part.id, CASE WHEN p.seen_at < :seen_at THEN :seen_at ELSE later.day END,
-        {", ".join(f"p.{column}" for column in _OBSERVED)}, 'gone'
-    FROM part
-    CROSS JOIN later
-    CROSS JOIN LATERAL (
-        SELECT * FROM price_observation WHERE listing_id = part.id AND seen_at <= :seen_at
-        ORDER BY seen_at DESC LIMIT 1
-    ) AS p
-    WHERE p.state = 'active' AND (p.seen_at < :seen_at OR later.day IS NOT NULL)
-        AND (p.seen_at = :seen_at OR part.vendor_item_id NOT IN ({_REJECTED}))
+    SELECT listing_id, CASE WHEN seen_at < :seen_at THEN :seen_at ELSE day END, {", ".join(_OBSERVED)}, 'gone'
+    FROM latest CROSS JOIN later
+    WHERE state = 'active' AND CASE
+        WHEN seen_at < :seen_at THEN vendor_item_id NOT IN ({_REJECTED})
+        ELSE day IS NOT NULL END
     ON CONFLICT (listing_id, seen_at) DO NOTHING
     """).bindparams(bindparam("seen_at", type_=DateTime(timezone=True)))
 

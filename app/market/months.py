@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import Executable, text
 from sqlalchemy.exc import DBAPIError
 
 from app.resources import Tx
@@ -33,21 +33,24 @@ DUE = text("""
     """)
 
 
-async def make_months(tx: Tx, months: Sequence[date]) -> None:
+async def make_months(tx: Tx, months: Sequence[date]) -> int:
     """Makes the partitions of these months that are missing, in a transaction aside that is over at once: in the
-    import's own, readers of prices would wait for its end. Where that cannot be now, the rest will do."""
+    import's own, readers of prices would wait for its end. Where that cannot be now, the rest will do. How many."""
     missing = [row.month for row in await tx.rows(MISSING, {"months": months})]
-    if not missing:
-        return
-    try:
-        async with tx.connection.engine.begin() as aside:
-            await aside.execute(PATIENCE)
-            await aside.execute(MAKE, {"months": missing})
-    except DBAPIError as error:
-        log.warning("prices.months_not_made", months=len(missing), error=str(error.orig))
+    return await _aside(tx, MAKE, {"months": missing}) if missing else 0
 
 
 async def make_due_months(tx: Tx) -> int:
-    """Every night: the months to come, and those whose prices are in the rest; how many it made."""
-    await tx.execute(PATIENCE)
-    return int(await tx.scalar(DUE))
+    """Every night, in a transaction aside: the months to come, and those whose prices are in the rest. How many."""
+    return await _aside(tx, DUE, {})
+
+
+async def _aside(tx: Tx, statement: Executable, values: dict[str, object]) -> int:
+    try:
+        async with tx.connection.engine.begin() as aside:
+            await aside.execute(PATIENCE)
+            made = (await aside.execute(statement, values)).scalar_one()
+    except DBAPIError as error:
+        log.warning("prices.months_not_made", error=str(error.orig))
+        return 0
+    return int(made)

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.types import NullType
 
 from app.keyset import Keyset, PageRequest, Position, SortKey
-from app.tables import cpu, listing
+from app.tables import cpu, listing, price_observation
 
 # DOMAIN: an active price is the adjusted price of an active listing, not null and above 0.
 IS_ACTIVE = listing.c.status == text("'active'")
@@ -34,8 +34,17 @@ IS_ACTIVE = listing.c.status == text("'active'")
 COLUMNS: dict[str, ColumnElement[Any]] = {
     column.name: cast(column, Double).label(column.name) if isinstance(column.type, Numeric) else column
     for column in listing.c
-    if column.name not in {"offer_key", "is_sample", "seen_at"}
+    if column.name not in {"offer_key", "is_sample"}
 }
+# An import may tell later what was seen earlier, so the first time is looked up.
+COLUMNS["first_seen_at"] = func.least(
+    select(func.min(price_observation.c.seen_at))
+    .where(price_observation.c.listing_id == listing.c.id)
+    .correlate(listing)
+    .scalar_subquery(),
+    listing.c.seen_at,
+    type_=listing.c.seen_at.type,
+).label("first_seen_at")
 
 # Cheapest first; a listing without a price comes last.
 CHEAPEST_FIRST = Keyset(

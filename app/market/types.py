@@ -10,10 +10,14 @@ import strawberry
 from app.catalog.loaders import CpuById
 from app.columns import column, is_row, with_needs
 from app.context import Context
-from app.directives import reads
+from app.directives import ListSize, page_size, reads
 from app.graphql_enums import graphql_enum
+from app.keyset import DEFAULT_PAGE, page_request
+from app.market.history_loaders import LifecycleKey, Lifecycles, PointsKey, PriceCounts, PricePages
+from app.market.history_types import DEFAULT_EVENTS, Events, ListingEvent, ListingPrice, Within, events_of
 from app.market.loaders import ListingById, ListingRow, ListingValues
-from app.relay import Node, node_id
+from app.market.ranges import PriceRange
+from app.relay import After, Before, Connection, First, Last, Node, node_id
 from app.tables import Condition, Domain, ListingStatus
 
 if TYPE_CHECKING:
@@ -66,6 +70,15 @@ class Listing(Node):
         description="USD, with shipping: what price targets are made of. Null without a price, in a currency that "
         "cannot be converted, and for offers that are for parts.",
     )
+    first_seen_at: datetime = column(
+        "first_seen_at",
+        description="When it was first seen, as far as is known by now: a file may tell later what was seen earlier.",
+    )
+    last_seen_at: datetime = column("seen_at", description="When it was last found where it is offered.")
+    missing_since: datetime | None = column(
+        "missing_since",
+        description="Since when it is not found any more, though nobody says that it has ended; null otherwise.",
+    )
     created_at: datetime = column("created_at", description="When it was first known here.")
     updated_at: datetime = column("updated_at", description="When it last changed here.")
 
@@ -79,6 +92,42 @@ class Listing(Node):
         row: Any = None if key is None else await info.context.loader(CpuById).load(key)
         found: CPU | None = row
         return found
+
+    @strawberry.field(
+        description="What befell it, newest first.",
+        metadata=with_needs(reads(Domain.MARKET), "id"),
+        directives=[ListSize(assumed_size=DEFAULT_EVENTS, slicing_arguments=["first"])],
+    )
+    async def lifecycle(self: Any, info: Info, first: Events = DEFAULT_EVENTS) -> list[ListingEvent]:
+        """Batched over all listings of the answer."""
+        key = LifecycleKey(self["id"], events_of(first))
+        found: list[Any] = list(await info.context.loader(Lifecycles).load(key))
+        return found
+
+    @strawberry.field(
+        description="What it cost, newest first: a point each time that the price, or whether it could be bought, was "
+        "seen to change, and each time that an import tells of. With a range, the points since its begin.",
+        metadata=with_needs(reads(Domain.MARKET, timed=True), "id"),
+        directives=[page_size(DEFAULT_PAGE)],
+    )
+    async def price_history(
+        self: Any,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        range: Within = PriceRange.ALL,  # noqa: A002
+    ) -> Connection[ListingPrice]:
+        """Batched over all listings of the answer."""
+        key, within = self["id"], range
+        request = page_request(first, after, last, before)
+        page = await info.context.loader(PricePages).load(PointsKey.of(key, within, request))
+
+        async def count() -> int:
+            return await info.context.loader(PriceCounts).load((key, within))
+
+        return Connection(page=page, count=count)
 
     @classmethod
     async def load_node(cls, info: Info, key: int) -> Listing | None:

@@ -130,7 +130,11 @@ def upgrade() -> None:
     op.drop_table("price_observation", schema="partitions")
     op.add_column("listing", sa.Column("missing_since", sa.DateTime(timezone=True), nullable=True))
     op.create_index(
-        "listing_inactive_idx", "listing", ["cpu_id", "id"], unique=False, postgresql_where=sa.text("status <> 'active'")
+        "listing_inactive_idx",
+        "listing",
+        ["cpu_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("status <> 'active'"),
     )
     op.create_index(
         "listing_missing_idx",

@@ -5,8 +5,18 @@ from __future__ import annotations
 import gc
 import warnings
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
+
+from app.market import ranges
+
+
+@pytest.fixture(autouse=True)
+def _same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is executed twice is to end at the same moment."""
+    now = datetime.now(UTC)
+    monkeypatch.setattr(ranges, "clock", lambda: now)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -222,12 +222,13 @@ def test_checking(documents: Run, database_url: str, tmp_path: Path) -> None:
 
     (tmp_path / "next.graphql").write_text(without("  listingsCount: Int! @cost(weight: 1)", "    slug: String"))
     ran = documents("check", "--schema", tmp_path / "next.graphql")
-    assert (ran.code, ran.errors) == (1, f"5 problems in {count + 2} documents.\n")
+    assert (ran.code, ran.errors) == (1, f"6 problems in {count + 2} documents.\n")
     message = "Cannot query field 'listingsCount' on type 'CPU'. Did you mean 'listings'?"
     assert sorted(ran.output.splitlines()) == [
         f"dealmark: CpuCompare: CPU.listingsCount: {message}",
         "dealmark: CpuDetail: Query.cpu(slug:): Unknown argument 'slug' on field 'Query.cpu'.",
         f"dealmark: CpuList: CPU.listingsCount: {message}",
+        "dealmark: CpuPriceHistory: Query.cpu(slug:): Unknown argument 'slug' on field 'Query.cpu'.",
         f"web@1: Names: CPU.listingsCount: {message}",
         f"web@2: Names: CPU.listingsCount: {message}",
     ]

@@ -29,6 +29,7 @@ OF_NODES = {*CATALOGUE, Domain.WORK, Domain.EVENTS}
 QUERIES: dict[str, tuple[Any, int, set[Domain], bool]] = {
     "CpuList": (lambda n: {"first": n, "orderBy": [{"field": "PERCENTILE"}]}, 1, CATALOGUE, False),
     "CpuDetail": (lambda n: {"slug": f"cpu-{n}"}, 1, CATALOGUE, True),
+    "CpuPriceHistory": (lambda n: {"slug": f"cpu-{n}"}, 3, CATALOGUE, True),
     "CpuCompare": (lambda n: {"ids": [global_id("CPU", k + 1) for k in range(n)]}, 1, OF_NODES, False),
     "Statistics": (lambda n: {}, 1, CATALOGUE, False),
     "NameSearch": (lambda n: {"search": "cpu", "first": n}, 1, CATALOGUE, False),

@@ -12,9 +12,11 @@ import pytest
 
 from app.catalog.imports import import_cpus, open_cpus
 from app.errors import BadInput
+from app.market import ranges
 from app.market.imports import import_prices, open_prices
 from app.resources import Resources
 from app.staging import Summary
+from tests.asking import data
 from tests.conftest import SHARED_DATA, needs_shared_data
 from tests.importing import Importer, counts
 
@@ -23,7 +25,7 @@ LISTINGS = (
     "SELECT title, cpu.name, price, shipping, currency, adjusted_price, condition, status, marketplace, seller, "
     "vendor_item_id, seen_at FROM listing JOIN cpu ON cpu.id = cpu_id ORDER BY title"
 )
-# That a part is still not on sale is told more or less often, and with the price known then, as the order of import has it.
+# That a part is still not on sale is told more or less often, and with the price known then: as imports come.
 OBSERVATIONS = """
     SELECT title, seen_at, CASE WHEN state = 'active' THEN price END, state
     FROM (
@@ -201,3 +203,62 @@ async def test_the_real_snapshots(resources: Resources, tmp_path: Path) -> None:
     listings, observations = outcomes[0]
     assert (len(listings), sum(row[3] == "active" for row in observations)) == (569, 4577)
     assert sum(row[7] == "active" for row in listings) == 517
+
+
+CURVE = """
+query ($slug: String!, $interval: PriceInterval!) { cpu(slug: $slug) {
+  priceHistory(range: ALL, interval: $interval) { at lowest average listings }
+  priceLows { current currentSince allTimeLow { price at } priorLow30Days { price at } }
+  listings { nodes { lifecycle { kind at } } }
+} }
+"""
+
+
+@needs_shared_data
+async def test_the_real_snapshots_are_curves(
+    resources: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prices as the nine files have them: what a snapshot says stands until the next one. Averages by hand."""
+    monkeypatch.setattr(ranges, "clock", lambda: datetime(2024, 4, 1, tzinfo=UTC))
+    snapshots = Snapshots(resources, tmp_path)
+    await snapshots.load(open_cpus(SHARED_DATA / "passmark_cpus.json"), import_cpus)
+    files = sorted((SHARED_DATA / "cpu_prices").glob("*.csv"))
+    for path in random.Random(5).sample(files, len(files)):
+        await snapshots.take(path, date.fromisoformat(path.stem))
+
+    async def curve(slug: str, interval: str = "MONTH") -> tuple[dict[str, Any], Any]:
+        found = (await data(resources, CURVE, slug=slug, interval=interval))["cpu"]
+        points = {point["at"][:10]: tuple(point.values())[1:] for point in found["priceHistory"]}
+        return points, found
+
+    points, found = await curve("amd-ryzen-7-7800x3d")
+    assert points == {
+        "2023-07-05": (439, 439, 1),
+        "2023-08-01": (439, 439, 1),
+        "2023-09-01": (399, 413.67, 1),  # (11 x 439 + 19 x 399) / 30
+        "2023-10-01": (369.99, 388.71, 1),  # (20 x 399 + 11 x 369.99) / 31
+        "2023-11-01": (369.99, 379.5, 1),  # (15 x 369.99 + 15 x 389) / 30
+        "2023-12-01": (369.99, 379.8, 1),  # (16 x 389 + 15 x 369.99) / 31
+        "2024-01-01": (369.99, 379.28, 1),  # (19 x 369.99 + 12 x 394) / 31
+        "2024-02-01": (369, 385.38, 1),  # (19 x 394 + 10 x 369) / 29
+        "2024-03-01": (357, 367.06, 1),  # (26 x 369 + 5 x 357) / 31
+    }
+    since = "2024-03-27T00:00:00+00:00"
+    assert found["priceLows"] == {
+        "current": 357,
+        "currentSince": since,
+        "allTimeLow": {"price": 357, "at": since},
+        "priorLow30Days": {"price": 369, "at": "2024-02-20T00:00:00+00:00"},
+    }
+    # Not in the second snapshot, and back in the third.
+    points, found = await curve("intel-core-i9-10850k-3-60ghz", "WEEK")
+    assert [points[day] for day in ("2023-07-31", "2023-08-07", "2023-09-04", "2023-09-11")] == [
+        (249.63, 249.63, 1), (None, None, 0), (None, None, 0), (288.88, 288.88, 1),
+    ]  # fmt: skip
+    (offer,) = found["listings"]["nodes"]
+    assert [(event["kind"], event["at"][:10]) for event in offer["lifecycle"]] == [
+        ("BACK", "2023-09-12"), ("GONE", "2023-08-06"), ("SEEN", "2023-07-05"),
+    ]  # fmt: skip
+    points, _ = await curve("intel-core-i9-14900k")
+    assert [*points] == ["2023-10-21", *(f"20{month}-01" for month in ("23-11", "23-12", "24-01", "24-02", "24-03"))]
+    assert [lowest for lowest, _, _ in points.values()] == [598, 578.79, 576.65, 549.99, 544.99, 534.99]

@@ -1,0 +1,219 @@
+"""What befalls a listing is remembered whoever writes it, and told newest first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text, update
+
+from app.market.cleaning import end_missing_listings, make_price_months
+from app.market.lifecycle import end_missing, mark_found, mark_gone, mark_missing
+from app.relay import global_id
+from app.resources import Resources, Tx
+from app.tables import listing
+from tests.asking import ask, data, error
+from tests.conftest import add_cpu, add_listing, counting
+from tests.importing import Importer, counts
+
+LIFE = """
+query ($id: ID!, $first: Int, $last: Int, $after: String, $range: PriceRange! = ALL) { node(id: $id) { ... on Listing {
+  status firstSeenAt lastSeenAt missingSince lifecycle { kind at }
+  priceHistory(first: $first, last: $last, after: $after, range: $range) {
+    totalCount pageInfo { hasNextPage endCursor } nodes { at price shipping currency total state }
+  }
+} } }
+"""
+SEEN = datetime.now(UTC).replace(microsecond=0) - timedelta(days=300)
+STATES = "SELECT price::int, state FROM price_observation WHERE listing_id = :id ORDER BY seen_at"
+
+
+async def life(resources: Resources, key: int, **variables: Any) -> dict[str, Any]:
+    found: dict[str, Any] = (await data(resources, LIFE, id=global_id("Listing", key), **variables))["node"]
+    return found
+
+
+async def kinds(resources: Resources, key: int) -> list[str]:
+    return [event["kind"] for event in (await life(resources, key))["lifecycle"]]
+
+
+@pytest.fixture
+async def key(resources: Resources) -> int:
+    """An active listing at 10 USD."""
+    cpu_id = await add_cpu(resources, "CPU")
+    async with resources.write() as tx:
+        return await add_listing(tx, cpu_id, 10, seen_at=SEEN)
+
+
+async def states(tx: Tx, key: int) -> list[tuple[int, str]]:
+    return [tuple(row) for row in await tx.rows(text(STATES), {"id": key})]
+
+
+async def test_a_whole_life(resources: Resources, key: int) -> None:
+    steps = [
+        (mark_missing, "MISSING"), (mark_found, "BACK"), (mark_missing, "MISSING"), (mark_gone, "GONE"),
+    ]  # fmt: skip
+    expected = ["SEEN"]
+    for mark, kind in steps:
+        async with resources.write() as tx:
+            assert await mark(tx, [key]) == 1
+            assert {str(each) for each in tx.touched} == {"market"}
+        async with resources.write() as tx:
+            assert await mark(tx, [key]) == 0, "twice is once"
+            assert not tx.touched
+        expected.insert(0, kind)
+        assert await kinds(resources, key) == expected
+    async with resources.write() as tx:
+        await tx.execute(update(listing).values(status="active", seen_at=SEEN + timedelta(days=500)))
+    found = await life(resources, key)
+    assert [event["kind"] for event in found["lifecycle"]] == ["BACK", *expected]
+    assert found["lifecycle"][0]["at"] == (SEEN + timedelta(days=500)).isoformat()
+    assert found["lifecycle"][-1] == {"kind": "SEEN", "at": SEEN.isoformat()}
+    assert found["firstSeenAt"] == SEEN.isoformat()
+    assert found["lastSeenAt"] == (SEEN + timedelta(days=500)).isoformat()
+    assert found["missingSince"] is None
+
+
+async def test_what_is_gone_cannot_be_missing(resources: Resources, key: int) -> None:
+    async with resources.write() as tx:
+        await mark_gone(tx, [key])
+        assert await mark_missing(tx, [key]) == 0
+        assert await mark_gone(tx, [key, 12345]) == 0
+
+
+async def test_the_missing_end_after_days(resources: Resources, key: int) -> None:
+    async with resources.write() as tx:
+        other = await add_listing(tx, 1, 5)
+        await mark_missing(tx, [key, other])
+        await tx.execute(
+            text("UPDATE listing SET missing_since = now() - interval '7 days' WHERE id = :id"), {"id": key}
+        )
+    async with resources.write() as tx:
+        assert await end_missing(tx, 8) == 0
+        assert await end_missing(tx, 7) == 1
+        assert (await tx.scalar(text("SELECT count(*) FROM data_change_log"))) >= 1, "its target is to be told"
+    found = await life(resources, key)
+    assert (found["status"], found["missingSince"]) == ("ENDED", None)
+    assert await kinds(resources, key) == ["GONE", "MISSING", "SEEN"]
+    assert (await life(resources, other))["missingSince"] is not None
+
+
+async def test_the_night(resources: Resources, key: int) -> None:
+    async with resources.write() as tx:
+        await mark_missing(tx, [key])
+        await tx.execute(text("UPDATE listing SET missing_since = missing_since - interval '6 days 23 hours'"))
+    assert await end_missing_listings(resources) == 0
+    async with resources.write() as tx:
+        await tx.execute(text("UPDATE listing SET missing_since = missing_since - interval '1 hour'"))
+    assert await end_missing_listings(resources) == 1
+    assert await make_price_months(resources) == 1, "that of the first sight, 300 days ago"
+    assert await make_price_months(resources) == 0
+
+
+async def test_who_writes_by_hand_is_remembered_too(resources: Resources, key: int) -> None:
+    for values in ({"price": 12, "adjusted_price": 12}, {"title": "Other"}, {"status": "pending"}, {"status": "sold"}):
+        async with resources.write() as tx:
+            await tx.execute(update(listing).values(values))
+    async with resources.write() as tx:
+        assert await states(tx, key) == [(10, "active"), (12, "active"), (12, "gone")]
+
+
+async def test_one_moment_is_one_row(resources: Resources, key: int) -> None:
+    async with resources.write() as tx:
+        for price in (11, 12):
+            await tx.execute(update(listing).values(price=price))
+        await mark_missing(tx, [key])
+        assert await states(tx, key) == [(10, "active"), (12, "missing")]
+
+
+async def test_that_an_offer_counts_at_all_is_news_and_what_for_is_not(resources: Resources, key: int) -> None:
+    """A rate that drifts would else fill the memory every night."""
+    for adjusted, rows in ((9, 1), (8, 1), (None, 2), (7, 3), (6, 3)):
+        async with resources.write() as tx:
+            await tx.execute(update(listing).values(adjusted_price=adjusted))
+        async with resources.write() as tx:
+            assert len(await states(tx, key)) == rows
+
+
+async def test_a_listing_that_was_sold_when_first_seen(resources: Resources) -> None:
+    async with resources.write() as tx:
+        key = await add_listing(tx, None, 5, status="sold", seen_at=SEEN)
+    assert await kinds(resources, key) == ["GONE", "SEEN"]
+    assert (await life(resources, key))["priceHistory"]["nodes"] == [
+        {"at": SEEN.isoformat(), "price": 5, "shipping": None, "currency": "USD", "total": 5, "state": "GONE"}
+    ]
+
+
+async def test_pages_of_prices(resources: Resources, key: int) -> None:
+    for number in range(1, 8):
+        async with resources.write() as tx:
+            await tx.execute(
+                update(listing).values(price=number, shipping=2, currency="EUR", seen_at=SEEN + timedelta(days=number))
+            )
+    found = await life(resources, key, first=3)
+    page = found["priceHistory"]
+    assert page["totalCount"] == 8
+    assert [node["price"] for node in page["nodes"]] == [7, 6, 5]
+    assert page["nodes"][0] == {
+        "at": (SEEN + timedelta(days=7)).isoformat(), "price": 7, "shipping": 2, "currency": "EUR", "total": 9,
+        "state": "ACTIVE",
+    }  # fmt: skip
+    rest = (await life(resources, key, first=10, after=page["pageInfo"]["endCursor"]))["priceHistory"]
+    assert [node["price"] for node in rest["nodes"]] == [4, 3, 2, 1, 10]
+    last = (await life(resources, key, last=2))["priceHistory"]
+    assert [node["price"] for node in last["nodes"]] == [1, 10]
+    recent = (await life(resources, key, range="DAYS_7"))["priceHistory"]
+    assert (recent["totalCount"], recent["nodes"]) == (0, []), "all were seen long ago"
+
+
+async def test_arguments_that_are_wrong(resources: Resources, key: int) -> None:
+    node = f'{{ node(id: "{global_id("Listing", key)}") {{ ... on Listing {{ %s }} }} }}'
+    for wrong in (
+        "lifecycle(first: 0) { at }",
+        "lifecycle(first: 201) { at }",
+        "priceHistory(first: 0) { totalCount }",
+    ):
+        assert (await error(resources, node % wrong))[0] == "BAD_USER_INPUT"
+    assert (await error(resources, node % 'priceHistory(after: "x") { totalCount }'))[0] == "BAD_CURSOR"
+
+
+async def test_many_listings_cost_as_many_statements_as_one(resources: Resources, key: int) -> None:
+    query = """{ cpu(slug: "cpu") { listings(first: 200) { nodes {
+        firstSeenAt lastSeenAt lifecycle { kind } priceHistory { totalCount nodes { price } } } } } }"""
+    for number in (1, 40):
+        async with resources.write() as tx:
+            for _ in range(number):
+                await add_listing(tx, 1, 5)
+        with counting(resources) as ran:
+            result = await ask(resources, query)
+        assert not result.errors
+        assert ran.count == 4, "the CPU with its listings, lifecycles, prices, their numbers"
+
+
+async def test_imports_tell_what_befell(resources: Resources, tmp_path: Path) -> None:
+    importer = Importer(resources, tmp_path)
+    await importer.cpus("name\nIntel Core i5-8500T\n")
+    header = "title,cpu,price,marketplace,vendor_item_id,status,seen_at\n"
+
+    async def told(status: str, day: int, price: int) -> None:
+        row = f"A chip,Intel Core i5-8500T,{price},ebay,1,{status},2025-01-{day:02d}T00:00:00Z\n"
+        assert counts(await importer.listings(header + row))[3] == 0
+
+    await told("active", 5, 50)
+    await told("sold", 8, 50)
+    await told("active", 10, 50)
+    await told("active", 3, 45)  # what was earlier is told later
+    await told("active", 10, 40)  # and what was wrong is put right
+    async with resources.write() as tx:
+        assert await states(tx, 1) == [(45, "active"), (50, "active"), (50, "gone"), (40, "active")]
+        await mark_missing(tx, [1])
+    assert await kinds(resources, 1) == ["MISSING", "BACK", "GONE", "SEEN"]
+    assert (await life(resources, 1))["firstSeenAt"] == "2025-01-03T00:00:00+00:00"
+    # Found again as it was: nothing but that is new.
+    undated = header.replace(",seen_at", "") + "A chip,Intel Core i5-8500T,40,ebay,1,active\n"
+    assert counts(await importer.listings(undated)) == (0, 1, 0, 0)
+    assert (await kinds(resources, 1))[0] == "BACK"
+    assert (await life(resources, 1))["missingSince"] is None
+    assert counts(await importer.listings(undated)) == (0, 0, 1, 0)
