@@ -1,4 +1,4 @@
-"""What is deleted every night because it is too old: the only list of it.
+"""What is due every night, above all what is deleted because it is too old: the only list of it.
 
 A step works in transactions of its own, a batch in each: it holds no locks for long, and what it has done stays done.
 It can be run again at any time. The change log is no part of this: its rows are work to be done, and go when it is.
@@ -12,16 +12,23 @@ from dataclasses import dataclass
 import structlog
 
 from app.events.cleaning import delete_old_changes, forget_old_webhooks
+from app.market.cleaning import end_missing_listings, make_price_months
 from app.resources import Resources
 from app.work.cleaning import delete_old_jobs
 from app.work.runner import Progress
 
 log = structlog.get_logger()
 
-# Deletes what is too old; returns how many rows.
+# Deletes what is too old, or whatever else is due; returns how many rows.
 Step = Callable[[Resources], Awaitable[int]]
 
-STEPS: tuple[Step, ...] = (forget_old_webhooks, delete_old_changes, delete_old_jobs)
+STEPS: tuple[Step, ...] = (
+    forget_old_webhooks,
+    delete_old_changes,
+    delete_old_jobs,
+    end_missing_listings,
+    make_price_months,
+)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from app.errors import BadInput
 from app.graphql_enums import graphql_enum
 from app.keyset import PageRequest, page_request
 from app.market.history_loaders import CpuPriceHistories, CpuPriceLows, HistoryKey
-from app.market.history_sql import MAX_POINTS
-from app.market.history_types import HISTORY_SIZE, CPUPriceLows, CPUPricePoint, Interval, Within
+from app.market.history_types import HISTORY_SIZE, HISTORY_TOLD, CPUPriceLows, CPUPricePoint, Interval, Within
 from app.market.loaders import (
     Distribution,
     DistributionKey,
@@ -27,7 +26,7 @@ from app.market.loaders import (
     ListingPages,
     PriceDistributions,
 )
-from app.market.ranges import PriceInterval, PriceRange, check_points
+from app.market.ranges import PriceInterval, PriceRange
 from app.market.types import Listing, PriceBin
 from app.relay import After, Before, Connection, First, Last, Node, ids_of, node_id
 from app.tables import Domain, ValueRating
@@ -202,8 +201,7 @@ class CPU(Node):
         return found
 
     @strawberry.field(
-        description="What it cost over time, oldest first: each interval of the range, those without any price too; "
-        f"empty when there was none in the whole range. The newest {MAX_POINTS} intervals at most.",
+        description=HISTORY_TOLD,
         metadata=with_needs(reads(Domain.MARKET, timed=True), "id"),
         directives=[HISTORY_SIZE],
     )
@@ -214,8 +212,7 @@ class CPU(Node):
         interval: Interval = PriceInterval.DAY,
     ) -> list[CPUPricePoint]:
         """Batched over all CPUs of the answer."""
-        check_points(range, interval)
-        key = HistoryKey(self["id"], range, interval)
+        key = HistoryKey.of(self["id"], range, interval)
         found: list[Any] = await info.context.loader(CpuPriceHistories).load(key)
         return found
 

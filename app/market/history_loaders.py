@@ -24,6 +24,12 @@ class HistoryKey(NamedTuple):
     within: PriceRange
     interval: PriceInterval
 
+    @classmethod
+    def of(cls, cpu_id: int, within: PriceRange, interval: PriceInterval) -> HistoryKey:
+        """Raises BadInput: here, because in the batch it would fail for the other histories, too."""
+        ranges.check_points(within, interval)
+        return cls(cpu_id, within, interval)
+
 
 class CpuPriceHistories(Loader[HistoryKey, list[Any]]):
     """Figures of each interval, oldest first; none of a CPU without any price in the range."""

@@ -20,6 +20,10 @@ from app.tables import OfferState
 DEFAULT_EVENTS = 20
 MAX_EVENTS = 200
 HISTORY_SIZE = ListSize(assumed_size=MAX_POINTS)
+HISTORY_TOLD = (
+    "What it cost over time, oldest first: each interval of the range, those without any price too; empty when there "
+    f"was none in the whole range. The newest {MAX_POINTS} intervals at most."
+)
 
 
 class ListingEventKind(StrEnum):
