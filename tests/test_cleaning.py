@@ -76,7 +76,13 @@ async def test_what_a_receiver_has_not_got_stays(settings: Settings) -> None:
                 resources,
                 f"INSERT INTO webhook (name, position, looked_at) VALUES ('{name}', {position}, 'epoch')",
             )
-        assert await cleaned(resources) == {"forget_old_webhooks": 0, "delete_old_changes": 1, "delete_old_jobs": 0}
+        assert await cleaned(resources) == {
+            "forget_old_webhooks": 0,
+            "delete_old_changes": 1,
+            "delete_old_jobs": 0,
+            "end_missing_listings": 0,
+            "make_price_months": 0,
+        }
         assert await table(resources, LOG) == [(30,), (40,), (50,)]
 
 
@@ -87,7 +93,13 @@ async def test_a_webhook_that_no_worker_knows_any_more_is_forgotten(resources: R
         "INSERT INTO webhook (name, position, looked_at) VALUES ('old', 0, now() - interval '31 days')",
         "INSERT INTO webhook (name, position, looked_at) VALUES ('another worker''s', 1, now() - interval '29 days')",
     )
-    assert await cleaned(resources) == {"forget_old_webhooks": 1, "delete_old_changes": 1, "delete_old_jobs": 0}
+    assert await cleaned(resources) == {
+        "forget_old_webhooks": 1,
+        "delete_old_changes": 1,
+        "delete_old_jobs": 0,
+        "end_missing_listings": 0,
+        "make_price_months": 0,
+    }
     assert await table(resources, "SELECT name FROM webhook") == [("another worker's",)]
 
 
@@ -128,7 +140,7 @@ async def test_a_step_that_fails_does_not_stop_the_others(resources: Resources) 
     await run_sql(resources, "ALTER TABLE webhook RENAME COLUMN looked_at TO elsewhere")
     with capture_logs() as logs:
         outcome = await tasks.run_now(resources, JobKind.CLEAN_UP, {})
-    assert (outcome.total, outcome.succeeded, outcome.failed) == (3, 2, 1)
+    assert (outcome.total, outcome.succeeded, outcome.failed) == (5, 4, 1)
     assert await table(resources, LOG) == []
     (failed,) = [entry for entry in logs if entry["event"] == "clean_up.step_failed"]
     assert (failed["step"], failed["log_level"]) == ("forget_old_webhooks", "error")
@@ -144,7 +156,7 @@ async def test_the_night_cleans_up_once(settings: Settings) -> None:
         for _ in range(2):
             await nightly_clean_up({"resources": resources})
         await work_off(resources)
-        expected = [("clean_up", "succeeded", at, 3, 3, 0)]
+        expected = [("clean_up", "succeeded", at, 5, 5, 0)]
         assert await table(resources, "SELECT kind, status, due_at, total, succeeded, failed FROM job") == expected
         assert await table(resources, LOG) == []
 
