@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 import orjson
 from graphql import GraphQLError
@@ -17,6 +17,7 @@ from app.errors import AppError, BadRequest, presentable
 from app.gateway.documents import InvalidDocument
 
 MAX_BODY = 256 * 1024
+MAX_PARAMETERS = 50
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 # A request from another site's page can carry none of these without the browser asking first (CORS preflight).
@@ -94,21 +95,30 @@ def from_payload(payload: Mapping[str, Any]) -> Ask:
 
 def from_query_string(query_string: bytes, path_id: str | None) -> Ask:
     """A GET. Raises BadRequest."""
+    parts = query_string.split(b"&")
+    if len(parts) > MAX_PARAMETERS:
+        raise BadRequest(f"The query string has more than {MAX_PARAMETERS} parameters.")
+    content: dict[str, Any] = {}
     try:
-        pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50)
+        for part in parts:
+            if not part:
+                continue
+            name, _, value = (_unquoted(each) for each in part.partition(b"="))
+            if name in content:
+                raise BadRequest(f"The parameter `{name[:50]}` is given twice.")
+            content[name] = value
     except UnicodeError:
         raise BadRequest("The query string is not URL-encoded UTF-8.") from None
-    except ValueError:
-        raise BadRequest("The query string has more than 50 parameters.") from None
-    content: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in content:
-            raise BadRequest(f"The parameter `{name[:50]}` is given twice.")
-        content[name] = value
     for name in ("variables", "extensions"):
         if name in content:
             content[name] = strict_json(content[name].encode(), f"`{name}`") if content[name] else None
     return _ask(content, path_id, by_get=True)
+
+
+def _unquoted(part: bytes) -> str:
+    """As in a form. Raises UnicodeError for what is not URL-encoded UTF-8."""
+    part.decode("ascii")
+    return unquote_to_bytes(part.replace(b"+", b" ")).decode()
 
 
 def strict_json(given: bytes, what: str) -> Any:
@@ -117,13 +127,7 @@ def strict_json(given: bytes, what: str) -> Any:
     What this returns can be written as JSON again, by the strictest of writers.
     """
     try:
-        content = json.loads(
-            given.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_finite,
-            parse_float=_finite,
-            parse_int=_integer,
-        )
+        content = STRICT.decode(given.decode("utf-8"))
         orjson.dumps(content)
     except UnicodeDecodeError:
         raise BadRequest(f"{what} is not valid UTF-8.") from None
@@ -163,6 +167,11 @@ def _integer(digits: str) -> int | float:
     """Integers beyond 64 bits become floats: they can only stand where GraphQL wants a Float."""
     number = int(digits)
     return number if -(2**63) <= number < 2**64 else _finite(digits)
+
+
+STRICT = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite, parse_int=_integer
+)
 
 
 def _ask(content: Mapping[str, Any], path_id: str | None, by_get: bool) -> Ask:
