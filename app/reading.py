@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import asyncpg
 import orjson
@@ -44,7 +44,14 @@ class MoreThanOneStatement(Exception):
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]
-    """A row: `row["name"]`, or `row.name` where speed does not matter."""
+    """A row: `row["name"]`, or `row.name` where speed does not matter.
+
+    The rows of each statement have a class of their own, so that rows of one class have the same columns in the same
+    order: `columns`, once there was one. Who reads many rows can unpack them instead of looking up names.
+    """
+
+    __slots__ = ()
+    columns: ClassVar[tuple[str, ...] | None] = None
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -91,6 +98,12 @@ def with_versions(statement: Executable) -> Compiled:
         return compiled(statement.add_columns(literal_column(SPELLED_VERSIONS).label("data_versions")))
     made = compiled(statement)
     return replace(made, sql=f"SELECT answer.*, {SPELLED_VERSIONS} AS data_versions FROM ({made.sql}) AS answer")
+
+
+@lru_cache(maxsize=2048)
+def row_class(sql: str, kind: type[Row]) -> type[Row]:
+    """The class of the rows of one statement."""
+    return type(kind.__name__, (kind,), {"__slots__": ()})
 
 
 @dataclass(eq=False)
@@ -249,11 +262,14 @@ class Reader(Session):
         if self.pool.observer is not None:
             self.pool.observer(sql)
         held = self._held or await self._begin()
+        kind = row_class(sql, record)
         try:
-            found: Sequence[Any] = await held.connection.fetch(sql, *arguments, record_class=record)
+            found: Sequence[Any] = await held.connection.fetch(sql, *arguments, record_class=kind)
         except BaseException as error:
             self._interrupted |= not isinstance(error, asyncpg.PostgresError)
             raise
+        if kind.columns is None and found:
+            kind.columns = tuple(found[0].keys())
         return found
 
     async def _begin(self) -> Held:

@@ -19,6 +19,8 @@ FEW = 5
 class CpuRow(Row):
     """A row of CPU columns: those that the operation needs."""
 
+    __slots__ = ()
+
 
 class PointRow(Row):
     """A row of columns of a point in the map of prices: those that the operation needs."""

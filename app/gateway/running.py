@@ -168,7 +168,7 @@ class Run:
         if not field.records:
             if not all(PLAIN[kind] for kind in kinds) or not self._all_are(selection.type, field, out, value):
                 return False
-        elif not kinds <= field.records:
+        elif not all(issubclass(kind, field.records) for kind in kinds):
             return False
         sources, containers, slots = found.setdefault(selection, ([], [], []))
         results: list[Any] = [None] * len(value)

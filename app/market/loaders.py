@@ -17,6 +17,8 @@ from app.resources import Reader
 class ListingRow(Row):
     """A row of listing columns: those that the operation needs."""
 
+    __slots__ = ()
+
 
 class ListingValues(dict[str, Any]):
     """The same, brought along with a CPU."""
