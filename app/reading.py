@@ -11,8 +11,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Any, ClassVar, NoReturn
+from functools import cache, lru_cache
+from typing import Any, ClassVar, NoReturn, Self
 
 import asyncpg
 import orjson
@@ -63,6 +63,25 @@ class Row(asyncpg.Record):  # type: ignore[misc]
     def _mapping(self) -> Row:
         """As the rows of SQLAlchemy have it."""
         return self
+
+
+class InnerRow(tuple[Any, ...]):
+    """A row that came along as a value of another one: a record of these `columns`."""
+
+    __slots__ = ()
+    columns: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    @cache
+    def of(cls, *columns: str) -> type[Self]:
+        """The class of such rows with these columns, which makes one of their values."""
+        return type(cls.__name__, (cls,), {"__slots__": (), "columns": columns})
+
+    def __getitem__(self, name: Any) -> Any:
+        try:
+            return super().__getitem__(self.columns.index(name))
+        except ValueError:
+            raise KeyError(name) from None
 
 
 @dataclass(frozen=True)

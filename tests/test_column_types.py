@@ -1,4 +1,4 @@
-"""Fields that are columns: plans do not look at the classes of their values, because their SQL types allow no others."""
+"""Fields that are columns: plans trust the classes of their values, because their SQL types allow no others."""
 
 from __future__ import annotations
 

@@ -8,15 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
     FieldNode,
     FragmentDefinitionNode,
+    GraphQLBoolean,
     GraphQLField,
+    GraphQLFloat,
+    GraphQLID,
+    GraphQLInt,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
+    GraphQLString,
     OperationDefinitionNode,
     Undefined,
     get_named_type,
@@ -25,11 +31,27 @@ from graphql import (
     is_object_type,
 )
 from graphql.execution.values import VariableValues
+from graphql.pyutils import is_awaitable
 
 from app.columns import RECORDS
 
 if TYPE_CHECKING:
     from app.gateway.running import Run
+
+
+# Whether a value needs no coercion. `{read}` is where it is first looked at, `{v}` what it is called from then on.
+EXACT = {
+    GraphQLString: "{read}.__class__ is str",
+    GraphQLID: "{read}.__class__ is str",
+    GraphQLInt: "{read}.__class__ is int and -0x80000000 <= {v} <= 0x7FFFFFFF",
+    GraphQLFloat: "{read}.__class__ is float and {v} - {v} == 0.0",
+    GraphQLBoolean: "{read}.__class__ is bool",
+}
+# The same as functions.
+IS_EXACT: Mapping[Any, Callable[[Any], bool]] = {
+    type_: eval(f"lambda v: {test.format(read='v', v='v')}")  # noqa: S307 - of the constants above
+    for type_, test in EXACT.items()
+}
 
 
 class Deviation(Exception):
@@ -51,6 +73,22 @@ class _Plain(dict[type, bool]):
 
 
 PLAIN = _Plain()
+
+
+class _Awaited(dict[type, bool]):
+    """Whether values of a class must be awaited."""
+
+    def __missing__(self, kind: type) -> bool:
+        self[kind] = found = hasattr(kind, "__await__")
+        return found
+
+
+AWAITED = _Awaited()
+
+
+def must_be_awaited(value: Any) -> bool:
+    """Like graphql-core's `is_awaitable`, which takes longer, because it looks at each value and not at its class."""
+    return AWAITED[value.__class__] or (value.__class__ is GeneratorType and is_awaitable(value))
 
 
 @dataclass(eq=False)
@@ -77,11 +115,21 @@ class Field:
         return self.definition.type
 
     @cached_property
+    def is_list(self) -> bool:
+        """Whether its value is a list."""
+        return is_list_type(nullable(self.type))
+
+    @cached_property
     def objects(self) -> Selection | None:
-        """What is selected of its items, if it is a list of objects of one type."""
+        """What is selected of its object, or of its items, where all are of one type; None where there are none."""
         inner = nullable(self.type)
-        item = nullable(inner.of_type) if is_list_type(inner) else None
+        item = nullable(inner.of_type) if self.is_list else inner
         return self.selections[item.name] if is_object_type(item) else None
+
+    @cached_property
+    def is_exact(self) -> Callable[[Any], bool] | None:
+        """Whether a value is sent as it is, where that can be told of scalars."""
+        return IS_EXACT.get(nullable(self.type))
 
     @cached_property
     def records(self) -> tuple[type, ...]:

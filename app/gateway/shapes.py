@@ -12,7 +12,6 @@ from graphql import (
     GraphQLBoolean,
     GraphQLError,
     GraphQLFloat,
-    GraphQLID,
     GraphQLInt,
     GraphQLString,
     Undefined,
@@ -24,17 +23,9 @@ from graphql import (
 from strawberry.types.field import StrawberryField
 
 from app.columns import Column
-from app.gateway.plan import PLAIN, Deviation, Field, Selection
+from app.gateway.plan import EXACT, PLAIN, Deviation, Field, Selection
 
-# Whether a value needs no coercion. `{read}` is where it is first looked at, `{v}` what it is called from then on.
-EXACT = {
-    GraphQLString: "{read}.__class__ is str",
-    GraphQLID: "{read}.__class__ is str",
-    GraphQLInt: "{read}.__class__ is int and -0x80000000 <= {v} <= 0x7FFFFFFF",
-    GraphQLFloat: "{read}.__class__ is float and {v} - {v} == 0.0",
-    GraphQLBoolean: "{read}.__class__ is bool",
-}
-# The same of a column that holds floats: NaN and infinity are none to GraphQL.
+# Whether a float of a column needs no coercion: NaN and infinity are none to GraphQL.
 FINITE = "{read} - {v} == 0.0"
 
 

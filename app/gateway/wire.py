@@ -169,9 +169,7 @@ def _integer(digits: str) -> int | float:
     return number if -(2**63) <= number < 2**64 else _finite(digits)
 
 
-STRICT = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite, parse_int=_integer
-)
+STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite, parse_int=_integer)
 
 
 def _ask(content: Mapping[str, Any], path_id: str | None, by_get: bool) -> Ask:
