@@ -247,7 +247,10 @@ class Reader(Session):
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
+        # Beside that for the versions, which are read once however often they are asked for.
         self.statements = 0
+        self.versions_asked = 0
+        self._versions: Mapping[str, int] | None = None
         self._held: Held | None = None
         self._interrupted = False
 
@@ -257,10 +260,13 @@ class Reader(Session):
         self.statements += 1
         return await self._fetch(made.sql, made.arguments(values), record)
 
-    async def versions(self) -> dict[str, int]:
+    async def versions(self) -> Mapping[str, int]:
         """The data versions of this snapshot."""
-        self.statements += 1
-        return {row["domain"]: row["version"] for row in await self._fetch(compiled(VERSIONS).sql, [], Row)}
+        self.versions_asked += 1
+        if self._versions is None:
+            rows = await self._fetch(compiled(VERSIONS).sql, [], Row)
+            self._versions = {row["domain"]: row["version"] for row in rows}
+        return self._versions
 
     async def close(self) -> None:
         """Ends the snapshot and gives the connection back."""
@@ -310,13 +316,14 @@ class OneStatementReader(Reader):
     """A single statement, which is a snapshot by itself: no transaction is opened, and it brings the versions along.
 
     Whoever uses it must look at `again` in the end: if it is set, nothing that was read counts, and all is to be done
-    once more with a snapshot. Other errors are final, as they are there.
+    once more with a snapshot. Other errors are final, as they are there. `empty`: it was a single statement, but there
+    is no row to tell the versions.
     """
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool)
-        self.again = False
-        self._versions: str | None = None
+        self.again = self.empty = False
+        self._spelled: str | None = None
 
     async def rows(self, statement: Executable, values: Any = None, record: type[Row] = Row) -> Sequence[Any]:
         """All rows of the one statement, and MoreThanOneStatement when there are none to tell the versions."""
@@ -332,15 +339,16 @@ class OneStatementReader(Reader):
                 self._interrupted, self.again = True, self._held.used
             raise
         if not found:
+            self.empty = True
             self._give_up()
-        self._versions = found[0]["data_versions"] or ""  # of a database in which nothing ever changed
+        self._spelled = found[0]["data_versions"] or ""  # of a database in which nothing ever changed
         return found
 
-    async def versions(self) -> dict[str, int]:
+    async def versions(self) -> Mapping[str, int]:
         """The data versions as of the statement, which must have been run. Raises MoreThanOneStatement."""
-        if self._versions is None:
+        if self._spelled is None:
             self._give_up()
-        pairs = (each.split(" ") for each in self._versions.split(",") if each)
+        pairs = (each.split(" ") for each in self._spelled.split(",") if each)
         return {domain: int(version) for domain, version in pairs}
 
     async def close(self) -> None:
