@@ -120,7 +120,7 @@ def with_versions(statement: Executable) -> Compiled:
 
 
 @lru_cache(maxsize=2048)
-def row_class(sql: str, kind: type[Row]) -> type[Row]:
+def row_class(sql: str, kind: Any) -> Any:
     """The class of the rows of one statement."""
     return type(kind.__name__, (kind,), {"__slots__": ()})
 
@@ -283,7 +283,7 @@ class Reader(Session):
         else:
             self.pool.release(held)
 
-    async def _fetch(self, sql: str, arguments: list[Any], record: type[Row]) -> Sequence[Any]:
+    async def _fetch(self, sql: str, arguments: list[Any], record: Any) -> Sequence[Any]:
         if self.pool.observer is not None:
             self.pool.observer(sql)
         held = self._held or await self._begin()

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import GeneratorType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from graphql import (
     FieldNode,
@@ -86,7 +86,7 @@ class _Awaited(dict[type, bool]):
 AWAITED = _Awaited()
 
 
-def must_be_awaited(value: Any) -> bool:
+def must_be_awaited(value: Any) -> TypeGuard[Awaitable[Any]]:
     """Like graphql-core's `is_awaitable`, which takes longer, because it looks at each value and not at its class."""
     return AWAITED[value.__class__] or (value.__class__ is GeneratorType and is_awaitable(value))
 
@@ -132,7 +132,7 @@ class Field:
         return IS_EXACT.get(nullable(self.type))
 
     @cached_property
-    def records(self) -> tuple[type, ...]:
+    def records(self) -> tuple[Any, ...]:
         """The classes of its objects, where they are rows and are told by them."""
         return getattr(getattr(get_named_type(self.type), "is_type_of", None), RECORDS, ())
 

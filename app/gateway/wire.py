@@ -6,8 +6,8 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 import orjson
@@ -18,6 +18,7 @@ from app.gateway.documents import InvalidDocument
 
 MAX_BODY = 256 * 1024
 MAX_PARAMETERS = 50
+NONE: Mapping[str, Any] = MappingProxyType({})
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 # A request from another site's page can carry none of these without the browser asking first (CORS preflight).
@@ -25,16 +26,15 @@ PREFLIGHT_HEADERS = (b"apollo-require-preflight", b"x-apollo-operation-name", b"
 SIMPLE_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(NamedTuple):
     """One operation to run: a document by id, by the hash of an automatically persisted query, or by its text."""
 
     document_id: str | None = None
     apq_hash: str | None = None
     text: str | None = None
     operation_name: str | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    extensions: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = NONE
+    extensions: Mapping[str, Any] = NONE
     by_get: bool = False
 
     @property
@@ -103,10 +103,11 @@ def from_query_string(query_string: bytes, path_id: str | None) -> Ask:
         for part in parts:
             if not part:
                 continue
-            name, _, value = (_unquoted(each) for each in part.partition(b"="))
+            quoted_name, _, quoted_value = part.partition(b"=")
+            name = _unquoted(quoted_name)
             if name in content:
                 raise BadRequest(f"The parameter `{name[:50]}` is given twice.")
-            content[name] = value
+            content[name] = _unquoted(quoted_value)
     except UnicodeError:
         raise BadRequest("The query string is not URL-encoded UTF-8.") from None
     for name in ("variables", "extensions"):

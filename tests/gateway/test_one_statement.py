@@ -165,7 +165,7 @@ async def test_without_rows_a_snapshot_tells_the_versions(resources: Resources) 
 async def test_who_wants_the_versions_first_needs_a_snapshot(resources: Resources) -> None:
     await stock(resources, 3, 3)
     for title in ("x", "CPU 1"):
-        asked = Asked(resources, 'query ($title: String!) { matchTitle(title: $title) { cpu { name } } }')
+        asked = Asked(resources, "query ($title: String!) { matchTitle(title: $title) { cpu { name } } }")
         for _ in range(3):
             await asked.run(title=title)
             assert not asked.operation.pace.one_statement
