@@ -273,7 +273,7 @@ def test_rows_are_unpacked_by_the_columns_of_their_class() -> None:
     assert isinstance(build, RowBuild)
     straight = CpuInner.of("name", "id", "slug")(("A", 1, "a"))
     reverse = CpuInner.of("slug", "name")(("b", "B"))
-    given = {"name": "C", "slug": "c"}
+    given: Any = {"name": "C", "slug": "c"}
     for rows in ([straight], [straight, straight], [reverse], [straight, reverse], [given, straight], [given], []):
         assert build(rows) == [{"name": row["name"], "slug": row["slug"]} for row in rows]
     with pytest.raises(KeyError):
