@@ -100,5 +100,5 @@ def is_row(*records: type) -> Any:
     def is_type_of(value: Any, _info: Any) -> bool:
         return isinstance(value, records)
 
-    setattr(is_type_of, RECORDS, frozenset(records))
+    setattr(is_type_of, RECORDS, records)
     return staticmethod(is_type_of)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from aiodataloader import DataLoader
+from aiodataloader import DataLoader, dispatch_queue
+from aiodataloader import Loader as Wanted
 
 from app.reading import OneStatementReader
 from app.resources import Reader, Resources, Tx
@@ -156,8 +157,21 @@ class Loader(DataLoader[K, V], Generic[K, V]):
     """Keys in, values out in the same order; each batch is one statement on the request's snapshot."""
 
     def __init__(self, context: Context) -> None:
-        super().__init__()
+        # What the library's own does but for its checks of `batch_load_fn`, which take longer than a load.
         self.context = context
+        self.loop = asyncio.get_running_loop()
+        self._cache = {}
+        self._queue = []
+
+    def get_cache_key(self, key: K) -> K:
+        """Keys are their own."""
+        return key
+
+    def do_resolve_reject(self, key: K, future: asyncio.Future[V]) -> None:
+        """Queues a key. Its batch begins as late as the library has it begin, but without a task to wait for that."""
+        self._queue.append(Wanted(key, future))
+        if len(self._queue) == 1:
+            self.loop.call_soon(self.loop.call_soon, dispatch_queue, self)
 
     async def batch_load_fn(self, keys: list[K]) -> list[V]:
         """Called by aiodataloader with the keys of one tick, in a task of its own."""

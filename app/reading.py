@@ -11,8 +11,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Any, NoReturn
+from functools import cache, lru_cache
+from typing import Any, ClassVar, NoReturn, Self
 
 import asyncpg
 import orjson
@@ -44,7 +44,14 @@ class MoreThanOneStatement(Exception):
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]
-    """A row: `row["name"]`, or `row.name` where speed does not matter."""
+    """A row: `row["name"]`, or `row.name` where speed does not matter.
+
+    The rows of each statement have a class of their own, so that rows of one class have the same columns in the same
+    order: `columns`, once there was one. Who reads many rows can unpack them instead of looking up names.
+    """
+
+    __slots__ = ()
+    columns: ClassVar[tuple[str, ...] | None] = None
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -56,6 +63,25 @@ class Row(asyncpg.Record):  # type: ignore[misc]
     def _mapping(self) -> Row:
         """As the rows of SQLAlchemy have it."""
         return self
+
+
+class InnerRow(tuple[Any, ...]):
+    """A row that came along as a value of another one: a record of these `columns`."""
+
+    __slots__ = ()
+    columns: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    @cache
+    def of(cls, *columns: str) -> type[Self]:
+        """The class of such rows with these columns, which makes one of their values."""
+        return type(cls.__name__, (cls,), {"__slots__": (), "columns": columns})
+
+    def __getitem__(self, name: Any) -> Any:
+        try:
+            return super().__getitem__(self.columns.index(name))
+        except ValueError:
+            raise KeyError(name) from None
 
 
 @dataclass(frozen=True)
@@ -91,6 +117,12 @@ def with_versions(statement: Executable) -> Compiled:
         return compiled(statement.add_columns(literal_column(SPELLED_VERSIONS).label("data_versions")))
     made = compiled(statement)
     return replace(made, sql=f"SELECT answer.*, {SPELLED_VERSIONS} AS data_versions FROM ({made.sql}) AS answer")
+
+
+@lru_cache(maxsize=2048)
+def row_class(sql: str, kind: Any) -> Any:
+    """The class of the rows of one statement."""
+    return type(kind.__name__, (kind,), {"__slots__": ()})
 
 
 @dataclass(eq=False)
@@ -215,7 +247,10 @@ class Reader(Session):
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
+        # Beside that for the versions, which are read once however often they are asked for.
         self.statements = 0
+        self.versions_asked = 0
+        self._versions: Mapping[str, int] | None = None
         self._held: Held | None = None
         self._interrupted = False
 
@@ -225,10 +260,13 @@ class Reader(Session):
         self.statements += 1
         return await self._fetch(made.sql, made.arguments(values), record)
 
-    async def versions(self) -> dict[str, int]:
+    async def versions(self) -> Mapping[str, int]:
         """The data versions of this snapshot."""
-        self.statements += 1
-        return {row["domain"]: row["version"] for row in await self._fetch(compiled(VERSIONS).sql, [], Row)}
+        self.versions_asked += 1
+        if self._versions is None:
+            rows = await self._fetch(compiled(VERSIONS).sql, [], Row)
+            self._versions = {row["domain"]: row["version"] for row in rows}
+        return self._versions
 
     async def close(self) -> None:
         """Ends the snapshot and gives the connection back."""
@@ -245,15 +283,18 @@ class Reader(Session):
         else:
             self.pool.release(held)
 
-    async def _fetch(self, sql: str, arguments: list[Any], record: type[Row]) -> Sequence[Any]:
+    async def _fetch(self, sql: str, arguments: list[Any], record: Any) -> Sequence[Any]:
         if self.pool.observer is not None:
             self.pool.observer(sql)
         held = self._held or await self._begin()
+        kind = row_class(sql, record)
         try:
-            found: Sequence[Any] = await held.connection.fetch(sql, *arguments, record_class=record)
+            found: Sequence[Any] = await held.connection.fetch(sql, *arguments, record_class=kind)
         except BaseException as error:
             self._interrupted |= not isinstance(error, asyncpg.PostgresError)
             raise
+        if kind.columns is None and found:
+            kind.columns = tuple(found[0].keys())
         return found
 
     async def _begin(self) -> Held:
@@ -275,13 +316,14 @@ class OneStatementReader(Reader):
     """A single statement, which is a snapshot by itself: no transaction is opened, and it brings the versions along.
 
     Whoever uses it must look at `again` in the end: if it is set, nothing that was read counts, and all is to be done
-    once more with a snapshot. Other errors are final, as they are there.
+    once more with a snapshot. Other errors are final, as they are there. `empty`: it was a single statement, but there
+    is no row to tell the versions.
     """
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool)
-        self.again = False
-        self._versions: str | None = None
+        self.again = self.empty = False
+        self._spelled: str | None = None
 
     async def rows(self, statement: Executable, values: Any = None, record: type[Row] = Row) -> Sequence[Any]:
         """All rows of the one statement, and MoreThanOneStatement when there are none to tell the versions."""
@@ -297,15 +339,16 @@ class OneStatementReader(Reader):
                 self._interrupted, self.again = True, self._held.used
             raise
         if not found:
+            self.empty = True
             self._give_up()
-        self._versions = found[0]["data_versions"] or ""  # of a database in which nothing ever changed
+        self._spelled = found[0]["data_versions"] or ""  # of a database in which nothing ever changed
         return found
 
-    async def versions(self) -> dict[str, int]:
+    async def versions(self) -> Mapping[str, int]:
         """The data versions as of the statement, which must have been run. Raises MoreThanOneStatement."""
-        if self._versions is None:
+        if self._spelled is None:
             self._give_up()
-        pairs = (each.split(" ") for each in self._versions.split(",") if each)
+        pairs = (each.split(" ") for each in self._spelled.split(",") if each)
         return {domain: int(version) for domain, version in pairs}
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, Integer, any_, bindparam, select, text
 
 from app import reading
 from app.errors import Unavailable, is_unavailable
-from app.reading import Pool, Reader, Row, compiled
+from app.reading import InnerRow, Pool, Reader, Row, compiled
 from app.resources import Resources
 from app.tables import cpu
 from tests.conftest import add_cpu
@@ -168,3 +168,25 @@ async def test_a_server_that_is_away_leaves_the_pool_as_it_was() -> None:
         with pytest.raises(OSError, match="Connect"):
             await backend(pool)
     assert pool.in_use == 0
+
+
+async def test_rows_of_a_class_have_the_same_columns_in_the_same_order(resources: Resources) -> None:
+    await add_cpu(resources, "One")
+    async with resources.read() as session:
+        one, again, other = [
+            (await session.rows(statement))[0]
+            for statement in (select(cpu.c.id, cpu.c.name), select(cpu.c.id, cpu.c.name), select(cpu.c.name, cpu.c.id))
+        ]
+    assert type(one) is type(again)
+    assert (type(one).columns, type(other).columns) == (("id", "name"), ("name", "id"))
+    assert Row.columns is None
+
+
+def test_a_row_within_a_row_is_read_by_name_and_place() -> None:
+    kind = InnerRow.of("id", "name")
+    assert kind is InnerRow.of("id", "name")
+    assert issubclass(kind, InnerRow)
+    row = kind((1, "One"))
+    assert (row["id"], row["name"], tuple(row), kind.columns) == (1, "One", (1, "One"), ("id", "name"))
+    with pytest.raises(KeyError):
+        row["slug"]

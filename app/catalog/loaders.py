@@ -19,6 +19,8 @@ FEW = 5
 class CpuRow(Row):
     """A row of CPU columns: those that the operation needs."""
 
+    __slots__ = ()
+
 
 class PointRow(Row):
     """A row of columns of a point in the map of prices: those that the operation needs."""
@@ -40,6 +42,7 @@ class CpuBySlug(Loader[str, CpuRow | None]):
     async def values(self, session: Reader, keys: list[str]) -> list[CpuRow | None]:
         """One statement for all keys."""
         rows = await read(self.context, session, sql.by_slug, "slugs", keys)
+        self.context.offer(CpuById, rows)
         found = {row["slug"]: row for row in rows}
         return [found.get(key) for key in keys]
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import linecache
 import weakref
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from inspect import isawaitable
 from itertools import count
 from typing import Any
@@ -37,10 +38,10 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetailsList, FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues
 
-from app.gateway.plan import PLAIN, Field, Frame, Selection, deviate
+from app.gateway.plan import PLAIN, Build, Field, Frame, RowBuild, Selection, deviate
 from app.gateway.resolving import arguments_of, settle, unsettled
 from app.gateway.running import Run
-from app.gateway.shapes import Shape, names_like, snake
+from app.gateway.shapes import ROW, Shape, names_like, snake
 from app.gateway.variables import Coercion
 
 # A selection for every type that an object may have, at every level: interfaces within interfaces multiply.
@@ -178,6 +179,8 @@ class _Compiler:
         self.selections: list[Selection] = []
         self.lines: list[str] = []
         self.functions: dict[str, Selection] = {}
+        # Those that read columns.
+        self.of_rows: set[str] = set()
         # What has a name already: made once, it is referred to by the same name wherever it is needed.
         self.bound: dict[Any, str] = {}
         self.names: dict[str, Any] = {"plain": PLAIN, "deviate": deviate}
@@ -253,9 +256,10 @@ class _Compiler:
         name = next(n for n in names_like(snake(selection.type.name)) if f"build_{n}" not in self.names)
         self.names[f"build_{name}"] = None
         self.functions[name] = selection
-        body = Shape(self.names, self.bound).result(selection, "s", " " * 12)
-        self.lines += ["", "", f"def build_{name}(sources):  # {selection.type.name}", "    outs = []"]
-        self.lines += ["    for s in sources:", f"        outs.append({body})", "    return outs"]
+        shape = Shape(self.names, self.bound)
+        self.lines += ["", "", *self._build(name, selection, shape, [])]
+        if shape.columns:
+            self.of_rows.add(name)
         called = {each.key: each for each in selection.fields if not each.inline}
         if not called:
             return
@@ -265,12 +269,42 @@ class _Compiler:
             signature = f"{each.parent.name}.{each.nodes[0].name.value}: {each.type}"
             self.lines.append(f"    run.call(fields_of_{name}[{key!r}], sources, outs)  # {signature}")
 
+    def _build(self, name: str, selection: Selection, shape: Shape, columns: Sequence[str]) -> list[str]:
+        """The source of the function that builds results; of rows with these columns, if any, by position."""
+        body = shape.result(selection, ROW, " " * 12)
+        unpacking = [f"        {', '.join(shape.columns.get(each, '_') for each in columns)}, = {ROW}"]
+        return [
+            f"def build_{name}(sources):  # {selection.type.name}",
+            "    outs = []",
+            f"    for {ROW} in sources:",
+            *(unpacking if columns else []),
+            f"        outs.append({body})",
+            "    return outs",
+        ]
+
+    def _unpacking(self, name: str, selection: Selection, columns: tuple[str, ...]) -> Build | None:
+        """The same function for rows with these columns; None when one is missing."""
+        shape = Shape(self.names, self.bound, unpacked=True)
+        lines = self._build(name, selection, shape, columns)
+        if not shape.columns.keys() <= set(columns):
+            return None
+        found: Build = self._run("\n".join(lines) + "\n")[f"build_{name}"]
+        return found
+
     def _make(self, source: str) -> None:
-        """Compiles the functions; tracebacks show their source as long as the plan lives."""
-        file = f"<plan {next(_numbers)}>"
-        exec(compile(source, file, "exec"), self.names)  # noqa: S102 - made of the schema's names and of literals alone
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        """Compiles the functions."""
+        self.names.update(self._run(source))
         for name, selection in self.functions.items():
             selection.build = self.names[f"build_{name}"]
+            if name in self.of_rows:
+                selection.build = RowBuild(selection.build, partial(self._unpacking, name, selection))
             selection.resolve = self.names.get(f"resolve_{name}", selection.resolve)
+
+    def _run(self, source: str) -> dict[str, Any]:
+        """The functions of a source, by name; tracebacks show it as long as the plan lives."""
+        file = f"<plan {next(_numbers)}>"
+        functions: dict[str, Any] = {}
+        exec(compile(source, file, "exec"), self.names, functions)  # noqa: S102 - made of the schema's names and of literals alone
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         weakref.finalize(self.selections[0], linecache.cache.pop, file, None)
+        return functions

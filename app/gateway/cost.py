@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Union
 
 from graphql import (
@@ -68,6 +69,8 @@ class _Measure:
     fragments: Mapping[str, FragmentDefinitionNode]
     defaults: Mapping[str, int]
     measured: dict[Any, Part] = field(default_factory=dict)
+    # The variables that the cost depends on.
+    deciding: set[str] = field(default_factory=set)
 
     def selections(self, selected: SelectionSetNode | None, parent: Any, sized: Mapping[str, Size]) -> Part:
         """The sum over a selection set. Conditions (@skip) are not looked at: the cost is an upper bound."""
@@ -133,6 +136,7 @@ class _Measure:
             asked = [s for name in named if (s := _number(variables.get(name, defaults.get(name)))) is not None]
             return max([*literal, *asked], default=assumed)
 
+        self.deciding.update(named)
         return size if named else size({})
 
 
@@ -145,8 +149,18 @@ def measure(schema: GraphQLSchema, document: DocumentNode, operation: OperationD
         if (size := _literal(d.default_value)) is not None
     }
     root = schema.get_root_type(operation.operation)
-    whole = _Measure(schema, fragments, defaults).selections(operation.selection_set, root, {})
-    return (lambda _: whole) if isinstance(whole, int) else lambda variables: whole.of(variables, {})
+    measuring = _Measure(schema, fragments, defaults)
+    whole = measuring.selections(operation.selection_set, root, {})
+    if isinstance(whole, int):
+        return lambda _: whole
+    names = sorted(measuring.deciding)
+
+    @lru_cache(maxsize=1_000)
+    def of_sizes(*sizes: int | None) -> int:
+        # Clients ask for few sizes, and ask for them often.
+        return whole.of(dict(zip(names, sizes, strict=True)), {})
+
+    return lambda variables: of_sizes(*[_number(variables.get(name, defaults.get(name))) for name in names])
 
 
 def _size(size: Size, variables: Mapping[str, Any]) -> int:

@@ -63,9 +63,9 @@ class Pace:
         """What to expect of the next run."""
         return self.seen >= self.needed
 
-    def ran(self, statements: int) -> None:
-        """A run needed so many."""
-        self.seen = self.seen + 1 if statements == 1 else 0
+    def ran(self, one_statement: bool) -> None:
+        """Whether a run needed one only."""
+        self.seen = self.seen + 1 if one_statement else 0
 
     def failed(self) -> None:
         """One was not enough. Of runs at the same time only the first counts."""

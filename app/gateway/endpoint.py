@@ -18,7 +18,7 @@ from app.context import Viewer
 from app.errors import AppError, BadRequest, presentable_cause
 from app.gateway import freshness
 from app.gateway.admission import Admission
-from app.gateway.answers import Answer, Question, Ran, Source
+from app.gateway.answers import GIVEN, Answer, Question, Ran, Source
 from app.gateway.auth import Authenticator
 from app.gateway.documents import Document, Operation
 from app.gateway.events import EVENT_STREAM, HEADERS, send_events
@@ -46,7 +46,7 @@ from app.gateway.wire import (
     from_body,
     from_query_string,
 )
-from app.observability import ANSWERS, REQUEST_SECONDS, REQUESTS, SUBSCRIPTIONS
+from app.observability import OUTCOMES, REQUEST_SECONDS, SUBSCRIPTIONS
 from app.settings import Settings
 
 log = structlog.get_logger()
@@ -54,6 +54,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 PATH = "/graphql"
+# A client is only watched while it has waited this long: most have their answers by then, and watching is not free.
+WATCH_AFTER_SECONDS = 0.1
 
 
 class ClientGone(Exception):
@@ -93,9 +95,9 @@ class Exchange:
             with REQUEST_SECONDS.time():
                 await self._answer()
         except ClientGone:
-            REQUESTS.labels("gone").inc()
+            OUTCOMES["gone"].inc()
         except Exception as error:
-            REQUESTS.labels("refused").inc()
+            OUTCOMES["refused"].inc()
             known = presentable_cause(error)
             if not self.started:
                 await self._refuse(known)
@@ -210,10 +212,15 @@ class Exchange:
         await self.means.admission.count(operation, ask.text is None, peer, self._header(b"x-forwarded-for"))
 
     async def _unless_gone(self, work: Awaitable[T]) -> T:
-        """The result; when the client goes away first, the work is cancelled. Raises ClientGone."""
+        """The result; when the client goes away before it is there, the work is cancelled. Raises ClientGone."""
         mine = asyncio.current_task()
         assert mine is not None
         gone = False
+        watching: asyncio.Task[None] | None = None
+
+        def begin() -> None:
+            nonlocal watching
+            watching = asyncio.create_task(watch())
 
         async def watch() -> None:
             nonlocal gone
@@ -222,7 +229,7 @@ class Exchange:
             gone = True
             mine.cancel()
 
-        watching = asyncio.create_task(watch())
+        later = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, begin)
         try:
             return await work
         except asyncio.CancelledError:
@@ -230,7 +237,9 @@ class Exchange:
                 raise ClientGone from None
             raise
         finally:
-            watching.cancel()
+            later.cancel()
+            if watching is not None:
+                watching.cancel()
 
     def _has(self, key: bytes) -> bool:
         """Whether the client has the right answer, as its validator alone tells: nothing needs to be looked up.
@@ -245,16 +254,16 @@ class Exchange:
 
     async def _send_unchanged(self, document: Document, key: bytes) -> None:
         assert self.media is not None
-        ANSWERS.labels(Source.MEMORY).inc()
-        REQUESTS.labels("ok").inc()
+        GIVEN[Source.MEMORY].inc()
+        OUTCOMES["ok"].inc()
         etag = (b"etag", freshness.etag_of_key(key, self.media))
         await self._send(304, b"", [*freshness.about(Source.MEMORY), etag, *freshness.lifetime(document, 0)])
 
     async def _send_answer(self, answer: Answer, document: Document, source: Source) -> None:
         """Sends an answer, or 304 when the client has it."""
         assert self.media is not None
-        ANSWERS.labels(source).inc()
-        REQUESTS.labels("ok" if answer.ran is None or answer.ran.clean else "errors").inc()
+        GIVEN[source].inc()
+        OUTCOMES["ok" if answer.ran is None or answer.ran.clean else "errors"].inc()
         headers, etag = freshness.about(source), freshness.etag_of(document, answer, self.media)
         age = max(0, int(time.time() - answer.made_at))
         if source is Source.STALE:

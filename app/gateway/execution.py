@@ -21,6 +21,7 @@ from app.reading import OneStatementReader
 from app.resources import Resources
 
 RUN = Counter("dealmark_operations_run_total", "Operations by what ran them: plan, interpreter", ["by"])
+BY_PLAN, BY_INTERPRETER = RUN.labels("plan"), RUN.labels("interpreter")
 
 
 class DeadlineExceeded(Unavailable):
@@ -73,6 +74,7 @@ class Executor:
         versions: Mapping[str, int] = {}
         queries = operation.kind is OperationType.QUERY
         try:
+            (BY_PLAN if isinstance(operation.plan, Plan) else BY_INTERPRETER).inc()
             async with asyncio.timeout(self.deadline):
                 if queries and operation.pace.one_statement:
                     found = await self._in_one_statement(document, operation, variables, viewer)
@@ -82,8 +84,9 @@ class Executor:
                     if queries:
                         versions = await _versions(context)
                     result = await execute_operation(self.schema, document, operation, variables, context)
-                    if context.reader is not None:
-                        operation.pace.ran(context.reader.statements - 1)  # the versions, which can come along
+                    if (reader := context.reader) is not None:
+                        # The versions can come along; but not for a resolver that wants them before the statement.
+                        operation.pace.ran(reader.statements == 1 and reader.versions_asked == 1)
                     return result, versions
         except TimeoutError:
             raise DeadlineExceeded(f"The answer was not ready within {self.deadline:g} s; ask for less.") from None
@@ -106,7 +109,8 @@ class Executor:
                     return _presented(result), {}
                 if reader is not None and reader.statements:
                     return result, await reader.versions()
-        operation.pace.failed()
+        if reader is None or not reader.empty:  # another time there may be rows
+            operation.pace.failed()
         return None
 
     async def _events(
@@ -145,9 +149,7 @@ async def _executed(
     context.columns = operation.columns
     plan = operation.plan
     if isinstance(plan, Plan):
-        RUN.labels("plan").inc()
         return await plan.execute(context, variables)
-    RUN.labels("interpreter").inc()
     result = execute(
         schema,
         document.ast,

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from starlette.types import Message, Scope
 
 from app.changes import Changes
-from app.gateway.answers import TIMED_SECONDS, Answer, Memory, Question, Source
+from app.gateway.answers import GIVEN, TIMED_SECONDS, Answer, Memory, Question, Source
 from app.gateway.freshness import Headers, about, etag_of, lifetime, matches
 from app.gateway.negotiation import media_type
-from app.observability import ANSWERS, REQUESTS
+from app.observability import OUTCOMES
 
 # More than the pages of any site ask for; beyond it the table starts anew.
 MAX_ENTRIES = 10_000
@@ -145,6 +145,6 @@ class HotAnswers:
 
     def _tell_uses_of(self, entry: Hot) -> None:
         self._tell(entry.question, entry.uses)
-        REQUESTS.labels("ok").inc(entry.uses)
-        ANSWERS.labels(Source.MEMORY).inc(entry.uses)
+        OUTCOMES["ok"].inc(entry.uses)
+        GIVEN[Source.MEMORY].inc(entry.uses)
         entry.uses = 0

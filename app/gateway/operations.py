@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-import uuid
+import secrets
+from collections.abc import Iterable
+from itertools import count
 from math import nan
 
 import asyncpg
@@ -12,7 +14,6 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 from sqlalchemy import text
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,10 +29,13 @@ from app.resources import Resources
 from app.tables import JobKind
 from app.work.jobs import succeeded_ratio
 
-REQUEST_ID = "x-request-id"
+REQUEST_ID = b"x-request-id"
 # Whoever scrapes does not wait much longer.
 METRICS_SECONDS = 2.0
-ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+# Of the ids given here: 16 hex digits that are this process, and the number of the request.
+PROCESS = secrets.token_hex(8).encode()
+_numbers = count(1)
 
 
 class RequestId:
@@ -44,16 +48,26 @@ class RequestId:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = given if ACCEPTABLE_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = _given_id(scope["headers"]) or b"%s%016x" % (PROCESS, next(_numbers))
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                message["headers"] = [*message.get("headers", ()), (REQUEST_ID, request_id)]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        try:
             await self.app(scope, receive, send_with_id)
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
+
+
+def _given_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The caller's id, if it is harmless."""
+    for name, value in headers:
+        if name == REQUEST_ID:
+            return value if ACCEPTABLE_ID.fullmatch(value) else None
+    return None
 
 
 async def health(_request: Request) -> Response:

@@ -5,18 +5,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from types import GeneratorType
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from graphql import (
     FieldNode,
     FragmentDefinitionNode,
+    GraphQLBoolean,
     GraphQLField,
+    GraphQLFloat,
+    GraphQLID,
+    GraphQLInt,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
+    GraphQLString,
     OperationDefinitionNode,
     Undefined,
     get_named_type,
@@ -25,11 +31,27 @@ from graphql import (
     is_object_type,
 )
 from graphql.execution.values import VariableValues
+from graphql.pyutils import is_awaitable
 
 from app.columns import RECORDS
 
 if TYPE_CHECKING:
     from app.gateway.running import Run
+
+
+# Whether a value needs no coercion. `{read}` is where it is first looked at, `{v}` what it is called from then on.
+EXACT = {
+    GraphQLString: "{read}.__class__ is str",
+    GraphQLID: "{read}.__class__ is str",
+    GraphQLInt: "{read}.__class__ is int and -0x80000000 <= {v} <= 0x7FFFFFFF",
+    GraphQLFloat: "{read}.__class__ is float and {v} - {v} == 0.0",
+    GraphQLBoolean: "{read}.__class__ is bool",
+}
+# The same as functions.
+IS_EXACT: Mapping[Any, Callable[[Any], bool]] = {
+    type_: eval(f"lambda v: {test.format(read='v', v='v')}")  # noqa: S307 - of the constants above
+    for type_, test in EXACT.items()
+}
 
 
 class Deviation(Exception):
@@ -51,6 +73,22 @@ class _Plain(dict[type, bool]):
 
 
 PLAIN = _Plain()
+
+
+class _Awaited(dict[type, bool]):
+    """Whether values of a class must be awaited."""
+
+    def __missing__(self, kind: type) -> bool:
+        self[kind] = found = hasattr(kind, "__await__")
+        return found
+
+
+AWAITED = _Awaited()
+
+
+def must_be_awaited(value: Any) -> TypeGuard[Awaitable[Any]]:
+    """Like graphql-core's `is_awaitable`, which takes longer, because it looks at each value and not at its class."""
+    return AWAITED[value.__class__] or (value.__class__ is GeneratorType and is_awaitable(value))
 
 
 @dataclass(eq=False)
@@ -77,16 +115,59 @@ class Field:
         return self.definition.type
 
     @cached_property
+    def is_list(self) -> bool:
+        """Whether its value is a list."""
+        return is_list_type(nullable(self.type))
+
+    @cached_property
     def objects(self) -> Selection | None:
-        """What is selected of its items, if it is a list of objects of one type."""
+        """What is selected of its object, or of its items, where all are of one type; None where there are none."""
         inner = nullable(self.type)
-        item = nullable(inner.of_type) if is_list_type(inner) else None
+        item = nullable(inner.of_type) if self.is_list else inner
         return self.selections[item.name] if is_object_type(item) else None
 
     @cached_property
-    def records(self) -> frozenset[Any]:
+    def is_exact(self) -> Callable[[Any], bool] | None:
+        """Whether a value is sent as it is, where that can be told of scalars."""
+        return IS_EXACT.get(nullable(self.type))
+
+    @cached_property
+    def records(self) -> tuple[Any, ...]:
         """The classes of its objects, where they are rows and are told by them."""
-        return getattr(getattr(get_named_type(self.type), "is_type_of", None), RECORDS, frozenset())
+        return getattr(getattr(get_named_type(self.type), "is_type_of", None), RECORDS, ())
+
+
+Build = Callable[[Sequence[Any]], list[dict[str, Any]]]
+
+
+class RowBuild:
+    """Builds the results of objects, whose columns are looked up by name; or faster where all are rows of one class.
+
+    These have the same columns in the same order, so they are unpacked, by a function that `unpacking` generates when
+    such rows are first met; it gives None for rows that lack a column.
+    """
+
+    MOST = 16  # classes of rows whose functions are kept
+
+    def __init__(self, by_name: Build, unpacking: Callable[[tuple[str, ...]], Build | None]) -> None:
+        self.by_name, self.unpacking = by_name, unpacking
+        self._made: dict[type, Build] = {}
+
+    def __call__(self, sources: Sequence[Any]) -> list[dict[str, Any]]:
+        kinds = set(map(type, sources))
+        if len(kinds) != 1:
+            return self.by_name(sources)
+        (kind,) = kinds
+        build = self._made.get(kind)
+        return (build or self._make(kind))(sources)
+
+    def _make(self, kind: type) -> Build:
+        columns = getattr(kind, "columns", None)
+        made = self.unpacking(columns) if columns.__class__ is tuple else None
+        if len(self._made) >= self.MOST:
+            self._made.clear()
+        self._made[kind] = build = made or self.by_name
+        return build
 
 
 @dataclass(eq=False)
@@ -99,7 +180,7 @@ class Selection:
 
     type: GraphQLObjectType
     fields: list[Field] = field(default_factory=list)
-    build: Callable[[Sequence[Any]], list[dict[str, Any]]] = field(default=lambda _: deviate())
+    build: Build = field(default=lambda _: deviate())
     resolve: Callable[[Run, Sequence[Any], list[dict[str, Any]]], None] = field(default=lambda *_: None)
 
 

@@ -9,7 +9,6 @@ nulls carried up to where they may be.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from inspect import iscoroutinefunction
@@ -29,10 +28,11 @@ from graphql import (
     is_object_type,
 )
 from graphql.execution.values import VariableValues
-from graphql.pyutils import inspect, is_awaitable, is_iterable
+from graphql.pyutils import inspect, is_iterable
 
+from app.gateway.awaiting import all_of, collect, one_by_one
 from app.gateway.faults import Fault, Indices, Position, positions, with_errors
-from app.gateway.plan import PLAIN, Field, Frame, Selection
+from app.gateway.plan import PLAIN, Field, Frame, Selection, must_be_awaited
 from app.gateway.told import Info
 
 # Of more, loaders are better asked all at once, should they not have it after all.
@@ -103,7 +103,7 @@ class Run:
                     values.append(resolve(source, Info(self, field, out) if field.needs_info else None, arguments))
                 except Exception as error:
                     values.append(error)
-        if any(is_awaitable(value) for value in values):
+        if any(map(must_be_awaited, values)):
             self._pending.append(_Pending(lambda values: self.settle(field, outs, values), values, field))
         else:
             self.settle(field, outs, values)
@@ -112,7 +112,7 @@ class Run:
         """Puts the values of a field into the results, and goes on with the objects among them."""
         found: Found = {}
         for out, value in zip(outs, values, strict=True):
-            if not self._plain_objects(field, out, value, found):
+            if not self._is_plain(field, out, value, found):
                 self._complete(Place(field, field.type, out, out, field.key, ()), value, found)
         self._descend(found)
 
@@ -121,12 +121,13 @@ class Run:
         return positions(self.frame, self.data, [holder])[id(holder)]
 
     def _arguments_of(self, field: Field) -> Mapping[str, Any]:
-        if field not in self._arguments:
+        found = self._arguments.get(field)
+        if found is None:
             try:
-                self._arguments[field] = field.arguments(self.variables)
+                found = field.arguments(self.variables)
             except GraphQLError as error:
-                self._arguments[field] = error
-        found = self._arguments[field]
+                found = error
+            self._arguments[field] = found
         if isinstance(found, Exception):
             raise found
         return found
@@ -148,35 +149,47 @@ class Run:
         """Awaits what a level needs, all at once, until no level is left."""
         while self._pending:
             level, self._pending = self._pending, []
-            waiting = [value for each in level for value in each.values if is_awaitable(value)]
+            waiting = [value for each in level for value in each.values if must_be_awaited(value)]
             # What is there already needs no tasks to wait for it.
             at_once = len(waiting) <= FEW and all(self._is_brought(each.field) for each in level)
-            results = iter(await (_one_by_one if at_once else _all_of)(waiting))
+            results = iter(await (one_by_one if at_once else all_of)(waiting))
             for each in level:
-                each.go_on([next(results) if is_awaitable(value) else value for value in each.values])
+                each.go_on([next(results) if must_be_awaited(value) else value for value in each.values])
 
     def _is_brought(self, field: Field | None) -> bool:
         """Whether a statement brought along what the field asks for."""
         return field in self._told and field.parent.name in self.context.brought
 
-    def _plain_objects(self, field: Field, out: dict[str, Any], value: Any, found: Found) -> bool:
-        """The usual list of objects, none of them null or to be awaited."""
+    def _is_plain(self, field: Field, out: dict[str, Any], value: Any, found: Found) -> bool:
+        """Puts the usual values where they belong: an object, a list of objects, none of them null, a plain scalar."""
         selection = field.objects
-        if selection is None or value.__class__ is not list:
-            return False
-        kinds = set(map(type, value))
-        if not field.records:
-            if not all(PLAIN[kind] for kind in kinds) or not self._all_are(selection.type, field, out, value):
+        if selection is None:
+            if field.is_exact is None or not field.is_exact(value):
                 return False
-        elif not kinds <= field.records:
+            out[field.key] = value
+            return True
+        values = value if field.is_list else [value]
+        if values.__class__ is not list or not self._are_objects(selection.type, field, out, values):
             return False
         sources, containers, slots = found.setdefault(selection, ([], [], []))
-        results: list[Any] = [None] * len(value)
-        out[field.key] = results
-        sources.extend(value)
-        containers.extend([results] * len(value))
-        slots.extend(range(len(value)))
+        sources.extend(values)
+        if field.is_list:
+            results: list[Any] = [None] * len(values)
+            out[field.key] = results
+            containers.extend([results] * len(values))
+            slots.extend(range(len(values)))
+        else:
+            out[field.key] = None
+            containers.append(out)
+            slots.append(field.key)
         return True
+
+    def _are_objects(self, type_: GraphQLObjectType, field: Field, out: dict[str, Any], values: list[Any]) -> bool:
+        """Whether all are objects of this type, none of them null or to be awaited."""
+        kinds = set(map(type, values))
+        if field.records:
+            return all(issubclass(kind, field.records) for kind in kinds)
+        return all(PLAIN[kind] for kind in kinds) and self._all_are(type_, field, out, values)
 
     def _all_are(self, type_: GraphQLObjectType, field: Field, out: dict[str, Any], values: list[Any]) -> bool:
         """Whether all objects are of this type, as far as can be told at once."""
@@ -199,7 +212,7 @@ class Run:
     def _complete_as(self, place: Place, type_: Any, value: Any, found: Found) -> None:
         if isinstance(value, Exception):
             raise value
-        if is_awaitable(value):
+        if must_be_awaited(value):
             self._later(place, value)
             return
         if is_non_null_type(type_):
@@ -218,7 +231,7 @@ class Run:
 
     def _complete_list(self, place: Place, type_: Any, value: Any, found: Found) -> None:
         if hasattr(value, "__aiter__"):
-            self._later(place, _collect(value))
+            self._later(place, collect(value))
             return
         if not is_iterable(value):
             name = f"{place.field.parent}.{_name(place.field)}"
@@ -235,7 +248,7 @@ class Run:
         if is_abstract_type(type_):
             info: Any = Info(self, place.field, place.holder)
             name = (type_.resolve_type or default_type_resolver)(value, info, type_)
-            if is_awaitable(name):
+            if must_be_awaited(name):
                 self._when_known(
                     place,
                     name,
@@ -249,7 +262,7 @@ class Run:
         """An object of what should be this type."""
         info: Any = Info(self, place.field, place.holder)
         is_one = True if type_.is_type_of is None else type_.is_type_of(value, info)
-        if is_awaitable(is_one):
+        if must_be_awaited(is_one):
             self._when_known(place, is_one, lambda is_one, found: self._enlist(place, type_, value, is_one, found))
         else:
             self._enlist(place, type_, value, is_one, found)
@@ -357,32 +370,3 @@ def _leaf(type_: Any, value: Any) -> Any:
 
 def _name(field: Field) -> str:
     return field.nodes[0].name.value
-
-
-async def _collect(items: Any) -> list[Any]:
-    return [item async for item in items]
-
-
-async def _one_by_one(awaitables: list[Any]) -> list[Any]:
-    """The same without tasks."""
-    results: list[Any] = []
-    for each in awaitables:
-        try:
-            results.append(await each)
-        except Exception as error:
-            results.append(error)
-    return results
-
-
-async def _all_of(awaitables: list[Any]) -> list[Any]:
-    """What they give, or the exceptions that they raise. One alone needs no task of its own."""
-    if len(awaitables) == 1:
-        try:
-            return [await awaitables[0]]
-        except Exception as error:
-            return [error]
-    results = await asyncio.gather(*awaitables, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, Exception):
-            raise result
-    return list(results)

@@ -12,7 +12,6 @@ from graphql import (
     GraphQLBoolean,
     GraphQLError,
     GraphQLFloat,
-    GraphQLID,
     GraphQLInt,
     GraphQLString,
     Undefined,
@@ -24,23 +23,25 @@ from graphql import (
 from strawberry.types.field import StrawberryField
 
 from app.columns import Column
-from app.gateway.plan import PLAIN, Deviation, Field, Selection
+from app.gateway.plan import EXACT, PLAIN, Deviation, Field, Selection
 
-# Whether a value needs no coercion. What stands for `{read}` makes it `v`, or is `v`.
-EXACT = {
-    GraphQLString: "{read}.__class__ is str",
-    GraphQLID: "{read}.__class__ is str",
-    GraphQLInt: "{read}.__class__ is int and -0x80000000 <= v <= 0x7FFFFFFF",
-    GraphQLFloat: "{read}.__class__ is float and v - v == 0.0",
-    GraphQLBoolean: "{read}.__class__ is bool",
-}
+# Whether a float of a column needs no coercion: NaN and infinity are none to GraphQL.
+FINITE = "{read} - {v} == 0.0"
+
+
+# What generated functions call the object at hand.
+ROW = "s"
 
 
 class Shape:
-    """Expressions that build results. `names` takes what they refer to."""
+    """Expressions that build results of objects `s`. `names` takes what they refer to.
 
-    def __init__(self, names: dict[str, Any], bound: dict[Any, str]) -> None:
-        self.names, self.bound = names, bound
+    `columns`, in the end: the columns of `s` that are read, and the variables that hold them if `s` is `unpacked`.
+    """
+
+    def __init__(self, names: dict[str, Any], bound: dict[Any, str], *, unpacked: bool = False) -> None:
+        self.names, self.bound, self.unpacked = names, bound, unpacked
+        self.columns: dict[str, str] = {}
         self.depth = 0
 
     def result(self, selection: Selection, source: str, indent: str) -> str:
@@ -66,7 +67,7 @@ class Shape:
             name = self._name(f"names_{type_.name}", (type_, nullable), lambda: _enum_names(type_, nullable))
             return f"{name}[{read}]"
         if is_leaf_type(type_):
-            return read if _is_trusted(each, type_) else self._scalar(type_, read, nullable)
+            return read if _is_trusted(each, type_) else self._scalar(each, type_, read, nullable)
         return self._object(each, type_, read, source, indent, nullable)
 
     def _read(self, each: Field, source: str) -> str:
@@ -79,7 +80,7 @@ class Shape:
         if isinstance(declared, Column):
             if declared.column is None:
                 return source
-            read = f"{source}[{declared.column!r}]"
+            read = self._column(declared.column, source)
             if declared.mapping is None:
                 return read
             meaning = declared.mapping
@@ -93,14 +94,22 @@ class Shape:
         function = self._name(wish, declared, lambda: lambda s: declared.get_result(s, info=None, args=[], kwargs={}))
         return f"{function}({source})"
 
-    def _scalar(self, type_: Any, read: str, nullable: bool) -> str:
-        exact = EXACT.get(type_)
+    def _column(self, column: str, source: str) -> str:
+        if source == ROW and column.isidentifier():
+            variable = self.columns.setdefault(column, f"_{column}")
+            if self.unpacked:
+                return variable
+        return f"{source}[{column!r}]"
+
+    def _scalar(self, each: Field, type_: Any, read: str, nullable: bool) -> str:
+        exact = FINITE if type_ is GraphQLFloat and _is_plain_column(each) else EXACT.get(type_)
         if exact is None:
             name = self._name(f"coerce_{type_.name}", (type_, nullable), lambda: _coerce(type_, nullable))
             return f"{name}({read})"
+        v, first = (read, read) if read in self.columns.values() else ("v", f"(v := {read})")
         if nullable:
-            return f"v if (v := {read}) is None or {exact.format(read='v')} else deviate()"
-        return f"v if {exact.format(read=f'(v := {read})')} else deviate()"
+            return f"{v} if {first} is None or {exact.format(read=v, v=v)} else deviate()"
+        return f"{v} if {exact.format(read=first, v=v)} else deviate()"
 
     def _object(self, each: Field, type_: Any, read: str, source: str, indent: str, nullable: bool) -> str:
         selection = each.selections[type_.name]
@@ -123,14 +132,14 @@ class Shape:
 
 
 def _is_trusted(each: Field, type_: Any) -> bool:
-    """Whether a column holds nothing but such values: tests/test_column_types.py compares SQL types with GraphQL's.
+    """Whether a column holds nothing but such values, which of floats is not enough: see FINITE."""
+    return type_ in (GraphQLString, GraphQLInt, GraphQLBoolean) and _is_plain_column(each)
 
-    Not numbers of floating point: NaN and infinity are none to GraphQL.
-    """
+
+def _is_plain_column(each: Field) -> bool:
+    """Whether it is a column as it is: tests/test_column_types.py compares SQL types with GraphQL's."""
     declared = each.definition.extensions["strawberry-definition"]
-    if not isinstance(declared, Column) or declared.mapping is not None:
-        return False
-    return type_ in (GraphQLString, GraphQLInt, GraphQLBoolean)
+    return isinstance(declared, Column) and declared.column is not None and declared.mapping is None
 
 
 def names_like(wish: str) -> Iterator[str]:

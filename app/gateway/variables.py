@@ -11,6 +11,8 @@ from graphql.execution.get_variable_signature import get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
 from graphql.utilities import coerce_input_value
 
+from app.gateway.plan import IS_EXACT, nullable
+
 MAX_ERRORS = 50  # graphql-core's own
 
 
@@ -48,6 +50,10 @@ class Coercion:
             sources[name] = VariableValueSource(signature, value)
             if value is None and not is_non_null_type(signature.type):
                 coerced[name] = None
+                continue
+            is_exact = IS_EXACT.get(nullable(signature.type))
+            if is_exact is not None and is_exact(value):
+                coerced[name] = value
                 continue
             if isinstance(value, (dict, list)):  # nested too deeply, perhaps
                 return self._carefully(given)

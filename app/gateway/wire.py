@@ -6,9 +6,9 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import parse_qsl
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 import orjson
 from graphql import GraphQLError
@@ -17,6 +17,8 @@ from app.errors import AppError, BadRequest, presentable
 from app.gateway.documents import InvalidDocument
 
 MAX_BODY = 256 * 1024
+MAX_PARAMETERS = 50
+NONE: Mapping[str, Any] = MappingProxyType({})
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 # A request from another site's page can carry none of these without the browser asking first (CORS preflight).
@@ -24,16 +26,15 @@ PREFLIGHT_HEADERS = (b"apollo-require-preflight", b"x-apollo-operation-name", b"
 SIMPLE_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(NamedTuple):
     """One operation to run: a document by id, by the hash of an automatically persisted query, or by its text."""
 
     document_id: str | None = None
     apq_hash: str | None = None
     text: str | None = None
     operation_name: str | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    extensions: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = NONE
+    extensions: Mapping[str, Any] = NONE
     by_get: bool = False
 
     @property
@@ -94,21 +95,31 @@ def from_payload(payload: Mapping[str, Any]) -> Ask:
 
 def from_query_string(query_string: bytes, path_id: str | None) -> Ask:
     """A GET. Raises BadRequest."""
+    parts = query_string.split(b"&")
+    if len(parts) > MAX_PARAMETERS:
+        raise BadRequest(f"The query string has more than {MAX_PARAMETERS} parameters.")
+    content: dict[str, Any] = {}
     try:
-        pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50)
+        for part in parts:
+            if not part:
+                continue
+            quoted_name, _, quoted_value = part.partition(b"=")
+            name = _unquoted(quoted_name)
+            if name in content:
+                raise BadRequest(f"The parameter `{name[:50]}` is given twice.")
+            content[name] = _unquoted(quoted_value)
     except UnicodeError:
         raise BadRequest("The query string is not URL-encoded UTF-8.") from None
-    except ValueError:
-        raise BadRequest("The query string has more than 50 parameters.") from None
-    content: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in content:
-            raise BadRequest(f"The parameter `{name[:50]}` is given twice.")
-        content[name] = value
     for name in ("variables", "extensions"):
         if name in content:
             content[name] = strict_json(content[name].encode(), f"`{name}`") if content[name] else None
     return _ask(content, path_id, by_get=True)
+
+
+def _unquoted(part: bytes) -> str:
+    """As in a form. Raises UnicodeError for what is not URL-encoded UTF-8."""
+    part.decode("ascii")
+    return unquote_to_bytes(part.replace(b"+", b" ")).decode()
 
 
 def strict_json(given: bytes, what: str) -> Any:
@@ -117,13 +128,7 @@ def strict_json(given: bytes, what: str) -> Any:
     What this returns can be written as JSON again, by the strictest of writers.
     """
     try:
-        content = json.loads(
-            given.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_finite,
-            parse_float=_finite,
-            parse_int=_integer,
-        )
+        content = STRICT.decode(given.decode("utf-8"))
         orjson.dumps(content)
     except UnicodeDecodeError:
         raise BadRequest(f"{what} is not valid UTF-8.") from None
@@ -163,6 +168,9 @@ def _integer(digits: str) -> int | float:
     """Integers beyond 64 bits become floats: they can only stand where GraphQL wants a Float."""
     number = int(digits)
     return number if -(2**63) <= number < 2**64 else _finite(digits)
+
+
+STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite, parse_int=_integer)
 
 
 def _ask(content: Mapping[str, Any], path_id: str | None, by_get: bool) -> Ask:

@@ -10,20 +10,29 @@ from typing import Any, NamedTuple
 from app.context import Context, Loader
 from app.keyset import Page, PageRequest
 from app.market import rules_sql, sql
-from app.reading import Row
+from app.reading import InnerRow, Row
 from app.resources import Reader
 
 
 class ListingRow(Row):
     """A row of listing columns: those that the operation needs."""
 
+    __slots__ = ()
 
-class ListingValues(dict[str, Any]):
+
+class InnerListingRow(InnerRow):
     """The same, brought along with a CPU."""
+
+    __slots__ = ()
+
+
+INNER_BIN = InnerRow.of(*sql.DISTRIBUTION_NAMES)
 
 
 class RuleRow(Row):
     """A row of rule columns: those that the operation needs."""
+
+    __slots__ = ()
 
 
 class RuleById(Loader[int, RuleRow | None]):
@@ -89,8 +98,8 @@ class FirstListings:
     def take(self, context: Context, row: Any) -> None:
         """Spares ListingPages its statement."""
         _, names = sql.page_within(context.wanted("Listing"))
-        found = [ListingValues(zip(names, each, strict=True)) for each in row["first_listings"]]
-        page = sql.CHEAPEST_FIRST.page(found, self.request)
+        found = map(InnerListingRow.of(*names), row["first_listings"])
+        page = sql.CHEAPEST_FIRST.page(list(found), self.request)
         context.loader(ListingPages).prime(ListingPageKey(row["id"], self.request), page)
 
 
@@ -111,7 +120,7 @@ class Distribution:
 
     def take(self, context: Context, row: Any) -> None:
         """Spares PriceDistributions its statement."""
-        found = [dict(zip(sql.DISTRIBUTION_NAMES, each, strict=True)) for each in row["price_distribution"]]
+        found = [INNER_BIN(each) for each in row["price_distribution"]]
         context.loader(PriceDistributions).prime(DistributionKey(row["id"], self.bins), found)
 
 

@@ -15,7 +15,7 @@ from app.graphql_enums import graphql_enum
 from app.keyset import DEFAULT_PAGE, page_request
 from app.market.history_loaders import LifecycleKey, Lifecycles, PointsKey, PriceCounts, PricePages
 from app.market.history_types import DEFAULT_EVENTS, Events, ListingEvent, ListingPrice, Within, events_of
-from app.market.loaders import ListingById, ListingRow, ListingValues
+from app.market.loaders import InnerListingRow, ListingById, ListingRow
 from app.market.ranges import PriceRange
 from app.market.valuation_types import ListingStorage, Valuation, flags_of, storage_of, valuation_of
 from app.relay import After, Before, Connection, First, Last, Node, node_id
@@ -54,7 +54,7 @@ Info = strawberry.Info[Context, None]
 class Listing(Node):
     """Its objects are rows of listing columns."""
 
-    is_type_of = is_row(ListingRow, ListingValues)
+    is_type_of = is_row(ListingRow, InnerListingRow)
 
     id: strawberry.ID = node_id("Listing")
     title: str = column("title", description="As the seller wrote it.")

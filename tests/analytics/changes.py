@@ -43,7 +43,7 @@ async def drained(resources: Resources) -> None:
 async def versions(resources: Resources) -> dict[str, int]:
     """The data versions."""
     async with resources.read() as session:
-        return await session.versions()
+        return dict(await session.versions())
 
 
 async def by_reference(resources: Resources) -> dict[int, dict[str, Any]]:

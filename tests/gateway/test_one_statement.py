@@ -18,7 +18,7 @@ from app.context import Viewer
 from app.errors import Unavailable, is_unavailable
 from app.gateway.answers import Ran
 from app.gateway.documents import Document, Operation, Pace, read_document
-from app.gateway.execution import DeadlineExceeded, Executor
+from app.gateway.execution import BY_PLAN, DeadlineExceeded, Executor
 from app.reading import MoreThanOneStatement, OneStatementReader, Pool
 from app.relay import global_id
 from app.resources import Resources
@@ -88,14 +88,14 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 def test_experience_decides() -> None:
     pace = Pace()
     assert (pace.one_statement, pace.needed) == (False, 1)
-    pace.ran(1)
+    pace.ran(True)
     assert (pace.one_statement, pace.needed) == (True, 1)
     pace.failed()
     pace.failed()  # was under way at the same time
     assert (pace.one_statement, pace.needed) == (False, 2)
     told = []
-    for statements in (1, 2, 1, 1):
-        pace.ran(statements)
+    for one_was_enough in (True, False, True, True):
+        pace.ran(one_was_enough)
         told.append(pace.one_statement)
     assert told == [False, False, False, True], "two in a row"
     for _ in range(20):
@@ -159,7 +159,24 @@ async def test_without_rows_a_snapshot_tells_the_versions(resources: Resources) 
     assert asked.operation.pace.needed == 1
     ran = await asked.run(slug="none")
     assert (orjson.loads(ran.body), ran.clean, ran.versions) == ({"data": {"cpu": None}}, True, {"catalog": 1})
-    assert asked.operation.pace.needed == 2
+    assert asked.operation.pace.one_statement, "another time there may be a row"
+
+
+async def test_who_wants_the_versions_first_needs_a_snapshot(resources: Resources) -> None:
+    await stock(resources, 3, 3)
+    for title in ("x", "CPU 1"):
+        asked = Asked(resources, "query ($title: String!) { matchTitle(title: $title) { cpu { name } } }")
+        for _ in range(3):
+            await asked.run(title=title)
+            assert not asked.operation.pace.one_statement
+
+
+async def test_an_operation_is_counted_once_however_often_it_is_tried(resources: Resources) -> None:
+    asked = Asked(resources, NAME)
+    asked.expect_one()
+    before = BY_PLAN._value.get()
+    await asked.run(slug="none")
+    assert BY_PLAN._value.get() == before + 1
 
 
 async def test_what_needs_two_statements_at_times(resources: Resources) -> None:

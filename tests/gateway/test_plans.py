@@ -16,6 +16,7 @@ from graphql import (
     GraphQLResolveInfo,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     execute,
     parse,
     validate,
@@ -24,7 +25,9 @@ from graphql import (
 from app.gateway import compiler
 from app.gateway.compiler import MAX_VARIANTS, NotCompilable, Plan, compile_plan
 from app.gateway.documents import read_document
+from app.gateway.plan import RowBuild
 from app.gateway.registry import shipped
+from app.reading import InnerRow
 from app.schema import build_schema
 
 OURS = build_schema()._schema
@@ -109,9 +112,10 @@ async def both(text: str, variables: dict[str, Any] | None = None) -> tuple[Exec
 
 
 @pytest.mark.parametrize("name", sorted(shipped()))
-def test_every_shipped_document_but_the_subscription_is_compiled(name: str) -> None:
+def test_every_shipped_document_but_subscriptions_is_compiled(name: str) -> None:
     (operation,) = read_document(OURS, name, shipped()[name]).operations.values()
-    assert operation.not_compiled == ("a subscription" if name == "JobProgress" else None)
+    is_subscription = operation.kind is OperationType.SUBSCRIPTION
+    assert operation.not_compiled == ("a subscription" if is_subscription else None)
 
 
 async def test_variants_of_many_conditions_are_not_all_kept() -> None:
@@ -257,3 +261,36 @@ def test_tracebacks_show_generated_source_as_long_as_the_plan_lives() -> None:
     del plan, build
     gc.collect()
     assert file not in linecache.cache
+
+
+class CpuInner(InnerRow):
+    """Stands for a row of CPU columns."""
+
+
+def test_rows_are_unpacked_by_the_columns_of_their_class() -> None:
+    plan = plan_of("{ cpus { nodes { name slug } } }", build_schema()._schema)
+    (connection,) = plan.variant(()).frame.root.fields
+    (nodes,) = connection.selections["CPUConnection"].fields
+    build = nodes.selections["CPU"].build
+    assert isinstance(build, RowBuild)
+    straight = CpuInner.of("name", "id", "slug")(("A", 1, "a"))
+    reverse = CpuInner.of("slug", "name")(("b", "B"))
+    given: Any = {"name": "C", "slug": "c"}
+    for rows in ([straight], [straight, straight], [reverse], [straight, reverse], [given, straight], [given], []):
+        assert build(rows) == [{"name": row["name"], "slug": row["slug"]} for row in rows]
+    with pytest.raises(KeyError):
+        build([CpuInner.of("name")(("D",))])
+
+
+def test_functions_for_classes_of_rows_are_not_all_kept() -> None:
+    made: list[tuple[str, ...]] = []
+
+    def unpacking(columns: tuple[str, ...]) -> Any:
+        made.append(columns)
+        return lambda rows: [{"columns": columns} for _ in rows]
+
+    build = RowBuild(lambda _: [], unpacking)
+    kinds = [CpuInner.of(f"column_{number}") for number in range(RowBuild.MOST + 1)]
+    for kind in [*kinds, kinds[-1], kinds[0]]:
+        assert build([kind(("x",))]) == [{"columns": kind.columns}]
+    assert len(made) == len(kinds) + 1, "the first was forgotten"
