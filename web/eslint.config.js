@@ -11,6 +11,8 @@ export default defineConfig(
       eqeqeq: 'error',
       'no-console': ['error', { allow: ['error'] }],
       'react-hooks/exhaustive-deps': 'error',
+      // It tells what the React Compiler, which is not used here, would leave alone.
+      'react-hooks/incompatible-library': 'off',
       // The page's policy forbids it, and nothing here needs it.
       'no-restricted-syntax': [
         'error',

@@ -1,37 +1,17 @@
-import { Menu } from '@base-ui/react/menu';
 import { IconButton } from '../ui/Button';
-import { Icon } from '../ui/Icon';
-import { chooseTheme, type Theme, useTheme } from './theme';
+import { chooseTheme, useTheme } from './theme';
+import { useMedia } from './useMedia';
 
-const choices: { value: Theme; label: string }[] = [
-  { value: 'system', label: 'As the system' },
-  { value: 'light', label: 'Light' },
-  { value: 'dark', label: 'Dark' },
-];
-
+/** Light or dark. Whoever goes back to what the system says follows the system again. */
 export function ThemeSwitch() {
   const theme = useTheme();
+  const system = useMedia('(prefers-color-scheme: dark)') ? 'dark' : 'light';
+  const other = (theme === 'system' ? system : theme) === 'dark' ? 'light' : 'dark';
   return (
-    <Menu.Root modal={false}>
-      <Menu.Trigger render={<IconButton label="Theme" icon="theme" />} />
-      <Menu.Portal>
-        <Menu.Positioner align="end" sideOffset={6} className="positioner">
-          <Menu.Popup className="popup menu">
-            <Menu.RadioGroup value={theme} onValueChange={(value: Theme) => chooseTheme(value)}>
-              {choices.map(({ value, label }) => (
-                <Menu.RadioItem key={value} value={value} className="menu-item" closeOnClick>
-                  <span className="menu-check">
-                    <Menu.RadioItemIndicator>
-                      <Icon name="check" />
-                    </Menu.RadioItemIndicator>
-                  </span>
-                  {label}
-                </Menu.RadioItem>
-              ))}
-            </Menu.RadioGroup>
-          </Menu.Popup>
-        </Menu.Positioner>
-      </Menu.Portal>
-    </Menu.Root>
+    <IconButton
+      label={other === 'dark' ? 'Dark theme' : 'Light theme'}
+      icon="theme"
+      onClick={() => chooseTheme(other === system ? 'system' : other)}
+    />
   );
 }
