@@ -38,8 +38,11 @@ export function CataloguePage() {
   const rows = useDeferredValue(cpus.rows);
   const statistics = choices?.statistics;
   const scale = useMemo(
-    () => ({ multi: statistics?.cpuMarkMulti.max ?? 0, single: statistics?.cpuMarkSingle.max ?? 0 }),
-    [statistics],
+    () => ({
+      multi: Math.max(0, ...(rows ?? []).map((cpu) => cpu.cpuMarkMulti ?? 0)),
+      single: Math.max(0, ...(rows ?? []).map((cpu) => cpu.cpuMarkSingle ?? 0)),
+    }),
+    [rows],
   );
 
   useEffect(() => {
@@ -89,11 +92,8 @@ export function CataloguePage() {
         {rows?.length === 0 && <Nothing view={view} change={change} empty={statistics?.total === 0} />}
         {!rows && (cpus.error || (!cpus.busy && state === 'away')) && <Failure error={cpus.error} again={cpus.again} />}
         {!rows && !cpus.error && (cpus.busy || state !== 'away') && <Waiting />}
-        {rows && rows.length > 0 && view.size !== 'endless' && (
+        {rows && rows.length > 0 && (
           <Pager view={view} change={change} total={cpus.total} shown={rows.length} pageInfo={cpus.pageInfo} />
-        )}
-        {rows && rows.length > 0 && view.size === 'endless' && (
-          <Pager view={view} change={change} total={cpus.total} shown={rows.length} pageInfo={undefined} />
         )}
       </section>
     </div>
@@ -125,8 +125,8 @@ function Nothing({ view, change, empty }: { view: View; change: Change; empty: b
       title="No CPU is like that"
       actions={<Button onClick={() => change(unfiltered(view))}>Clear all conditions</Button>}
     >
-      {view.search ? `Nothing is called “${view.search}”${''} under these conditions.` : 'No CPU meets all conditions.'}{' '}
-      A CPU that lacks a figure is in no range of it.
+      {view.search ? `Nothing is called “${view.search}” under these conditions.` : 'No CPU meets all conditions.'} A
+      CPU that lacks a figure is in no range of it.
     </State>
   );
 }

@@ -196,6 +196,7 @@ function Bounds({
   return (
     <RangeField
       label={label}
+      titled={name === 'price'}
       unit={unit}
       ends={known(ends)}
       curved={curved}

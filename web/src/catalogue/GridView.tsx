@@ -58,7 +58,7 @@ export function GridView({ rows, scale, cpus, stale }: ViewProps) {
               <p className="card-foot muted number">
                 {percentile === null
                   ? 'No listings'
-                  : `${usdPerMark(dollarPerMarkMulti)} a mark, better than ${betterThan(percentile)}`}
+                  : `${usdPerMark(dollarPerMarkMulti)} a mark, ${percentile === 0 ? 'the best value' : `better than ${betterThan(percentile)}`}`}
               </p>
             </li>
           );

@@ -70,7 +70,10 @@ export function ListView({ rows, view, change, scale, cpus, stale }: ViewProps) 
       >
         <colgroup>
           {shown.map((column) => (
-            <col key={column.id} style={{ width: column.width }} />
+            <col
+              key={column.id}
+              style={{ width: column.id === 'name' ? `min(${column.width}px, 44vw)` : column.width }}
+            />
           ))}
         </colgroup>
         <thead>

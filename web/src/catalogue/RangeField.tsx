@@ -7,6 +7,8 @@ const PAUSE = 120; // ms after a move or key
 
 interface Props {
   label: string;
+  /** The label is there already, as the title of the group. */
+  titled?: boolean;
   unit?: string | undefined;
   /** The ends of the slider; without them there are only the two fields. */
   ends?: { min: number; max: number } | undefined;
@@ -17,7 +19,7 @@ interface Props {
 }
 
 /** From and to: two fields, and a slider where both ends are known. */
-export function RangeField({ label, unit = '', ends, curved = false, value, onChange }: Props) {
+export function RangeField({ label, titled = false, unit = '', ends, curved = false, value, onChange }: Props) {
   const [draft, setDraft] = useState(value);
   const [told, setTold] = useState(value);
   // Only another value is news: the same one comes in a new object with each address.
@@ -37,7 +39,7 @@ export function RangeField({ label, unit = '', ends, curved = false, value, onCh
   const set = (range: Range) => setDraft(range.min === undefined && range.max === undefined ? undefined : range);
   return (
     <fieldset className="range">
-      <legend>{label}</legend>
+      <legend className={titled ? 'visually-hidden' : undefined}>{label}</legend>
       {ends && ends.max > ends.min && (
         <RangeSlider label={label} unit={unit} ends={ends} curved={curved} draft={draft} set={set} />
       )}

@@ -8,7 +8,7 @@ import type { SortName } from './view';
 
 export type Cpu = CpuRowFragment;
 
-/** The greatest marks of the catalogue, which bars are drawn to. */
+/** The greatest marks of the CPUs that are shown, which bars are drawn to. */
 export interface Scale {
   multi: number;
   single: number;
@@ -35,7 +35,7 @@ export const columns: Column[] = [
     id: 'name',
     label: 'Name',
     sort: 'name',
-    width: 236,
+    width: 216,
     usual: true,
     cell: (cpu) => (
       <Link to="/cpu/$slug" params={{ slug: cpu.slug }} className="cpu-link" title={cpu.name}>
@@ -48,7 +48,7 @@ export const columns: Column[] = [
     id: 'rating',
     label: 'Rating',
     hint: 'Price for performance among all CPUs on offer',
-    width: 96,
+    width: 92,
     usual: true,
     cell: (cpu) => <Rating rating={cpu.performanceValue.rating} />,
     csv: (cpu) => cpu.performanceValue.rating,
@@ -59,7 +59,7 @@ export const columns: Column[] = [
     hint: 'Mean of the active prices, USD; the dots tell how many prices it rests on',
     sort: 'price',
     numeric: true,
-    width: 112,
+    width: 116,
     usual: true,
     cell: (cpu) => (
       <>
@@ -74,7 +74,7 @@ export const columns: Column[] = [
     hint: 'One standard deviation below the good price, USD',
     sort: 'great',
     numeric: true,
-    width: 104,
+    width: 98,
     usual: true,
     cell: (cpu) => usd(cpu.priceTarget.great),
     csv: (cpu) => cpu.priceTarget.great,
@@ -96,7 +96,7 @@ export const columns: Column[] = [
     hint: 'Good price per multi-thread mark: the less, the better',
     sort: 'value',
     numeric: true,
-    width: 118,
+    width: 114,
     usual: true,
     cell: (cpu) => usdPerMark(cpu.performanceValue.dollarPerMarkMulti),
     csv: (cpu) => cpu.performanceValue.dollarPerMarkMulti,
@@ -127,7 +127,7 @@ export const columns: Column[] = [
     head: 'Multi mark',
     sort: 'multi',
     numeric: true,
-    width: 124,
+    width: 108,
     usual: true,
     cell: (cpu, scale) => <MarkBar value={cpu.cpuMarkMulti} most={scale.multi} />,
     csv: (cpu) => cpu.cpuMarkMulti,
@@ -138,24 +138,24 @@ export const columns: Column[] = [
     head: 'Single mark',
     sort: 'single',
     numeric: true,
-    width: 124,
+    width: 108,
     usual: true,
     cell: (cpu, scale) => <MarkBar value={cpu.cpuMarkSingle} most={scale.single} />,
     csv: (cpu) => cpu.cpuMarkSingle,
   },
-  number('cores', 'Cores', 'cores', 72, (cpu) => cpu.cores, true),
-  number('threads', 'Threads', 'threads', 84, (cpu) => cpu.threads, true),
+  number('cores', 'Cores', 'cores', 66, (cpu) => cpu.cores, true),
+  number('threads', 'Threads', 'threads', 78, (cpu) => cpu.threads, true),
   {
-    ...number('tdp', 'TDP', 'tdp', 76, (cpu) => cpu.tdpW, true),
+    ...number('tdp', 'TDP', 'tdp', 68, (cpu) => cpu.tdpW, true),
     hint: 'Thermal design power',
     cell: (cpu) => (cpu.tdpW === null ? whole(null) : `${whole(cpu.tdpW)} W`),
   },
   {
-    ...number('year', 'Year', 'year', 68, (cpu) => cpu.releaseYear, true),
+    ...number('year', 'Year', 'year', 62, (cpu) => cpu.releaseYear, true),
     cell: (cpu) => cpu.releaseYear ?? whole(null),
   },
-  text('socket', 'Socket', 'socket', 108, (cpu) => cpu.socket, true),
-  { ...number('listings', 'Listings', undefined, 76, (cpu) => cpu.listingsCount, true), hint: 'Active listings' },
+  text('socket', 'Socket', 'socket', 108, (cpu) => cpu.socket),
+  { ...number('listings', 'Listings', undefined, 76, (cpu) => cpu.listingsCount), hint: 'Active listings' },
   text('maker', 'Maker', 'maker', 96, (cpu) => cpu.manufacturer),
   text('type', 'Category', 'type', 96, (cpu) => cpu.category),
   text('igpuModel', 'Graphics', undefined, 190, (cpu) => cpu.igpuModel),
@@ -175,11 +175,11 @@ export function chosen(ids: string[] | undefined): Column[] {
   return [...columns.slice(0, 1), ...new Set(found)];
 }
 
-/** What the export says in place of a sign: the figure, with a dot, and nothing where there is none. */
+/** The specifications on one line: LGA1150 · 4/8 cores · 84 W · 2013. */
 export function inWords(cpu: Cpu): string {
   const facts = [
     cpu.socket,
-    cpu.cores === null ? null : `${cpu.cores} cores${cpu.threads === null ? '' : ` / ${cpu.threads} threads`}`,
+    cpu.cores === null ? null : `${cpu.cores}${cpu.threads === null ? '' : `/${cpu.threads}`} cores`,
     cpu.tdpW === null ? null : `${cpu.tdpW} W`,
     cpu.releaseYear,
   ];

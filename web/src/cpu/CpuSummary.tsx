@@ -109,6 +109,8 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
 function inASentence(cpu: Cpu): string {
   const { percentile, dollarPerMarkMulti } = cpu.performanceValue;
   if (percentile === null) return 'Nobody offers it now, so its value cannot be told.';
+  if (percentile === 0)
+    return `The best value of all CPUs on offer, at ${usdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
   return `Better value than ${Math.round(100 - percentile)} % of the CPUs on offer, at ${usdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
 }
 
