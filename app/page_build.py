@@ -1,4 +1,7 @@
-"""The page of `web/`: built when its sources changed, and its documents published. For `dealmark up` and `migrate`."""
+"""The page of `web/`: built when its sources changed, and its documents published. For `dealmark up` and `migrate`.
+
+`python -m app.page_build check` (or `fix`, `test`) runs that script of `web/package.json` for `make`, where Node is present.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ import hashlib
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.pages import BUILT, DOCUMENTS
@@ -39,14 +44,26 @@ def build(tell: Tell, sources: Path = SOURCES, built: Path = BUILT) -> None:
         state = "older than its sources" if (built / "index.html").is_file() else "not built"
         tell(f"The page is {state}: {reason}. The API runs all the same.")
         return
-    with (sources / ".build.lock").open("w") as lock:  # two that start at once build once
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone(sources / ".build.lock"):
         if not _is(stamp, wanted):
             tell("Building the page in web/ ...")
             if fault := _install(sources) or _npm(sources, BUILD):
                 tell(f"The page could not be built, the API runs all the same. npm says: {fault}")
                 return
             stamp.write_text(wanted)
+
+
+def script(name: str, tell: Tell, sources: Path = SOURCES) -> int:
+    """Runs a script of the page's package in the foreground; its exit code, 0 where there is no Node to run it."""
+    if reason := _no_node():
+        tell(f"`npm run {name}` in web/ is skipped: {reason}.")
+        return 0
+    if fault := _install(sources):
+        tell(fault)
+        return 1
+    npm = shutil.which("npm")
+    assert npm is not None
+    return subprocess.run([npm, "run", "--silent", name], cwd=sources, check=False).returncode
 
 
 def publish(database_url: str, built: Path = BUILT) -> None:
@@ -114,15 +131,24 @@ def _no_node() -> str | None:
 
 
 def _install(sources: Path) -> str | None:
-    """`npm ci`, unless what is there was installed from this very lock file."""
+    """`npm ci`, unless what is there was installed from this very lock file; what npm says when it fails."""
     lock = hashlib.sha256((sources / "package-lock.json").read_bytes()).hexdigest()
     stamp = sources / "node_modules" / ".installed"
-    if _is(stamp, lock):
-        return None
-    fault = _npm(sources, INSTALL)
-    if fault is None:
-        stamp.write_text(lock)
-    return fault
+    with _alone(sources / ".install.lock"):
+        if _is(stamp, lock):
+            return None
+        fault = _npm(sources, INSTALL)
+        if fault is None:
+            stamp.write_text(lock)
+        return fault
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Of several that start at once, one does it; the others find it done."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _npm(folder: Path, arguments: tuple[str, ...]) -> str | None:
@@ -136,3 +162,7 @@ def _npm(folder: Path, arguments: tuple[str, ...]) -> str | None:
     except subprocess.TimeoutExpired:
         return f"npm {arguments[0]} took more than {STEP_SECONDS} s."
     return None if done.returncode == 0 else (done.stderr.strip() or done.stdout.strip())[:2000]
+
+
+if __name__ == "__main__":
+    sys.exit(script(sys.argv[1], print))

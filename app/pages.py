@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 BUILT = Path(__file__).parent / "web_dist"
 DOCUMENTS = "documents.json"  # the manifest of the page's documents
 NOT_BUILT = (
-    "The page is not built. Node 20.19 or newer makes it: `make run` does so by itself, or run `npm ci && npm run build`"
-    " in web/ and start the API again. The API is at /graphql.\n"
+    "The page is not built. With Node 20.19 or newer `make run` builds it, or `npm ci && npm run build` in web/ and a"
+    " restart. The API is at /graphql.\n"
 )
 # Files of the build that are not for browsers.
 PRIVATE = {DOCUMENTS, "budget.json", ".sources"}

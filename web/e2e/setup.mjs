@@ -56,10 +56,11 @@ export async function open(path = '/', { width = 1280, height = 800, theme = 'li
   };
 }
 
-/** What axe finds against WCAG 2.2 AA and good practice, as lines. */
-export async function faults(page) {
+/** What axe finds against WCAG 2.2 AA and good practice, as lines. `rules`: by these alone. */
+export async function faults(page, rules) {
   await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document));
+  const options = rules ? { runOnly: { type: 'rule', values: rules } } : {};
+  const { violations } = await page.evaluate((given) => globalThis.axe.run(document, given), options);
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`),
   );

@@ -2,8 +2,8 @@
 //   graphql.ts                 the types, and each document under its name: `CpuListDocument`
 //   persisted-documents.json   the manifest: SHA-256 of each document's text, and the text
 // graphql-codegen's client preset, run directly: its command brings two hundred packages that only read settings.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addTypenameSelectionDocumentTransform, preset } from '@graphql-codegen/client-preset';
 import { codegen } from '@graphql-codegen/core';
@@ -36,15 +36,21 @@ export async function generate() {
     schema: parse(sdl),
     schemaAst,
   });
-  rmSync(output, { recursive: true, force: true });
   mkdirSync(output, { recursive: true });
   for (const file of files) {
     const content = await codegen(file);
     // `graphql()` reads documents out of TypeScript; ours have files of their own.
     if (basename(file.filename) === 'gql.ts' || basename(file.filename) === 'index.ts') continue;
-    mkdirSync(dirname(file.filename), { recursive: true });
-    writeFileSync(file.filename, content);
+    write(file.filename, content);
   }
+}
+
+// Only what changed, and whole: somebody else may be reading.
+function write(path, content) {
+  if (existsSync(path) && readFileSync(path, 'utf8') === content) return;
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, content);
+  renameSync(draft, path);
 }
 
 // A mistake in a document is told as a compiler does: file, line, reason.

@@ -62,6 +62,9 @@ export function ListView({ rows, view, change, scale, cpus, stale }: ViewProps) 
   const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   return (
     <div className="region" ref={region} role="region" aria-label="CPUs" tabIndex={0} onKeyDown={onKeyDown}>
+      <p id="head-how" hidden>
+        Orders the list; with Shift as a further key.
+      </p>
       <table
         className="table"
         aria-rowcount={all.length + 1}
@@ -122,11 +125,10 @@ function Space({ height, columns }: { height: number; columns: number }) {
 }
 
 function Head({ column, sort, change }: { column: Column; sort: SortKey[]; change: Change }) {
-  const { id, label, head = label, hint, numeric } = column;
+  const { label, head = label, hint, numeric } = column;
   const by = column.sort;
   const place = sort.findIndex((key) => key.by === by);
   const key = sort[place];
-  // Columns that are sorted by the same figure: only one of them says so.
   const direction = key && (key.descending ? 'descending' : 'ascending');
   return (
     <th
@@ -141,16 +143,14 @@ function Head({ column, sort, change }: { column: Column; sort: SortKey[]; chang
         <button
           type="button"
           className={key ? 'head head-sorted' : 'head'}
-          aria-label={`Sort by ${label}${key ? `, now ${direction}${sort.length > 1 ? `, key ${place + 1}` : ''}` : ''}`}
-          aria-describedby={`${id}-how`}
+          aria-describedby="head-how"
           onClick={(event) => change({ sort: sortedBy(sort, by, event.shiftKey || event.metaKey || event.ctrlKey) })}
         >
           {head}
           {key && <Icon name={key.descending ? 'down' : 'up'} size={12} />}
           {key && sort.length > 1 && <sup>{place + 1}</sup>}
-          <span id={`${id}-how`} hidden>
-            With Shift as a further key
-          </span>
+          {/* Of the first key the column says so itself. */}
+          {place > 0 && <span className="visually-hidden">, {direction}</span>}
         </button>
       )}
     </th>

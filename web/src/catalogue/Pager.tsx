@@ -43,7 +43,7 @@ export function Pager({
         </select>
       </label>
       <span className="muted number">
-        {whole(from)}–{whole(Math.min(total, from + shown - 1))} of {whole(total)}
+        {pageInfo ? `${whole(from)}–${whole(Math.min(total, from + shown - 1))} of ${whole(total)}` : '…'}
       </span>
       {view.size !== 'endless' && (
         <nav className="pager-ways" aria-label="Pages of the list">

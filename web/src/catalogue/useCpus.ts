@@ -1,5 +1,5 @@
 // The rows of a view. With `endless` further pages are put behind the first as they are asked for.
-import type { CombinedError } from '@urql/core';
+import { type CombinedError, stringifyVariables } from '@urql/core';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useClient, useQuery } from 'urql';
 import { pipe, subscribe } from 'wonka';
@@ -13,6 +13,7 @@ export interface Cpus {
   /** Undefined until something was loaded for the first time. */
   rows: Cpu[] | undefined;
   total: number;
+  /** Undefined, too, while the rows are those of the view before. */
   pageInfo: Page['pageInfo'] | undefined;
   /** What is shown is that of the view before, or older than it may be: the right rows are on their way. */
   busy: boolean;
@@ -24,15 +25,18 @@ export interface Cpus {
 
 export function useCpus(view: View): Cpus {
   const asked = useMemo(() => variables(view), [view]);
-  const [{ data, error, fetching, stale }, run] = useQuery({ query: CpuListDocument, variables: asked });
+  const [{ data, error, fetching, stale, operation }, run] = useQuery({ query: CpuListDocument, variables: asked });
   const { pages, loading, next } = useFurther(view, data?.cpus);
   const all = useMemo(() => (data ? [data.cpus, ...pages] : []), [data, pages]);
   const rows = useMemo(() => (data ? all.flatMap((page) => page.nodes) : undefined), [all, data]);
   const last = all.at(-1);
+  // Until the answer is there, the rows are those of the view before.
+  const current =
+    operation !== undefined && !fetching && stringifyVariables(operation.variables) === stringifyVariables(asked);
   return {
     rows,
     total: data?.cpus.totalCount ?? 0,
-    pageInfo: last && { ...last.pageInfo },
+    pageInfo: current ? last?.pageInfo : undefined,
     busy: fetching || stale || loading,
     error,
     again: () => run({ requestPolicy: 'network-only' }),
