@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -70,12 +71,18 @@ class Served:
 @pytest.fixture
 async def catalogue(resources: Resources) -> Resources:
     """60 CPUs: two with prices, 20 by AMD (half of them with 8 cores), 40 by Intel."""
-    shared = {"socket": "LGA1151", "category": "Desktop", "tdp_w": 65, "release_year": 2018}
-    marks = {"cpu_mark_multi": 9500, "cpu_mark_single": 2400}
+    shared: dict[str, Any] = {"socket": "LGA1151", "category": "Desktop", "tdp_w": 65, "release_year": 2018}
+    marks: dict[str, Any] = {"cpu_mark_multi": 9500, "cpu_mark_single": 2400}
     await add_cpu(
         resources, "Intel Core i5-8500", [100, 110, 150, 160, 180, 200], cores=6, threads=6, **shared, **marks
     )
-    ryzen = {"socket": "AM4", "category": "Desktop", "release_year": 2021, "cpu_mark_multi": 100, "cpu_mark_single": 90}
+    ryzen: dict[str, Any] = {
+        "socket": "AM4",
+        "category": "Desktop",
+        "release_year": 2021,
+        "cpu_mark_multi": 100,
+        "cpu_mark_single": 90,
+    }
     await add_cpu(resources, "AMD Ryzen 5 5600G", [94, 99], cores=6, threads=12, **ryzen)
     for number in range(19):
         await add_cpu(resources, f"AMD Ryzen 7 {1000 + number}", cores=8 if number < 10 else 4, **ryzen)
