@@ -27,15 +27,17 @@ run: $(READY) ## start everything: PostgreSQL, Redis, migrations, sample catalog
 test: $(READY) ## all tests in two processes, with the coverage gate (ARGS="-k name" picks some, in one)
 	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n $(PROCESSES) --dist worksteal --cov --cov-report=term)
 
-check: $(READY) ## formatting, lint, types, import contracts
+check: $(READY) ## formatting, lint, types, import contracts; of the page, too
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m app.page_build check
 
 fix: $(READY) ## format and mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+	@$(BIN)/python -m app.page_build fix
 
 bench: $(READY) ## benchmarks: ratios measured side by side in one run
 	@$(BIN)/python -m bench $(ARGS)
@@ -47,5 +49,5 @@ lock: $(READY) ## resolve the dependencies again into requirements.lock
 	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --all-extras \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --output-file requirements.lock pyproject.toml
 
-clean: ## remove .venv and caches; .dealmark (your data) stays
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info build
+clean: ## remove .venv, caches and the built page; .dealmark (your data) stays
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info build web/node_modules web/src/gql app/web_dist

@@ -106,11 +106,12 @@ def worker() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring the database's schema up to this code."""
-    from app import migrations
+    """Bring the database's schema up to this code, and publish the documents of the page that comes with it."""
+    from app import migrations, page_build
 
     settings = connected_settings()
     migrations.upgrade(settings.required_database_url)
+    page_build.publish(settings.required_database_url)
     typer.echo(f"The database is at revision {migrations.head()}.")
 
 

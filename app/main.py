@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from app.gateway.endpoint import PATH
 from app.gateway.gateway import Gateway
 from app.gateway.operations import RequestId, health, metrics, ready
+from app.pages import Pages
 from app.resources import Resources
 from app.settings import Settings
 
@@ -34,6 +35,7 @@ def create_app(settings: Settings) -> Front:
             yield {"resources": resources, "gateway": gateway}
 
     routes = [Route("/health", health), Route("/ready", ready), Route("/metrics", metrics)]
+    routes.append(Route("/{path:path}", Pages()))
     return Front(Starlette(routes=routes, lifespan=lifespan))
 
 

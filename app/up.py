@@ -90,6 +90,7 @@ def _run(settings: Settings, stack: ExitStack) -> None:
     else:
         redis_url = _embedded_redis(data_dir / "redis", kept, stack)
     _fill(database_url)
+    _page(database_url)
     development = _development(settings, data_dir)
     kept += _children(settings, {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **development}, stack)
     _wait_until_ready(settings, kept)
@@ -206,6 +207,14 @@ def _fill(database_url: str) -> None:
         typer.echo(f"Loaded the sample catalogue: {loaded:,} listings.")
 
 
+def _page(database_url: str) -> None:
+    """The page that people look at, built from its sources where they changed, and its documents."""
+    from app import page_build
+
+    page_build.build(typer.echo)
+    page_build.publish(database_url)
+
+
 def _development(settings: Settings, data_dir: Path) -> dict[str, str]:
     """What `dealmark up` decides as long as the user did not."""
     chosen = {}
@@ -267,6 +276,7 @@ def _tell(settings: Settings, database_url: str, redis_url: str, seconds: float)
     if not settings.redis_url:
         logs += f", Redis to {settings.data_dir}/redis/redis.log"
     lines = {
+        "Page": f"{address}/",
         "GraphQL": f"{address}/graphql" + (" (GraphiQL in a browser)" if development else ""),
         "Ready": f"{address}/ready",
         "Metrics": f"{address}/metrics",

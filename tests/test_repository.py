@@ -44,6 +44,13 @@ def test_no_package_index_is_named(name: str) -> None:
     assert "://" not in text
 
 
+def test_lock_files_of_npm_name_no_addresses() -> None:
+    locks = [path for path in ROOT.rglob("package-lock.json") if "node_modules" not in path.parts]
+    assert ROOT / "web" / "package-lock.json" in locks
+    for lock in locks:
+        assert "://" not in lock.read_text(), lock
+
+
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_no_module_is_too_long(module: Path) -> None:
     assert len((ROOT / module).read_text().splitlines()) <= LONGEST_MODULE

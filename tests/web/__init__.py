@@ -1,0 +1,1 @@
+"""The page: built, served, and used in a browser."""

@@ -1,0 +1,118 @@
+"""The page in a real browser, against a real server that runs published documents only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import uvicorn
+from sqlalchemy import text
+
+from app import page_build, tasks
+from app.main import create_app
+from app.pages import BUILT
+from app.resources import Resources
+from app.settings import Settings
+from app.tables import JobKind
+from tests.conftest import add_cpu, make_settings
+from tests.web import browser
+from tests.web.browser import needs_browser, needs_node
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """The page as it is now."""
+    said: list[str] = []
+    page_build.build(said.append)
+    assert all(line.startswith("Building") for line in said), said
+    return BUILT
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    """As in production: whatever is no published document is refused."""
+    return make_settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path, development=False)
+
+
+class Served:
+    """The API on one port; it can be away for a while."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.port = 0
+        self.server: uvicorn.Server | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        app = create_app(self.settings)
+        config = uvicorn.Config(
+            app, host="127.0.0.1", port=self.port, log_config=None, lifespan="on", timeout_graceful_shutdown=1
+        )
+        self.server = uvicorn.Server(config)
+        self.server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        self.task = asyncio.create_task(self.server.serve())
+        while not self.server.started:
+            if self.task.done():
+                self.task.result()
+            await asyncio.sleep(0.01)
+        self.port = self.server.servers[0].sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        assert self.server is not None
+        assert self.task is not None
+        self.server.should_exit = True
+        await self.task
+
+
+@pytest.fixture
+async def catalogue(resources: Resources) -> Resources:
+    """60 CPUs: two with prices, 20 by AMD (half of them with 8 cores), 40 by Intel."""
+    shared: dict[str, Any] = {"socket": "LGA1151", "category": "Desktop", "tdp_w": 65, "release_year": 2018}
+    marks: dict[str, Any] = {"cpu_mark_multi": 9500, "cpu_mark_single": 2400}
+    await add_cpu(
+        resources, "Intel Core i5-8500", [100, 110, 150, 160, 180, 200], cores=6, threads=6, **shared, **marks
+    )
+    ryzen: dict[str, Any] = {
+        "socket": "AM4",
+        "category": "Desktop",
+        "release_year": 2021,
+        "cpu_mark_multi": 100,
+        "cpu_mark_single": 90,
+    }
+    await add_cpu(resources, "AMD Ryzen 5 5600G", [94, 99], cores=6, threads=12, **ryzen)
+    for number in range(19):
+        await add_cpu(resources, f"AMD Ryzen 7 {1000 + number}", cores=8 if number < 10 else 4, **ryzen)
+    for number in range(39):
+        await add_cpu(resources, f"Intel Xeon E5-{9 + number:02}00", cores=4, threads=8, cpu_mark_multi=5000 + number)
+    await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+    return resources
+
+
+@pytest.fixture
+async def served(settings: Settings, built: Path, catalogue: Resources) -> AsyncIterator[Served]:
+    await asyncio.to_thread(page_build.publish, settings.required_database_url)
+    running = Served(settings)
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@needs_browser
+async def test_the_catalogue(served: Served, catalogue: Resources) -> None:
+    async def reprice() -> None:
+        async with catalogue.write() as tx:
+            await tx.execute(text("UPDATE listing SET price = 206, adjusted_price = 206 WHERE adjusted_price = 200"))
+        await tasks.run_now(catalogue, JobKind.RECALCULATE_METRICS, {})
+
+    actions = {"away": served.stop, "back": served.start, "reprice": reprice}
+    await browser.run("catalogue.test.mjs", f"http://127.0.0.1:{served.port}", actions)
+
+
+@needs_node
+def test_the_first_load_is_within_its_budget(built: Path) -> None:
+    told = orjson.loads((built / "budget.json").read_bytes())
+    assert 0 < told["first"] <= told["budget"] <= 200_000

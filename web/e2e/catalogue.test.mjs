@@ -1,0 +1,285 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { address, ask, eventually, faults, names, open, rows } from './setup.mjs';
+
+const query = (page) => Object.fromEntries(new URL(page.url()).searchParams);
+const counted = (page, text) => page.locator('.count', { hasText: text }).waitFor();
+
+test('shows the catalogue, best value first, and asks by id alone', async () => {
+  const { page, close } = await open();
+  await rows(page).first().waitFor();
+  await counted(page, '60 CPUs');
+  assert.equal((await names(page))[0], 'Intel Core i5-8500');
+  assert.match(await page.title(), /Dealmark/);
+  await close();
+});
+
+test('searches while one types, and the address reproduces it', async () => {
+  const { page, close } = await open();
+  await rows(page).first().waitFor();
+  await page.keyboard.press('/');
+  await page.keyboard.type('ryzen 5600');
+  await counted(page, '1 of 60 CPUs');
+  assert.deepEqual(await names(page), ['AMD Ryzen 5 5600G']);
+  assert.deepEqual(query(page), { q: 'ryzen 5600' });
+  await page.reload();
+  await counted(page, '1 of 60 CPUs');
+  assert.equal(await page.getByRole('searchbox', { name: 'Search CPUs by name' }).inputValue(), 'ryzen 5600');
+  await close();
+});
+
+test('narrows by every kind of condition, takes each away, and goes back', async () => {
+  const { page, close } = await open();
+  await page.getByRole('checkbox', { name: 'AMD' }).check();
+  await counted(page, '20 of 60');
+  await page.getByRole('checkbox', { name: 'Only with listings' }).check();
+  await counted(page, '1 of 60');
+  assert.deepEqual(query(page), { maker: 'AMD', listings: 'yes' });
+  await page.goBack();
+  await counted(page, '20 of 60');
+  await page.getByRole('textbox', { name: 'Cores from' }).fill('8');
+  await counted(page, '10 of 60');
+  assert.equal(query(page).cores, '8-');
+  await page.getByRole('button', { name: 'Remove Cores from 8' }).click();
+  await counted(page, '20 of 60');
+  await page.getByRole('button', { name: 'Clear all' }).click();
+  await counted(page, '60 CPUs');
+  assert.deepEqual(query(page), {});
+  await page.getByRole('slider', { name: 'Year to' }).focus();
+  await page.keyboard.press('PageDown');
+  await eventually(() => /^-20\d\d$/.test(query(page).year ?? ''), 'the slider sets the year');
+  await close();
+});
+
+test('orders by several columns', async () => {
+  const { page, close } = await open('/?maker=Intel');
+  const head = (name) => page.getByRole('columnheader').getByRole('button', { name });
+  await head('Cores').click();
+  await eventually(() => query(page).sort === '-cores', 'many cores first');
+  await head('Name').click({ modifiers: ['Shift'] });
+  await eventually(() => query(page).sort === '-cores,name', 'then by name');
+  assert.equal(await page.getByRole('columnheader', { name: /Cores/ }).getAttribute('aria-sort'), 'descending');
+  await eventually(async () => {
+    const shown = (await names(page)).filter((name) => name.startsWith('Intel Xeon'));
+    return shown.length > 5 && shown.join() === [...shown].sort().join();
+  }, 'the rows are in that order');
+  await page.getByRole('button', { name: 'Order' }).click();
+  await page.getByRole('button', { name: 'No longer by Cores' }).click();
+  await eventually(() => query(page).sort === 'name', 'a key can be taken away');
+  await close();
+});
+
+test('goes from page to page, by sizes, and without end', async () => {
+  const { page, close } = await open('/?size=25&sort=name');
+  await rows(page).first().waitFor();
+  const [first] = await names(page);
+  await page.getByText('1–25 of 60').waitFor();
+  await page.getByRole('button', { name: 'Next page' }).click();
+  await page.getByText('26–50 of 60').waitFor();
+  await page.getByRole('button', { name: 'Next page' }).click();
+  await page.getByText('51–60 of 60').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Next page' }).isDisabled(), true);
+  const { after } = query(page);
+  await page.goto(`${address}/?size=25&sort=name&page=3&after=${encodeURIComponent(after)}`);
+  await page.getByText('51–60 of 60').waitFor();
+  await page.getByRole('button', { name: 'Previous page' }).click();
+  await page.getByText('26–50 of 60').waitFor();
+  await page.getByRole('button', { name: 'Previous page' }).click();
+  await page.getByText('1–25 of 60').waitFor();
+  await eventually(async () => (await names(page))[0] === first, 'the first page again');
+  await page.getByRole('combobox', { name: 'Rows' }).selectOption('endless');
+  await page.getByText('1–60 of 60').waitFor();
+  await page.getByRole('region', { name: 'CPUs' }).focus();
+  await page.keyboard.press('End');
+  await rows(page).filter({ hasText: 'Xeon E5-4700' }).waitFor();
+  await close();
+});
+
+test('chooses columns, and saves what is shown', async () => {
+  const { page, close } = await open('/?maker=AMD&sort=name');
+  await page.getByRole('button', { name: 'Columns' }).click();
+  await page.getByRole('checkbox', { name: 'Great price' }).uncheck();
+  await page.getByRole('checkbox', { name: 'Socket' }).check();
+  await page.keyboard.press('Escape');
+  await page.getByRole('columnheader', { name: 'Socket' }).waitFor();
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Save all 20 as CSV' }).click(),
+  ]);
+  const lines = readFileSync(await download.path(), 'utf8')
+    .trim()
+    .split('\r\n');
+  assert.equal(lines.length, 21);
+  assert.match(lines[0], /^Name,Rating,Good price,"\$ per mark, multi-thread",/);
+  assert.doesNotMatch(lines[0], /Great price/);
+  assert.match(lines[1], /^AMD Ryzen 5 5600G,/);
+  await close();
+});
+
+test('works by keyboard, from the list to a CPU and back', async () => {
+  const { page, close } = await open('/?sort=name');
+  await rows(page).first().waitFor();
+  await page.getByRole('region', { name: 'CPUs' }).focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  const focused = () => page.evaluate(() => document.activeElement.textContent);
+  const second = (await names(page))[1];
+  await eventually(async () => (await focused()) === second, 'arrows go through the rows');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: second }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
+  await page.goBack();
+  await rows(page).first().waitFor();
+  assert.deepEqual(query(page), { sort: 'name' });
+  await close();
+});
+
+test('shows cards, and a list with the detail beside it', async () => {
+  const { page, close } = await open();
+  await page.getByRole('button', { name: 'Cards' }).click();
+  await page.getByRole('link', { name: 'Intel Core i5-8500' }).waitFor();
+  await page.getByRole('button', { name: 'List and detail' }).click();
+  const detail = page.getByRole('region', { name: 'The chosen CPU' });
+  await detail.getByRole('heading', { name: 'Intel Core i5-8500' }).waitFor();
+  await page
+    .getByRole('link', { name: /^Intel Core i5-8500/ })
+    .first()
+    .focus();
+  await page.keyboard.press('ArrowDown');
+  await detail.getByRole('heading', { name: 'AMD Ryzen 5 5600G' }).waitFor();
+  assert.deepEqual(query(page), { view: 'split', cpu: 'amd-ryzen-5-5600g' });
+  await close();
+});
+
+test('a CPU has a page of its own; an unknown one says so', async () => {
+  const { page, close } = await open('/cpu/intel-core-i5-8500');
+  await page.getByRole('heading', { level: 1, name: 'Intel Core i5-8500' }).waitFor();
+  await page.getByText('From 6 active prices (medium confidence)').waitFor();
+  await page
+    .getByText(/% below good/)
+    .first()
+    .waitFor();
+  await page.goto(`${address}/cpu/no-such-cpu`);
+  await page.getByText('No CPU has this address').waitFor();
+  await page.goto(`${address}/no/such/page`);
+  await page.getByText('There is no such page').waitFor();
+  await close();
+});
+
+test('says when nothing is found, when the server refuses, and what is older', async () => {
+  const { page, close } = await open('/?q=zilog');
+  await page.getByText('No CPU is like that').waitFor();
+  await page.getByRole('button', { name: 'Clear all conditions' }).click();
+  await counted(page, '60 CPUs');
+  const list = (url) => url.pathname === '/graphql' && url.searchParams.get('variables')?.includes('orderBy');
+  const refusal = { data: null, errors: [{ message: 'Ask for less.', extensions: { code: 'COST_LIMIT_EXCEEDED' } }] };
+  await page.route(list, (route) => route.fulfill({ json: refusal }));
+  await page.goto(`${address}/?q=i5`);
+  await page.getByText('Ask for less.').waitFor();
+  await page.unroute(list);
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await rows(page).first().waitFor();
+  await page.route('**/ready', (route) => route.fulfill({ status: 503 }));
+  await page.route(list, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, headers: { ...response.headers(), 'x-cache': 'STALE' } });
+  });
+  await page.goto(`${address}/?q=xeon`);
+  await page.getByText('Older figures.').waitFor();
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await page.getByText('Older figures.').waitFor({ state: 'hidden' });
+  await close();
+});
+
+test('goes on with what it has while the server is away, and recovers by itself', async () => {
+  const expected = [/ERR_CONNECTION_REFUSED|Failed to load resource|WebSocket|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/];
+  const { page, close } = await open('/?sort=name', { expected });
+  const heading = page.getByRole('heading', { level: 1, name: 'AMD Ryzen 5 5600G' });
+  await page.getByRole('link', { name: 'AMD Ryzen 5 5600G' }).click();
+  await heading.waitFor();
+  await page.goBack();
+  await rows(page).first().waitFor();
+  await ask('away');
+  try {
+    await page.getByText('The server does not answer.').waitFor();
+    assert.equal((await names(page))[0], 'AMD Ryzen 5 5600G');
+    await page.getByRole('link', { name: 'AMD Ryzen 5 5600G' }).click();
+    await heading.waitFor();
+    await page.goBack();
+    await page.getByRole('searchbox', { name: 'Search CPUs by name' }).fill('xeon');
+    // What was never loaded cannot be shown; it appears by itself, too.
+    await page.getByText('Not loaded yet, and the server does not answer').waitFor();
+  } finally {
+    await ask('back');
+  }
+  await page.getByText('The server does not answer.').waitFor({ state: 'hidden' });
+  await counted(page, '39 of 60');
+  await close();
+});
+
+test('new figures appear without a reload', async () => {
+  const { page, close } = await open('/?q=i5+8500');
+  await page.getByRole('cell', { name: /^\$150\.00/ }).waitFor();
+  // The subscription is there once it was told the first state.
+  await page.waitForTimeout(500);
+  await ask('reprice');
+  await page.getByRole('cell', { name: /^\$151\.00/ }).waitFor();
+  await close();
+});
+
+test('axe finds nothing, and nothing is wider than the screen', async () => {
+  const paths = ['/', '/?view=grid&maker=AMD', '/?view=split', '/cpu/intel-core-i5-8500', '/?q=zilog'];
+  // Themes differ in their colours alone.
+  const looks = [
+    { theme: 'light', width: 1280 },
+    { theme: 'light', width: 320 },
+    { theme: 'dark', width: 1280, rules: ['color-contrast'] },
+  ];
+  for (const { theme, width, rules } of looks) {
+    const { page, close } = await open('/', { theme, width });
+    for (const path of paths) {
+      await page.goto(address + path);
+      await page.locator('h1, h2').first().waitFor();
+      await page
+        .getByText(/Intel|AMD|No CPU/)
+        .first()
+        .waitFor();
+      // Popups have their buttons once they are loaded.
+      if (path === '/') await page.getByRole('button', { name: 'Order' }).waitFor();
+      assert.deepEqual(await faults(page, rules), [], `${theme} ${width} ${path}`);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, `${width} ${path} is ${wide} px too wide`);
+    }
+    await close();
+  }
+});
+
+test('on a phone filters are in a sheet, and popups are accessible', async () => {
+  const { page, close } = await open('/', { width: 390, height: 740, theme: 'dark' });
+  await page.getByRole('button', { name: 'Filters' }).click();
+  await page.getByRole('dialog').getByRole('checkbox', { name: 'AMD' }).check();
+  await page.getByRole('button', { name: 'Show 20 CPUs' }).waitFor();
+  // While it moves in, its colours are those of a mixture.
+  await page.waitForTimeout(400);
+  assert.deepEqual(await faults(page), []);
+  await page.getByRole('button', { name: 'Show 20 CPUs' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  await page.getByRole('button', { name: 'Columns' }).click();
+  await page.waitForTimeout(400);
+  assert.deepEqual(await faults(page), []);
+  await close();
+});
+
+test('the theme is the chosen one, from the first paint on', async () => {
+  const { page, close } = await open('/', { theme: 'light' });
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await ground();
+  await page.getByRole('button', { name: 'Dark theme' }).click();
+  assert.notEqual(await ground(), light);
+  await page.reload({ waitUntil: 'commit' });
+  await page.waitForFunction(() => document.documentElement.dataset.theme === 'dark');
+  await page.getByRole('button', { name: 'Light theme' }).click();
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), undefined);
+  await close();
+});

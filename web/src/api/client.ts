@@ -1,0 +1,76 @@
+// The GraphQL client: persisted documents by their ids (GET where that can be cached), a normalised cache that outlives
+// the tab, and news of data that changed. The README of this folder says why it is urql.
+import { Client, type CombinedError, fetchExchange, subscriptionExchange } from '@urql/core';
+import { cacheExchange, offlineExchange } from '@urql/exchange-graphcache';
+import { pipe, subscribe } from 'wonka';
+import { DataNewsDocument } from '../gql/graphql';
+import { onRecovery, reportAnswer, reportAway } from './connection';
+import { byId, Freshness } from './exchanges';
+import { forwardSubscription } from './live';
+import { onSession, token } from './session';
+import { openStorage } from './storage';
+
+const freshness = new Freshness();
+const storage = openStorage();
+
+const cacheOptions = {
+  // An object with an id is kept once under its type and that; one without belongs to the object it was found in.
+  keys: new Proxy({}, { get: () => (data: { id?: string }) => data.id ?? null }),
+};
+
+export const client = new Client({
+  url: '/graphql',
+  preferGetMethod: 'within-url-limit',
+  fetch: watchedFetch,
+  fetchOptions: () => {
+    const given = token();
+    // `no-cache`: the browser keeps answers and asks whether they are still right (304). It would otherwise give, for as
+    // long as Cache-Control lets it, what was right before the news.
+    return { cache: 'no-cache', headers: given === null ? {} : { authorization: `Bearer ${given}` } };
+  },
+  exchanges: [
+    freshness.exchange,
+    storage === undefined
+      ? cacheExchange(cacheOptions)
+      : offlineExchange({ ...cacheOptions, storage, isOfflineError: (error) => isAway(error) }),
+    ...(import.meta.env.DEV ? [] : [byId]), // in development nobody published what was just typed
+    subscriptionExchange({ forwardSubscription }),
+    fetchExchange,
+  ],
+});
+
+/** Whether an error says that nobody can answer now, so that what was loaded before is all there is. */
+export function isAway(error: CombinedError | undefined): boolean {
+  if (error === undefined) return false;
+  if (error.networkError) return error.networkError.name !== 'AbortError';
+  return error.graphQLErrors.some((each) => each.extensions.code === 'SERVICE_UNAVAILABLE');
+}
+
+async function watchedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+  try {
+    const response = await fetch(input, init);
+    if (response.status >= 502 && response.status <= 504) reportAway();
+    else reportAnswer(response.headers.get('x-cache') === 'STALE');
+    return response;
+  } catch (error) {
+    if (!init?.signal?.aborted) reportAway();
+    throw error;
+  }
+}
+
+/** Follows the server's news for as long as the page is open: what is shown is asked for anew when data changed. */
+export function followNews(): void {
+  let known = '';
+  pipe(
+    client.subscription(DataNewsDocument, {}),
+    subscribe(({ data }) => {
+      if (!data) return;
+      const versions = JSON.stringify(data.dataChanged.versions.map(({ domain, version }) => [domain, version]));
+      // The first event tells the state; after an interruption it differs when something was missed.
+      if (known !== '' && versions !== known) freshness.refresh();
+      known = versions;
+    }),
+  );
+  onRecovery(() => freshness.refresh());
+  onSession(() => freshness.refresh());
+}

@@ -1,0 +1,29 @@
+import { tryNow, useConnection } from '../api/connection';
+import { clock } from '../format';
+import { Button } from '../ui/Button';
+
+/** Says so when the server is away, and that it is looked for. Empty while all is well. */
+export function ConnectionBar() {
+  const connection = useConnection();
+  return (
+    <div className="connection" role="status">
+      {connection.state === 'away' && (
+        <>
+          <strong>The server does not answer.</strong>
+          <span>What you see was loaded before {clock(connection.since)}; it comes back by itself.</span>
+          <Button size="small" onClick={tryNow}>
+            Try now
+          </Button>
+        </>
+      )}
+      {connection.state === 'stale' && (
+        <>
+          <strong>Older figures.</strong>
+          <span>
+            The server&rsquo;s database is away since {clock(connection.since)}; new figures come by themselves.
+          </span>
+        </>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,33 @@
+import { type ErrorComponentProps, Link } from '@tanstack/react-router';
+import { Button } from '../ui/Button';
+import { State } from '../ui/State';
+
+export function NotFound() {
+  return (
+    <State
+      icon="search"
+      title="There is no such page"
+      actions={
+        <Link to="/" className="button button-plain">
+          To the catalogue
+        </Link>
+      }
+    >
+      The address may be mistyped, or the CPU was never in the catalogue.
+    </State>
+  );
+}
+
+/** A page that could not be loaded or drawn: a new version was deployed meanwhile, or it is a mistake of ours. */
+export function PageFault({ error }: ErrorComponentProps) {
+  return (
+    <State
+      icon="warning"
+      warning
+      title="This page could not be shown"
+      actions={<Button onClick={() => location.reload()}>Load it again</Button>}
+    >
+      {error instanceof Error ? error.message : String(error)}
+    </State>
+  );
+}

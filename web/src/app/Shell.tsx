@@ -1,0 +1,55 @@
+import { Link, Outlet, useRouterState } from '@tanstack/react-router';
+import { useEffect, useRef } from 'react';
+import { ConnectionBar } from './ConnectionBar';
+import { pages } from './navigation';
+import './shell.css';
+import { ThemeSwitch } from './ThemeSwitch';
+
+/** What every page stands in: the header, news of the connection, and the page. */
+export function Shell() {
+  const main = useRef<HTMLElement>(null);
+  const path = useRouterState({ select: (state) => state.resolvedLocation?.pathname });
+  const before = useRef(path);
+  useEffect(() => {
+    // Who reads with the ears hears that another page is there; a reload is announced by the browser itself.
+    if (before.current !== undefined && before.current !== path) main.current?.focus({ preventScroll: true });
+    before.current = path;
+  }, [path]);
+  return (
+    <>
+      <a className="skip-link" href="#main">
+        Skip to content
+      </a>
+      <header className="header">
+        <Link to="/" className="brand" aria-label="Dealmark, to the catalogue">
+          <Mark />
+          <span className="brand-name">Dealmark</span>
+        </Link>
+        <nav aria-label="Pages" className="header-nav">
+          {pages.map(({ to, label }) => (
+            <Link key={to} to={to} className="header-link" activeOptions={{ exact: to === '/', includeSearch: false }}>
+              {label}
+            </Link>
+          ))}
+        </nav>
+        <div className="header-end">
+          <ThemeSwitch />
+        </div>
+      </header>
+      <ConnectionBar />
+      <main id="main" className="main" ref={main} tabIndex={-1}>
+        <Outlet />
+      </main>
+    </>
+  );
+}
+
+function Mark() {
+  return (
+    <svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true">
+      <rect width="32" height="32" rx="7" className="mark-ground" />
+      <path d="M8 22V10h6.2c3.9 0 6.4 2.3 6.4 6s-2.5 6-6.4 6z" className="mark-letter" />
+      <circle cx="24.4" cy="9.4" r="2.6" className="mark-dot" />
+    </svg>
+  );
+}

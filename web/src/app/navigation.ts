@@ -1,0 +1,2 @@
+// The pages in the header, in this order. A new page is a line here and a route in routes.tsx.
+export const pages = [{ to: '/', label: 'Catalogue' }] as const;

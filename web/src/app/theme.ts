@@ -1,0 +1,31 @@
+// Light, dark, or as the system says. The choice is kept; public/theme.js applies it before the first paint.
+import { useSyncExternalStore } from 'react';
+
+export type Theme = 'system' | 'light' | 'dark';
+
+const KEY = 'dealmark.theme';
+const listeners = new Set<() => void>();
+
+function chosen(): Theme {
+  const given = document.documentElement.dataset.theme;
+  return given === 'light' || given === 'dark' ? given : 'system';
+}
+
+export function chooseTheme(theme: Theme): void {
+  try {
+    if (theme === 'system') localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, theme);
+  } catch {
+    // Not kept then; it holds until the page is closed.
+  }
+  if (theme === 'system') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  for (const listener of listeners) listener();
+}
+
+export function useTheme(): Theme {
+  return useSyncExternalStore((listener) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }, chosen);
+}

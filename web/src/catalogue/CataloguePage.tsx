@@ -1,0 +1,147 @@
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { lazy, Suspense, useCallback, useDeferredValue, useEffect, useMemo } from 'react';
+import { useQuery } from 'urql';
+import { useConnection } from '../api/connection';
+import { whole } from '../format';
+import { FilterChoicesDocument } from '../gql/graphql';
+import { useMedia } from '../app/useMedia';
+import { Button } from '../ui/Button';
+import { Failure, State } from '../ui/State';
+import './catalogue.css';
+import { Chips } from './Chips';
+import { Filters } from './Filters';
+import { GridView } from './GridView';
+import { ListView } from './ListView';
+import { Pager } from './Pager';
+import { SearchBox } from './SearchBox';
+import { SplitView } from './SplitView';
+import { Layouts } from './Layouts';
+import { useCpus } from './useCpus';
+import { changed, readView, unfiltered, type View, writeView } from './view';
+
+// Popups and the sheet of narrow screens: loaded once the page is there.
+const Tools = lazy(() => import('./Tools'));
+const FilterSheet = lazy(() => import('./FilterSheet'));
+
+/** How a part of the page asks for another view; `typing`: one of many in a row, not worth a step back each. */
+export type Change = (change: Partial<View>, how?: { typing?: boolean; stay?: boolean }) => void;
+
+export function CataloguePage() {
+  const search = useSearch({ from: '/' });
+  const view = useMemo(() => readView(search), [search]);
+  const change = useChange(view);
+  const wide = useMedia('(min-width: 64rem)');
+  const [{ data: choices }] = useQuery({ query: FilterChoicesDocument });
+  const cpus = useCpus(view);
+  const { state } = useConnection();
+  // Typing and sliding go on while a long list is drawn.
+  const rows = useDeferredValue(cpus.rows);
+  const statistics = choices?.statistics;
+  const scale = useMemo(
+    () => ({
+      multi: Math.max(0, ...(rows ?? []).map((cpu) => cpu.cpuMarkMulti ?? 0)),
+      single: Math.max(0, ...(rows ?? []).map((cpu) => cpu.cpuMarkSingle ?? 0)),
+    }),
+    [rows],
+  );
+
+  useEffect(() => {
+    document.title = view.search ? `${view.search} – Dealmark` : 'CPUs by what they are worth – Dealmark';
+  }, [view.search]);
+
+  const Shown = { list: ListView, grid: GridView, split: SplitView }[view.layout];
+  return (
+    <div className="catalogue">
+      {wide && (
+        <aside className="rail" aria-label="Filters">
+          <Filters view={view} change={change} choices={statistics} />
+        </aside>
+      )}
+      <section className="results" aria-labelledby="catalogue-title">
+        <h1 id="catalogue-title" className="visually-hidden">
+          Catalogue
+        </h1>
+        <div className="toolbar">
+          <SearchBox view={view} change={change} />
+          <div className="toolbar-end">
+            <Suspense fallback={<span className="tools-space" />}>
+              {!wide && <FilterSheet view={view} change={change} choices={statistics} total={cpus.total} />}
+              <Tools view={view} change={change} total={cpus.total} />
+            </Suspense>
+            <Layouts view={view} change={change} />
+          </div>
+        </div>
+        <div className="summary">
+          <p role="status" className="count">
+            {rows && (
+              <>
+                <strong className="number">{whole(cpus.total)}</strong>
+                {statistics && cpus.total !== statistics.total && (
+                  <span className="muted number"> of {whole(statistics.total)}</span>
+                )}{' '}
+                CPUs
+              </>
+            )}
+          </p>
+          <Chips view={view} change={change} />
+        </div>
+        <div className={cpus.busy ? 'progress progress-on' : 'progress'} aria-hidden="true" />
+        {rows && rows.length > 0 && (
+          <Shown rows={rows} view={view} change={change} scale={scale} cpus={cpus} stale={state !== 'online'} />
+        )}
+        {rows?.length === 0 && <Nothing view={view} change={change} empty={statistics?.total === 0} />}
+        {!rows && (cpus.error || (!cpus.busy && state === 'away')) && <Failure error={cpus.error} again={cpus.again} />}
+        {!rows && !cpus.error && (cpus.busy || state !== 'away') && <Waiting />}
+        {rows && rows.length > 0 && (
+          <Pager view={view} change={change} total={cpus.total} shown={rows.length} pageInfo={cpus.pageInfo} />
+        )}
+      </section>
+    </div>
+  );
+}
+
+/** Goes to the address of another view. What starts the list anew is told by `stay` being absent. */
+function useChange(view: View): Change {
+  const navigate = useNavigate({ from: '/' });
+  return useCallback(
+    (change, { typing = false, stay = false } = {}) => {
+      const next = stay ? { ...view, ...change } : changed(view, change);
+      void navigate({ to: '/', search: writeView(next), replace: typing, resetScroll: !typing && !stay });
+    },
+    [navigate, view],
+  );
+}
+
+function Nothing({ view, change, empty }: { view: View; change: Change; empty: boolean }) {
+  if (empty)
+    return (
+      <State icon="list" title="The catalogue is empty">
+        It fills with <code>dealmark import cpus</code>. This page shows what comes in by itself.
+      </State>
+    );
+  return (
+    <State
+      icon="search"
+      title="No CPU is like that"
+      actions={<Button onClick={() => change(unfiltered(view))}>Clear all conditions</Button>}
+    >
+      {view.search ? `Nothing is called “${view.search}” under these conditions.` : 'No CPU meets all conditions.'} A
+      CPU that lacks a figure is in no range of it.
+    </State>
+  );
+}
+
+function Waiting() {
+  return (
+    <div className="region waiting" role="status">
+      <span className="visually-hidden">Loading the catalogue</span>
+      {Array.from({ length: 14 }, (_, row) => (
+        <div key={row} className="waiting-row" aria-hidden="true">
+          {[14, 5, 6, 5, 6, 8, 8, 3, 4].map((width, column) => (
+            <span key={column} className="skeleton" style={{ width: `${width - ((row * 7 + column * 3) % 3)}em` }} />
+          ))}
+        </div>
+      ))}
+    </div>
+  );
+}

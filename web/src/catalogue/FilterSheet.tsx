@@ -1,0 +1,44 @@
+import { Dialog } from '@base-ui/react/dialog';
+import { whole } from '../format';
+import { Button, IconButton } from '../ui/Button';
+import type { Change } from './CataloguePage';
+import { type Choices, Filters } from './Filters';
+import { conditions, type View } from './view';
+
+/** The filters on narrow screens: a sheet from the side, with the number of CPUs they leave. */
+export default function FilterSheet({
+  view,
+  change,
+  choices,
+  total,
+}: {
+  view: View;
+  change: Change;
+  choices: Choices;
+  total: number;
+}) {
+  const count = conditions(view);
+  return (
+    <Dialog.Root>
+      <Dialog.Trigger render={<Button icon="filter" className="tool" />}>
+        <span className="tool-label">Filters</span>
+        {count > 0 && <span className="badge">{count}</span>}
+      </Dialog.Trigger>
+      <Dialog.Portal>
+        <Dialog.Backdrop className="backdrop" />
+        <Dialog.Popup className="sheet">
+          <div className="sheet-head">
+            <Dialog.Title>Narrow the list</Dialog.Title>
+            <Dialog.Close render={<IconButton label="Close" icon="close" />} />
+          </div>
+          <div className="sheet-body">
+            <Filters view={view} change={change} choices={choices} />
+          </div>
+          <div className="sheet-foot">
+            <Dialog.Close render={<Button kind="solid" />}>Show {whole(total)} CPUs</Dialog.Close>
+          </div>
+        </Dialog.Popup>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}

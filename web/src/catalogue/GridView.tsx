@@ -1,0 +1,70 @@
+import { Link } from '@tanstack/react-router';
+import { useEffect, useRef } from 'react';
+import { Confidence, MarkBar, Rating } from '../cpu/Figures';
+import { shortName, usd, usdPerMark } from '../format';
+import { betterThan, inWords } from './columns';
+import type { ViewProps } from './ListView';
+
+/** Cards. The browser leaves out drawing those that are out of sight (content-visibility). */
+export function GridView({ rows, scale, cpus, stale }: ViewProps) {
+  const region = useRef<HTMLDivElement>(null);
+  const { more } = cpus;
+  useEffect(() => {
+    const end = region.current?.querySelector('.cards-end');
+    if (!end || !more) return;
+    const watch = new IntersectionObserver(([entry]) => entry?.isIntersecting && more(), {
+      root: region.current,
+      rootMargin: '800px',
+    });
+    watch.observe(end);
+    return () => watch.disconnect();
+  }, [more]);
+  return (
+    <div className="region" ref={region} role="region" aria-label="CPUs" tabIndex={0}>
+      <ul className="cards" data-stale={stale || undefined}>
+        {rows.map((cpu) => {
+          const { good, great } = cpu.priceTarget;
+          const { dollarPerMarkMulti, percentile, rating } = cpu.performanceValue;
+          return (
+            <li key={cpu.id} className="card">
+              <div className="card-head">
+                <h2>
+                  <Link to="/cpu/$slug" params={{ slug: cpu.slug }} className="card-link" title={cpu.name}>
+                    {shortName(cpu.name)}
+                  </Link>
+                </h2>
+                <Rating rating={rating} />
+              </div>
+              <p className="muted card-facts">{inWords(cpu)}</p>
+              <div className="card-price">
+                <span className="card-good number">{usd(good)}</span>
+                <Confidence target={cpu.priceTarget} />
+                <span className="muted">{great === null ? 'No price target' : `great up to ${usd(great)}`}</span>
+              </div>
+              <dl className="card-marks">
+                <div>
+                  <dt>Multi-thread</dt>
+                  <dd>
+                    <MarkBar value={cpu.cpuMarkMulti} most={scale.multi} />
+                  </dd>
+                </div>
+                <div>
+                  <dt>Single-thread</dt>
+                  <dd>
+                    <MarkBar value={cpu.cpuMarkSingle} most={scale.single} />
+                  </dd>
+                </div>
+              </dl>
+              <p className="card-foot muted number">
+                {percentile === null
+                  ? 'No listings'
+                  : `${usdPerMark(dollarPerMarkMulti)} a mark, ${percentile === 0 ? 'the best value' : `better than ${betterThan(percentile)}`}`}
+              </p>
+            </li>
+          );
+        })}
+      </ul>
+      <div className="cards-end" />
+    </div>
+  );
+}

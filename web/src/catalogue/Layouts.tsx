@@ -1,0 +1,28 @@
+import { Toggle } from '@base-ui/react/toggle';
+import { ToggleGroup } from '@base-ui/react/toggle-group';
+import { Icon, type IconName } from '../ui/Icon';
+import type { Change } from './CataloguePage';
+import type { Layout, View } from './view';
+
+const choices: { value: Layout; label: string; icon: IconName }[] = [
+  { value: 'list', label: 'List', icon: 'list' },
+  { value: 'grid', label: 'Cards', icon: 'grid' },
+  { value: 'split', label: 'List and detail', icon: 'split' },
+];
+
+export function Layouts({ view, change }: { view: View; change: Change }) {
+  return (
+    <ToggleGroup
+      className="segments"
+      aria-label="View"
+      value={[view.layout]}
+      onValueChange={([layout]) => layout && change({ layout: layout as Layout }, { stay: true })}
+    >
+      {choices.map(({ value, label, icon }) => (
+        <Toggle key={value} value={value} className="segment" aria-label={label} title={label}>
+          <Icon name={icon} />
+        </Toggle>
+      ))}
+    </ToggleGroup>
+  );
+}

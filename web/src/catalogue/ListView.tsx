@@ -1,0 +1,158 @@
+import { createColumnHelper, tableFeatures, useTable } from '@tanstack/react-table';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { useEffect, useMemo, useRef } from 'react';
+import { Icon } from '../ui/Icon';
+import type { Change } from './CataloguePage';
+import { chosen, type Column, type Cpu, type Scale } from './columns';
+import { useArrows } from './useArrows';
+import type { Cpus } from './useCpus';
+import { type SortKey, sortedBy, type View } from './view';
+
+export interface ViewProps {
+  rows: Cpu[];
+  view: View;
+  change: Change;
+  scale: Scale;
+  cpus: Cpus;
+  /** What is shown may be older than what the server knows. */
+  stale: boolean;
+}
+
+const ROW = 36; // px
+const features = tableFeatures({});
+const helper = createColumnHelper<typeof features, Cpu>();
+
+/** The dense list: a table of which only the rows in sight are drawn. */
+export function ListView({ rows, view, change, scale, cpus, stale }: ViewProps) {
+  const region = useRef<HTMLDivElement>(null);
+  const shown = useMemo(() => chosen(view.columns), [view.columns]);
+  const definitions = useMemo(
+    () =>
+      helper.columns(
+        shown.map((column) =>
+          helper.display({ id: column.id, header: column.label, cell: ({ row }) => column.cell(row.original, scale) }),
+        ),
+      ),
+    [shown, scale],
+  );
+  const table = useTable({ features, columns: definitions, data: rows, getRowId: (cpu) => cpu.id });
+  const all = table.getRowModel().rows;
+  const virtual = useVirtualizer({
+    count: all.length,
+    getScrollElement: () => region.current,
+    estimateSize: () => ROW,
+    overscan: 12,
+    // The head covers the first row's place.
+    scrollPaddingStart: ROW,
+  });
+  const items = virtual.getVirtualItems();
+  const last = items.at(-1)?.index ?? 0;
+  const { more } = cpus;
+  useEffect(() => {
+    if (last >= all.length - 30) more?.();
+  }, [last, all.length, more]);
+  const start = `${view.after} ${view.before} ${view.search}`;
+  useEffect(() => {
+    region.current?.scrollTo({ top: 0 });
+  }, [start]);
+  const onKeyDown = useArrows(region, all.length, (index) => virtual.scrollToIndex(index));
+
+  const width = shown.reduce((sum, column) => sum + column.width, 0);
+  const above = items[0]?.start ?? 0;
+  const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  return (
+    <div className="region" ref={region} role="region" aria-label="CPUs" tabIndex={0} onKeyDown={onKeyDown}>
+      <p id="head-how" hidden>
+        Orders the list; with Shift as a further key.
+      </p>
+      <table
+        className="table"
+        aria-rowcount={all.length + 1}
+        style={{ minWidth: width }}
+        data-stale={stale || undefined}
+      >
+        <colgroup>
+          {shown.map((column) => (
+            <col
+              key={column.id}
+              style={{ width: column.id === 'name' ? `min(${column.width}px, 44vw)` : column.width }}
+            />
+          ))}
+        </colgroup>
+        <thead>
+          <tr aria-rowindex={1}>
+            {shown.map((column) => (
+              <Head key={column.id} column={column} sort={view.sort} change={change} />
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {above > 0 && <Space height={above} columns={shown.length} />}
+          {items.map(({ index }) => {
+            const row = all[index];
+            return (
+              row && (
+                <tr key={row.id} data-index={index} aria-rowindex={index + 2}>
+                  {row.getAllCells().map((cell, column) => {
+                    const content = <table.FlexRender cell={cell} />;
+                    return column === 0 ? (
+                      <th key={cell.id} scope="row">
+                        {content}
+                      </th>
+                    ) : (
+                      <td key={cell.id} className={shown[column]?.numeric ? 'numeric' : undefined}>
+                        {content}
+                      </td>
+                    );
+                  })}
+                </tr>
+              )
+            );
+          })}
+          {below > 0 && <Space height={below} columns={shown.length} />}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Space({ height, columns }: { height: number; columns: number }) {
+  return (
+    <tr aria-hidden="true">
+      <td colSpan={columns} className="space" style={{ height }} />
+    </tr>
+  );
+}
+
+function Head({ column, sort, change }: { column: Column; sort: SortKey[]; change: Change }) {
+  const { label, head = label, hint, numeric } = column;
+  const by = column.sort;
+  const place = sort.findIndex((key) => key.by === by);
+  const key = sort[place];
+  const direction = key && (key.descending ? 'descending' : 'ascending');
+  return (
+    <th
+      scope="col"
+      className={numeric ? 'numeric' : undefined}
+      aria-sort={place === 0 && direction ? direction : undefined}
+      title={hint}
+    >
+      {by === undefined ? (
+        <span className="head">{head}</span>
+      ) : (
+        <button
+          type="button"
+          className={key ? 'head head-sorted' : 'head'}
+          aria-describedby="head-how"
+          onClick={(event) => change({ sort: sortedBy(sort, by, event.shiftKey || event.metaKey || event.ctrlKey) })}
+        >
+          {head}
+          {key && <Icon name={key.descending ? 'down' : 'up'} size={12} />}
+          {key && sort.length > 1 && <sup>{place + 1}</sup>}
+          {/* Of the first key the column says so itself. */}
+          {place > 0 && <span className="visually-hidden">, {direction}</span>}
+        </button>
+      )}
+    </th>
+  );
+}

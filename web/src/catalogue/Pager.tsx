@@ -1,0 +1,70 @@
+import { whole } from '../format';
+import { IconButton } from '../ui/Button';
+import type { Change } from './CataloguePage';
+import type { Cpus } from './useCpus';
+import { type Size, sizes, type View } from './view';
+
+/** Where in the list this is, and the ways from here. Cursors lead from page to page: rows that come and go move nothing. */
+export function Pager({
+  view,
+  change,
+  total,
+  shown,
+  pageInfo,
+}: {
+  view: View;
+  change: Change;
+  total: number;
+  shown: number;
+  pageInfo: Cpus['pageInfo'];
+}) {
+  const size = view.size === 'endless' ? shown : view.size;
+  const from = view.size === 'endless' ? 1 : (view.page - 1) * size + 1;
+  const go = (page: number, cursors: Partial<View>) =>
+    change({ after: undefined, before: undefined, page, ...cursors }, { stay: true });
+  return (
+    <footer className="pager">
+      <label className="pager-size">
+        <span className="muted">Rows</span>
+        <select
+          className="input"
+          value={view.size}
+          onChange={(event) => {
+            const given = event.target.value;
+            change({ size: given === 'endless' ? 'endless' : (Number(given) as Size) });
+          }}
+        >
+          {sizes.map((each) => (
+            <option key={each} value={each}>
+              {each}
+            </option>
+          ))}
+          <option value="endless">Endless</option>
+        </select>
+      </label>
+      <span className="muted number">
+        {pageInfo ? `${whole(from)}–${whole(Math.min(total, from + shown - 1))} of ${whole(total)}` : '…'}
+      </span>
+      {view.size !== 'endless' && (
+        <nav className="pager-ways" aria-label="Pages of the list">
+          <IconButton
+            label="Previous page"
+            icon="left"
+            disabled={!pageInfo?.hasPreviousPage}
+            onClick={() => {
+              // The first page has no cursor, so that its address is that of the list.
+              const cursor = view.page <= 2 ? undefined : (pageInfo?.startCursor ?? undefined);
+              go(Math.max(1, view.page - 1), { before: cursor });
+            }}
+          />
+          <IconButton
+            label="Next page"
+            icon="right"
+            disabled={!pageInfo?.hasNextPage}
+            onClick={() => go(view.page + 1, { after: pageInfo?.endCursor ?? undefined })}
+          />
+        </nav>
+      )}
+    </footer>
+  );
+}

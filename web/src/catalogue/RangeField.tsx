@@ -1,0 +1,134 @@
+import { Slider } from '@base-ui/react/slider';
+import { useEffect, useState } from 'react';
+import type { Range } from './view';
+
+const STEPS = 200;
+const PAUSE = 120; // ms after a move or key
+
+interface Props {
+  label: string;
+  /** The label is there already, as the title of the group. */
+  titled?: boolean;
+  unit?: string | undefined;
+  /** The ends of the slider; without them there are only the two fields. */
+  ends?: { min: number; max: number } | undefined;
+  /** Low values get more of the slider: most of the catalogue is there. */
+  curved?: boolean;
+  value: Range | undefined;
+  onChange: (range: Range | undefined) => void;
+}
+
+/** From and to: two fields, and a slider where both ends are known. */
+export function RangeField({ label, titled = false, unit = '', ends, curved = false, value, onChange }: Props) {
+  const [draft, setDraft] = useState(value);
+  const [told, setTold] = useState(value);
+  // Only another value is news: the same one comes in a new object with each address.
+  if (!same(told, value)) {
+    setTold(value);
+    setDraft(value);
+  }
+  useEffect(() => {
+    if (same(draft, value)) return;
+    const timer = setTimeout(() => {
+      setTold(draft);
+      onChange(draft);
+    }, PAUSE);
+    return () => clearTimeout(timer);
+  }, [draft, value, onChange]);
+
+  const set = (range: Range) => setDraft(range.min === undefined && range.max === undefined ? undefined : range);
+  return (
+    <fieldset className="range">
+      <legend className={titled ? 'visually-hidden' : undefined}>{label}</legend>
+      {ends && ends.max > ends.min && (
+        <RangeSlider label={label} unit={unit} ends={ends} curved={curved} draft={draft} set={set} />
+      )}
+      <div className="range-fields">
+        <Bound label={`${label} from`} hint={ends?.min} value={draft?.min} onChange={(min) => set({ ...draft, min })} />
+        <span className="muted" aria-hidden="true">
+          to
+        </span>
+        <Bound label={`${label} to`} hint={ends?.max} value={draft?.max} onChange={(max) => set({ ...draft, max })} />
+      </div>
+    </fieldset>
+  );
+}
+
+function RangeSlider({
+  label,
+  unit,
+  ends,
+  curved,
+  draft,
+  set,
+}: Required<Pick<Props, 'label' | 'curved'>> & {
+  unit: string;
+  ends: { min: number; max: number };
+  draft: Range | undefined;
+  set: (range: Range) => void;
+}) {
+  const power = curved ? 2.2 : 1;
+  const toValue = (step: number) => Math.round(ends.min + (ends.max - ends.min) * (step / STEPS) ** power);
+  const toStep = (value: number) => {
+    const share = Math.min(1, Math.max(0, (value - ends.min) / (ends.max - ends.min)));
+    return Math.round(share ** (1 / power) * STEPS);
+  };
+  return (
+    <Slider.Root
+      className="slider"
+      min={0}
+      max={STEPS}
+      largeStep={STEPS / 10}
+      thumbAlignment="edge"
+      value={[toStep(draft?.min ?? ends.min), toStep(draft?.max ?? ends.max)]}
+      onValueChange={(steps) => {
+        const [low = 0, high = STEPS] = steps as number[];
+        set({ min: low <= 0 ? undefined : toValue(low), max: high >= STEPS ? undefined : toValue(high) });
+      }}
+    >
+      <Slider.Control className="slider-control">
+        <Slider.Track className="slider-track">
+          <Slider.Indicator className="slider-range" />
+          {['from', 'to'].map((end, index) => (
+            <Slider.Thumb
+              key={end}
+              index={index}
+              className="slider-thumb"
+              getAriaLabel={() => `${label} ${end}`}
+              getAriaValueText={(_, step) => `${toValue(step)}${unit}`}
+            />
+          ))}
+        </Slider.Track>
+      </Slider.Control>
+    </Slider.Root>
+  );
+}
+
+function Bound({
+  label,
+  hint,
+  value,
+  onChange,
+}: {
+  label: string;
+  hint: number | undefined;
+  value: number | undefined;
+  onChange: (value: number | undefined) => void;
+}) {
+  return (
+    <input
+      className="input input-small number"
+      type="text"
+      inputMode="decimal"
+      aria-label={label}
+      placeholder={hint === undefined ? 'any' : String(hint)}
+      value={value ?? ''}
+      onChange={(event) => {
+        const digits = event.target.value.replace(/[^\d.]/g, '');
+        onChange(digits === '' || Number.isNaN(Number(digits)) ? undefined : Number(digits));
+      }}
+    />
+  );
+}
+
+const same = (a: Range | undefined, b: Range | undefined) => a?.min === b?.min && a?.max === b?.max;

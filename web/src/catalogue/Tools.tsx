@@ -1,0 +1,172 @@
+// The buttons of the list that open something: order, columns, export. Loaded after the list itself.
+import { Popover } from '@base-ui/react/popover';
+import { type ReactNode, useState } from 'react';
+import { useClient } from 'urql';
+import { whole } from '../format';
+import { Button, IconButton } from '../ui/Button';
+import { Icon, type IconName } from '../ui/Icon';
+import type { Change } from './CataloguePage';
+import { chosen, columns } from './columns';
+import { everyCpu, save, toCsv } from './csv';
+import { highFirst, MOST_SORT_KEYS, type SortName, type View } from './view';
+
+type Props = { view: View; change: Change };
+
+export default function Tools({ view, change, total }: Props & { total: number }) {
+  return (
+    <>
+      <Opens label="Order" icon="sort">
+        <Order view={view} change={change} />
+      </Opens>
+      {view.layout === 'list' && (
+        <Opens label="Columns" icon="columns">
+          <Columns view={view} change={change} />
+        </Opens>
+      )}
+      <Export view={view} total={total} />
+    </>
+  );
+}
+
+function Opens({ label, icon, children }: { label: string; icon: IconName; children: ReactNode }) {
+  return (
+    <Popover.Root>
+      <Popover.Trigger render={<Button icon={icon} className="tool" />}>
+        <span className="tool-label">{label}</span>
+      </Popover.Trigger>
+      <Popover.Portal>
+        <Popover.Positioner align="end" sideOffset={6} className="positioner">
+          <Popover.Popup className="popup">
+            <div className="popup-body">
+              <Popover.Title className="popup-title">{label}</Popover.Title>
+              {children}
+            </div>
+          </Popover.Popup>
+        </Popover.Positioner>
+      </Popover.Portal>
+    </Popover.Root>
+  );
+}
+
+const sortable = columns.filter((column): column is typeof column & { sort: SortName } => column.sort !== undefined);
+const sortLabels = new Map(sortable.map((column) => [column.sort, column.label]));
+// Two columns may show the same figure.
+sortLabels.set('value', '$ per mark, multi-thread');
+
+function Order({ view, change }: Props) {
+  const { sort } = view;
+  const free = [...sortLabels].filter(([by]) => !sort.some((key) => key.by === by));
+  const replace = (index: number, keys: View['sort']) => change({ sort: sort.toSpliced(index, 1, ...keys) });
+  return (
+    <ol className="order">
+      {sort.map((key, index) => (
+        <li key={key.by} className="order-key">
+          <span>
+            <span className="muted">{index === 0 ? 'By' : 'then by'}</span> {sortLabels.get(key.by)}
+          </span>
+          <Button
+            size="small"
+            icon={key.descending ? 'down' : 'up'}
+            aria-label={`${sortLabels.get(key.by)}: ${key.descending ? 'highest' : 'lowest'} first, turn round`}
+            onClick={() => replace(index, [{ ...key, descending: !key.descending }])}
+          >
+            {key.descending ? 'High first' : 'Low first'}
+          </Button>
+          <IconButton
+            label={`No longer by ${sortLabels.get(key.by)}`}
+            icon="close"
+            disabled={sort.length === 1}
+            onClick={() => replace(index, [])}
+          />
+        </li>
+      ))}
+      {sort.length < MOST_SORT_KEYS && (
+        <li>
+          <select
+            className="input"
+            aria-label="A further key"
+            value=""
+            onChange={(event) => {
+              const by = event.target.value as SortName;
+              change({ sort: [...sort, { by, descending: highFirst.has(by) }] });
+            }}
+          >
+            <option value="" disabled>
+              Then by …
+            </option>
+            {free.map(([by, label]) => (
+              <option key={by} value={by}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </li>
+      )}
+    </ol>
+  );
+}
+
+function Columns({ view, change }: Props) {
+  const there = chosen(view.columns);
+  const ids = there.map((column) => column.id);
+  return (
+    <>
+      <ul className="columns">
+        {columns
+          .filter((column) => column.id !== 'name')
+          .map((column) => (
+            <li key={column.id}>
+              <label className="check" title={column.hint}>
+                <input
+                  type="checkbox"
+                  checked={ids.includes(column.id)}
+                  onChange={(event) => {
+                    // In the order of all columns, wherever it was put back.
+                    const wanted = columns.filter(({ id }) =>
+                      id === column.id ? event.target.checked : ids.includes(id),
+                    );
+                    change({ columns: wanted.map(({ id }) => id) }, { stay: true, typing: true });
+                  }}
+                />
+                {column.label}
+              </label>
+            </li>
+          ))}
+      </ul>
+      <Button
+        size="small"
+        disabled={view.columns === undefined}
+        onClick={() => change({ columns: undefined }, { stay: true, typing: true })}
+      >
+        The usual ones
+      </Button>
+    </>
+  );
+}
+
+function Export({ view, total }: { view: View; total: number }) {
+  const client = useClient();
+  const [state, setState] = useState<{ done?: number; failed?: string }>({});
+  const run = async () => {
+    setState({ done: 0 });
+    try {
+      const rows = await everyCpu(client, view, (done) => setState({ done }));
+      save('dealmark-cpus.csv', toCsv(rows, chosen(view.columns)));
+      setState({});
+    } catch (error) {
+      setState({ failed: error instanceof Error ? error.message : String(error) });
+    }
+  };
+  const label = `Save all ${whole(total)} as CSV`;
+  return (
+    <>
+      <Button className="tool" title={label} aria-label={label} disabled={state.done !== undefined} onClick={run}>
+        <Icon name="download" />
+        <span className="tool-label number">{state.done ? whole(state.done) : 'CSV'}</span>
+      </Button>
+      <span role="status" className={state.failed ? 'tool-failed' : 'visually-hidden'}>
+        {state.failed && `Not saved: ${state.failed}`}
+      </span>
+    </>
+  );
+}

@@ -1,0 +1,184 @@
+// What is known of a CPU: beside the list, and on its own page.
+import { Link } from '@tanstack/react-router';
+import { type ReactNode } from 'react';
+import { useQuery } from 'urql';
+import { useConnection } from '../api/connection';
+import { money, NONE, since, usd, usdPerMark, whole } from '../format';
+import { CpuPageDocument, type CpuPageQuery } from '../gql/graphql';
+import { Icon } from '../ui/Icon';
+import { Failure, Skeleton, State } from '../ui/State';
+import './cpu.css';
+import { confidenceInWords, MarkBar, Rating, Targets } from './Figures';
+
+type Cpu = NonNullable<CpuPageQuery['cpu']>;
+
+export function CpuSummary({
+  slug,
+  scale,
+  linked = false,
+}: {
+  slug: string;
+  scale: { multi: number; single: number };
+  /** Its name leads to its page. */
+  linked?: boolean;
+}) {
+  const [{ data, error, fetching, operation }, run] = useQuery({ query: CpuPageDocument, variables: { slug } });
+  const { state } = useConnection();
+  const current = operation?.variables.slug === slug;
+  const cpu = data?.cpu;
+  if (!cpu && data && current && !fetching)
+    return (
+      <State icon="search" title="No CPU has this address">
+        It may have been mistyped: nothing is called {slug}.
+      </State>
+    );
+  if (!cpu && (error || (state === 'away' && !fetching)))
+    return <Failure error={error} again={() => run({ requestPolicy: 'network-only' })} />;
+  if (!cpu) return <Waiting />;
+  return (
+    <article className="cpu" aria-busy={!current || fetching}>
+      <header className="cpu-head">
+        <h1 className="cpu-name">
+          {linked ? (
+            <Link to="/cpu/$slug" params={{ slug: cpu.slug }}>
+              {cpu.name}
+            </Link>
+          ) : (
+            cpu.name
+          )}
+        </h1>
+        <Rating rating={cpu.performanceValue.rating} />
+      </header>
+      <p className="cpu-value">{inASentence(cpu)}</p>
+      <Section title="What it should cost">
+        <Targets target={cpu.priceTarget} />
+        <p className="muted cpu-note">{targetInWords(cpu)}</p>
+      </Section>
+      <Section title="Performance">
+        <dl className="cpu-marks">
+          <dt>Multi-thread mark</dt>
+          <dd>
+            <MarkBar value={cpu.cpuMarkMulti} most={scale.multi} />
+          </dd>
+          <dt>Single-thread mark</dt>
+          <dd>
+            <MarkBar value={cpu.cpuMarkSingle} most={scale.single} />
+          </dd>
+        </dl>
+      </Section>
+      <Section title="Specifications">
+        <dl className="facts">
+          <Fact name="Maker">{cpu.manufacturer}</Fact>
+          <Fact name="Socket">{cpu.socket}</Fact>
+          <Fact name="Category">{cpu.category}</Fact>
+          <Fact name="Cores">{cpu.cores === null ? null : whole(cpu.cores)}</Fact>
+          <Fact name="Threads">{cpu.threads === null ? null : whole(cpu.threads)}</Fact>
+          <Fact name="TDP">{cpu.tdpW === null ? null : `${whole(cpu.tdpW)} W`}</Fact>
+          <Fact name="Year">{cpu.releaseYear}</Fact>
+          <Fact name="Graphics">{cpu.igpuModel}</Fact>
+          <Fact name="Graphics mark">{cpu.igpuMark === null ? null : whole(cpu.igpuMark)}</Fact>
+        </dl>
+      </Section>
+      <Section
+        title={`Cheapest listings${cpu.listings.totalCount > 0 ? ` (of ${whole(cpu.listings.totalCount)})` : ''}`}
+      >
+        <Listings cpu={cpu} />
+      </Section>
+    </article>
+  );
+}
+
+function Section({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <section className="cpu-section">
+      <h2>{title}</h2>
+      {children}
+    </section>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd className="number">{children ?? NONE}</dd>
+    </div>
+  );
+}
+
+function inASentence(cpu: Cpu): string {
+  const { percentile, dollarPerMarkMulti } = cpu.performanceValue;
+  if (percentile === null) return 'Nobody offers it now, so its value cannot be told.';
+  if (percentile === 0)
+    return `The best value of all CPUs on offer, at ${usdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
+  return `Better value than ${Math.round(100 - percentile)} % of the CPUs on offer, at ${usdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
+}
+
+function targetInWords({ priceTarget }: Cpu): string {
+  const { confidence, sampleSize, highVariance, updatedAt } = priceTarget;
+  if (confidence === 'INSUFFICIENT') return 'There are fewer than two active prices: too few for a target.';
+  const wide = highVariance ? ' Prices differ widely, so look at each offer closely.' : '';
+  return `From ${sampleSize} active prices (${confidenceInWords(confidence)}), computed ${since(updatedAt)}.${wide}`;
+}
+
+const conditionWords: Record<Cpu['listings']['nodes'][number]['condition'], string> = {
+  NEW: 'New',
+  OPEN_BOX: 'Open box',
+  REFURBISHED: 'Refurbished',
+  USED: 'Used',
+  FOR_PARTS: 'For parts',
+  UNKNOWN: 'Condition not told',
+};
+
+function Listings({ cpu }: { cpu: Cpu }) {
+  if (cpu.listings.nodes.length === 0) return <p className="muted">Nobody offers it now.</p>;
+  const { good } = cpu.priceTarget;
+  return (
+    <ul className="offers">
+      {cpu.listings.nodes.map((offer) => (
+        <li key={offer.id} className="offer">
+          <span className="offer-title">
+            {offer.url ? (
+              <a href={offer.url} target="_blank" rel="noreferrer noopener">
+                {offer.title} <Icon name="external" size={12} />
+              </a>
+            ) : (
+              offer.title
+            )}
+          </span>
+          <span className="muted offer-facts">
+            {[conditionWords[offer.condition], offer.marketplace, offer.seller].filter(Boolean).join(' · ')}
+          </span>
+          <span className="offer-price number" title={`${money(offer.price, offer.currency)} and shipping`}>
+            {usd(offer.adjustedPrice)}
+          </span>
+          <Difference price={offer.adjustedPrice} good={good} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** How far an offer is from the good price. */
+function Difference({ price, good }: { price: number | null; good: number | null }) {
+  if (price === null || good === null || good === 0) return <span />;
+  const share = Math.round(((price - good) / good) * 100);
+  if (share === 0) return <span className="offer-difference muted">at the good price</span>;
+  return (
+    <span className={share < 0 ? 'offer-difference offer-below' : 'offer-difference muted'}>
+      {Math.abs(share)} % {share < 0 ? 'below' : 'above'} good
+    </span>
+  );
+}
+
+function Waiting() {
+  return (
+    <div className="cpu" role="status">
+      <span className="visually-hidden">Loading the CPU</span>
+      <Skeleton width={20} />
+      <Skeleton width={30} />
+      <Skeleton width={26} />
+      <Skeleton width={28} />
+    </div>
+  );
+}

@@ -1,0 +1,26 @@
+import '@fontsource-variable/inter/wght.css';
+import './styles/tokens.css';
+import './styles/base.css';
+import { CSPProvider } from '@base-ui/react/csp-provider';
+import { RouterProvider } from '@tanstack/react-router';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { Provider } from 'urql';
+import { client, followNews } from './api/client';
+import { router } from './routes';
+
+const root = document.getElementById('root');
+if (root === null) throw new Error('index.html has no #root');
+
+createRoot(root).render(
+  <StrictMode>
+    {/* The page's policy forbids <style> elements that scripts make. */}
+    <CSPProvider disableStyleElements>
+      <Provider value={client}>
+        <RouterProvider router={router} />
+      </Provider>
+    </CSPProvider>
+  </StrictMode>,
+);
+
+followNews();

@@ -1,0 +1,58 @@
+import type { CombinedError } from '@urql/core';
+import type { ReactNode } from 'react';
+import { isAway } from '../api/client';
+import { tryNow } from '../api/connection';
+import { Button } from './Button';
+import './controls.css';
+import { Icon, type IconName } from './Icon';
+
+/** Says, in the middle of where content would be, why there is none, and what can be done. */
+export function State({
+  icon,
+  warning = false,
+  title,
+  children,
+  actions,
+}: {
+  icon: IconName;
+  warning?: boolean;
+  title: string;
+  children?: ReactNode;
+  actions?: ReactNode;
+}) {
+  return (
+    <div className="state">
+      <span className={warning ? 'state-icon state-icon-warning' : 'state-icon'}>
+        <Icon name={icon} size={22} />
+      </span>
+      <h2>{title}</h2>
+      {children && <p>{children}</p>}
+      {actions && <div className="state-actions">{actions}</div>}
+    </div>
+  );
+}
+
+/** Nothing could be loaded: because nobody answers, or because the server said no. */
+export function Failure({ error, again }: { error?: CombinedError | undefined; again: () => void }) {
+  if (error === undefined || isAway(error))
+    return (
+      <State
+        icon="warning"
+        warning
+        title="Not loaded yet, and the server does not answer"
+        actions={<Button onClick={tryNow}>Try now</Button>}
+      >
+        What you looked at before is still there. This appears by itself once the server is back.
+      </State>
+    );
+  return (
+    <State icon="warning" warning title="That did not work" actions={<Button onClick={again}>Try again</Button>}>
+      {error.graphQLErrors[0]?.message ?? error.message}
+    </State>
+  );
+}
+
+/** A grey bar where text will be; `width` in em. */
+export function Skeleton({ width = 6 }: { width?: number }) {
+  return <span className="skeleton" style={{ width: `${width}em` }} aria-hidden="true" />;
+}
