@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from graphql import OperationType
 from sqlalchemy import func, select
 
 from app.context import Role, Viewer
@@ -16,6 +17,7 @@ from app.resources import Resources
 from app.settings import Settings
 from tests import asking
 from tests.conftest import Api, counting, serving
+from tests.documents.test_shipped import OTHERS
 from tests.work.rows import eventually
 
 LIST = """
@@ -65,7 +67,7 @@ async def test_what_ships_is_listed_by_name(resources: Resources, served: Regist
     assert found["totalCount"] == len(OURS)
     for each in found["nodes"]:
         assert (each["ships"], each["clients"], each["hits"], each["publishedAt"]) == (True, [], 0, None)
-        subscription = each["name"] == "JobProgress"
+        subscription = OTHERS.get(each["name"]) is OperationType.SUBSCRIPTION
         assert each["running"]["state"] == ("INTERPRETED" if subscription else "COMPILED")
         assert bool(each["running"]["reason"]) == subscription
 

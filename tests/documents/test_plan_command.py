@@ -63,7 +63,7 @@ def test_a_query(documents: Run, database_url: str, name: str) -> None:
     given, statement = statements.strip().split("\n\n", 1)
     assert json.loads(given) == variables
     assert statement.endswith(";")
-    assert statement.count(";") == QUERIES[name][1]
+    assert 1 <= statement.count(";") <= QUERIES[name][1], "as many as there are data for"
     assert all(f"FROM {table}" in " ".join(statement.split()) for table in tables)
     assert max(map(len, statement.splitlines())) <= 120
 
