@@ -18,12 +18,14 @@ from arq.cron import CronJob, cron
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
+from app.ingestion.understanding import open_fetcher
 from app.queue import HEARTBEAT_KEY, QUEUE_NAME, deserialize, serialize
 from app.resources import Resources
 from app.settings import Settings
 from jobs.changes import follow_changes
 from jobs.clean_up import clean_up, nightly_clean_up
 from jobs.events import follow_events
+from jobs.imports import follow_imports
 from jobs.recalculation import nightly_recalculation, recalculate_metrics
 from jobs.sweep import sweep
 from jobs.valuation import due_rules, revalue_listings
@@ -89,15 +91,17 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    async with Resources.open(settings) as resources:
+    async with Resources.open(settings) as resources, open_fetcher(settings) as fetcher:
         log.info("worker.started")
-        following = asyncio.gather(follow_changes(resources), follow_events(resources))
+        followers = (follow_changes(resources), follow_events(resources), follow_imports(resources, fetcher))
+        following = [asyncio.create_task(each) for each in followers]
         while not stopping.is_set():
             await _work(make_worker(resources), stopping)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), 1.0)
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)  # each has something to put away
     log.info("worker.stopped")
 
 
