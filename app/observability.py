@@ -29,6 +29,9 @@ WEBHOOK_PENDING = Gauge("dealmark_webhook_pending", "Events that a receiver has 
 WEBHOOK_SECONDS = Gauge("dealmark_webhook_seconds", "Age of the oldest of them", ["webhook"])
 WEBHOOK_DELIVERIES = Gauge("dealmark_webhook_deliveries", "Requests to a receiver so far", ["webhook", "outcome"])
 STORED_BYTES = Gauge("dealmark_stored_bytes", "What a table that grows takes on disk, with its indexes", ["table"])
+IMPORTS = Counter(
+    "dealmark_imports_total", "Attempts to import a page by this process, by what came of it", ["outcome"]
+)
 JOBS = Counter("dealmark_jobs_total", "Jobs finished by this process, by kind and outcome", ["kind", "outcome"])
 
 

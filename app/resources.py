@@ -59,6 +59,7 @@ class Tx(Session):
         self.connection = connection
         self.touched: set[Domain] = set()
         self.moved_jobs: set[int] = set()
+        self.topics: set[str] = set()
         self.enqueued: list[tuple[JobKind, int]] = []
         self.versions: Mapping[str, int] = {}
 
@@ -78,6 +79,10 @@ class Tx(Session):
         """Says that a job changed: those who follow it are told."""
         self.moved_jobs.add(job_id)
 
+    def tell(self, *topics: str) -> None:
+        """Wakes up whoever follows one of these topics, when this is committed."""
+        self.topics.update(topics)
+
     def enqueue(self, kind: JobKind, job_id: int) -> None:
         """Has the queue told of a job after the commit."""
         self.enqueued.append((kind, job_id))
@@ -85,11 +90,12 @@ class Tx(Session):
 
     async def announce(self) -> None:
         """Bumps and notifies. Last before the commit, because bumped rows are locked until then."""
-        if not self.touched and not self.moved_jobs:
+        if not self.touched and not self.moved_jobs and not self.topics:
             return
         if self.touched:
             self.versions = orjson.loads(await self.scalar(BUMP_VERSIONS, {"domains": sorted(self.touched)}))
-        payload = orjson.dumps({"versions": self.versions, "jobs": sorted(self.moved_jobs)}).decode()
+        told = {"versions": self.versions, "jobs": sorted(self.moved_jobs), "topics": sorted(self.topics)}
+        payload = orjson.dumps(told).decode()
         await self.execute(NOTIFY, {"channel": CHANNEL, "payload": payload})
 
 

@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     keep_events_days: int = Field(
         default=30, ge=1, le=36_500, description="Days that changes of prices are kept for those who follow them"
     )
+    keep_payloads_days: int = Field(
+        default=30, ge=1, le=36_500, description="Days that imported pages are kept as they were fetched"
+    )
     keep_jobs_days: int = Field(default=90, ge=1, le=36_500, description="Days that finished jobs are kept")
     missing_days: int = Field(
         default=7, ge=1, le=3650, description="Days after which a listing that is not found any more has ended"
@@ -123,6 +126,24 @@ class Settings(BaseSettings):
         default=(),
         description="Hosts and networks that listings may be fetched from although they are not public, at any port, "
         "as a JSON list",
+    )
+    fetch_concurrency: int = Field(
+        default=16, ge=1, le=500, description="Pages that one worker fetches at the same time"
+    )
+    fetch_per_host: int = Field(
+        default=2, ge=1, le=100, description="Pages of one host that all workers together fetch at the same time"
+    )
+    fetch_pause_seconds: float = Field(
+        default=0.5, ge=0, le=60, description="Least seconds between two requests to one host, by whichever worker"
+    )
+    fetch_retry_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=3600,
+        description="Seconds until a page that could not be had is tried again; twice as many before each further try",
+    )
+    upload_kib: int = Field(
+        default=4096, ge=1, le=65536, description="Largest request that brings a file (ingestBulk), KiB"
     )
     ebay_credentials: SecretStr | None = Field(
         default=None,

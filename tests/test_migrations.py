@@ -51,6 +51,11 @@ ROWS: dict[str, dict[str, Any]] = {
     "document": {"id": "x-one", "text": "{ __typename }"},
     "document_use": {"document_id": "x-one", "first_used_at": NOW, "last_used_at": NOW, "hits": 1},
     "document_client": {"document_id": "x-one", "client_name": "web", "client_version": "1"},
+    "import_session": {"source": "url", "name": "http://a.example/", "priority": 1, "requested_by": "me", "total": 1},
+    "import_fetch": {"url": "http://a.example/", "host": "a.example", "priority": 1},
+    "import_row": {"session_id": 1, "position": 1, "url": "http://a.example/", "fetch_id": 1},
+    "import_host": {"host": "a.example"},
+    "import_payload": {"fetch_id": 1, "content": b"x", "bytes": 1, "truncated": False, "content_type": "text/html"},
     "job": {"kind": "recalculate_metrics", "requested_by": "tester"},
     "last_verification": {
         "verified_at": NOW,

@@ -75,7 +75,7 @@ class Page:
 
 
 def _has_endless_tags(text: str) -> bool:
-    long_tags = (match[0] for match in START_TAG.finditer(text) if match.end() - match.start() > LONG_TAG)
+    long_tags = [tag for tag in START_TAG.findall(text) if len(tag) > LONG_TAG]
     return any(len(BETWEEN_ATTRIBUTES.findall(QUOTED.sub("= ", tag))) > MOST_ATTRIBUTES for tag in long_tags)
 
 

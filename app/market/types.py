@@ -96,6 +96,7 @@ class Listing(Node):
         "missing_since",
         description="Since when it is not found any more, though nobody says that it has ended; null otherwise.",
     )
+    images: list[str] = column("images", description="URLs of pictures, those of the page's own choice first.")
     created_at: datetime = column("created_at", description="When it was first known here.")
     updated_at: datetime = column("updated_at", description="When it last changed here.")
 

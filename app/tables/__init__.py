@@ -15,6 +15,17 @@ from app.tables.base import Money, Timestamp, is_amount, metadata, not_negative,
 from app.tables.catalog import ValueRating, cpu
 from app.tables.documents import document, document_client, document_use
 from app.tables.events import outbox, price_change, price_change_horizon, webhook
+from app.tables.ingestion import (
+    ENDED_IMPORTS,
+    ImportPriority,
+    ImportSource,
+    ImportStatus,
+    import_fetch,
+    import_host,
+    import_payload,
+    import_row,
+    import_session,
+)
 from app.tables.market import Condition, ListingFlag, ListingStatus, OfferState, listing, price_observation
 from app.tables.statistics import cpu_statistics, listing_statistics
 from app.tables.valuation import Component, RuleUnit, exchange_rate, valuation_rule
@@ -22,9 +33,13 @@ from app.tables.versions import Domain, data_version
 from app.tables.work import JobKind, JobStatus, job
 
 __all__ = [
+    "ENDED_IMPORTS",
     "Component",
     "Condition",
     "Domain",
+    "ImportPriority",
+    "ImportSource",
+    "ImportStatus",
     "JobKind",
     "JobStatus",
     "ListingFlag",
@@ -43,6 +58,11 @@ __all__ = [
     "document_use",
     "exchange_rate",
     "figure_history",
+    "import_fetch",
+    "import_host",
+    "import_payload",
+    "import_row",
+    "import_session",
     "is_amount",
     "job",
     "last_verification",

@@ -84,6 +84,7 @@ listing = Table(
     Column("adjusted_price", Numeric(13, 2)),
     # SHA-256 of what makes two rows the same offer, see market.import_sql.OFFER_KEY; the price is no part of it.
     Column("offer_key", LargeBinary, nullable=False),
+    Column("images", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("is_sample", Boolean, nullable=False, server_default=text("false")),
     Column("seen_at", Timestamp, nullable=False),
     # Since when it is not found any more where it was, though nobody says that it has ended.

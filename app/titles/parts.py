@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from app.titles.words import split
 
@@ -86,6 +87,7 @@ class Parts:
         return self != Parts()
 
 
+@lru_cache(maxsize=1024)
 def read_parts(title: str) -> Parts:
     """Reads a title; what it does not say is None, empty, or 1."""
     text = " ".join(title[:1000].lower().replace("\u00d7", "x").split())
