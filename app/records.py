@@ -14,8 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 from app.errors import BadInput
 
@@ -47,6 +46,17 @@ Row = tuple[int, Sequence[str] | Fault]
 Progress = Callable[[int], None]  # called with the bytes read so far
 
 
+class File(Protocol):
+    """What a file is to be read from: a `Path`, or anything that can be opened like one."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    def open(self, mode: Literal["rb"], /) -> BinaryIO:
+        """To read its bytes from the beginning."""
+
+
 class Records(Protocol):
     """Rows to import, and the columns that they have. They can be iterated once."""
 
@@ -70,7 +80,7 @@ class CsvRecords:
 
     def __init__(
         self,
-        path: Path,
+        path: File,
         known: Sequence[str],
         required: Sequence[str],
         encoding: str | None = None,
@@ -185,7 +195,7 @@ def decode(name: str, data: bytes, encoding: str | None) -> str:
     return _Decoder(name, data, encoding).decode(data, final=True)
 
 
-def _lines(path: Path, encoding: str | None, progress: Progress) -> Iterator[str]:
+def _lines(path: File, encoding: str | None, progress: Progress) -> Iterator[str]:
     """The lines of a file; each but perhaps the last ends with a line feed, whatever it ended with in the file."""
     tail, count = "", 0
     for text in _texts(path, encoding, progress):
@@ -201,7 +211,7 @@ def _lines(path: Path, encoding: str | None, progress: Progress) -> Iterator[str
         yield tail
 
 
-def _texts(path: Path, encoding: str | None, progress: Progress) -> Iterator[str]:
+def _texts(path: File, encoding: str | None, progress: Progress) -> Iterator[str]:
     """The text of a file in pieces."""
     try:
         with path.open("rb") as file:

@@ -25,6 +25,9 @@ from app.directives import ListSize, reads
 from app.errors import BadInput
 from app.events.queries import EventsQuery, EventsSubscription
 from app.events.types import PriceChange
+from app.ingestion.mutations import IngestionMutation
+from app.ingestion.queries import IngestionQuery, IngestionSubscription
+from app.ingestion.types import ImportRow, ImportSession
 from app.market.mutations import MarketMutation
 from app.market.queries import MarketQuery
 from app.market.rule_types import ValuationRule
@@ -32,6 +35,7 @@ from app.market.types import Listing
 from app.relay import Node, parse_id
 from app.statistics.queries import StatisticsQuery
 from app.tables import Domain
+from app.uploads import UPLOAD, Upload
 from app.work.queries import WorkQuery, WorkSubscription
 from app.work.types import Job
 
@@ -43,6 +47,8 @@ NODES: dict[str, type[Node]] = {
     "Job": Job,
     "PriceChange": PriceChange,
     "ValuationRule": ValuationRule,
+    "ImportSession": ImportSession,
+    "ImportRow": ImportRow,
 }
 MAX_NODES = 200
 # Whether an id is that of an object at all depends on every domain that has nodes, whatever is selected of it.
@@ -85,18 +91,26 @@ async def _load(info: Info, given: str) -> Node | None:
 
 @strawberry.type(description="What can be read.")
 class Query(
-    CatalogQuery, MarketQuery, AnalyticsQuery, StatisticsQuery, EventsQuery, WorkQuery, ClientsQuery, NodeQuery
+    CatalogQuery,
+    MarketQuery,
+    AnalyticsQuery,
+    StatisticsQuery,
+    EventsQuery,
+    WorkQuery,
+    IngestionQuery,
+    ClientsQuery,
+    NodeQuery,
 ):
     pass
 
 
 @strawberry.type(description="What can be changed.")
-class Mutation(AnalyticsMutation, MarketMutation):
+class Mutation(AnalyticsMutation, MarketMutation, IngestionMutation):
     pass
 
 
 @strawberry.type(description="What can be followed live.")
-class Subscription(WorkSubscription, EventsSubscription, ClientsSubscription):
+class Subscription(WorkSubscription, IngestionSubscription, EventsSubscription, ClientsSubscription):
     pass
 
 
@@ -107,7 +121,7 @@ def build_schema() -> strawberry.Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=list(NODES.values()),
-        config=StrawberryConfig(auto_camel_case=True),
+        config=StrawberryConfig(auto_camel_case=True, scalar_map={Upload: UPLOAD}),
     )
     _drop_null_defaults(schema._schema)
     return schema

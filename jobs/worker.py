@@ -18,12 +18,14 @@ from arq.cron import CronJob, cron
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
+from app.ingestion.understanding import open_fetcher
 from app.queue import HEARTBEAT_KEY, QUEUE_NAME, deserialize, serialize
 from app.resources import Resources
 from app.settings import Settings
 from jobs.changes import follow_changes
 from jobs.clean_up import clean_up, nightly_clean_up
 from jobs.events import follow_events
+from jobs.imports import follow_imports
 from jobs.recalculation import nightly_recalculation, recalculate_metrics
 from jobs.sweep import sweep
 from jobs.valuation import due_rules, revalue_listings
@@ -89,9 +91,11 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    async with Resources.open(settings) as resources:
+    async with Resources.open(settings) as resources, open_fetcher(settings) as fetcher:
         log.info("worker.started")
-        following = asyncio.gather(follow_changes(resources), follow_events(resources))
+        following = asyncio.gather(
+            follow_changes(resources), follow_events(resources), follow_imports(resources, fetcher)
+        )
         while not stopping.is_set():
             await _work(make_worker(resources), stopping)
             with suppress(TimeoutError):

@@ -1,0 +1,88 @@
+"""Queries for imports, once and live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Annotated
+
+import strawberry
+
+from app.context import Context
+from app.directives import page_size, reads
+from app.errors import NotFound
+from app.ingestion import sql
+from app.ingestion.loaders import SessionRow
+from app.ingestion.types import ImportSession
+from app.ingestion.work_sql import topic
+from app.keyset import DEFAULT_PAGE, page_request
+from app.permissions import IsOperator
+from app.relay import After, Before, Connection, First, Last, key_of
+from app.tables import ENDED_IMPORTS, Domain
+
+Info = strawberry.Info[Context, None]
+
+SessionId = Annotated[strawberry.ID, strawberry.argument(description="Global id of the session.")]
+
+# Should a notification be lost with its connection, a follower looks for itself this often.
+LOOK_SECONDS = 5.0
+# While rows end one after the other, followers are told no more often.
+LEAST_SECONDS = 0.1
+
+
+@strawberry.type
+class IngestionQuery:
+    @strawberry.field(description="An import; null when there is none.", metadata=reads(Domain.WORK, max_age=0))
+    async def import_session(self, info: Info, id: SessionId) -> ImportSession | None:  # noqa: A002
+        """State, counts and rows."""
+        return await ImportSession.load_node(info, key_of(id, "ImportSession"))
+
+    @strawberry.field(
+        description="Imports, the newest first. Operators only.",
+        metadata=reads(Domain.WORK, max_age=0),
+        directives=[page_size(DEFAULT_PAGE)],
+        permission_classes=[IsOperator],
+    )
+    async def import_sessions(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[ImportSession]:
+        """A page; without `first` and `last` the first 50."""
+        request = page_request(first, after, last, before)
+        context = info.context
+        async with context.read() as session:
+            rows = await session.rows(*sql.sessions(request, context.wanted("ImportSession")), SessionRow)
+
+        async def count() -> int:
+            async with context.read() as session:
+                return int(await session.scalar(sql.COUNT_SESSIONS))
+
+        return Connection(page=sql.NEWEST_FIRST.page(rows, request), count=count)
+
+
+@strawberry.type
+class IngestionSubscription:
+    @strawberry.subscription(description="An import each time that it moved, now first; ends when the import has.")
+    async def import_progress(self, info: Info, id: SessionId) -> AsyncGenerator[ImportSession, None]:  # noqa: A002
+        """Raises NotFound when there is no such import."""
+        key = key_of(id, "ImportSession")
+        resources = info.context.resources
+        last: SessionRow | None = None
+        async with resources.changes.follow(topic(key)) as changed:
+            while True:
+                changed.clear()
+                async with resources.read() as session:
+                    rows = await session.rows(sql.sessions_by_id(), {"ids": [key]}, SessionRow)
+                if not rows:
+                    raise NotFound(f'There is no import "{id}".')
+                found = rows[0]
+                if found != last:
+                    # Its rows are read anew for each event.
+                    await info.context.close()
+                    yield found
+                last = found
+                if found["status"] in ENDED_IMPORTS:
+                    return
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), LOOK_SECONDS)
+                await asyncio.sleep(LEAST_SECONDS)
