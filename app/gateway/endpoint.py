@@ -25,6 +25,7 @@ from app.gateway.events import EVENT_STREAM, HEADERS, send_events
 from app.gateway.execution import Executor
 from app.gateway.freshness import Headers
 from app.gateway.hot import HotAnswers
+from app.gateway.multipart import is_form
 from app.gateway.negotiation import (
     MediaType,
     MethodNotAllowed,
@@ -113,7 +114,7 @@ class Exchange:
         viewer = await self.means.authenticator.viewer(self._header(b"authorization"))
         document = await self.means.resolver.resolve(ask)
         operation = operation_of(document, ask.operation_name)
-        self._check_method(operation)
+        self._check_method(operation, ask)
         check_csrf(ask, self.headers, relaxed=self.settings.development)
         cost = self.means.admission.cost(operation, ask.variables)
         # urql lists event streams after JSON with every operation; only a subscription cannot be answered in JSON.
@@ -181,31 +182,37 @@ class Exchange:
             return from_query_string(self.scope["query_string"], path_id)
         if self.method != "POST":
             raise MethodNotAllowed("GraphQL is spoken by POST and GET.")
+        content_type, limit = self._header(b"content-type") or "", MAX_BODY
+        if is_form(content_type):
+            check_csrf(Ask(), self.headers, relaxed=False)  # before all of it is read
+            limit = self.settings.upload_kib * 1024
         seconds = self.settings.request_seconds
         try:
             async with asyncio.timeout(seconds):
-                body = await self._body()
+                body = await self._body(limit)
         except TimeoutError:
             raise BodyTooSlow(f"The body was not there within {seconds:g} s.") from None
-        return from_body(self._header(b"content-type") or "", body, path_id)
+        return from_body(content_type, body, path_id)
 
-    async def _body(self) -> bytes:
+    async def _body(self, limit: int) -> bytes:
         body = bytearray()
         while True:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
             body += message.get("body", b"")
-            if len(body) > MAX_BODY:
-                raise BodyTooLarge(f"The body is larger than {MAX_BODY // 1024} KiB.")
+            if len(body) > limit:
+                raise BodyTooLarge(f"The body is larger than {limit // 1024} KiB.")
             if not message.get("more_body", False):
                 return bytes(body)
 
-    def _check_method(self, operation: Operation) -> None:
+    def _check_method(self, operation: Operation, ask: Ask) -> None:
         if operation.kind is OperationType.MUTATION and self.method == "GET":
             raise MethodNotAllowed("Mutations are sent by POST.")
         if operation.kind is OperationType.SUBSCRIPTION and not self.streams:
             raise BadRequest("Subscriptions are sent with `Accept: text/event-stream`, or by WebSocket.")
+        if ask.has_files and operation.kind is not OperationType.MUTATION:
+            raise BadRequest("Files are sent with mutations only.")
 
     async def _count(self, operation: Operation, ask: Ask) -> None:
         peer = self.scope["client"][0] if self.scope.get("client") else None

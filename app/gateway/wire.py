@@ -15,6 +15,7 @@ from graphql import GraphQLError
 
 from app.errors import AppError, BadRequest, presentable
 from app.gateway.documents import InvalidDocument
+from app.gateway.multipart import fields_of, is_form, with_files
 
 MAX_BODY = 256 * 1024
 MAX_PARAMETERS = 50
@@ -36,6 +37,7 @@ class Ask(NamedTuple):
     variables: Mapping[str, Any] = NONE
     extensions: Mapping[str, Any] = NONE
     by_get: bool = False
+    has_files: bool = False
 
     @property
     def persisted(self) -> bool:
@@ -74,6 +76,8 @@ class UnsupportedPersistedQueryVersion(BadRequest):
 
 def from_body(content_type: str, body: bytes, path_id: str | None) -> Ask:
     """A POST. Raises BadRequest."""
+    if is_form(content_type):
+        return _from_form(content_type, body, path_id)
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     if media_type != "application/json":
         raise UnsupportedMediaType(f"The body must be application/json, not {media_type or 'without a content type'}.")
@@ -86,6 +90,14 @@ def from_body(content_type: str, body: bytes, path_id: str | None) -> Ask:
     if not isinstance(content, dict):
         raise BadRequest("The body must be a JSON object.")
     return _ask(content, path_id, by_get=False)
+
+
+def _from_form(content_type: str, body: bytes, path_id: str | None) -> Ask:
+    fields = dict(fields_of(content_type, body))
+    if missing := [name for name in ("operations", "map") if name not in fields]:
+        raise BadRequest(f"The form has no field `{missing[0]}`: files are sent as the GraphQL multipart request says.")
+    operations, places = (strict_json(fields.pop(name).content, f"`{name}`") for name in ("operations", "map"))
+    return _ask(with_files(operations, places, fields), path_id, by_get=False)._replace(has_files=True)
 
 
 def from_payload(payload: Mapping[str, Any]) -> Ask:

@@ -243,7 +243,7 @@ async def test_pages_of_other_sites_may_ask_for_published_documents_alone(settin
                 assert response.json()["errors"][0]["extensions"] == {"code": "BAD_REQUEST"}
             response = await api.http.get("/graphql", params={"documentId": SHIPPED}, headers=headers)
             assert response.status_code == 200, "urql sends none of these"
-        for content_type in ("text/plain", FORM, "multipart/form-data; boundary=x"):
+        for content_type in ("text/plain", FORM, "multipart/mixed; boundary=x"):
             for headers in ({}, {"graphql-require-preflight": "1"}):
                 mutation = orjson.dumps({"documentId": RECALCULATE})
                 sent = {"content-type": content_type, **api.token(Role.ADMIN), **headers}
