@@ -17,6 +17,7 @@ from app.cli_settings import connected_settings, told_plainly
 from app.documents_cli import documents_app
 from app.errors import AppError
 from app.importing_cli import import_app
+from app.ingesting_cli import ingest
 from app.matching_cli import match
 from app.settings import Settings, load_settings, unknown_variables
 
@@ -27,6 +28,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(import_app, name="import")
 app.add_typer(documents_app, name="documents")
 app.command()(match)
+app.command()(ingest)
 
 
 def _print_version(wanted: bool) -> None:
@@ -95,7 +97,7 @@ def serve() -> None:
 
 @app.command()
 def worker() -> None:
-    """Run the worker: recalculations, the nightly one included, and of whatever changes."""
+    """Run the worker: imports of pages, recalculations, the nightly one included, and of whatever changes."""
     # By name: nothing in `app` may import `jobs`, which stands above it.
     import importlib
 
