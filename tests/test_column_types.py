@@ -6,18 +6,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_non_null_type
-from sqlalchemy import BigInteger, Double, Integer, column
+from graphql import (
+    GraphQLField,
+    GraphQLObjectType,
+    get_named_type,
+    get_nullable_type,
+    is_list_type,
+    is_non_null_type,
+)
+from sqlalchemy import ARRAY, BigInteger, Double, Integer, column
 
 from app.catalog import sql as catalog
 from app.clients import sql as clients
 from app.columns import Column
 from app.events import sql as events
+from app.ingestion import sql as ingestion
 from app.market import history_sql as history
 from app.market import rules_sql as rules
 from app.market import sql as market
 from app.schema import build_schema
-from app.tables import job
+from app.tables import import_payload, job
 
 SCHEMA = build_schema()._schema
 # The columns of the rows that are objects of these types.
@@ -30,6 +38,9 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "Listing": market.COLUMNS,
     "PriceChange": events.COLUMNS,
     "ValuationRule": rules.COLUMNS,
+    "ImportSession": ingestion.SESSION_COLUMNS,
+    "ImportRow": ingestion.ROW_COLUMNS,
+    "ImportPayload": {each.name: each for each in import_payload.c},
     "Job": {each.name: each for each in job.c},
     "ListingPrice": {each.name: each for each in history.POINT},
     "ListingEvent": {},
@@ -44,7 +55,16 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
 PYTHON = {"String": str, "Int": int, "Float": float, "Boolean": bool}
 # Expressions that count are never null, and no CPU has two thousand million listings; nor are those that say yes or no,
 # and what is told of a document beside its times.
-NEVER_NULL = {"listings_count", "listings", "prices", "on_frontier", "on_frontier_single", "PersistedDocument"}
+NEVER_NULL = {
+    "listings_count",
+    "listings",
+    "prices",
+    "on_frontier",
+    "on_frontier_single",
+    "PersistedDocument",
+    "attempts",
+    "remarks",
+}
 
 
 def fields() -> Iterator[tuple[str, str, GraphQLField, Column]]:
@@ -66,7 +86,9 @@ def test_a_column_holds_what_its_field_promises(
     type_name: str, name: str, definition: GraphQLField, declared: Column
 ) -> None:
     found = ROWS[type_name][str(declared.column)]
-    assert found.type.python_type is PYTHON[get_named_type(definition.type).name]
+    items = found.type.item_type if isinstance(found.type, ARRAY) else found.type
+    assert is_list_type(get_nullable_type(definition.type)) == isinstance(found.type, ARRAY)
+    assert items.python_type is PYTHON[get_named_type(definition.type).name]
     if found.type.python_type is float:
         return  # plans find nulls themselves, as they find NaN
     if declared.column in NEVER_NULL or type_name in NEVER_NULL:

@@ -34,10 +34,30 @@ QUERIES: dict[str, tuple[Any, int, set[Domain], bool]] = {
     "Statistics": (lambda n: {}, 1, CATALOGUE, False),
     "NameSearch": (lambda n: {"search": "cpu", "first": n}, 1, CATALOGUE, False),
     "PriceChanges": (lambda n: {"first": n}, 3, {*CATALOGUE, Domain.EVENTS}, False),
+    "ImportSession": (
+        lambda n: {"id": global_id("ImportSession", 1), "first": n},
+        *(4, {*CATALOGUE, Domain.WORK}, False),
+    ),
     "JobStatus": (lambda n: {"id": global_id("Job", n)}, 1, {Domain.WORK}, False),
 }
 SUBSCRIPTION = OperationType.SUBSCRIPTION
-OTHERS = {"RecalculateMetrics": OperationType.MUTATION, "JobProgress": SUBSCRIPTION, "PriceChanged": SUBSCRIPTION}
+OTHERS = {
+    **dict.fromkeys(("RecalculateMetrics", "IngestUrl", "IngestBulk"), OperationType.MUTATION),
+    **dict.fromkeys(("JobProgress", "PriceChanged", "ImportProgress"), SUBSCRIPTION),
+}
+# An import of 100 pages, each with a listing.
+IMPORT = """
+    WITH session AS (
+        INSERT INTO import_session (source, name, priority, requested_by, total) VALUES ('csv', 'x', 1, 'me', 100)
+        RETURNING id
+    ), page AS (
+        INSERT INTO import_fetch (url, host, priority, status, listing_ids)
+        SELECT 'https://a.example/' || id, 'a.example', 1, 'complete', ARRAY[id] FROM listing ORDER BY id LIMIT 100
+        RETURNING id, url
+    )
+    INSERT INTO import_row (session_id, position, url, fetch_id)
+    SELECT session.id, row_number() OVER (ORDER BY page.id), url, page.id FROM session, page
+"""
 NAMES = [*QUERIES, *OTHERS]
 
 
@@ -66,7 +86,8 @@ def test_what_is_known_of_a_query(name: str) -> None:
 
 
 def test_who_may_change_things_is_not_everybody() -> None:
-    assert not document_of("RecalculateMetrics").public
+    for name in ("RecalculateMetrics", "IngestUrl", "IngestBulk"):
+        assert not document_of(name).public
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,6 +121,8 @@ async def test_as_many_statements_for_100_cpus_as_for_1(resources: Resources, na
     if name == "PriceChanges":
         await run_sql(resources, "UPDATE listing SET price = price + 5")
         await numbered(resources)
+    if name == "ImportSession":
+        await run_sql(resources, IMPORT)
     document = document_of(name)
     with counting(resources) as ran:
         async with Context(resources) as context:
@@ -113,6 +136,9 @@ async def test_as_many_statements_for_100_cpus_as_for_1(resources: Resources, na
         assert len(result.data["cpus"]["nodes"]) == parents
     if name == "PriceChanges":
         assert len(result.data["priceChanges"]["nodes"]) == parents
+    if name == "ImportSession":
+        rows = result.data["importSession"]["rows"]["nodes"]
+        assert [len(row["listings"]) for row in rows] == [1] * parents
     if name == "CpuCompare":
         assert [node["listingsCount"] for node in result.data["nodes"]] == [6] * parents
     if name == "CpuDetail":

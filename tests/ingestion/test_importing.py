@@ -1,0 +1,416 @@
+"""Imports from asking to stored: through the queue in PostgreSQL, a real fetcher and a site on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import text
+
+from app.ingestion.cleaning import delete_old_payloads
+from app.resources import Resources
+from app.settings import Settings
+from app.tables import ImportPriority
+from tests.asking import data
+from tests.conftest import add_cpu
+from tests.ingestion.importing import (
+    counts_are_right,
+    ended,
+    imported,
+    importing,
+    listings,
+    observations,
+    product,
+    query,
+    quick,
+    request,
+    rows_of,
+    session_of,
+)
+from tests.ingestion.servers import Handler, answered, redirected, site
+from tests.work.rows import eventually
+
+
+@pytest.fixture
+async def resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open resources with short times, allowed to ask this machine."""
+    async with Resources.open(quick(settings)) as opened:
+        yield opened
+
+
+async def test_a_link_becomes_a_listing(resources: Resources) -> None:
+    cpu = await add_cpu(resources, "Intel Core i5-8500T @ 2.10GHz")
+    async with site({"/a": answered(product("Intel Core i5-8500T CPU, tested", "39.90"))}) as shop:
+        session = await imported(resources, shop.url("/a"))
+    assert (session.status, session.source, session.total, session.complete) == ("complete", "url", 1, 1)
+    (row,) = await rows_of(resources, session.id)
+    assert (row.status, row.attempts, row.retries, row.error, row.adapter) == ("complete", 1, 0, None, "json-ld")
+    (listing,) = await listings(resources)
+    assert row.listing_ids == [listing.id]
+    assert (listing.cpu_id, listing.price, listing.adjusted_price) == (cpu, Decimal("39.90"), Decimal("39.90"))
+    assert listing.images == [shop.url("/picture.jpg")]
+    assert await observations(resources) == [(listing.id, Decimal("39.90"))]
+    await counts_are_right(resources)
+
+
+async def test_the_same_url_in_flight_is_one_fetch(resources: Resources) -> None:
+    """In one session, in others, spelt otherwise, asked for while it is fetched, and with two workers."""
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(_request: str, writer: asyncio.StreamWriter) -> None:
+        began.set()
+        await go_on.wait()
+        writer.write(answered(product("Intel Core i5-8500T", "10")))
+
+    async with site({"/a": slow}) as shop:
+        one = await request(resources, shop.url("/a"), shop.url("/a#x"), shop.url("/a").replace("http", "HTTP"))
+        async with importing(resources), importing(resources):
+            await began.wait()
+            two = await request(resources, shop.url("/a"), priority=ImportPriority.HIGH)
+            assert (await session_of(resources, two)).status == "running"
+            go_on.set()
+            sessions = [await ended(resources, one), await ended(resources, two)]
+            assert len(shop.requests) == 1
+            shop.pages["/a"] = answered(product("Intel Core i5-8500T", "11"))
+            again = await ended(resources, await request(resources, shop.url("/a")))
+        assert len(shop.requests) == 2, "what has ended is fetched anew"
+    assert [(each.status, each.complete) for each in (*sessions, again)] == [
+        ("complete", 3),
+        ("complete", 1),
+        ("complete", 1),
+    ]
+    fetches = [row.fetch_id for session in (one, two) for row in await rows_of(resources, session)]
+    assert len(set(fetches)) == 1
+    (listing,) = await listings(resources)
+    assert [price for _, price in await observations(resources)] == [Decimal(10), Decimal(11)]
+    assert listing.price == Decimal(11)
+    await counts_are_right(resources)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_a_host_is_asked_for_so_many_pages_at_a_time(settings: Settings, workers: int) -> None:
+    at_once, most = 0, 0
+
+    async def slow(_request: str, writer: asyncio.StreamWriter) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.05)
+        at_once -= 1
+        writer.write(answered(product("A thing", "10")))
+
+    async with (
+        Resources.open(quick(settings, fetch_per_host=2)) as resources,
+        site({f"/{n}": slow for n in range(12)}) as shop,
+        AsyncExitStack() as crew,
+    ):
+        for _ in range(workers):
+            await crew.enter_async_context(importing(resources))
+        session = await ended(resources, await request(resources, *(shop.url(f"/{n}") for n in range(12))))
+    assert (session.complete, most) == (12, 2)
+
+
+async def test_a_host_is_asked_so_often(settings: Settings) -> None:
+    """By all workers together; another host meanwhile."""
+    times = defaultdict[str, list[float]](list)
+
+    def page(name: str) -> Handler:
+        async def answer(_request: str, writer: asyncio.StreamWriter) -> None:
+            times[name].append(time.monotonic())
+            writer.write(answered(product("A thing", "10")))
+
+        return answer
+
+    async with (
+        Resources.open(quick(settings, fetch_pause_seconds=0.2)) as resources,
+        site({f"/{n}": page("one") for n in range(5)}) as one,
+        site({f"/{n}": page("two") for n in range(5)}) as two,
+        importing(resources),
+        importing(resources),
+    ):
+        began = time.monotonic()
+        urls = [shop.url(f"/{n}") for shop in (one, two) for n in range(5)]
+        assert (await ended(resources, await request(resources, *urls))).complete == 10
+    assert times["two"][0] - began < 0.7, "the second host did not wait for the first"
+    for each in times.values():
+        assert len(each) == 5
+        assert min(late - early for early, late in pairwise(each)) > 0.15
+
+
+async def test_what_is_more_urgent_comes_earlier(settings: Settings) -> None:
+    order: list[str] = []
+
+    async def page(request: str, writer: asyncio.StreamWriter) -> None:
+        order.append(request.split(" ")[1])
+        writer.write(answered(product("A thing", "10")))
+
+    names = ["/low", "/normal", "/second", "/high", "/raised"]
+    async with (
+        Resources.open(quick(settings, fetch_per_host=1, fetch_concurrency=1)) as resources,
+        site(dict.fromkeys(names, page)) as shop,
+    ):
+        for name, priority in (
+            ("/low", ImportPriority.LOW),
+            ("/raised", ImportPriority.LOW),
+            ("/normal", ImportPriority.NORMAL),
+            ("/second", ImportPriority.NORMAL),
+            ("/high", ImportPriority.HIGH),
+            ("/raised", ImportPriority.HIGH),
+        ):
+            last = await request(resources, shop.url(name), priority=priority)
+        async with importing(resources):
+            await ended(resources, last)
+
+            async def all_asked() -> bool:
+                return len(order) == len(names)
+
+            await eventually(all_asked)
+    assert order == ["/raised", "/high", "/normal", "/second", "/low"]
+
+
+async def test_what_may_work_later_is_tried_again(settings: Settings) -> None:
+    """Each pause is twice as long as the one before, and a bit; after three of them it is over."""
+    times: list[float] = []
+
+    async def busy(_request: str, writer: asyncio.StreamWriter) -> None:
+        times.append(time.monotonic())
+        writer.write(answered(status=503))
+
+    async with Resources.open(quick(settings, fetch_retry_seconds=0.1)) as resources, site({"/a": busy}) as shop:
+        session_id = await request(resources, shop.url("/a"))
+        async with importing(resources):
+
+            async def waits() -> Any:
+                (row,) = await rows_of(resources, session_id)
+                return row if row.status == "queued" and row.attempts else None
+
+            waiting = await eventually(waits)
+            assert (waiting.error_code, waiting.retries) == ("FETCH_BUSY", waiting.attempts)
+            assert (await session_of(resources, session_id)).status == "running"
+            session = await ended(resources, session_id)
+    (row,) = await rows_of(resources, session_id)
+    assert (session.status, session.failed, row.status, row.attempts) == ("failed", 1, "failed", 4)
+    assert (row.error_code, row.error) == ("FETCH_BUSY", "127.0.0.1 answered with status 503.")
+    pauses = [late - early for early, late in pairwise(times)]
+    assert len(pauses) == 3
+    for pause, least in zip(pauses, (0.1, 0.2, 0.4), strict=True):
+        assert least <= pause
+
+
+async def hang_up(_request: str, _writer: asyncio.StreamWriter) -> None:
+    """No answer at all."""
+
+
+FAILING: list[tuple[bytes | Handler, int, str]] = [
+    (answered(status=500), 4, "FETCH_BUSY"),
+    (answered(status=429), 4, "FETCH_BUSY"),
+    (hang_up, 4, "FETCH_UNREACHABLE"),
+    (answered(status=400), 1, "HTTP_REFUSED"),
+    (answered(status=403), 1, "HTTP_REFUSED"),
+    (answered(status=404), 1, "HTTP_REFUSED"),
+    (answered(b"{}", headers={"Content-Type": "application/json"}), 1, "CONTENT_TYPE_REFUSED"),
+    (redirected("http://10.0.0.1/"), 1, "URL_REFUSED"),
+    (answered(b"<h1>nothing is sold here</h1>"), 1, "NOT_UNDERSTOOD"),
+    (answered(product("A thing", "12 or 13")), 1, "PRICE_UNCLEAR"),
+    (answered(product("A thing", "12", "Taler")), 1, "CURRENCY_UNKNOWN"),
+]
+
+
+async def test_what_cannot_work_is_tried_once_and_what_may_four_times(resources: Resources) -> None:
+    async with site({f"/{n}": answer for n, (answer, _, _) in enumerate(FAILING)}) as shop:
+        session = await imported(resources, *(shop.url(f"/{n}") for n in range(len(FAILING))))
+        asked = Counter(request.split(" ")[1] for request in shop.requests)
+    assert (session.status, session.failed) == ("failed", len(FAILING))
+    for row, (_, attempts, code) in zip(await rows_of(resources, session.id), FAILING, strict=True):
+        path = f"/{row.position - 1}"
+        assert (row.status, row.attempts, asked[path], row.error_code) == ("failed", attempts, attempts, code)
+    assert await listings(resources) == []
+    await counts_are_right(resources)
+
+
+async def test_a_server_that_wants_to_be_left_alone_is(settings: Settings) -> None:
+    """For as long as it says, with all of its pages; and then it goes on."""
+    times: list[float] = []
+
+    async def limited(_request: str, writer: asyncio.StreamWriter) -> None:
+        times.append(time.monotonic())
+        if len(times) == 1:
+            writer.write(answered(status=429, headers={"Retry-After": "1"}))
+        else:
+            writer.write(answered(product("A thing", "10")))
+
+    values = {"fetch_per_host": 1, "fetch_retry_seconds": 0.01}
+    async with Resources.open(quick(settings, **values)) as resources, site({"/a": limited, "/b": limited}) as shop:
+        session_id = await request(resources, shop.url("/a"), shop.url("/b"))
+        async with importing(resources):
+            session = await ended(resources, session_id)
+    assert (session.status, session.complete) == ("complete", 2)
+    assert len(times) == 3
+    assert times[1] - times[0] >= 1
+
+
+async def test_an_offer_that_is_gone_ends(resources: Resources) -> None:
+    cpu = await add_cpu(resources, "Intel Core i5-8500T")
+    async with site({"/a": answered(product("Intel Core i5-8500T", "10"))}) as shop:
+        await imported(resources, shop.url("/a"))
+        for status in (404, 410):
+            shop.pages["/a"] = answered(status=status)
+            session = await imported(resources, shop.url("/a"))
+            (row,) = await rows_of(resources, session.id)
+            (listing,) = await listings(resources)
+            assert (row.status, row.error_code, row.listing_ids) == ("failed", "HTTP_REFUSED", [listing.id])
+            assert (listing.status, listing.price) == ("ended", Decimal(10))
+        shop.pages["/a"] = answered(product("Intel Core i5-8500T", "12"))
+        await imported(resources, shop.url("/a"))
+    (listing,) = await listings(resources)
+    assert (listing.status, listing.price, listing.cpu_id) == ("active", Decimal(12), cpu)
+
+
+async def test_what_a_page_does_not_offer_any_more_is_missing(resources: Resources) -> None:
+    """Until it is found again."""
+    async with site({"/a": answered(product("Offer one", "10"))}) as shop:
+        await imported(resources, shop.url("/a"))
+        shop.pages["/a"] = answered(product("Offer two", "20"))
+        await imported(resources, shop.url("/a"))
+        missing = {row.title: row.missing_since is not None for row in await listings(resources)}
+        assert missing == {"Offer one": True, "Offer two": False}
+        shop.pages["/a"] = answered(product("Offer one", "10"))
+        await imported(resources, shop.url("/a"))
+    assert {row.title: row.missing_since is not None for row in await listings(resources)} == {
+        "Offer one": False,
+        "Offer two": True,
+    }
+
+
+async def test_what_takes_no_part_in_price_targets(resources: Resources) -> None:
+    """Lots, pairs, bundles and broken parts; titles that name no CPU for certain; prices that are not told."""
+    cpu = await add_cpu(resources, "Intel Core i5-8500T")
+    await add_cpu(resources, "Intel Core i7-8700")
+    broken = {"itemCondition": "https://schema.org/DamagedCondition"}
+    pages = {
+        "/good": product("Intel Core i5-8500T", "10"),
+        "/lot": product("Lot of 4 Intel Core i5-8500T", "40"),
+        "/pair": product("Matched pair Intel Core i5-8500T", "20"),
+        "/bundle": product("Intel Core i5-8500T bundle with motherboard", "80"),
+        "/broken": product("Intel Core i5-8500T", "5", sku="2", **broken),
+        "/two": product("Intel Core i5-8500T or Intel Core i7-8700", "30"),
+        "/unpriced": product("Intel Core i5-8500T, price on request", None),
+    }
+    async with site({path: answered(page) for path, page in pages.items()}) as shop:
+        session = await imported(resources, *(shop.url(path) for path in pages))
+    rows = dict(zip(pages, await rows_of(resources, session.id), strict=True))
+    found = {row.id: row for row in await listings(resources)}
+    stored = {path: found[row.listing_ids[0]] for path, row in rows.items()}
+    assert {path for path, row in stored.items() if row.adjusted_price is not None} == {"/good", "/two"}
+    assert {path for path, row in stored.items() if row.cpu_id != cpu} == {"/two"}
+    assert (stored["/lot"].quantity, stored["/pair"].quantity, stored["/bundle"].flags) == (4, 2, ["bundle"])
+    assert (stored["/unpriced"].price, rows["/unpriced"].status) == (None, "partial")
+    assert rows["/two"].remarks == ["No CPU: It names more than one CPU: Intel Core i5-8500T, Intel Core i7-8700."]
+    assert rows["/lot"].remarks == ["It is a lot: its price takes no part in price targets."]
+    assert rows["/unpriced"].remarks == ["The page tells no price."]
+    assert (session.status, session.complete, session.partial) == ("partial", 6, 1)
+
+
+async def test_variants_of_a_page_are_listings_of_their_own(resources: Resources) -> None:
+    await add_cpu(resources, "Intel Core i5-8500T")
+    group = {
+        "@type": "ProductGroup",
+        "name": "Mini PC Intel Core i5-8500T",
+        "hasVariant": [
+            {
+                "@type": "Product",
+                "name": f"Mini PC Intel Core i5-8500T {memory} GB RAM",
+                "sku": f"m{memory}",
+                "offers": {"@type": "Offer", "price": 100 + memory, "priceCurrency": "USD"},
+            }
+            for memory in (8, 16)
+        ],
+    }
+    page = f'<script type="application/ld+json">{orjson.dumps(group).decode()}</script>'.encode()
+    async with site({"/a": answered(page)}) as shop:
+        session = await imported(resources, shop.url("/a"))
+    (row,) = await rows_of(resources, session.id)
+    found = await listings(resources)
+    by_id = {each.id: each for each in found}
+    assert len(found) == 2
+    best_first = [by_id[key] for key in row.listing_ids]
+    assert [(each.memory_gb, each.price) for each in best_first] == [(8, Decimal(108)), (16, Decimal(116))]
+
+
+async def test_a_large_page_is_kept_in_part(resources: Resources) -> None:
+    """Cut between characters, in bytes; and forgotten in time."""
+    filling = ("<p>" + "\u20ac" * 200_000 + "</p>").encode()
+    page = product("A thing", "10").replace(b"</body>", filling + b"</body>")
+    async with site({"/a": answered(page), "/b": answered(product("Another \0 thing", "10"))}) as shop:
+        session = await imported(resources, shop.url("/a"), shop.url("/b"))
+    assert session.status == "complete"
+    large, small = await query(resources, "SELECT * FROM import_payload ORDER BY fetch_id")
+    assert large.truncated
+    text_kept = zlib.decompress(large.content).decode()
+    assert large.bytes == len(text_kept.encode())
+    assert 512 * 1024 - 3 < large.bytes <= 512 * 1024
+    assert page.decode().startswith(text_kept)
+    assert (small.truncated, small.bytes) == (False, len(zlib.decompress(small.content)))
+    assert await delete_old_payloads(resources) == 0
+    async with resources.write() as tx:
+        await tx.execute(text("UPDATE import_payload SET stored_at = now() - interval '31 days' WHERE truncated"))
+    assert await delete_old_payloads(resources) == 1
+    assert [row.bytes for row in await query(resources, "SELECT bytes FROM import_payload")] == [small.bytes]
+
+
+async def test_a_page_that_cannot_be_stored_fails_alone(resources: Resources) -> None:
+    async with resources.write() as tx:
+        await tx.execute(text("ALTER TABLE listing ADD CHECK (title <> 'Bad')"))
+    titles = ["Good", "Bad", "Fine"]
+    async with site({f"/{title}": answered(product(title, "10")) for title in titles}) as shop:
+        session = await imported(resources, *(shop.url(f"/{title}") for title in titles))
+    assert (session.status, session.complete, session.failed) == ("partial", 2, 1)
+    assert [row.error_code for row in await rows_of(resources, session.id)] == [None, "INTERNAL", None]
+    assert {row.title for row in await listings(resources)} == {"Good", "Fine"}
+    await counts_are_right(resources)
+
+
+async def test_the_specifications_of_a_page_name_the_cpu_where_the_title_does_not(resources: Resources) -> None:
+    cpu = await add_cpu(resources, "Intel Core i5-8500T")
+    await add_cpu(resources, "Intel Core i7-8700")
+
+    def page(title: str, processor: str) -> bytes:
+        specs = [{"@type": "PropertyValue", "name": "Processor", "value": processor}]
+        return product(title, "10").replace(b'"offers"', b'"additionalProperty":%b,"offers"' % orjson.dumps(specs))
+
+    pages = {
+        "/specs": page("HP EliteDesk 800 G4 Mini", "Intel Core i5-8500T"),
+        "/both": page("HP EliteDesk Intel Core i5-8500T", "Intel Core i5-8500T 2.1 GHz"),
+        "/vague": page("HP EliteDesk 8 Intel Core i5-8500T", "Intel Core i5 8th Gen."),
+        "/contrary": page("Dell Intel Core i5-8500T", "Intel Core i7-8700"),
+        "/nothing": page("Dell OptiPlex Micro", "Intel"),
+    }
+    async with site({path: answered(body) for path, body in pages.items()}) as shop:
+        session = await imported(resources, *(shop.url(path) for path in pages))
+    rows = dict(zip(pages, await rows_of(resources, session.id), strict=True))
+    found = {row.id: row for row in await listings(resources)}
+    named = {path: found[row.listing_ids[0]].cpu_id for path, row in rows.items()}
+    assert named == {"/specs": cpu, "/both": cpu, "/vague": cpu, "/contrary": None, "/nothing": None}
+    assert rows["/contrary"].remarks == [
+        "No CPU: The title names Intel Core i5-8500T, the page's specifications Intel Core i7-8700."
+    ]
+
+
+async def test_the_images_of_listings_are_told_with_their_cpus(resources: Resources) -> None:
+    await add_cpu(resources, "Intel Core i5-8500T")
+    async with site({"/a": answered(product("Intel Core i5-8500T", "10"))}) as shop:
+        await imported(resources, shop.url("/a"))
+    query_text = '{ cpu(slug: "intel-core-i5-8500t") { listings { nodes { images } } } }'
+    for _ in range(3):  # with a snapshot, and then in one statement
+        assert await data(resources, query_text) == {
+            "cpu": {"listings": {"nodes": [{"images": [shop.url("/picture.jpg")]}]}}
+        }

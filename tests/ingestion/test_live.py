@@ -1,0 +1,234 @@
+"""The whole of it: somebody pastes a link, a real worker fetches it, and the CPU's price target moves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.context import Role
+from app.ingestion.addresses import AllowList
+from app.resources import Resources
+from app.settings import Settings
+from tests.conftest import Api, add_cpu, serving
+from tests.gateway.clients import EVENTS, EventStream
+from tests.ingestion.importing import QUICK, counts_are_right, product, quick
+from tests.ingestion.servers import answered, site
+from tests.work.rows import eventually
+
+INGEST = """
+    mutation ($url: String!, $priority: ImportPriority! = NORMAL) {
+      ingestUrl(url: $url, priority: $priority) { session { id status total rows { nodes { status url } } } }
+    }
+"""
+PROGRESS = """
+    subscription ($id: ID!) {
+      importProgress(id: $id) { id status done total rows { nodes { status error listings { price cpu { name } } } } }
+    }
+"""
+SESSION = """
+    query ($id: ID!) {
+      importSession(id: $id) {
+        status requestedBy complete
+        rows(first: 1) {
+          nodes {
+            id position url status attempts nextAttemptAt error quality remarks adapter finalUrl fetchedAt finishedAt
+            listings { id title price images cpu { slug } }
+            payload { content bytes truncated contentType }
+          }
+        }
+      }
+    }
+"""
+CPU = '{ cpu(slug: "intel-core-i5-8500t") { listingsCount priceTarget { good sampleSize } } }'
+
+
+@contextmanager
+def worker(settings: Settings, output: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process, while the block runs."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("DEALMARK_")}
+    own = {f"DEALMARK_{name.upper()}": value for name, value in QUICK.items()}
+    told = {name: json.dumps(value) if isinstance(value, tuple) else str(value) for name, value in own.items()}
+    servers = {"DATABASE_URL": settings.required_database_url, "REDIS_URL": settings.required_redis_url}
+    with output.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "worker"],
+            env={**plain, **told, **servers, "DEALMARK_SWEEP_SECONDS": "1", **environment},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+async def api(settings: Settings) -> AsyncIterator[Api]:
+    async with serving(quick(settings)) as running:
+        yield running
+
+
+async def test_a_pasted_link_moves_the_price_target(
+    api: Api, resources: Resources, settings: Settings, tmp_path: Path
+) -> None:
+    await add_cpu(resources, "Intel Core i5-8500T", [50, 60], cpu_mark_multi=1000)
+    with worker(settings, tmp_path / "output"):
+
+        async def target(samples: int) -> float | None:
+            answer = (await api.data(CPU))["cpu"]
+            found: dict[str, Any] = answer["priceTarget"]
+            return found["good"] if found["sampleSize"] == samples else None
+
+        assert await eventually(lambda: target(2), 20) == 55
+        page = product("Intel Core i5-8500T processor, tested", "40.00")
+        async with site({"/offer": answered(page)}) as shop:
+            asked = (await api.data(INGEST, Role.OPERATOR, url=shop.url("/offer#top")))["ingestUrl"]["session"]
+            assert (asked["total"], asked["rows"]["nodes"][0]["url"]) == (1, shop.url("/offer#top"))
+            last = None
+            body = {"query": PROGRESS, "variables": {"id": asked["id"]}}
+            async with api.http.stream("POST", "/graphql", headers=EVENTS, json=body) as response:
+                events = EventStream(response.aiter_lines())
+                while (event := await events.next())[0] == "next":
+                    last = event[1]["data"]["importProgress"]
+            assert last is not None
+            assert (last["status"], last["done"]) == ("COMPLETE", 1)
+            assert last["rows"]["nodes"] == [
+                {
+                    "status": "COMPLETE",
+                    "error": None,
+                    "listings": [{"price": 40.0, "cpu": {"name": "Intel Core i5-8500T"}}],
+                }
+            ]
+            assert await eventually(lambda: target(3), 20) == 50
+            assert len(shop.requests) == 1
+        row = (await api.data(SESSION, Role.OPERATOR, id=asked["id"]))["importSession"]["rows"]["nodes"][0]
+        assert (row["adapter"], row["quality"], row["attempts"]) == ("json-ld", "PARTIAL", 1)
+        assert (row["finalUrl"], row["nextAttemptAt"]) == (shop.url("/offer"), None)
+        assert row["payload"] == {
+            "content": page.decode(),
+            "bytes": len(page),
+            "truncated": False,
+            "contentType": "text/html; charset=utf-8",
+        }
+        # The same page at another price: the same listing, and the target follows.
+        async with site({"/offer": answered(product("Intel Core i5-8500T processor, tested", "70.00"))}) as shop:
+            await api.data(INGEST, Role.OPERATOR, url=shop.url("/offer"), priority="HIGH")
+
+            async def moved() -> bool:
+                return await target(3) == 60
+
+            await eventually(moved, 20)
+        assert (await api.data(CPU))["cpu"]["listingsCount"] == 3
+    await counts_are_right(resources)
+    await resources.queue.redis.flushall()
+
+
+async def test_who_may_see_and_ask_for_what(api: Api, resources: Resources) -> None:
+    for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN")):
+        for query in (INGEST, "{ importSessions { totalCount } }"):
+            variables = {"url": "http://127.0.0.1:1/"} if query == INGEST else {}
+            assert (await api.error(query, role, **variables))[0] == code
+    for url in ("nothing", "ftp://a.example/", "http://10.0.0.1/", "http://user@a.example/", "x" * 5000):
+        assert (await api.error(INGEST, Role.OPERATOR, url=url))[0] == "BAD_USER_INPUT"
+    ids = [
+        (await api.data(INGEST, Role.OPERATOR, url=f"http://127.0.0.1:1/{n}"))["ingestUrl"]["session"]["id"]
+        for n in range(3)
+    ]
+    listed = (
+        "{ importSessions(first: 2) { totalCount nodes { id requestedBy name } pageInfo { hasNextPage endCursor } } }"
+    )
+    page = (await api.data(listed, Role.OPERATOR))["importSessions"]
+    assert (page["totalCount"], page["pageInfo"]["hasNextPage"]) == (3, True)
+    assert [node["id"] for node in page["nodes"]] == ids[:0:-1]
+    rest = "query ($after: String) { importSessions(after: $after) { nodes { id name requestedBy } } }"
+    found = await api.data(rest, Role.ADMIN, after=page["pageInfo"]["endCursor"])
+    assert found["importSessions"]["nodes"] == [{"id": ids[0], "name": "http://127.0.0.1:1/0", "requestedBy": "tester"}]
+    # State and provenance are no secret; who asked, and pages as they were fetched, are.
+    plain = "query ($id: ID!) { importSession(id: $id) { status rows { nodes { url status } } } }"
+    assert (await api.data(plain, id=ids[0]))["importSession"]["status"] == "QUEUED"
+    for hidden in ("requestedBy", "rows { nodes { payload { content } } }"):
+        query = f"query ($id: ID!) {{ importSession(id: $id) {{ {hidden} }} }}"
+        answer = await api.ask(query, Role.VIEWER, id=ids[0])
+        assert {error["extensions"]["code"] for error in answer["errors"]} == {"FORBIDDEN"}
+    nodes = "query ($id: ID!) { node(id: $id) { __typename id ... on ImportSession { total } } }"
+    assert (await api.data(nodes, id=ids[1]))["node"] == {"__typename": "ImportSession", "id": ids[1], "total": 1}
+    rows = "query ($id: ID!) { importSession(id: $id) { rows { nodes { id } } } }"
+    (row,) = (await api.data(rows, id=ids[1]))["importSession"]["rows"]["nodes"]
+    assert (await api.data(nodes, id=row["id"]))["node"] == {"__typename": "ImportRow", "id": row["id"]}
+    assert (await api.data(nodes, id="SW1wb3J0U2Vzc2lvbjo5OQ=="))["node"] is None
+    assert (await api.error(plain, id="x"))[0] == "BAD_USER_INPUT"
+
+
+def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`dealmark ingest`."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("DEALMARK_")}
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", "ingest", *arguments],
+        env={
+            **plain,
+            "DATABASE_URL": settings.required_database_url,
+            "REDIS_URL": settings.required_redis_url,
+            "DEALMARK_FETCH_ALLOW": '["127.0.0.1"]',
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+async def test_the_command(resources: Resources, settings: Settings, tmp_path: Path) -> None:
+    await add_cpu(resources, "Intel Core i5-8500T")
+    async with site({"/a": answered(product("Intel Core i5-8500T", "10")), "/b": answered(status=403)}) as shop:
+        file = tmp_path / "urls.csv"
+        file.write_text(f"url\n{shop.url('/a')}\n{shop.url('/b')}\nnothing\n")
+        with worker(settings, tmp_path / "output"):
+            alone = await asyncio.to_thread(command, settings, shop.url("/a"), "--wait", "--priority", "high")
+            assert (alone.returncode, alone.stderr) == (0, "")
+            found = json.loads(alone.stdout)
+            assert {**found, "session": ""} == {
+                "session": "",
+                "status": "complete",
+                "total": 1,
+                "complete": 1,
+                "partial": 0,
+                "failed": 0,
+            }
+            bulk = await asyncio.to_thread(command, settings, str(file), "--wait")
+    assert bulk.returncode == 1
+    assert {**json.loads(bulk.stdout), "session": ""} == {
+        "session": "",
+        "status": "partial",
+        "total": 3,
+        "complete": 1,
+        "partial": 0,
+        "failed": 2,
+    }
+    assert bulk.stderr.splitlines() == [
+        f"2: {shop.url('/b')}: 127.0.0.1 answered with status 403.",
+        "3: nothing: Only URLs that begin with http:// or https:// can be fetched.",
+    ]
+    asked = await asyncio.to_thread(command, settings, "http://127.0.0.1:1/x")
+    assert (asked.returncode, json.loads(asked.stdout)["status"]) == (0, "queued")
+    for what, message in (
+        (str(tmp_path / "missing.csv"), "as a file it cannot be read: No such file"),
+        ("ftp://127.0.0.1/", "Only URLs that begin with http"),
+        (str(tmp_path), "Is a directory"),
+    ):
+        refused = await asyncio.to_thread(command, settings, what)
+        assert (refused.returncode, message in refused.stderr, refused.stdout) == (1, True, "")
+    await resources.queue.redis.flushall()
+
+
+def test_the_allow_list_of_tests_is_that_of_workers() -> None:
+    assert AllowList.of(QUICK["fetch_allow"]).networks
