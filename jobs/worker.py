@@ -93,15 +93,15 @@ async def run(settings: Settings) -> None:
         loop.add_signal_handler(number, stopping.set)
     async with Resources.open(settings) as resources, open_fetcher(settings) as fetcher:
         log.info("worker.started")
-        following = asyncio.gather(
-            follow_changes(resources), follow_events(resources), follow_imports(resources, fetcher)
-        )
+        followers = (follow_changes(resources), follow_events(resources), follow_imports(resources, fetcher))
+        following = [asyncio.create_task(each) for each in followers]
         while not stopping.is_set():
             await _work(make_worker(resources), stopping)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), 1.0)
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)  # each has something to put away
     log.info("worker.stopped")
 
 
