@@ -306,10 +306,14 @@ def _shape(name: str, kind: GraphQLOutputType) -> str:
 
 
 def _fields_of(kind: GraphQLNamedType, composite: bool) -> list[tuple[str, GraphQLField]]:
+    """Those that can be asked for in text: files come beside it."""
     if not isinstance(kind, (GraphQLObjectType, GraphQLInterfaceType)):
         return []
     return [
-        (name, each) for name, each in kind.fields.items() if is_composite_type(get_named_type(each.type)) == composite
+        (name, each)
+        for name, each in kind.fields.items()
+        if is_composite_type(get_named_type(each.type)) == composite
+        and not any(get_named_type(argument.type).name == "Upload" for argument in each.args.values())
     ]
 
 
