@@ -40,7 +40,7 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "ValuationRule": rules.COLUMNS,
     "ImportSession": ingestion.SESSION_COLUMNS,
     "ImportRow": ingestion.ROW_COLUMNS,
-    "ImportPayload": {each.name: each for each in import_payload.c},
+    "ImportedPage": {each.name: each for each in import_payload.c},
     "Job": {each.name: each for each in job.c},
     "ListingPrice": {each.name: each for each in history.POINT},
     "ListingEvent": {},

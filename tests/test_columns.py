@@ -20,6 +20,7 @@ from app.gateway.compiler import NotCompilable, Plan
 from app.gateway.documents import Operation, read_document
 from app.gateway.execution import execute_operation
 from app.gateway.projection import columns_of
+from app.ingestion import sql as ingestion
 from app.market import ranges
 from app.market import sql as market
 from app.relay import global_id
@@ -36,8 +37,10 @@ ROWS = {
     "Listing": set(market.COLUMNS),
     "Job": {each.name for each in job.c},
     "PriceChange": set(events.COLUMNS),
+    "ImportSession": set(ingestion.SESSION_COLUMNS),
+    "ImportRow": set(ingestion.ROW_COLUMNS),
 }
-CONNECTIONS = ["CPUConnection", "ListingConnection", "PriceChangeConnection"]
+CONNECTIONS = [f"{name}Connection" for name in ROWS]
 
 
 def test_a_meaning_is_worked_out_once() -> None:
@@ -120,6 +123,8 @@ CPU, LISTING = global_id("CPU", 1), global_id("Listing", 1)
                 "Job": {"id"},
                 "PriceChange": {"position"},
                 "ValuationRule": {"id"},
+                "ImportSession": {"id"},
+                "ImportRow": {"id"},
             },
         ),
         (

@@ -73,7 +73,7 @@ def text_of(self: Any) -> str:
 
 
 @strawberry.type(description="A page as it was fetched.")
-class ImportPayload:
+class ImportedPage:
     is_type_of = is_row(PayloadRow)
 
     content: str = computed(text_of, "content", description="As text; what follows the first 512 KiB is left out.")
@@ -123,14 +123,14 @@ class ImportRow(Node):
 
     @strawberry.field(
         description="The page as it was fetched; null when there was none, and after 30 days. Operators only.",
-        metadata=with_needs(None, "fetch_id"),
+        metadata=with_needs(reads(Domain.WORK), "fetch_id"),
         permission_classes=[IsOperator],
     )
-    async def payload(self: Any, info: Info) -> ImportPayload | None:
+    async def payload(self: Any, info: Info) -> ImportedPage | None:
         """Batched over all rows of the answer."""
         key = self["fetch_id"]
         row: Any = None if key is None else await info.context.loader(PayloadByFetch).load(key)
-        found: ImportPayload | None = row
+        found: ImportedPage | None = row
         return found
 
     @classmethod

@@ -30,7 +30,7 @@ LEAST = {
 # It takes a file, which none of these ways can send: see the tests of imports.
 WITH_FILES = {"ingestBulk"}
 # The same for queries; those that are not here are for all.
-LEAST_TO_READ = {"jobs": Role.OPERATOR, "documents": Role.OPERATOR, "consistency": Role.OPERATOR}
+LEAST_TO_READ = dict.fromkeys(("jobs", "documents", "consistency", "importSessions"), Role.OPERATOR)
 ROLES = [None, *Role]
 
 

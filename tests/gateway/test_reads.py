@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from typing import Any
+from zlib import compress
 
 import pytest
 from graphql import (
@@ -13,13 +14,14 @@ from graphql import (
     is_composite_type,
     is_introspection_type,
 )
+from sqlalchemy import insert
 
 from app.context import Role, Viewer
 from app.events.numbering import number_events
 from app.gateway.documents import read_document
 from app.relay import global_id
 from app.resources import Resources
-from app.tables import Domain, metadata
+from app.tables import Domain, import_fetch, import_payload, import_row, import_session, metadata
 from tests.asking import SCHEMA, ask
 from tests.conftest import add_cpu, counting
 from tests.work.rows import ask as ask_for_work
@@ -46,8 +48,15 @@ DOMAINS: dict[str, set[Domain]] = {
     "price_change": {Domain.EVENTS},
     "price_change_horizon": {Domain.EVENTS},
     "webhook": set(),
+    "exchange_rate": {Domain.MARKET},
+    "valuation_rule": {Domain.MARKET},
+    "import_session": {Domain.WORK},
+    "import_row": {Domain.WORK},
+    "import_fetch": {Domain.WORK},
+    "import_payload": {Domain.WORK},
+    "import_host": set(),
 }
-CPU_ID, JOB_ID = global_id("CPU", 1), global_id("Job", 1)
+CPU_ID, JOB_ID, IMPORT_ID = global_id("CPU", 1), global_id("Job", 1), global_id("ImportSession", 1)
 ROOTS = {
     "cpu": 'cpu(slug: "amd-one")',
     "cpusBySlugs": 'cpusBySlugs(slugs: ["amd-one"])',
@@ -59,6 +68,9 @@ ROOTS = {
     "job": f'job(id: "{JOB_ID}")',
     "cpuFacets": "cpuFacets(filter: {withListings: true})",
     "jobs": "jobs",
+    "importSession": f'importSession(id: "{IMPORT_ID}")',
+    "importSessions": "importSessions",
+    "valuationRules": "valuationRules",
     "documents": "documents",
     "consistency": "consistency",
     "viewer": "viewer",
@@ -84,6 +96,20 @@ WAYS = {
     "ListingPriceConnection": [ROOTS["cpu"], "listings", "nodes", "priceHistory"],
     "ListingPriceEdge": [ROOTS["cpu"], "listings", "nodes", "priceHistory", "edges"],
     "ListingPrice": [ROOTS["cpu"], "listings", "nodes", "priceHistory", "nodes"],
+    "Valuation": [ROOTS["cpu"], "listings", "nodes", "valuation"],
+    "ValuationDeduction": [ROOTS["cpu"], "listings", "nodes", "valuation", "deductions"],
+    "ListingStorage": [ROOTS["cpu"], "listings", "nodes", "storage"],
+    "ValuationRuleConnection": [ROOTS["valuationRules"]],
+    "ValuationRuleEdge": [ROOTS["valuationRules"], "edges"],
+    "ValuationRule": [ROOTS["valuationRules"], "nodes"],
+    "ConditionMultiplier": [ROOTS["valuationRules"], "nodes", "conditionMultipliers"],
+    "ImportSessionConnection": [ROOTS["importSessions"]],
+    "ImportSessionEdge": [ROOTS["importSessions"], "edges"],
+    "ImportSession": [ROOTS["importSession"]],
+    "ImportRowConnection": [ROOTS["importSession"], "rows"],
+    "ImportRowEdge": [ROOTS["importSession"], "rows", "edges"],
+    "ImportRow": [ROOTS["importSession"], "rows", "nodes"],
+    "ImportedPage": [ROOTS["importSession"], "rows", "nodes", "payload"],
     "Statistics": [ROOTS["statistics"]],
     "IntRange": [ROOTS["statistics"], "cores"],
     "Job": [ROOTS["job"]],
@@ -162,11 +188,17 @@ def domains(texts: Counter[str]) -> set[Domain]:
 
 @pytest.fixture
 async def filled(resources: Resources) -> Resources:
-    """One CPU with a listing whose price changed, and a job."""
+    """One CPU with a listing whose price changed, a job, an import and its page."""
     await add_cpu(resources, "AMD One", [1, 2])
     await run_sql(resources, "UPDATE listing SET price = 7")
     await number_events(resources)
     await ask_for_work(resources)
+    async with resources.write() as tx:
+        await tx.execute(insert(import_session).values(source="url", name="x", priority=1, requested_by="x", total=1))
+        await tx.execute(insert(import_fetch).values(url="http://x/", host="x", priority=1, listing_ids=[1]))
+        await tx.execute(insert(import_row).values(session_id=1, position=1, url="x", fetch_id=1))
+        page = {"fetch_id": 1, "content": compress(b"x"), "bytes": 1, "truncated": False, "content_type": "text/html"}
+        await tx.execute(insert(import_payload).values(page))
     await resources.queue.redis.flushall()
     return resources
 
