@@ -24,9 +24,13 @@ LEAST = {
     "createValuationRule": Role.ADMIN,
     "updateValuationRule": Role.ADMIN,
     "deleteValuationRule": Role.ADMIN,
+    "ingestUrl": Role.OPERATOR,
+    "ingestBulk": Role.OPERATOR,
 }
+# Files come beside a text, see tests/ingestion/test_upload.py.
+BESIDE = {"ingestBulk"}
 # The same for queries; those that are not here are for all.
-LEAST_TO_READ = {"jobs": Role.OPERATOR, "documents": Role.OPERATOR, "consistency": Role.OPERATOR}
+LEAST_TO_READ = dict.fromkeys(("jobs", "documents", "consistency", "importSessions"), Role.OPERATOR)
 ROLES = [None, *Role]
 
 
@@ -42,6 +46,7 @@ ARGUMENTS = {
     "createValuationRule": "(rule: {component: STORAGE, unit: ITEM, valueUsd: 20})",
     "updateValuationRule": f'(id: "{RULE_ID}", changes: {{valueUsd: 30}})',
     "deleteValuationRule": f'(id: "{RULE_ID}")',
+    "ingestUrl": '(url: "https://shop.example/1")',
 }
 
 
@@ -99,7 +104,7 @@ async def test_the_matrix_of_queries(api: Api, name: str, role: Role | None) -> 
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("name", LEAST)
+@pytest.mark.parametrize("name", [name for name in LEAST if name not in BESIDE])
 async def test_the_matrix(api: Api, resources: Resources, name: str, role: Role | None) -> None:
     await add_cpu(resources, "CPU", [1, 2])
     async with resources.write() as tx:
