@@ -4,7 +4,7 @@ const cents = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD
 const dollars = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD', maximumFractionDigits: 0 });
 const perMark = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD', minimumFractionDigits: 4 });
 const time = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
-const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+const date = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 const ago = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
 export const NONE = '–';
@@ -34,11 +34,14 @@ export function money(value: Maybe<number>, currency: string): string {
 /** 14:05 */
 export const clock = (moment: number): string => time.format(moment);
 
+/** 22 Nov 2026 */
+export const day = (iso: string): string => date.format(Date.parse(iso));
+
 /** 3 hours ago; beyond a month the day itself. */
 export function since(iso: Maybe<string>, now = Date.now()): string {
   if (!iso) return 'never';
   const seconds = (Date.parse(iso) - now) / 1_000;
-  if (seconds < -30 * 86_400) return day.format(Date.parse(iso));
+  if (seconds < -30 * 86_400) return day(iso);
   const steps = [
     [86_400, 'day'],
     [3_600, 'hour'],

@@ -21,6 +21,20 @@ const cpu = createRoute({
   component: lazyRouteComponent(() => import('./cpu/CpuPage'), 'CpuPage'),
 });
 
+const compare = createRoute({
+  getParentRoute: () => root,
+  path: '/compare',
+  validateSearch: (search: Search): Search => search,
+  component: lazyRouteComponent(() => import('./compare/ComparePage'), 'ComparePage'),
+});
+
+const map = createRoute({
+  getParentRoute: () => root,
+  path: '/map',
+  validateSearch: (search: Search): Search => search,
+  component: lazyRouteComponent(() => import('./map/MapPage'), 'MapPage'),
+});
+
 function parseSearch(text: string): Search {
   const parameters = new URLSearchParams(text);
   const names = new Set(parameters.keys());
@@ -44,7 +58,7 @@ function stringifySearch(search: Record<string, unknown>): string {
 }
 
 export const router = createRouter({
-  routeTree: root.addChildren([catalogue, cpu]),
+  routeTree: root.addChildren([catalogue, cpu, compare, map]),
   parseSearch,
   stringifySearch,
   defaultPreload: 'intent',

@@ -1,30 +1,229 @@
 import { Link, useParams } from '@tanstack/react-router';
-import { useEffect } from 'react';
-import { useQuery } from 'urql';
-import { CpuPageDocument, FilterChoicesDocument } from '../gql/graphql';
+import { lazy, type ReactNode, Suspense, useEffect } from 'react';
+import { type CombinedError, useQuery } from 'urql';
+import { isAway } from '../api/client';
+import { useConnection } from '../api/connection';
+import { whole } from '../format';
+import { CpuMarketDocument, CpuPageDocument, FilterChoicesDocument } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
-import { CpuSummary } from './CpuSummary';
+import { Failure, Skeleton, State } from '../ui/State';
+import { Facts } from './Facts';
+import { Rating, Targets } from './Figures';
+import { Marks } from './Marks';
+import { Offers } from './Offers';
+import './page.css';
+import { Similar } from './Similar';
+import { type Cpu, targetInWords, valueInWords, warningInWords } from './words';
+
+// Charts bring d3's scales: they come after the figures.
+const Distribution = lazy(() => import('./Distribution'));
+const History = lazy(() => import('./History'));
 
 export function CpuPage() {
   const { slug } = useParams({ from: '/cpu/$slug' });
-  const [{ data: choices }] = useQuery({ query: FilterChoicesDocument });
-  const [{ data }] = useQuery({ query: CpuPageDocument, variables: { slug }, requestPolicy: 'cache-only' });
-  const name = data?.cpu?.name;
-  useEffect(() => {
-    document.title = name ? `${name} – Dealmark` : 'Dealmark';
-  }, [name]);
-  const statistics = choices?.statistics;
   return (
-    <div className="page">
+    <div className="page cpu-page">
       <nav aria-label="Back" className="crumbs">
         <Link to="/">
           <Icon name="left" size={14} /> Catalogue
         </Link>
       </nav>
-      <CpuSummary
-        slug={slug}
-        scale={{ multi: statistics?.cpuMarkMulti.max ?? 0, single: statistics?.cpuMarkSingle.max ?? 0 }}
-      />
+      <Loaded key={slug} slug={slug} />
+    </div>
+  );
+}
+
+function Loaded({ slug }: { slug: string }) {
+  const [{ data, error, fetching }, run] = useQuery({ query: CpuPageDocument, variables: { slug } });
+  const { state } = useConnection();
+  const cpu = data?.cpu;
+  const name = cpu?.name;
+  useEffect(() => {
+    document.title = name ? `${name} – Dealmark` : 'Dealmark';
+  }, [name]);
+  if (cpu) return <Known cpu={cpu} busy={fetching} />;
+  if (data && !fetching)
+    return (
+      <State
+        icon="search"
+        title="No CPU has this address"
+        actions={
+          <Link to="/" search={{ q: slug.replaceAll('-', ' ') }} className="button button-plain">
+            Search the catalogue
+          </Link>
+        }
+      >
+        It may have been mistyped: nothing is called {slug}.
+      </State>
+    );
+  if (error || (state === 'away' && !fetching))
+    return <Failure error={error} again={() => run({ requestPolicy: 'network-only' })} />;
+  return <Waiting />;
+}
+
+function Known({ cpu, busy }: { cpu: Cpu; busy: boolean }) {
+  const [{ data: choices }] = useQuery({ query: FilterChoicesDocument });
+  const [{ data: market, error: fault }] = useQuery({ query: CpuMarketDocument, variables: { slug: cpu.slug } });
+  const statistics = choices?.statistics;
+  const best = { multi: statistics?.cpuMarkMulti.max ?? 0, single: statistics?.cpuMarkSingle.max ?? 0 };
+  const similar = market?.cpu?.similar;
+  const { dollarPerMarkMulti, percentile, dollarPerMarkSingle, percentileSingle } = cpu.performanceValue;
+  const warning = warningInWords(cpu.priceTarget);
+  return (
+    <article aria-busy={busy} aria-labelledby="cpu-name">
+      <header className="cpu-top">
+        <div className="cpu-title">
+          <h1 id="cpu-name">{cpu.name}</h1>
+          <Rating rating={cpu.performanceValue.rating} />
+        </div>
+        <Link to="/compare" search={{ cpus: cpu.slug }} className="button button-plain">
+          <Icon name="columns" /> Compare
+        </Link>
+        <p className="muted cpu-short">{inShort(cpu)}</p>
+      </header>
+      <div className="cpu-columns">
+        <div className="cpu-main">
+          <Panel title="What it should cost" id="targets">
+            <Targets target={cpu.priceTarget} />
+            <p className="muted cpu-note">{targetInWords(cpu.priceTarget)}</p>
+            {warning && (
+              <p className="cpu-warning">
+                <Icon name="warning" />
+                <span>
+                  <strong>{warning.title}.</strong> {warning.text}
+                </span>
+              </p>
+            )}
+          </Panel>
+          <Panel title="Cheapest listings" id="listings" aside={cpu.listings.totalCount > 0 && <ShownOf cpu={cpu} />}>
+            <Offers offers={cpu.listings.nodes} good={cpu.priceTarget.good} />
+          </Panel>
+          <Suspense fallback={<PanelWaiting title="Price history" height={424} />}>
+            <History slug={cpu.slug} />
+          </Suspense>
+        </div>
+        <div className="cpu-side">
+          <Panel title="Performance" id="performance">
+            <Marks cpu={cpu} best={best} similar={similar} />
+          </Panel>
+          <Panel title="Value" id="value">
+            <p>{valueInWords(dollarPerMarkMulti, percentile, 'multi-thread')}</p>
+            <p>{valueInWords(dollarPerMarkSingle, percentileSingle, 'single-thread')}</p>
+            {cpu.priceTarget.good !== null && (
+              <Link to="/map" search={{ cpu: cpu.slug }} className="cpu-more">
+                See it on the map
+              </Link>
+            )}
+          </Panel>
+          <Panel title="Specifications" id="specifications">
+            <Facts cpu={cpu} />
+          </Panel>
+          <Suspense fallback={<PanelWaiting title="How the prices lie" height={320} />}>
+            <Distribution bins={market?.cpu?.priceDistribution} error={fault} target={cpu.priceTarget} />
+          </Suspense>
+        </div>
+      </div>
+      <Similar cpu={cpu} similar={similar} error={fault} />
+    </article>
+  );
+}
+
+export function Panel({
+  title,
+  id,
+  aside,
+  children,
+}: {
+  title: string;
+  id: string;
+  /** At the end of the line of the title. */
+  aside?: ReactNode;
+  children: ReactNode;
+}) {
+  return (
+    <section className="panel cpu-panel" aria-labelledby={`${id}-title`}>
+      <div className="cpu-panel-head">
+        <h2 id={`${id}-title`}>{title}</h2>
+        {aside}
+      </div>
+      {children}
+    </section>
+  );
+}
+
+export function PanelWaiting({ title, height }: { title: string; height: number }) {
+  return (
+    <section className="panel cpu-panel" style={{ minHeight: height }} aria-busy="true">
+      <div className="cpu-panel-head">
+        <h2>{title}</h2>
+      </div>
+      <div className="skeleton cpu-panel-waiting" aria-hidden="true" />
+    </section>
+  );
+}
+
+/** In place of a part that could not be loaded, while others could. */
+export function NotLoaded({ error }: { error: CombinedError }) {
+  return (
+    <p className="muted cpu-empty">
+      {isAway(error)
+        ? 'Not loaded yet: the server does not answer. This appears by itself once it does.'
+        : `That could not be loaded: ${error.graphQLErrors[0]?.message ?? error.message}`}
+    </p>
+  );
+}
+
+function ShownOf({ cpu }: { cpu: Cpu }) {
+  const { totalCount, nodes } = cpu.listings;
+  return (
+    <span className="muted number">
+      {totalCount === nodes.length ? whole(totalCount) : `${nodes.length} of ${whole(totalCount)}`}
+    </span>
+  );
+}
+
+function inShort(cpu: Cpu): string {
+  const known = [
+    cpu.category,
+    cpu.cores !== null && `${cpu.cores} ${cpu.cores === 1 ? 'core' : 'cores'}`,
+    cpu.threads !== null && `${cpu.threads} ${cpu.threads === 1 ? 'thread' : 'threads'}`,
+    cpu.socket,
+    cpu.tdpW !== null && `${cpu.tdpW} W`,
+    cpu.releaseYear,
+  ];
+  return known.filter(Boolean).join(' · ') || 'Nothing is known of its specifications.';
+}
+
+function Waiting() {
+  return (
+    <div role="status">
+      <span className="visually-hidden">Loading the CPU</span>
+      <div className="cpu-top" aria-hidden="true">
+        <div className="cpu-title cpu-title-waiting">
+          <Skeleton width={18} />
+        </div>
+        <p className="cpu-short">
+          <Skeleton width={24} />
+        </p>
+      </div>
+      <div className="cpu-columns" aria-hidden="true">
+        <div className="cpu-main">
+          {[170, 616, 424].map((height) => (
+            <div key={height} className="panel cpu-panel" style={{ height }}>
+              <Skeleton width={10} />
+              <div className="skeleton cpu-panel-waiting" />
+            </div>
+          ))}
+        </div>
+        <div className="cpu-side">
+          {[186, 182, 344, 320].map((height) => (
+            <div key={height} className="panel cpu-panel" style={{ height }}>
+              <Skeleton width={8} />
+              <div className="skeleton cpu-panel-waiting" />
+            </div>
+          ))}
+        </div>
+      </div>
     </div>
   );
 }

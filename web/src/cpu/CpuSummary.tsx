@@ -3,14 +3,13 @@ import { Link } from '@tanstack/react-router';
 import { type ReactNode } from 'react';
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
-import { money, NONE, since, usd, usdPerMark, whole } from '../format';
-import { CpuPageDocument, type CpuPageQuery } from '../gql/graphql';
+import { money, NONE, usd, usdPerMark, whole } from '../format';
+import { CpuPageDocument } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Failure, Skeleton, State } from '../ui/State';
 import './cpu.css';
-import { confidenceInWords, MarkBar, Rating, Targets } from './Figures';
-
-type Cpu = NonNullable<CpuPageQuery['cpu']>;
+import { MarkBar, Rating, Targets } from './Figures';
+import { type Cpu, conditions, targetInWords, warningInWords } from './words';
 
 export function CpuSummary({
   slug,
@@ -35,6 +34,7 @@ export function CpuSummary({
   if (!cpu && (error || (state === 'away' && !fetching)))
     return <Failure error={error} again={() => run({ requestPolicy: 'network-only' })} />;
   if (!cpu) return <Waiting />;
+  const warning = warningInWords(cpu.priceTarget);
   return (
     <article className="cpu" aria-busy={!current || fetching}>
       <header className="cpu-head">
@@ -52,7 +52,9 @@ export function CpuSummary({
       <p className="cpu-value">{inASentence(cpu)}</p>
       <Section title="What it should cost">
         <Targets target={cpu.priceTarget} />
-        <p className="muted cpu-note">{targetInWords(cpu)}</p>
+        <p className="muted cpu-note">
+          {targetInWords(cpu.priceTarget)} {warning && `${warning.title}. ${warning.text}`}
+        </p>
       </Section>
       <Section title="Performance">
         <dl className="cpu-marks">
@@ -114,22 +116,6 @@ function inASentence(cpu: Cpu): string {
   return `Better value than ${Math.round(100 - percentile)} % of the CPUs on offer, at ${usdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
 }
 
-function targetInWords({ priceTarget }: Cpu): string {
-  const { confidence, sampleSize, highVariance, updatedAt } = priceTarget;
-  if (confidence === 'INSUFFICIENT') return 'There are fewer than two active prices: too few for a target.';
-  const wide = highVariance ? ' Prices differ widely, so look at each offer closely.' : '';
-  return `From ${sampleSize} active prices (${confidenceInWords(confidence)}), computed ${since(updatedAt)}.${wide}`;
-}
-
-const conditionWords: Record<Cpu['listings']['nodes'][number]['condition'], string> = {
-  NEW: 'New',
-  OPEN_BOX: 'Open box',
-  REFURBISHED: 'Refurbished',
-  USED: 'Used',
-  FOR_PARTS: 'For parts',
-  UNKNOWN: 'Condition not told',
-};
-
 function Listings({ cpu }: { cpu: Cpu }) {
   if (cpu.listings.nodes.length === 0) return <p className="muted">Nobody offers it now.</p>;
   const { good } = cpu.priceTarget;
@@ -147,7 +133,7 @@ function Listings({ cpu }: { cpu: Cpu }) {
             )}
           </span>
           <span className="muted offer-facts">
-            {[conditionWords[offer.condition], offer.marketplace, offer.seller].filter(Boolean).join(' · ')}
+            {[conditions[offer.condition], offer.marketplace, offer.seller].filter(Boolean).join(' · ')}
           </span>
           <span className="offer-price number" title={`${money(offer.price, offer.currency)} and shipping`}>
             {usd(offer.adjustedPrice)}

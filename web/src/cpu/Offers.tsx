@@ -1,0 +1,79 @@
+import { money, usd } from '../format';
+import { Icon } from '../ui/Icon';
+import { conditions, type Offer } from './words';
+
+/** Offers, cheapest first, each with how far it is from the good price. */
+export function Offers({ offers, good }: { offers: Offer[]; good: number | null }) {
+  if (offers.length === 0)
+    return (
+      <p className="muted cpu-empty">Nobody offers it now. Listings appear here by themselves when they come in.</p>
+    );
+  return (
+    <ol className="deals">
+      {offers.map((offer) => (
+        <li key={offer.id} className="deal">
+          <span className="deal-title">
+            {offer.url ? (
+              <a href={offer.url} target="_blank" rel="noopener noreferrer nofollow">
+                {offer.title}
+                <Icon name="external" size={12} />
+                <span className="visually-hidden"> (opens in a new tab)</span>
+              </a>
+            ) : (
+              offer.title
+            )}
+          </span>
+          <span className="deal-facts muted">
+            <span className="deal-condition">{conditions[offer.condition]}</span>
+            <span>{offer.marketplace}</span>
+            {offer.seller && <span>{offer.seller}</span>}
+          </span>
+          <Price offer={offer} />
+          <Difference price={offer.adjustedPrice} good={good} />
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+/** In USD with shipping; what was asked for, where that is something else. */
+function Price({ offer }: { offer: Offer }) {
+  const { adjustedPrice, price, currency, shipping } = offer;
+  if (adjustedPrice === null)
+    return (
+      <span className="deal-price">
+        <strong className="number">{money(price, currency)}</strong>
+        <span className="muted deal-asked">not counted</span>
+      </span>
+    );
+  const asked =
+    currency === 'USD' && !shipping
+      ? undefined
+      : `${money(price, currency)}${shipping ? ` + ${money(shipping, currency)}` : ''}`;
+  return (
+    <span className="deal-price">
+      <strong className="number">{usd(adjustedPrice)}</strong>
+      {asked && <span className="muted deal-asked number">{asked}</span>}
+    </span>
+  );
+}
+
+/** By sign, by words and by colour: how much dearer or cheaper than the good price. */
+function Difference({ price, good }: { price: number | null; good: number | null }) {
+  if (price === null || !good) return <span className="deal-difference muted">–</span>;
+  const difference = price - good;
+  const share = Math.round((difference / good) * 100);
+  if (Math.abs(difference) < 0.005) return <span className="deal-difference muted">at the good price</span>;
+  const below = difference < 0;
+  const sign = below ? '−' : '+';
+  return (
+    <span className={below ? 'deal-difference deal-below' : 'deal-difference deal-above'}>
+      <span className="number">
+        {sign}
+        {usd(Math.abs(difference))} ({sign}
+        {Math.abs(share)} %)
+      </span>{' '}
+      <span className="deal-words">{below ? 'below good' : 'above good'}</span>
+    </span>
+  );
+}

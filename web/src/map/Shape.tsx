@@ -1,0 +1,11 @@
+import type { ValueRating } from '../gql/graphql';
+import { outline } from './shapes';
+
+/** The sign of a rating, as it is on the map. */
+export function Shape({ rating }: { rating: ValueRating }) {
+  return (
+    <svg className="shape" width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">
+      <path className={`dots dots-${rating.toLowerCase()}`} d={outline(rating, 6, 6, 3.6)} />
+    </svg>
+  );
+}
