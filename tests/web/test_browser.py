@@ -112,6 +112,22 @@ async def test_the_catalogue(served: Served, catalogue: Resources) -> None:
     await browser.run("catalogue.test.mjs", f"http://127.0.0.1:{served.port}", actions)
 
 
+@needs_browser
+async def test_pages_of_cpus(served: Served, catalogue: Resources) -> None:
+    # An offer that cost $80 a year ago, $95 a hundred days ago and $90 forty days ago.
+    past = """
+        INSERT INTO price_observation (listing_id, seen_at, price, currency, adjusted_price)
+        SELECT listing.id, now() - ago, amount, 'USD', amount
+        FROM listing,
+            (VALUES (interval '365 days', 80), ('100 days', 95), ('40 days', 90)) earlier (ago, amount)
+        WHERE adjusted_price = 100
+    """
+    async with catalogue.write() as tx:
+        await tx.execute(text(past))
+        await tx.execute(text("UPDATE listing SET url = 'https://shop.test/1' WHERE adjusted_price = 100"))
+    await browser.run("cpus.test.mjs", f"http://127.0.0.1:{served.port}", {})
+
+
 @needs_node
 def test_the_first_load_is_within_its_budget(built: Path) -> None:
     told = orjson.loads((built / "budget.json").read_bytes())

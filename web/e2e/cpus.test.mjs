@@ -1,0 +1,221 @@
+// The pages of one CPU, of several, and of all that have a price.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { address, eventually, faults, open } from './setup.mjs';
+
+const CPU = '/cpu/intel-core-i5-8500';
+const query = (page) => Object.fromEntries(new URL(page.url()).searchParams);
+const path = (page) => new URL(page.url()).pathname;
+const panel = (page, name) => page.getByRole('region', { name, exact: true });
+
+test('a link leads to a CPU: targets in words, offers with their difference, links that lend no name', async () => {
+  const { page, close } = await open(CPU);
+  await page.getByRole('heading', { level: 1, name: 'Intel Core i5-8500' }).waitFor();
+  assert.equal(await page.title(), 'Intel Core i5-8500 – Dealmark');
+  await panel(page, 'What it should cost')
+    .getByText(/^From 6 active prices \(medium confidence\), computed (just now|\d+ minutes? ago)\.$/)
+    .waitFor();
+  await panel(page, 'Value')
+    .getByText(/\$0\.0158 per multi-thread mark: the best value of all CPUs on offer/)
+    .waitFor();
+  const offers = panel(page, 'Cheapest listings').getByRole('listitem');
+  assert.equal(await offers.count(), 6);
+  assert.match(await offers.first().innerText(), /Used\s+test[\s\S]*\$100\.00[\s\S]*−\$50\.00 \(−33 %\)\s+below good/);
+  assert.match(await offers.last().innerText(), /\+\$50\.00 \(\+33 %\)\s+above good/);
+  const out = offers.first().getByRole('link');
+  assert.deepEqual((await out.getAttribute('rel')).split(' ').sort(), ['nofollow', 'noopener', 'noreferrer']);
+  await close();
+});
+
+test('charts tell what they show: in a sentence, by keyboard, and as a table', async () => {
+  const { page, close } = await open(CPU);
+  await page.getByRole('img', { name: /^6 active prices from \$100\.00 to \$200\.00; most/ }).waitFor();
+  await page
+    .getByRole('img', { name: /^In the last 90 days the lowest price went from \$95\.00 to \$\d+\.00/ })
+    .waitFor();
+  const lows = panel(page, 'Price history').locator('.lows');
+  assert.match(
+    await lows.innerText(),
+    /Lowest now\s+\$100\.00[\s\S]*90-day low\s+\$90\.00[\s\S]*All-time low\s+\$80\.00/,
+  );
+
+  const days = page.getByRole('slider', { name: 'Days' });
+  await days.focus();
+  await page.keyboard.press('End');
+  await page.keyboard.press('ArrowLeft');
+  assert.match(await days.getAttribute('aria-valuetext'), /^\d+ \w+ \d{4}: lowest \$\d+\.\d\d, mean/);
+  assert.match(await page.locator('.tip').innerText(), /Lowest/);
+  await page.keyboard.press('Escape');
+  assert.equal(await page.locator('.tip').count(), 0);
+
+  await page.getByRole('button', { name: 'All', exact: true }).click();
+  await page.getByRole('img', { name: /^In all time .* All-time low: \$80\.00/ }).waitFor();
+  await panel(page, 'Price history').getByText('The figures as a table').click();
+  await page.getByRole('columnheader', { name: 'Week' }).waitFor();
+  await close();
+});
+
+test('the back button leads back, from a similar CPU and to the list as it was', async () => {
+  const { page, close } = await open('/?q=i5');
+  await page.getByRole('link', { name: 'Intel Core i5-8500' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Intel Core i5-8500' }).waitFor();
+  await panel(page, 'Similar CPUs').nth(0).getByRole('rowheader').nth(1).getByRole('link').click();
+  await eventually(() => path(page) !== CPU, 'another CPU is shown');
+  await page.goBack();
+  await page.getByRole('heading', { level: 1, name: 'Intel Core i5-8500' }).waitFor();
+  await page.goBack();
+  await page.locator('.count', { hasText: '1 of 60 CPUs' }).waitFor();
+  await close();
+});
+
+test('what is missing is told: the CPU, its listings, its marks, its history', async () => {
+  const { page, close } = await open('/cpu/zilog-z80');
+  await page.getByRole('heading', { name: 'No CPU has this address' }).waitFor();
+  await page.getByRole('link', { name: 'Search the catalogue' }).click();
+  await eventually(() => query(page).q === 'zilog z80', 'the catalogue is searched');
+  await page.goto(`${address}/cpu/intel-xeon-e5-0900`);
+  for (const told of [
+    /^Not enough prices\. Nobody offers it with a price now/,
+    /^Nobody offers it now\. Listings appear here/,
+    /^No price was ever seen/,
+    /^There is no active price to draw/,
+    /^Never measured$/,
+    /^No value: it needs a multi-thread mark and an active price/,
+  ])
+    await page.getByText(told).first().waitFor();
+  await close();
+});
+
+test('nothing jumps while a CPU is loaded', async () => {
+  const { page, close } = await open(CPU);
+  await page.getByRole('img', { name: /active prices/ }).waitFor();
+  await page.getByRole('img', { name: /lowest price went/ }).waitFor();
+  const shift = await page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const observer = new PerformanceObserver((list) =>
+          resolve(list.getEntries().reduce((sum, entry) => sum + entry.value, 0)),
+        );
+        observer.observe({ type: 'layout-shift', buffered: true });
+        setTimeout(() => resolve(0), 500);
+      }),
+  );
+  assert.ok(shift < 0.1, `cumulative layout shift ${shift}`);
+  await close();
+});
+
+test('CPUs are compared: added as one types, marked where they are better, and all of it in the address', async () => {
+  const { page, close } = await open('/compare');
+  await page.getByRole('heading', { name: 'Choose two to five CPUs' }).waitFor();
+  const field = page.getByRole('combobox', { name: 'Add a CPU' });
+  await field.fill('5600');
+  await page.getByRole('option', { name: /Ryzen 5 5600G/ }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.getByRole('columnheader', { name: /Ryzen 5 5600G/ }).waitFor();
+  assert.deepEqual(query(page), { cpus: 'amd-ryzen-5-5600g' });
+  await field.fill('i5 8500');
+  await page.getByRole('option', { name: /i5-8500/ }).click();
+  await page.getByRole('columnheader', { name: /i5-8500/ }).waitFor();
+  assert.equal(query(page).cpus, 'amd-ryzen-5-5600g,intel-core-i5-8500');
+
+  const row = (name) => page.getByRole('row').filter({ has: page.getByRole('rowheader', { name, exact: true }) });
+  const cells = async (name) =>
+    (await row(name).getByRole('cell').allInnerTexts()).map((each) => each.replace(/\s+/g, ' ').trim());
+  assert.deepEqual(await cells('Multi-thread mark'), ['100', '9,500 best']);
+  assert.deepEqual(await cells('Threads'), ['12 best', '6']);
+  assert.deepEqual(await cells('Cores'), ['6', '6']);
+  await page.getByRole('checkbox', { name: 'Only what differs' }).check();
+  assert.equal(await row('Cores').count(), 0);
+  assert.equal(await row('Threads').count(), 1);
+
+  await page.getByRole('button', { name: 'Remove AMD Ryzen 5 5600G' }).click();
+  await eventually(() => query(page).cpus === 'intel-core-i5-8500', 'it is gone from the address');
+  await page.goBack();
+  await page.getByRole('columnheader', { name: /5600G/ }).waitFor();
+  await page.reload();
+  await page.getByRole('columnheader', { name: /5600G/ }).waitFor();
+  await close();
+});
+
+test('a comparison takes five, says what it does not know, and offers what is similar', async () => {
+  const ryzens = [0, 1, 2, 3].map((number) => `amd-ryzen-7-${1000 + number}`);
+  const { page, close } = await open(`/compare?cpus=nonsense,${ryzens.join(',')}`);
+  await page.getByText('Five CPUs are the most').waitFor();
+  await page.getByText('Nothing is called nonsense.').waitFor();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await eventually(() => query(page).cpus === ryzens.join(','), 'only what is known is left');
+  await page
+    .getByRole('button', { name: /^Add AMD Ryzen/ })
+    .first()
+    .click();
+  await eventually(() => query(page).cpus.split(',').length === 5, 'a similar one is added');
+  await close();
+});
+
+test('the map is used by keyboard and by pointer, and its view is its address', async () => {
+  const { page, close } = await open('/map');
+  const counted = (text) => page.locator('.map-count', { hasText: text }).waitFor();
+  await counted('2 CPUs, 2 on the line');
+  await page.getByRole('img', { name: /^2 CPUs by price and multi-thread mark/ }).waitFor();
+
+  const onLine = page.getByRole('slider', { name: /CPUs on the line/ });
+  await onLine.focus();
+  await page.keyboard.press('End');
+  assert.equal(await onLine.getAttribute('aria-valuetext'), 'Intel Core i5-8500: $150.00, multi-thread mark 9,500');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'Intel Core i5-8500' }).waitFor();
+  await page.goBack();
+
+  await page.locator('.frontier-point').first().waitFor();
+  const box = await page.locator('.frontier-point').first().boundingBox();
+  await page.mouse.move(box.x + box.width / 2 + 8, box.y + box.height / 2);
+  assert.match(await page.locator('.tip').innerText(), /^AMD Ryzen 5 5600G\s+Good price\s+\$96\.50/);
+  await page.mouse.down();
+  await page.mouse.up();
+  await eventually(() => path(page) === '/cpu/amd-ryzen-5-5600g', 'the click opens it');
+  await page.goBack();
+
+  await page.getByRole('button', { name: /^Intel/ }).click();
+  await counted('1 of 2 CPUs, 1 on the line');
+  await page.getByRole('button', { name: 'Single-thread' }).click();
+  await page.getByRole('img', { name: /^1 CPUs by price and single-thread mark/ }).waitFor();
+  assert.deepEqual(query(page), { mark: 'single', maker: 'Intel' });
+  await page.reload();
+  await counted('1 of 2 CPUs');
+  await page.getByRole('button', { name: /^Fair/ }).click();
+  await page.getByRole('button', { name: 'Show all' }).click();
+  await counted('2 CPUs, 2 on the line');
+  await page.getByRole('row').filter({ hasText: '5600G' }).getByRole('link').click();
+  await eventually(() => path(page) === '/cpu/amd-ryzen-5-5600g', 'the table leads there as well');
+  await close();
+});
+
+test('axe finds nothing, and nothing is wider than the screen', async () => {
+  const paths = {
+    [CPU]: /lowest price went/,
+    '/compare?cpus=intel-core-i5-8500,amd-ryzen-5-5600g,amd-ryzen-7-1000': undefined,
+    '/map?cpu=intel-core-i5-8500': /CPUs by price/,
+    '/cpu/intel-xeon-e5-0900': undefined,
+  };
+  const looks = [
+    { theme: 'light', width: 1280 },
+    { theme: 'light', width: 320 },
+    { theme: 'dark', width: 1280, rules: ['color-contrast'] },
+  ];
+  for (const { theme, width, rules } of looks) {
+    const { page, close } = await open('/map', { theme, width });
+    for (const [where, picture] of Object.entries(paths)) {
+      await page.goto(address + where);
+      if (picture) await page.getByRole('img', { name: picture }).waitFor();
+      else
+        await page
+          .getByText(/Intel (Core i5-8500|Xeon E5-0900)/)
+          .first()
+          .waitFor();
+      assert.deepEqual(await faults(page, rules), [], `${theme} ${width} ${where}`);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, `${width} ${where} is ${wide} px too wide`);
+    }
+    await close();
+  }
+});
