@@ -35,6 +35,33 @@ const map = createRoute({
   component: lazyRouteComponent(() => import('./map/MapPage'), 'MapPage'),
 });
 
+const admin = createRoute({
+  getParentRoute: () => root,
+  path: '/admin',
+  component: lazyRouteComponent(() => import('./admin/pages'), 'AdminPage'),
+});
+const search = { getParentRoute: () => admin, validateSearch: (given: Search): Search => given };
+const adminPages = admin.addChildren([
+  createRoute({ ...search, path: '/', component: lazyRouteComponent(() => import('./admin/pages'), 'FiguresPage') }),
+  createRoute({
+    ...search,
+    path: '/imports',
+    component: lazyRouteComponent(() => import('./admin/pages'), 'ImportsPage'),
+  }),
+  createRoute({
+    ...search,
+    path: '/imports/$id',
+    component: lazyRouteComponent(() => import('./admin/pages'), 'ImportPage'),
+  }),
+  createRoute({ ...search, path: '/jobs', component: lazyRouteComponent(() => import('./admin/pages'), 'JobsPage') }),
+  createRoute({
+    ...search,
+    path: '/documents',
+    component: lazyRouteComponent(() => import('./admin/pages'), 'DocumentsPage'),
+  }),
+  createRoute({ ...search, path: '/rules', component: lazyRouteComponent(() => import('./admin/pages'), 'RulesPage') }),
+]);
+
 function parseSearch(text: string): Search {
   const parameters = new URLSearchParams(text);
   const names = new Set(parameters.keys());
@@ -58,7 +85,7 @@ function stringifySearch(search: Record<string, unknown>): string {
 }
 
 export const router = createRouter({
-  routeTree: root.addChildren([catalogue, cpu, compare, map]),
+  routeTree: root.addChildren([catalogue, cpu, compare, map, adminPages]),
   parseSearch,
   stringifySearch,
   defaultPreload: 'intent',

@@ -6,14 +6,13 @@ import { pipe, subscribe } from 'wonka';
 import { DataNewsDocument } from '../gql/graphql';
 import { onRecovery, reportAnswer, reportAway } from './connection';
 import { byId, Freshness } from './exchanges';
-import { forwardSubscription } from './live';
-import { onSession, token } from './session';
+import { openLive } from './live';
 import { openStorage } from './storage';
 
 const freshness = new Freshness();
 const storage = openStorage();
 
-const cacheOptions = {
+export const cacheOptions = {
   // An object with an id is kept once under its type and that; one without belongs to the object it was found in.
   keys: new Proxy({}, { get: () => (data: { id?: string }) => data.id ?? null }),
 };
@@ -22,19 +21,16 @@ export const client = new Client({
   url: '/graphql',
   preferGetMethod: 'within-url-limit',
   fetch: watchedFetch,
-  fetchOptions: () => {
-    const given = token();
-    // `no-cache`: the browser keeps answers and asks whether they are still right (304). It would otherwise give, for as
-    // long as Cache-Control lets it, what was right before the news.
-    return { cache: 'no-cache', headers: given === null ? {} : { authorization: `Bearer ${given}` } };
-  },
+  // `no-cache`: the browser keeps answers and asks whether they are still right (304). It would otherwise give, for as
+  // long as Cache-Control lets it, what was right before the news. No token goes with what everybody may read: see admin/.
+  fetchOptions: { cache: 'no-cache' },
   exchanges: [
     freshness.exchange,
     storage === undefined
       ? cacheExchange(cacheOptions)
       : offlineExchange({ ...cacheOptions, storage, isOfflineError: (error) => isAway(error) }),
     ...(import.meta.env.DEV ? [] : [byId]), // in development nobody published what was just typed
-    subscriptionExchange({ forwardSubscription }),
+    subscriptionExchange({ forwardSubscription: openLive().forward }),
     fetchExchange,
   ],
 });
@@ -46,7 +42,8 @@ export function isAway(error: CombinedError | undefined): boolean {
   return error.graphQLErrors.some((each) => each.extensions.code === 'SERVICE_UNAVAILABLE');
 }
 
-async function watchedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+/** Fetches, and notes whether somebody answered. */
+export async function watchedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
   try {
     const response = await fetch(input, init);
     if (response.status >= 502 && response.status <= 504) reportAway();
@@ -72,5 +69,4 @@ export function followNews(): void {
     }),
   );
   onRecovery(() => freshness.refresh());
-  onSession(() => freshness.refresh());
 }

@@ -3,4 +3,5 @@ export const pages = [
   { to: '/', label: 'Catalogue' },
   { to: '/map', label: 'Map' },
   { to: '/compare', label: 'Compare' },
+  { to: '/admin', label: 'Admin' },
 ] as const;

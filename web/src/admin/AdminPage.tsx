@@ -1,0 +1,144 @@
+// What all pages of administration stand in: who is signed in, the way from page to page, and the client with the token.
+import { Link, Outlet } from '@tanstack/react-router';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { Provider, useQuery } from 'urql';
+import { signOut, useToken } from '../api/session';
+import { clock } from '../format';
+import { ViewerDocument } from '../gql/graphql';
+import { Button } from '../ui/Button';
+import { Failure, State } from '../ui/State';
+import './admin.css';
+import { openClient, type Signed } from './client';
+import { type Session, SessionContext } from './session';
+import { SignIn } from './SignIn';
+import { expiry } from './tokens';
+
+const sections = [
+  { to: '/admin', label: 'Figures' },
+  { to: '/admin/imports', label: 'Imports' },
+  { to: '/admin/jobs', label: 'Jobs' },
+  { to: '/admin/documents', label: 'Documents' },
+  { to: '/admin/rules', label: 'Rules' },
+] as const;
+
+export function AdminPage() {
+  const token = useToken();
+  const [refused, setRefused] = useState<string>();
+  const refuse = useCallback((why: string) => {
+    setRefused(why);
+    signOut();
+  }, []);
+  useEffect(() => {
+    document.title = 'Administration – Dealmark';
+  }, []);
+  if (token === null) return <SignIn refused={refused} onSignedIn={() => setRefused(undefined)} />;
+  return <SignedIn key={token} token={token} refuse={refuse} />;
+}
+
+/** The client of a token, for as long as this is shown. */
+function useSigned(token: string, refuse: (why: string) => void): Signed | undefined {
+  const [signed, setSigned] = useState<Signed>();
+  useEffect(() => {
+    const opened = openClient(token, refuse);
+    setSigned(opened);
+    const stop = opened.follow();
+    return () => {
+      stop();
+      opened.close();
+    };
+  }, [token, refuse]);
+  return signed;
+}
+
+function SignedIn({ token, refuse }: { token: string; refuse: (why: string) => void }) {
+  const signed = useSigned(token, refuse);
+  if (signed === undefined) return null;
+  return (
+    <Provider value={signed.client}>
+      <Frame token={token} signed={signed} />
+    </Provider>
+  );
+}
+
+function Frame({ token, signed }: { token: string; signed: Signed }) {
+  const [{ data, error }, again] = useQuery({ query: ViewerDocument });
+  const viewer = data?.viewer;
+  const { refresh } = signed;
+  const session = useMemo<Session | undefined>(
+    () => viewer && { subject: viewer.subject ?? '', role: viewer.role, isAdmin: viewer.role === 'ADMIN', refresh },
+    [viewer, refresh],
+  );
+  const until = expiry(token);
+  return (
+    <div className="page admin">
+      <header className="admin-head">
+        <h1>Administration</h1>
+        <p className="admin-who">
+          {session && (
+            <>
+              <strong>{session.subject}</strong>
+              <span className="tag">{session.role.toLowerCase()}</span>
+              {until !== undefined && <span className="muted number admin-until">until {moment(until)}</span>}
+            </>
+          )}
+          <Button size="small" onClick={signOut}>
+            Sign out
+          </Button>
+        </p>
+      </header>
+      <nav aria-label="Administration" className="admin-nav">
+        {sections.map(({ to, label }) => (
+          <Link
+            key={to}
+            to={to}
+            className="admin-link"
+            activeOptions={{ exact: to === '/admin', includeSearch: false }}
+          >
+            {label}
+          </Link>
+        ))}
+      </nav>
+      {session && session.role !== 'VIEWER' && (
+        <SessionContext value={session}>
+          <Outlet />
+        </SessionContext>
+      )}
+      {session?.role === 'VIEWER' && <TooWeak />}
+      {!session && !error && <Loading what="Checking the token" />}
+      {!session && error && <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />}
+    </div>
+  );
+}
+
+function TooWeak() {
+  return (
+    <State
+      icon="warning"
+      warning
+      title="This token may only read what is public"
+      actions={<Button onClick={signOut}>Sign in with another</Button>}
+    >
+      Administration needs the role operator, or admin to change figures and rules.
+    </State>
+  );
+}
+
+export function Loading({ what, rows = 6 }: { what: string; rows?: number }) {
+  const waiting = useRef(Array.from({ length: rows }, (_, row) => 60 + ((row * 37) % 35)));
+  return (
+    <div className="panel admin-loading" role="status">
+      <span className="visually-hidden">{what}</span>
+      {/* eslint-disable-next-line react-hooks/refs -- never changes */}
+      {waiting.current.map((width, row) => (
+        <span key={row} className="skeleton" style={{ width: `${width}%` }} aria-hidden="true" />
+      ))}
+    </div>
+  );
+}
+
+/** 14:05 today, and with its day on others. */
+function moment(ms: number): string {
+  const day = new Date(ms);
+  const isToday = day.toDateString() === new Date().toDateString();
+  return isToday ? clock(ms) : `${day.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })}, ${clock(ms)}`;
+}

@@ -1,0 +1,124 @@
+import { useSearch } from '@tanstack/react-router';
+import { useState } from 'react';
+import { useQuery } from 'urql';
+import { since, whole } from '../format';
+import { DocumentsDocument, type DocumentsQuery } from '../gql/graphql';
+import { Icon } from '../ui/Icon';
+import { Failure, State } from '../ui/State';
+import { Loading } from './AdminPage';
+import { exactly, pageOf, Pages, placeIn } from './parts';
+
+type Document = DocumentsQuery['documents']['nodes'][number];
+const SIZE = 200;
+
+/** Which documents are served under an id, by whom they are used, and how they are run. */
+export function DocumentsPage() {
+  const search = useSearch({ from: '/admin/documents' });
+  const [{ data, error, fetching }, again] = useQuery({
+    query: DocumentsDocument,
+    variables: pageOf(placeIn(search), SIZE),
+  });
+  const [wanted, setWanted] = useState('');
+  const documents = data?.documents;
+  const shown = documents?.nodes.filter(({ name, clients, documentId }) =>
+    [name, documentId, ...clients].some((text) => text.toLowerCase().includes(wanted.trim().toLowerCase())),
+  );
+  return (
+    <section aria-labelledby="documents" className="admin-section">
+      <div className="section-head">
+        <h2 id="documents">Documents</h2>
+        <p role="status" className="muted number">
+          {documents &&
+            shown &&
+            (wanted ? `${whole(shown.length)} of ${whole(documents.totalCount)}` : whole(documents.totalCount))}
+        </p>
+        <div className="section-tools">
+          <input
+            className="input"
+            type="search"
+            aria-label="Search by name, client or id"
+            placeholder="Name, client or id"
+            value={wanted}
+            onChange={(event) => setWanted(event.target.value)}
+          />
+        </div>
+      </div>
+      {!documents && fetching && <Loading what="Loading documents" />}
+      {!documents && !fetching && <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />}
+      {documents?.totalCount === 0 && (
+        <State icon="list" title="No documents">
+          They are published with <code>dealmark documents publish</code>.
+        </State>
+      )}
+      {documents && documents.totalCount > 0 && shown?.length === 0 && (
+        <State icon="search" title="No document is like that">
+          Names, clients (like web@1.2.3) and ids are searched.
+        </State>
+      )}
+      {shown && shown.length > 0 && (
+        <div className="scroller panel" tabIndex={0} role="region" aria-labelledby="documents">
+          <table className="table">
+            <thead>
+              <tr>
+                <th scope="col">Document</th>
+                <th scope="col" className="end">
+                  Hits
+                </th>
+                <th scope="col">Last used</th>
+                <th scope="col">How it is run</th>
+                <th scope="col">Clients</th>
+              </tr>
+            </thead>
+            <tbody>
+              {shown.map((document) => (
+                <DocumentRow key={document.documentId} document={document} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {documents && (
+        <Pages info={documents.pageInfo} total={documents.totalCount} what="documents" order={['Before', 'After']} />
+      )}
+    </section>
+  );
+}
+
+function DocumentRow({ document }: { document: Document }) {
+  const { name, documentId, hits, lastUsedAt, clients, ships } = document;
+  return (
+    <tr>
+      <th scope="row">
+        {name}
+        {documentId !== name && (
+          <span className="muted document-id" title={documentId}>
+            {documentId.replace(/^(sha256:.{10}).*$/, '$1…')}
+          </span>
+        )}
+      </th>
+      <td className="end number">{whole(hits)}</td>
+      <td className="number" title={exactly(lastUsedAt)}>
+        {since(lastUsedAt)}
+      </td>
+      <td className="wrap">
+        <Running document={document} />
+      </td>
+      <td className="wrap">
+        {ships && <span className="tag">ships with the server</span>} {clients.join(', ')}
+      </td>
+    </tr>
+  );
+}
+
+function Running({ document: { running, retiredAt } }: { document: Document }) {
+  if (!running)
+    return <span className="muted">{retiredAt ? `Not served; retired ${since(retiredAt)}` : 'Not served'}</span>;
+  if (running.state === 'COMPILED') return <>Compiled</>;
+  return (
+    <span className={running.state === 'OUTDATED' ? 'bad' : ''}>
+      {running.state === 'OUTDATED' && <Icon name="warning" size={12} />}{' '}
+      {running.state === 'OUTDATED' ? 'Outdated' : 'Interpreted'}
+      {running.reason && <span className="muted">: {running.reason}</span>}
+    </span>
+  );
+}

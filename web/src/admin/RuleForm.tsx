@@ -1,0 +1,171 @@
+import { type FormEvent, type ReactNode, useState } from 'react';
+import { useMutation } from 'urql';
+import {
+  ChangeRuleDocument,
+  type Component,
+  type Condition,
+  CreateRuleDocument,
+  type JobFactsFragment,
+  type RuleFactsFragment,
+  type RuleUnit,
+} from '../gql/graphql';
+import { Button } from '../ui/Button';
+import { Fault } from './parts';
+import { componentNames, conditionNames, decimal, hasSize, localTime } from './rules';
+import { useSession } from './session';
+
+const components = Object.keys(componentNames) as Component[];
+// Offers that are for parts have no adjusted price, so a factor for them would do nothing.
+const conditions = (Object.keys(conditionNames) as Condition[]).filter((condition) => condition !== 'FOR_PARTS');
+
+export function RuleForm({
+  rule,
+  onSaved,
+  cancel,
+}: {
+  rule: RuleFactsFragment | undefined;
+  onSaved: (job: JobFactsFragment | undefined) => void;
+  cancel: ReactNode;
+}) {
+  const { refresh } = useSession();
+  const [component, setComponent] = useState<Component>(rule?.component ?? 'MEMORY');
+  const [kind, setKind] = useState(rule?.kind ?? '');
+  const [unit, setUnit] = useState<RuleUnit>(rule?.unit ?? 'GB');
+  const [value, setValue] = useState(rule ? String(rule.valueUsd) : '');
+  const [factors, setFactors] = useState<Partial<Record<Condition, string>>>(
+    Object.fromEntries(
+      (rule?.conditionMultipliers ?? []).map(({ condition, multiplier }) => [condition, String(multiplier)]),
+    ),
+  );
+  const [from, setFrom] = useState(rule ? localTime(rule.validFrom) : '');
+  const [wrong, setWrong] = useState<string>();
+  const [{ error: notMade, fetching: making }, create] = useMutation(CreateRuleDocument);
+  const [{ error: notChanged, fetching: changing }, change] = useMutation(ChangeRuleDocument);
+  const busy = making || changing;
+
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    if (busy) return;
+    const valueUsd = decimal(value);
+    const given = Object.entries(factors).filter(([, factor]) => factor.trim() !== '');
+    const multipliers = given.map(([condition, factor]) => ({
+      condition: condition as Condition,
+      multiplier: decimal(factor),
+    }));
+    const unread = multipliers.find(({ multiplier }) => multiplier === undefined);
+    const problem =
+      valueUsd === undefined
+        ? 'The value is a number of dollars, like 2.50.'
+        : unread && `The factor for “${conditionNames[unread.condition]}” is a number, like 0.8.`;
+    setWrong(problem || undefined);
+    if (problem || valueUsd === undefined) return;
+    const saved = {
+      component,
+      unit: hasSize(component) ? unit : ('ITEM' as const),
+      valueUsd,
+      kind: kind.trim() || null,
+      conditionMultipliers: multipliers.map(({ condition, multiplier }) => ({
+        condition,
+        multiplier: multiplier ?? 1,
+      })),
+      // The field has no seconds: what was not touched stays exactly as it was.
+      validFrom:
+        rule && from === localTime(rule.validFrom) ? rule.validFrom : from ? new Date(from).toISOString() : null,
+    };
+    const payload = rule
+      ? (await change({ id: rule.id, changes: saved })).data?.updateValuationRule
+      : (await create({ rule: saved })).data?.createValuationRule;
+    if (!payload) return;
+    refresh();
+    onSaved(payload.job ?? undefined);
+  };
+
+  return (
+    <form className="dialog-body" onSubmit={submit} noValidate>
+      <div className="fields">
+        <label className="field">
+          <span className="field-label">What is valued</span>
+          <select
+            className="input"
+            value={component}
+            onChange={(event) => setComponent(event.target.value as Component)}
+          >
+            {components.map((each) => (
+              <option key={each} value={each}>
+                {componentNames[each]}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label className="field">
+          <span className="field-label">Kind; empty: any</span>
+          <input
+            className="input"
+            autoComplete="off"
+            placeholder="DDR4, NVMe, RTX 3060"
+            value={kind}
+            onChange={(event) => setKind(event.target.value)}
+          />
+        </label>
+      </div>
+      <div className="fields">
+        <label className="field">
+          <span className="field-label">Value, $</span>
+          <input
+            className="input number"
+            inputMode="decimal"
+            autoComplete="off"
+            value={value}
+            onChange={(event) => setValue(event.target.value)}
+          />
+        </label>
+        <label className="field">
+          <span className="field-label">for</span>
+          <select
+            className="input"
+            disabled={!hasSize(component)}
+            value={hasSize(component) ? unit : 'ITEM'}
+            onChange={(event) => setUnit(event.target.value as RuleUnit)}
+          >
+            <option value="GB">each GB</option>
+            <option value="ITEM">the whole</option>
+          </select>
+        </label>
+      </div>
+      <fieldset>
+        <legend className="field-label">Factor by the condition of the offer; empty: 1</legend>
+        <div className="factors">
+          {conditions.map((condition) => (
+            <label key={condition} className="field">
+              <span className="muted">{conditionNames[condition]}</span>
+              <input
+                className="input number"
+                inputMode="decimal"
+                autoComplete="off"
+                placeholder="1"
+                value={factors[condition] ?? ''}
+                onChange={(event) => setFactors({ ...factors, [condition]: event.target.value })}
+              />
+            </label>
+          ))}
+        </div>
+      </fieldset>
+      <label className="field">
+        <span className="field-label">In force from; empty: now</span>
+        <input
+          className="input number"
+          type="datetime-local"
+          value={from}
+          onChange={(event) => setFrom(event.target.value)}
+        />
+      </label>
+      <Fault error={wrong ?? notMade ?? notChanged} title="Not saved." />
+      <div className="actions actions-end">
+        {cancel}
+        <Button type="submit" kind="solid" aria-disabled={busy}>
+          {rule ? 'Save' : 'Add'}
+        </Button>
+      </div>
+    </form>
+  );
+}

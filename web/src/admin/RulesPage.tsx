@@ -1,0 +1,181 @@
+// Rules by which what is offered beside a CPU is valued: listed for operators, changed by admins.
+import { AlertDialog } from '@base-ui/react/alert-dialog';
+import { Dialog } from '@base-ui/react/dialog';
+import { useSearch } from '@tanstack/react-router';
+import { useState } from 'react';
+import { useMutation, useQuery } from 'urql';
+import { since, usd, whole } from '../format';
+import { DeleteRuleDocument, type JobFactsFragment, type RuleFactsFragment, RulesDocument } from '../gql/graphql';
+import { Button, IconButton } from '../ui/Button';
+import { Failure, State } from '../ui/State';
+import { Loading } from './AdminPage';
+import { JobWatch } from './JobWatch';
+import { AdminsOnly, exactly, Fault, pageOf, Pages, placeIn } from './parts';
+import { RuleForm } from './RuleForm';
+import { componentNames, conditionNames, nameOf } from './rules';
+import { useSession } from './session';
+
+export function RulesPage() {
+  const { isAdmin } = useSession();
+  const search = useSearch({ from: '/admin/rules' });
+  const [{ data, error, fetching }, again] = useQuery({ query: RulesDocument, variables: pageOf(placeIn(search)) });
+  const [job, setJob] = useState<JobFactsFragment>();
+  const rules = data?.valuationRules;
+  const now = Date.now();
+  return (
+    <section aria-labelledby="rules" className="admin-section">
+      <div className="section-head">
+        <h2 id="rules">Valuation rules</h2>
+        <p role="status" className="muted number">
+          {rules && `${whole(rules.totalCount)} ${rules.totalCount === 1 ? 'rule' : 'rules'}`}
+        </p>
+        <div className="section-tools">{isAdmin && <Edit onSaved={setJob} />}</div>
+      </div>
+      <p className="muted">
+        What is offered beside a CPU is taken off the price of an offer by these rules. A change values the offers
+        concerned anew.
+      </p>
+      {!isAdmin && <AdminsOnly />}
+      {job && (
+        <div className="panel block">
+          <JobWatch key={job.id} job={job} title="Offers are valued anew" />
+        </div>
+      )}
+      {!rules && fetching && <Loading what="Loading rules" />}
+      {!rules && !fetching && <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />}
+      {rules?.nodes.length === 0 && (
+        <State icon="list" title="There are no rules">
+          Memory, drives, graphics and operating systems are not taken off until there is a rule for them.
+        </State>
+      )}
+      {rules && rules.nodes.length > 0 && (
+        <div className="scroller panel" tabIndex={0} role="region" aria-labelledby="rules">
+          <table className="table">
+            <thead>
+              <tr>
+                <th scope="col">What</th>
+                <th scope="col" className="end">
+                  Value
+                </th>
+                <th scope="col">By condition</th>
+                <th scope="col">In force</th>
+                {isAdmin && (
+                  <th scope="col">
+                    <span className="visually-hidden">Change</span>
+                  </th>
+                )}
+              </tr>
+            </thead>
+            <tbody>
+              {rules.nodes.map((rule) => (
+                <tr key={rule.id}>
+                  <th scope="row">
+                    {componentNames[rule.component]}{' '}
+                    {rule.kind ? <span className="tag">{rule.kind}</span> : <span className="muted">of any kind</span>}
+                  </th>
+                  <td className="end number">
+                    {usd(rule.valueUsd)} <span className="muted">{rule.unit === 'GB' ? 'per GB' : 'each'}</span>
+                  </td>
+                  <td className="wrap number">
+                    {rule.conditionMultipliers.length === 0 && <span className="muted">the same for all</span>}
+                    {rule.conditionMultipliers
+                      .map(({ condition, multiplier }) => `${conditionNames[condition]} × ${multiplier}`)
+                      .join(', ')}
+                  </td>
+                  <td className="number" title={exactly(rule.validFrom)}>
+                    {Date.parse(rule.validFrom) > now ? (
+                      <span className="warn">from {exactly(rule.validFrom)}</span>
+                    ) : (
+                      `since ${since(rule.validFrom)}`.replace('since just', 'just')
+                    )}
+                  </td>
+                  {isAdmin && (
+                    <td className="row-actions">
+                      <Edit rule={rule} onSaved={setJob} />
+                      <Delete rule={rule} onDeleted={setJob} />
+                    </td>
+                  )}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {rules && <Pages info={rules.pageInfo} total={rules.totalCount} what="rules" order={['Before', 'After']} />}
+    </section>
+  );
+}
+
+type Saved = (job: JobFactsFragment | undefined) => void;
+
+function Edit({ rule, onSaved }: { rule?: RuleFactsFragment; onSaved: Saved }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <Dialog.Root open={open} onOpenChange={setOpen}>
+      {rule ? (
+        <Dialog.Trigger render={<Button size="small" />} aria-label={`Change ${nameOf(rule)}`}>
+          Change
+        </Dialog.Trigger>
+      ) : (
+        <Dialog.Trigger render={<Button kind="solid" />}>Add a rule</Dialog.Trigger>
+      )}
+      <Dialog.Portal>
+        <Dialog.Backdrop className="backdrop" />
+        <Dialog.Popup className="dialog">
+          <div className="dialog-head">
+            <Dialog.Title>{rule ? 'Change a rule' : 'A new rule'}</Dialog.Title>
+            <Dialog.Close render={<IconButton label="Close" icon="close" />} />
+          </div>
+          <RuleForm
+            rule={rule}
+            onSaved={(job) => {
+              onSaved(job);
+              setOpen(false);
+            }}
+            cancel={<Dialog.Close render={<Button />}>Cancel</Dialog.Close>}
+          />
+        </Dialog.Popup>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}
+
+function Delete({ rule, onDeleted }: { rule: RuleFactsFragment; onDeleted: Saved }) {
+  const { refresh } = useSession();
+  const [open, setOpen] = useState(false);
+  const [{ error, fetching }, remove] = useMutation(DeleteRuleDocument);
+  const run = async () => {
+    if (fetching) return;
+    const { data } = await remove({ id: rule.id });
+    if (!data) return;
+    setOpen(false);
+    onDeleted(data.deleteValuationRule.job ?? undefined);
+    refresh();
+  };
+  return (
+    <AlertDialog.Root open={open} onOpenChange={setOpen}>
+      <AlertDialog.Trigger render={<Button size="small" />} aria-label={`Delete ${nameOf(rule)}`}>
+        Delete
+      </AlertDialog.Trigger>
+      <AlertDialog.Portal>
+        <AlertDialog.Backdrop className="backdrop" />
+        <AlertDialog.Popup className="dialog dialog-small">
+          <div className="dialog-body">
+            <AlertDialog.Title>Delete this rule?</AlertDialog.Title>
+            <AlertDialog.Description className="muted">
+              {nameOf(rule)} is then no longer taken off by it, and the offers concerned are valued anew. This cannot be
+              taken back.
+            </AlertDialog.Description>
+            <Fault error={error} title="Not deleted." />
+            <div className="actions actions-end">
+              <AlertDialog.Close render={<Button />}>Keep it</AlertDialog.Close>
+              <Button className="button-danger" aria-disabled={fetching} onClick={run}>
+                Delete
+              </Button>
+            </div>
+          </div>
+        </AlertDialog.Popup>
+      </AlertDialog.Portal>
+    </AlertDialog.Root>
+  );
+}
