@@ -1,6 +1,6 @@
 // What all pages of administration stand in: who is signed in, the way from page to page, and the client with the token.
 import { Link, Outlet } from '@tanstack/react-router';
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useState } from 'react';
 import { Provider, useQuery } from 'urql';
 import { signOut, useToken } from '../api/session';
 import { clock } from '../format';
@@ -35,24 +35,16 @@ export function AdminPage() {
   return <SignedIn key={token} token={token} refuse={refuse} />;
 }
 
-/** The client of a token, for as long as this is shown. */
-function useSigned(token: string, refuse: (why: string) => void): Signed | undefined {
-  const [signed, setSigned] = useState<Signed>();
+/** Holds the client of a token, and follows the news, for as long as this is shown. */
+function SignedIn({ token, refuse }: { token: string; refuse: (why: string) => void }) {
+  const [signed] = useState(() => openClient(token, refuse));
   useEffect(() => {
-    const opened = openClient(token, refuse);
-    setSigned(opened);
-    const stop = opened.follow();
+    const stop = signed.follow();
     return () => {
       stop();
-      opened.close();
+      signed.close();
     };
-  }, [token, refuse]);
-  return signed;
-}
-
-function SignedIn({ token, refuse }: { token: string; refuse: (why: string) => void }) {
-  const signed = useSigned(token, refuse);
-  if (signed === undefined) return null;
+  }, [signed]);
   return (
     <Provider value={signed.client}>
       <Frame token={token} signed={signed} />
@@ -124,13 +116,11 @@ function TooWeak() {
 }
 
 export function Loading({ what, rows = 6 }: { what: string; rows?: number }) {
-  const waiting = useRef(Array.from({ length: rows }, (_, row) => 60 + ((row * 37) % 35)));
   return (
     <div className="panel admin-loading" role="status">
       <span className="visually-hidden">{what}</span>
-      {/* eslint-disable-next-line react-hooks/refs -- never changes */}
-      {waiting.current.map((width, row) => (
-        <span key={row} className="skeleton" style={{ width: `${width}%` }} aria-hidden="true" />
+      {Array.from({ length: rows }, (_, row) => (
+        <span key={row} className="skeleton" style={{ width: `${60 + ((row * 37) % 35)}%` }} aria-hidden="true" />
       ))}
     </div>
   );

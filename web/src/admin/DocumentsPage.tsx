@@ -56,7 +56,7 @@ export function DocumentsPage() {
         </State>
       )}
       {shown && shown.length > 0 && (
-        <div className="scroller panel" tabIndex={0} role="region" aria-labelledby="documents">
+        <div className="scroller panel" tabIndex={0} role="region" aria-label="Table of documents">
           <table className="table">
             <thead>
               <tr>

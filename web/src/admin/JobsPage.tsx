@@ -84,7 +84,7 @@ export function JobsPage() {
         </State>
       )}
       {jobs && jobs.nodes.length > 0 && (
-        <div className="scroller panel" tabIndex={0} role="region" aria-labelledby="jobs">
+        <div className="scroller panel" tabIndex={0} role="region" aria-label="Table of jobs">
           <table className="table">
             <thead>
               <tr>

@@ -21,7 +21,7 @@ export function RulesPage() {
   const [{ data, error, fetching }, again] = useQuery({ query: RulesDocument, variables: pageOf(placeIn(search)) });
   const [job, setJob] = useState<JobFactsFragment>();
   const rules = data?.valuationRules;
-  const now = Date.now();
+  const [now] = useState(Date.now);
   return (
     <section aria-labelledby="rules" className="admin-section">
       <div className="section-head">
@@ -49,7 +49,7 @@ export function RulesPage() {
         </State>
       )}
       {rules && rules.nodes.length > 0 && (
-        <div className="scroller panel" tabIndex={0} role="region" aria-labelledby="rules">
+        <div className="scroller panel" tabIndex={0} role="region" aria-label="Table of rules">
           <table className="table">
             <thead>
               <tr>

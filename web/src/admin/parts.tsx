@@ -130,10 +130,11 @@ export function Pages({
   );
 }
 
-/** How long something took, or takes: 0.4 s, 12 s, 3 min 20 s. */
+/** How long something took: 40 ms, 2.4 s, 12 s, 3 min 20 s. */
 export function lasted(from: string | null | undefined, to: string | null | undefined): string {
   if (!from || !to) return '';
   const seconds = Math.max(0, (Date.parse(to) - Date.parse(from)) / 1_000);
+  if (seconds < 0.995) return `${Math.max(1, Math.round(seconds * 1_000))} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 60) return `${Math.round(seconds)} s`;
   const minutes = Math.floor(seconds / 60);

@@ -30,7 +30,10 @@ export function openLive(token?: string): Live {
         };
       },
     }),
-    close: () => void client?.then((made) => made.dispose()),
+    close: () => {
+      void client?.then((made) => made.dispose());
+      client = undefined;
+    },
   };
 }
 
