@@ -35,16 +35,10 @@ export function AdminPage() {
   return <SignedIn key={token} token={token} refuse={refuse} />;
 }
 
-/** Holds the client of a token, and follows the news, for as long as this is shown. */
+/** Holds the client of a token for as long as this is shown. */
 function SignedIn({ token, refuse }: { token: string; refuse: (why: string) => void }) {
   const [signed] = useState(() => openClient(token, refuse));
-  useEffect(() => {
-    const stop = signed.follow();
-    return () => {
-      stop();
-      signed.close();
-    };
-  }, [signed]);
+  useEffect(() => signed.close, [signed]);
   return (
     <Provider value={signed.client}>
       <Frame token={token} signed={signed} />
@@ -60,6 +54,9 @@ function Frame({ token, signed }: { token: string; signed: Signed }) {
     () => viewer && { subject: viewer.subject ?? '', role: viewer.role, isAdmin: viewer.role === 'ADMIN', refresh },
     [viewer, refresh],
   );
+  const welcome = session !== undefined && session.role !== 'VIEWER';
+  // News only once the token is known to be good: a refused connection would say nothing that the query does not.
+  useEffect(() => (welcome ? signed.follow() : undefined), [welcome, signed]);
   const until = expiry(token);
   return (
     <div className="page admin">
@@ -90,7 +87,7 @@ function Frame({ token, signed }: { token: string; signed: Signed }) {
           </Link>
         ))}
       </nav>
-      {session && session.role !== 'VIEWER' && (
+      {welcome && (
         <SessionContext value={session}>
           <Outlet />
         </SessionContext>

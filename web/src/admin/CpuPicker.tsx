@@ -12,9 +12,15 @@ const PAUSE = 120; // ms after a key
 export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picked: Picked[]) => void }) {
   const [typed, setTyped] = useState('');
   const search = usePaused(typed.trim());
-  const [{ data, fetching, error }] = useQuery({ query: CpuPickDocument, variables: { search }, pause: search === '' });
+  const [{ data, fetching, error, operation }] = useQuery({
+    query: CpuPickDocument,
+    variables: { search },
+    pause: search === '',
+  });
   const chips = useRef<HTMLDivElement>(null);
-  const found = search === '' ? [] : (data?.cpus.nodes ?? []);
+  // Only what was found for what is typed now: Enter would else pick what was asked for before.
+  const current = search !== '' && search === typed.trim() && operation?.variables.search === search;
+  const found = current ? (data?.cpus.nodes ?? []) : [];
   return (
     <Combobox.Root
       multiple
@@ -50,8 +56,8 @@ export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picke
             <Combobox.Status className="picker-status">
               {search === '' && 'Type a part of the name, like 8500t'}
               {search !== '' && error && 'CPUs cannot be looked for now'}
-              {search !== '' && !error && fetching && found.length === 0 && 'Looking …'}
-              {search !== '' && data && !fetching && found.length === 0 && `No CPU is called “${search}”`}
+              {search !== '' && !error && (fetching || !current) && 'Looking …'}
+              {current && data && !fetching && found.length === 0 && `No CPU is called “${search}”`}
               {found.length > 0 &&
                 data &&
                 data.cpus.totalCount > found.length &&

@@ -84,7 +84,7 @@ export function RulesPage() {
                   </td>
                   <td className="number" title={exactly(rule.validFrom)}>
                     {Date.parse(rule.validFrom) > now ? (
-                      <span className="warn">from {exactly(rule.validFrom)}</span>
+                      <span className="warn">from {dayOf(rule.validFrom)}</span>
                     ) : (
                       `since ${since(rule.validFrom)}`.replace('since just', 'just')
                     )}
@@ -105,6 +105,9 @@ export function RulesPage() {
     </section>
   );
 }
+
+const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' });
+const dayOf = (iso: string): string => day.format(Date.parse(iso));
 
 type Saved = (job: JobFactsFragment | undefined) => void;
 

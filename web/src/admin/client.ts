@@ -1,9 +1,9 @@
 // The client of whoever signed in: its own, with the token on all it asks, over its own connection, and a cache in memory.
 // So what everybody may read stays in caches that all share, and nothing of administration is kept in the browser.
 import { Client, type CombinedError, fetchExchange, mapExchange, subscriptionExchange } from '@urql/core';
-import { cacheExchange } from '@urql/exchange-graphcache';
+import { offlineExchange, type StorageAdapter } from '@urql/exchange-graphcache';
 import { pipe, subscribe } from 'wonka';
-import { cacheOptions, watchedFetch } from '../api/client';
+import { cacheOptions, isAway, watchedFetch } from '../api/client';
 import { onRecovery } from '../api/connection';
 import { byId, Freshness } from '../api/exchanges';
 import { openLive } from '../api/live';
@@ -17,6 +17,8 @@ export interface Signed {
   follow: () => () => void;
   close: () => void;
 }
+
+const memory: StorageAdapter = { readData: async () => ({}), writeData: async () => {} };
 
 export const codeOf = (error: CombinedError | undefined): unknown => error?.graphQLErrors[0]?.extensions.code;
 
@@ -40,7 +42,8 @@ export function openClient(token: string, onRefused: (why: string) => void = () 
         },
       }),
       freshness.exchange,
-      cacheExchange(cacheOptions),
+      // What was loaded stays on the screen while the server is away, and nowhere else.
+      offlineExchange({ ...cacheOptions, storage: memory, isOfflineError: isAway }),
       ...(import.meta.env.DEV ? [] : [byId]),
       subscriptionExchange({ forwardSubscription: live.forward }),
       fetchExchange,

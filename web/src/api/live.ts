@@ -20,7 +20,7 @@ export function openLive(token?: string): Live {
         let stop: (() => void) | undefined;
         let stopped = false;
         void connected().then((made) => {
-          if (!stopped) stop = made.subscribe({ query: '', ...defined(request) }, sink as never);
+          if (!stopped) stop = made.subscribe({ query: '', ...defined(request) }, told(sink) as never);
         });
         return {
           unsubscribe: () => {
@@ -61,6 +61,13 @@ async function connect(token: string | undefined): Promise<Client> {
     },
   });
 }
+
+/** A connection that was refused is told as an error with the reason. */
+const told = <Sink extends { error: (problem: unknown) => void }>(sink: Sink): Sink => ({
+  ...sink,
+  error: (problem: unknown) =>
+    sink.error(problem instanceof CloseEvent ? new Error(problem.reason || 'The connection was closed.') : problem),
+});
 
 const defined = (request: object) =>
   Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined)) as Partial<SubscribePayload>;

@@ -1,0 +1,76 @@
+"""The pages of administration in a real browser: a real server, the worker's parts, and a shop on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app import page_build
+from app.context import Role
+from app.gateway.auth import mint
+from app.resources import Resources
+from app.settings import Settings
+from tests.conftest import make_settings, work_off
+from tests.ingestion.importing import importing, product, quick
+from tests.ingestion.servers import answered, site
+from tests.web import browser
+from tests.web.browser import needs_browser
+from tests.web.test_browser import Served, built, catalogue
+
+__all__ = ["built", "catalogue"]  # fixtures
+
+PAGES = {
+    "/good": answered(product("HP EliteDesk 800 G4 Mini i5-8500 16GB 256GB SSD Win11", "123.00")),
+    "/other": answered(product("A box of something", "20.00")),
+    "/empty": answered(b"<p>Nothing is sold here.</p>"),
+}
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    """As in production, but that pages of this machine may be fetched."""
+    return quick(make_settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path, development=False))
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[str]:
+    """The address of a web server with PAGES."""
+    async with site(PAGES) as it:
+        yield it.url("")
+
+
+def tokens(settings: Settings) -> dict[str, str]:
+    """By the names under which the tests in the browser look for them."""
+    day = timedelta(days=1)
+    made = {role.name: mint(settings, role, f"{role.name.lower()}@example.com", day) for role in Role}
+    return {**made, "EXPIRED": mint(settings, Role.ADMIN, "late@example.com", -day)}
+
+
+@needs_browser
+async def test_administration(
+    settings: Settings, built: Path, catalogue: Resources, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(page_build.publish, settings.required_database_url)
+    for name, value in {**tokens(settings), "SHOP": shop}.items():
+        monkeypatch.setenv(f"TEST_{name}", value)
+    served = Served(settings)
+    await served.start()
+
+    async def work() -> None:
+        await work_off(catalogue)
+
+    async def spoil() -> None:
+        async with catalogue.write() as tx:
+            await tx.execute(text("UPDATE cpu SET price_good = 1 WHERE slug = 'intel-core-i5-8500'"))
+
+    try:
+        async with importing(catalogue):
+            actions = {"away": served.stop, "back": served.start, "work": work, "spoil": spoil}
+            await browser.run("admin.test.mjs", f"http://127.0.0.1:{served.port}", actions)
+    finally:
+        await served.stop()
