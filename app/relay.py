@@ -61,7 +61,8 @@ def key_of(given: str, type_name: str) -> int:
     """The key in a global id of the given type. Raises BadInput that names the id."""
     parsed = parse_id(given)
     if parsed is None or parsed[0] != type_name:
-        raise BadInput(f'"{given[:100]}" is not the id of a {type_name}.')
+        article = "an" if type_name[0] in "AEIOU" else "a"
+        raise BadInput(f'"{given[:100]}" is not the id of {article} {type_name}.')
     return parsed[1]
 
 

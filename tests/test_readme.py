@@ -31,3 +31,10 @@ def test_the_tours_files_name_cpus_of_the_sample() -> None:
     for name in ("Intel Core i5-8500T", "AMD Ryzen 5 5600G"):
         assert f",{name}," in README
         assert f"\n{name}" in sample
+
+
+def test_all_documents_that_ship_are_named() -> None:
+    section = README.split("\n## Documents\n")[1].split("\n## ")[0]
+    shipped = {path.stem for path in (Path(__file__).parents[1] / "app" / "documents").glob("*.graphql")}
+    assert shipped
+    assert {name for name in shipped if f"`{name}`" not in section} == set()

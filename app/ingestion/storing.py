@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.errors import is_unavailable
 from app.ingestion import work_sql
-from app.ingestion.digesting import Digest
+from app.ingestion.digesting import MOST_REMARKS, Digest
 from app.ingestion.faults import Fault, HttpRefused, Retryable
 from app.ingestion.work_sql import Payload
 from app.market.lifecycle import mark_missing
@@ -101,7 +101,9 @@ async def _stored(resources: Resources, claim: int, outcomes: Sequence[Outcome])
             return
         listing_ids = await _listings(tx, mine)
         delays = {each.fetch.id: _delay(each, retry_seconds) for each in mine}
-        await work_sql.finish(tx, [_row(each, delays[each.fetch.id], listing_ids) for each in mine])
+        unvalued = await work_sql.unvalued(tx, [listing for ids in listing_ids.values() for listing in ids])
+        rows = [_row(each, delays[each.fetch.id], listing_ids, unvalued) for each in mine]
+        await work_sql.finish(tx, rows)
         payloads = {each.fetch.id: each.payload for each in mine if each.payload is not None}
         if payloads:
             await work_sql.keep_payloads(tx, payloads)
@@ -112,8 +114,8 @@ async def _stored(resources: Resources, claim: int, outcomes: Sequence[Outcome])
         sessions = await work_sql.sessions_of(tx, [each.fetch.id for each in mine])
         tx.touch(Domain.WORK)
         tx.tell(work_sql.IMPORTS, *map(work_sql.topic, sessions))
-    for each in mine:
-        IMPORTS.labels(_row(each, delays[each.fetch.id], listing_ids)["status"]).inc()
+    for row in rows:
+        IMPORTS.labels(row["status"]).inc()
 
 
 async def _listings(tx: Tx, outcomes: Sequence[Outcome]) -> dict[int, list[int]]:
@@ -135,8 +137,11 @@ async def _listings(tx: Tx, outcomes: Sequence[Outcome]) -> dict[int, list[int]]
     return found | gone
 
 
-def _row(outcome: Outcome, delay: float | None, listing_ids: dict[int, list[int]]) -> dict[str, Any]:
+def _row(
+    outcome: Outcome, delay: float | None, listing_ids: Mapping[int, list[int]], unvalued: Mapping[int, str]
+) -> dict[str, Any]:
     digested, fault = outcome.digest, outcome.fault
+    listings = listing_ids.get(outcome.fetch.id, [])
     status = digested.status if digested is not None else ImportStatus.FAILED
     return {
         "id": outcome.fetch.id,
@@ -148,9 +153,13 @@ def _row(outcome: Outcome, delay: float | None, listing_ids: dict[int, list[int]
         "adapter": None if digested is None else digested.adapter,
         "final_url": outcome.final_url,
         "fetched_at": outcome.fetched_at,
-        "listing_ids": listing_ids.get(outcome.fetch.id, []),
-        "remarks": [] if digested is None else digested.remarks,
+        "listing_ids": listings,
+        "remarks": [] if digested is None else _remarks(digested, [unvalued[id] for id in listings if id in unvalued]),
     }
+
+
+def _remarks(digested: Digest, unvalued: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*digested.remarks, *unvalued]))[:MOST_REMARKS]
 
 
 def _delay(outcome: Outcome, first: float) -> float | None:

@@ -223,6 +223,14 @@ KNOWN_LISTINGS = text(
     ORDER BY url, id DESC
     """
 )
+UNVALUED = text(
+    """
+    SELECT id, currency, valuation IS NOT NULL AS has_rate
+    FROM listing
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND price IS NOT NULL AND adjusted_price IS NULL
+        AND condition <> 'for_parts' AND quantity <= 1 AND flags IS NULL
+    """
+)
 DELETE_OLD_PAYLOADS = text(
     """
     DELETE FROM import_payload
@@ -349,6 +357,14 @@ async def count_rows(tx: Tx, fetch_ids: Sequence[int]) -> list[int]:
 async def known_listings(tx: Tx, urls: Sequence[str]) -> Mapping[str, list[int]]:
     """URL -> the listings that were found there the last time that there were any."""
     return {row.url: row.listing_ids for row in await tx.rows(KNOWN_LISTINGS, {"urls": list(urls)})}
+
+
+async def unvalued(tx: Tx, listing_ids: Sequence[int]) -> Mapping[int, str]:
+    """Listing -> why it has no adjusted price, of those where the offer itself does not say why."""
+    much = "What is offered beside the CPU is worth as much as is asked: its price takes no part in price targets."
+    rate = "There is no exchange rate for {}: its price takes no part in price targets until one is imported."
+    found = await tx.rows(UNVALUED, {"ids": list(listing_ids)})
+    return {row.id: much if row.has_rate else rate.format(row.currency) for row in found}
 
 
 @dataclass(frozen=True, slots=True)

@@ -320,6 +320,32 @@ async def test_what_takes_no_part_in_price_targets(resources: Resources) -> None
     assert (session.status, session.complete, session.partial) == ("partial", 6, 1)
 
 
+async def test_a_row_tells_why_a_priced_offer_does_not_count(resources: Resources) -> None:
+    """No exchange rate, and parts that are worth all that is asked: only what is stored knows of these."""
+    await add_cpu(resources, "Intel Core i5-8500T")
+    rule = "INSERT INTO valuation_rule (component, unit, value_usd) VALUES ('memory', 'gb', 5)"
+    async with resources.write() as tx:
+        await tx.execute(text(rule))
+    pages = {
+        "/usd": product("Intel Core i5-8500T", "10"),
+        "/yen": product("Intel Core i5-8500T tray", "2000", currency="JPY"),
+        "/system": product("HP EliteDesk 800 G4 i5-8500T 16GB DDR4", "60"),
+        "/dear": product("HP ProDesk 600 G4 i5-8500T 16GB DDR4", "120"),
+    }
+    async with site({path: answered(page) for path, page in pages.items()}) as shop:
+        await imported(resources, *(shop.url(path) for path in pages))
+        session = await imported(resources, *(shop.url(path) for path in pages))
+    rows = dict(zip(pages, await rows_of(resources, session.id), strict=True))
+    assert {path: row.remarks for path, row in rows.items()} == {
+        "/usd": [],
+        "/yen": ["There is no exchange rate for JPY: its price takes no part in price targets until one is imported."],
+        "/system": [
+            "What is offered beside the CPU is worth as much as is asked: its price takes no part in price targets."
+        ],
+        "/dear": [],
+    }
+
+
 async def test_variants_of_a_page_are_listings_of_their_own(resources: Resources) -> None:
     await add_cpu(resources, "Intel Core i5-8500T")
     group = {
