@@ -5,9 +5,11 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
+import orjson
 from graphql import (
     GraphQLBoolean,
     GraphQLError,
@@ -20,6 +22,7 @@ from graphql import (
     is_list_type,
     is_non_null_type,
 )
+from strawberry.schema.types.base_scalars import DateTimeDefinition
 from strawberry.types.field import StrawberryField
 
 from app.columns import Column
@@ -174,8 +177,11 @@ def _enum_names(type_: Any, nullable: bool) -> dict[Any, str | None]:
 def _coerce(type_: Any, nullable: bool) -> Callable[[Any], Any]:
     """Of a custom scalar."""
     to_output = type_.coerce_output_value
+    is_time = to_output is DateTimeDefinition.serialize
 
     def coerce(value: Any) -> Any:
+        if is_time and value.__class__ is datetime and value.tzinfo is UTC:
+            return orjson.dumps(value)[1:-1].decode()  # as `isoformat` spells it, in a fifth of the time
         if value is None and nullable:
             return None
         if not PLAIN[value.__class__]:

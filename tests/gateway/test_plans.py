@@ -7,7 +7,9 @@ import gc
 import linecache
 import traceback
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import strawberry
@@ -21,6 +23,8 @@ from graphql import (
     parse,
     validate,
 )
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from app.gateway import compiler
 from app.gateway.compiler import MAX_VARIANTS, NotCompilable, Plan, compile_plan
@@ -62,7 +66,20 @@ class Item:
 
 
 @strawberry.type
+class Moment:
+    at: datetime
+    perhaps: datetime | None
+
+
+class Someday(datetime):
+    def isoformat(self, sep: str = "T", timespec: str = "auto") -> str:
+        return "someday"
+
+
+@strawberry.type
 class Query:
+    moments: list[Moment] = strawberry.field(default_factory=list)
+
     @strawberry.field
     def items(self, count: int = 3) -> list[Item]:
         return [Item(number=number, parts=["a", "b"]) for number in range(count)]
@@ -261,6 +278,22 @@ def test_tracebacks_show_generated_source_as_long_as_the_plan_lives() -> None:
     del plan, build
     gc.collect()
     assert file not in linecache.cache
+
+
+ZONES = st.just(UTC) | st.sampled_from(
+    [None, timezone(timedelta(hours=-3, minutes=-30)), timezone(timedelta(seconds=1)), ZoneInfo("UTC")]
+)
+
+
+@given(st.datetimes(timezones=ZONES), st.none() | st.datetimes(timezones=ZONES))
+@example(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+@example(datetime(2026, 1, 1, microsecond=10, tzinfo=UTC), datetime(2026, 1, 1, fold=1, tzinfo=UTC))
+@example(Someday(2026, 1, 1, tzinfo=UTC), Someday(2026, 1, 1))
+def test_times_are_spelled_as_graphql_core_has_it(at: datetime, perhaps: datetime | None) -> None:
+    (moments,) = plan_of("{ moments { at perhaps } }").variant(()).frame.root.fields
+    spell = SMALL.type_map["DateTime"].coerce_output_value  # type: ignore[attr-defined]
+    built = moments.selections["Moment"].build([Moment(at=at, perhaps=perhaps)])
+    assert built == [{"at": spell(at), "perhaps": perhaps if perhaps is None else spell(perhaps)}]
 
 
 class CpuInner(InnerRow):
