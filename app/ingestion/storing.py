@@ -142,6 +142,7 @@ def _row(
 ) -> dict[str, Any]:
     digested, fault = outcome.digest, outcome.fault
     listings = listing_ids.get(outcome.fetch.id, [])
+    reasons = [unvalued[listing] for listing in listings if listing in unvalued]
     status = digested.status if digested is not None else ImportStatus.FAILED
     return {
         "id": outcome.fetch.id,
@@ -154,7 +155,7 @@ def _row(
         "final_url": outcome.final_url,
         "fetched_at": outcome.fetched_at,
         "listing_ids": listings,
-        "remarks": [] if digested is None else _remarks(digested, [unvalued[id] for id in listings if id in unvalued]),
+        "remarks": [] if digested is None else _remarks(digested, reasons),
     }
 
 
