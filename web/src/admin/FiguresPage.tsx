@@ -38,8 +38,8 @@ function Recalculation({ latest }: { latest: Latest }) {
   const missing = some && picked.length === 0;
   const run = async () => {
     if (missing || fetching) return;
-    await recalculate({ cpuIds: some ? picked.map(({ id }) => id) : null });
-    refresh();
+    const { data: started } = await recalculate({ cpuIds: some ? picked.map(({ id }) => id) : null });
+    if (started) refresh();
   };
   return (
     <section className="panel block" aria-labelledby="recalculation">
@@ -108,8 +108,8 @@ function Verification({ latest, consistency }: { latest: Latest; consistency: Fi
               aria-disabled={fetching}
               onClick={async () => {
                 if (fetching) return;
-                await verify({ fix });
-                refresh();
+                const { data: started } = await verify({ fix });
+                if (started) refresh();
               }}
             >
               {fix ? 'Verify and repair' : 'Verify'}
