@@ -13,6 +13,7 @@ import lxml.html
 from w3lib.encoding import html_to_unicode
 
 from app.ingestion.faults import NotUnderstood
+from app.ingestion.scanning import root_attributes
 
 # libxml2 compares each attribute of an element with all before it, which takes minutes for a page of nothing else.
 MOST_ATTRIBUTES = 250
@@ -67,6 +68,13 @@ class Page:
             return lxml.html.document_fromstring(source, parser=lxml.html.HTMLParser(encoding="utf-8"))
         except (lxml.etree.LxmlError, AssertionError, ValueError):
             return lxml.html.document_fromstring("<html><head></head><body></body></html>")
+
+    @cached_property
+    def language(self) -> str | None:
+        """The language tag of the root element. Raises like `tree`."""
+        attributes = root_attributes(self.text)
+        found = self.tree.attrib if attributes is None else attributes
+        return found.get("lang") or found.get("xml:lang")
 
     @cached_property
     def elements(self) -> int:
