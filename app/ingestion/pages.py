@@ -83,7 +83,10 @@ class Page:
 
 
 def _has_endless_tags(text: str) -> bool:
-    long_tags = [tag for tag in START_TAG.findall(text) if len(tag) > LONG_TAG]
+    tags = START_TAG.findall(text)
+    if max(map(len, tags), default=0) <= LONG_TAG:
+        return False
+    long_tags = [tag for tag in tags if len(tag) > LONG_TAG]
     return any(len(BETWEEN_ATTRIBUTES.findall(QUOTED.sub("= ", tag))) > MOST_ATTRIBUTES for tag in long_tags)
 
 

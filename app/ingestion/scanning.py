@@ -1,7 +1,7 @@
 """Finds a few elements in the text of a page without building its tree, which takes most of the time of a page.
 
-A scan goes only over what every parser reads in one way. Wherever there is doubt (a quote out of place, a comment within
-a script, "<" within an attribute, an element of which parsers disagree) it gives up, and who asked looks at the tree.
+A scan goes only over what every parser reads in one way. Wherever there is doubt (a quote out of place, a comment in a
+script, "<" within an attribute, an element of which parsers disagree) it gives up, and who asked looks at the tree.
 All expressions are possessive: they never go back, so the time goes with the length of the text.
 """
 
