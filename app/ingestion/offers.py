@@ -136,8 +136,9 @@ def clean(value: object, longest: int = LONGEST_WORD) -> str | None:
     text = TAG.sub(" ", text) if "<" in text else text
     # Not printable: control characters, halves of surrogate pairs (PostgreSQL cannot store some of these), characters
     # that turn the text around, and every space but the plain one.
-    plain = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(plain.split())[:longest].strip() or None
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(text.split())[:longest].strip() or None
 
 
 def web_url(value: object, base: str) -> str | None:

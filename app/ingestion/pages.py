@@ -13,6 +13,7 @@ import lxml.html
 from w3lib.encoding import html_to_unicode
 
 from app.ingestion.faults import NotUnderstood
+from app.ingestion.scanning import root_attributes
 
 # libxml2 compares each attribute of an element with all before it, which takes minutes for a page of nothing else.
 MOST_ATTRIBUTES = 250
@@ -69,13 +70,23 @@ class Page:
             return lxml.html.document_fromstring("<html><head></head><body></body></html>")
 
     @cached_property
+    def language(self) -> str | None:
+        """The language tag of the root element. Raises like `tree`."""
+        attributes = root_attributes(self.text)
+        found = self.tree.attrib if attributes is None else attributes
+        return found.get("lang") or found.get("xml:lang")
+
+    @cached_property
     def elements(self) -> int:
         """How many elements the tree has."""
         return int(self.tree.xpath("count(//*)"))
 
 
 def _has_endless_tags(text: str) -> bool:
-    long_tags = [tag for tag in START_TAG.findall(text) if len(tag) > LONG_TAG]
+    tags = START_TAG.findall(text)
+    if max(map(len, tags), default=0) <= LONG_TAG:
+        return False
+    long_tags = [tag for tag in tags if len(tag) > LONG_TAG]
     return any(len(BETWEEN_ATTRIBUTES.findall(QUOTED.sub("= ", tag))) > MOST_ATTRIBUTES for tag in long_tags)
 
 

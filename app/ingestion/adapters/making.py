@@ -96,8 +96,7 @@ def clean_specs(pairs: Iterable[tuple[object, object]]) -> Mapping[str, str]:
 
 def country(page: Page) -> str:
     """The country of a page, see `country_of`."""
-    language = page.tree.get("lang") or page.tree.get("xml:lang")
-    return country_of(page.host, language)
+    return country_of(page.host, page.language)
 
 
 def extracted(page: Page, syntax: str, extract: Callable[[], Iterable[Any]]) -> list[Any]:

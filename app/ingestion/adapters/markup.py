@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+import lxml.etree
 from extruct.jsonld import JsonLdExtractor
 from extruct.rdfa import RDFaExtractor
 from extruct.utils import parse_xmldom_html
@@ -15,6 +17,7 @@ from app.ingestion.adapters.making import extracted
 from app.ingestion.adapters.products import read_products
 from app.ingestion.offers import Offer
 from app.ingestion.pages import HTML_TYPES, Page
+from app.ingestion.scanning import scripts
 
 # JSON-LD: broken blocks are parsed once more in Python, which takes a second per million characters.
 MOST_BLOCKS = 60
@@ -29,6 +32,9 @@ ELEMENT_WORK = 50  # one element takes as long as so many characters
 MOST_RDFA_ELEMENTS = 10_000
 LONGEST_RDFA_NAMES = 30_000  # characters in all attributes that name types and properties
 LONGEST_RDFA_PREFIXES = 4_000
+
+CHARACTERS = lxml.etree.XPath("string-length(.)")
+DESCENDANTS = lxml.etree.XPath("count(descendant::*)")
 
 
 class JsonLd:
@@ -46,6 +52,28 @@ class JsonLd:
         return read_products(page, self.name, self._items(page))
 
     def _items(self, page: Page) -> Iterator[Any]:
+        plain = self._plain_items(page)
+        yield from self._items_of_tree(page) if plain is None else plain
+
+    def _plain_items(self, page: Page) -> list[Any] | None:
+        """The items of a page whose blocks are all proper, without its tree; None for other pages."""
+        blocks = scripts(page.text, "ld+json")
+        if not blocks:
+            return None
+        items: list[Any] = []
+        left = 2 * LONGEST_BLOCK
+        for block in blocks[:MOST_BLOCKS]:
+            if len(block) > min(left, LONGEST_BLOCK):
+                continue
+            left -= len(block)
+            try:
+                read = json.loads(block, strict=False)
+            except (ValueError, RecursionError):
+                return None  # extruct mends some of these
+            items += read if isinstance(read, list) else [read]
+        return [item for item in items if item]
+
+    def _items_of_tree(self, page: Page) -> Iterator[Any]:
         blocks = page.tree.xpath("//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]")
         left = 2 * LONGEST_BLOCK
         for block in blocks[:MOST_BLOCKS]:
@@ -116,7 +144,7 @@ def _is_little_work(elements: Sequence[Any]) -> bool:
     """Whether all these can be read in a second or so. Each is read with all that is in it: nested ones count twice."""
     work = 0.0
     for element in elements:
-        work += element.xpath("string-length(.)") + ELEMENT_WORK * (1 + element.xpath("count(descendant::*)"))
+        work += CHARACTERS(element) + ELEMENT_WORK * (1 + DESCENDANTS(element))
         if work > MOST_WORK:
             return False
     return True

@@ -32,6 +32,7 @@ PRODUCTS = frozenset({"Product", "IndividualProduct", "ProductModel", "SomeProdu
 OFFERS = frozenset({"Offer", "AggregateOffer", "OfferForPurchase"})
 # Where a page's own product may be; what is behind other properties (isRelatedTo, itemListElement) is another one.
 LEADS_TO_THE_PRODUCT = ("@graph", "mainEntity", "mainEntityOfPage", "about", "hasPart", "itemOffered")
+_SEPARATOR = re.compile(r"[/#:]")
 LEADS_ELSEWHERE = (
     "isRelatedTo", "isSimilarTo", "isAccessoryOrSparePartFor", "isConsumableFor", "itemListElement", "item",
 )  # fmt: skip
@@ -356,4 +357,4 @@ def _specs(graph: Graph, product: Node) -> Iterator[tuple[Any, Any]]:
 def _short(name: object) -> str:
     """The last part of an IRI or of a prefixed name."""
     text = name if isinstance(name, str) else ""
-    return re.split(r"[/#:]", text[:300].rstrip("/"))[-1]
+    return text if text.isidentifier() and len(text) <= 300 else _SEPARATOR.split(text[:300].rstrip("/"))[-1]
