@@ -240,7 +240,7 @@ class _Decoder:
         try:
             "".encode(self._encoding)
             decoder = codecs.getincrementaldecoder(self._encoding)("strict")
-        except (LookupError, UnicodeError):
+        except (LookupError, ValueError):  # UnicodeError is one, and so is what a zero character causes
             raise BadInput(f'There is no encoding "{encoding}"; utf-8, utf-16 and cp1252 are usual ones.') from None
         self._decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
 

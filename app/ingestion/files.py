@@ -66,4 +66,8 @@ def _wanted(item: Any) -> Wanted:
     url = item.get("url") if isinstance(item, dict) else None
     if isinstance(url, str) and url.strip():
         return Wanted(url.strip())
-    return Wanted(orjson.dumps(item).decode()[:LONGEST_SHOWN], "The row is no object with a text `url`.")
+    try:
+        shown = orjson.dumps(item).decode()[:LONGEST_SHOWN]
+    except orjson.JSONEncodeError:  # it reads what is nested deeper than it writes
+        shown = ""
+    return Wanted(shown, "The row is no object with a text `url`.")

@@ -10,7 +10,7 @@ import strawberry
 
 from app.columns import column, computed, is_row, with_needs
 from app.context import Context
-from app.directives import ListSize, page_size, reads
+from app.directives import CostWeight, ListSize, page_size, reads
 from app.graphql_enums import graphql_enum
 from app.ingestion.loaders import (
     ImportedRow,
@@ -33,6 +33,8 @@ from app.tables import Domain, ImportPriority, ImportSource, ImportStatus
 Info = strawberry.Info[Context, None]
 
 MOST_LISTINGS = 5
+# A page may have 512 KiB, and all of an answer are in memory at the same time.
+PAYLOAD_COST = 250
 
 graphql_enum(
     ImportStatus,
@@ -124,6 +126,7 @@ class ImportRow(Node):
     @strawberry.field(
         description="The page as it was fetched; null when there was none, and after 30 days. Operators only.",
         metadata=with_needs(reads(Domain.WORK), "fetch_id"),
+        directives=[CostWeight(weight=PAYLOAD_COST)],
         permission_classes=[IsOperator],
     )
     async def payload(self: Any, info: Info) -> ImportedPage | None:

@@ -1,10 +1,10 @@
-"""The words of sellers: conditions, whether something can be bought, and that more than one thing is sold."""
+"""The words of sellers: conditions, and whether something can be bought."""
 
 from __future__ import annotations
 
 import re
 
-from app.ingestion.offers import Flag
+from app.market.selling import BROKEN
 from app.market.vocabulary import CONDITIONS, STATUSES
 from app.tables import Condition, ListingStatus
 
@@ -13,14 +13,6 @@ ORDER = (
     Condition.UNKNOWN, Condition.NEW, Condition.OPEN_BOX, Condition.REFURBISHED, Condition.USED, Condition.FOR_PARTS,
 )  # fmt: skip
 
-NOT = r"(?<!not )(?<!no )(?<!non[- ])(?<!without )(?<!zero )"
-BROKEN = re.compile(
-    NOT + r"\b(?:for parts|parts only|for repair|spares (?:or|and|/|&) ?repairs?|not[- ]working|non[- ]?working"
-    r"|does ?n[o']t work|broken|defect(?:ive|s)?\b(?![- ]free)|defekt\w*|faulty|damaged|bent pins?|dead|ersatzteile?"
-    r"|bastler|pour pi\u00e8ces|hors service|per ricambi|no funciona|para piezas|untested|as[- ]is)\b"
-    r"|(?:\bnot working\b)",
-    re.IGNORECASE,
-)
 REFURBISHED = re.compile(
     r"\b(?:refurb\w*|renewed|reconditioned|re-?manufactured|general\u00fcberholt\w*|aufbereitet\w*"
     r"|reconditionn\u00e9\w*|ricondizionat\w*|reacondicionad\w*)",
@@ -59,21 +51,6 @@ AVAILABILITY = {
     **dict.fromkeys(("outofstock", "oos", "discontinued", "reserved", "unavailable"), ListingStatus.ENDED),
 }
 
-BUNDLE = re.compile(
-    r"\b(?:bundles?|bundled|combo|upgrade kit|aufr\u00fcst(?:kit|set))\b"
-    r"|(?:\+|&|\band\b|\bwith\b|\bw/|\bund\b|\bmit\b) ?(?:[^\s+&]+ ){0,4}(?:motherboard|mainboard|mobo)\b",
-    re.IGNORECASE,
-)
-LOT = re.compile(
-    r"(?<!\ba )\b(?:job )?lots?\b|\bkonvolut\b|\b(?:matched|matching) pair\b|\bpair of\b|\bwholesale\b"
-    r"|\b(?:pack|set|box|tray|case) of \(?(?:[2-9]|[1-9]\d{1,3})\b"
-    r"|(?<![\d.,])(?:[2-9]|[1-9]\d{1,3})[- ]?(?:pack|pcs|pieces|st\u00fcck|stk|units|cpus|processors)\b"
-    r"|^\W{0,2}(?:[2-9]|[1-9]\d{1,2})\)? ?x (?=(?:intel|amd|core|xeon|ryzen|epyc|cpu|processor)\b)"
-    r"|\bx ?(?:[2-9]|[1-9]\d{1,2})$"
-    r"|\bqty:? ?(?:[2-9]|[1-9]\d{1,3})\b",
-    re.IGNORECASE,
-)
-
 
 def condition(declared: object, title: str) -> Condition:
     """The condition of an offer: what it is declared to be, or worse when the title admits it."""
@@ -103,16 +80,6 @@ def status(declared: object) -> ListingStatus:
     if last in AVAILABILITY:
         return AVAILABILITY[last]
     return ListingStatus(STATUSES.get(text, ListingStatus.ACTIVE))
-
-
-def flags(title: str) -> frozenset[Flag]:
-    """What the title says of more than one thing being sold."""
-    found = set()
-    if BUNDLE.search(title):
-        found.add(Flag.BUNDLE)
-    if LOT.search(title):
-        found.add(Flag.LOT)
-    return frozenset(found)
 
 
 def _admitted(title: str) -> Condition:

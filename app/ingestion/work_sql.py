@@ -21,7 +21,7 @@ IMPORTS = "imports"
 # Advisory locks of two numbers: the letters IMP, and the claim of a worker.
 CLAIMS = 0x494D50
 # Of several workers one claims at a time, so what it counts is so.
-CLAIMING_LOCK = 7_310_003
+CLAIMING_LOCK = 7_310_005
 
 ADD_HOSTS = text(
     """
@@ -218,9 +218,14 @@ COUNT_ROWS = text(
 )
 KNOWN_LISTINGS = text(
     """
-    SELECT DISTINCT ON (url) url, listing_ids
-    FROM import_fetch WHERE url = ANY(CAST(:urls AS text[])) AND listing_ids <> '{}'
-    ORDER BY url, id DESC
+    SELECT url, ARRAY(
+        SELECT l.id FROM unnest(listing_ids) WITH ORDINALITY AS of (id, place) JOIN listing AS l USING (id)
+        WHERE l.seen_at <= at OR l.url IN (latest.url, final_url) ORDER BY place) AS listing_ids
+    FROM (
+        SELECT DISTINCT ON (url) url, listing_ids, final_url, coalesce(fetched_at, finished_at) AS at
+        FROM import_fetch WHERE url = ANY(CAST(:urls AS text[])) AND listing_ids <> '{}'
+        ORDER BY url, id DESC
+    ) AS latest
     """
 )
 UNVALUED = text(
@@ -355,7 +360,7 @@ async def count_rows(tx: Tx, fetch_ids: Sequence[int]) -> list[int]:
 
 
 async def known_listings(tx: Tx, urls: Sequence[str]) -> Mapping[str, list[int]]:
-    """URL -> the listings that were found there the last time that there were any."""
+    """URL -> the listings that were found there the last time that there were any, and not elsewhere since then."""
     return {row.url: row.listing_ids for row in await tx.rows(KNOWN_LISTINGS, {"urls": list(urls)})}
 
 

@@ -44,14 +44,14 @@ _GIVEN = {
     "marketplace": "marketplace",
     "seller": "seller",
     "vendor_item_id": "vendor_item_id",
-    "condition": "coalesce(condition_meaning, 'unknown')",
+    "condition": "CASE WHEN broken THEN 'for_parts' ELSE coalesce(condition_meaning, 'unknown') END",
     "status": "coalesce(status_meaning, 'active')",
     "price": "price_value",
     "shipping": "shipping_value",
     "currency": "coalesce(currency, 'USD')",
 }
 # What its title says of what it carries.
-_TOLD = {**{name: name for name in PARTS}, "quantity": "coalesce(quantity, 1)", "flags": "NULL::text[]"}
+_TOLD = {**{name: name for name in PARTS}, "quantity": "coalesce(quantity, 1)", "flags": "flags"}
 _REQUIRED = ("cpu_id", "title", "marketplace", "price")
 _OBSERVED = ("price", "shipping", "currency", "adjusted_price")
 CONTENT = (*_GIVEN, *_TOLD, "is_sample")
@@ -92,11 +92,14 @@ def snapshot_offers(columns: Sequence[str]) -> str:
 def _merged(present: Sequence[str]) -> dict[str, str]:
     """Column of `listing` -> its value after offer `o` for stored listing `l`: what the file has not stays.
 
-    What an offer carries stays, too, where its title does not tell: somebody else may have known.
+    What an offer carries stays, too, where its title does not tell: somebody else may have known. A title that admits
+    that it is broken is believed by itself.
     """
     merged = {column: f"{'o' if column in _REQUIRED or column in present else 'l'}.{column}" for column in _GIVEN}
-    merged |= {column: f"coalesce(o.{column}, l.{column})" for column in PARTS}
-    return {**merged, "quantity": "o.quantity", "flags": "l.flags", "is_sample": "o.is_sample"}
+    merged |= {column: f"coalesce(o.{column}, l.{column})" for column in (*PARTS, "flags")}
+    if "condition" not in present:
+        merged["condition"] = "CASE WHEN o.condition = 'for_parts' THEN o.condition ELSE l.condition END"
+    return {**merged, "quantity": "o.quantity", "is_sample": "o.is_sample"}
 
 
 def _match(merged: Mapping[str, str]) -> Executable:
@@ -238,7 +241,7 @@ TELL_PARTS = text("""
     INSERT INTO told_part
     SELECT * FROM jsonb_to_recordset(CAST(:told AS jsonb)) AS told (
         told text, memory_gb integer, memory_kind text, storage jsonb, graphics text, operating_system text,
-        quantity integer)
+        quantity integer, flags text[], broken boolean)
     """)
 
 SETTLE_NAMES = text("""

@@ -10,11 +10,14 @@ from app.errors import BadInput
 from app.market import import_sql, staged_sql
 from app.market.months import make_months
 from app.market.naming import Names
+from app.market.selling import flags, is_broken
 from app.market.valuation import PARTS, carried
 from app.records import CsvRecords, Progress, Records, no_progress
 from app.resources import Tx
 from app.staging import Options, Summary, analyze, reject, stage
 from app.tables import Domain
+
+TOLD = (*PARTS, "flags")
 
 
 def open_listings(path: Path, encoding: str | None = None, progress: Progress = no_progress) -> CsvRecords:
@@ -74,8 +77,11 @@ async def import_prices(tx: Tx, records: Records, options: Options, day: date) -
 
 async def _tell_parts(tx: Tx) -> None:
     """Reads what the titles of the chunk that is staged now tell of what is offered beside the CPU."""
-    told = [{"told": title, **carried(title)} for title in await import_sql.part_titles(tx)]
-    if found := [each for each in told if each["quantity"] > 1 or any(each[name] is not None for name in PARTS)]:
+    told = [
+        {"told": title, **carried(title, flags=flags(title)), "broken": is_broken(title)}
+        for title in await import_sql.part_titles(tx)
+    ]
+    if found := [each for each in told if each["quantity"] > 1 or each["broken"] or any(each[name] for name in TOLD)]:
         await import_sql.tell_parts(tx, found)
 
 

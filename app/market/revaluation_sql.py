@@ -39,7 +39,7 @@ _NEXT = """
     FROM (SELECT l.id FROM listing AS l WHERE l.id > :after AND {condition} ORDER BY l.id LIMIT :size) AS batch
     """
 # Those that differ are found without a lock. What is written is found once more of the row as it is then, which
-# somebody else may have written in between.
+# somebody else may have written in between; locks are taken in the order of those who store offers.
 _REVALUE = f"""
     WITH differing AS MATERIALIZED (
         SELECT l.id
@@ -47,12 +47,14 @@ _REVALUE = f"""
         CROSS JOIN LATERAL (SELECT {valuation(_OWN)} AS valuation OFFSET 0) AS found
         WHERE (l.adjusted_price, l.valuation)
             IS DISTINCT FROM ({adjusted_price(_OWN, "found.valuation")}, found.valuation)
+    ), locked AS MATERIALIZED (
+        SELECT id FROM listing WHERE id IN (SELECT id FROM differing) ORDER BY offer_key FOR UPDATE
     )
     UPDATE listing AS l
     SET (adjusted_price, valuation, updated_at) = (
         SELECT {adjusted_price(_OWN, "found.valuation")}, found.valuation, now()
         FROM (SELECT {valuation(_OWN)} AS valuation OFFSET 0) AS found)
-    FROM differing WHERE differing.id = l.id
+    FROM locked WHERE locked.id = l.id
     """
 
 # A transaction that has read a table holds a lock on it until it ends; one that looked for valuations, on these.

@@ -2,12 +2,13 @@
 
 Two queries, of a file of listings and of a price snapshot, with the same columns: line, reason, cpu_id, title, url,
 marketplace, seller, vendor_item_id, condition_meaning, status_meaning, price_value, shipping_value, currency,
-seen_value, and what the title tells of parts (a snapshot's names tell of none) and quantity.
+seen_value, and what the title tells of parts (a snapshot's names tell of none), quantity, flags and being broken.
 OFFSET 0 keeps the planner from copying an expression into every place that uses it.
 """
 
 from __future__ import annotations
 
+from app.market.selling import WORDS
 from app.market.vocabulary import CONDITIONS, CURRENCIES, STATUSES
 from app.staging import as_number, shown
 
@@ -58,15 +59,12 @@ NAMED_CPUS = "CREATE TEMP TABLE named_cpu (written text, cpu_id bigint, doubt te
 TOLD_PARTS = """
 CREATE TEMP TABLE told_part (
     told text, memory_gb integer, memory_kind text, storage jsonb, graphics text, operating_system text,
-    quantity integer
+    quantity integer, flags text[], broken boolean
 ) ON COMMIT DROP
 """
-# Most titles tell of none, and a million of them are searched: LIKE is the quickest way to say no. Patterns follow only
-# where it is likely.
-_PART_WORDS = (
-    "gb", "tb", "ssd", "hdd", "tx", " rx", "quadro", "radeon", "win", "linux", "lot of", "set of", "pack", "bundle",
-    "qty", "pcs", "pair",
-)  # fmt: skip
+# Most titles tell of none, and a million of them are searched: LIKE is the quickest way to say no, also for
+# many words (one pattern of them takes three times as long). Patterns follow only where it is likely.
+_PART_WORDS = ("gb", "tb", "ssd", "hdd", "tx", " rx", "quadro", "radeon", "win", "linux", *WORDS)
 PART_TITLES = rf"""
 SELECT DISTINCT title
 FROM (SELECT title, lower(title) AS words FROM staged WHERE length(title) <= {LONGEST["title"]} OFFSET 0) AS titled
@@ -159,7 +157,7 @@ FROM (
         condition_word.meaning AS condition_meaning,
         status_word.meaning AS status_meaning,
         named_cpu.cpu_id, named_cpu.doubt,
-        memory_gb, memory_kind, storage, graphics, operating_system, quantity
+        memory_gb, memory_kind, storage, graphics, operating_system, quantity, told_part.flags, broken
     FROM staged
     LEFT JOIN named_cpu ON written = coalesce(cpu, title)
     LEFT JOIN told_part ON told = title
@@ -193,7 +191,7 @@ FROM (
         CAST(:seen_at AS timestamptz) AS seen_value,
         named_cpu.cpu_id, named_cpu.doubt,
         NULL::integer AS memory_gb, NULL AS memory_kind, NULL::jsonb AS storage, NULL AS graphics,
-        NULL AS operating_system, NULL::integer AS quantity
+        NULL AS operating_system, NULL::integer AS quantity, NULL::text[] AS flags, NULL::boolean AS broken
     FROM staged
     CROSS JOIN (SELECT max(seen_at) AS newest FROM listing WHERE marketplace = '{SNAPSHOT_MARKETPLACE}') AS earlier
     LEFT JOIN named_cpu ON written = name

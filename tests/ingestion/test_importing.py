@@ -275,6 +275,19 @@ async def test_an_offer_that_is_gone_ends(resources: Resources) -> None:
     assert (listing.status, listing.price, listing.cpu_id) == ("active", Decimal(12), cpu)
 
 
+async def test_an_offer_that_moved_does_not_end(resources: Resources) -> None:
+    """Where it was there is nothing; but it was seen elsewhere since then."""
+    page = answered(product("Intel Core i5-8500T", "10"))
+    async with site({"/old": page, "/new": page}) as shop:
+        await imported(resources, shop.url("/old"))
+        await imported(resources, shop.url("/new"))
+        for path, status in (("/old", "active"), ("/new", "ended")):
+            shop.pages[path] = answered(status=404)
+            await imported(resources, shop.url(path))
+            (listing,) = await listings(resources)
+            assert listing.status == status
+
+
 async def test_what_a_page_does_not_offer_any_more_is_missing(resources: Resources) -> None:
     """Until it is found again."""
     async with site({"/a": answered(product("Offer one", "10"))}) as shop:

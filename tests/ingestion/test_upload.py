@@ -120,6 +120,8 @@ async def test_a_file_in_an_encoding_that_is_told(api: Api) -> None:
     code, message = await refusal(await send(api, content))
     assert (code, "line 2, is not utf-8" in message) == ("BAD_USER_INPUT", True)
     assert (await session(api, content, encoding="cp1252"))["total"] == 1
+    code, message = await refusal(await send(api, content, encoding="cp\0"))
+    assert (code, "There is no encoding" in message) == ("BAD_USER_INPUT", True)
 
 
 async def test_rows_that_are_no_urls_fail_alone(api: Api) -> None:
@@ -136,6 +138,8 @@ async def test_rows_that_are_no_urls_fail_alone(api: Api) -> None:
     found = await session(api, b'[{"url": 1}, {"link": "http://127.0.0.1/"}, "http://127.0.0.1/", null, {"url": ""}]')
     assert (found["status"], found["failed"]) == ("FAILED", 5)
     assert {row["error"] for row in found["rows"]["nodes"]} == {"The row is no object with a text `url`."}
+    found = await session(api, b'[{"url": "http://127.0.0.1/a"}, ' + b"[" * 400 + b"]" * 401)
+    assert (found["total"], found["failed"]) == (2, 1), "however deep it is nested"
 
 
 UNREADABLE: list[tuple[bytes, str]] = [

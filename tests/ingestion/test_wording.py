@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.ingestion import wording
 from app.ingestion.offers import Flag
+from app.market.selling import WORDS, flags, is_broken
 from app.market.vocabulary import CONDITIONS
 from app.tables import Condition, ListingStatus
 
@@ -134,7 +135,7 @@ def test_availability(declared: object, status: str) -> None:
     ],
 )
 def test_lots(title: str) -> None:
-    assert Flag.LOT in wording.flags(title)
+    assert Flag.LOT in flags(title)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,16 @@ def test_lots(title: str) -> None:
     ],
 )
 def test_bundles(title: str) -> None:
-    assert Flag.BUNDLE in wording.flags(title)
+    assert Flag.BUNDLE in flags(title)
+    assert any(word in title.lower() for word in WORDS), "an import would not look at it"
+
+
+@pytest.mark.parametrize(
+    "title", ["for parts", "not working", "doesn't work", "nonworking", "defective", "Bastler", "bent pins", "AS IS"]
+)
+def test_broken(title: str) -> None:
+    assert is_broken(title)
+    assert any(word in title.lower() for word in WORDS), "an import would not look at it"
 
 
 @pytest.mark.parametrize(
@@ -172,11 +182,11 @@ def test_bundles(title: str) -> None:
     ],
 )
 def test_single_things(title: str) -> None:
-    assert wording.flags(title) == frozenset()
+    assert flags(title) == frozenset()
 
 
 @given(st.text())
 def test_any_text(text: str) -> None:
     assert wording.condition(text, text) in Condition
     assert wording.status(text) in ListingStatus
-    assert wording.flags(text) <= set(Flag)
+    assert flags(text) <= set(Flag)

@@ -269,3 +269,27 @@ async def test_an_import_does_not_forget_what_others_knew(resources: Resources, 
     assert counts(await importer.listings(header + row.format(150))) == (0, 1, 0, 0)
     assert await importer.rows("SELECT memory_gb, adjusted_price FROM listing") == [(8, Decimal(144))]
     assert counts(await importer.listings(header + row.format(150))) == (0, 0, 1, 0)
+
+
+NO_PRICE = (
+    "Intel Core i5-8500T for parts, not working",
+    "Intel Core i5-8500T + ASUS Prime motherboard",
+    "Job lot Intel Core i5-8500T",
+    "Intel Core i5-8500T, konvolut",
+)
+
+
+async def test_titles_of_an_import_tell_what_has_no_price(resources: Resources, importer: Importer) -> None:
+    """Whatever its row says of the condition, or does not."""
+    await stock(resources, importer, BOXED, *NO_PRICE)
+    assert await prices(resources) == {BOXED: 210, **dict.fromkeys(NO_PRICE)}
+    bare = "title,cpu,price,marketplace,vendor_item_id\n"
+    rows = [f'"{title}",Intel Core i5-8500T,90,shop,{{}}\n' for title in (BOXED, *NO_PRICE)]
+    first = [rows[0].format(number) for number in range(len(rows))]
+    await importer.listings(bare + "".join(first))
+    await importer.listings(bare + "".join(row.format(number) for number, row in enumerate(rows)))
+    async with resources.read() as session:
+        found = await session.rows(
+            text("SELECT title, adjusted_price FROM listing WHERE marketplace = 'shop' ORDER BY id")
+        )
+    assert {row.title: row.adjusted_price for row in found} == {BOXED: 90, **dict.fromkeys(NO_PRICE)}

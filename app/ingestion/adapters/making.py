@@ -26,6 +26,7 @@ from app.ingestion.offers import (
 )
 from app.ingestion.pages import Page
 from app.ingestion.prices import Money, country_of, shipping_amount
+from app.market.selling import flags
 from app.tables import Condition, ListingStatus
 
 log = structlog.get_logger()
@@ -80,7 +81,7 @@ def make(page: Page, source: str, found: Found) -> Offer | None:
         memory=named_spec(specs, MEMORY_SPECS),
         storage=named_spec(specs, STORAGE_SPECS),
         specs=specs,
-        flags=found.flags | wording.flags(title),
+        flags=found.flags | flags(title),
     )
 
 
