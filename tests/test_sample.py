@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -55,11 +54,9 @@ def test_offers_are_of_the_last_month_and_of_all_kinds() -> None:
 
 
 @pytest.mark.usefixtures("resources")
-def test_it_is_loaded_once_and_quickly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_loaded_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REDIS_URL", raising=False)
-    start = time.perf_counter()
     loaded = sample.load_if_empty(database_url)
-    assert time.perf_counter() - start < 3
     assert 3500 <= loaded <= 4500
     assert sample.load_if_empty(database_url) == 0
 

@@ -48,16 +48,6 @@ class SessionById(Loader[int, SessionRow | None]):
         return [found.get(key) for key in keys]
 
 
-class RowById(Loader[int, ImportedRow | None]):
-    """The row with this id, or None."""
-
-    async def values(self, session: Reader, keys: list[int]) -> list[ImportedRow | None]:
-        """One statement for all keys."""
-        statement = sql.rows_by_id(self.context.wanted("ImportRow"))
-        found = {row["id"]: row for row in await session.rows(statement, {"ids": keys}, ImportedRow)}
-        return [found.get(key) for key in keys]
-
-
 class RowPages(Loader[RowPageKey, Page]):
     """Pages of the rows of sessions, in their order."""
 

@@ -69,6 +69,6 @@ class IngestionMutation:
 
 
 async def _payload(info: Info, key: int) -> IngestPayload:
-    session = await ImportSession.load_node(info, key)
+    session = await ImportSession.with_key(info, key)
     assert session is not None
     return IngestPayload(session=session)

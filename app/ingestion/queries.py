@@ -33,10 +33,14 @@ LEAST_SECONDS = 0.1
 
 @strawberry.type
 class IngestionQuery:
-    @strawberry.field(description="An import; null when there is none.", metadata=reads(Domain.WORK, max_age=0))
+    @strawberry.field(
+        description="An import; null when there is none. Operators only.",
+        metadata=reads(Domain.WORK, max_age=0),
+        permission_classes=[IsOperator],
+    )
     async def import_session(self, info: Info, id: SessionId) -> ImportSession | None:  # noqa: A002
         """State, counts and rows."""
-        return await ImportSession.load_node(info, key_of(id, "ImportSession"))
+        return await ImportSession.with_key(info, key_of(id, "ImportSession"))
 
     @strawberry.field(
         description="Imports, the newest first. Operators only.",
@@ -62,7 +66,10 @@ class IngestionQuery:
 
 @strawberry.type
 class IngestionSubscription:
-    @strawberry.subscription(description="An import each time that it moved, now first; ends when the import has.")
+    @strawberry.subscription(
+        description="An import each time that it moved, now first; ends when the import has. Operators only.",
+        permission_classes=[IsOperator],
+    )
     async def import_progress(self, info: Info, id: SessionId) -> AsyncGenerator[ImportSession, None]:  # noqa: A002
         """Raises NotFound when there is no such import."""
         key = key_of(id, "ImportSession")

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from app.errors import is_unavailable
 from app.ingestion import work_sql
 from app.ingestion.digesting import MOST_REMARKS, Digest
-from app.ingestion.faults import Fault, HttpRefused, Retryable
+from app.ingestion.faults import Fault, Final, HttpRefused, Retryable
 from app.ingestion.work_sql import Payload
 from app.market.lifecycle import mark_missing
 from app.market.offers import end, store
@@ -34,13 +34,13 @@ GONE = {404, 410}
 AGAIN_STATES = {"40001", "40P01"}
 
 
-class GivenUp(Fault):
+class GivenUp(Final):
     """Every worker that was at it ended."""
 
     code = "GIVEN_UP"
 
 
-class NotStored(Fault):
+class NotStored(Final):
     """A fault of ours; the log knows more."""
 
     code = "INTERNAL"

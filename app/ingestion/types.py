@@ -11,12 +11,12 @@ import strawberry
 from app.columns import column, computed, is_row, with_needs
 from app.context import Context
 from app.directives import CostWeight, ListSize, page_size, reads
+from app.errors import BadInput
 from app.graphql_enums import graphql_enum
 from app.ingestion.loaders import (
     ImportedRow,
     PayloadByFetch,
     PayloadRow,
-    RowById,
     RowPageKey,
     RowPages,
     SessionById,
@@ -85,6 +85,11 @@ class ImportedPage:
     stored_at: datetime = column("stored_at", description="When it was stored; it is kept for 30 days.")
 
 
+def not_a_node() -> BadInput:
+    """What `node(id:)` tells everybody: its answers are the same for all who ask, and imports are for operators."""
+    return BadInput("Imports are not given by `node`: ask `importSession(id:)`, as an operator.")
+
+
 @strawberry.type(description="One URL of an import.")
 class ImportRow(Node):
     """Its objects are rows of a session joined with their fetches."""
@@ -138,10 +143,8 @@ class ImportRow(Node):
 
     @classmethod
     async def load_node(cls, info: Info, key: int) -> ImportRow | None:
-        """For `node(id:)`."""
-        row: Any = await info.context.loader(RowById).load(key)
-        found: ImportRow | None = row
-        return found
+        """For `node(id:)`: raises BadInput."""
+        raise not_a_node()
 
 
 def done(self: Any) -> int:
@@ -203,7 +206,12 @@ class ImportSession(Node):
 
     @classmethod
     async def load_node(cls, info: Info, key: int) -> ImportSession | None:
-        """For `node(id:)`."""
+        """For `node(id:)`: raises BadInput."""
+        raise not_a_node()
+
+    @classmethod
+    async def with_key(cls, info: Info, key: int) -> ImportSession | None:
+        """The session with this key; None when there is none."""
         row: Any = await info.context.loader(SessionById).load(key)
         found: ImportSession | None = row
         return found

@@ -31,6 +31,7 @@ SHOWN: dict[str, tuple[dict[str, Any], set[str]]] = {
     "NameSearch": ({"search": "cpu"}, {"cpu"}),
     "PriceChanges": ({}, {"price_change"}),
     "JobStatus": ({"id": global_id("Job", 1)}, {"job"}),
+    "ImportSession": ({"id": global_id("ImportSession", 1)}, {"import_session"}),
 }
 
 

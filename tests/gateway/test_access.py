@@ -30,7 +30,7 @@ LEAST = {
 # It takes a file, which none of these ways can send: see the tests of imports.
 WITH_FILES = {"ingestBulk"}
 # The same for queries; those that are not here are for all.
-LEAST_TO_READ = dict.fromkeys(("jobs", "documents", "consistency", "importSessions"), Role.OPERATOR)
+LEAST_TO_READ = dict.fromkeys(("jobs", "documents", "consistency", "importSessions", "importSession"), Role.OPERATOR)
 ROLES = [None, *Role]
 
 
@@ -47,6 +47,7 @@ ARGUMENTS = {
     "updateValuationRule": f'(id: "{RULE_ID}", changes: {{valueUsd: 30}})',
     "deleteValuationRule": f'(id: "{RULE_ID}")',
     "ingestUrl": '(url: "https://shop.example/1")',
+    "importSession": f'(id: "{global_id("ImportSession", 1)}")',
 }
 
 
@@ -86,7 +87,8 @@ def test_every_mutation_has_a_least_role() -> None:
 def test_queries_and_subscriptions_are_for_all_but_a_few() -> None:
     asked = {name: roles for name, roles in declared(SCHEMA._schema.query_type).items() if roles}
     assert asked == {name: [role] for name, role in LEAST_TO_READ.items()}
-    assert not any(declared(SCHEMA._schema.subscription_type).values())
+    followed = {name: roles for name, roles in declared(SCHEMA._schema.subscription_type).items() if roles}
+    assert followed == {"importProgress": [Role.OPERATOR]}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -94,7 +96,7 @@ def test_queries_and_subscriptions_are_for_all_but_a_few() -> None:
 async def test_the_matrix_of_queries(api: Api, name: str, role: Role | None) -> None:
     headers = {} if role is None else api.token(role)
     for way in (by_post, by_events, by_socket):
-        answer = await way(api, f"{{ {name} {{ __typename }} }}", headers)
+        answer = await way(api, f"{{ {name}{ARGUMENTS.get(name, '')} {{ __typename }} }}", headers)
         codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
         if role is not None and role >= LEAST_TO_READ[name]:
             assert codes == [], way

@@ -109,7 +109,7 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
                     assert (response.status_code, response.headers["x-cache"]) == (200, "MISS")
                     slowest, number = max(slowest, seconds), number + 1
                     await asyncio.sleep(0.02)
-            assert number > 20
+            assert number > 5
             assert slowest < breaker.TIMEOUT_SECONDS
             assert [line["event"] for line in logged if line["event"].startswith("breaker")] == ["breaker.opened"]
         finally:

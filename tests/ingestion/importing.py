@@ -101,7 +101,7 @@ async def rows_of(resources: Resources, session_id: int) -> Sequence[Any]:
     )
 
 
-async def ended(resources: Resources, session_id: int, seconds: float = 15) -> Any:
+async def ended(resources: Resources, session_id: int, seconds: float = 60) -> Any:
     """The row of a session, once all its rows have ended."""
 
     async def look() -> Any:
