@@ -52,7 +52,7 @@ export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picke
       </Combobox.Chips>
       <Combobox.Portal>
         <Combobox.Positioner anchor={chips} sideOffset={4} align="start" className="positioner">
-          <Combobox.Popup className="popup picker-popup" aria-label="CPUs found">
+          <Combobox.Popup className="popup picker-popup">
             <Combobox.Status className="picker-status">
               {search === '' && 'Type a part of the name, like 8500t'}
               {search !== '' && error && 'CPUs cannot be looked for now'}
@@ -63,7 +63,7 @@ export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picke
                 data.cpus.totalCount > found.length &&
                 `The first ${found.length} of ${whole(data.cpus.totalCount)}`}
             </Combobox.Status>
-            <Combobox.List className="picker-list">
+            <Combobox.List className="picker-list" aria-label="CPUs found">
               {(cpu: Picked) => (
                 <Combobox.Item key={cpu.id} value={cpu} className="menu-item">
                   <span className="menu-check">

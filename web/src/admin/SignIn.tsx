@@ -10,7 +10,10 @@ import { cleaned, looksLikeOne } from './tokens';
 /** Asks for a token, and keeps it once the server says that it is good for something here. */
 export function SignIn({ refused, onSignedIn }: { refused: string | undefined; onSignedIn: () => void }) {
   const [pasted, setPasted] = useState('');
-  const [fault, setFault] = useState(refused);
+  const [told, setFault] = useState<string>();
+  const [tried, setTried] = useState(false);
+  // Why the token before was refused, until another one was tried.
+  const fault = tried ? told : refused;
   const [busy, setBusy] = useState(false);
   const input = useRef<HTMLTextAreaElement>(null);
   const gone = useRef(false);
@@ -24,6 +27,7 @@ export function SignIn({ refused, onSignedIn }: { refused: string | undefined; o
     event.preventDefault();
     if (busy) return;
     setBusy(true);
+    setTried(true);
     setFault(undefined);
     const token = cleaned(pasted);
     const problem = await refusal(token);
