@@ -29,7 +29,7 @@ from app.tables import job
 from tests.asking import SCHEMA
 from tests.catalog.test_statements import stock
 from tests.conftest import counting
-from tests.documents.test_shipped import QUERIES, document_of
+from tests.documents.test_shipped import OPERATOR, QUERIES, document_of
 from tests.work.rows import ask as ask_for_work
 
 ROWS = {
@@ -153,7 +153,7 @@ def test_a_fragment_that_is_spread_again_and_again_is_gone_through_once() -> Non
 async def answer(resources: Resources, name: str, operation: Operation, variables: dict[str, Any]) -> tuple[Any, str]:
     """The data of a shipped document, and the statements it took."""
     with counting(resources) as ran:
-        async with Context(resources) as context:
+        async with Context(resources, OPERATOR) as context:
             result = await execute_operation(SCHEMA._schema, document_of(name), operation, variables, context)
     assert not result.errors, result.errors
     return result.data, "\n".join(ran.texts)

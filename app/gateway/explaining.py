@@ -8,7 +8,7 @@ from typing import Any
 
 from graphql import GraphQLSchema, NonNullTypeNode, OperationType
 
-from app.context import Context, Viewer
+from app.context import Context, Role, Viewer
 from app.errors import BadInput
 from app.gateway.compiler import Plan
 from app.gateway.documents import Document, Operation
@@ -39,7 +39,7 @@ async def statements_of(
     seen: list[str] = []
     resources.reading.observer = seen.append
     try:
-        async with Context(resources, Viewer(), columns=operation.columns) as context:
+        async with Context(resources, Viewer("command line", Role.ADMIN), columns=operation.columns) as context:
             result = await execute_operation(schema, document, operation, variables, context)
     finally:
         resources.reading.observer = None

@@ -96,12 +96,6 @@ def _rows(position: Position, wanted: frozenset[str] | None) -> Select[Any]:
     return select(page).select_from(of.join(page, true()))
 
 
-@lru_cache(maxsize=512)
-def rows_by_id(wanted: frozenset[str] | None = None) -> Select[Any]:
-    """Rows with the ids in `:ids`, in any order."""
-    return select(*_columns(ROW_COLUMNS, wanted)).select_from(_ROWS).where(import_row.c.id == any_(IDS))
-
-
 # Pages as they were fetched, by the ids of fetches.
 PAYLOADS = select(
     import_payload.c.fetch_id,
