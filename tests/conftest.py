@@ -236,6 +236,16 @@ async def serving(settings: Settings, app: ASGIApp | None = None) -> AsyncIterat
         await task
 
 
+async def listening(api: Api) -> None:
+    """Returns when the process has the news of commits; before, it keeps no answers and reads documents anew."""
+    for _ in range(1000):
+        answer = await api.http.get("/graphql", params={"documentId": "Statistics"})
+        if answer.headers["x-cache"] != "BYPASS":
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it has no news of commits")
+
+
 async def work_off(resources: Resources) -> None:
     """Runs a real arq worker in burst mode until the queue is empty."""
     worker = make_worker(resources, burst=True)

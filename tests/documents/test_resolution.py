@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from app.gateway.registry import shipped
 from app.resources import Resources
 from app.settings import DocumentMode, Settings
-from tests.conftest import Api, serving
+from tests.conftest import Api, listening, serving
 from tests.documents.texts import NAMES, PRICES, TOTAL, TOTAL_HASH, TOTAL_ID, publish
 
 DATA = {"data": {"statistics": {"total": 0}}}
@@ -199,6 +199,7 @@ async def test_a_document_of_an_older_schema_is_the_publishers_fault(settings: S
     async with resources.write() as tx:
         await tx.connection.exec_driver_sql("UPDATE document SET text = 'query Old { gone { id } }'")
     async with serving(mode(settings, "required")) as api:
+        await listening(api)
         with capture_logs() as logs:
             answers = [refused(await post(api, documentId="old")) for _ in range(3)]
         reason = "Cannot query field 'gone' on type 'Query'. Did you mean 'node'?"

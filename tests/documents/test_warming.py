@@ -21,7 +21,7 @@ from app.resources import Resources
 from app.settings import Settings
 from app.tables import Domain
 from tests.asking import SCHEMA
-from tests.conftest import add_cpu, add_listing, serving, work_off
+from tests.conftest import add_cpu, add_listing, listening, serving, work_off
 from tests.documents.test_resolution import apq, get, mode, post
 from tests.documents.texts import TOTAL, TOTAL_HASH, TOTAL_ID, publish
 from tests.work.rows import ask, job_of
@@ -60,6 +60,7 @@ async def test_the_first_reader_after_a_recalculation(settings: Settings, resour
     (line,) = [line for line in logs if line["event"] == "responses.warmed"]
     assert (line["MISS"], line["seconds"] < 5) == (2, True)
     async with serving(mode(settings, "required")) as api:
+        await listening(api)
         response = await get(api, documentId="CpuList", variables=by_name)
         assert (response.headers["x-cache"], prices(response)) == ("HIT-L2", [30.0])
         response = await get(api, documentId="CpuDetail", variables={"slug": "amd-one"})

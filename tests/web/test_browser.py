@@ -126,7 +126,10 @@ async def test_redis_goes_away_during_use(settings: Settings, catalogue: Resourc
         running = Served(settings.model_copy(update={"redis_url": redis.start()}))
         await running.start()
         try:
-            actions = {"stop-redis": partial(asyncio.to_thread, redis.stop), "reprice": partial(reprice, catalogue)}
+            actions: browser.Actions = {
+                "stop-redis": partial(asyncio.to_thread, redis.stop),
+                "reprice": partial(reprice, catalogue),
+            }
             await browser.run("redis.test.mjs", f"http://127.0.0.1:{running.port}", actions)
         finally:
             await running.stop()
