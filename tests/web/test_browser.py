@@ -113,7 +113,7 @@ async def reprice(catalogue: Resources) -> None:
 
 @needs_browser
 async def test_the_catalogue(served: Served, catalogue: Resources) -> None:
-    actions = {"away": served.stop, "back": served.start, "reprice": partial(reprice, catalogue)}
+    actions: browser.Actions = {"away": served.stop, "back": served.start, "reprice": partial(reprice, catalogue)}
     await browser.run("catalogue.test.mjs", f"http://127.0.0.1:{served.port}", actions)
 
 
@@ -126,10 +126,11 @@ async def test_redis_goes_away_during_use(settings: Settings, catalogue: Resourc
         running = Served(settings.model_copy(update={"redis_url": redis.start()}))
         await running.start()
         try:
-            actions: browser.Actions = {
-                "stop-redis": partial(asyncio.to_thread, redis.stop),
-                "reprice": partial(reprice, catalogue),
-            }
+
+            async def stop_redis() -> None:
+                await asyncio.to_thread(redis.stop)
+
+            actions: browser.Actions = {"stop-redis": stop_redis, "reprice": partial(reprice, catalogue)}
             await browser.run("redis.test.mjs", f"http://127.0.0.1:{running.port}", actions)
         finally:
             await running.stop()
