@@ -48,7 +48,7 @@ test('signs in to where one wanted to go, stays so over a reload, and forgets on
   await page.reload();
   await page.getByRole('heading', { name: 'Jobs' }).waitFor();
   await page.getByRole('link', { name: 'Catalogue', exact: true }).click();
-  await page.getByRole('rowheader').first().waitFor();
+  await page.getByRole('rowheader', { name: 'Intel Core i5-8500' }).waitFor(); // jobs have such headers, too
   const asked = sent.filter((request) => new URL(request.url()).pathname === '/graphql');
   const withToken = asked.filter((request) => request.headers().authorization !== undefined);
   const idOf = (request) => new URL(request.url()).searchParams.get('documentId');
