@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from app.cli import app
 
@@ -35,6 +38,15 @@ def test_every_dependency_of_the_project_is_locked() -> None:
     declared = set(re.findall(r'"([a-z][a-z0-9-]+)(?:\[[a-z]+\])?(?:[<>=,.0-9]*)"', block)) - {"dealmark"}
     assert len(declared) > 20
     assert declared <= locked
+
+
+def test_every_dependency_runs_on_the_oldest_python() -> None:
+    oldest = "3.11.0"
+    wanted = {requirement.partition("==")[0]: "" for requirement in requirements()}
+    for name in wanted:
+        with suppress(PackageNotFoundError):  # those of other systems
+            wanted[name] = metadata(name)["Requires-Python"] or ""
+    assert [name for name, versions in wanted.items() if not SpecifierSet(versions).contains(oldest)] == []
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "Makefile", ".ci/run", "pyproject.toml"])
