@@ -44,6 +44,8 @@ class Viewer:
     role: Role = Role.VIEWER
 
 
+NOBODY = Viewer()
+
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -52,7 +54,7 @@ class Context:
     """One per request. All reads of a request see the same snapshot, so an answer never mixes before and after."""
 
     resources: Resources
-    viewer: Viewer = Viewer()
+    viewer: Viewer = NOBODY
     # By GraphQL type: the columns that the operation needs of its rows; None: all of them.
     columns: Mapping[str, frozenset[str] | None] | None = None
     # By GraphQL type: what will be asked of loaders for each of its rows, where a plan can tell.

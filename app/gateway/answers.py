@@ -7,10 +7,10 @@ import struct
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from prometheus_client import Gauge
 
@@ -43,8 +43,7 @@ class Source(StrEnum):
 GIVEN = {source: ANSWERS.labels(source) for source in Source}
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(NamedTuple):
     """What running an operation gave.
 
     `began` is False when a variable was wrong, say; `clean`: without errors. `versions` are those of the snapshot that
@@ -57,8 +56,7 @@ class Ran:
     versions: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A response body. `key` is None when it is not kept (errors, the viewer's own)."""
 
     body: bytes
@@ -67,8 +65,7 @@ class Answer:
     made_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What is asked: a document, the operation in it, and its variables as canonical JSON."""
 
     document: Document

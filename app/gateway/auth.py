@@ -11,7 +11,7 @@ import httpx
 import jwt
 import structlog
 
-from app.context import Role, Viewer
+from app.context import NOBODY, Role, Viewer
 from app.errors import StartupError, Unauthenticated, Unavailable
 from app.settings import Settings
 
@@ -37,7 +37,7 @@ class Authenticator:
     async def viewer(self, header: str | None) -> Viewer:
         """The viewer of an Authorization header; nobody without one. Raises Unauthenticated, which tells why."""
         if header is None:
-            return Viewer()
+            return NOBODY
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthenticated("The Authorization header must be `Bearer` and a token.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
@@ -14,12 +14,13 @@ from starlette.types import Receive, Scope, Send
 from strawberry.http.ides import get_graphql_ide_html
 
 from app.changes import Changes
-from app.context import Viewer
+from app.context import NOBODY, Viewer
 from app.errors import AppError, BadRequest, presentable_cause
 from app.gateway import freshness
 from app.gateway.admission import Admission
 from app.gateway.answers import GIVEN, Answer, Question, Ran, Source
 from app.gateway.auth import Authenticator
+from app.gateway.delay import Delay
 from app.gateway.documents import Document, Operation
 from app.gateway.events import EVENT_STREAM, HEADERS, send_events
 from app.gateway.execution import Executor
@@ -55,8 +56,6 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 PATH = "/graphql"
-# A client is only watched while it has waited this long: most have their answers by then, and watching is not free.
-WATCH_AFTER_SECONDS = 0.1
 
 
 class ClientGone(Exception):
@@ -75,6 +74,8 @@ class Means:
     executor: Executor
     responses: Responses
     hot: HotAnswers
+    # A client is only watched while it has waited this long: most have their answers by then, and watching is not free.
+    unwatched: Delay = field(default_factory=lambda: Delay(0.1))
 
 
 class Exchange:
@@ -92,9 +93,9 @@ class Exchange:
 
     async def run(self) -> None:
         """Answers; whatever goes wrong becomes one GraphQL error."""
+        began = time.perf_counter()
         try:
-            with REQUEST_SECONDS.time():
-                await self._answer()
+            await self._answer()
         except ClientGone:
             OUTCOMES["gone"].inc()
         except Exception as error:
@@ -102,6 +103,8 @@ class Exchange:
             known = presentable_cause(error)
             if not self.started:
                 await self._refuse(known)
+        finally:
+            REQUEST_SECONDS.observe(time.perf_counter() - began)
 
     async def _answer(self) -> None:
         if self._wants_ide():
@@ -163,7 +166,7 @@ class Exchange:
 
         async def run() -> Ran:
             # Others may wait for this same run, so it is nobody's in particular.
-            return await self.means.executor.run(question.document, operation, ask.variables, Viewer())
+            return await self.means.executor.run(question.document, operation, ask.variables, NOBODY)
 
         return await self._unless_gone(self.means.responses.answer(question, run))
 
@@ -236,7 +239,8 @@ class Exchange:
             gone = True
             mine.cancel()
 
-        later = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, begin)
+        unwatched = self.means.unwatched
+        number = unwatched.give(begin)
         try:
             return await work
         except asyncio.CancelledError:
@@ -244,7 +248,7 @@ class Exchange:
                 raise ClientGone from None
             raise
         finally:
-            later.cancel()
+            unwatched.take_back(number)
             if watching is not None:
                 watching.cancel()
 

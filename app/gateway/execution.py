@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from inspect import isawaitable
@@ -16,6 +15,7 @@ from app.context import Context, Viewer
 from app.errors import Unavailable, presentable, presentable_cause
 from app.gateway.answers import Ran
 from app.gateway.compiler import Plan
+from app.gateway.delay import Deadline, Delay
 from app.gateway.documents import Document, Operation
 from app.reading import OneStatementReader
 from app.resources import Resources
@@ -36,7 +36,7 @@ class Executor:
     def __init__(self, resources: Resources, schema: GraphQLSchema) -> None:
         self.resources = resources
         self.schema = schema
-        self.deadline = resources.settings.request_seconds
+        self.patience = Delay(resources.settings.request_seconds)
 
     async def run(
         self,
@@ -75,7 +75,7 @@ class Executor:
         queries = operation.kind is OperationType.QUERY
         try:
             (BY_PLAN if isinstance(operation.plan, Plan) else BY_INTERPRETER).inc()
-            async with asyncio.timeout(self.deadline):
+            with Deadline(self.patience):
                 if queries and operation.pace.one_statement:
                     found = await self._in_one_statement(document, operation, variables, viewer)
                     if found is not None:
@@ -89,7 +89,9 @@ class Executor:
                         operation.pace.ran(reader.statements == 1 and reader.versions_asked == 1)
                     return result, versions
         except TimeoutError:
-            raise DeadlineExceeded(f"The answer was not ready within {self.deadline:g} s; ask for less.") from None
+            raise DeadlineExceeded(
+                f"The answer was not ready within {self.patience.seconds:g} s; ask for less."
+            ) from None
         except Exception as error:
             raise presentable_cause(error) from None
 

@@ -6,8 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import orjson
 import structlog
@@ -30,8 +30,7 @@ MAX_ASKED = 1_000
 MAX_VARIABLES = 1_024
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """A question by names alone, as it can be stored: `variables` is the canonical JSON."""
 
     document_id: str

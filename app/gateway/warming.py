@@ -11,7 +11,7 @@ import structlog
 from graphql import GraphQLSchema
 from prometheus_client import Counter
 
-from app.context import Viewer
+from app.context import NOBODY
 from app.errors import AppError
 from app.gateway.answers import Question, Ran
 from app.gateway.documents import HASH_PREFIX, Document
@@ -90,7 +90,7 @@ class Warmer:
             variables = orjson.loads(asked.variables)
 
             async def run() -> Ran:
-                return await self.executor.run(document, operation, variables, Viewer())
+                return await self.executor.run(document, operation, variables, NOBODY)
 
             _, source = await self.responses.answer(Question(document, asked.operation, asked.variables), run)
             return source

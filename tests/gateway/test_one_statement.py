@@ -17,6 +17,7 @@ from app import reading
 from app.context import Viewer
 from app.errors import Unavailable, is_unavailable
 from app.gateway.answers import Ran
+from app.gateway.delay import Delay
 from app.gateway.documents import Document, Operation, Pace, read_document
 from app.gateway.execution import BY_PLAN, DeadlineExceeded, Executor
 from app.reading import MoreThanOneStatement, OneStatementReader, Pool
@@ -269,7 +270,7 @@ async def test_a_deadline_ends_it_once_and_for_all(resources: Resources) -> None
     await stock(resources, 2, 2)
     asked = Asked(resources, NAME)
     await asked.run(slug="cpu-1")
-    asked.executor.deadline = 0.2
+    asked.executor.patience = Delay(0.2)
     connection = await locked(resources)
     try:
         with counting(resources) as ran, pytest.raises(DeadlineExceeded):
@@ -283,7 +284,7 @@ async def test_a_deadline_ends_it_once_and_for_all(resources: Resources) -> None
         await eventually(nobody_waits)
     finally:
         await connection.close()
-    asked.executor.deadline = 10
+    asked.executor.patience = Delay(10)
     assert (await asked.run(slug="cpu-1")).clean
 
 
