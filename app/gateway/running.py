@@ -38,8 +38,9 @@ from app.gateway.told import Info
 # Of more, loaders are better asked all at once, should they not have it after all.
 FEW = 5
 
-# Lists of results, and of the places where they belong: a dict and a response key, or a list and an index.
-Found = dict["Selection", tuple[list[Any], list[Any], list[Any]]]
+# Objects, and the places where their results belong: a dict and a response key, or a list and an index or a slice, which
+# takes as many results as it is long.
+Found = dict["Selection", tuple[list[Any], list[tuple[Any, Any]]]]
 
 
 class Place(NamedTuple):
@@ -171,17 +172,15 @@ class Run:
         values = value if field.is_list else [value]
         if values.__class__ is not list or not self._are_objects(selection.type, field, out, values):
             return False
-        sources, containers, slots = found.setdefault(selection, ([], [], []))
+        sources, places = found.setdefault(selection, ([], []))
         sources.extend(values)
         if field.is_list:
             results: list[Any] = [None] * len(values)
             out[field.key] = results
-            containers.extend([results] * len(values))
-            slots.extend(range(len(values)))
+            places.append((results, slice(len(values))))
         else:
             out[field.key] = None
-            containers.append(out)
-            slots.append(field.key)
+            places.append((out, field.key))
         return True
 
     def _are_objects(self, type_: GraphQLObjectType, field: Field, out: dict[str, Any], values: list[Any]) -> bool:
@@ -271,10 +270,9 @@ class Run:
         if not is_one:
             raise GraphQLError(f"Expected value of type '{type_}' but got: {inspect(value)}.", place.field.nodes)
         selection = place.field.selections[type_.name]
-        sources, containers, slots = found.setdefault(selection, ([], [], []))
+        sources, places = found.setdefault(selection, ([], []))
         sources.append(value)
-        containers.append(place.container)
-        slots.append(place.slot)
+        places.append((place.container, place.slot))
 
     def _when_known(self, place: Place, awaitable: Awaitable[Any], go_on: Callable[[Any, Found], None]) -> None:
         """Goes on at this place when the awaitable is done."""
@@ -303,7 +301,7 @@ class Run:
 
     def _descend(self, found: Found) -> None:
         """The results of the objects that were found, put where they belong, and then what they resolve."""
-        for selection, (sources, containers, slots) in found.items():
+        for selection, (sources, places) in found.items():
             try:
                 outs = selection.build(sources)
             except Exception:  # whatever it is: careful work finds out
@@ -311,8 +309,7 @@ class Run:
                 careful = True
             else:
                 careful = False
-            for container, slot, out in zip(containers, slots, outs, strict=True):
-                container[slot] = out
+            _put(places, outs)
             if careful:
                 for each in selection.fields:
                     self.call(each, sources, outs)
@@ -355,6 +352,19 @@ class Run:
 
     def _position_of(self, fault: Fault) -> Position:
         return self.position(fault.holder).of(fault.field, fault.indices)
+
+
+def _put(places: list[tuple[Any, Any]], outs: list[dict[str, Any]]) -> None:
+    """Puts results where they belong."""
+    index = 0
+    for container, slot in places:
+        if slot.__class__ is slice:
+            end = index + slot.stop
+            container[:] = outs[index:end]
+            index = end
+        else:
+            container[slot] = outs[index]
+            index += 1
 
 
 def _leaf(type_: Any, value: Any) -> Any:

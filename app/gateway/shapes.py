@@ -25,8 +25,8 @@ from graphql import (
 from strawberry.schema.types.base_scalars import DateTimeDefinition
 from strawberry.types.field import StrawberryField
 
-from app.columns import Column
-from app.gateway.plan import EXACT, PLAIN, Deviation, Field, Selection
+from app.columns import Column, Meanings
+from app.gateway.plan import EXACT, IS_EXACT, PLAIN, Deviation, Field, Selection
 
 # Whether a float of a column needs no coercion: NaN and infinity are none to GraphQL.
 FINITE = "{read} - {v} == 0.0"
@@ -62,6 +62,9 @@ class Shape:
         nullable = not is_non_null_type(each.type)
         type_: Any = each.type if nullable else each.type.of_type  # type: ignore[union-attr]
         read = self._read(each, source)
+        if is_leaf_type(type_) and (mapping := _mapping_of(each)) is not None:
+            wish, key = f"{snake(each.parent.name)}_{snake(each.key)}", (id(mapping), type_, nullable)
+            return f"{self._name(wish, key, lambda: _Completed(mapping, type_, nullable))}[{read}]"
         if is_list_type(type_):
             empty = not is_non_null_type(type_.of_type)
             name = self._name("strings", ("strings", nullable, empty), lambda: _strings(nullable, empty))
@@ -83,13 +86,7 @@ class Shape:
         if isinstance(declared, Column):
             if declared.column is None:
                 return source
-            read = self._column(declared.column, source)
-            if declared.mapping is None:
-                return read
-            meaning = declared.mapping
-            wish = f"{snake(each.parent.name)}_{declared.python_name}"
-            name = self._name(wish, id(meaning), lambda: meaning)
-            return f"{name}[{read}]"
+            return self._column(declared.column, source)
         name = declared.python_name
         if type(declared) is StrawberryField and declared.default_resolver is getattr and _is_attribute(name):
             return f"{source}.{name}"
@@ -139,6 +136,12 @@ def _is_trusted(each: Field, type_: Any) -> bool:
     return type_ in (GraphQLString, GraphQLInt, GraphQLBoolean) and _is_plain_column(each)
 
 
+def _mapping_of(each: Field) -> Meanings | None:
+    """What the values of its column mean, where they are not sent as they are."""
+    declared = each.definition.extensions["strawberry-definition"]
+    return declared.mapping if isinstance(declared, Column) else None
+
+
 def _is_plain_column(each: Field) -> bool:
     """Whether it is a column as it is: tests/test_column_types.py compares SQL types with GraphQL's."""
     declared = each.definition.extensions["strawberry-definition"]
@@ -161,6 +164,25 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
+class _Completed(Meanings):
+    """What values of a column mean, as it is sent: a scalar or the name of an enumeration's value."""
+
+    def __init__(self, mapping: Meanings, type_: Any, nullable: bool) -> None:
+        if is_enum_type(type_):
+            complete: Callable[[Any], Any] = _enum_names(type_, nullable).__getitem__
+        elif type_ in IS_EXACT:
+            complete = _exactly(IS_EXACT[type_], nullable)
+        else:
+            complete = _coerce(type_, nullable)
+        super().__init__(lambda value: complete(mapping[value]))
+        self.nullable = nullable
+
+    def __missing__(self, value: Any) -> Any:
+        if value is None and not self.nullable:
+            raise Deviation
+        return super().__missing__(value)
+
+
 def _enum_names(type_: Any, nullable: bool) -> dict[Any, str | None]:
     """Value -> name as it is sent, for members of the Python enumeration and their values alike."""
     names: dict[Any, str | None] = {}
@@ -172,6 +194,17 @@ def _enum_names(type_: Any, nullable: bool) -> dict[Any, str | None]:
     if nullable:
         names[None] = None
     return names
+
+
+def _exactly(is_exact: Callable[[Any], bool], nullable: bool) -> Callable[[Any], Any]:
+    """Of a scalar of the specification."""
+
+    def exactly(value: Any) -> Any:
+        if (value is None and nullable) or is_exact(value):
+            return value
+        raise Deviation
+
+    return exactly
 
 
 def _coerce(type_: Any, nullable: bool) -> Callable[[Any], Any]:
