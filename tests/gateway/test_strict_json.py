@@ -1,0 +1,78 @@
+"""JSON is read fast where that is the same, and slowly where it would not be."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import BadRequest
+from app.gateway import wire
+from app.gateway.wire import _strict_json, strict_json
+
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+COMPACT, ROOMY = (",", ":"), (", ", ": ")
+
+
+def outcome(read: Any, text: bytes) -> tuple[str, str]:
+    """What it gives, with the types of its numbers; or the sentence of the error."""
+    try:
+        return "value", repr(read(text, "It"))
+    except BadRequest as error:
+        return "error", error.message
+
+
+@given(VALUES, st.sampled_from([COMPACT, ROOMY]), st.booleans())
+def test_whatever_is_json_is_read_alike(value: Any, separators: tuple[str, str], ascii_only: bool) -> None:
+    text = json.dumps(value, separators=separators, ensure_ascii=ascii_only).encode(errors="surrogatepass")
+    assert outcome(strict_json, text) == outcome(_strict_json, text)
+
+
+@given(VALUES, st.data())
+def test_and_so_is_what_is_none(value: Any, data: st.DataObject) -> None:
+    text = bytearray(json.dumps(value, separators=COMPACT).encode(errors="surrogatepass"))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(text)))
+        text[place : place + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    assert outcome(strict_json, bytes(text)) == outcome(_strict_json, bytes(text))
+
+
+DUPLICATES = [b'{"a":1,"a":2}', b'{"a":1,"a":1}', b'{"":{"a":1,"a":1}}']
+NUMBERS = [
+    b"NaN",
+    b"[Infinity]",
+    b"1e999",
+    b"-1e999",
+    b"-0",
+    b"-0.0",
+    b"01",
+    b"200.0",
+    b"1E2",
+    b"1e2",
+    b"1.0e+2",
+    b"1e22",
+]
+LARGE = [b"18446744073709551616", b"-9223372036854775809", b"9223372036854775808", b"123456789012345678"]
+DEEP = [b"[" * 500 + b"]" * 500, b"[" * 5000 + b"]" * 5000]
+OTHERS = [b"", b" 1", b"\xff", b'"\x00"', b'"\\u0000"', b'"\\ud800"', b'{"a":1}x', b"\xef\xbb\xbf1"]
+
+
+@pytest.mark.parametrize("text", [*DUPLICATES, *NUMBERS, *LARGE, *DEEP, *OTHERS])
+def test_edges(text: bytes) -> None:
+    assert outcome(strict_json, text) == outcome(_strict_json, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"first":100,"after":null}', '{"filter":{"search":"Röhre ü"},"orderBy":[{"field":"NAME"}]}', '{"x":1.5}', "{}"],
+)
+def test_the_fast_way_is_taken_for_what_browsers_send(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "_strict_json", pytest.fail)
+    assert strict_json(text.encode(), "It") == json.loads(text)
