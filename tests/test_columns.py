@@ -16,10 +16,10 @@ from app.catalog.sql import COLUMNS
 from app.columns import Column, Meanings, column
 from app.context import Context
 from app.events import sql as events
-from app.gateway.compiler import NotCompilable, Plan
 from app.gateway.documents import Operation, read_document
 from app.gateway.execution import execute_operation
-from app.gateway.projection import columns_of
+from app.gateway.plans.compiler import NotCompilable, Plan
+from app.gateway.plans.projection import columns_of
 from app.ingestion import sql as ingestion
 from app.market import ranges
 from app.market import sql as market

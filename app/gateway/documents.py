@@ -24,9 +24,9 @@ from graphql import (
 )
 
 from app.errors import AppError
-from app.gateway.compiler import NotCompilable, Plan, compile_plan
 from app.gateway.cost import Cost, measure
-from app.gateway.projection import Columns, columns_of
+from app.gateway.plans.compiler import NotCompilable, Plan, compile_plan
+from app.gateway.plans.projection import Columns, columns_of
 from app.gateway.rules import rules
 from app.tables import Domain
 

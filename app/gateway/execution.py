@@ -14,9 +14,9 @@ from prometheus_client import Counter
 from app.context import Context, Viewer
 from app.errors import Unavailable, presentable, presentable_cause
 from app.gateway.answers import Ran
-from app.gateway.compiler import Plan
 from app.gateway.delay import Deadline, Delay
 from app.gateway.documents import Document, Operation
+from app.gateway.plans.compiler import Plan
 from app.reading import OneStatementReader
 from app.resources import Resources
 

@@ -10,9 +10,9 @@ from graphql import GraphQLSchema, NonNullTypeNode, OperationType
 
 from app.context import Context, Role, Viewer
 from app.errors import BadInput
-from app.gateway.compiler import Plan
 from app.gateway.documents import Document, Operation
 from app.gateway.execution import execute_operation
+from app.gateway.plans.compiler import Plan
 from app.resources import Resources
 
 WIDTH = 120

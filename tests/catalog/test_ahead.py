@@ -13,9 +13,9 @@ from app.catalog.loaders import FEW
 from app.catalog.types import MAX_BINS, distribution, first_listings
 from app.context import Context
 from app.errors import BadInput
-from app.gateway.compiler import NotCompilable
 from app.gateway.documents import read_document
 from app.gateway.execution import execute_operation
+from app.gateway.plans.compiler import NotCompilable
 from app.keyset import MAX_PAGE
 from app.relay import global_id
 from app.resources import Resources

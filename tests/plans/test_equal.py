@@ -1,6 +1,6 @@
 """Plans answer as graphql-core does: random documents, the same data, the same errors.
 
-`comparison` says what is the same. `pytest tests/compiler --documents 1000000 --documents-seed tonight` looks longer.
+`comparison` says what is the same. `pytest tests/plans --documents 1000000 --documents-seed tonight` looks longer.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import pytest
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode, parse
 
 from app.context import Context
-from app.gateway.compiler import NotCompilable, compile_plan
-from app.gateway.projection import columns_of
+from app.gateway.plans.compiler import NotCompilable, compile_plan
+from app.gateway.plans.projection import columns_of
 from app.reading import OneStatementReader
 from app.resources import Resources
 from app.sample import load_into
 from app.schema import build_schema
-from tests.compiler import synthetic
-from tests.compiler.comparison import Everything, difference, everything, propagated, reference
-from tests.compiler.documents import Case, Documents
-from tests.compiler.fuzzing import Fuzz, Run, operation_of
-from tests.compiler.synthetic import World
-from tests.compiler.values import Pools
+from tests.plans import synthetic
+from tests.plans.comparison import Everything, difference, everything, propagated, reference
+from tests.plans.documents import Case, Documents
+from tests.plans.fuzzing import Fuzz, Run, operation_of
+from tests.plans.synthetic import World
+from tests.plans.values import Pools
 
 # Of all documents these many are for our own schema, where each takes statements.
 OWN_SHARE = 0.075

@@ -28,7 +28,7 @@ from strawberry.types.nodes import SelectedField
 from strawberry.types.scalar import ScalarDefinition
 
 from app.errors import BadInput, NotFound
-from tests.compiler.values import Pools
+from tests.plans.values import Pools
 
 T = TypeVar("T")
 # What goes wrong: a plain exception, two of the product's, one that speaks GraphQL, a null, an exception as a value.
@@ -850,7 +850,7 @@ class Query:
         )
 
     @strawberry.field
-    def lazy(self, info: Info) -> Annotated[Remote, strawberry.lazy("tests.compiler.synthetic")] | None:
+    def lazy(self, info: Info) -> Annotated[Remote, strawberry.lazy("tests.plans.synthetic")] | None:
         return Remote(key=place(info))
 
     @strawberry.field
@@ -907,7 +907,7 @@ class Remote:
         return Query()
 
     @strawberry.field
-    def again(self, info: Info) -> Annotated[Remote, strawberry.lazy("tests.compiler.synthetic")] | None:
+    def again(self, info: Info) -> Annotated[Remote, strawberry.lazy("tests.plans.synthetic")] | None:
         return info.context.act(Remote(key=f"{self.key}+"), self.key)
 
 

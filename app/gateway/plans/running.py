@@ -30,16 +30,16 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from graphql.pyutils import inspect, is_iterable
 
-from app.gateway.awaiting import all_of, collect, one_by_one
-from app.gateway.faults import Fault, Indices, Position, positions, with_errors
-from app.gateway.plan import PLAIN, Field, Frame, Selection, must_be_awaited
-from app.gateway.told import Info
+from app.gateway.plans.awaiting import all_of, collect, one_by_one
+from app.gateway.plans.faults import Fault, Indices, Position, positions, with_errors
+from app.gateway.plans.plan import PLAIN, Field, Frame, Selection, must_be_awaited
+from app.gateway.plans.told import Info
 
 # Of more, loaders are better asked all at once, should they not have it after all.
 FEW = 5
 
-# Objects, and the places where their results belong: a dict and a response key, or a list and an index or a slice, which
-# takes as many results as it is long.
+# Objects, and the places where their results belong: a dict and a response key, or a list and an index, or a list and
+# a slice, which takes as many results as it is long.
 Found = dict["Selection", tuple[list[Any], list[tuple[Any, Any]]]]
 
 

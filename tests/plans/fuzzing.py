@@ -13,10 +13,10 @@ from typing import Any
 
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode, parse
 
-from app.gateway.compiler import NotCompilable, compile_plan
-from tests.compiler.comparison import difference, everything, reference
-from tests.compiler.documents import Case
-from tests.compiler.reducing import reduced
+from app.gateway.plans.compiler import NotCompilable, compile_plan
+from tests.plans.comparison import difference, everything, reference
+from tests.plans.documents import Case
+from tests.plans.reducing import reduced
 
 # Share of documents that may be left to graphql-core. Random ones have more conditions than anybody would write.
 MAX_REFUSED = 0.01

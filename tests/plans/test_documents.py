@@ -33,10 +33,10 @@ from graphql import (
 from graphql.utilities import TypeInfo, TypeInfoVisitor
 
 from app.schema import build_schema
-from tests.compiler import synthetic
-from tests.compiler.comparison import propagated, reference
-from tests.compiler.documents import Case, Documents
-from tests.compiler.test_equal import abandons, worlds
+from tests.plans import synthetic
+from tests.plans.comparison import propagated, reference
+from tests.plans.documents import Case, Documents
+from tests.plans.test_equal import abandons, worlds
 
 pytestmark = [*abandons, pytest.mark.no_cover]  # what runs here is graphql-core
 MANY = 1_200

@@ -30,7 +30,7 @@ from graphql import (
     is_composite_type,
 )
 
-from tests.compiler.values import Pools, Values
+from tests.plans.values import Pools, Values
 
 Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 

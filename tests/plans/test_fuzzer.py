@@ -31,11 +31,11 @@ from graphql import (
 from graphql.execution import Executor
 from graphql.pyutils import Path
 
-from tests.compiler import synthetic
-from tests.compiler.comparison import reference
-from tests.compiler.documents import Documents
-from tests.compiler.fuzzing import Difference, Fuzz, Run, Subject
-from tests.compiler.test_equal import abandons, agree, worlds
+from tests.plans import synthetic
+from tests.plans.comparison import reference
+from tests.plans.documents import Documents
+from tests.plans.fuzzing import Difference, Fuzz, Run, Subject
+from tests.plans.test_equal import abandons, agree, worlds
 
 N = TypeVar("N", bound=Node)
 pytestmark = [*abandons, pytest.mark.no_cover]  # what runs here is the fuzzer and graphql-core

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 import pytest
 from graphql import GraphQLSchema, parse, validate
 
-from app.gateway.compiler import NotCompilable, compile_plan
-from tests.compiler import synthetic
-from tests.compiler.documents import Case, Documents
-from tests.compiler.fuzzing import Fuzz, operation_of
-from tests.compiler.test_equal import abandons, agree, worlds
-from tests.compiler.values import literal_of
+from app.gateway.plans.compiler import NotCompilable, compile_plan
+from tests.plans import synthetic
+from tests.plans.documents import Case, Documents
+from tests.plans.fuzzing import Fuzz, operation_of
+from tests.plans.test_equal import abandons, agree, worlds
+from tests.plans.values import literal_of
 
 # Tracing lines would take longer than the tests, and others reach the same ones.
 pytestmark = [*abandons, pytest.mark.no_cover]

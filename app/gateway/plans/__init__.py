@@ -1,0 +1,1 @@
+"""Operations compiled into Python: `compiler` makes plans, `running` runs them."""
