@@ -126,8 +126,9 @@ class Listing(Node):
         return found
 
     @strawberry.field(
-        description="What it cost, newest first: a point each time that the price, or whether it could be bought, was "
-        "seen to change, and each time that an import tells of. With a range, the points since its begin.",
+        description="What it cost, newest first: a point each time that the price, what it counts for, or whether it "
+        "could be bought, was seen to change, and each time that an import tells of. With a range, the points since "
+        "its begin.",
         metadata=with_needs(reads(Domain.MARKET, timed=True), "id"),
         directives=[page_size(DEFAULT_PAGE)],
     )
