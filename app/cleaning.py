@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from app.events.cleaning import delete_old_changes, forget_old_webhooks
-from app.ingestion.cleaning import delete_old_payloads
+from app.ingestion.cleaning import delete_old_imports, delete_old_payloads
 from app.market.cleaning import end_missing_listings, make_price_months
 from app.resources import Resources
 from app.work.cleaning import delete_old_jobs
@@ -28,6 +28,7 @@ STEPS: tuple[Step, ...] = (
     end_missing_listings,
     forget_old_webhooks,
     delete_old_payloads,
+    delete_old_imports,
     delete_old_changes,
     delete_old_jobs,
 )

@@ -21,6 +21,14 @@ QUEUE_NAME = "dealmark:queue"
 HEARTBEAT_KEY = "dealmark:worker"
 # What was committed waits no longer for a Redis that hangs; the sweep tells again.
 TELL_SECONDS = 1.0
+# Longer than any job may take; a job that hangs keeps its lock, and this ends it.
+JOB_SECONDS = 3600
+# From when it takes a message until the job ends, arq has it marked as in progress, for so long at most.
+MARK_SECONDS = JOB_SECONDS + 10
+# A worker that took a message has claimed its job by then, if it lives.
+CLAIM_SECONDS = 2.0
+# Compared and deleted in one go: between the two a worker might take the message.
+DELETE_IF_EXPIRING_WITHIN = "if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('DEL', KEYS[1]) end"
 
 
 def serialize(message: dict[str, Any]) -> bytes:
@@ -46,7 +54,7 @@ class Queue:
     async def tell(self, function: str, job_id: int) -> bool:
         """Asks a worker to run `function(job_id)`. False when Redis is away: the sweep will ask again.
 
-        To be called for a job that nobody works on.
+        To be called for a job that nobody works on, or did a moment ago.
         """
         message = f"job:{job_id}"
         try:
@@ -54,11 +62,17 @@ class Queue:
                 # arq drops a message while one of the same id waits or runs, which is what one job needs; but after
                 # its worker was killed, arq takes the message for running until a time-out of an hour.
                 if await self.redis.enqueue_job(function, job_id, _job_id=message) is None:
-                    await self.redis.delete(in_progress_key_prefix + message)
+                    await self._forget_the_dead(in_progress_key_prefix + message)
         except (RedisError, OSError) as error:
             log.warning("queue.unavailable", job=job_id, error=str(error) or type(error).__name__)
             return False
         return True
+
+    async def _forget_the_dead(self, mark: str) -> None:
+        """Deletes the mark of a worker that must be dead. That of one which takes the message in this very moment
+        stays: a worker does not bear to be given again what it is at."""
+        left = round(1000 * (MARK_SECONDS - CLAIM_SECONDS))
+        await self.redis.execute_command("EVAL", DELETE_IF_EXPIRING_WITHIN, 1, mark, left)
 
     async def worker_alive(self) -> bool:
         """Whether a worker wrote its heartbeat lately. Raises RedisError when Redis is away."""

@@ -29,6 +29,8 @@ BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# Python calls them encodings, too, but no file is in one, and for a few megabytes of punycode it takes hours.
+NOT_OF_FILES = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape"})
 UNCLOSED = "a quote is opened and never closed"
 STRAY_QUOTE = "text follows a closing quote (a quote inside a quoted cell is written twice)"
 
@@ -190,6 +192,15 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join([*shown, "..."] if len(names) > 20 else shown)
 
 
+def is_encoding(name: str) -> bool:
+    """Whether files are in an encoding of this name."""
+    try:
+        "".encode(name)
+        return codecs.lookup(name).name not in NOT_OF_FILES
+    except (LookupError, ValueError):  # UnicodeError is one, and so is what a zero character causes
+        return False
+
+
 def decode(name: str, data: bytes, encoding: str | None) -> str:
     """`data` as text. Raises BadInput naming the file and the line that does not decode."""
     return _Decoder(name, data, encoding).decode(data, final=True)
@@ -237,11 +248,9 @@ class _Decoder:
         self._lines = 0
         if not mark and not encoding and len(first) > 8 and set(first[1:9:2]) == {0} and 0 not in first[0:9:2]:
             raise BadInput(f"{name} looks like UTF-16 without BOM: say so with --encoding utf-16-le.")
-        try:
-            "".encode(self._encoding)
-            decoder = codecs.getincrementaldecoder(self._encoding)("strict")
-        except (LookupError, ValueError):  # UnicodeError is one, and so is what a zero character causes
-            raise BadInput(f'There is no encoding "{encoding}"; utf-8, utf-16 and cp1252 are usual ones.') from None
+        if not is_encoding(self._encoding):
+            raise BadInput(f'There is no encoding "{encoding}"; utf-8, utf-16 and cp1252 are usual ones.')
+        decoder = codecs.getincrementaldecoder(self._encoding)("strict")
         self._decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
 
     def decode(self, data: bytes, *, final: bool = False) -> str:

@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     keep_payloads_days: int = Field(
         default=30, ge=1, le=36_500, description="Days that imported pages are kept as they were fetched"
     )
+    keep_imports_days: int = Field(
+        default=90, ge=1, le=36_500, description="Days that finished imports are kept, and what became of their rows"
+    )
     keep_jobs_days: int = Field(default=90, ge=1, le=36_500, description="Days that finished jobs are kept")
     missing_days: int = Field(
         default=7, ge=1, le=3650, description="Days after which a listing that is not found any more has ended"

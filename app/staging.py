@@ -11,7 +11,7 @@ import csv
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Generic, TextIO, TypeVar
 
 import orjson
 from sqlalchemy import text
@@ -19,6 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import BadInput
 from app.records import Fault, Records, Row
+
+N = TypeVar("N")
 
 # The first chunk is small, so that the database soon has something to do; each next one is twice as large.
 FIRST_CHUNK_BYTES = 1024 * 1024
@@ -75,13 +77,15 @@ async def stage(
     into: str,
     query: str,
     values: Mapping[str, Any] | None = None,
-    prepare: Callable[[], Awaitable[None]] | None = None,
+    note: Callable[[Sequence[str]], N | None] | None = None,
+    prepare: Callable[[list[N]], Awaitable[None]] | None = None,
 ) -> int:
     """Makes the table `into` of what `query` makes of these records; returns how many records there were.
 
     The query reads `staged`: line, fault and raw (null for rows that could be read) and the `known` columns. It runs
     once per chunk of the file, after `prepare`, while a thread reads the next one: so both have a processor, and no
-    more than two chunks are in memory. Raises BadInput when the records turn out to be unreadable.
+    more than two chunks are in memory. The thread also calls `note` with the cells of each row; what it returns, but
+    for None, is given to `prepare` of the chunk. Raises BadInput when the records turn out to be unreadable.
     """
     for setting in SETTINGS:
         await connection.execute(text(setting))
@@ -93,8 +97,8 @@ async def stage(
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
     names = ["line", "fault", "raw", *records.columns]
-    chunks = _Chunks(records)
-    chunk = chunks.take()
+    chunks = _Chunks(records, note)
+    chunk, noted = chunks.take()
     while chunk:
         # A view, because asyncpg takes bytes for the path of a file.
         await driver.copy_to_table("staged", source=memoryview(chunk), columns=names, null="")
@@ -102,11 +106,11 @@ async def stage(
         reading = asyncio.create_task(asyncio.to_thread(chunks.take))
         try:
             if prepare is not None:
-                await prepare()
+                await prepare(noted)
             await connection.execute(text(f"INSERT INTO {into} {query}"), values)
         finally:
             await asyncio.wait([reading])  # nobody leaves this transaction before the thread is out of the file
-        chunk = await reading
+        chunk, noted = await reading
         await connection.execute(text("TRUNCATE staged"))
     return chunks.rows
 
@@ -146,17 +150,20 @@ async def _write(connection: AsyncConnection, query: Any, columns: Sequence[str]
             writer.writerow([line, reason, *orjson.loads(cells)])
 
 
-class _Chunks:
-    """Records in COPY's text format, a chunk at a time; counts them on the way."""
+class _Chunks(Generic[N]):
+    """Records in COPY's text format, a chunk at a time; counts them on the way, and gathers what is noted of them."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, note: Callable[[Sequence[str]], N | None] | None) -> None:
         self._lines = map(self._line, records)
+        self._note = note
+        self._noted: list[N] = []
         self._width = len(records.columns)
         self._most = FIRST_CHUNK_BYTES
         self.rows = 0
 
-    def take(self) -> bytes:
-        """The next chunk; empty after the last."""
+    def take(self) -> tuple[bytes, list[N]]:
+        """The next chunk, empty after the last, and what was noted of its rows."""
+        self._noted = []
         lines: list[bytes] = []
         size = 0
         for line in self._lines:
@@ -166,7 +173,7 @@ class _Chunks:
                 break
         self._most = min(2 * self._most, LARGEST_CHUNK_BYTES)
         self.rows += len(lines)
-        return b"".join(lines)
+        return b"".join(lines), self._noted
 
     def _line(self, row: Row) -> bytes:
         """One line of COPY text: line, fault, raw cells, cells."""
@@ -179,9 +186,12 @@ class _Chunks:
         if "\0" in line:
             return self._faulty(number, NUL, cells)
         try:
-            return f"{number}\t\t\t{line}\n".encode()
+            encoded = f"{number}\t\t\t{line}\n".encode()
         except UnicodeEncodeError:
             return self._faulty(number, NOT_TEXT, cells)
+        if self._note is not None and (noted := self._note(cells)) is not None:
+            self._noted.append(noted)
+        return encoded
 
     def _faulty(self, number: int, reason: str, cells: Sequence[str]) -> bytes:
         shown = [cell[:LONGEST_SHOWN_CELL] for cell in cells[:MOST_SHOWN_CELLS]]

@@ -10,7 +10,7 @@ from app.reading import Session
 # Tables that grow with time, beside the catalogue and the listings themselves.
 TABLES = (
     "price_observation", "figure_history", "price_change", "outbox", "data_change_log", "job", "import_payload",
-    "import_fetch", "import_row",
+    "import_session", "import_row", "import_fetch",
 )  # fmt: skip
 
 # With indexes and TOAST; of a partitioned table all partitions, which it has itself nothing of.

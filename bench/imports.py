@@ -26,6 +26,14 @@ ROOT = Path(__file__).parents[1]
 PASSMARK = ROOT.parent / "shared" / "data" / "passmark_cpus.json"
 SAMPLE = ROOT / "app" / "catalog" / "sample_cpus.csv"
 
+# What titles say beside the name of the CPU: nine in ten offer it alone.
+CHIP = "CPU processor, tested, ships from stock"
+TITLES = (
+    *[CHIP] * 18,
+    "mini PC, 16GB RAM, 512GB SSD, Windows 11 Pro, tested",
+    "CPU processor, untested, lot of 5, from stock",
+)
+
 BARE_TABLE = """
 CREATE TABLE bare (
     title text, cpu text, price numeric(12, 2), currency text, condition text, marketplace text, seller text,
@@ -127,7 +135,7 @@ def write_listings(file: Path, names: list[str], rows: int) -> None:
             name = chance.choice(names)
             identifier = f"{(number * 2_654_435_761) % 2**40:012d}"
             writer.writerow([
-                f"{name} CPU processor, tested, ships from stock, lot {number}",
+                f"{name} {chance.choice(TITLES)}, no. {number}",
                 name,
                 f"{chance.lognormvariate(4.5, 1):.2f}",
                 chance.choice(("USD", "USD", "USD", "EUR", "")),

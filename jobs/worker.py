@@ -19,7 +19,7 @@ from arq.worker import Worker
 from redis.exceptions import RedisError
 
 from app.ingestion.understanding import open_fetcher
-from app.queue import HEARTBEAT_KEY, QUEUE_NAME, deserialize, serialize
+from app.queue import HEARTBEAT_KEY, JOB_SECONDS, QUEUE_NAME, deserialize, serialize
 from app.resources import Resources
 from app.settings import Settings
 from jobs.changes import follow_changes
@@ -34,8 +34,6 @@ from jobs.verification import nightly_verification, verify_figures
 log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 5
-# Longer than any job may take; a job that hangs keeps its lock, and this ends it.
-JOB_SECONDS = 3600
 
 
 class WorkerSettings:

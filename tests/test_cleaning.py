@@ -11,6 +11,8 @@ from structlog.testing import capture_logs
 from app import cleaning, storage, tasks
 from app.events import cleaning as events_cleaning
 from app.events.webhooks import webhooks
+from app.ingestion import cleaning as ingestion_cleaning
+from app.ingestion.work_sql import known_listings
 from app.observability import STORED_BYTES
 from app.resources import Resources
 from app.settings import Settings
@@ -31,6 +33,8 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that there are several."""
     monkeypatch.setattr(events_cleaning, "BATCH", 2)
     monkeypatch.setattr(work_cleaning, "BATCH", 2)
+    monkeypatch.setattr(ingestion_cleaning, "BATCH", 2)
+    monkeypatch.setattr(ingestion_cleaning, "SESSIONS", 2)
 
 
 async def cleaned(resources: Resources) -> dict[str, int]:
@@ -115,6 +119,52 @@ async def test_old_jobs_go_but_not_what_is_to_be_done_or_tells_how_things_are(re
         )
     assert (await cleaned(resources))["delete_old_jobs"] == 5
     assert await table(resources, "SELECT id FROM job ORDER BY id") == [(5,), (7,), (8,), (9,), (10,)]
+
+
+async def test_old_imports_go_but_not_what_tells_where_a_listing_is(resources: Resources) -> None:
+    """Three URLs: a page that was fetched thrice and whose listing can be bought, one whose listing is sold, and one
+    that two sessions asked for, of which the younger stays. And what is not over, however old."""
+    live, sold, other = await listings(resources, 10, 10, 10)
+    old, young, never = "now() - interval '91 days'", "now() - interval '89 days'", "NULL"
+    status = {old: "complete", young: "complete", never: "queued"}
+    fetches = [
+        ("live", [live], old), ("live", [live, other], old), ("live", [], old), ("sold", [sold], old),
+        ("shared", [], old), ("waits", [], never),
+    ]  # fmt: skip
+    await run_sql(
+        resources,
+        "UPDATE listing SET seen_at = now() - interval '92 days'",
+        f"UPDATE listing SET status = 'sold' WHERE id = {sold}",
+        *(
+            f"""
+            INSERT INTO import_fetch (url, host, priority, status, listing_ids, finished_at)
+            VALUES ('{url}', 'h', 1, '{status[finished]}', '{{{str(ids)[1:-1]}}}', {finished})
+            """
+            for url, ids, finished in fetches
+        ),
+        *(
+            f"""
+            INSERT INTO import_session (source, name, priority, requested_by, total, status, requested_at, finished_at)
+            VALUES ('url', 'x', 1, 'tester', 1, '{status[finished]}', {old}, {finished})
+            """
+            for finished in (old, old, old, young, never)
+        ),
+        """
+        INSERT INTO import_row (session_id, position, url, fetch_id)
+        VALUES (1, 1, 'x', 1), (1, 2, 'x', 2), (2, 1, 'x', 3), (2, 2, 'x', 4), (3, 1, 'x', 5), (4, 1, 'x', 5),
+            (5, 1, 'x', 6)
+        """,
+        "INSERT INTO import_payload VALUES (2, '', 0, false, 'text/html')",
+    )
+    versions = dict(resources.changes.versions)
+    assert (await cleaned(resources))["delete_old_imports"] == 3
+    assert await table(resources, "SELECT id FROM import_session ORDER BY id") == [(4,), (5,)]
+    assert await table(resources, "SELECT session_id, fetch_id FROM import_row ORDER BY id") == [(4, 5), (5, 6)]
+    assert await table(resources, "SELECT id FROM import_fetch ORDER BY id") == [(2,), (5,), (6,)]
+    assert resources.changes.versions["work"] > versions.get("work", 0)
+    assert await cleaned(resources) == {}
+    async with resources.write() as tx:
+        assert (await known_listings(tx, ["live", "sold"])) == {"live": [live, other]}
 
 
 async def test_the_change_log_is_left_alone(resources: Resources) -> None:

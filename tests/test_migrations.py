@@ -230,6 +230,27 @@ def test_prices_that_were_there_before_move_to_their_months_and_back(empty_url: 
     assert run(empty_url, "SELECT count(*) FROM pg_namespace WHERE nspname = 'partitions'") == 0
 
 
+def test_what_was_valued_anew_before_that_was_remembered(empty_url: str) -> None:
+    """Of offers that can be bought and are not plain; what they count for stands from the migration on."""
+    migrations.upgrade(empty_url, "0009")
+    rows = [
+        {**ROWS["listing"], "currency": currency, "status": status, "offer_key": key.encode(), "adjusted_price": 10}
+        for key, currency, status in (("a", "EUR", "active"), ("b", "USD", "active"), ("c", "EUR", "sold"))
+    ]
+    on(empty_url, lambda connection: connection.execute(insert(metadata.tables["cpu"]), ROWS["cpu"]))
+    on(empty_url, lambda connection: connection.execute(insert(metadata.tables["listing"]), rows))
+    run(empty_url, "UPDATE listing SET adjusted_price = 9 WHERE currency = 'EUR'")
+    assert run(empty_url, "SELECT count(*) FROM price_observation") == 3
+    migrations.upgrade(empty_url)
+    told = "SELECT string_agg(listing_id || ' ' || adjusted_price, ', ' ORDER BY listing_id, seen_at)"
+    assert run(empty_url, f"{told} FROM price_observation") == "1 10.00, 1 9.00, 2 10.00, 3 10.00"
+    run(empty_url, "UPDATE listing SET adjusted_price = 8 WHERE id = 1")
+    assert run(empty_url, "SELECT count(*) FROM price_observation") == 5
+    migrations.downgrade(empty_url, "0009")
+    run(empty_url, "UPDATE listing SET adjusted_price = 7 WHERE id = 1")
+    assert run(empty_url, "SELECT count(*) FROM price_observation") == 5
+
+
 def test_upgrading_again_changes_nothing(database_url: str) -> None:
     on(database_url, populate)
     migrations.upgrade(database_url)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 import strawberry
 
-from app.catalog.loaders import CpuById
 from app.columns import Meanings, column, computed, is_row, with_needs
 from app.context import Context
 from app.directives import reads
 from app.events.loaders import PriceChangeById, PriceChangeRow
 from app.events.sql import OLDEST_FIRST
 from app.market.loaders import ListingById
+from app.market.types import Listing, cpu_of
 from app.relay import Node, global_id
 from app.tables import Domain
-
-if TYPE_CHECKING:
-    from app.catalog.types import CPU
-    from app.market.types import Listing
 
 Info = strawberry.Info[Context, None]
 
@@ -52,22 +48,17 @@ class PriceChange(Node):
     currency: str = column("currency", description="ISO 4217 code.")
     at: datetime = column("at", description="When the price was changed here.")
 
-    @strawberry.field(
+    cpu = strawberry.field(
+        resolver=cpu_of,
         description="The CPU that the listing offered then; null when no CPU was certain.",
         metadata=with_needs(reads(Domain.CATALOG, Domain.ANALYTICS), "cpu_id"),
     )
-    async def cpu(self: Any, info: Info) -> Annotated[CPU, strawberry.lazy("app.catalog.types")] | None:
-        """Batched over all changes of the answer."""
-        key = self["cpu_id"]
-        row: Any = None if key is None else await info.context.loader(CpuById).load(key)
-        found: CPU | None = row
-        return found
 
     @strawberry.field(
         description="The listing as it is now; null when it is gone.",
         metadata=with_needs(reads(Domain.MARKET), "listing_id"),
     )
-    async def listing(self: Any, info: Info) -> Annotated[Listing, strawberry.lazy("app.market.types")] | None:
+    async def listing(self: Any, info: Info) -> Listing | None:
         """Batched over all changes of the answer."""
         row: Any = await info.context.loader(ListingById).load(self["listing_id"])
         found: Listing | None = row

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 import lxml.etree
 import lxml.html
-from w3lib.encoding import html_to_unicode
+from w3lib.encoding import html_body_declared_encoding, html_to_unicode, http_content_type_encoding, read_bom
 
 from app.ingestion.faults import NotUnderstood
 from app.ingestion.scanning import root_attributes
+from app.records import is_encoding
 
 # libxml2 compares each attribute of an element with all before it, which takes minutes for a page of nothing else.
 MOST_ATTRIBUTES = 250
@@ -51,7 +52,13 @@ class Page:
     @cached_property
     def text(self) -> str:
         """The body decoded as browsers do: by BOM, header or meta element, else UTF-8; what is broken is replaced."""
-        return html_to_unicode(self.content_type or None, self.body, default_encoding="utf-8")[1]
+        header = self.content_type or None
+        declared = (
+            read_bom(self.body)[0] or http_content_type_encoding(header) or html_body_declared_encoding(self.body)
+        )
+        if declared is not None and not is_encoding(declared):
+            return self.body.decode("utf-8", "replace")
+        return html_to_unicode(header, self.body, default_encoding="utf-8")[1]
 
     @cached_property
     def tree(self) -> Any:

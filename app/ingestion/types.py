@@ -26,7 +26,6 @@ from app.ingestion.offers import Quality
 from app.keyset import DEFAULT_PAGE, page_request
 from app.market.loaders import ListingById
 from app.market.types import Listing
-from app.permissions import IsOperator
 from app.relay import After, Before, Connection, First, Last, Node, node_id
 from app.tables import Domain, ImportPriority, ImportSource, ImportStatus
 
@@ -129,10 +128,9 @@ class ImportRow(Node):
         return [row for row in found if row is not None]
 
     @strawberry.field(
-        description="The page as it was fetched; null when there was none, and after 30 days. Operators only.",
+        description="The page as it was fetched; null when there was none, and after 30 days.",
         metadata=with_needs(reads(Domain.WORK), "fetch_id"),
         directives=[CostWeight(weight=PAYLOAD_COST)],
-        permission_classes=[IsOperator],
     )
     async def payload(self: Any, info: Info) -> ImportedPage | None:
         """Batched over all rows of the answer."""
@@ -168,19 +166,10 @@ class ImportSession(Node):
     complete: int = column("complete", description="Rows that are COMPLETE.")
     partial: int = column("partial", description="Rows that are PARTIAL.")
     failed: int = column("failed", description="Rows that FAILED.")
+    requested_by: str = column("requested_by", description="Subject of the token that it was asked for with.")
     requested_at: datetime = column("requested_at", description="When it was asked for.")
     started_at: datetime | None = column("started_at", description="When the first row was taken up; null before.")
     finished_at: datetime | None = column("finished_at", description="When the last row ended; null before.")
-
-    @strawberry.field(
-        description="Subject of the token that it was asked for with. Operators only.",
-        metadata=with_needs(None, "requested_by"),
-        permission_classes=[IsOperator],
-    )
-    def requested_by(self: Any) -> str | None:
-        """Who it was."""
-        found: str = self["requested_by"]
-        return found
 
     @strawberry.field(
         description="Its rows, in the order of the file.",

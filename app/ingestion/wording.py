@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from app.market.selling import BROKEN
+from app.market.selling import BROKEN, is_broken
 from app.market.vocabulary import CONDITIONS, STATUSES
 from app.tables import Condition, ListingStatus
 
@@ -28,7 +28,7 @@ LIKE_NEW = re.compile(r"\b(?:like[- ]new|wie neu|comme neuf)\b", re.IGNORECASE)
 NEW = re.compile(r"\b(?:new|brand[- ]new|neu|neuf|nuevo|nuovo)\b", re.IGNORECASE)
 SURELY_NEW = re.compile(r"\b(?:brand[- ]new|factory[- ]sealed|sealed)\b", re.IGNORECASE)
 DECLARED = (
-    (BROKEN, Condition.FOR_PARTS),
+    (BROKEN.pattern, Condition.FOR_PARTS),
     (REFURBISHED, Condition.REFURBISHED),
     (OPEN_BOX, Condition.OPEN_BOX),
     (USED, Condition.USED),
@@ -83,7 +83,7 @@ def status(declared: object) -> ListingStatus:
 
 
 def _admitted(title: str) -> Condition:
-    if BROKEN.search(title):
+    if is_broken(title):
         return Condition.FOR_PARTS
     if REFURBISHED.search(title):
         return Condition.REFURBISHED

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -236,12 +235,6 @@ UNVALUED = text(
         AND condition <> 'for_parts' AND quantity <= 1 AND flags IS NULL
     """
 )
-DELETE_OLD_PAYLOADS = text(
-    """
-    DELETE FROM import_payload
-    WHERE fetch_id IN (SELECT fetch_id FROM import_payload WHERE stored_at < :before LIMIT :most)
-    """
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,8 +373,3 @@ class Payload:
     bytes: int
     truncated: bool
     content_type: str
-
-
-async def delete_old_payloads(tx: Tx, before: datetime, most: int) -> int:
-    """Forgets pages that were stored before this time, at most so many; returns how many."""
-    return (await tx.execute(DELETE_OLD_PAYLOADS, {"before": before, "most": most})).rowcount

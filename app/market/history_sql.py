@@ -217,6 +217,7 @@ POINT = (
     *(cast(price_observation.c[name], Double).label(name) for name in ("price", "shipping")),
     price_observation.c.currency,
     cast(price_observation.c.price + func.coalesce(price_observation.c.shipping, 0), Double).label("total"),
+    cast(price_observation.c.adjusted_price, Double).label("adjusted_price"),
     price_observation.c.state,
 )
 POINTS_COUNT = (

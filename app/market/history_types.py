@@ -97,12 +97,17 @@ class ListingEvent:
 
 @strawberry.type(description="What an offer cost from a moment on, until the next point.")
 class ListingPrice:
-    at: datetime = column("at", description="When it was seen.")
+    at: datetime = column("at", description="When it was seen, or valued anew.")
     price: float | None = column("price", description="In `currency`, without shipping; null when not told.")
     shipping: float | None = column("shipping", description="In `currency`; null when not told.")
     currency: str = column("currency", description="ISO 4217 code.")
     total: float | None = column(
         "total", description="In `currency`, price and shipping (none where not told); null without a price."
+    )
+    adjusted_price: float | None = column(
+        "adjusted_price",
+        description="USD; what it counted for in price targets as long as it could be bought, by the rules and rates "
+        "of then. Null where it did not count.",
     )
     state: OfferState = column("state", description="Whether it could be bought at that price; GONE: no more.")
 

@@ -18,7 +18,6 @@ from app.market.staged_sql import (
     ALIAS_CPUS,
     LISTING_ROWS,
     NAMED_CPUS,
-    PART_TITLES,
     SNAPSHOT_MARKETPLACE,
     SNAPSHOT_ROWS,
     TOLD_PARTS,
@@ -276,15 +275,12 @@ async def no_parts(tx: Tx) -> None:
     await tx.execute(text(TOLD_PARTS))
 
 
-async def part_titles(tx: Tx) -> list[str]:
-    """Empties `told_part` for the chunk that is staged; its titles that may tell of parts."""
+async def tell_parts(tx: Tx, told: Mapping[str, Mapping[str, Any]]) -> None:
+    """What the titles of the chunk that is staged tell, by the names of the columns; those that tell of none may be
+    left out."""
     await tx.execute(text("TRUNCATE told_part"))
-    return [row.title for row in await tx.rows(text(PART_TITLES))]
-
-
-async def tell_parts(tx: Tx, told: Sequence[Mapping[str, Any]]) -> None:
-    """What titles (`told`) tell, by the names of the columns."""
-    await tx.execute(TELL_PARTS, {"told": orjson.dumps(told).decode()})
+    if told:
+        await tx.execute(TELL_PARTS, {"told": orjson.dumps(list(told.values())).decode()})
 
 
 async def lock(tx: Tx) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 from app.errors import BadInput
-from app.market import import_sql, staged_sql
+from app.market import import_sql, selling, staged_sql
 from app.market.months import make_months
 from app.market.naming import Names
 from app.market.selling import flags, is_broken
@@ -16,8 +17,12 @@ from app.records import CsvRecords, Progress, Records, no_progress
 from app.resources import Tx
 from app.staging import Options, Summary, analyze, reject, stage
 from app.tables import Domain
+from app.titles import parts
+from app.titles.words import Gate
 
 TOLD = (*PARTS, "flags")
+# Most of a million titles tell of nothing but a CPU, and to read them all takes longer than all else.
+MAY_TELL = Gate([*parts.TELLING_WORDS, *selling.TELLING_WORDS], [*parts.TELLING_PARTS, *selling.TELLING_PARTS])
 
 
 def open_listings(path: Path, encoding: str | None = None, progress: Progress = no_progress) -> CsvRecords:
@@ -37,11 +42,15 @@ async def import_listings(tx: Tx, records: Records, options: Options, *, is_samp
     await import_sql.no_parts(tx)
     names = Names(tx, staged_sql.NAME_LISTING_CPUS)
 
-    async def prepare() -> None:
-        await names.find()
-        await _tell_parts(tx)
+    at = records.columns.index("title")
 
-    rows = await stage(tx.connection, staged_sql.COLUMNS, records, "offer", query, prepare=prepare)
+    async def prepare(told: list[dict[str, Any]]) -> None:
+        await names.find()
+        await import_sql.tell_parts(tx, {each["told"]: each for each in told})
+
+    rows = await stage(
+        tx.connection, staged_sql.COLUMNS, records, "offer", query, note=lambda cells: _told(cells[at]), prepare=prepare
+    )
     rejected = await reject(tx.connection, "offer", records.columns, options)
     await import_sql.lock(tx)
     superseded, created, updated = await _merge(tx, records.columns, "line DESC")
@@ -63,7 +72,11 @@ async def import_prices(tx: Tx, records: Records, options: Options, day: date) -
     query = import_sql.snapshot_offers(records.columns)
     names = Names(tx, staged_sql.NAME_SNAPSHOT_CPUS)
     at = {"seen_at": seen_at}
-    rows = await stage(tx.connection, staged_sql.SNAPSHOT_COLUMNS, records, "offer", query, at, names.find)
+
+    async def prepare(_: list[Any]) -> None:
+        await names.find()
+
+    rows = await stage(tx.connection, staged_sql.SNAPSHOT_COLUMNS, records, "offer", query, at, prepare=prepare)
     rejected = await reject(tx.connection, "offer", records.columns, options)
     superseded, created, updated = await _merge(tx, staged_sql.COLUMNS, "price, line")
     ended = await import_sql.end_unpriced(tx, seen_at)
@@ -75,14 +88,13 @@ async def import_prices(tx: Tx, records: Records, options: Options, day: date) -
     return Summary(rows, created, updated, rows - created - updated - rejected, rejected, superseded, notes)
 
 
-async def _tell_parts(tx: Tx) -> None:
-    """Reads what the titles of the chunk that is staged now tell of what is offered beside the CPU."""
-    told = [
-        {"told": title, **carried(title, flags=flags(title)), "broken": is_broken(title)}
-        for title in await import_sql.part_titles(tx)
-    ]
-    if found := [each for each in told if each["quantity"] > 1 or each["broken"] or any(each[name] for name in TOLD)]:
-        await import_sql.tell_parts(tx, found)
+def _told(cell: str) -> dict[str, Any] | None:
+    """What a title tells of what is offered beside the CPU, if anything."""
+    title = cell.strip()
+    if len(title) > staged_sql.LONGEST["title"] or not MAY_TELL(title.lower()):
+        return None
+    told = {"told": title, **carried(title, flags=flags(title)), "broken": is_broken(title)}
+    return told if told["quantity"] > 1 or told["broken"] or any(told[name] for name in TOLD) else None
 
 
 async def _merge(tx: Tx, present: Sequence[str], first: str) -> tuple[int, int, int]:

@@ -8,7 +8,6 @@ OFFSET 0 keeps the planner from copying an expression into every place that uses
 
 from __future__ import annotations
 
-from app.market.selling import WORDS
 from app.market.vocabulary import CONDITIONS, CURRENCIES, STATUSES
 from app.staging import as_number, shown
 
@@ -61,17 +60,6 @@ CREATE TEMP TABLE told_part (
     told text, memory_gb integer, memory_kind text, storage jsonb, graphics text, operating_system text,
     quantity integer, flags text[], broken boolean
 ) ON COMMIT DROP
-"""
-# Most titles tell of none, and a million of them are searched: LIKE is the quickest way to say no, also for
-# many words (one pattern of them takes three times as long). Patterns follow only where it is likely.
-_PART_WORDS = ("gb", "tb", "ssd", "hdd", "tx", " rx", "quadro", "radeon", "win", "linux", *WORDS)
-PART_TITLES = rf"""
-SELECT DISTINCT title
-FROM (SELECT title, lower(title) AS words FROM staged WHERE length(title) <= {LONGEST["title"]} OFFSET 0) AS titled
-WHERE {" OR ".join(f"words LIKE '%{word}%'" for word in _PART_WORDS)}
-    OR (words LIKE '%go%' AND words ~ '[0-9] ?go\M')
-    OR (words LIKE '%x %' AND words ~ '(^|[ (])[0-9]{{1,3}} ?x ')
-    OR (right(words, 4) LIKE '%x%' AND words ~ '[ (]x ?[0-9]{{1,2}}\)?$')
 """
 
 _DOUBT = "coalesce(doubt, 'it was not looked at')"  # a reason that were null would let the row pass

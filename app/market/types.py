@@ -50,6 +50,14 @@ graphql_enum(
 Info = strawberry.Info[Context, None]
 
 
+async def cpu_of(self: Any, info: Info) -> Annotated[CPU, strawberry.lazy("app.catalog.types")] | None:
+    """The CPU with the row's `cpu_id`; batched over all rows of the answer."""
+    key = self["cpu_id"]
+    row: Any = None if key is None else await info.context.loader(CpuById).load(key)
+    found: CPU | None = row
+    return found
+
+
 @strawberry.type(description="An offer of a CPU on a marketplace.")
 class Listing(Node):
     """Its objects are rows of listing columns."""
@@ -100,16 +108,11 @@ class Listing(Node):
     created_at: datetime = column("created_at", description="When it was first known here.")
     updated_at: datetime = column("updated_at", description="When it last changed here.")
 
-    @strawberry.field(
+    cpu = strawberry.field(
+        resolver=cpu_of,
         description="The CPU it offers; null when no CPU is certain.",
         metadata=with_needs(reads(Domain.CATALOG, Domain.ANALYTICS), "cpu_id"),
     )
-    async def cpu(self: Any, info: Info) -> Annotated[CPU, strawberry.lazy("app.catalog.types")] | None:
-        """Batched over all listings of the answer."""
-        key = self["cpu_id"]
-        row: Any = None if key is None else await info.context.loader(CpuById).load(key)
-        found: CPU | None = row
-        return found
 
     @strawberry.field(
         description="What befell it, newest first.",
@@ -123,8 +126,9 @@ class Listing(Node):
         return found
 
     @strawberry.field(
-        description="What it cost, newest first: a point each time that the price, or whether it could be bought, was "
-        "seen to change, and each time that an import tells of. With a range, the points since its begin.",
+        description="What it cost, newest first: a point each time that the price, what it counts for, or whether it "
+        "could be bought, was seen to change, and each time that an import tells of. With a range, the points since "
+        "its begin.",
         metadata=with_needs(reads(Domain.MARKET, timed=True), "id"),
         directives=[page_size(DEFAULT_PAGE)],
     )

@@ -6,11 +6,16 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from app.titles.words import split
+from app.titles.words import Hinted, split
 
 _UNITS = {"gb": 1, "go": 1, "gig": 1, "tb": 1000, "to": 1000}
 _SIZE = re.compile(r"([0-9]+(?:[.,][0-9]+)?)(gb|go|gig|tb|to)?\+?")
 _TIMES = re.compile(r"([1-9][0-9]?)x([0-9]+)(gb|go|gig)")
+# A title in which none of these finds anything tells of no size and no kind of memory.
+_SIZES = (
+    Hinted(("gig", "ssd", "hdd", "nvme", "ddr"), re.compile("gig|ssd|hdd|nvme|ddr")),
+    Hinted(("gb", "tb", "go", "to"), re.compile(r"[0-9][^a-z0-9]*(?:gb|tb|go|to)(?![a-z0-9])")),
+)
 _MEMORY_WORDS = frozenset({
     "ram", "memory", "arbeitsspeicher", "speicher", "memoire", "memoria", "dimm", "sodimm", "udimm", "rdimm", "ecc",
 })  # fmt: skip
@@ -29,39 +34,74 @@ _BETWEEN = frozenset({"of", "de", "x", "m2", "samsung", "crucial", "intel", "new
 _LARGEST_MEMORY = 64
 _SMALLEST_STORAGE = 120
 
-_GPU = re.compile(
-    r"\b(?:(geforce|quadro|radeon)\s*)?(?:\b(gtx|rtx|gts|gt|rx|mx|quadro|firepro|arc|titan|tesla)[\s-]*(pro\s+|wx\s*)?"
-    r"([a-z]{0,2}[0-9]{2,4}[a-z]{0,2})((?:\s*(?:ti|super|xtx|xt|gre|max-q|ada))*)"
-    r"|(?<=quadro )([kmpt]?[0-9]{3,4}m?)|(?<=radeon )((?:pro |vii|r[579] |hd )?[0-9]{3,4}[a-z]{0,2}))\b"
+_GPU = Hinted(
+    ("gt", "rtx", "rx", "mx", "quadro", "firepro", "arc", "titan", "tesla", "radeon"),
+    re.compile(
+        r"\b(?:(geforce|quadro|radeon)\s*)?(?:\b(gtx|rtx|gts|gt|rx|mx|quadro|firepro|arc|titan|tesla)[\s-]*(pro\s+|wx\s*)?"
+        r"([a-z]{0,2}[0-9]{2,4}[a-z]{0,2})((?:\s*(?:ti|super|xtx|xt|gre|max-q|ada))*)"
+        r"|(?<=quadro )([kmpt]?[0-9]{3,4}m?)|(?<=radeon )((?:pro |vii|r[579] |hd )?[0-9]{3,4}[a-z]{0,2}))\b"
+    ),
 )
 _GPU_SPELLINGS = {"geforce": "GeForce", "firepro": "FirePro", "ti": "Ti"}
 _IS_CODE = re.compile(r"[0-9]|^[a-z]{1,3}$")
 _OS = (
     (
-        re.compile(r"\bwin(?:dows)?\s*-?\s*(11|10|8\.1|8|7|xp|vista)\s*(pro(?:fessional)?|home|p|h|enterprise|iot)?\b"),
+        Hinted(
+            ("win",),
+            re.compile(
+                r"\bwin(?:dows)?\s*-?\s*(11|10|8\.1|8|7|xp|vista)\s*(pro(?:fessional)?|home|p|h|enterprise|iot)?\b"
+            ),
+        ),
         "Windows",
     ),
-    (re.compile(r"\bw(11|10|7)\s*-?\s*(pro|home|p|h)?\b"), "Windows"),
-    (re.compile(r"\bwindows\s+server\s*(20[0-9]{2})?()"), "Windows Server"),
-    (re.compile(r"\b(?:linux|ubuntu|debian|fedora|mint)()()\b"), "Linux"),
-    (re.compile(r"\b(?:chrome\s?os)()()\b"), "ChromeOS"),
-    (re.compile(r"\b(?:mac\s?os)()()\b"), "macOS"),
+    (Hinted(("w1", "w7"), re.compile(r"\bw(11|10|7)\s*-?\s*(pro|home|p|h)?\b")), "Windows"),
+    (Hinted(("windows",), re.compile(r"\bwindows\s+server\s*(20[0-9]{2})?()")), "Windows Server"),
+    (
+        Hinted(
+            ("linux", "ubuntu", "debian", "fedora", "mint"),
+            re.compile(r"\b(?:linux|ubuntu|debian|fedora|mint)()()\b"),
+        ),
+        "Linux",
+    ),
+    (Hinted(("chrome",), re.compile(r"\b(?:chrome\s?os)()()\b")), "ChromeOS"),
+    (Hinted(("mac",), re.compile(r"\b(?:mac\s?os)()()\b")), "macOS"),
 )
 _EDITIONS = {"p": "Pro", "h": "Home", "professional": "Pro", "iot": "IoT"}
 _QUANTITY = (
-    re.compile(
-        r"\b(?:lot|set|pack|bundle|qty|quantity|menge|anzahl)\s*(?:of|:)?\s*\(?([1-9][0-9]{0,2})\b"
-        r"(?![.,]?[0-9]*\s*(?:gb|tb|mb|ghz))"
+    Hinted(
+        ("lot", "set", "pack", "bundle", "qty", "quantity", "menge", "anzahl"),
+        re.compile(
+            r"\b(?:lot|set|pack|bundle|qty|quantity|menge|anzahl)\s*(?:of|:)?\s*\(?([1-9][0-9]{0,2})\b"
+            r"(?![.,]?[0-9]*\s*(?:gb|tb|mb|ghz))"
+        ),
     ),
-    re.compile(r"(?:^|[\s(])([1-9][0-9]{0,2})\s?x\s+(?=[a-z(])(?!86)"),
-    re.compile(r"\(([1-9][0-9]?)\s?x\)"),
-    re.compile(r"(?:^|[\s(])x\s?([1-9][0-9]?)\s*\)?$"),
-    re.compile(r"^\(?([1-9][0-9]{0,2})\)?\s?(?:x|pcs|pieces|stück|stk)\b(?!\s*[0-9]+\s?(?:gb|tb|go))"),
-    re.compile(r"\b([1-9][0-9]{0,2})\s?(?:pcs|pieces|stück|stk|units)\b"),
+    Hinted(("x ",), re.compile(r"(?:^|[\s(])([1-9][0-9]{0,2})\s?x\s+(?=[a-z(])(?!86)")),
+    Hinted(("x)",), re.compile(r"\(([1-9][0-9]?)\s?x\)")),
+    Hinted(("x",), re.compile(r"(?:^|[\s(])x\s?([1-9][0-9]?)\s*\)?$")),
+    Hinted(
+        ("x", "pcs", "pieces", "stück", "stk"),
+        re.compile(r"^\(?([1-9][0-9]{0,2})\)?\s?(?:x|pcs|pieces|stück|stk)\b(?!\s*[0-9]+\s?(?:gb|tb|go))"),
+    ),
+    Hinted(
+        ("pcs", "pieces", "stück", "stk", "units"),
+        re.compile(r"\b([1-9][0-9]{0,2})\s?(?:pcs|pieces|stück|stk|units)\b"),
+    ),
 )
-_PAIR = re.compile(
-    r"\b(?:pair|matched pair|paar|dual|2-way)\b(?!\s*-?\s*(?:core|channel|boot|band|monitor|display|lan|fan|rank|slot))"
+_PAIR = Hinted(
+    ("pair", "paar", "dual", "2-way"),
+    re.compile(
+        r"\b(?:pair|matched pair|paar|dual|2-way)\b"
+        r"(?!\s*-?\s*(?:core|channel|boot|band|monitor|display|lan|fan|rank|slot))"
+    ),
 )
+
+# For a `Gate`: a title without any of these is one of which `read_parts` reads nothing.
+TELLING_WORDS = (
+    "gb", "tb", "go", "to", "gig", "ssd", "hdd", "nvme", "ddr", "lpddr", "w", "linux", "ubuntu", "debian", "fedora",
+    "mint", "lot", "set", "pack", "bundle", "qty", "quantity", "menge", "anzahl", "x", "pcs", "pieces", "stk", "units",
+    "pair", "paar", "dual", "way",
+)  # fmt: skip
+TELLING_PARTS = (*_GPU.words, "win", "chrome", "mac")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +131,13 @@ class Parts:
 def read_parts(title: str) -> Parts:
     """Reads a title; what it does not say is None, empty, or 1."""
     text = " ".join(title[:1000].lower().replace("\u00d7", "x").split())
-    words, gaps = split(text)
-    memory, kind, storage = _sizes(words, gaps)
+    memory, kind, storage = _sizes(*split(text)) if _may_tell_of_sizes(text) else (None, None, [])
     return Parts(memory, kind, tuple(storage), _graphics(text), _operating_system(text), _quantity(text))
+
+
+def _may_tell_of_sizes(text: str) -> bool:
+    """False for most titles, which then need not be taken apart. Only that makes ASCII of other letters."""
+    return not text.isascii() or any(each.search(text) for each in _SIZES)
 
 
 def _sizes(words: list[str], gaps: list[str]) -> tuple[int | None, str | None, list[Storage]]:

@@ -115,6 +115,17 @@ START = (
 )
 
 
+# Listings of which the memory of prices does not end with what they count for now.
+FORGOTTEN = """
+    SELECT l.id FROM listing AS l
+    LEFT JOIN LATERAL (
+        SELECT * FROM price_observation WHERE listing_id = l.id ORDER BY seen_at DESC LIMIT 1
+    ) AS p ON true
+    WHERE (p.adjusted_price, p.state)
+        IS DISTINCT FROM (l.adjusted_price, CASE l.status WHEN 'active' THEN 'active' ELSE 'gone' END)
+"""
+
+
 class GaveUp(Exception):
     """Rolls back what it is raised in."""
 
@@ -192,3 +203,4 @@ async def test_after_any_history(
     if not await table(resources, "SELECT cpu_id FROM recalculation_failure"):
         assert await stored(resources) == await by_reference(resources)
     await nothing_is_left_to_do(resources)
+    assert await table(resources, FORGOTTEN) == []

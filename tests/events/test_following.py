@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.asking import ask, data, error
 from tests.conftest import Api, add_cpu, add_listing, counting
 from tests.events.changes import listings, numbered, reprice
 from tests.gateway.clients import EventStream, socket, streaming
+from tests.work.rows import eventually
 
 FOLLOW = """
     subscription ($cpuIds: [ID!], $since: String) {
@@ -251,13 +253,18 @@ async def test_pages(resources: Resources) -> None:
     assert (await error(resources, PAGE, cpuId="junk"))[0] == "BAD_USER_INPUT"
 
 
+async def as_many(api: Api, number: int) -> bool:
+    """Whether so many changes are told: the server learns of a commit by itself, a moment later."""
+    found = await api.data("{ priceChanges { nodes { priceAfter } } }")
+    return len(found["priceChanges"]["nodes"]) == number
+
+
 async def test_pages_over_http_are_fresh(api: Api, resources: Resources) -> None:
     """They are kept, and a new change ends that."""
     (key,) = await listings(resources, 10)
     for number in range(1, 4):
         await change(resources, key, number * 100)
-        found = await api.data("{ priceChanges { nodes { priceAfter } } }")
-        assert len(found["priceChanges"]["nodes"]) == number
+        await eventually(partial(as_many, api, number))
 
 
 async def test_as_many_statements_for_many_as_for_one(resources: Resources) -> None:

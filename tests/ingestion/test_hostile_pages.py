@@ -117,6 +117,7 @@ HOSTILE = {
     "long prefix": "<html prefix='" + "a" * 3 * MILLION + "'><head><meta property=og:type content=product><meta property=og:title content=x>",
     "many headings": "<h1>x" * 300_000 + "<b class=price>5 €</b>",
     "encodings": "<meta charset=utf-7>" + "+AGE-" * MILLION,
+    "encoding that takes hours": "<meta charset=punycode>" + "a" * MILLION + "-" + "a" * MILLION,
 }  # fmt: skip
 
 
@@ -138,7 +139,16 @@ def test_hostile_pages_come_to_an_end(name: str) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "content_type", ["text/html", "text/html; charset=utf-16", "text/html; charset=nonsense", "application/json", ""]
+    "content_type",
+    [
+        "text/html",
+        *(
+            f"text/html; charset={name}"
+            for name in ("utf-16", "nonsense", "base64", "idna", "undefined", "unicode_escape")
+        ),
+        "application/json",
+        "",
+    ],
 )
 def test_bytes_that_are_no_page(body: bytes, content_type: str) -> None:
     check(body, content_type)

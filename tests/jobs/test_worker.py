@@ -20,8 +20,8 @@ from sqlalchemy import text
 from app import tasks
 from app.context import Role
 from app.embedded import EmbeddedRedis
-from app.queue import HEARTBEAT_KEY, QUEUE_NAME, deserialize, serialize
-from app.resources import Resources
+from app.queue import HEARTBEAT_KEY, MARK_SECONDS, QUEUE_NAME, deserialize, serialize
+from app.resources import Resources, Tx
 from app.settings import Settings
 from app.tables import JobKind
 from app.work import sql
@@ -115,6 +115,30 @@ async def test_a_worker_that_died_with_the_message_in_hand(resources: Resources,
     await asyncio.wait_for(work_off(resources), 5)
     assert (await job_of(resources, asked)).attempts == attempts + 1
     assert (await job_of(resources, asked)).status == "succeeded"
+
+
+async def test_a_message_that_a_worker_takes_in_this_moment_is_not_given_to_it_again(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, claim, claims = await ask(resources), sql.claim, 0
+
+    async def swept(tx: Tx, job_id: int) -> bool:
+        nonlocal claims
+        claims += 1
+        if claims == 1:
+            await sweep({"resources": resources})
+            await asyncio.sleep(0.3)  # the worker looks for messages in between
+        return await claim(tx, job_id)
+
+    monkeypatch.setattr(sql, "claim", swept)
+    worker = make_worker(resources, burst=True)
+    await worker.async_run()
+    assert (claims, worker.jobs_complete, worker.jobs_failed) == (1, 1, 0)
+    assert (await job_of(resources, asked)).attempts == 1
+
+
+async def test_the_queue_knows_for_how_long_arq_marks_what_it_takes(resources: Resources) -> None:
+    assert make_worker(resources).in_progress_timeout_s == MARK_SECONDS
 
 
 async def test_the_sweep_leaves_alone_what_is_at_work_or_done(resources: Resources) -> None:

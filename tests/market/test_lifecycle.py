@@ -22,7 +22,7 @@ LIFE = """
 query ($id: ID!, $first: Int, $last: Int, $after: String, $range: PriceRange! = ALL) { node(id: $id) { ... on Listing {
   status firstSeenAt lastSeenAt missingSince lifecycle { kind at }
   priceHistory(first: $first, last: $last, after: $after, range: $range) {
-    totalCount pageInfo { hasNextPage endCursor } nodes { at price shipping currency total state }
+    totalCount pageInfo { hasNextPage endCursor } nodes { at price shipping currency total adjustedPrice state }
   }
 } } }
 """
@@ -128,13 +128,33 @@ async def test_one_moment_is_one_row(resources: Resources, key: int) -> None:
         assert await states(tx, key) == [(10, "active"), (12, "missing")]
 
 
-async def test_that_an_offer_counts_at_all_is_news_and_what_for_is_not(resources: Resources, key: int) -> None:
-    """A rate that drifts would else fill the memory every night."""
-    for adjusted, rows in ((9, 1), (8, 1), (None, 2), (7, 3), (6, 3)):
+async def test_what_an_offer_counts_for_is_remembered_and_no_event(resources: Resources, key: int) -> None:
+    for adjusted, rows in ((9, 2), (9, 2), (8, 3), (None, 4), (7, 5)):
         async with resources.write() as tx:
             await tx.execute(update(listing).values(adjusted_price=adjusted))
         async with resources.write() as tx:
             assert len(await states(tx, key)) == rows
+            assert await tx.scalar(text("SELECT count(*) FROM outbox")) == 0
+    told = await life(resources, key)
+    assert [event["kind"] for event in told["lifecycle"]] == ["SEEN"]
+    points = told["priceHistory"]["nodes"]
+    assert [(point["price"], point["adjustedPrice"]) for point in points] == [
+        (10, 7),
+        (10, None),
+        (10, 8),
+        (10, 9),
+        (10, 10),
+    ]
+
+
+async def test_an_offer_of_the_future_is_valued_anew_in_its_place(resources: Resources, key: int) -> None:
+    """Else it would count for its old value again when its time has come."""
+    async with resources.write() as tx:
+        await tx.execute(update(listing).values(seen_at=datetime.now(UTC) + timedelta(hours=5), price=11))
+    async with resources.write() as tx:
+        await tx.execute(update(listing).values(adjusted_price=9))
+    points = (await life(resources, key))["priceHistory"]["nodes"]
+    assert [(point["price"], point["adjustedPrice"]) for point in points] == [(11, 9), (10, 10)]
 
 
 async def test_a_listing_that_was_sold_when_first_seen(resources: Resources) -> None:
@@ -142,8 +162,9 @@ async def test_a_listing_that_was_sold_when_first_seen(resources: Resources) -> 
         key = await add_listing(tx, None, 5, status="sold", seen_at=SEEN)
     assert await kinds(resources, key) == ["GONE", "SEEN"]
     assert (await life(resources, key))["priceHistory"]["nodes"] == [
-        {"at": SEEN.isoformat(), "price": 5, "shipping": None, "currency": "USD", "total": 5, "state": "GONE"}
-    ]
+        {"at": SEEN.isoformat(), "price": 5, "shipping": None, "currency": "USD", "total": 5, "state": "GONE",
+         "adjustedPrice": 5}
+    ]  # fmt: skip
 
 
 async def test_pages_of_prices(resources: Resources, key: int) -> None:
@@ -158,7 +179,7 @@ async def test_pages_of_prices(resources: Resources, key: int) -> None:
     assert [node["price"] for node in page["nodes"]] == [7, 6, 5]
     assert page["nodes"][0] == {
         "at": (SEEN + timedelta(days=7)).isoformat(), "price": 7, "shipping": 2, "currency": "EUR", "total": 9,
-        "state": "ACTIVE",
+        "adjustedPrice": 10, "state": "ACTIVE",
     }  # fmt: skip
     rest = (await life(resources, key, first=10, after=page["pageInfo"]["endCursor"]))["priceHistory"]
     assert [node["price"] for node in rest["nodes"]] == [4, 3, 2, 1, 10]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from app.work.jobs import request_job
 from jobs.valuation import due_rules
 from tests.analytics.catalogue import stored
 from tests.analytics.changes import by_reference, drained, in_log, nothing_is_left_to_do
-from tests.conftest import add_listing, work_off
+from tests.asking import data
+from tests.conftest import add_cpu, add_listing, work_off
 from tests.importing import Importer
 from tests.market.valuing import CREATE, HEADER, change, created, prices, rule, stock
 from tests.work.rows import eventually
@@ -123,6 +125,44 @@ async def test_figures_follow_and_are_those_of_a_full_recalculation(resources: R
     assert before[1]["price_good"] == 210
     assert after[1]["price_good"] == Decimal("204.75")  # 210 less half of the mean of 1 to 20
     await nothing_is_left_to_do(resources)
+
+
+async def test_histories_tell_of_the_new_value_from_then_on(resources: Resources, importer: Importer) -> None:
+    """An hour ago it was seen, and counted for 210 until the rule was there; no price has changed by that."""
+    await stock(resources, importer, "i5-8500T 16GB RAM")
+    async with resources.write() as tx:
+        await tx.execute(text("UPDATE price_observation SET seen_at = seen_at - interval '1 hour'"))
+        await tx.execute(text("UPDATE listing SET seen_at = seen_at - interval '1 hour'"))
+        values = {"component": "memory", "unit": "gb", "value_usd": 1, "in_force": True}
+        await tx.execute(valuation_rule.insert().values(values))
+    began = datetime.now(UTC)
+    for written in (1, 0):
+        assert (await revalue(resources, MEMORY, no_progress)).written == written
+    asked = "{ cpus { nodes { priceLows { current currentSince } priceHistory(range: DAYS_7) { lowest average } } } }"
+    (told,) = (await data(resources, asked))["cpus"]["nodes"]
+    assert told["priceLows"]["current"] == 194
+    assert began <= datetime.fromisoformat(told["priceLows"]["currentSince"]) <= datetime.now(UTC)
+    assert (told["priceHistory"][-1]["lowest"], round(told["priceHistory"][-1]["average"])) in {(194, 210), (194, 194)}
+    async with resources.read() as session:
+        assert await session.scalar(text("SELECT count(*) FROM outbox")) == 0
+        rows = await session.rows(text("SELECT adjusted_price FROM price_observation ORDER BY seen_at"))
+        assert [row.adjusted_price for row in rows] == [210, 194]
+
+
+async def test_a_file_again_before_the_job_does_not_rewrite_history(resources: Resources, importer: Importer) -> None:
+    await add_cpu(resources, "Intel Core i5-8500T")
+    rows = HEADER + "i5-8500T 16GB RAM,Intel Core i5-8500T,200,USD,used,ebay,10,2026-03-01\n"
+    await importer.listings(rows)
+    async with resources.write() as tx:
+        values = {"component": "memory", "unit": "gb", "value_usd": 1, "in_force": True}
+        await tx.execute(valuation_rule.insert().values(values))
+    began = datetime.now(UTC)
+    assert (await importer.listings(rows)).updated == 1
+    observed = "SELECT adjusted_price, seen_at FROM price_observation ORDER BY seen_at"
+    async with resources.read() as session:
+        first, second = await session.rows(text(observed))
+    assert (first.adjusted_price, second.adjusted_price) == (210, 194)
+    assert first.seen_at == datetime(2026, 3, 1, tzinfo=UTC) < began <= second.seen_at
 
 
 async def test_a_worker_that_dies_half_way(

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.market import selling
+from app.market.imports import MAY_TELL
+from app.titles import parts
 from app.titles.parts import Parts, Storage, read_parts
+from app.titles.words import split
+from tests.titles.sellers import SELLERS
 
 SSD, NVME, HDD = "SSD", "NVMe SSD", "HDD"
 
@@ -86,3 +93,36 @@ def test_any_text_can_be_read(text: str) -> None:
 )
 def test_any_order_of_words_can_be_read(words: list[str]) -> None:
     read_parts(" ".join(words))
+
+
+HINTED = [
+    *(*parts._SIZES, parts._GPU, parts._PAIR, *parts._QUANTITY, *(each for each, _ in parts._OS)),
+    *(selling.BROKEN, selling.BUNDLE, *selling.LOTS),
+]
+# What patterns are made of: words of titles, and those of the patterns themselves, whole and cut off.
+WORDS = sorted({word for title in [*TITLES, *SELLERS] for word in title.lower().split()})
+SAID = sorted({word for each in HINTED for word in re.findall(r"[a-z0-9\u00e0-\u00ff]{2,}", each.pattern.pattern)})
+TOLD = st.lists(
+    st.sampled_from([*WORDS, *SAID, "x", "2", "4", "16", "512", "g", "t", "go", "to", "tb", "gig", "pc", "os", "as"]),
+    min_size=1, max_size=8,
+)  # fmt: skip
+BETWEEN = st.sampled_from(["", " ", " ", "-", "/", " (", ") ", ", "])
+
+
+@given(TOLD, st.data())
+def test_hints_only_say_no_sooner(words: list[str], data: st.DataObject) -> None:
+    text = " ".join("".join(word + data.draw(BETWEEN) for word in words).split())
+    for each in HINTED:
+        bare = each.pattern.search(text)
+        hinted = each.search(text)
+        assert (hinted and hinted.span()) == (bare and bare.span()), each.words
+    if not parts._may_tell_of_sizes(text):
+        assert parts._sizes(*split(text)) == (None, None, [])
+    if not MAY_TELL(text):
+        assert not read_parts(text)
+        assert not selling.flags(text)
+        assert not selling.is_broken(text)
+
+
+def test_words_of_other_letters_are_taken_apart() -> None:
+    assert read_parts("i5-8500T \uff11\uff16\uff27\uff22 RAM") == Parts(16)

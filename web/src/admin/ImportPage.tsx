@@ -87,7 +87,7 @@ function Head({ session }: { session: Session }) {
         ))}
       </dl>
       <p className="muted number" role="status">
-        Asked for by {requestedBy ?? 'somebody'}, <span title={exactly(requestedAt)}>{since(requestedAt)}</span>
+        Asked for by {requestedBy}, <span title={exactly(requestedAt)}>{since(requestedAt)}</span>
         {session.priority !== 'NORMAL' && `, ${session.priority.toLowerCase()} priority`}
         {finishedAt
           ? `; done in ${lasted(startedAt ?? requestedAt, finishedAt)}`
