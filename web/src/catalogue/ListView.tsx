@@ -1,6 +1,6 @@
-import { createColumnHelper, tableFeatures, useTable } from '@tanstack/react-table';
+import { createColumnHelper, FlexRender, type Row, tableFeatures, useTable } from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useEffect, useMemo, useRef } from 'react';
+import { memo, useEffect, useMemo, useRef } from 'react';
 import { useMedia } from '../app/useMedia';
 import { Icon } from '../ui/Icon';
 import type { Change } from './CataloguePage';
@@ -43,7 +43,7 @@ export function ListView({ rows, view, change, scale, cpus, stale }: ViewProps) 
     count: all.length,
     getScrollElement: () => region.current,
     estimateSize: () => ROW,
-    overscan: 12,
+    overscan: 8,
     // The head covers the first row's place.
     scrollPaddingStart: ROW,
   });
@@ -88,24 +88,7 @@ export function ListView({ rows, view, change, scale, cpus, stale }: ViewProps) 
           {above > 0 && <Space height={above} columns={shown.length} />}
           {items.map(({ index }) => {
             const row = all[index];
-            return (
-              row && (
-                <tr key={row.id} data-index={index} aria-rowindex={index + 2}>
-                  {row.getAllCells().map((cell, column) => {
-                    const content = <table.FlexRender cell={cell} />;
-                    return column === 0 ? (
-                      <th key={cell.id} scope="row">
-                        {content}
-                      </th>
-                    ) : (
-                      <td key={cell.id} className={shown[column]?.numeric ? 'numeric' : undefined}>
-                        {content}
-                      </td>
-                    );
-                  })}
-                </tr>
-              )
-            );
+            return row && <Line key={row.id} row={row} index={index} shown={shown} />;
           })}
           {below > 0 && <Space height={below} columns={shown.length} />}
         </tbody>
@@ -113,6 +96,34 @@ export function ListView({ rows, view, change, scale, cpus, stale }: ViewProps) 
     </div>
   );
 }
+
+/** Drawn anew when its CPU or the columns change, not with each step on the way to another list. */
+const Line = memo(function Line({
+  row,
+  index,
+  shown,
+}: {
+  row: Row<typeof features, Cpu>;
+  index: number;
+  shown: Column[];
+}) {
+  return (
+    <tr data-index={index} aria-rowindex={index + 2}>
+      {row.getAllCells().map((cell, column) => {
+        const content = <FlexRender cell={cell} />;
+        return column === 0 ? (
+          <th key={cell.id} scope="row">
+            {content}
+          </th>
+        ) : (
+          <td key={cell.id} className={shown[column]?.numeric ? 'numeric' : undefined}>
+            {content}
+          </td>
+        );
+      })}
+    </tr>
+  );
+});
 
 function Space({ height, columns }: { height: number; columns: number }) {
   return (
