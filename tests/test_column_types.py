@@ -53,14 +53,12 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "PriceBin": {"prices": column("prices", BigInteger), "lo": column("lo", Double), "hi": column("hi", Double)},
 }
 PYTHON = {"String": str, "Int": int, "Float": float, "Boolean": bool}
-# Expressions that count are never null, and no CPU has two thousand million listings; nor are those that say yes or no,
-# and what is told of a document beside its times.
+# Expressions that count are never null, and no CPU has two thousand million listings; nor is what is told of a document
+# beside its times.
 NEVER_NULL = {
     "listings_count",
     "listings",
     "prices",
-    "on_frontier",
-    "on_frontier_single",
     "PersistedDocument",
     "attempts",
     "remarks",

@@ -30,5 +30,5 @@ export default defineConfig({
     reportCompressedSize: false,
   },
   server: { proxy: { '/graphql': { target: API, ws: true }, '/health': API, '/ready': API } },
-  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+  test: { include: ['src/**/*.test.ts'], environment: 'node', css: true },
 });

@@ -231,11 +231,9 @@ class CatalogQuery:
     async def price_map(
         self,
         info: Info,
-        filter: Annotated[  # noqa: A002
-            CPUFilter | None, strawberry.argument(description="Which CPUs; the frontier is that of these.")
-        ] = None,
+        filter: Annotated[CPUFilter | None, strawberry.argument(description="Which CPUs.")] = None,  # noqa: A002
     ) -> list[PricePoint]:
-        """One statement, which finds the frontier, too."""
+        """One statement."""
         context = info.context
         statement = sql.price_map(_conditions(filter), context.wanted("PricePoint"))
         async with context.read() as session:

@@ -73,7 +73,9 @@ COLUMNS: dict[str, ColumnElement[Any]] = {
     "listings_count": LISTINGS_COUNT,
 }
 
-# What a CPU can be ordered by; the names are those of the GraphQL enumeration CPUOrderField.
+# What a CPU can be ordered by; the names are those of the GraphQL enumeration CPUOrderField. Not by the number of its
+# listings, which is counted for the CPUs of a page alone: an order would count those of all for each page. SAMPLE_SIZE,
+# how many of them have a price that counts, is a column.
 ORDERABLE: dict[str, ColumnElement[Any]] = {
     "NAME": cpu.c.name,
     "MANUFACTURER": cpu.c.manufacturer,
@@ -122,28 +124,12 @@ class CpuFilter:
     with_listings: bool | None = None
 
 
-def _on_frontier(mark: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether no other CPU costs at most as much, has at least the mark, and is better in one of the two.
-
-    So: none that costs as much or less has a greater mark, and none that costs less has the same. Windows are over what
-    the statement selects; a mark of zero is none.
-    """
-    mark = func.nullif(mark, text("0"), type_=Integer)
-    best = func.max(mark).over(order_by=cpu.c.price_good)
-    cheaper = func.max(mark).over(order_by=cpu.c.price_good, groups=(None, -1))
-    return func.coalesce(and_(mark == best, mark.is_distinct_from(cheaper)), False)
-
-
 # What a point of the map of prices is made of.
 POINT: dict[str, ColumnElement[Any]] = {
-    **{
-        name: COLUMNS[name]
-        for name in (
-            "id", "name", "slug", "manufacturer", "price_good", "cpu_mark_multi", "cpu_mark_single", "value_rating",
-        )
-    },
-    "on_frontier": _on_frontier(cpu.c.cpu_mark_multi).label("on_frontier"),
-    "on_frontier_single": _on_frontier(cpu.c.cpu_mark_single).label("on_frontier_single"),
+    name: COLUMNS[name]
+    for name in (
+        "id", "name", "slug", "manufacturer", "price_good", "cpu_mark_multi", "cpu_mark_single", "value_rating",
+    )
 }  # fmt: skip
 # So many points at most, which is more than there are CPUs with a price.
 MAX_POINTS = 10_000

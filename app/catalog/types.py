@@ -248,12 +248,6 @@ class PricePoint:
     cpu_mark_multi: int | None = column("cpu_mark_multi", description="Multi-thread mark; null when never measured.")
     cpu_mark_single: int | None = column("cpu_mark_single", description="Single-thread mark; null when never measured.")
     rating: ValueRating | None = column("value_rating", description="Price for performance; null without a mark.")
-    on_frontier: bool = column(
-        "on_frontier",
-        description="Whether it is on the Pareto frontier of price and multi-thread mark: no other point costs at most "
-        "as much, has at least the mark, and is better in one of the two. False without a mark.",
-    )
-    on_frontier_single: bool = column("on_frontier_single", description="The same for the single-thread mark.")
 
 
 @strawberry.type(description="A value, and how many CPUs have it.")

@@ -73,7 +73,7 @@ DOCUMENTS = {
     # the page, and the similar ones of all
     "similar": ("{ cpus(first: 200) { nodes { similar { name priceTarget { good } } } } }", 2),
     "similar, two of each": ("{ cpus(first: 9) { nodes { a: similar(first: 2) { id } b: similar { id } } } }", 3),
-    "price map": ("{ priceMap { name price cpuMarkMulti onFrontier onFrontierSingle } }", 1),
+    "price map": ("{ priceMap { name price cpuMarkMulti rating } }", 1),
     "facets": ("{ cpuFacets { manufacturers { value } sockets { count } confidences { confidence count } } }", 1),
     "statistics": ("{ statistics { total manufacturers sockets cores { min max } listings updatedAt } }", 1),
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { address, ask, eventually, faults, open } from './setup.mjs';
+import { address, ask, eventually, faults, faultsWithList, leavesTheList, open } from './setup.mjs';
 
 const { TEST_ADMIN, TEST_OPERATOR, TEST_VIEWER, TEST_EXPIRED, TEST_SHOP } = process.env;
 const refused = { expected: [/status of 401/] }; // browsers complain of it themselves
@@ -325,6 +325,11 @@ for (const theme of ['light', 'dark']) {
     await page.getByRole('radio', { name: 'Only some' }).check();
     await page.getByRole('combobox').waitFor();
     assert.deepEqual(await faults(page), []);
+    await page.getByRole('combobox').fill('8500');
+    await page.getByRole('option', { name: /8500/ }).waitFor();
+    await page.waitForTimeout(200); // while it appears, its colours are those of a mixture
+    assert.deepEqual(await faultsWithList(page), []);
+    await leavesTheList(page);
     await close();
   });
 }

@@ -52,6 +52,55 @@ test('narrows by every kind of condition, takes each away, and goes back', async
   await close();
 });
 
+test('takes prices with cents, and tells a range that is the wrong way round', async () => {
+  const { page, close } = await open();
+  const bound = (name) => page.getByRole('textbox', { name });
+  await bound('Price from').pressSequentially('96.50', { delay: 30 });
+  await counted(page, '2 of 60');
+  assert.equal(query(page).price, '96.5-');
+  assert.equal(await bound('Price from').inputValue(), '96.50');
+  await bound('Price to').pressSequentially('9', { delay: 30 });
+  await page.getByRole('alert').filter({ hasText: 'the first is above the second' }).waitFor();
+  assert.equal(query(page).price, '96.5-');
+  await bound('Price to').pressSequentially('000', { delay: 30 });
+  await eventually(() => query(page).price === '96.5-9000', 'asked for once it is a range');
+  await close();
+});
+
+test('old links go on working as well as they can', async () => {
+  const { page, close } = await open('/?rating=GREAT&cores=4.5-&tdp=99999999999-&price=9-2', {
+    expected: [/status of 400/],
+  });
+  await counted(page, '60 CPUs');
+  await page.goto(`${address}/?after=nowhere&page=3&maker=AMD`);
+  await counted(page, '20 of 60');
+  await page.getByText('1–20 of 20').waitFor();
+  assert.deepEqual(query(page), { maker: 'AMD' });
+  await close();
+});
+
+test('another order is read from its top, and the way back leads to where one was', async () => {
+  const { page, close } = await open('/?size=endless&sort=name');
+  await rows(page).first().waitFor();
+  const list = page.getByRole('region', { name: 'CPUs' });
+  const top = () => list.evaluate((element) => element.scrollTop);
+  await list.evaluate((element) => element.scrollTo(0, 1_000));
+  await page.getByRole('columnheader').getByRole('button', { name: 'Cores' }).click();
+  await eventually(async () => (await top()) === 0, 'the list is at its top');
+  await page.goBack();
+  await eventually(async () => (await top()) === 1_000, 'it is where it was');
+  await page.getByRole('searchbox', { name: 'Search CPUs by name' }).fill('e');
+  await eventually(async () => (await top()) === 0, 'what is found is read from its top');
+  await list.evaluate((element) => element.scrollTo(0, 900));
+  await eventually(async () => (await names(page)).length > 0, 'rows are drawn');
+  await page.waitForTimeout(300); // where it is is noted a moment later
+  await page.locator('[data-index="30"] a').click();
+  await page.getByRole('heading', { name: 'Price history' }).waitFor();
+  await page.goBack();
+  await eventually(async () => (await top()) === 900, 'the list is where it was');
+  await close();
+});
+
 test('orders by several columns', async () => {
   const { page, close } = await open('/?maker=Intel');
   const head = (name) => page.getByRole('columnheader').getByRole('button', { name });
@@ -250,6 +299,17 @@ test('axe finds nothing, and nothing is wider than the screen', async () => {
     }
     await close();
   }
+});
+
+test('the narrowest screen has room for name, rating and price', async () => {
+  const { page, close } = await open('/', { width: 320 });
+  const price = page
+    .getByRole('row')
+    .filter({ hasText: 'i5-8500' })
+    .getByRole('cell', { name: /^\$15\d/ });
+  const { x, width } = await price.boundingBox();
+  assert.ok(x + width <= 320, `the price ends at ${x + width}`);
+  await close();
 });
 
 test('on a phone filters are in a sheet, and popups are accessible', async () => {

@@ -1,7 +1,7 @@
 // The pages of one CPU, of several, and of all that have a price.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { address, eventually, faults, open } from './setup.mjs';
+import { address, eventually, faults, faultsWithList, leavesTheList, open } from './setup.mjs';
 
 const CPU = '/cpu/intel-core-i5-8500';
 const query = (page) => Object.fromEntries(new URL(page.url()).searchParams);
@@ -135,6 +135,36 @@ test('CPUs are compared: added as one types, marked where they are better, and a
   await page.reload();
   await page.getByRole('columnheader', { name: /5600G/ }).waitFor();
   await close();
+});
+
+test('Enter adds what is typed now, not what was found a moment before', async () => {
+  const { page, close } = await open('/compare');
+  const field = page.getByRole('combobox', { name: 'Add a CPU' });
+  await field.fill('5600');
+  await page.getByRole('option', { name: /5600G/ }).waitFor();
+  await page.route('**/graphql?*', async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    await route.continue();
+  });
+  await field.fill('8500');
+  await page.keyboard.press('Enter');
+  await page.getByRole('option', { name: /i5-8500/ }).waitFor();
+  assert.deepEqual(query(page), {});
+  await page.keyboard.press('Enter');
+  await eventually(() => query(page).cpus === 'intel-core-i5-8500', 'what is there is added');
+  await close();
+});
+
+test('what is found is accessible, and nobody gets to what is hidden meanwhile', async () => {
+  for (const theme of ['light', 'dark']) {
+    const { page, close } = await open('/compare', { theme });
+    await page.getByRole('combobox', { name: 'Add a CPU' }).fill('8500');
+    await page.getByRole('option', { name: /8500/ }).first().waitFor();
+    await page.waitForTimeout(200); // while it appears, its colours are those of a mixture
+    assert.deepEqual(await faultsWithList(page), []);
+    await leavesTheList(page);
+    await close();
+  }
 });
 
 test('a comparison takes five, says what it does not know, and offers what is similar', async () => {

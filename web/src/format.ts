@@ -51,5 +51,9 @@ export function since(iso: Maybe<string>, now = Date.now()): string {
   return 'just now';
 }
 
+/** A fact of several words that stay on one line, and what stands between facts: never at the start of one. */
+export const unbroken = (fact: string | number): string => String(fact).replaceAll(' ', '\u00a0');
+export const BETWEEN = '\u00a0· ';
+
 /** "Intel Core i5-8500T @ 2.10GHz" without its clock. */
 export const shortName = (name: string): string => name.replace(/\s*@\s*[\d.]+\s*GHz$/i, '');

@@ -90,6 +90,7 @@ export const router = createRouter({
   stringifySearch,
   defaultPreload: 'intent',
   scrollRestoration: true,
+  scrollToTopSelectors: ['.region'], // the list of the catalogue: else it would stay where that of the view before was
   defaultErrorComponent: PageFault,
 });
 

@@ -1,8 +1,8 @@
 // What all pages of administration stand in: who is signed in, the way from page to page, and the client with the token.
 import { Link, Outlet } from '@tanstack/react-router';
-import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import { Provider, useQuery } from 'urql';
-import { signOut, useToken } from '../api/session';
+import { refuse, signOut, useToken } from '../api/session';
 import { clock } from '../format';
 import { ViewerDocument } from '../gql/graphql';
 import { Button } from '../ui/Button';
@@ -23,21 +23,16 @@ const sections = [
 
 export function AdminPage() {
   const token = useToken();
-  const [refused, setRefused] = useState<string>();
-  const refuse = useCallback((why: string) => {
-    setRefused(why);
-    signOut();
-  }, []);
   useEffect(() => {
     document.title = 'Administration – Dealmark';
   }, []);
-  if (token === null) return <SignIn refused={refused} onSignedIn={() => setRefused(undefined)} />;
-  return <SignedIn key={token} token={token} refuse={refuse} />;
+  if (token === null) return <SignIn />;
+  return <SignedIn key={token} token={token} />;
 }
 
 /** Holds the client of a token for as long as this is shown. */
-function SignedIn({ token, refuse }: { token: string; refuse: (why: string) => void }) {
-  const [signed] = useState(() => openClient(token, refuse));
+function SignedIn({ token }: { token: string }) {
+  const [signed] = useState(() => openClient(token, (why) => refuse(token, why)));
   useEffect(() => signed.close, [signed]);
   return (
     <Provider value={signed.client}>

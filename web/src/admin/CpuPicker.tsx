@@ -1,28 +1,20 @@
 // Picks CPUs by their names. They are looked for as everybody does, without the token.
 import { Combobox } from '@base-ui/react/combobox';
-import { useEffect, useRef, useState } from 'react';
-import { useQuery } from 'urql';
-import { shortName, whole } from '../format';
-import { CpuPickDocument, type CpuPickQuery } from '../gql/graphql';
+import { useRef, useState } from 'react';
+import { type Found as Picked, useFound, useOpenList } from '../cpu/useFound';
+import { shortName } from '../format';
 import { Icon } from '../ui/Icon';
 
-export type Picked = CpuPickQuery['cpus']['nodes'][number];
-const PAUSE = 120; // ms after a key
+export type { Picked };
 
 export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picked: Picked[]) => void }) {
   const [typed, setTyped] = useState('');
-  const search = usePaused(typed.trim());
-  const [{ data, fetching, error, operation }] = useQuery({
-    query: CpuPickDocument,
-    variables: { search },
-    pause: search === '',
-  });
+  const { found, said } = useFound(typed, 20);
+  const { list, onKeyDown } = useOpenList(found);
   const chips = useRef<HTMLDivElement>(null);
-  // Only what was found for what is typed now: Enter would else pick what was asked for before.
-  const current = search !== '' && search === typed.trim() && operation?.variables.search === search;
-  const found = current ? (data?.cpus.nodes ?? []) : [];
   return (
     <Combobox.Root
+      {...list}
       multiple
       items={found}
       filter={null}
@@ -44,6 +36,7 @@ export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picke
         ))}
         <Combobox.Input
           className="picker-input"
+          onKeyDown={onKeyDown}
           aria-label="CPUs to recalculate"
           placeholder={picked.length > 0 ? 'and …' : 'Search CPUs by name'}
           autoComplete="off"
@@ -53,16 +46,7 @@ export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picke
       <Combobox.Portal>
         <Combobox.Positioner anchor={chips} sideOffset={4} align="start" className="positioner">
           <Combobox.Popup className="popup picker-popup">
-            <Combobox.Status className="picker-status">
-              {search === '' && 'Type a part of the name, like 8500t'}
-              {search !== '' && error && 'CPUs cannot be looked for now'}
-              {search !== '' && !error && (fetching || !current) && 'Looking …'}
-              {current && data && !fetching && found.length === 0 && `No CPU is called “${search}”`}
-              {found.length > 0 &&
-                data &&
-                data.cpus.totalCount > found.length &&
-                `The first ${found.length} of ${whole(data.cpus.totalCount)}`}
-            </Combobox.Status>
+            <Combobox.Status className="picker-status">{said}</Combobox.Status>
             <Combobox.List className="picker-list" aria-label="CPUs found">
               {(cpu: Picked) => (
                 <Combobox.Item key={cpu.id} value={cpu} className="menu-item">
@@ -80,14 +64,4 @@ export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picke
       </Combobox.Portal>
     </Combobox.Root>
   );
-}
-
-/** What it was a moment ago, so that faster typing is one question. */
-function usePaused(value: string): string {
-  const [paused, setPaused] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setPaused(value), PAUSE);
-    return () => clearTimeout(timer);
-  }, [value]);
-  return paused;
 }

@@ -57,7 +57,7 @@ export function DocumentsPage() {
       )}
       {shown && shown.length > 0 && (
         <div className="scroller panel" tabIndex={0} role="region" aria-label="Table of documents">
-          <table className="table">
+          <table className="admin-table">
             <thead>
               <tr>
                 <th scope="col">Document</th>

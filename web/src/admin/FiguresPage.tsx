@@ -151,7 +151,7 @@ function ConsistencyFacts({ of }: { of: NonNullable<Figures['consistency']> }) {
       </p>
       {differences.length > 0 && (
         <div className="scroller scroller-low" tabIndex={0} role="region" aria-label="Differences">
-          <table className="table">
+          <table className="admin-table">
             <caption className="visually-hidden">Items that were not right</caption>
             <thead>
               <tr>

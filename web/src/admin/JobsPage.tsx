@@ -85,7 +85,7 @@ export function JobsPage() {
       )}
       {jobs && jobs.nodes.length > 0 && (
         <div className="scroller panel" tabIndex={0} role="region" aria-label="Table of jobs">
-          <table className="table">
+          <table className="admin-table">
             <thead>
               <tr>
                 <th scope="col">Job</th>

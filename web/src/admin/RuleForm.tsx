@@ -98,7 +98,7 @@ export function RuleForm({
           </select>
         </label>
         <label className="field">
-          <span className="field-label">Kind; empty: any</span>
+          <span className="field-label">Kind (empty: any)</span>
           <input
             className="input"
             autoComplete="off"
@@ -133,7 +133,7 @@ export function RuleForm({
         </label>
       </div>
       <fieldset>
-        <legend className="field-label">Factor by the condition of the offer; empty: 1</legend>
+        <legend className="field-label">Factor for each condition (empty: 1)</legend>
         <div className="factors">
           {conditions.map((condition) => (
             <label key={condition} className="field">
@@ -151,7 +151,7 @@ export function RuleForm({
         </div>
       </fieldset>
       <label className="field">
-        <span className="field-label">In force from; empty: now</span>
+        <span className="field-label">In force from (empty: now)</span>
         <input
           className="input number"
           type="datetime-local"

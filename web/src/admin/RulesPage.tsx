@@ -50,7 +50,7 @@ export function RulesPage() {
       )}
       {rules && rules.nodes.length > 0 && (
         <div className="scroller panel" tabIndex={0} role="region" aria-label="Table of rules">
-          <table className="table">
+          <table className="admin-table">
             <thead>
               <tr>
                 <th scope="col">What</th>

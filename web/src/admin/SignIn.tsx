@@ -1,6 +1,6 @@
 import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { isAway } from '../api/client';
-import { signIn } from '../api/session';
+import { signIn, useRefusal } from '../api/session';
 import { ViewerDocument } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Icon } from '../ui/Icon';
@@ -8,7 +8,8 @@ import { openClient } from './client';
 import { cleaned, looksLikeOne } from './tokens';
 
 /** Asks for a token, and keeps it once the server says that it is good for something here. */
-export function SignIn({ refused, onSignedIn }: { refused: string | undefined; onSignedIn: () => void }) {
+export function SignIn() {
+  const refused = useRefusal();
   const [pasted, setPasted] = useState('');
   const [told, setFault] = useState<string>();
   const [tried, setTried] = useState(false);
@@ -34,7 +35,6 @@ export function SignIn({ refused, onSignedIn }: { refused: string | undefined; o
     if (gone.current) return;
     setBusy(false);
     if (problem === undefined) {
-      onSignedIn();
       signIn(token);
     } else {
       setFault(problem);

@@ -6,6 +6,7 @@ import { useSyncExternalStore } from 'react';
 const KEY = 'dealmark.token';
 const listeners = new Set<() => void>();
 let memory: string | null = null; // where the browser keeps nothing
+let refused: string | undefined; // why the last token was
 
 export function token(): string | null {
   try {
@@ -16,10 +17,19 @@ export function token(): string | null {
 }
 
 export function signIn(given: string): void {
+  refused = undefined;
   keep(given);
 }
 
 export function signOut(): void {
+  refused = undefined;
+  keep(null);
+}
+
+/** The server does not take this token any more. Another one, given meanwhile, is not touched. */
+export function refuse(given: string, why: string): void {
+  if (token() !== given) return;
+  refused = why;
   keep(null);
 }
 
@@ -34,9 +44,12 @@ function keep(given: string | null): void {
   for (const listener of listeners) listener();
 }
 
-export function useToken(): string | null {
-  return useSyncExternalStore((listener) => {
-    listeners.add(listener);
-    return () => listeners.delete(listener);
-  }, token);
+function follow(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
+
+export const useToken = (): string | null => useSyncExternalStore(follow, token);
+
+/** Why the last token was refused; undefined where nobody's was. */
+export const useRefusal = (): string | undefined => useSyncExternalStore(follow, () => refused);

@@ -33,6 +33,10 @@ export function CataloguePage() {
   const wide = useMedia('(min-width: 64rem)');
   const [{ data: choices }] = useQuery({ query: FilterChoicesDocument });
   const cpus = useCpus(view);
+  useEffect(() => {
+    // An old link whose order was changed by hand: the list starts on its first page.
+    if (cpus.lost) change({}, { typing: true });
+  }, [cpus.lost, change]);
   const { state } = useConnection();
   // Typing and sliding go on while a long list is drawn.
   const rows = useDeferredValue(cpus.rows);

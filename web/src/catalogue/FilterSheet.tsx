@@ -2,7 +2,7 @@ import { Dialog } from '@base-ui/react/dialog';
 import { whole } from '../format';
 import { Button, IconButton } from '../ui/Button';
 import type { Change } from './CataloguePage';
-import { type Choices, Filters } from './Filters';
+import { type Choices, Clear, Filters } from './Filters';
 import { conditions, type View } from './view';
 
 /** The filters on narrow screens: a sheet from the side, with the number of CPUs they leave. */
@@ -28,7 +28,8 @@ export default function FilterSheet({
         <Dialog.Backdrop className="backdrop" />
         <Dialog.Popup className="sheet">
           <div className="sheet-head">
-            <Dialog.Title>Narrow the list</Dialog.Title>
+            <Dialog.Title>Filters</Dialog.Title>
+            <Clear view={view} change={change} />
             <Dialog.Close render={<IconButton label="Close" icon="close" />} />
           </div>
           <div className="sheet-body">

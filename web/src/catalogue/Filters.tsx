@@ -1,4 +1,5 @@
 import { type ReactNode, useState } from 'react';
+import { ratings, ratingWords } from '../cpu/ratings';
 import type { FilterChoicesQuery } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import type { Change } from './CataloguePage';
@@ -9,24 +10,13 @@ import { conditions, type ListName, type RangeName, unfiltered, type View } from
 export type Choices = FilterChoicesQuery['statistics'] | undefined;
 type Props = { view: View; change: Change; choices: Choices };
 
-const ratings = [
-  { value: 'EXCELLENT', label: 'Excellent', hint: 'best quarter' },
-  { value: 'GOOD', label: 'Good' },
-  { value: 'FAIR', label: 'Fair' },
-  { value: 'POOR', label: 'Poor' },
-];
-
 /** Everything the list can be narrowed by: beside the list on wide screens, in a sheet on narrow ones. */
 export function Filters({ view, change, choices }: Props) {
   return (
     <div className="filters">
       <div className="filters-head">
         <h2>Filters</h2>
-        {conditions(view) > 0 && (
-          <Button kind="quiet" size="small" onClick={() => change({ ...unfiltered(view), search: view.search })}>
-            Clear
-          </Button>
-        )}
+        <Clear view={view} change={change} />
       </div>
       <Check
         label="Only with listings"
@@ -34,8 +24,16 @@ export function Filters({ view, change, choices }: Props) {
         onChange={(checked) => change({ withListings: checked })}
       />
       <Group title="Value" open>
-        {ratings.map(({ value, label, hint }) => (
-          <ListCheck key={value} name="rating" value={value} label={label} hint={hint} view={view} change={change} />
+        {ratings.map((value) => (
+          <ListCheck
+            key={value}
+            name="rating"
+            value={value}
+            label={ratingWords[value]}
+            hint={value === 'EXCELLENT' ? 'best quarter' : undefined}
+            view={view}
+            change={change}
+          />
         ))}
       </Group>
       <Group title="Price, USD" open>
@@ -82,6 +80,15 @@ export function Filters({ view, change, choices }: Props) {
         <Bounds name="igpu" view={view} change={change} />
       </Group>
     </div>
+  );
+}
+
+export function Clear({ view, change }: Omit<Props, 'choices'>) {
+  if (conditions(view) === 0) return null;
+  return (
+    <Button kind="quiet" size="small" onClick={() => change({ ...unfiltered(view), search: view.search })}>
+      Clear
+    </Button>
   );
 }
 
@@ -198,6 +205,7 @@ function Bounds({
       label={label}
       titled={name === 'price'}
       unit={unit}
+      decimal={name === 'price'}
       ends={known(ends)}
       curved={curved}
       value={view[name]}

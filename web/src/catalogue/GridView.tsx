@@ -4,10 +4,12 @@ import { Confidence, MarkBar, Rating } from '../cpu/Figures';
 import { shortName, usd, usdPerMark } from '../format';
 import { betterThan, inWords } from './columns';
 import type { ViewProps } from './ListView';
+import { useTop } from './useTop';
 
 /** Cards. The browser leaves out drawing those that are out of sight (content-visibility). */
-export function GridView({ rows, scale, cpus, stale }: ViewProps) {
+export function GridView({ rows, view, scale, cpus, stale }: ViewProps) {
   const region = useRef<HTMLDivElement>(null);
+  useTop(region, view);
   const { more } = cpus;
   useEffect(() => {
     const end = region.current?.querySelector('.cards-end');

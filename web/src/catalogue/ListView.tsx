@@ -1,11 +1,13 @@
-import { createColumnHelper, tableFeatures, useTable } from '@tanstack/react-table';
+import { createColumnHelper, FlexRender, type Row, tableFeatures, useTable } from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useEffect, useMemo, useRef } from 'react';
+import { memo, useEffect, useMemo, useRef } from 'react';
+import { useMedia } from '../app/useMedia';
 import { Icon } from '../ui/Icon';
 import type { Change } from './CataloguePage';
 import { chosen, type Column, type Cpu, type Scale } from './columns';
 import { useArrows } from './useArrows';
 import type { Cpus } from './useCpus';
+import { useTop } from './useTop';
 import { type SortKey, sortedBy, type View } from './view';
 
 export interface ViewProps {
@@ -41,7 +43,7 @@ export function ListView({ rows, view, change, scale, cpus, stale }: ViewProps) 
     count: all.length,
     getScrollElement: () => region.current,
     estimateSize: () => ROW,
-    overscan: 12,
+    overscan: 8,
     // The head covers the first row's place.
     scrollPaddingStart: ROW,
   });
@@ -51,13 +53,12 @@ export function ListView({ rows, view, change, scale, cpus, stale }: ViewProps) 
   useEffect(() => {
     if (last >= all.length - 30) more?.();
   }, [last, all.length, more]);
-  const start = `${view.after} ${view.before} ${view.search}`;
-  useEffect(() => {
-    region.current?.scrollTo({ top: 0 });
-  }, [start]);
+  useTop(region, view);
   const onKeyDown = useArrows(region, all.length, (index) => virtual.scrollToIndex(index));
 
-  const width = shown.reduce((sum, column) => sum + column.width, 0);
+  // On a phone name, rating and price are in sight.
+  const narrow = useMedia('(max-width: 36rem)');
+  const widths = shown.map(({ width }, index) => (!narrow ? width : index === 0 ? 128 : Math.round(width * 0.92)));
   const above = items[0]?.start ?? 0;
   const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   return (
@@ -68,15 +69,12 @@ export function ListView({ rows, view, change, scale, cpus, stale }: ViewProps) 
       <table
         className="table"
         aria-rowcount={all.length + 1}
-        style={{ minWidth: width }}
+        style={{ minWidth: widths.reduce((sum, width) => sum + width, 0) }}
         data-stale={stale || undefined}
       >
         <colgroup>
-          {shown.map((column) => (
-            <col
-              key={column.id}
-              style={{ width: column.id === 'name' ? `min(${column.width}px, 44vw)` : column.width }}
-            />
+          {shown.map((column, index) => (
+            <col key={column.id} style={{ width: widths[index] }} />
           ))}
         </colgroup>
         <thead>
@@ -90,24 +88,7 @@ export function ListView({ rows, view, change, scale, cpus, stale }: ViewProps) 
           {above > 0 && <Space height={above} columns={shown.length} />}
           {items.map(({ index }) => {
             const row = all[index];
-            return (
-              row && (
-                <tr key={row.id} data-index={index} aria-rowindex={index + 2}>
-                  {row.getAllCells().map((cell, column) => {
-                    const content = <table.FlexRender cell={cell} />;
-                    return column === 0 ? (
-                      <th key={cell.id} scope="row">
-                        {content}
-                      </th>
-                    ) : (
-                      <td key={cell.id} className={shown[column]?.numeric ? 'numeric' : undefined}>
-                        {content}
-                      </td>
-                    );
-                  })}
-                </tr>
-              )
-            );
+            return row && <Line key={row.id} row={row} index={index} shown={shown} />;
           })}
           {below > 0 && <Space height={below} columns={shown.length} />}
         </tbody>
@@ -115,6 +96,34 @@ export function ListView({ rows, view, change, scale, cpus, stale }: ViewProps) 
     </div>
   );
 }
+
+/** Drawn anew when its CPU or the columns change, not with each step on the way to another list. */
+const Line = memo(function Line({
+  row,
+  index,
+  shown,
+}: {
+  row: Row<typeof features, Cpu>;
+  index: number;
+  shown: Column[];
+}) {
+  return (
+    <tr data-index={index} aria-rowindex={index + 2}>
+      {row.getAllCells().map((cell, column) => {
+        const content = <FlexRender cell={cell} />;
+        return column === 0 ? (
+          <th key={cell.id} scope="row">
+            {content}
+          </th>
+        ) : (
+          <td key={cell.id} className={shown[column]?.numeric ? 'numeric' : undefined}>
+            {content}
+          </td>
+        );
+      })}
+    </tr>
+  );
+});
 
 function Space({ height, columns }: { height: number; columns: number }) {
   return (

@@ -1,6 +1,7 @@
 import { Slider } from '@base-ui/react/slider';
 import { useEffect, useState } from 'react';
-import type { Range } from './view';
+import { readable } from './digits';
+import { isReversed, type Range } from './view';
 
 const STEPS = 200;
 const PAUSE = 120; // ms after a move or key
@@ -10,6 +11,8 @@ interface Props {
   /** The label is there already, as the title of the group. */
   titled?: boolean;
   unit?: string | undefined;
+  /** Cents count. */
+  decimal?: boolean;
   /** The ends of the slider; without them there are only the two fields. */
   ends?: { min: number; max: number } | undefined;
   /** Low values get more of the slider: most of the catalogue is there. */
@@ -19,22 +22,38 @@ interface Props {
 }
 
 /** From and to: two fields, and a slider where both ends are known. */
-export function RangeField({ label, titled = false, unit = '', ends, curved = false, value, onChange }: Props) {
+export function RangeField({
+  label,
+  titled = false,
+  unit = '',
+  decimal = false,
+  ends,
+  curved = false,
+  value,
+  onChange,
+}: Props) {
   const [draft, setDraft] = useState(value);
+  const [seen, setSeen] = useState(value);
   const [told, setTold] = useState(value);
-  // Only another value is news: the same one comes in a new object with each address.
-  if (!same(told, value)) {
-    setTold(value);
-    setDraft(value);
+  // Only another value is news: the same one comes in a new object with each address, and what was told from here a
+  // moment after.
+  if (!same(seen, value)) {
+    setSeen(value);
+    if (!same(told, value)) {
+      setTold(value);
+      setDraft(value);
+    }
   }
+  const reversed = draft !== undefined && isReversed(draft);
   useEffect(() => {
-    if (same(draft, value)) return;
+    // On the way to "from 20 to 100" stands "from 20 to 1": nobody asks for that.
+    if (same(draft, value) || reversed) return;
     const timer = setTimeout(() => {
       setTold(draft);
       onChange(draft);
     }, PAUSE);
     return () => clearTimeout(timer);
-  }, [draft, value, onChange]);
+  }, [draft, value, reversed, onChange]);
 
   const set = (range: Range) => setDraft(range.min === undefined && range.max === undefined ? undefined : range);
   return (
@@ -44,12 +63,29 @@ export function RangeField({ label, titled = false, unit = '', ends, curved = fa
         <RangeSlider label={label} unit={unit} ends={ends} curved={curved} draft={draft} set={set} />
       )}
       <div className="range-fields">
-        <Bound label={`${label} from`} hint={ends?.min} value={draft?.min} onChange={(min) => set({ ...draft, min })} />
+        <Bound
+          label={`${label} from`}
+          hint={ends?.min}
+          decimal={decimal}
+          wrong={reversed}
+          value={draft?.min}
+          onChange={(min) => set({ ...draft, min })}
+        />
         <span className="muted" aria-hidden="true">
           to
         </span>
-        <Bound label={`${label} to`} hint={ends?.max} value={draft?.max} onChange={(max) => set({ ...draft, max })} />
+        <Bound
+          label={`${label} to`}
+          hint={ends?.max}
+          decimal={decimal}
+          wrong={reversed}
+          value={draft?.max}
+          onChange={(max) => set({ ...draft, max })}
+        />
       </div>
+      <p role="alert" className="range-wrong">
+        {reversed && 'Nothing is both: the first is above the second.'}
+      </p>
     </fieldset>
   );
 }
@@ -107,28 +143,39 @@ function RangeSlider({
 function Bound({
   label,
   hint,
+  decimal,
+  wrong,
   value,
   onChange,
 }: {
   label: string;
   hint: number | undefined;
+  decimal: boolean;
+  wrong: boolean;
   value: number | undefined;
   onChange: (value: number | undefined) => void;
 }) {
+  // As it was typed: "12." is on the way to 12.5.
+  const [text, setText] = useState(String(value ?? ''));
+  if (bound(text) !== value) setText(String(value ?? ''));
   return (
     <input
       className="input input-small number"
       type="text"
-      inputMode="decimal"
+      inputMode={decimal ? 'decimal' : 'numeric'}
       aria-label={label}
+      aria-invalid={wrong || undefined}
       placeholder={hint === undefined ? 'any' : String(hint)}
-      value={value ?? ''}
+      value={text}
       onChange={(event) => {
-        const digits = event.target.value.replace(/[^\d.]/g, '');
-        onChange(digits === '' || Number.isNaN(Number(digits)) ? undefined : Number(digits));
+        const digits = readable(event.target.value, decimal);
+        setText(digits);
+        onChange(bound(digits));
       }}
     />
   );
 }
+
+const bound = (digits: string): number | undefined => (/\d/.test(digits) ? Number(digits) : undefined);
 
 const same = (a: Range | undefined, b: Range | undefined) => a?.min === b?.min && a?.max === b?.max;

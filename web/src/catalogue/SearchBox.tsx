@@ -9,11 +9,15 @@ const PAUSE = 60; // ms from one question to the next: the first key asks at onc
 export function SearchBox({ view, change }: { view: View; change: Change }) {
   const input = useRef<HTMLInputElement>(null);
   const [typed, setTyped] = useState(view.search);
+  const [seen, setSeen] = useState(view.search);
   const [told, setTold] = useState(view.search);
   // Another address (the back button, a link): the field follows, unless it is what made it.
-  if (told !== view.search) {
-    setTold(view.search);
-    setTyped(view.search);
+  if (seen !== view.search) {
+    setSeen(view.search);
+    if (told !== view.search) {
+      setTold(view.search);
+      setTyped(view.search);
+    }
   }
   const asked = useRef(0);
   useEffect(() => {

@@ -7,6 +7,7 @@ import { useMedia } from '../app/useMedia';
 import { inWords } from './columns';
 import type { ViewProps } from './ListView';
 import { useArrows } from './useArrows';
+import { useTop } from './useTop';
 import { writeView } from './view';
 
 const ROW = 56; // px
@@ -14,6 +15,7 @@ const ROW = 56; // px
 /** A narrow list, and beside it what is known of the chosen CPU; arrows go through both. On phones, the list alone. */
 export function SplitView({ rows, view, change, scale, cpus, stale }: ViewProps) {
   const region = useRef<HTMLDivElement>(null);
+  useTop(region, view);
   const roomy = useMedia('(min-width: 48rem)');
   const virtual = useVirtualizer({
     count: rows.length,

@@ -138,7 +138,7 @@ function Columns({ view, change }: Props) {
         disabled={view.columns === undefined}
         onClick={() => change({ columns: undefined }, { stay: true, typing: true })}
       >
-        The usual ones
+        Usual columns
       </Button>
     </>
   );

@@ -1,10 +1,10 @@
 // What a CPU has to show, once for all views: the cells of the list, the choice of columns, and the file of the export.
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { percent, shortName, usd, usdPerMark, whole } from '../format';
+import { BETWEEN, NONE, percent, shortName, unbroken, usd, usdPerMark, whole } from '../format';
 import type { CpuRowFragment } from '../gql/graphql';
-import { Confidence, MarkBar, Rating, Value } from '../cpu/Figures';
-import type { SortName } from './view';
+import { Confidence, MarkBar, Rating } from '../cpu/Figures';
+import { type SortName, sorts } from './view';
 
 export type Cpu = CpuRowFragment;
 
@@ -27,143 +27,76 @@ export interface Column {
   width: number;
   usual?: boolean;
   cell: (cpu: Cpu, scale: Scale) => ReactNode;
-  csv: (cpu: Cpu) => string | number | boolean | null;
+  csv: (cpu: Cpu) => string | number | null;
 }
 
+const GREAT = 'One standard deviation below the good price, USD';
+const FAIR = 'One standard deviation above the good price, USD';
+
 export const columns: Column[] = [
-  {
-    id: 'name',
-    label: 'Name',
-    sort: 'name',
-    width: 216,
+  text('name', 'Name', 216, (cpu) => cpu.name, {
     usual: true,
     cell: (cpu) => (
       <Link to="/cpu/$slug" params={{ slug: cpu.slug }} className="cpu-link" title={cpu.name}>
         {shortName(cpu.name)}
       </Link>
     ),
-    csv: (cpu) => cpu.name,
-  },
-  {
-    id: 'rating',
-    label: 'Rating',
+  }),
+  text('rating', 'Rating', 92, (cpu) => cpu.performanceValue.rating, {
     hint: 'Price for performance among all CPUs on offer',
-    width: 92,
     usual: true,
     cell: (cpu) => <Rating rating={cpu.performanceValue.rating} />,
-    csv: (cpu) => cpu.performanceValue.rating,
-  },
-  {
-    id: 'price',
-    label: 'Good price',
+  }),
+  figure('price', 'Good price', 116, (cpu) => cpu.priceTarget.good, {
     hint: 'Mean of the active prices, USD; the dots tell how many prices it rests on',
-    sort: 'price',
-    numeric: true,
-    width: 116,
     usual: true,
     cell: (cpu) => (
       <>
         {usd(cpu.priceTarget.good)} <Confidence target={cpu.priceTarget} />
       </>
     ),
-    csv: (cpu) => cpu.priceTarget.good,
-  },
-  {
-    id: 'great',
-    label: 'Great price',
-    hint: 'One standard deviation below the good price, USD',
-    sort: 'great',
-    numeric: true,
-    width: 98,
-    usual: true,
-    cell: (cpu) => usd(cpu.priceTarget.great),
-    csv: (cpu) => cpu.priceTarget.great,
-  },
-  {
-    id: 'fair',
-    label: 'Fair price',
-    hint: 'One standard deviation above the good price, USD',
-    sort: 'fair',
-    numeric: true,
-    width: 96,
-    cell: (cpu) => usd(cpu.priceTarget.fair),
-    csv: (cpu) => cpu.priceTarget.fair,
-  },
-  {
-    id: 'value',
-    label: '$ per mark, multi-thread',
+  }),
+  figure('great', 'Great price', 98, (cpu) => cpu.priceTarget.great, { write: usd, hint: GREAT, usual: true }),
+  figure('fair', 'Fair price', 96, (cpu) => cpu.priceTarget.fair, { write: usd, hint: FAIR }),
+  figure('value', '$ per mark, multi-thread', 114, (cpu) => cpu.performanceValue.dollarPerMarkMulti, {
+    write: usdPerMark,
     head: '$/multi mark',
     hint: 'Good price per multi-thread mark: the less, the better',
-    sort: 'value',
-    numeric: true,
-    width: 114,
     usual: true,
-    cell: (cpu) => usdPerMark(cpu.performanceValue.dollarPerMarkMulti),
-    csv: (cpu) => cpu.performanceValue.dollarPerMarkMulti,
-  },
-  {
-    id: 'better',
-    label: 'Better value than',
+  }),
+  figure('better', 'Better value than', 128, ({ performanceValue: { percentile } }) => share(percentile), {
+    write: percent,
     hint: 'Share of the CPUs on offer that cost more per multi-thread mark',
     sort: 'value',
-    numeric: true,
-    width: 128,
-    cell: (cpu) => <Value percentile={cpu.performanceValue.percentile} />,
-    csv: (cpu) => (cpu.performanceValue.percentile === null ? null : 100 - cpu.performanceValue.percentile),
-  },
-  {
-    id: 'valueSingle',
-    label: '$ per mark, single-thread',
+  }),
+  figure('valueSingle', '$ per mark, single-thread', 118, (cpu) => cpu.performanceValue.dollarPerMarkSingle, {
+    write: usdPerMark,
     head: '$/single mark',
-    sort: 'valueSingle',
-    numeric: true,
-    width: 118,
-    cell: (cpu) => usdPerMark(cpu.performanceValue.dollarPerMarkSingle),
-    csv: (cpu) => cpu.performanceValue.dollarPerMarkSingle,
-  },
-  {
-    id: 'multi',
-    label: 'Multi-thread mark',
+  }),
+  figure('multi', 'Multi-thread mark', 108, (cpu) => cpu.cpuMarkMulti, {
     head: 'Multi mark',
-    sort: 'multi',
-    numeric: true,
-    width: 108,
     usual: true,
     cell: (cpu, scale) => <MarkBar value={cpu.cpuMarkMulti} most={scale.multi} />,
-    csv: (cpu) => cpu.cpuMarkMulti,
-  },
-  {
-    id: 'single',
-    label: 'Single-thread mark',
+  }),
+  figure('single', 'Single-thread mark', 108, (cpu) => cpu.cpuMarkSingle, {
     head: 'Single mark',
-    sort: 'single',
-    numeric: true,
-    width: 108,
     usual: true,
     cell: (cpu, scale) => <MarkBar value={cpu.cpuMarkSingle} most={scale.single} />,
-    csv: (cpu) => cpu.cpuMarkSingle,
-  },
-  number('cores', 'Cores', 'cores', 66, (cpu) => cpu.cores, true),
-  number('threads', 'Threads', 'threads', 78, (cpu) => cpu.threads, true),
-  {
-    ...number('tdp', 'TDP', 'tdp', 68, (cpu) => cpu.tdpW, true),
-    hint: 'Thermal design power',
-    cell: (cpu) => (cpu.tdpW === null ? whole(null) : `${whole(cpu.tdpW)} W`),
-  },
-  {
-    ...number('year', 'Year', 'year', 62, (cpu) => cpu.releaseYear, true),
-    cell: (cpu) => cpu.releaseYear ?? whole(null),
-  },
-  text('socket', 'Socket', 'socket', 108, (cpu) => cpu.socket),
-  { ...number('listings', 'Listings', undefined, 76, (cpu) => cpu.listingsCount), hint: 'Active listings' },
-  text('maker', 'Maker', 'maker', 96, (cpu) => cpu.manufacturer),
-  text('type', 'Category', 'type', 96, (cpu) => cpu.category),
-  text('igpuModel', 'Graphics', undefined, 190, (cpu) => cpu.igpuModel),
-  number('igpu', 'Graphics mark', 'igpu', 116, (cpu) => cpu.igpuMark),
-  {
-    ...number('prices', 'Prices', 'prices', 76, (cpu) => cpu.priceTarget.sampleSize),
-    hint: 'Active prices that the price target rests on',
-  },
+  }),
+  figure('cores', 'Cores', 66, (cpu) => cpu.cores, { usual: true }),
+  figure('threads', 'Threads', 78, (cpu) => cpu.threads, { usual: true }),
+  figure('tdp', 'TDP', 76, (cpu) => cpu.tdpW, { write: watts, hint: 'Thermal design power', usual: true }),
+  figure('year', 'Year', 62, (cpu) => cpu.releaseYear, { write: (year) => String(year ?? NONE), usual: true }),
+  text('socket', 'Socket', 108, (cpu) => cpu.socket),
+  figure('listings', 'Listings', 76, (cpu) => cpu.listingsCount, { hint: 'Active listings' }),
+  text('maker', 'Maker', 96, (cpu) => cpu.manufacturer),
+  text('type', 'Category', 96, (cpu) => cpu.category),
+  text('igpuModel', 'Graphics', 190, (cpu) => cpu.igpuModel),
+  figure('igpu', 'Graphics mark', 116, (cpu) => cpu.igpuMark),
+  figure('prices', 'Active prices', 76, (cpu) => cpu.priceTarget.sampleSize, {
+    head: 'Prices',
+    hint: 'Listings whose price counts: so many the price target rests on',
+  }),
 ];
 
 const byId = new Map(columns.map((column) => [column.id, column]));
@@ -183,31 +116,42 @@ export function inWords(cpu: Cpu): string {
     cpu.tdpW === null ? null : `${cpu.tdpW} W`,
     cpu.releaseYear,
   ];
-  return facts.filter((fact) => fact !== null).join(' · ') || 'No specifications known';
+  return (
+    facts
+      .filter((fact) => fact !== null)
+      .map(unbroken)
+      .join(BETWEEN) || 'No specifications known'
+  );
 }
 
-export const betterThan = (percentile: number | null) => percent(percentile === null ? null : 100 - percentile);
+export const betterThan = (percentile: number | null) => percent(share(percentile));
 
-function number(
+type Rest = Partial<Column>;
+
+/** A number; its cell is written by `write`. What the API orders by under this name, the list can be ordered by. */
+function figure(
   id: string,
   label: string,
-  sort: SortName | undefined,
   width: number,
   of: (cpu: Cpu) => number | null,
-  usual = false,
+  { write = whole, ...rest }: Rest & { write?: (value: number | null) => string } = {},
 ): Column {
-  const column = { id, label, numeric: true, width, usual, cell: (cpu: Cpu) => whole(of(cpu)), csv: of };
-  return sort === undefined ? column : { ...column, sort };
+  return { id, label, width, numeric: true, ...sorted(id), cell: (cpu) => write(of(cpu)), csv: of, ...rest };
 }
 
-function text(
-  id: string,
-  label: string,
-  sort: SortName | undefined,
-  width: number,
-  of: (cpu: Cpu) => string | null,
-  usual = false,
-): Column {
-  const column = { id, label, width, usual, cell: (cpu: Cpu) => of(cpu) ?? whole(null), csv: of };
-  return sort === undefined ? column : { ...column, sort };
+function text(id: string, label: string, width: number, of: (cpu: Cpu) => string | null, rest: Rest = {}): Column {
+  return { id, label, width, ...sorted(id), cell: (cpu) => of(cpu) ?? NONE, csv: of, ...rest };
+}
+
+function sorted(id: string): Rest {
+  return id in sorts ? { sort: id as SortName } : {};
+}
+
+/** Of the CPUs on offer, those that cost more: in tenths of a percent, as percentiles are. */
+function share(percentile: number | null): number | null {
+  return percentile === null ? null : Math.round(1_000 - percentile * 10) / 10;
+}
+
+function watts(value: number | null): string {
+  return value === null ? NONE : `${whole(value)} W`;
 }

@@ -18,6 +18,8 @@ export interface Cpus {
   /** What is shown is that of the view before, or older than it may be: the right rows are on their way. */
   busy: boolean;
   error: CombinedError | undefined;
+  /** The cursor of the address is of no list that there is. */
+  lost: boolean;
   again: () => void;
   /** Loads the next page behind these; undefined when there is none, or it is on its way. */
   more: (() => void) | undefined;
@@ -39,16 +41,29 @@ export function useCpus(view: View): Cpus {
     pageInfo: current ? last?.pageInfo : undefined,
     busy: fetching || stale || loading,
     error,
+    lost: current && (error?.graphQLErrors ?? []).some(({ extensions }) => extensions.code === 'BAD_CURSOR'),
     again: () => run({ requestPolicy: 'network-only' }),
     more: view.size === 'endless' && last?.pageInfo.hasNextPage && !loading && !fetching ? next : undefined,
   };
 }
 
+interface Kept {
+  key: string;
+  cursors: string[];
+  pages: Page[];
+}
+
+// Who comes back from a CPU finds as long a list as it was.
+let lately: Kept | undefined;
+
 /** The pages after the first of an endless view, each followed like any other query. */
 function useFurther(view: View, first: Page | undefined) {
   const client = useClient();
   const key = useMemo(() => (view.size === 'endless' ? JSON.stringify(variables(view)) : ''), [view]);
-  const [kept, setKept] = useState<{ key: string; cursors: string[]; pages: Page[] }>({ key, cursors: [], pages: [] });
+  const [kept, setKept] = useState<Kept>(lately?.key === key ? lately : { key, cursors: [], pages: [] });
+  useEffect(() => {
+    lately = kept;
+  }, [kept]);
   const current = kept.key === key ? kept : { key, cursors: [], pages: [] };
   const { cursors, pages } = current;
   const wanted = cursors.join(' ');

@@ -42,6 +42,7 @@ describe('the address of a view', () => {
   test.each([
     { size: '7', view: 'round', sort: 'nonsense,-nonsense', page: '-3', graphics: 'perhaps' },
     { cores: 'a-b', tdp: '-', price: '1e9-', year: '2018' },
+    { cores: '4.5-', tdp: '-99999999999', price: '9-2', rating: 'GREAT' },
   ])('that cannot be read is the usual one: %j', (search) => {
     expect(readView(search)).toEqual(usual);
   });

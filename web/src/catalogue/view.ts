@@ -1,5 +1,6 @@
 // What the catalogue shows, and its address: everything is in there, so a link reproduces the view.
 import type { CpuListQueryVariables, CpuFilter, CpuOrderField } from '../gql/graphql';
+import { ratings } from '../cpu/ratings';
 import type { Search } from '../routes';
 
 /** Closed on both sides; an absent bound is open. */
@@ -113,11 +114,12 @@ export function readView(search: Search): View {
     selected: one('cpu'),
   };
   for (const name of names(ranges)) {
-    const range = readRange(one(name));
+    const range = readRange(one(name), name === 'price');
     if (range) view[name] = range;
   }
   for (const name of names(lists)) {
-    const values = [search[name] ?? []].flat().filter(Boolean);
+    const given = [search[name] ?? []].flat().filter(Boolean);
+    const values = name === 'rating' ? ratings.filter((rating) => given.includes(rating)) : given;
     if (values.length > 0) view[name] = values;
   }
   return view;
@@ -217,15 +219,22 @@ function readSort(text: string | undefined): SortKey[] {
 
 const writeSort = (sort: SortKey[]) => sort.map(({ by, descending }) => (descending ? `-${by}` : by)).join(',');
 
-/** "4-16", "4-", "-16" */
-function readRange(text: string | undefined): Range | undefined {
+const GREATEST = 2_147_483_647; // the API's integers end there
+
+/** "4-16", "4-", "-16"; of prices "9.50-" too */
+function readRange(text: string | undefined, decimal: boolean): Range | undefined {
   const found = /^(\d+(?:\.\d+)?)?-(\d+(?:\.\d+)?)?$/.exec(text ?? '');
   if (!found || (found[1] === undefined && found[2] === undefined)) return undefined;
-  return {
+  const range = {
     ...(found[1] === undefined ? {} : { min: Number(found[1]) }),
     ...(found[2] === undefined ? {} : { max: Number(found[2]) }),
   };
+  const good = Object.values(range).every((bound) => bound <= GREATEST && (decimal || Number.isInteger(bound)));
+  return good && !isReversed(range) ? range : undefined;
 }
+
+/** Nothing is from 9 to 2. */
+export const isReversed = ({ min, max }: Range): boolean => min !== undefined && max !== undefined && min > max;
 
 function writeRange(range: Range | undefined): string | undefined {
   return range === undefined ? undefined : `${range.min ?? ''}-${range.max ?? ''}`;

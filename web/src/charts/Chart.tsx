@@ -2,7 +2,7 @@
 // figures as a table, which screen readers find and everybody else can open.
 import { type KeyboardEvent, memo, type PointerEvent, type ReactNode, useId, useRef, useState } from 'react';
 import './charts.css';
-import { useWidth } from './useWidth';
+import { useSize } from './useSize';
 
 export interface Frame {
   width: number;
@@ -30,13 +30,14 @@ interface Cursor {
 }
 
 export function Chart({
-  height,
+  height: given,
   summary,
   cursor,
   children,
   overlay,
 }: {
-  height: number;
+  /** In px, or as CSS has it. */
+  height: number | string;
   /** The picture in one or two sentences. */
   summary: string;
   cursor?: Cursor | undefined;
@@ -44,7 +45,7 @@ export function Chart({
   /** Drawn above, anew with each move of the cursor. */
   overlay?: (index: number, frame: Frame) => ReactNode;
 }) {
-  const [ref, width] = useWidth();
+  const [ref, width, height] = useSize();
   const [active, setActive] = useState<number>();
   const frame = { width, height };
   const shown = cursor && active !== undefined && active < cursor.count ? active : undefined;
@@ -64,7 +65,7 @@ export function Chart({
     <div
       className="chart"
       ref={ref}
-      style={{ height }}
+      style={{ height: given }}
       data-opens={(cursor?.open && shown !== undefined) || undefined}
       onPointerMove={move}
       onPointerDown={press}

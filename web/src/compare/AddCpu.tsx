@@ -1,25 +1,17 @@
 // A field that finds CPUs while one types; choosing one adds it.
 import { Combobox } from '@base-ui/react/combobox';
-import { useDeferredValue, useState } from 'react';
-import { useQuery } from 'urql';
+import { useState } from 'react';
+import { type Found, useFound, useOpenList } from '../cpu/useFound';
 import { shortName, usd } from '../format';
-import { FindCpusDocument, type FindCpusQuery } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
-
-type Found = FindCpusQuery['cpus']['nodes'][number];
-const none: Found[] = [];
 
 export function AddCpu({ chosen, add }: { chosen: string[]; add: (slug: string) => void }) {
   const [typed, setTyped] = useState('');
-  const search = useDeferredValue(typed.trim());
-  const [{ data, fetching, error }] = useQuery({
-    query: FindCpusDocument,
-    variables: { search },
-    pause: search === '',
-  });
-  const found = search === '' ? none : (data?.cpus.nodes ?? none);
+  const { found, said } = useFound(typed, 8);
+  const { list, onKeyDown } = useOpenList(found);
   return (
     <Combobox.Root
+      {...list}
       items={found}
       filter={null}
       value={null}
@@ -36,10 +28,11 @@ export function AddCpu({ chosen, add }: { chosen: string[]; add: (slug: string) 
         add(cpu.slug);
       }}
     >
-      <Combobox.InputGroup className="search add-cpu">
+      <Combobox.InputGroup className="add-cpu">
         <Icon name="search" />
         <Combobox.Input
           className="input"
+          onKeyDown={onKeyDown}
           aria-label="Add a CPU"
           placeholder="Add a CPU, like i5 8500t"
           maxLength={200}
@@ -50,9 +43,7 @@ export function AddCpu({ chosen, add }: { chosen: string[]; add: (slug: string) 
       <Combobox.Portal>
         <Combobox.Positioner className="positioner" sideOffset={4} align="start">
           <Combobox.Popup className="popup found">
-            <Combobox.Status className="found-status muted">
-              {said(search, found, fetching, error?.message)}
-            </Combobox.Status>
+            <Combobox.Status className="found-status muted">{said}</Combobox.Status>
             <Combobox.List className="menu">
               {(cpu: Found) => (
                 <Combobox.Item
@@ -77,11 +68,4 @@ export function AddCpu({ chosen, add }: { chosen: string[]; add: (slug: string) 
       </Combobox.Portal>
     </Combobox.Root>
   );
-}
-
-function said(search: string, found: Found[], fetching: boolean, fault: string | undefined): string | null {
-  if (search === '') return 'Type a part of its name.';
-  if (fault) return `It could not be searched: ${fault}`;
-  if (found.length > 0) return null;
-  return fetching ? 'Searching …' : `Nothing is called “${search}”.`;
 }

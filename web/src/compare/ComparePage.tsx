@@ -79,6 +79,8 @@ function Comparison({ cpus, waiting, remove }: { cpus: Cpu[]; waiting: number; r
   const [different, setDifferent] = useState(false);
   const several = cpus.length > 1;
   const blanks = Array.from({ length: waiting }, (_, index) => index);
+  // All CPUs have as much room; the names of the lines take theirs first.
+  const width = { width: `${100 / (cpus.length + waiting)}%` };
   return (
     <>
       <div className="compare-options">
@@ -104,7 +106,7 @@ function Comparison({ cpus, waiting, remove }: { cpus: Cpu[]; waiting: number; r
             <tr>
               <td />
               {cpus.map((cpu) => (
-                <th key={cpu.slug} scope="col">
+                <th key={cpu.slug} scope="col" style={width}>
                   <div className="compare-head">
                     <Link to="/cpu/$slug" params={{ slug: cpu.slug }} title={cpu.name}>
                       {shortName(cpu.name)}
@@ -114,7 +116,7 @@ function Comparison({ cpus, waiting, remove }: { cpus: Cpu[]; waiting: number; r
                 </th>
               ))}
               {blanks.map((index) => (
-                <td key={index}>
+                <td key={index} style={width}>
                   <Skeleton width={8} />
                 </td>
               ))}

@@ -3,7 +3,7 @@ import { lazy, type ReactNode, Suspense, useEffect } from 'react';
 import { type CombinedError, useQuery } from 'urql';
 import { isAway } from '../api/client';
 import { useConnection } from '../api/connection';
-import { whole } from '../format';
+import { BETWEEN, unbroken, whole } from '../format';
 import { CpuMarketDocument, CpuPageDocument, FilterChoicesDocument } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Failure, Skeleton, State } from '../ui/State';
@@ -118,7 +118,7 @@ function Known({ cpu, busy }: { cpu: Cpu; busy: boolean }) {
           <Panel title="Specifications" id="specifications">
             <Facts cpu={cpu} />
           </Panel>
-          <Suspense fallback={<PanelWaiting title="How the prices lie" height={320} />}>
+          <Suspense fallback={<PanelWaiting title="Price distribution" height={320} />}>
             <Distribution bins={market?.cpu?.priceDistribution} error={fault} target={cpu.priceTarget} />
           </Suspense>
         </div>
@@ -185,13 +185,15 @@ function ShownOf({ cpu }: { cpu: Cpu }) {
 function inShort(cpu: Cpu): string {
   const known = [
     cpu.category,
-    cpu.cores !== null && `${cpu.cores} ${cpu.cores === 1 ? 'core' : 'cores'}`,
-    cpu.threads !== null && `${cpu.threads} ${cpu.threads === 1 ? 'thread' : 'threads'}`,
+    cpu.cores && `${cpu.cores} ${cpu.cores === 1 ? 'core' : 'cores'}`,
+    cpu.threads && `${cpu.threads} ${cpu.threads === 1 ? 'thread' : 'threads'}`,
     cpu.socket,
-    cpu.tdpW !== null && `${cpu.tdpW} W`,
+    cpu.tdpW && `${cpu.tdpW} W`,
     cpu.releaseYear,
   ];
-  return known.filter(Boolean).join(' · ') || 'Nothing is known of its specifications.';
+  return (
+    known.flatMap((fact) => (fact ? unbroken(fact) : [])).join(BETWEEN) || 'Nothing is known of its specifications.'
+  );
 }
 
 function Waiting() {

@@ -27,14 +27,14 @@ export default function Distribution({
 }) {
   if (bins === undefined && error)
     return (
-      <Panel title="How the prices lie" id="distribution">
+      <Panel title="Price distribution" id="distribution">
         <NotLoaded error={error} />
       </Panel>
     );
-  if (bins === undefined) return <PanelWaiting title="How the prices lie" height={320} />;
+  if (bins === undefined) return <PanelWaiting title="Price distribution" height={320} />;
   const total = bins.reduce((sum, bin) => sum + bin.count, 0);
   return (
-    <Panel title="How the prices lie" id="distribution">
+    <Panel title="Price distribution" id="distribution">
       {total < 2 ? (
         <p className="muted cpu-empty">
           {total === 0 ? 'There is no active price to draw.' : `There is one active price: ${usd(bins[0]?.lo)}.`}

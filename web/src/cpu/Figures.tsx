@@ -1,13 +1,12 @@
 // Figures of a CPU, as every page shows them. None is told by colour alone.
-import { percent, usd, whole } from '../format';
+import { usd, whole } from '../format';
 import type { CpuRowFragment, PriceConfidence, ValueRating } from '../gql/graphql';
 import './figures.css';
-
-const ratings: Record<ValueRating, string> = { EXCELLENT: 'Excellent', GOOD: 'Good', FAIR: 'Fair', POOR: 'Poor' };
+import { ratingWords } from './ratings';
 
 export function Rating({ rating }: { rating: ValueRating | null }) {
   if (rating === null) return <span className="muted">–</span>;
-  return <span className={`rating rating-${rating.toLowerCase()}`}>{ratings[rating]}</span>;
+  return <span className={`rating rating-${rating.toLowerCase()}`}>{ratingWords[rating]}</span>;
 }
 
 const confidences: Record<PriceConfidence, { dots: number; words: string }> = {
@@ -42,11 +41,6 @@ export function MarkBar({ value, most }: { value: number | null; most: number })
       </span>
     </span>
   );
-}
-
-/** The rank in words: better value than so many of a hundred. */
-export function Value({ percentile }: { percentile: number | null }) {
-  return <>{percent(percentile === null ? null : 100 - percentile)}</>;
 }
 
 /** Great, good and fair, on one line from cheap to dear. */

@@ -76,7 +76,7 @@ function LowFigures({ lows }: { lows: Lows | undefined }) {
   const figures = [
     { name: 'Lowest now', value: lows?.current, note: lows?.currentSince && `since ${day(lows.currentSince)}` },
     {
-      name: 'Lowest of 30 days before',
+      name: 'Lowest of the 30 days before',
       value: lows?.priorLow30Days?.price,
       note: lows?.priorLow30Days ? compared(lows.current, lows.priorLow30Days.price) : 'no price then',
     },
@@ -232,7 +232,7 @@ function Drawn({
           <i className="swatch-line swatch-average" aria-hidden="true" /> Mean of all prices
         </li>
         <li>
-          <i className="swatch-low" aria-hidden="true" /> A low
+          <i className="swatch-low" aria-hidden="true" /> Lows
         </li>
       </ul>
       <AsTable
@@ -264,7 +264,7 @@ function LowMarks({
   const named = [
     { name: 'All-time low', low: lows.allTimeLow },
     { name: '90-day low', low: lows.low90Days },
-    { name: 'Low before', low: lows.priorLow30Days },
+    { name: 'Earlier low', low: lows.priorLow30Days },
   ];
   const marks = named.flatMap(({ name, low }) => (low ? [{ ...low, name }] : []));
   const shown = marks.filter(
@@ -272,23 +272,39 @@ function LowMarks({
       Date.parse(mark.at) >= begin.getTime() &&
       marks.findIndex(({ at, price }) => at === mark.at && price === mark.price) === index,
   );
+  const labels: Label[] = [];
   return shown.map((mark) => {
     const [cx, cy] = [x(new Date(mark.at)), y(mark.price)];
-    const end = cx > frame.width - 90;
+    const label = placed(mark.name, cx, cy, frame, labels);
+    labels.push(label);
     return (
       <g key={mark.name}>
         <circle className="low-mark" cx={cx} cy={cy} r={4} />
-        <text
-          className="low-label"
-          x={end ? cx - 4 : cx + 4}
-          y={Math.min(cy + 15, HEIGHT - ROOM.bottom - 4)}
-          textAnchor={end ? 'end' : 'start'}
-        >
+        <text className="low-label" x={label.left} y={label.base}>
           {mark.name}
         </text>
       </g>
     );
   });
+}
+
+interface Label {
+  left: number;
+  right: number;
+  base: number;
+}
+
+const LETTER = 6; // px, about, as labels are drawn
+
+/** Below its point, or above it where another label is already. */
+function placed(name: string, x: number, y: number, frame: Frame, others: Label[]): Label {
+  const long = name.length * LETTER;
+  const left = x + 4 + long > frame.width ? x - 4 - long : x + 4;
+  const below = Math.min(y + 15, HEIGHT - ROOM.bottom - 4);
+  const taken = others.some(
+    (other) => left < other.right && other.left < left + long && Math.abs(other.base - below) < 12,
+  );
+  return { left, right: left + long, base: taken ? y - 9 : below };
 }
 
 function PointTip({ point, interval }: { point: Point; interval: PriceInterval }) {

@@ -15,9 +15,7 @@ export function Offers({ offers, good }: { offers: Offer[]; good: number | null 
           <span className="deal-title">
             {offer.url ? (
               <a href={offer.url} target="_blank" rel="noopener noreferrer nofollow">
-                {offer.title}
-                <Icon name="external" size={12} />
-                <span className="visually-hidden"> (opens in a new tab)</span>
+                <Outward text={offer.title} />
               </a>
             ) : (
               offer.title
@@ -33,6 +31,20 @@ export function Offers({ offers, good }: { offers: Offer[]; good: number | null 
         </li>
       ))}
     </ol>
+  );
+}
+
+/** A text with the sign of what opens elsewhere, which stays with the last word. */
+function Outward({ text }: { text: string }) {
+  const last = text.lastIndexOf(' ') + 1;
+  return (
+    <>
+      {text.slice(0, last)}
+      <span className="deal-end">
+        {text.slice(last)} <Icon name="external" size={12} />
+      </span>
+      <span className="visually-hidden"> (opens in a new tab)</span>
+    </>
   );
 }
 

@@ -14,7 +14,7 @@ export function valueInWords(perMark: number | null, percentile: number | null, 
   const rank =
     percentile === 0
       ? 'the best value of all CPUs on offer'
-      : `better value than ${Math.round(100 - percentile)} % of the CPUs on offer`;
+      : `better value than ${Math.round(100 - percentile)}\u00a0% of the CPUs on offer`;
   return `${usdPerMark(perMark)} per ${kind} mark: ${rank}.`;
 }
 

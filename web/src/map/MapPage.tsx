@@ -4,17 +4,17 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { lazy, Suspense, useCallback, useDeferredValue, useEffect, useMemo } from 'react';
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
+import { ratings, ratingWords } from '../cpu/ratings';
 import { shortName, usd, usdPerMark, whole } from '../format';
 import { PriceMapDocument } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
 import './map.css';
-import { countBy, filtered, frontier, marked, type Point, ratings, readView, type View, writeView } from './points';
+import { countBy, filtered, frontier, marked, type Point, readView, type View, writeView } from './points';
 import { Shape } from './Shape';
 
 const Scatter = lazy(() => import('./Scatter'));
 
-export const ratingWords = { EXCELLENT: 'Excellent', GOOD: 'Good', FAIR: 'Fair', POOR: 'Poor' };
 export const markWords = { multi: 'multi-thread mark', single: 'single-thread mark' };
 
 export function MapPage() {

@@ -6,10 +6,10 @@ import { Delaunay } from '@visx/vendor/d3-delaunay';
 import { useCallback, useMemo } from 'react';
 import { Across, Along } from '../charts/Axes';
 import { Chart, type Frame } from '../charts/Chart';
-import { useMedia } from '../app/useMedia';
+import { ratings, ratingWords } from '../cpu/ratings';
 import { shortName, usd, usdPerMark, whole } from '../format';
-import { markWords, ratingWords } from './MapPage';
-import { frontier, type Point, ratings, type View } from './points';
+import { markWords } from './MapPage';
+import { frontier, type Point, type View } from './points';
 import { outline } from './shapes';
 
 const ROOM = { top: 26, right: 14, bottom: 40, left: 50 };
@@ -18,7 +18,6 @@ const groups = [...ratings.toReversed(), null];
 
 export default function Scatter({ points, domain, view }: { points: Point[]; domain: Point[]; view: View }) {
   const navigate = useNavigate();
-  const height = useMedia('(min-width: 48rem)') ? 560 : 400;
   const best = useMemo(() => frontier(points), [points]);
   // The line first: the keyboard goes through that.
   const ordered = useMemo(() => {
@@ -89,7 +88,7 @@ export default function Scatter({ points, domain, view }: { points: Point[]; dom
 
   return (
     <Chart
-      height={height}
+      height="var(--map-height)"
       summary={summary(points, best, words)}
       cursor={{
         count: ordered.length,

@@ -1,5 +1,6 @@
 // The points of the map: those that a view shows, and which of them are on the frontier.
 import type { PriceMapQuery, ValueRating } from '../gql/graphql';
+import { ratings } from '../cpu/ratings';
 import type { Search } from '../routes';
 
 export type Given = PriceMapQuery['priceMap'][number];
@@ -7,7 +8,6 @@ export type Given = PriceMapQuery['priceMap'][number];
 export type Point = Given & { mark: number };
 
 export type MarkKind = 'multi' | 'single';
-export const ratings: ValueRating[] = ['EXCELLENT', 'GOOD', 'FAIR', 'POOR'];
 
 export interface View {
   mark: MarkKind;
