@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from app.keyset import Keyset, PageRequest, Position, SortKey
-from app.tables import cpu, cpu_statistics, listing, recalculation_failure, recalculation_watermark
+from app.tables import SHOWN, cpu, cpu_statistics, listing, recalculation_failure, recalculation_watermark
 
 # A recalculation writes only rows whose figures changed, so "computed at" is the later of the row's own time and the
 # last time that all were computed; but not for a CPU that failed then.
@@ -53,22 +53,15 @@ LISTINGS_COUNT = (
     .label("listings_count")
 )
 
-# Numbers are selected as they are encoded: floats, rounded half up as the last step.
+# Numbers are selected as they are encoded: floats.
 COLUMNS: dict[str, ColumnElement[Any]] = {
     **{
         column.name: column
         for column in cpu.c
         if column.name not in {"search_text", "figures_computed_at", "created_at", "updated_at"}
+        and column.name.removesuffix("_shown") not in SHOWN
     },
-    **{
-        name: cast(cpu.c[name], Double).label(name)
-        for name in ("price_great", "price_good", "price_fair", "price_stddev")
-    },
-    **{
-        name: cast(func.round(cpu.c[name], text("4")), Double).label(name)
-        for name in ("dollar_per_mark_multi", "dollar_per_mark_single")
-    },
-    **{name: cast(cpu.c[name], Double).label(name) for name in ("value_percentile", "value_percentile_single")},
+    **{name: cpu.c[f"{name}_shown"].label(name) for name in SHOWN},
     "computed_at": COMPUTED_AT,
     "listings_count": LISTINGS_COUNT,
 }

@@ -12,7 +12,7 @@ from app.tables.analytics import (
     recalculation_watermark,
 )
 from app.tables.base import Money, Timestamp, is_amount, metadata, not_negative, one_of
-from app.tables.catalog import ValueRating, cpu
+from app.tables.catalog import SHOWN, ValueRating, cpu
 from app.tables.documents import document, document_client, document_use
 from app.tables.events import outbox, price_change, price_change_horizon, webhook
 from app.tables.ingestion import (
@@ -34,6 +34,7 @@ from app.tables.work import JobKind, JobStatus, job
 
 __all__ = [
     "ENDED_IMPORTS",
+    "SHOWN",
     "Component",
     "Condition",
     "Domain",
