@@ -27,13 +27,14 @@ async function rows(name, text, values) {
 
 const CPU = `
   id, name, slug, manufacturer, socket, category, cores, threads, tdp_w, release_year, cpu_mark_multi, cpu_mark_single,
-  igpu_model, igpu_mark, price_great, price_good, price_fair, price_sample_size,
-  round(dollar_per_mark_single, 4) AS dollar_single, round(dollar_per_mark_multi, 4) AS dollar_multi, value_percentile,
-  value_rating`;
+  igpu_model, igpu_mark, price_great_shown AS price_great, price_good_shown AS price_good,
+  price_fair_shown AS price_fair, price_sample_size, dollar_per_mark_single_shown AS dollar_single,
+  dollar_per_mark_multi_shown AS dollar_multi, value_percentile_shown AS value_percentile, value_rating`;
 const PAGE = `SELECT ${CPU} FROM cpu ORDER BY name, id LIMIT $1`;
 const COUNT = 'SELECT count(*) AS total FROM cpu';
 const BY_SLUG = `
-  SELECT ${CPU}, price_stddev, price_high_variance, value_percentile_single, CASE
+  SELECT ${CPU}, price_stddev_shown AS price_stddev, price_high_variance,
+    value_percentile_single_shown AS value_percentile_single, CASE
     WHEN figures_computed_at IS NULL THEN NULL
     WHEN EXISTS (SELECT FROM recalculation_failure WHERE cpu_id = cpu.id) THEN figures_computed_at
     ELSE greatest(figures_computed_at, (SELECT full_at FROM recalculation_watermark)) END AS computed_at

@@ -11,11 +11,11 @@ $$
                 WHEN c.price_sample_size >= 2 THEN 'low' ELSE 'insufficient' END
 $$;
 
-CREATE FUNCTION shop.cpu_dollar_single(c public.cpu) RETURNS numeric LANGUAGE sql STABLE AS
-$$ SELECT round(c.dollar_per_mark_single, 4) $$;
+CREATE FUNCTION shop.cpu_dollar_single(c public.cpu) RETURNS double precision LANGUAGE sql STABLE AS
+$$ SELECT c.dollar_per_mark_single_shown $$;
 
-CREATE FUNCTION shop.cpu_dollar_multi(c public.cpu) RETURNS numeric LANGUAGE sql STABLE AS
-$$ SELECT round(c.dollar_per_mark_multi, 4) $$;
+CREATE FUNCTION shop.cpu_dollar_multi(c public.cpu) RETURNS double precision LANGUAGE sql STABLE AS
+$$ SELECT c.dollar_per_mark_multi_shown $$;
 
 CREATE FUNCTION shop.cpu_computed_at(c public.cpu) RETURNS timestamptz LANGUAGE sql STABLE AS
 $$
