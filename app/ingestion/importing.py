@@ -46,6 +46,8 @@ MOST_LOST = 4
 # Pages that are stored in one transaction, and understood by one thread in one go.
 MOST_STORED = 50
 MOST_DIGESTED = 8
+# Pages that wait for a thread, of up to 5 MiB each; while that many do, no more are fetched.
+MOST_WAITING = 2 * MOST_DIGESTED
 # Few: what they do is mostly Python, and the loop must get its turn.
 DIGESTING_THREADS = 2
 # What comes in one upon the other is taken together.
@@ -86,7 +88,7 @@ class Importer:
 
     async def _work(self, claim: Claim) -> None:
         """Until the claim is lost, or the database does not answer."""
-        pages, outcomes = asyncio.Queue[Fetched](2 * MOST_STORED), asyncio.Queue[Outcome](2 * MOST_STORED)
+        pages, outcomes = asyncio.Queue[Fetched](MOST_WAITING), asyncio.Queue[Outcome](2 * MOST_STORED)
         stages = [
             asyncio.create_task(claim.lost.wait(), name="imports-lost"),
             asyncio.create_task(self._store_all(claim, outcomes), name="store-imports"),

@@ -117,7 +117,8 @@ START = (
 
 # Listings of which the memory of prices does not end with what they count for now.
 FORGOTTEN = """
-    SELECT l.id FROM listing AS l
+    SELECT l.id, l.status, l.adjusted_price, l.seen_at::text, p.state, p.adjusted_price, p.seen_at::text
+    FROM listing AS l
     LEFT JOIN LATERAL (
         SELECT * FROM price_observation WHERE listing_id = l.id ORDER BY seen_at DESC LIMIT 1
     ) AS p ON true
