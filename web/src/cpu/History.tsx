@@ -76,7 +76,7 @@ function LowFigures({ lows }: { lows: Lows | undefined }) {
   const figures = [
     { name: 'Lowest now', value: lows?.current, note: lows?.currentSince && `since ${day(lows.currentSince)}` },
     {
-      name: 'Lowest of the 30 days before',
+      name: 'Prior 30-day low',
       value: lows?.priorLow30Days?.price,
       note: lows?.priorLow30Days ? compared(lows.current, lows.priorLow30Days.price) : 'no price then',
     },
@@ -264,7 +264,7 @@ function LowMarks({
   const named = [
     { name: 'All-time low', low: lows.allTimeLow },
     { name: '90-day low', low: lows.low90Days },
-    { name: 'Earlier low', low: lows.priorLow30Days },
+    { name: 'Prior low', low: lows.priorLow30Days },
   ];
   const marks = named.flatMap(({ name, low }) => (low ? [{ ...low, name }] : []));
   const shown = marks.filter(
