@@ -61,10 +61,12 @@ class Shape:
             return repr(each.parent.name)
         nullable = not is_non_null_type(each.type)
         type_: Any = each.type if nullable else each.type.of_type  # type: ignore[union-attr]
+        declared = each.definition.extensions["strawberry-definition"]
+        if is_leaf_type(type_) and isinstance(declared, Column) and (mapping := declared.mapping) is not None:
+            key = (id(mapping), type_, nullable)
+            name = self._name(_wish(each), key, lambda: _Completed(mapping, type_, nullable))
+            return f"{name}[{self._column(declared, source)}]"
         read = self._read(each, source)
-        if is_leaf_type(type_) and (mapping := _mapping_of(each)) is not None:
-            wish, key = f"{snake(each.parent.name)}_{snake(each.key)}", (id(mapping), type_, nullable)
-            return f"{self._name(wish, key, lambda: _Completed(mapping, type_, nullable))}[{read}]"
         if is_list_type(type_):
             empty = not is_non_null_type(type_.of_type)
             name = self._name("strings", ("strings", nullable, empty), lambda: _strings(nullable, empty))
@@ -81,20 +83,26 @@ class Shape:
         declared: Any = each.definition.extensions["strawberry-definition"]
         if declared.base_resolver is not None:
             function = declared.base_resolver.wrapped_func
-            wish = f"{snake(each.parent.name)}_{declared.python_name}"
-            return f"{self._name(wish, function, lambda: function)}({source})"
+            return f"{self._name(_wish(each), function, lambda: function)}({source})"
         if isinstance(declared, Column):
             if declared.column is None:
                 return source
-            return self._column(declared.column, source)
+            read = self._column(declared, source)
+            if declared.mapping is None:
+                return read
+            meaning = declared.mapping
+            return f"{self._name(_wish(each), id(meaning), lambda: meaning)}[{read}]"
         name = declared.python_name
         if type(declared) is StrawberryField and declared.default_resolver is getattr and _is_attribute(name):
             return f"{source}.{name}"
-        wish = f"{snake(each.parent.name)}_{declared.python_name}"
-        function = self._name(wish, declared, lambda: lambda s: declared.get_result(s, info=None, args=[], kwargs={}))
+        function = self._name(
+            _wish(each), declared, lambda: lambda s: declared.get_result(s, info=None, args=[], kwargs={})
+        )
         return f"{function}({source})"
 
-    def _column(self, column: str, source: str) -> str:
+    def _column(self, declared: Column, source: str) -> str:
+        column = declared.column
+        assert column is not None
         if source == ROW and column.isidentifier():
             variable = self.columns.setdefault(column, f"_{column}")
             if self.unpacked:
@@ -131,15 +139,14 @@ class Shape:
         return self.bound[key]
 
 
+def _wish(each: Field) -> str:
+    """What something that belongs to a field would best be called."""
+    return f"{snake(each.parent.name)}_{each.definition.extensions['strawberry-definition'].python_name}"
+
+
 def _is_trusted(each: Field, type_: Any) -> bool:
     """Whether a column holds nothing but such values, which of floats is not enough: see FINITE."""
     return type_ in (GraphQLString, GraphQLInt, GraphQLBoolean) and _is_plain_column(each)
-
-
-def _mapping_of(each: Field) -> Meanings | None:
-    """What the values of its column mean, where they are not sent as they are."""
-    declared = each.definition.extensions["strawberry-definition"]
-    return declared.mapping if isinstance(declared, Column) else None
 
 
 def _is_plain_column(each: Field) -> bool:
