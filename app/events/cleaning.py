@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from app.batches import until_none_is_left
 from app.events import sql
 from app.events.webhooks import webhooks
 from app.resources import Resources
@@ -14,14 +15,8 @@ BATCH = 5_000
 
 async def delete_old_changes(resources: Resources) -> int:
     """Deletes changes that are older than `keep_events_days`, but none that a receiver is still to get; how many."""
-    keep, deleted, last = timedelta(days=resources.settings.keep_events_days), 0, None
-    while last != 0:
-        async with resources.write() as tx:
-            last = await sql.delete_old(tx, keep, BATCH)
-            if last:
-                tx.touch(Domain.EVENTS)
-        deleted += last
-    return deleted
+    keep = timedelta(days=resources.settings.keep_events_days)
+    return await until_none_is_left(resources, lambda tx: sql.delete_old(tx, keep, BATCH), Domain.EVENTS)
 
 
 async def forget_old_webhooks(resources: Resources) -> int:

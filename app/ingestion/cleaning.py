@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from app.batches import until_none_is_left
 from app.ingestion import cleaning_sql
 from app.resources import Resources
 from app.tables import Domain
@@ -16,25 +17,16 @@ SESSIONS = 20
 async def delete_old_payloads(resources: Resources) -> int:
     """Deletes pages that were stored more than `keep_payloads_days` ago; what they came to stays. Returns how many."""
     before = _days_ago(resources.settings.keep_payloads_days)
-    deleted, last = 0, None
-    while last != 0:
-        async with resources.write() as tx:
-            last = await cleaning_sql.delete_old_payloads(tx, before, BATCH)
-        deleted += last
-    return deleted
+    return await until_none_is_left(resources, lambda tx: cleaning_sql.delete_old_payloads(tx, before, BATCH))
 
 
 async def delete_old_imports(resources: Resources) -> int:
     """Deletes sessions that ended more than `keep_imports_days` ago, with their rows, and then what was fetched for
     nobody who could still ask about it; the listings stay. Returns the number of sessions."""
     before = _days_ago(resources.settings.keep_imports_days)
-    deleted, last = 0, None
-    while last != 0:
-        async with resources.write() as tx:
-            last = await cleaning_sql.delete_old_sessions(tx, before, SESSIONS)
-            if last:
-                tx.touch(Domain.WORK)
-        deleted += last
+    deleted = await until_none_is_left(
+        resources, lambda tx: cleaning_sql.delete_old_sessions(tx, before, SESSIONS), Domain.WORK
+    )
     upto: int | None = 0
     while upto is not None:
         async with resources.write() as tx:
