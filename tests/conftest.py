@@ -35,6 +35,7 @@ from app import migrations
 from app.context import Role
 from app.embedded import EmbeddedPostgres, EmbeddedRedis, account_for_postgres
 from app.errors import StartupError
+from app.gateway import breaker
 from app.gateway.auth import mint
 from app.main import create_app
 from app.observability import configure_logging
@@ -111,6 +112,12 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.start()
     finally:
         server.stop()
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that is there is not given up when the machine pauses; tests of one that hangs say how long they wait."""
+    monkeypatch.setattr(breaker, "TIMEOUT_SECONDS", 3.0)
 
 
 @pytest.fixture

@@ -166,6 +166,7 @@ async def test_registered_documents_are_warmed(settings: Settings, resources: Re
         tx.touch(Domain.MARKET)
     await warm(resources)
     async with serving(mode(settings, "apq")) as api:
+        await listening(api)
         assert (await get(api, extensions=apq(TOTAL_HASH))).headers["x-cache"] == "HIT-L2"
 
 
