@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from app.analytics import statistics_verification
 from app.analytics.recalculation import Outcome, ids_of_slugs, may_drain, recalculate, recalculate_logged
 from app.analytics.verification import Difference, Verified, record, verify
 from app.cleaning import Cleaned
@@ -16,7 +17,6 @@ from app.cleaning import clean_up as run_clean_up
 from app.errors import NotFound
 from app.market.revaluation import Revalued, bring_into_force, revalue
 from app.resources import Resources, Tx
-from app.statistics import verification as statistics_verification
 from app.tables import JobKind
 from app.work import runner
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import strawberry
 
+from app.analytics import statistics_sql
 from app.context import Context
 from app.directives import CostWeight, reads
-from app.statistics import sql
 from app.statistics.types import Statistics
 from app.tables import Domain
 
@@ -23,4 +23,4 @@ class StatisticsQuery:
     async def statistics(self, info: Info) -> Statistics:
         """One statement."""
         async with info.context.read() as session:
-            return Statistics.of(await sql.statistics(session))
+            return Statistics.of(await statistics_sql.statistics(session))

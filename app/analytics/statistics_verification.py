@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from app.analytics import statistics_sql
 from app.resources import Tx
-from app.statistics import sql
 from app.tables import Domain
 
 
 async def verify(tx: Tx, *, fix: bool) -> list[str]:
     """The columns that differ; repaired with `fix`. The caller keeps writers of CPUs away."""
-    columns = await sql.differences(tx)
+    columns = await statistics_sql.differences(tx)
     if columns and fix:
-        await sql.mend(tx, columns)
+        await statistics_sql.mend(tx, columns)
         tx.touch(Domain.CATALOG, Domain.MARKET)
     return columns
