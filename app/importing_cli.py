@@ -17,10 +17,10 @@ from app.cli_settings import connected_settings, told_plainly
 from app.errors import BadInput
 
 if TYPE_CHECKING:
-    from app.records import Progress, Records
+    from app.bulk_import.records import Progress, Records
+    from app.bulk_import.staging import Options, Summary
     from app.resources import Tx
     from app.settings import Settings
-    from app.staging import Options, Summary
 
     Open = Callable[[Path, str | None, Progress], Records]
     Load = Callable[[Tx, Records, Options], Awaitable[Summary]]
@@ -115,8 +115,8 @@ def _date_of(file: Path) -> date:
 
 def _run(file: Path, strict: bool, rejects: Path | None, encoding: str | None, open_file: Open, load: Load) -> None:
     """Opens and loads a file, and tells about it."""
+    from app.bulk_import.staging import Options
     from app.observability import configure_logging
-    from app.staging import Options
 
     settings = connected_settings()
     configure_logging(settings.log_format or "console", "ERROR", sys.stderr)

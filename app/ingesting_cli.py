@@ -14,8 +14,8 @@ from app.cli_settings import connected_settings, told_plainly
 from app.errors import BadInput
 
 if TYPE_CHECKING:
+    from app.bulk_import.uploaded_file import UploadedFile
     from app.settings import Settings
-    from app.uploads import UploadedFile
 
 LARGEST_FILE = 4 * 1024 * 1024
 REQUESTED_BY = "command line"
@@ -71,7 +71,7 @@ async def _ingest(
 
 def _file(what: str) -> UploadedFile | None:
     """The file, all of it; None when it is a URL. Raises BadInput when it cannot be read."""
-    from app.uploads import UploadedFile
+    from app.bulk_import.uploaded_file import UploadedFile
 
     path = Path(what)
     if "://" in what and not path.exists():

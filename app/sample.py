@@ -10,12 +10,12 @@ from pathlib import Path
 from sqlalchemy import text
 
 from app.analytics.recalculation import recalculate
+from app.bulk_import.staging import Options
 from app.catalog.imports import import_cpus, open_cpus
 from app.market.imports import import_listings
 from app.market.sample_listings import SampleListings
 from app.resources import CPU_WRITERS_LOCK, Resources, Tx
 from app.settings import Settings, load_settings
-from app.staging import Options
 
 CPUS = Path(__file__).parent / "catalog" / "sample_cpus.csv"
 BATCH_SIZE = 1000

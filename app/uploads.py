@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Literal, NewType
+from typing import Any, NewType
 
 import strawberry
 from graphql import GraphQLError
 
-
-@dataclass(frozen=True)
-class UploadedFile:
-    """A file, all of it; what reads from a `Path` can read from this."""
-
-    name: str
-    content: bytes = field(repr=False)
-
-    def open(self, _mode: Literal["rb"], /) -> BinaryIO:
-        """To read it from its beginning."""
-        return io.BytesIO(self.content)
+from app.bulk_import.uploaded_file import UploadedFile
 
 
 def _parsed(value: Any) -> UploadedFile:

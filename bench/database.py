@@ -11,11 +11,11 @@ from pathlib import Path
 from sqlalchemy import text
 
 from app import migrations
+from app.bulk_import.staging import Options
 from app.catalog.imports import import_cpus, open_cpus
 from app.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.resources import Resources
 from app.settings import Settings
-from app.staging import Options
 
 ROOT = Path(__file__).parents[1]
 REAL_CPUS = ROOT.parent / "shared" / "data" / "passmark_cpus.json"

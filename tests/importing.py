@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import text
 
+from app.bulk_import.records import Records
+from app.bulk_import.staging import Options, Summary
 from app.catalog.imports import import_cpus, open_cpus
 from app.market.imports import import_listings, open_listings
-from app.records import Records
 from app.resources import Resources, Tx
-from app.staging import Options, Summary
 
 REJECTS = "rejected.csv"
 

@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from app import sample
+from app.bulk_import.records import Fault
 from app.market.sample_listings import SampleListings
-from app.records import Fault
 from app.resources import Resources
 from tests.importing import Importer
 

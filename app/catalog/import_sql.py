@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Executable, text
 
+from app.bulk_import.staging import as_number, cells, shown
 from app.resources import CPU_WRITERS_LOCK, Session, Tx
-from app.staging import as_number, cells, shown
 
 TEXTS = ("manufacturer", "socket", "category", "igpu_model")
 # Whole numbers and the range that makes sense for each.

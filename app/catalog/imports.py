@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from app.bulk_import.csv_reader import CsvRecords
+from app.bulk_import.records import Progress, Records, no_progress
+from app.bulk_import.staging import Options, Summary, analyze, reject, stage
 from app.catalog import import_sql
 from app.catalog.passmark import PassMarkRecords
-from app.records import CsvRecords, Progress, Records, no_progress
 from app.resources import Tx
-from app.staging import Options, Summary, analyze, reject, stage
 from app.tables import Domain
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from email.message import Message
 from typing import Any
 
+from app.bulk_import.uploaded_file import UploadedFile
 from app.errors import BadRequest
-from app.uploads import UploadedFile
 
 FORM = "multipart/form-data"
 MOST_FIELDS = 20

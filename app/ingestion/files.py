@@ -8,12 +8,13 @@ from typing import Any
 
 import orjson
 
+from app.bulk_import.csv_reader import CsvRecords
+from app.bulk_import.records import Fault
+from app.bulk_import.uploaded_file import UploadedFile
 from app.errors import BadInput
 from app.ingestion.offers import clean
 from app.ingestion.requests import LONGEST_NAME, Wanted
-from app.records import CsvRecords, Fault
 from app.tables import ImportSource
-from app.uploads import UploadedFile
 
 MOST_ROWS = 1000
 BOM = b"\xef\xbb\xbf"

@@ -12,9 +12,9 @@ import lxml.etree
 import lxml.html
 from w3lib.encoding import html_body_declared_encoding, html_to_unicode, http_content_type_encoding, read_bom
 
+from app.bulk_import.text_decoding import is_encoding
 from app.ingestion.faults import NotUnderstood
 from app.ingestion.scanning import root_attributes
-from app.records import is_encoding
 
 # libxml2 compares each attribute of an element with all before it, which takes minutes for a page of nothing else.
 MOST_ATTRIBUTES = 250

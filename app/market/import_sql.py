@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from sqlalchemy import DateTime, Executable, bindparam, text
 
+from app.bulk_import.staging import cells
 from app.market.staged_sql import (
     ALIAS_CPUS,
     LISTING_ROWS,
@@ -24,7 +25,6 @@ from app.market.staged_sql import (
 )
 from app.market.valuation import PARTS, VALUED, adjusted_price, valuation
 from app.resources import Tx
-from app.staging import cells
 
 _NORMALISED = r"btrim(regexp_replace(lower({}), '[^[\:alnum\:]]+', ' ', 'g'))"
 # What makes two rows the same offer: the marketplace and its id of the item; without an id title, seller and

@@ -8,12 +8,13 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation, localcontext
 from pathlib import Path
 
+from app.bulk_import.csv_reader import CsvRecords
+from app.bulk_import.records import Fault, Progress, Records, Row, no_progress
+from app.bulk_import.staging import Options, Summary, reject, stage
 from app.errors import BadInput
 from app.market import rates_sql
 from app.market.vocabulary import CURRENCIES
-from app.records import CsvRecords, Fault, Progress, Records, Row, no_progress
 from app.resources import Tx
-from app.staging import Options, Summary, reject, stage
 from app.tables import JobKind
 from app.work.jobs import request_job
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
+from app.bulk_import.staging import as_number, cells, shown
 from app.market.vocabulary import CURRENCIES
 from app.resources import Tx
-from app.staging import as_number, cells, shown
 
 COLUMNS = ("date", "currency", "rate")
 BASE = "USD"

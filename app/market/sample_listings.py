@@ -9,8 +9,8 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
+from app.bulk_import.records import Row
 from app.market.staged_sql import COLUMNS
-from app.records import Row
 from app.tables import Condition, ListingStatus
 
 SEED = 2_025

@@ -8,8 +8,8 @@ OFFSET 0 keeps the planner from copying an expression into every place that uses
 
 from __future__ import annotations
 
+from app.bulk_import.staging import as_number, shown
 from app.market.vocabulary import CONDITIONS, CURRENCIES, STATUSES
-from app.staging import as_number, shown
 
 COLUMNS = (
     "title", "cpu", "price", "currency", "condition", "marketplace", "seller", "vendor_item_id", "url", "status",

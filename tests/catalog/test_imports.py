@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from app.bulk_import.staging import Options
 from app.catalog.imports import import_cpus, open_cpus
 from app.errors import BadInput
 from app.market.imports import import_listings, open_listings
 from app.resources import CPU_WRITERS_LOCK, Resources
-from app.staging import Options
 from tests.conftest import SHARED_DATA, needs_shared_data
 from tests.importing import Importer, counts
 

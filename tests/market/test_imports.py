@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app import staging
+from app.bulk_import import staging
 from app.errors import BadInput
 from app.market import naming
 from app.market.imports import import_listings, open_listings

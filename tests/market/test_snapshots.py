@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from app.bulk_import.staging import Summary
 from app.catalog.imports import import_cpus, open_cpus
 from app.errors import BadInput
 from app.market import ranges
 from app.market.imports import import_prices, open_prices
 from app.resources import Resources
-from app.staging import Summary
 from tests.asking import data
 from tests.conftest import SHARED_DATA, needs_shared_data
 from tests.importing import Importer, counts

@@ -6,71 +6,23 @@ quoted as in RFC 4180. One bad row is one `Fault`; only what makes the whole fil
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, BinaryIO, Literal, Protocol
+from typing import Any
 
+from app.bulk_import.records import Fault, File, Progress, Row, no_progress
+from app.bulk_import.text_decoding import _Decoder
 from app.errors import BadInput
 
 CHUNK_BYTES = 256 * 1024
 # Characters. Without a bound a file of 2 GB that is no CSV would be read into memory in search of a line end.
 LONGEST_LINE = 1024 * 1024
-# The little-endian mark of UTF-32 begins with that of UTF-16, so it comes first.
-BOMS = (
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-# Python calls them encodings, too, but no file is in one, and for a few megabytes of punycode it takes hours.
-NOT_OF_FILES = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape"})
 UNCLOSED = "a quote is opened and never closed"
 STRAY_QUOTE = "text follows a closing quote (a quote inside a quoted cell is written twice)"
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A row that cannot be loaded however its cells are read: why, and the cells as far as there are any."""
-
-    reason: str
-    cells: Sequence[str]
-
-
-# The line (from 1) where the row begins, and its cells in the order of `Records.columns`.
-Row = tuple[int, Sequence[str] | Fault]
-Progress = Callable[[int], None]  # called with the bytes read so far
-
-
-class File(Protocol):
-    """What a file is to be read from: a `Path`, or anything that can be opened like one."""
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-
-    def open(self, mode: Literal["rb"], /) -> BinaryIO:
-        """To read its bytes from the beginning."""
-
-
-class Records(Protocol):
-    """Rows to import, and the columns that they have. They can be iterated once."""
-
-    @property
-    def columns(self) -> Sequence[str]:
-        """Names of the columns that are there."""
-
-    def __iter__(self) -> Iterator[Row]: ...
-
-
-def no_progress(_bytes_read: int) -> None:
-    """For callers that do not show any."""
 
 
 class CsvRecords:
@@ -192,20 +144,6 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join([*shown, "..."] if len(names) > 20 else shown)
 
 
-def is_encoding(name: str) -> bool:
-    """Whether files are in an encoding of this name."""
-    try:
-        "".encode(name)
-        return codecs.lookup(name).name not in NOT_OF_FILES
-    except (LookupError, ValueError):  # UnicodeError is one, and so is what a zero character causes
-        return False
-
-
-def decode(name: str, data: bytes, encoding: str | None) -> str:
-    """`data` as text. Raises BadInput naming the file and the line that does not decode."""
-    return _Decoder(name, data, encoding).decode(data, final=True)
-
-
 def _lines(path: File, encoding: str | None, progress: Progress) -> Iterator[str]:
     """The lines of a file; each but perhaps the last ends with a line feed, whatever it ended with in the file."""
     tail, count = "", 0
@@ -235,40 +173,3 @@ def _texts(path: File, encoding: str | None, progress: Progress) -> Iterator[str
             yield decoder.decode(b"", final=True)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from None
-
-
-class _Decoder:
-    """Bytes to text with line feeds, and for bytes that are no text a sentence with the line."""
-
-    def __init__(self, name: str, first: bytes, encoding: str | None) -> None:
-        mark = next((mark for mark in BOMS if first.startswith(mark[0])), None)
-        self._skip = len(mark[0]) if mark else 0
-        self._encoding = mark[1] if mark else encoding or "utf-8"
-        self._name = name
-        self._lines = 0
-        if not mark and not encoding and len(first) > 8 and set(first[1:9:2]) == {0} and 0 not in first[0:9:2]:
-            raise BadInput(f"{name} looks like UTF-16 without BOM: say so with --encoding utf-16-le.")
-        if not is_encoding(self._encoding):
-            raise BadInput(f'There is no encoding "{encoding}"; utf-8, utf-16 and cp1252 are usual ones.')
-        decoder = codecs.getincrementaldecoder(self._encoding)("strict")
-        self._decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
-
-    def decode(self, data: bytes, *, final: bool = False) -> str:
-        """The text of the next piece."""
-        try:
-            text = self._decoder.decode(data[self._skip :], final)
-        except UnicodeDecodeError as error:
-            before = error.object[: error.start].decode(self._encoding, "ignore")
-            line = self._lines + len(re.findall(r"\r\n|\r|\n", before)) + 1
-            raise BadInput(
-                f"{self._name}, line {line}, is not {self._encoding}: save the file as UTF-8, "
-                "or name its encoding with --encoding (cp1252, for example)."
-            ) from None
-        except UnicodeError:
-            raise BadInput(
-                f"{self._name} has no BOM, without which {self._encoding} does not say the order of its bytes: "
-                "try --encoding utf-16-le or utf-16-be, or save the file as UTF-8."
-            ) from None
-        self._skip = 0
-        self._lines += text.count("\n")
-        return text

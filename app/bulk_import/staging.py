@@ -17,8 +17,8 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.bulk_import.records import Fault, Records, Row
 from app.errors import BadInput
-from app.records import Fault, Records, Row
 
 N = TypeVar("N")
 
