@@ -13,12 +13,13 @@ from graphql import OperationType
 from starlette.types import Receive, Scope, Send
 from strawberry.http.ides import get_graphql_ide_html
 
+from app.cache.entries import GIVEN, Answer, Question, Ran, Source
+from app.cache.response_cache import Responses
 from app.changes import Changes
 from app.context import NOBODY, Viewer
 from app.errors import AppError, BadRequest, presentable_cause
 from app.gateway import freshness
 from app.gateway.admission import Admission
-from app.gateway.answers import GIVEN, Answer, Question, Ran, Source
 from app.gateway.auth import Authenticator
 from app.gateway.delay import Delay
 from app.gateway.documents import Document, Operation
@@ -36,7 +37,6 @@ from app.gateway.negotiation import (
     status_of_error,
 )
 from app.gateway.resolution import Resolver, operation_of
-from app.gateway.responses import Responses
 from app.gateway.wire import (
     MAX_BODY,
     Ask,

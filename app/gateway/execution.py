@@ -11,9 +11,9 @@ import orjson
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType, execute, subscribe
 from prometheus_client import Counter
 
+from app.cache.entries import Ran
 from app.context import Context, Viewer
 from app.errors import Unavailable, presentable, presentable_cause
-from app.gateway.answers import Ran
 from app.gateway.delay import Deadline, Delay
 from app.gateway.documents import Document, Operation
 from app.gateway.plans.compiler import Plan

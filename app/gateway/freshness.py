@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 
-from app.gateway.answers import TIMED_SECONDS, Answer, Source
+from app.cache.entries import TIMED_SECONDS, Answer, Source
 from app.gateway.documents import Document
 from app.gateway.negotiation import MediaType
 

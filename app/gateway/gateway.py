@@ -6,6 +6,7 @@ from typing import Self
 
 from starlette.types import Receive, Scope, Send
 
+from app.cache.response_cache import Responses
 from app.gateway.admission import Admission
 from app.gateway.auth import Authenticator
 from app.gateway.breaker import Breaker
@@ -15,7 +16,6 @@ from app.gateway.hot import HotAnswers
 from app.gateway.limits import RateLimits
 from app.gateway.registry import Registry
 from app.gateway.resolution import Resolver
-from app.gateway.responses import Responses
 from app.gateway.sockets import SocketOperations, SubscriptionSocket
 from app.resources import Resources
 from app.schema import build_schema

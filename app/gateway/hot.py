@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from starlette.types import Message, Scope
 
+from app.cache.entries import GIVEN, TIMED_SECONDS, Answer, Memory, Question, Source
 from app.changes import Changes
-from app.gateway.answers import GIVEN, TIMED_SECONDS, Answer, Memory, Question, Source
 from app.gateway.freshness import Headers, about, etag_of, lifetime, matches
 from app.gateway.negotiation import media_type
 from app.observability import OUTCOMES

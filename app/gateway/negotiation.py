@@ -6,8 +6,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Literal
 
+from app.cache.entries import Ran
 from app.errors import AppError, BadRequest, Unauthenticated, Unavailable
-from app.gateway.answers import Ran
 from app.gateway.documents import InvalidDocument
 from app.gateway.limits import RateLimited
 from app.gateway.wire import BodyTooLarge, BodyTooSlow, UnsupportedMediaType

@@ -14,9 +14,9 @@ import structlog
 from graphql import GraphQLError, GraphQLSchema
 from prometheus_client import Counter
 
+from app.cache.entries import Question
 from app.errors import AppError, BadRequest, Unavailable
 from app.gateway import document_sql as sql
-from app.gateway.answers import Question
 from app.gateway.breaker import Breaker
 from app.gateway.documents import HASH_PREFIX, Document, InvalidDocument, content_id, read_document
 from app.gateway.uses import Uses

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import orjson
 import structlog
 
+from app.cache.entries import Question
 from app.gateway import document_sql as sql
-from app.gateway.answers import Question
 from app.gateway.breaker import Breaker
 from app.gateway.documents import Document
 from app.resources import Resources

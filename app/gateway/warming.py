@@ -11,13 +11,13 @@ import structlog
 from graphql import GraphQLSchema
 from prometheus_client import Counter
 
+from app.cache.entries import Question, Ran
+from app.cache.response_cache import Responses
 from app.context import NOBODY
 from app.errors import AppError
-from app.gateway.answers import Question, Ran
 from app.gateway.documents import HASH_PREFIX, Document
 from app.gateway.execution import Executor
 from app.gateway.registry import Registry
-from app.gateway.responses import Responses
 from app.gateway.uses import Asked, fade, most_asked
 from app.resources import Resources
 from app.schema import build_schema

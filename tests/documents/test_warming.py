@@ -11,8 +11,8 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from app.cache.entries import Question
 from app.gateway import uses, warming
-from app.gateway.answers import Question
 from app.gateway.documents import content_id
 from app.gateway.registry import Registry, shipped
 from app.gateway.uses import ASKED_KEY, Asked, fade, most_asked

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from app.cache.entries import OVERHEAD, Answer, Memory
 from app.context import Role
 from app.gateway import document_sql, uses
-from app.gateway.answers import OVERHEAD, Answer, Memory
 from app.gateway.gateway import Gateway
 from app.resources import Resources
 from app.settings import Settings

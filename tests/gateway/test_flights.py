@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 
+from app.cache.response_cache import Responses
 from app.context import Role
-from app.gateway.responses import Responses
 from app.main import create_app
 from app.relay import global_id
 from app.resources import Resources

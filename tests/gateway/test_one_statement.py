@@ -14,9 +14,9 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from app import reading
+from app.cache.entries import Ran
 from app.context import Viewer
 from app.errors import Unavailable, is_unavailable
-from app.gateway.answers import Ran
 from app.gateway.delay import Delay
 from app.gateway.documents import Document, Operation, Pace, read_document
 from app.gateway.execution import BY_PLAN, DeadlineExceeded, Executor

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from app.cache.entries import TIMED_SECONDS, Answer, Memory, Question, Ran, Source, key_of, pack, unpack
 from app.errors import Unavailable
-from app.gateway.answers import TIMED_SECONDS, Answer, Memory, Question, Ran, Source, key_of, pack, unpack
 from app.gateway.breaker import Breaker
 from app.gateway.documents import Document
 from app.resources import Resources
