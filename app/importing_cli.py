@@ -48,7 +48,7 @@ def cpus(file: File, strict: Strict = False, rejects: Rejects = None, encoding: 
     CSV columns: name, manufacturer, socket, category, cores, threads, tdp_w, release_year, cpu_mark_multi,
     cpu_mark_single, igpu_model, igpu_mark; only name is required.
     """
-    from app.catalog.imports import import_cpus, open_cpus
+    from app.catalog.cpu_import import import_cpus, open_cpus
 
     _run(file, strict, rejects, encoding, open_cpus, import_cpus)
 

@@ -57,7 +57,7 @@ def _lines(file: Path) -> list[str]:
 
 
 async def _matcher(settings: Settings) -> Matcher:
-    from app.catalog.matching import make_matcher
+    from app.catalog.title_matcher import make_matcher
     from app.resources import Resources
 
     with told_plainly():

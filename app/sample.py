@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.analytics.recalculation import recalculate
 from app.bulk_import.staging import Options
-from app.catalog.imports import import_cpus, open_cpus
+from app.catalog.cpu_import import import_cpus, open_cpus
 from app.market.imports import import_listings
 from app.market.sample_listings import SampleListings
 from app.resources import CPU_WRITERS_LOCK, Resources, Tx

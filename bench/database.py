@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from app import migrations
 from app.bulk_import.staging import Options
-from app.catalog.imports import import_cpus, open_cpus
+from app.catalog.cpu_import import import_cpus, open_cpus
 from app.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.resources import Resources
 from app.settings import Settings

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.bulk_import.records import Records
 from app.bulk_import.staging import Options, Summary
-from app.catalog.imports import import_cpus, open_cpus
+from app.catalog.cpu_import import import_cpus, open_cpus
 from app.market.imports import import_listings, open_listings
 from app.resources import Resources, Tx
 

@@ -12,7 +12,7 @@ from app.analytics.types import PriceConfidence
 from app.catalog import sql
 from app.catalog.facet_sql import counts
 from app.catalog.loaders import CpuById, CpuBySlug, CpuRow, PointRow, columns
-from app.catalog.matching import matcher
+from app.catalog.title_matcher import matcher
 from app.catalog.types import CPU, CPUFacets, PricePoint, TitleMatch
 from app.context import Context
 from app.directives import CostWeight, ListSize, page_size, reads

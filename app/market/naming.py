@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.catalog.matching import make_matcher
+from app.catalog.title_matcher import make_matcher
 from app.market import import_sql
 from app.resources import Tx
 from app.titles.matching import Matcher

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from app import tasks
 from app.analytics.recalculation import recalculate
 from app.bulk_import.staging import Options
-from app.catalog.imports import import_cpus, open_cpus
+from app.catalog.cpu_import import import_cpus, open_cpus
 from app.market.imports import import_listings, open_listings
 from app.resources import Resources, Tx
 from tests.analytics.catalogue import no_progress, run_sql, stored, table

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from app.bulk_import.staging import Options
-from app.catalog.imports import import_cpus, open_cpus
+from app.catalog.cpu_import import import_cpus, open_cpus
 from app.errors import BadInput
 from app.market.imports import import_listings, open_listings
 from app.resources import CPU_WRITERS_LOCK, Resources

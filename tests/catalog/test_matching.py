@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.catalog import matching
+from app.catalog import title_matcher
 from app.context import Context
 from app.resources import Resources
 from app.tables import Domain, cpu
@@ -95,7 +95,7 @@ async def test_the_matcher_is_made_once_per_version_of_the_catalogue(
             super().__init__(rows)
             made.append(self)
 
-    monkeypatch.setattr(matching, "Matcher", Counted)
+    monkeypatch.setattr(title_matcher, "Matcher", Counted)
     await add(resources, "Intel Core i5-8500")
     answers = await asyncio.gather(*(data(resources, NAME, title="i5-8500") for _ in range(4)))
     assert {each["matchTitle"]["cpu"]["name"] for each in answers} == {"Intel Core i5-8500"}

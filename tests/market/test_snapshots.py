@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.bulk_import.staging import Summary
-from app.catalog.imports import import_cpus, open_cpus
+from app.catalog.cpu_import import import_cpus, open_cpus
 from app.errors import BadInput
 from app.market import ranges
 from app.market.imports import import_prices, open_prices
