@@ -101,7 +101,7 @@ async def bare_load(url: str, file: Path) -> float:
 
 def run_import(url: str, kind: str, file: Path) -> tuple[float, float]:
     """Runs the command; its seconds and its peak memory in MB."""
-    command = [sys.executable, "-m", "app.cli", "import", kind, str(file)]
+    command = [sys.executable, "-m", "app.cli.main", "import", kind, str(file)]
     start = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE

@@ -19,7 +19,8 @@ import jwt
 import pytest
 import structlog
 
-from app import cli, migrations
+from app import migrations
+from app.cli import main
 from app.context import Role, Viewer
 from app.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.gateway.auth import Authenticator
@@ -56,7 +57,7 @@ def dealmark(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
             for name, value in environment.items():
                 during.setenv(name, value)
             with pytest.raises(SystemExit) as exited:
-                cli.main()
+                main.main()
         captured = capsys.readouterr()
         return Ran(int(exited.value.code or 0), captured.out, captured.err)
 
@@ -265,7 +266,7 @@ def test_schema(dealmark: Dealmark) -> None:
 
 
 def test_every_command_has_help(dealmark: Dealmark) -> None:
-    commands = [command.callback for command in cli.app.registered_commands]
+    commands = [command.callback for command in main.app.registered_commands]
     for name in [*(command.__name__ for command in commands if command), "import"]:
         ran = dealmark(name, "--help")
         assert ran.code == 0

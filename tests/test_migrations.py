@@ -266,7 +266,7 @@ def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
 
 
 def migrating(url: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "app.cli", "migrate"], env={**os.environ, "DATABASE_URL": url})
+    return subprocess.Popen([sys.executable, "-m", "app.cli.main", "migrate"], env={**os.environ, "DATABASE_URL": url})
 
 
 def test_two_migrations_at_once_take_turns(empty_url: str) -> None:

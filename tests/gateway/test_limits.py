@@ -7,7 +7,7 @@ import pytest
 import uvicorn
 from starlette.requests import HTTPConnection
 
-from app import cli
+from app.cli import main
 from app.context import Role
 from app.gateway.limits import ClientAddress
 from app.gateway.sockets import SocketContext
@@ -96,9 +96,9 @@ def test_the_server_itself_believes_nobody(settings: Settings, monkeypatch: pyte
     """By default uvicorn takes X-Forwarded-For from the machine's own address, before we see the peer."""
     given: dict[str, object] = {}
     monkeypatch.setattr(uvicorn, "run", lambda _app, **options: given.update(options))
-    monkeypatch.setattr(cli, "_process_settings", lambda: settings)
-    monkeypatch.setattr(cli, "_start_logging", lambda _settings: None)
-    cli.serve()
+    monkeypatch.setattr(main, "_process_settings", lambda: settings)
+    monkeypatch.setattr(main, "_start_logging", lambda _settings: None)
+    main.serve()
     assert given["proxy_headers"] is False
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli_settings import connected_settings, told_plainly
+from app.cli.connect import connected_settings, told_plainly
 from app.errors import BadInput
 
 if TYPE_CHECKING:

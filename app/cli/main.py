@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from app.cli_settings import connected_settings, told_plainly
-from app.documents_cli import documents_app
+from app.cli.connect import connected_settings, told_plainly
+from app.cli.documents import documents_app
+from app.cli.imports import import_app
+from app.cli.ingest import ingest
+from app.cli.match import match
 from app.errors import AppError
-from app.importing_cli import import_app
-from app.ingesting_cli import ingest
-from app.matching_cli import match
 from app.settings import Settings, load_settings, unknown_variables
 
 if TYPE_CHECKING:

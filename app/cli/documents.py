@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from app.cli_settings import connected_settings, told_plainly
+from app.cli.connect import connected_settings, told_plainly
 from app.errors import BadInput
 
 if TYPE_CHECKING:
