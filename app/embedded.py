@@ -24,7 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from app.errors import StartupError
+from app.core.errors import StartupError
 
 POLL_SECONDS = 0.005
 START_SECONDS = 120.0  # after a crash PostgreSQL replays its log first

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 from sqlalchemy import BigInteger, ColumnElement, Integer, Numeric, Select, and_, bindparam, false, or_, tuple_
 
-from app.errors import BadCursor, BadInput
+from app.core.errors import BadCursor, BadInput
 
 MAX_PAGE = 200
 DEFAULT_PAGE = 50

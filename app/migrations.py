@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.errors import StartupError
+from app.core.errors import StartupError
 
 SCRIPTS = Path(__file__).parent.parent / "migrations"
 # Any two processes that migrate the same database take turns; the number has no meaning.

@@ -8,7 +8,7 @@ import strawberry
 from strawberry.permission import BasePermission
 
 from app.context import Context, Role
-from app.errors import Forbidden, Unauthenticated
+from app.core.errors import Forbidden, Unauthenticated
 
 
 class _AtLeast(BasePermission):

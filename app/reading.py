@@ -19,7 +19,7 @@ import orjson
 from sqlalchemy import Executable, Select, literal_column, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
-from app.errors import Unavailable
+from app.core.errors import Unavailable
 
 DIALECT = dialect()  # type: ignore[no-untyped-call]
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"

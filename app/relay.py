@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
@@ -12,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
 import strawberry
 
 from app.columns import Meanings, column, with_needs
-from app.errors import BadInput
+from app.core.global_ids import global_id
 from app.keyset import Page
 
 if TYPE_CHECKING:
@@ -23,17 +20,11 @@ N = TypeVar("N")
 # What `totalCount` needs: statements that can tell it beside the rows do so when it is asked for.
 TOTAL_COUNT = "total_count"
 
-GLOBAL_ID = re.compile(r"([A-Za-z]+):(0|[1-9][0-9]{0,18})")
 
 First = Annotated[int | None, strawberry.argument(description="How many, from the start or after `after`; 1 to 200.")]
 After = Annotated[str | None, strawberry.argument(description="Cursor to start after.")]
 Last = Annotated[int | None, strawberry.argument(description="How many, from the end or before `before`; 1 to 200.")]
 Before = Annotated[str | None, strawberry.argument(description="Cursor to end before.")]
-
-
-def global_id(type_name: str, key: int) -> strawberry.ID:
-    """The Relay id of a row: base64 of `Type:key`."""
-    return strawberry.ID(base64.b64encode(f"{type_name}:{key}".encode()).decode())
 
 
 def ids_of(type_name: str) -> Meanings:
@@ -44,26 +35,6 @@ def ids_of(type_name: str) -> Meanings:
 def node_id(type_name: str) -> Any:
     """The field `id` of a node whose source is a row."""
     return column("id", description="Global id; opaque.", mapping=ids_of(type_name))
-
-
-def parse_id(given: str) -> tuple[str, int] | None:
-    """Type name and key of a global id, or None when it is not one."""
-    try:
-        found = GLOBAL_ID.fullmatch(base64.b64decode(given, validate=True).decode("ascii"))
-    except (ValueError, binascii.Error):
-        return None
-    if found is None or int(found[2]) >= 2**63:
-        return None
-    return found[1], int(found[2])
-
-
-def key_of(given: str, type_name: str) -> int:
-    """The key in a global id of the given type. Raises BadInput that names the id."""
-    parsed = parse_id(given)
-    if parsed is None or parsed[0] != type_name:
-        article = "an" if type_name[0] in "AEIOU" else "a"
-        raise BadInput(f'"{given[:100]}" is not the id of {article} {type_name}.')
-    return parsed[1]
 
 
 @strawberry.interface(description="An object with an id that is unique among all objects of this API.")

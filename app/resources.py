@@ -15,8 +15,8 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.changes import CHANNEL, Changes
-from app.kept import Kept
-from app.queue import Queue
+from app.core.broker import Queue
+from app.core.versioned_cache import Kept
 from app.reading import Pool, Reader, Session
 from app.settings import Settings
 from app.tables import Domain, JobKind

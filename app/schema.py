@@ -21,8 +21,9 @@ from app.catalog.queries import CatalogQuery
 from app.catalog.types import CPU
 from app.clients.queries import ClientsQuery, ClientsSubscription
 from app.context import Context
+from app.core.errors import BadInput
+from app.core.global_ids import parse_id
 from app.directives import ListSize, reads
-from app.errors import BadInput
 from app.events.queries import EventsQuery, EventsSubscription
 from app.events.types import PriceChange
 from app.ingestion.mutations import IngestionMutation
@@ -32,7 +33,7 @@ from app.market.mutations import MarketMutation
 from app.market.queries import MarketQuery
 from app.market.rule_types import ValuationRule
 from app.market.types import Listing
-from app.relay import Node, parse_id
+from app.relay import Node
 from app.statistics.queries import StatisticsQuery
 from app.tables import Domain
 from app.uploads import UPLOAD, Upload

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from app.observability import STORED_BYTES
+from app.core.metrics import STORED_BYTES
 from app.reading import Session
 
 # Tables that grow with time, beside the catalogue and the listings themselves.

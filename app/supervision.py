@@ -12,7 +12,7 @@ from typing import Protocol
 
 import typer
 
-from app.errors import StartupError
+from app.core.errors import StartupError
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0  # seconds before a server that died is started again
 STEADY_SECONDS = 60.0  # who ran this long begins with the first delay again

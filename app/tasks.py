@@ -14,7 +14,7 @@ from app.analytics.recalculation import Outcome, ids_of_slugs, may_drain, recalc
 from app.analytics.verification import Difference, Verified, record, verify
 from app.cleaning import Cleaned
 from app.cleaning import clean_up as run_clean_up
-from app.errors import NotFound
+from app.core.errors import NotFound
 from app.market.revaluation import Revalued, bring_into_force, revalue
 from app.resources import Resources, Tx
 from app.tables import JobKind

@@ -21,7 +21,7 @@ from types import FrameType
 
 import typer
 
-from app.errors import StartupError
+from app.core.errors import StartupError
 from app.settings import Settings
 from app.supervision import Child, Kept
 

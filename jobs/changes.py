@@ -15,7 +15,7 @@ import structlog
 
 from app import tasks
 from app.changes import CHANGE_LOG
-from app.errors import is_unavailable
+from app.core.errors import is_unavailable
 from app.resources import Resources
 
 log = structlog.get_logger()

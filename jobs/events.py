@@ -15,7 +15,7 @@ import httpx
 import structlog
 
 from app.changes import OUTBOX
-from app.errors import is_unavailable
+from app.core.errors import is_unavailable
 from app.events.numbering import number_events
 from app.events.webhooks import Webhook, deliver, make_client, webhooks
 from app.resources import SESSION_SETTINGS, Resources

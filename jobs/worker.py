@@ -18,8 +18,8 @@ from arq.cron import CronJob, cron
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
+from app.core.broker import HEARTBEAT_KEY, JOB_SECONDS, QUEUE_NAME, deserialize, serialize
 from app.ingestion.understanding import open_fetcher
-from app.queue import HEARTBEAT_KEY, JOB_SECONDS, QUEUE_NAME, deserialize, serialize
 from app.resources import Resources
 from app.settings import Settings
 from jobs.changes import follow_changes

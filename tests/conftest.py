@@ -33,12 +33,12 @@ from starlette.types import ASGIApp
 
 from app import migrations
 from app.context import Role
+from app.core import circuit_breaker
+from app.core.errors import StartupError
+from app.core.logging import configure_logging
 from app.embedded import EmbeddedPostgres, EmbeddedRedis, account_for_postgres
-from app.errors import StartupError
-from app.gateway import breaker
 from app.gateway.auth import mint
 from app.main import create_app
-from app.observability import configure_logging
 from app.resources import Reader, Resources, Tx
 from app.settings import Settings
 from app.tables import cpu, listing
@@ -117,7 +117,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Redis that is there is not given up when the machine pauses; tests of one that hangs say how long they wait."""
-    monkeypatch.setattr(breaker, "TIMEOUT_SECONDS", 3.0)
+    monkeypatch.setattr(circuit_breaker, "TIMEOUT_SECONDS", 3.0)
 
 
 @pytest.fixture

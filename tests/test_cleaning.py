@@ -9,11 +9,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import cleaning, storage, tasks
+from app.core.metrics import STORED_BYTES
 from app.events import cleaning as events_cleaning
 from app.events.webhooks import webhooks
 from app.ingestion import cleaning as ingestion_cleaning
 from app.ingestion.work_sql import known_listings
-from app.observability import STORED_BYTES
 from app.resources import Resources
 from app.settings import Settings
 from app.tables import JobKind

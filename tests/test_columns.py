@@ -15,6 +15,7 @@ from graphql import GraphQLObjectType, OperationDefinitionNode, parse
 from app.catalog.sql import COLUMNS
 from app.columns import Column, Meanings, column
 from app.context import Context
+from app.core.global_ids import global_id
 from app.events import sql as events
 from app.gateway.documents import Operation, read_document
 from app.gateway.execution import execute_operation
@@ -23,7 +24,6 @@ from app.gateway.plans.projection import columns_of
 from app.ingestion import sql as ingestion
 from app.market import ranges
 from app.market import sql as market
-from app.relay import global_id
 from app.resources import Resources
 from app.tables import job
 from tests.asking import SCHEMA

@@ -19,8 +19,8 @@ import psutil
 import pytest
 from redis import Redis
 
+from app.core.errors import StartupError
 from app.embedded import EmbeddedPostgres, EmbeddedRedis, account_for_postgres
-from app.errors import StartupError
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app import migrations
-from app.errors import StartupError
+from app.core.errors import StartupError
 from app.tables import metadata
 from tests.conftest import database, database_of
 

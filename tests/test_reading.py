@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import ARRAY, Integer, any_, bindparam, select, text
 
 from app import reading
-from app.errors import Unavailable, is_unavailable
+from app.core.errors import Unavailable, is_unavailable
 from app.reading import InnerRow, Pool, Reader, Row, compiled
 from app.resources import Resources
 from app.tables import cpu

@@ -11,7 +11,7 @@ import pytest
 from app.bulk_import.csv_reader import LONGEST_LINE, CsvRecords
 from app.bulk_import.records import Fault
 from app.catalog.cpu_import import open_cpus
-from app.errors import BadInput
+from app.core.errors import BadInput
 
 KNOWN = ("name", "price", "note")
 

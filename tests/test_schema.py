@@ -22,7 +22,7 @@ from graphql import (
 from app.catalog import sql
 from app.catalog.queries import CPUOrderField
 from app.context import Context
-from app.errors import presentable
+from app.core.errors import presentable
 from app.gateway.documents import MAX_TOKENS_GIVEN as MAX_TOKENS
 from app.gateway.documents import InvalidDocument, read_document
 from app.gateway.execution import execute_operation

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 
 from app.context import Role
-from app.relay import global_id
+from app.core.global_ids import global_id
 from app.resources import Resources
 from tests.conftest import Api, add_cpu, work_off
 

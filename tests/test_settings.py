@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import StartupError
+from app.core.errors import StartupError
 from app.settings import Settings, load_settings, unknown_variables, variable
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.bulk_import.records import Fault, Row
 from app.bulk_import.staging import Options, as_number, cells, reject, stage
-from app.errors import BadInput
+from app.core.errors import BadInput
 from app.resources import Resources
 
 

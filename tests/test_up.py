@@ -21,8 +21,8 @@ import httpx
 import psutil
 import pytest
 
+from app.core.errors import StartupError
 from app.embedded import EmbeddedPostgres, EmbeddedRedis
-from app.errors import StartupError
 from app.supervision import Child, Kept
 from app.up import development_secret
 from tests.gateway.servers import closed_port

@@ -8,9 +8,9 @@ import strawberry
 
 from app.analytics import sql
 from app.context import Context
-from app.errors import BadInput
+from app.core.errors import BadInput
+from app.core.global_ids import global_id, parse_id
 from app.permissions import IsAdmin
-from app.relay import global_id, parse_id
 from app.tables import JobKind
 from app.work.jobs import request_job
 from app.work.types import Job

@@ -16,7 +16,7 @@ from typing import Any
 
 from app.bulk_import.records import Fault, File, Progress, Row, no_progress
 from app.bulk_import.text_decoding import _Decoder
-from app.errors import BadInput
+from app.core.errors import BadInput
 
 CHUNK_BYTES = 256 * 1024
 # Characters. Without a bound a file of 2 GB that is no CSV would be read into memory in search of a line end.

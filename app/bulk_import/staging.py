@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.bulk_import.records import Fault, Records, Row
-from app.errors import BadInput
+from app.core.errors import BadInput
 
 N = TypeVar("N")
 

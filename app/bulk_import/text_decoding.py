@@ -6,7 +6,7 @@ import codecs
 import io
 import re
 
-from app.errors import BadInput
+from app.core.errors import BadInput
 
 # The little-endian mark of UTF-32 begins with that of UTF-16, so it comes first.
 BOMS = (

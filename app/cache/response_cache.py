@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import structlog
 
 from app.cache.entries import TIMED_SECONDS, Answer, Memory, Question, Ran, Source, key_of, pack, unpack
-from app.errors import Unavailable
-from app.gateway.breaker import Breaker
+from app.core.circuit_breaker import Breaker
+from app.core.errors import Unavailable
 from app.gateway.documents import Document
 from app.resources import Resources
 

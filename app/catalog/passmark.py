@@ -15,7 +15,7 @@ import orjson
 
 from app.bulk_import.records import Fault, Progress, Row, no_progress
 from app.bulk_import.text_decoding import decode
-from app.errors import BadInput
+from app.core.errors import BadInput
 
 # Decoded and parsed it takes some ten times as much memory; the real export has 4 MB.
 LARGEST = 256 * 1024 * 1024

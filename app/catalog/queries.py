@@ -15,10 +15,11 @@ from app.catalog.loaders import CpuById, CpuBySlug, CpuRow, PointRow, columns
 from app.catalog.title_matcher import matcher
 from app.catalog.types import CPU, CPUFacets, PricePoint, TitleMatch
 from app.context import Context
+from app.core.errors import BadInput
+from app.core.global_ids import key_of
 from app.directives import CostWeight, ListSize, page_size, reads
-from app.errors import BadInput
 from app.keyset import DEFAULT_PAGE, page_request
-from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last, key_of
+from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 from app.tables import Domain, ValueRating
 from app.titles.matching import LONGEST as MAX_TITLE
 from app.titles.parts import read_parts

@@ -12,8 +12,8 @@ from app.catalog.facet_sql import Counts
 from app.catalog.loaders import CpuById, CpuRow, PointRow, SimilarCpus, SimilarKey
 from app.columns import AHEAD, column, is_row, same_row, with_needs
 from app.context import Context
+from app.core.errors import BadInput
 from app.directives import CostWeight, ListSize, page_size, reads
-from app.errors import BadInput
 from app.graphql_enums import graphql_enum
 from app.keyset import PageRequest, page_request
 from app.market.history_loaders import CpuPriceHistories, CpuPriceLows, HistoryKey

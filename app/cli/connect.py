@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from pydantic import SecretStr
 
-from app.errors import StartupError, is_unavailable
+from app.core.errors import StartupError, is_unavailable
 from app.settings import Settings, load_settings
 
 UNDEFINED_TABLE = "42P01"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from app.cli.connect import connected_settings, told_plainly
-from app.errors import BadInput
+from app.core.errors import BadInput
 
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
@@ -136,7 +136,7 @@ def check(
 
 
 def _run(work: Callable[[Resources], Awaitable[T]]) -> T:
-    from app.observability import configure_logging
+    from app.core.logging import configure_logging
     from app.resources import Resources
 
     settings = connected_settings()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.connect import connected_settings, told_plainly
-from app.errors import BadInput
+from app.core.errors import BadInput
 
 if TYPE_CHECKING:
     from app.bulk_import.records import Progress, Records
@@ -116,7 +116,7 @@ def _date_of(file: Path) -> date:
 def _run(file: Path, strict: bool, rejects: Path | None, encoding: str | None, open_file: Open, load: Load) -> None:
     """Opens and loads a file, and tells about it."""
     from app.bulk_import.staging import Options
-    from app.observability import configure_logging
+    from app.core.logging import configure_logging
 
     settings = connected_settings()
     configure_logging(settings.log_format or "console", "ERROR", sys.stderr)

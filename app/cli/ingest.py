@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.connect import connected_settings, told_plainly
-from app.errors import BadInput
+from app.core.errors import BadInput
 
 if TYPE_CHECKING:
     from app.bulk_import.uploaded_file import UploadedFile

@@ -18,7 +18,7 @@ from app.cli.documents import documents_app
 from app.cli.imports import import_app
 from app.cli.ingest import ingest
 from app.cli.match import match
-from app.errors import AppError
+from app.core.errors import AppError
 from app.settings import Settings, load_settings, unknown_variables
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _process_settings() -> Settings:
 
 
 def _start_logging(settings: Settings, level: str | None = None, stream: TextIO | None = None) -> None:
-    from app.observability import configure_logging
+    from app.core.logging import configure_logging
 
     form = settings.log_format or ("console" if settings.development else "json")
     configure_logging(form, level or settings.log_level, stream or sys.stdout)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.connect import connected_settings, told_plainly
-from app.errors import BadInput
+from app.core.errors import BadInput
 
 if TYPE_CHECKING:
     from app.settings import Settings

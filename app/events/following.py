@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from app.errors import ExpiredCursor
+from app.core.errors import ExpiredCursor
 from app.events import sql
 from app.events.loaders import PriceChangeRow
 from app.resources import Resources, Session

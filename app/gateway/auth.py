@@ -12,7 +12,7 @@ import jwt
 import structlog
 
 from app.context import NOBODY, Role, Viewer
-from app.errors import StartupError, Unauthenticated, Unavailable
+from app.core.errors import StartupError, Unauthenticated, Unavailable
 from app.settings import Settings
 
 log = structlog.get_logger()

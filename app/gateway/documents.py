@@ -23,7 +23,7 @@ from graphql import (
     visit,
 )
 
-from app.errors import AppError
+from app.core.errors import AppError
 from app.gateway.cost import Cost, measure
 from app.gateway.plans.compiler import NotCompilable, Plan, compile_plan
 from app.gateway.plans.projection import Columns, columns_of

@@ -17,11 +17,12 @@ from app.cache.entries import GIVEN, Answer, Question, Ran, Source
 from app.cache.response_cache import Responses
 from app.changes import Changes
 from app.context import NOBODY, Viewer
-from app.errors import AppError, BadRequest, presentable_cause
+from app.core.deadline import Delay
+from app.core.errors import AppError, BadRequest, presentable_cause
+from app.core.metrics import OUTCOMES, REQUEST_SECONDS, SUBSCRIPTIONS
 from app.gateway import freshness
 from app.gateway.admission import Admission
 from app.gateway.auth import Authenticator
-from app.gateway.delay import Delay
 from app.gateway.documents import Document, Operation
 from app.gateway.events import EVENT_STREAM, HEADERS, send_events
 from app.gateway.execution import Executor
@@ -48,7 +49,6 @@ from app.gateway.wire import (
     from_body,
     from_query_string,
 )
-from app.observability import OUTCOMES, REQUEST_SECONDS, SUBSCRIPTIONS
 from app.settings import Settings
 
 log = structlog.get_logger()

@@ -13,8 +13,8 @@ from prometheus_client import Counter
 
 from app.cache.entries import Ran
 from app.context import Context, Viewer
-from app.errors import Unavailable, presentable, presentable_cause
-from app.gateway.delay import Deadline, Delay
+from app.core.deadline import Deadline, Delay
+from app.core.errors import Unavailable, presentable, presentable_cause
 from app.gateway.documents import Document, Operation
 from app.gateway.plans.compiler import Plan
 from app.reading import OneStatementReader

@@ -9,7 +9,7 @@ from typing import Any
 from graphql import GraphQLSchema, NonNullTypeNode, OperationType
 
 from app.context import Context, Role, Viewer
-from app.errors import BadInput
+from app.core.errors import BadInput
 from app.gateway.documents import Document, Operation
 from app.gateway.execution import execute_operation
 from app.gateway.plans.compiler import Plan

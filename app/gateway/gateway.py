@@ -7,9 +7,9 @@ from typing import Self
 from starlette.types import Receive, Scope, Send
 
 from app.cache.response_cache import Responses
+from app.core.circuit_breaker import Breaker
 from app.gateway.admission import Admission
 from app.gateway.auth import Authenticator
-from app.gateway.breaker import Breaker
 from app.gateway.endpoint import Exchange, Means
 from app.gateway.execution import Executor
 from app.gateway.hot import HotAnswers

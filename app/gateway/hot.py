@@ -15,9 +15,9 @@ from starlette.types import Message, Scope
 
 from app.cache.entries import GIVEN, TIMED_SECONDS, Answer, Memory, Question, Source
 from app.changes import Changes
+from app.core.metrics import OUTCOMES
 from app.gateway.freshness import Headers, about, etag_of, lifetime, matches
 from app.gateway.negotiation import media_type
-from app.observability import OUTCOMES
 
 # More than the pages of any site ask for; beyond it the table starts anew.
 MAX_ENTRIES = 10_000

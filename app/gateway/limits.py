@@ -13,8 +13,8 @@ from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis
 
-from app.errors import AppError, Unavailable
-from app.gateway.breaker import Breaker
+from app.core.circuit_breaker import Breaker
+from app.core.errors import AppError, Unavailable
 from app.settings import Settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

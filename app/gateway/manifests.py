@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from app.errors import BadInput
+from app.core.errors import BadInput
 from app.gateway.documents import HASH_PREFIX, content_id
 
 MAX_MANIFEST = 64 * 1024 * 1024

@@ -12,7 +12,7 @@ from email.message import Message
 from typing import Any
 
 from app.bulk_import.uploaded_file import UploadedFile
-from app.errors import BadRequest
+from app.core.errors import BadRequest
 
 FORM = "multipart/form-data"
 MOST_FIELDS = 20

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 from app.cache.entries import Ran
-from app.errors import AppError, BadRequest, Unauthenticated, Unavailable
+from app.core.errors import AppError, BadRequest, Unauthenticated, Unavailable
 from app.gateway.documents import InvalidDocument
 from app.gateway.limits import RateLimited
 from app.gateway.wire import BodyTooLarge, BodyTooSlow, UnsupportedMediaType

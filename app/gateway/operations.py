@@ -20,10 +20,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import storage
 from app.analytics.verification import backlog
-from app.errors import Unavailable
+from app.core.errors import Unavailable
+from app.core.metrics import CHANGE_LOG_ROWS, CHANGE_LOG_SECONDS, CONSISTENCY, STORED_BYTES
 from app.events import metrics as events
 from app.migrations import head
-from app.observability import CHANGE_LOG_ROWS, CHANGE_LOG_SECONDS, CONSISTENCY, STORED_BYTES
 from app.reading import LOST
 from app.resources import Resources
 from app.tables import JobKind

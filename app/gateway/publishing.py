@@ -8,7 +8,7 @@ from datetime import datetime
 
 from graphql import GraphQLSchema
 
-from app.errors import BadInput, NotFound
+from app.core.errors import BadInput, NotFound
 from app.gateway import document_sql as sql
 from app.gateway.checking import Problem, operation_names, problems
 from app.gateway.documents import Document, InvalidDocument, content_id, read_document

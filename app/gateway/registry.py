@@ -15,9 +15,9 @@ from graphql import GraphQLError, GraphQLSchema
 from prometheus_client import Counter
 
 from app.cache.entries import Question
-from app.errors import AppError, BadRequest, Unavailable
+from app.core.circuit_breaker import Breaker
+from app.core.errors import AppError, BadRequest, Unavailable
 from app.gateway import document_sql as sql
-from app.gateway.breaker import Breaker
 from app.gateway.documents import HASH_PREFIX, Document, InvalidDocument, content_id, read_document
 from app.gateway.uses import Uses
 from app.resources import Resources, Running

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from app.errors import AppError, BadRequest
+from app.core.errors import AppError, BadRequest
 from app.gateway.documents import HASH_PREFIX, Document, Operation, content_id
 from app.gateway.registry import HashMismatch, Registry
 from app.gateway.wire import SHA256, Ask

@@ -13,8 +13,8 @@ import orjson
 import structlog
 
 from app.cache.entries import Question
+from app.core.circuit_breaker import Breaker
 from app.gateway import document_sql as sql
-from app.gateway.breaker import Breaker
 from app.gateway.documents import Document
 from app.resources import Resources
 

@@ -14,7 +14,7 @@ from prometheus_client import Counter
 from app.cache.entries import Question, Ran
 from app.cache.response_cache import Responses
 from app.context import NOBODY
-from app.errors import AppError
+from app.core.errors import AppError
 from app.gateway.documents import HASH_PREFIX, Document
 from app.gateway.execution import Executor
 from app.gateway.registry import Registry

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 import orjson
 from graphql import GraphQLError
 
-from app.errors import AppError, BadRequest, presentable
+from app.core.errors import AppError, BadRequest, presentable
 from app.gateway.documents import InvalidDocument
 from app.gateway.multipart import fields_of, is_form, with_files
 

@@ -17,7 +17,7 @@ from urllib.parse import quote, urljoin
 
 import idna
 
-from app.errors import StartupError
+from app.core.errors import StartupError
 from app.ingestion.faults import UrlRefused
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

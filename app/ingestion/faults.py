@@ -5,7 +5,7 @@ The messages reach whoever sent the URL, so none of them tells which addresses a
 
 from __future__ import annotations
 
-from app.errors import AppError
+from app.core.errors import AppError
 
 
 class Fault(AppError):

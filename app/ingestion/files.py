@@ -11,7 +11,7 @@ import orjson
 from app.bulk_import.csv_reader import CsvRecords
 from app.bulk_import.records import Fault
 from app.bulk_import.uploaded_file import UploadedFile
-from app.errors import BadInput
+from app.core.errors import BadInput
 from app.ingestion.offers import clean
 from app.ingestion.requests import LONGEST_NAME, Wanted
 from app.tables import ImportSource

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import text
 
+from app.core.global_ids import global_id
 from app.ingestion import sql
 from app.ingestion.work_sql import topic
-from app.relay import global_id
 from app.resources import Resources
 from app.tables import ENDED_IMPORTS
 

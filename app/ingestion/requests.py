@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.errors import BadInput
+from app.core.errors import BadInput
 from app.ingestion import work_sql
 from app.ingestion.addresses import DEFAULT_PORTS, AllowList, Target, parse
 from app.ingestion.faults import Fault, UrlRefused

@@ -12,14 +12,14 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from app.errors import is_unavailable
+from app.core.errors import is_unavailable
+from app.core.metrics import IMPORTS
 from app.ingestion import work_sql
 from app.ingestion.digesting import MOST_REMARKS, Digest
 from app.ingestion.faults import Fault, Final, HttpRefused, Retryable
 from app.ingestion.work_sql import Payload
 from app.market.lifecycle import mark_missing
 from app.market.offers import end, store
-from app.observability import IMPORTS
 from app.resources import Resources, Tx
 from app.tables import Domain, ImportStatus
 

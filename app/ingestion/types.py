@@ -10,8 +10,8 @@ import strawberry
 
 from app.columns import column, computed, is_row, with_needs
 from app.context import Context
+from app.core.errors import BadInput
 from app.directives import CostWeight, ListSize, page_size, reads
-from app.errors import BadInput
 from app.graphql_enums import graphql_enum
 from app.ingestion.loaders import (
     ImportedRow,

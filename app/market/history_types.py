@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import strawberry
 
 from app.columns import column, computed
+from app.core.errors import BadInput
 from app.directives import ListSize
-from app.errors import BadInput
 from app.graphql_enums import graphql_enum
 from app.market.history_sql import MAX_POINTS
 from app.market.ranges import PriceInterval, PriceRange

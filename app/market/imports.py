@@ -10,7 +10,7 @@ from typing import Any
 from app.bulk_import.csv_reader import CsvRecords
 from app.bulk_import.records import Progress, Records, no_progress
 from app.bulk_import.staging import Options, Summary, analyze, reject, stage
-from app.errors import BadInput
+from app.core.errors import BadInput
 from app.market import import_sql, selling, staged_sql
 from app.market.months import make_months
 from app.market.naming import Names

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import strawberry
 
 from app.context import Context
-from app.errors import BadInput, NotFound
+from app.core.errors import BadInput, NotFound
+from app.core.global_ids import global_id, key_of
 from app.market import rules_sql
 from app.market.rule_types import ValuationRule
 from app.permissions import IsAdmin
-from app.relay import global_id, key_of
 from app.resources import Tx
 from app.tables import Component, Condition, Domain, JobKind, RuleUnit
 from app.work.jobs import request_job

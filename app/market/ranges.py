@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from enum import Enum
 
-from app.errors import BadInput
+from app.core.errors import BadInput
 
 
 class PriceRange(Enum):

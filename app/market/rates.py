@@ -11,7 +11,7 @@ from pathlib import Path
 from app.bulk_import.csv_reader import CsvRecords
 from app.bulk_import.records import Fault, Progress, Records, Row, no_progress
 from app.bulk_import.staging import Options, Summary, reject, stage
-from app.errors import BadInput
+from app.core.errors import BadInput
 from app.market import rates_sql
 from app.market.vocabulary import CURRENCIES
 from app.resources import Tx

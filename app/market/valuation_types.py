@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import strawberry
 
+from app.core.global_ids import global_id
 from app.directives import ListSize
 from app.graphql_enums import graphql_enum
-from app.relay import global_id
 from app.tables import Component, ListingFlag, RuleUnit
 
 graphql_enum(

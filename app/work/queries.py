@@ -10,11 +10,12 @@ from typing import Annotated
 import strawberry
 
 from app.context import Context
+from app.core.errors import NotFound
+from app.core.global_ids import key_of
 from app.directives import page_size, reads
-from app.errors import NotFound
 from app.keyset import DEFAULT_PAGE, page_request
 from app.permissions import IsOperator
-from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last, key_of
+from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 from app.tables import Domain, JobKind, JobStatus
 from app.work import sql
 from app.work.loaders import JobRow

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from app.observability import JOBS
+from app.core.metrics import JOBS
 from app.resources import Resources, Tx
 from app.tables import JobKind
 from app.work import sql

@@ -12,12 +12,12 @@ import pytest
 from app.catalog.loaders import FEW
 from app.catalog.types import MAX_BINS, distribution, first_listings
 from app.context import Context
-from app.errors import BadInput
+from app.core.errors import BadInput
+from app.core.global_ids import global_id
 from app.gateway.documents import read_document
 from app.gateway.execution import execute_operation
 from app.gateway.plans.compiler import NotCompilable
 from app.keyset import MAX_PAGE
-from app.relay import global_id
 from app.resources import Resources
 from app.settings import Settings
 from app.tables import Condition, ListingStatus

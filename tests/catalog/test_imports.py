@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.bulk_import.staging import Options
 from app.catalog.cpu_import import import_cpus, open_cpus
-from app.errors import BadInput
+from app.core.errors import BadInput
 from app.market.imports import import_listings, open_listings
 from app.resources import CPU_WRITERS_LOCK, Resources
 from tests.conftest import SHARED_DATA, needs_shared_data

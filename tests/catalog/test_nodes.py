@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from decimal import Decimal
 
-from app.relay import global_id
+from app.core.global_ids import global_id
 from app.resources import Resources
 from tests.asking import data, error
 from tests.conftest import add_cpu

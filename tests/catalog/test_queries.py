@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
-from app.relay import global_id
+from app.core.global_ids import global_id
 from app.resources import Resources
 from app.tables import cpu, listing
 from tests.asking import data

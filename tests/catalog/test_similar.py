@@ -9,7 +9,7 @@ import pytest
 
 from app.catalog.sql import SIMILARITY
 from app.context import Context
-from app.relay import global_id
+from app.core.global_ids import global_id
 from app.resources import Resources
 from tests.asking import data, error, execute
 from tests.catalog.shelf import fill

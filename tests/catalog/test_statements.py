@@ -13,11 +13,11 @@ from sqlalchemy import Executable, delete, text, update
 from app.catalog import sql
 from app.catalog.queries import RANGES
 from app.context import Context
+from app.core.global_ids import global_id
 from app.keyset import PageRequest
 from app.market import sql as market
 from app.market.loaders import ListingById
 from app.reading import compiled
-from app.relay import global_id
 from app.resources import Resources
 from app.tables import cpu, listing
 from tests.asking import data, execute

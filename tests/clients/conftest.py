@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app import tasks
-from app.relay import global_id
+from app.core.global_ids import global_id
 from app.resources import Resources
 from app.tables import JobKind
 from tests.clients import node

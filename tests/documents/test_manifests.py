@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.errors import BadInput
+from app.core.errors import BadInput
 from app.gateway.documents import content_id
 from app.gateway.manifests import Entry, read_manifest
 

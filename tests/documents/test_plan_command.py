@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from app.core.global_ids import global_id
 from app.gateway.registry import shipped
-from app.relay import global_id
 from app.resources import Resources
 from tests.catalog.test_statements import stock
 from tests.conftest import make_settings

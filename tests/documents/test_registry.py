@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import text
 
-from app.errors import Unavailable
+from app.core.errors import Unavailable
 from app.gateway import document_sql, publishing, registry, uses
 from app.gateway.documents import content_id
 from app.gateway.registry import Registry, shipped

@@ -10,10 +10,10 @@ import pytest
 from graphql import FieldNode, OperationType, Visitor, visit
 
 from app.context import Context, Role, Viewer
+from app.core.global_ids import global_id
 from app.gateway.documents import Document, content_id, read_document
 from app.gateway.execution import execute_operation
 from app.gateway.registry import shipped
-from app.relay import global_id
 from app.resources import Resources
 from app.settings import Settings
 from app.tables import Domain

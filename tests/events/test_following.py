@@ -11,12 +11,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
-from app.errors import ExpiredCursor
+from app.core.errors import ExpiredCursor
+from app.core.global_ids import global_id
 from app.events import following
 from app.events.cleaning import delete_old_changes
 from app.gateway.gateway import Gateway
 from app.keyset import Keyset, SortKey
-from app.relay import global_id
 from app.resources import Resources
 from app.tables import listing
 from tests import conftest

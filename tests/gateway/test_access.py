@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from sqlalchemy import insert, text
 
 from app.context import Role
-from app.relay import global_id
+from app.core.global_ids import global_id
 from app.resources import Resources
 from app.tables import metadata, valuation_rule
 from tests.asking import SCHEMA

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.context import Role, Viewer
-from app.errors import StartupError, Unauthenticated
+from app.core.errors import StartupError, Unauthenticated
 from app.gateway.auth import Authenticator, mint
 from app.settings import Settings
 from tests.conftest import SECRET, make_settings, serving

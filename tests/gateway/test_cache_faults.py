@@ -18,8 +18,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import changes, migrations
+from app.core import circuit_breaker
 from app.embedded import EmbeddedPostgres, EmbeddedRedis
-from app.gateway import breaker
 from app.gateway.gateway import Gateway
 from app.resources import Resources
 from app.settings import Settings
@@ -58,7 +58,7 @@ async def timed(api: Api, query: str, number: int) -> tuple[float, httpx.Respons
 
 
 async def test_redis_that_is_stopped(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(breaker, "TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(circuit_breaker, "TIMEOUT_SECONDS", 1.0)
     async with with_redis(settings, folder) as (redis, api, resources):
         await add_cpu(resources, "AMD One")
         assert await cached(api, CPUS, n=1) == "MISS"
@@ -68,7 +68,7 @@ async def test_redis_that_is_stopped(settings: Settings, folder: Path, monkeypat
             assert response.json()["data"]["cpus"]["totalCount"] == 1
             assert response.headers["x-cache"] == "HIT-L1" if number == 1 else "MISS"
             assert await cached(api, CPUS, n=number) == "HIT-L1"
-            assert seconds < breaker.TIMEOUT_SECONDS
+            assert seconds < circuit_breaker.TIMEOUT_SECONDS
         await asyncio.to_thread(redis.start)
         await kept_in_redis(api, resources)
 
@@ -88,7 +88,7 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One request waits, however long it lasts; those after it do not, even when it is asked again."""
-    monkeypatch.setattr(breaker, "TIMEOUT_SECONDS", 0.8)
+    monkeypatch.setattr(circuit_breaker, "TIMEOUT_SECONDS", 0.8)
     async with with_redis(settings, folder) as (redis, api, resources):
         await add_cpu(resources, "AMD One")
         await known(api, CPUS)
@@ -99,18 +99,18 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
             with capture_logs() as logged:
                 first, response = await timed(api, CPUS, 1)
                 assert response.headers["x-cache"] == "MISS"
-                assert breaker.TIMEOUT_SECONDS <= first < breaker.TIMEOUT_SECONDS * 2.5
+                assert circuit_breaker.TIMEOUT_SECONDS <= first < circuit_breaker.TIMEOUT_SECONDS * 2.5
                 unknown = await api.http.get(address(TOTAL))
                 assert unknown.json()["errors"][0]["message"] == "PersistedQueryNotFound", "nor does the registry wait"
                 slowest, number = 0.0, 2
-                until = time.monotonic() + 2.5 * breaker.OPEN_SECONDS
+                until = time.monotonic() + 2.5 * circuit_breaker.OPEN_SECONDS
                 while time.monotonic() < until:
                     seconds, response = await timed(api, CPUS, number)
                     assert (response.status_code, response.headers["x-cache"]) == (200, "MISS")
                     slowest, number = max(slowest, seconds), number + 1
                     await asyncio.sleep(0.02)
             assert number > 5
-            assert slowest < breaker.TIMEOUT_SECONDS
+            assert slowest < circuit_breaker.TIMEOUT_SECONDS
             assert [line["event"] for line in logged if line["event"].startswith("breaker")] == ["breaker.opened"]
         finally:
             os.kill(pid, signal.SIGCONT)

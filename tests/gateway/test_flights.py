@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from app.cache.response_cache import Responses
 from app.context import Role
+from app.core.global_ids import global_id
 from app.main import create_app
-from app.relay import global_id
 from app.resources import Resources
 from app.settings import Settings
 from app.tables import Domain

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app.context import Role, Viewer
-from app.errors import Unauthenticated, Unavailable
+from app.core.errors import Unauthenticated, Unavailable
 from app.gateway import auth
 from app.gateway.auth import Authenticator, KeySet
 from app.settings import Settings

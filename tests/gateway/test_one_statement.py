@@ -16,12 +16,12 @@ from structlog.testing import capture_logs
 from app import reading
 from app.cache.entries import Ran
 from app.context import Viewer
-from app.errors import Unavailable, is_unavailable
-from app.gateway.delay import Delay
+from app.core.deadline import Delay
+from app.core.errors import Unavailable, is_unavailable
+from app.core.global_ids import global_id
 from app.gateway.documents import Document, Operation, Pace, read_document
 from app.gateway.execution import BY_PLAN, DeadlineExceeded, Executor
 from app.reading import MoreThanOneStatement, OneStatementReader, Pool
-from app.relay import global_id
 from app.resources import Resources
 from app.tables import Domain
 from tests.asking import SCHEMA

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from app import tasks
+from app.core.broker import HEARTBEAT_KEY
 from app.migrations import head
-from app.queue import HEARTBEAT_KEY
 from app.resources import Resources
 from app.settings import Settings
 from app.tables import JobKind

@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 
 from app.context import Role
-from app.relay import global_id
+from app.core.global_ids import global_id
 from app.resources import Resources
 from tests.conftest import Api, add_cpu, work_off
 

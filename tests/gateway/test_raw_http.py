@@ -14,8 +14,8 @@ from urllib.parse import quote
 import pytest
 from structlog.testing import capture_logs
 
+from app.core.global_ids import global_id
 from app.gateway.registry import shipped
-from app.relay import global_id
 from app.resources import Resources
 from app.settings import Settings
 from tests.conftest import Api, add_cpu, serving

@@ -17,9 +17,9 @@ from graphql import (
 from sqlalchemy import insert
 
 from app.context import Role, Viewer
+from app.core.global_ids import global_id
 from app.events.numbering import number_events
 from app.gateway.documents import read_document
-from app.relay import global_id
 from app.resources import Resources
 from app.tables import Domain, import_fetch, import_payload, import_row, import_session, metadata
 from tests.asking import SCHEMA, ask

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import BadRequest
+from app.core.errors import BadRequest
 from app.gateway import wire
 from app.gateway.wire import _strict_json, strict_json
 

@@ -16,12 +16,12 @@ from starlette.routing import Route, WebSocketRoute
 from structlog.testing import capture_logs
 
 from app.context import Role
+from app.core.global_ids import global_id
+from app.core.metrics import SUBSCRIPTIONS
 from app.gateway import auth, document_sql
 from app.gateway import events as events_module
 from app.gateway.gateway import Gateway
 from app.gateway.registry import shipped
-from app.observability import SUBSCRIPTIONS
-from app.relay import global_id
 from app.resources import Resources
 from app.settings import Settings
 from app.tables import JobKind

@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from app.context import Viewer
-from app.errors import Unauthenticated
+from app.core.errors import Unauthenticated
 from app.gateway.auth import Authenticator
 from app.settings import Settings
 from tests.conftest import SECRET

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import StartupError
+from app.core.errors import StartupError
 from app.ingestion.addresses import NOT_PUBLIC, AllowList, follow, is_public, parse, permitted
 from app.ingestion.connections import GuardedBackend
 from app.ingestion.faults import Unreachable, UrlRefused

@@ -19,8 +19,8 @@ from sqlalchemy import text
 
 from app import tasks
 from app.context import Role
+from app.core.broker import HEARTBEAT_KEY, MARK_SECONDS, QUEUE_NAME, deserialize, serialize
 from app.embedded import EmbeddedRedis
-from app.queue import HEARTBEAT_KEY, MARK_SECONDS, QUEUE_NAME, deserialize, serialize
 from app.resources import Resources, Tx
 from app.settings import Settings
 from app.tables import JobKind

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from app.bulk_import import staging
-from app.errors import BadInput
+from app.core.errors import BadInput
 from app.market import naming
 from app.market.imports import import_listings, open_listings
 from app.resources import Resources

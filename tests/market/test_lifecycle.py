@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 
+from app.core.global_ids import global_id
 from app.market.cleaning import end_missing_listings, make_price_months
 from app.market.lifecycle import end_missing, mark_found, mark_gone, mark_missing
-from app.relay import global_id
 from app.resources import Resources, Tx
 from app.tables import listing
 from tests.asking import ask, data, error

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from app.relay import global_id
+from app.core.global_ids import global_id
 from app.resources import Resources
 from app.tables import Condition, ListingStatus, listing
 from tests.asking import ask, data, error

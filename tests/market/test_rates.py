@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.bulk_import.staging import Summary
-from app.errors import BadInput
+from app.core.errors import BadInput
 from app.market.rates import import_rates, open_rates
 from app.resources import Resources
 from tests.conftest import add_cpu, work_off

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from app.context import Role, Viewer
-from app.relay import global_id
+from app.core.global_ids import global_id
 from app.resources import Resources
 from tests.asking import data, error
 from tests.conftest import work_off

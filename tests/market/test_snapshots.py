@@ -12,7 +12,7 @@ import pytest
 
 from app.bulk_import.staging import Summary
 from app.catalog.cpu_import import import_cpus, open_cpus
-from app.errors import BadInput
+from app.core.errors import BadInput
 from app.market import ranges
 from app.market.imports import import_prices, open_prices
 from app.resources import Resources

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from app.context import Role, Viewer
-from app.relay import global_id
+from app.core.global_ids import global_id
 from app.resources import Resources
 from tests.asking import ask
 from tests.conftest import add_cpu, work_off

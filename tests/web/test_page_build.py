@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from app import page_build
-from app.errors import BadInput
+from app.core.errors import BadInput
 from app.gateway.documents import content_id
 from app.gateway.publishing import known
 from app.resources import Resources

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.context import Role, Viewer
-from app.relay import global_id
+from app.core.global_ids import global_id
 from app.resources import Resources
 from tests import asking
 from tests.conftest import Api, counting
