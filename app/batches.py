@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from app.resources import Resources, Tx
+from app.db.transaction import Tx
+from app.resources import Resources
 from app.tables import Domain
 
 

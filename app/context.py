@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from aiodataloader import DataLoader, dispatch_queue
 from aiodataloader import Loader as Wanted
 
-from app.reading import OneStatementReader
-from app.resources import Reader, Resources, Tx
+from app.db.session import OneStatementReader
+from app.db.transaction import Tx
+from app.resources import Reader, Resources
 
 if TYPE_CHECKING:
     from strawberry import Info as StrawberryInfo

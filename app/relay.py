@@ -10,7 +10,7 @@ import strawberry
 
 from app.columns import Meanings, column, with_needs
 from app.core.global_ids import global_id
-from app.keyset import Page
+from app.db.pagination import Page
 
 if TYPE_CHECKING:
     from app.context import Info

@@ -12,9 +12,11 @@ from sqlalchemy import text
 from app.analytics.recalculation import recalculate
 from app.bulk_import.staging import Options
 from app.catalog.cpu_import import import_cpus, open_cpus
+from app.db.advisory_locks import CPU_WRITERS_LOCK
+from app.db.transaction import Tx
 from app.market.imports import import_listings
 from app.market.sample_listings import SampleListings
-from app.resources import CPU_WRITERS_LOCK, Resources, Tx
+from app.resources import Resources
 from app.settings import Settings, load_settings
 
 CPUS = Path(__file__).parent / "catalog" / "sample_cpus.csv"

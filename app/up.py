@@ -200,9 +200,10 @@ def _given_redis(url: str) -> str:
 
 def _fill(database_url: str) -> None:
     """The schema of this code, and the sample catalogue when there is no data at all."""
-    from app import migrations, sample
+    from app import sample
+    from app.db import schema_version
 
-    migrations.upgrade(database_url)
+    schema_version.upgrade(database_url)
     if loaded := sample.load_if_empty(database_url):
         typer.echo(f"Loaded the sample catalogue: {loaded:,} listings.")
 

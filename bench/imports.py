@@ -16,7 +16,7 @@ from statistics import median
 
 import asyncpg
 
-from app import migrations
+from app.db import schema_version
 from app.embedded import EmbeddedPostgres
 from app.market.staged_sql import COLUMNS
 
@@ -61,7 +61,7 @@ def main() -> None:
         server = EmbeddedPostgres(home / "postgres")
         url = server.start()
         try:
-            migrations.upgrade(url)
+            schema_version.upgrade(url)
             compare(url, cpus, file)
         finally:
             server.stop()

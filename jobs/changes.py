@@ -14,8 +14,8 @@ from contextlib import suppress
 import structlog
 
 from app import tasks
-from app.changes import CHANGE_LOG
-from app.core.errors import is_unavailable
+from app.db.errors import is_unavailable
+from app.db.notifications import CHANGE_LOG
 from app.resources import Resources
 
 log = structlog.get_logger()

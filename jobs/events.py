@@ -14,8 +14,9 @@ import asyncpg
 import httpx
 import structlog
 
-from app.changes import OUTBOX
-from app.core.errors import is_unavailable
+from app.db.advisory_locks import WEBHOOK_LOCKS
+from app.db.errors import is_unavailable
+from app.db.notifications import OUTBOX
 from app.events.numbering import number_events
 from app.events.webhooks import Webhook, deliver, make_client, webhooks
 from app.resources import SESSION_SETTINGS, Resources
@@ -25,8 +26,6 @@ log = structlog.get_logger()
 
 # How soon to ask again when somebody else is giving positions.
 BUSY_SECONDS = 0.1
-# With a hash of its name, the lock of whoever delivers to a receiver.
-WEBHOOK_LOCKS = 7_310_004
 TRY_LOCK = "SELECT pg_try_advisory_lock($1, hashtext($2))"
 
 

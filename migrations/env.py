@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that `app.migrations` hands over."""
+"""Runs migrations on the connection that `app.db.schema_version` hands over."""
 
 from __future__ import annotations
 

@@ -31,15 +31,16 @@ from redis.asyncio import Redis
 from sqlalchemy import event, make_url
 from starlette.types import ASGIApp
 
-from app import migrations
 from app.context import Role
 from app.core import circuit_breaker
 from app.core.errors import StartupError
 from app.core.logging import configure_logging
+from app.db import schema_version
+from app.db.transaction import Tx
 from app.embedded import EmbeddedPostgres, EmbeddedRedis, account_for_postgres
 from app.gateway.auth import mint
 from app.main import create_app
-from app.resources import Reader, Resources, Tx
+from app.resources import Reader, Resources
 from app.settings import Settings
 from app.tables import cpu, listing
 from jobs.worker import make_worker
@@ -97,7 +98,7 @@ def cluster() -> Iterator[str]:
     url = server.start()
     try:
         asyncio.run(_sql(url, "CREATE DATABASE template"))
-        migrations.upgrade(database_of(url, "template"))
+        schema_version.upgrade(database_of(url, "template"))
         yield url
     finally:
         server.stop()

@@ -29,8 +29,9 @@ import structlog
 from sqlalchemy import text
 
 from app.analytics.recalculation import recalculate
+from app.db.advisory_locks import CPU_WRITERS_LOCK
 from app.embedded import EmbeddedRedis
-from app.resources import CPU_WRITERS_LOCK, Resources
+from app.resources import Resources
 from app.settings import Settings
 from app.tables import Domain
 from tests.conftest import SECRET, Api, _sql, add_cpu, make_settings

@@ -12,8 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from app import changes as module
-from app.changes import Changes
+from app.db import notifications as module
+from app.db.notifications import Changes
 from app.resources import Resources
 from app.tables import Domain
 from tests.work.rows import eventually

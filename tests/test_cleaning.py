@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from app import cleaning, storage, tasks
+from app import cleaning, tasks
 from app.core.metrics import STORED_BYTES
+from app.db import disk_usage
 from app.events import cleaning as events_cleaning
 from app.events.webhooks import webhooks
 from app.ingestion import cleaning as ingestion_cleaning
@@ -247,9 +248,9 @@ async def test_a_partitioned_table_is_all_of_its_parts(resources: Resources, mon
         "CREATE TABLE part_1 PARTITION OF parted FOR VALUES FROM (0) TO (1000000)",
         "INSERT INTO parted SELECT generate_series(1, 20000)",
     )
-    monkeypatch.setattr(storage, "TABLES", ("parted", "part_1"))
+    monkeypatch.setattr(disk_usage, "TABLES", ("parted", "part_1"))
     async with resources.read() as session:
-        await storage.measure(session)
-    sizes = {name: STORED_BYTES.labels(name)._value.get() for name in storage.TABLES}
+        await disk_usage.measure(session)
+    sizes = {name: STORED_BYTES.labels(name)._value.get() for name in disk_usage.TABLES}
     STORED_BYTES.clear()
     assert sizes["parted"] == sizes["part_1"] > 500_000

@@ -19,9 +19,9 @@ import jwt
 import pytest
 import structlog
 
-from app import migrations
 from app.cli import main
 from app.context import Role, Viewer
+from app.db import schema_version
 from app.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.gateway.auth import Authenticator
 from app.resources import Resources
@@ -197,11 +197,11 @@ def test_a_setting_that_cannot_be_used(dealmark: Dealmark, command: str) -> None
 
 
 def test_migrate(dealmark: Dealmark, cluster: str) -> None:
-    told = f"The database is at revision {migrations.head()}.\n"
+    told = f"The database is at revision {schema_version.head()}.\n"
     with database(cluster) as url:
         assert dealmark("migrate", DATABASE_URL=url) == (0, told, "")
         assert dealmark("migrate", DATABASE_URL=url) == (0, told, "")
-        assert sql(url, "SELECT version_num FROM alembic_version") == [(migrations.head(),)]
+        assert sql(url, "SELECT version_num FROM alembic_version") == [(schema_version.head(),)]
         sql(url, "UPDATE alembic_version SET version_num = 'f00d'")
         assert "newer than this code (revision f00d" in refusal(dealmark("migrate", DATABASE_URL=url))
 
@@ -291,7 +291,7 @@ def test_an_error_of_ours_is_not_hidden(dealmark: Dealmark, monkeypatch: pytest.
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(migrations, "upgrade", broken)
+    monkeypatch.setattr(schema_version, "upgrade", broken)
     with pytest.raises(ZeroDivisionError):
         dealmark("migrate", DATABASE_URL=NOBODY_LISTENS)
 

@@ -23,7 +23,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from app import migrations
+from app.db import schema_version
 from app.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.resources import Resources
 from app.settings import Settings
@@ -288,7 +288,7 @@ async def test_postgresql_that_is_restarted(redis_url: str, folder: Path, tmp_pa
     """The attempt is lost and the job is not; the worker process lives on."""
     postgres = EmbeddedPostgres(folder, durable=False)
     url = await asyncio.to_thread(postgres.start)
-    await asyncio.to_thread(migrations.upgrade, url)
+    await asyncio.to_thread(schema_version.upgrade, url)
     settings = make_settings(database_url=url, redis_url=redis_url)
     crew = Crew(settings, tmp_path / "output")
     try:
@@ -367,7 +367,7 @@ async def test_postgresql_that_is_restarted_in_the_middle_of_a_batch(
 ) -> None:
     postgres = EmbeddedPostgres(folder, durable=False)
     url = await asyncio.to_thread(postgres.start)
-    await asyncio.to_thread(migrations.upgrade, url)
+    await asyncio.to_thread(schema_version.upgrade, url)
     settings = make_settings(database_url=url, redis_url=redis_url)
     crew = Crew(settings, tmp_path / "output")
     try:

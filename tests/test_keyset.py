@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, DateTime, MetaData, Table
 
 from app.core.errors import BadCursor, BadInput
-from app.keyset import MAX_CURSOR, MAX_PAGE, Keyset, PageRequest, SortKey, page_request
+from app.db.pagination import MAX_CURSOR, MAX_PAGE, Keyset, PageRequest, SortKey, page_request
 from app.tables import cpu
 
 TIMES = Table("times", MetaData(), Column("seen", DateTime(timezone=True), nullable=False))

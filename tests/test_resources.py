@@ -16,8 +16,8 @@ from mypy import api as mypy
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError
 
-from app.changes import CHANNEL
 from app.core import broker
+from app.db.notifications import CHANNEL
 from app.embedded import EmbeddedRedis
 from app.resources import Resources, Session
 from app.settings import Settings

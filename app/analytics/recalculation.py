@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from app.analytics import sql
-from app.resources import Tx
+from app.db.transaction import Tx
 from app.tables import Domain
 
 log = structlog.get_logger()

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.resources import Session, Tx
+from app.db.transaction import Tx
+from app.resources import Session
 
 RANGED = ("cores", "tdp_w", "release_year", "cpu_mark_multi", "cpu_mark_single")
 

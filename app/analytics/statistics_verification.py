@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.analytics import statistics_sql
-from app.resources import Tx
+from app.db.transaction import Tx
 from app.tables import Domain
 
 

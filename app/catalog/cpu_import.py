@@ -9,7 +9,7 @@ from app.bulk_import.records import Progress, Records, no_progress
 from app.bulk_import.staging import Options, Summary, analyze, reject, stage
 from app.catalog import cpu_import_sql
 from app.catalog.passmark import PassMarkRecords
-from app.resources import Tx
+from app.db.transaction import Tx
 from app.tables import Domain
 
 

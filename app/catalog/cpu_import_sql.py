@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from sqlalchemy import Executable, text
 
 from app.bulk_import.staging import as_number, cells, shown
-from app.resources import CPU_WRITERS_LOCK, Session, Tx
+from app.db.advisory_locks import CPU_WRITERS_LOCK
+from app.db.transaction import Tx
+from app.resources import Session
 
 TEXTS = ("manufacturer", "socket", "category", "igpu_model")
 # Whole numbers and the range that makes sense for each.

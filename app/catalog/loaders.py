@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from app.catalog import sql
 from app.context import Context, Loader
-from app.reading import Row
+from app.db.statements import Row
 from app.relay import TOTAL_COUNT
 from app.resources import Reader
 

@@ -17,8 +17,8 @@ from app.catalog.types import CPU, CPUFacets, PricePoint, TitleMatch
 from app.context import Context
 from app.core.errors import BadInput
 from app.core.global_ids import key_of
+from app.db.pagination import DEFAULT_PAGE, page_request
 from app.directives import CostWeight, ListSize, page_size, reads
-from app.keyset import DEFAULT_PAGE, page_request
 from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 from app.tables import Domain, ValueRating
 from app.titles.matching import LONGEST as MAX_TITLE

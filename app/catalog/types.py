@@ -13,9 +13,9 @@ from app.catalog.loaders import CpuById, CpuRow, PointRow, SimilarCpus, SimilarK
 from app.columns import AHEAD, column, is_row, same_row, with_needs
 from app.context import Context
 from app.core.errors import BadInput
+from app.db.pagination import PageRequest, page_request
 from app.directives import CostWeight, ListSize, page_size, reads
 from app.graphql_enums import graphql_enum
-from app.keyset import PageRequest, page_request
 from app.market.history_loaders import CpuPriceHistories, CpuPriceLows, HistoryKey
 from app.market.history_types import HISTORY_SIZE, HISTORY_TOLD, CPUPriceLows, CPUPricePoint, Interval, Within
 from app.market.loaders import (

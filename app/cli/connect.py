@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from pydantic import SecretStr
 
-from app.core.errors import StartupError, is_unavailable
+from app.core.errors import StartupError
+from app.db.errors import is_unavailable
 from app.settings import Settings, load_settings
 
 UNDEFINED_TABLE = "42P01"
@@ -44,7 +45,7 @@ def told_plainly() -> Iterator[None]:
             raise StartupError("The database has no tables yet: run `dealmark migrate`.") from None
         if not is_unavailable(error):
             raise
-        from app.migrations import unusable
+        from app.db.schema_version import unusable
 
         raise unusable(error) from None
 

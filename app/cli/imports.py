@@ -19,7 +19,7 @@ from app.core.errors import BadInput
 if TYPE_CHECKING:
     from app.bulk_import.records import Progress, Records
     from app.bulk_import.staging import Options, Summary
-    from app.resources import Tx
+    from app.db.transaction import Tx
     from app.settings import Settings
 
     Open = Callable[[Path, str | None, Progress], Records]

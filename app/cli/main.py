@@ -109,12 +109,13 @@ def worker() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database's schema up to this code, and publish the documents of the page that comes with it."""
-    from app import migrations, page_build
+    from app import page_build
+    from app.db import schema_version
 
     settings = connected_settings()
-    migrations.upgrade(settings.required_database_url)
+    schema_version.upgrade(settings.required_database_url)
     page_build.publish(settings.required_database_url)
-    typer.echo(f"The database is at revision {migrations.head()}.")
+    typer.echo(f"The database is at revision {schema_version.head()}.")
 
 
 @app.command()

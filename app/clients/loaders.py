@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.reading import Row
+from app.db.statements import Row
 
 
 class DocumentRow(Row):

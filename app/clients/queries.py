@@ -13,8 +13,8 @@ from app.clients.loaders import DocumentRow
 from app.clients.types import DataChange, PersistedDocument, ViewerFacts
 from app.context import Context
 from app.core.errors import BadInput
+from app.db.pagination import DEFAULT_PAGE, page_request
 from app.directives import page_size, reads
-from app.keyset import DEFAULT_PAGE, page_request
 from app.permissions import IsOperator
 from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 from app.tables import Domain

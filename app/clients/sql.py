@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
 )
 
-from app.keyset import Keyset, PageRequest, Position, SortKey
+from app.db.pagination import Keyset, PageRequest, Position, SortKey
 from app.tables import Timestamp, document, document_client, document_use
 
 GREATEST_INT = 2**31 - 1

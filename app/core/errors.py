@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import asyncpg
 import structlog
 from graphql import GraphQLError
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from app.db.errors import is_unavailable
 
 log = structlog.get_logger()
 
@@ -109,16 +108,3 @@ def presentable_cause(error: BaseException) -> AppError:
     log.error("request.failed", exc_info=error)
     request_id = structlog.contextvars.get_contextvars().get("request_id", "unknown")
     return AppError(f"Something went wrong here. The log knows more under the request id {request_id}.")
-
-
-def is_unavailable(error: BaseException) -> bool:
-    """Whether an error says that the database cannot be reached, as against a mistake of ours."""
-    if isinstance(error, DBAPIError):
-        state = str(getattr(error.orig, "sqlstate", None) or "")
-        return error.connection_invalidated or error.statement is None or state.startswith(("08", "53", "57"))
-    if isinstance(error, asyncpg.PostgresError):
-        return str(error.sqlstate or "").startswith(("08", "53", "57"))
-    if isinstance(error, asyncpg.InterfaceError):
-        return not isinstance(error, ValueError)  # that would be an argument of the wrong type
-    # The last is what asyncpg raises where PostgreSQL has said farewell on a connection that is not closed yet.
-    return isinstance(error, (OSError, PoolTimeoutError, asyncpg.InternalClientError))

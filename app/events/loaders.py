@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.context import Loader
+from app.db.statements import Row
 from app.events import sql
-from app.reading import Row
 from app.resources import Reader
 
 

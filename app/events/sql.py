@@ -24,12 +24,11 @@ from sqlalchemy import (
     text,
 )
 
-from app.keyset import Keyset, PageRequest, Position, SortKey
-from app.resources import Session, Tx
+from app.db.advisory_locks import NUMBERING_LOCK
+from app.db.pagination import Keyset, PageRequest, Position, SortKey
+from app.db.transaction import Tx
+from app.resources import Session
 from app.tables import price_change
-
-# One transaction at a time gives positions; see `number`.
-NUMBERING_LOCK = 7_310_003
 
 # Money is selected as it is encoded: a float holds what two decimals say exactly as written.
 COLUMNS: dict[str, ColumnElement[Any]] = {

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from app.resources import Session, Tx
+from app.db.transaction import Tx
+from app.resources import Session
 from app.tables import Domain
 
 CONFLICTS = text(

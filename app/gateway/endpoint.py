@@ -15,11 +15,11 @@ from strawberry.http.ides import get_graphql_ide_html
 
 from app.cache.entries import GIVEN, Answer, Question, Ran, Source
 from app.cache.response_cache import Responses
-from app.changes import Changes
 from app.context import NOBODY, Viewer
 from app.core.deadline import Delay
 from app.core.errors import AppError, BadRequest, presentable_cause
 from app.core.metrics import OUTCOMES, REQUEST_SECONDS, SUBSCRIPTIONS
+from app.db.notifications import Changes
 from app.gateway import freshness
 from app.gateway.admission import Admission
 from app.gateway.auth import Authenticator

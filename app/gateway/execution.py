@@ -15,9 +15,9 @@ from app.cache.entries import Ran
 from app.context import Context, Viewer
 from app.core.deadline import Deadline, Delay
 from app.core.errors import Unavailable, presentable, presentable_cause
+from app.db.session import OneStatementReader
 from app.gateway.documents import Document, Operation
 from app.gateway.plans.compiler import Plan
-from app.reading import OneStatementReader
 from app.resources import Resources
 
 RUN = Counter("dealmark_operations_run_total", "Operations by what ran them: plan, interpreter", ["by"])

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from starlette.types import Message, Scope
 
 from app.cache.entries import GIVEN, TIMED_SECONDS, Answer, Memory, Question, Source
-from app.changes import Changes
 from app.core.metrics import OUTCOMES
+from app.db.notifications import Changes
 from app.gateway.freshness import Headers, about, etag_of, lifetime, matches
 from app.gateway.negotiation import media_type
 

@@ -18,13 +18,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import storage
 from app.analytics.verification import backlog
 from app.core.errors import Unavailable
 from app.core.metrics import CHANGE_LOG_ROWS, CHANGE_LOG_SECONDS, CONSISTENCY, STORED_BYTES
+from app.db import disk_usage
+from app.db.pool import LOST
+from app.db.schema_version import head
 from app.events import metrics as events
-from app.migrations import head
-from app.reading import LOST
 from app.resources import Resources
 from app.tables import JobKind
 from app.work.jobs import succeeded_ratio
@@ -110,7 +110,7 @@ async def _measure(resources: Resources) -> None:
     try:
         async with asyncio.timeout(METRICS_SECONDS), resources.read() as session:
             await events.measure(session)
-            await storage.measure(session)
+            await disk_usage.measure(session)
     except (*LOST, Unavailable):
         events.forget()
         STORED_BYTES.clear()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from app.ingestion.work_sql import CLAIMS
+from app.db.advisory_locks import CLAIMS
 from app.resources import SESSION_SETTINGS
 from app.settings import Settings
 

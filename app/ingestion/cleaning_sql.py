@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from app.resources import Tx
+from app.db.transaction import Tx
 
 DELETE_OLD_PAYLOADS = text(
     """

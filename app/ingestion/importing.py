@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import structlog
 
 from app.catalog.title_matcher import matcher
-from app.core.errors import is_unavailable
+from app.db.errors import is_unavailable
 from app.ingestion import work_sql
 from app.ingestion.adapters import Source
 from app.ingestion.claims import Claim, claiming

@@ -6,9 +6,9 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from app.context import Loader
+from app.db.pagination import Page, PageRequest
+from app.db.statements import Row
 from app.ingestion import sql
-from app.keyset import Page, PageRequest
-from app.reading import Row
 from app.resources import Reader
 
 

@@ -12,12 +12,12 @@ import strawberry
 from app.context import Context
 from app.core.errors import NotFound
 from app.core.global_ids import key_of
+from app.db.pagination import DEFAULT_PAGE, page_request
 from app.directives import page_size, reads
 from app.ingestion import sql
 from app.ingestion.loaders import SessionRow
 from app.ingestion.types import ImportSession
 from app.ingestion.work_sql import topic
-from app.keyset import DEFAULT_PAGE, page_request
 from app.permissions import IsOperator
 from app.relay import After, Before, Connection, First, Last
 from app.tables import ENDED_IMPORTS, Domain

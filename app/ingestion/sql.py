@@ -21,7 +21,7 @@ from sqlalchemy import (
     true,
 )
 
-from app.keyset import Keyset, PageRequest, Position, SortKey
+from app.db.pagination import Keyset, PageRequest, Position, SortKey
 from app.tables import import_fetch, import_payload, import_row, import_session
 
 IDS = bindparam("ids", type_=ARRAY(BigInteger))

@@ -12,15 +12,16 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from app.core.errors import is_unavailable
 from app.core.metrics import IMPORTS
+from app.db.errors import is_unavailable
+from app.db.transaction import Tx
 from app.ingestion import work_sql
 from app.ingestion.digesting import MOST_REMARKS, Digest
 from app.ingestion.faults import Fault, Final, HttpRefused, Retryable
 from app.ingestion.work_sql import Payload
 from app.market.lifecycle import mark_missing
 from app.market.offers import end, store
-from app.resources import Resources, Tx
+from app.resources import Resources
 from app.tables import Domain, ImportStatus
 
 log = structlog.get_logger()

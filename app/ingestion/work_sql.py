@@ -13,14 +13,11 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
-from app.resources import Tx
+from app.db.advisory_locks import CLAIMING_LOCK, CLAIMS
+from app.db.transaction import Tx
 
 # What workers follow: there may be something to fetch.
 IMPORTS = "imports"
-# Advisory locks of two numbers: the letters IMP, and the claim of a worker.
-CLAIMS = 0x494D50
-# Of several workers one claims at a time, so what it counts is so.
-CLAIMING_LOCK = 7_310_005
 
 ADD_HOSTS = text(
     """

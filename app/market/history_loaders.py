@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from app.context import Loader
-from app.keyset import Page, PageRequest
+from app.db.pagination import Page, PageRequest
+from app.db.statements import Row
 from app.market import history_sql, ranges
 from app.market.ranges import PriceInterval, PriceRange
-from app.reading import Row
 from app.resources import Reader
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)

@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-from app.keyset import Keyset, Position, SortKey
+from app.db.pagination import Keyset, Position, SortKey
 from app.tables import price_observation
 
 # Of a CPU's points; a history that were longer ends at the newest ones.

@@ -15,6 +15,7 @@ import orjson
 from sqlalchemy import DateTime, Executable, bindparam, text
 
 from app.bulk_import.staging import cells
+from app.db.transaction import Tx
 from app.market.staged_sql import (
     ALIAS_CPUS,
     LISTING_ROWS,
@@ -24,7 +25,6 @@ from app.market.staged_sql import (
     TOLD_PARTS,
 )
 from app.market.valuation import PARTS, VALUED, adjusted_price, valuation
-from app.resources import Tx
 
 _NORMALISED = r"btrim(regexp_replace(lower({}), '[^[\:alnum\:]]+', ' ', 'g'))"
 # What makes two rows the same offer: the marketplace and its id of the item; without an id title, seller and

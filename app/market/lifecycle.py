@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Executable, text
 
-from app.resources import Tx
+from app.db.transaction import Tx
 from app.tables import Domain
 
 MISSING = text("""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from app.context import Context, Loader
-from app.keyset import Page, PageRequest
+from app.db.pagination import Page, PageRequest
+from app.db.statements import InnerRow, Row
 from app.market import rules_sql, sql
-from app.reading import InnerRow, Row
 from app.resources import Reader
 
 

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Executable, text
 from sqlalchemy.exc import DBAPIError
 
-from app.resources import Tx
+from app.db.transaction import Tx
 
 log = structlog.get_logger()
 

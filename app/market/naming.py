@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.catalog.title_matcher import make_matcher
+from app.db.transaction import Tx
 from app.market import import_sql
-from app.resources import Tx
 from app.titles.matching import Matcher
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
+from app.db.transaction import Tx
 from app.market.import_sql import OFFER_KEY
 from app.market.valuation import CARRIED, PARTS, VALUED, adjusted_price, valuation
-from app.resources import Tx
 
 _GIVEN = """jsonb_to_recordset(CAST(:offers AS jsonb)) AS o (
     place integer, title text, url text, marketplace text, seller text, vendor_item_id text, condition text,

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
+from app.db.transaction import Tx
 from app.market import offer_sql
 from app.market.lifecycle import mark_gone
-from app.resources import Tx
 from app.tables import Condition, Domain, ListingStatus
 
 

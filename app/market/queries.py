@@ -5,8 +5,8 @@ from __future__ import annotations
 import strawberry
 
 from app.context import Context
+from app.db.pagination import DEFAULT_PAGE, page_request
 from app.directives import page_size, reads
-from app.keyset import DEFAULT_PAGE, page_request
 from app.market import rules_sql
 from app.market.loaders import RuleRow
 from app.market.rule_types import ValuationRule

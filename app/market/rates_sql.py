@@ -9,8 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from app.bulk_import.staging import as_number, cells, shown
+from app.db.transaction import Tx
 from app.market.vocabulary import CURRENCIES
-from app.resources import Tx
 
 COLUMNS = ("date", "currency", "rate")
 BASE = "USD"

@@ -26,8 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.keyset import Keyset, PageRequest, Position, SortKey
-from app.resources import Tx
+from app.db.pagination import Keyset, PageRequest, Position, SortKey
+from app.db.transaction import Tx
 from app.tables import valuation_rule
 
 # Money is selected as it is encoded.

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import NullType
 
-from app.keyset import Keyset, PageRequest, Position, SortKey
+from app.db.pagination import Keyset, PageRequest, Position, SortKey
 from app.tables import cpu, listing, price_observation
 
 # DOMAIN: an active price is the adjusted price of an active listing, not null and above 0.

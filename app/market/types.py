@@ -10,9 +10,9 @@ import strawberry
 from app.catalog.loaders import CpuById
 from app.columns import column, computed, is_row, with_needs
 from app.context import Context
+from app.db.pagination import DEFAULT_PAGE, page_request
 from app.directives import ListSize, page_size, reads
 from app.graphql_enums import graphql_enum
-from app.keyset import DEFAULT_PAGE, page_request
 from app.market.history_loaders import LifecycleKey, Lifecycles, PointsKey, PriceCounts, PricePages
 from app.market.history_types import DEFAULT_EVENTS, Events, ListingEvent, ListingPrice, Within, events_of
 from app.market.loaders import InnerListingRow, ListingById, ListingRow

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, time, timedelta
 from math import nan
 from typing import Any
 
-from app.resources import Session, Tx
+from app.db.transaction import Tx
+from app.resources import Session
 from app.tables import JobKind
 from app.work import sql
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.context import Loader
-from app.reading import Row
+from app.db.statements import Row
 from app.resources import Reader
 from app.work import sql
 

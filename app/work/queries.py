@@ -12,8 +12,8 @@ import strawberry
 from app.context import Context
 from app.core.errors import NotFound
 from app.core.global_ids import key_of
+from app.db.pagination import DEFAULT_PAGE, page_request
 from app.directives import page_size, reads
-from app.keyset import DEFAULT_PAGE, page_request
 from app.permissions import IsOperator
 from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 from app.tables import Domain, JobKind, JobStatus

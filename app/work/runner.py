@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import structlog
 
 from app.core.metrics import JOBS
-from app.resources import Resources, Tx
+from app.db.transaction import Tx
+from app.resources import Resources
 from app.tables import JobKind
 from app.work import sql
 

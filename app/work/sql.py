@@ -24,12 +24,11 @@ from sqlalchemy import (
     update,
 )
 
-from app.keyset import Keyset, PageRequest, Position, SortKey
-from app.resources import Session, Tx
+from app.db.advisory_locks import JOB_LOCKS
+from app.db.pagination import Keyset, PageRequest, Position, SortKey
+from app.db.transaction import Tx
+from app.resources import Session
 from app.tables import Domain, JobKind, JobStatus, job
-
-# Advisory locks share one number space: this prefix (the letters JOB) keeps those of jobs apart.
-JOB_LOCKS = 0x4A4F42 << 32
 
 # A scheduled job that starts later than this after its time is not worth starting.
 TOO_LATE = "2 hours"

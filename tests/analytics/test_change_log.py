@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from app import tasks
-from app.resources import CPU_WRITERS_LOCK, Resources, Tx
+from app.db.advisory_locks import CPU_WRITERS_LOCK
+from app.db.transaction import Tx
+from app.resources import Resources
 from tests.analytics.catalogue import columns, fill, priced, put, recalculated, rows, run_sql, stored, table
 from tests.analytics.changes import by_reference, drained, in_log, logged, nothing_is_left_to_do, versions
 from tests.conftest import add_listing

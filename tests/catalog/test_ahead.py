@@ -14,10 +14,10 @@ from app.catalog.types import MAX_BINS, distribution, first_listings
 from app.context import Context
 from app.core.errors import BadInput
 from app.core.global_ids import global_id
+from app.db.pagination import MAX_PAGE
 from app.gateway.documents import read_document
 from app.gateway.execution import execute_operation
 from app.gateway.plans.compiler import NotCompilable
-from app.keyset import MAX_PAGE
 from app.resources import Resources
 from app.settings import Settings
 from app.tables import Condition, ListingStatus

@@ -14,10 +14,10 @@ from app.catalog import sql
 from app.catalog.queries import RANGES
 from app.context import Context
 from app.core.global_ids import global_id
-from app.keyset import PageRequest
+from app.db.pagination import PageRequest
+from app.db.statements import compiled
 from app.market import sql as market
 from app.market.loaders import ListingById
-from app.reading import compiled
 from app.resources import Resources
 from app.tables import cpu, listing
 from tests.asking import data, execute

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import text
 
+from app.db.transaction import Tx
 from app.events.numbering import number_events
-from app.resources import Resources, Tx
+from app.resources import Resources
 from tests.conftest import add_listing
 
 PUT = text("UPDATE listing SET price = CAST(:price AS numeric) WHERE id = :id")

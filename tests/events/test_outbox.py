@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from app.db.transaction import Tx
 from app.events import following
 from app.events.following import read_on
 from app.events.numbering import number_events
-from app.resources import Resources, Tx
+from app.resources import Resources
 from tests.analytics.catalogue import run_sql
 from tests.events.changes import in_log, in_outbox, listings, numbered, put, reprice
 

@@ -17,8 +17,8 @@ import psutil
 import pytest
 from structlog.testing import capture_logs
 
-from app import changes, migrations
 from app.core import circuit_breaker
+from app.db import notifications, schema_version
 from app.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.gateway.gateway import Gateway
 from app.resources import Resources
@@ -119,7 +119,7 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
 
 async def test_news_lost_and_nothing_else(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that is kept is given: it could have changed meanwhile, and has."""
-    monkeypatch.setattr(changes, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(notifications, "RETRY_SECONDS", 0.1)
     gate = reconnecting(monkeypatch)
     async with serving_on(resources) as (api, _):
         await add_cpu(resources, "CPU 0")
@@ -166,7 +166,7 @@ async def with_postgres(
     postgres = EmbeddedPostgres(folder, durable=False)
     url = await asyncio.to_thread(postgres.start)
     try:
-        await asyncio.to_thread(migrations.upgrade, url)
+        await asyncio.to_thread(schema_version.upgrade, url)
         settings = make_settings(database_url=url, redis_url=redis_url, development=True, **values)
         async with Resources.open(settings) as resources, serving_on(resources) as (api, gateway):
             yield postgres, api, resources, gateway
@@ -185,7 +185,7 @@ async def refused(api: Api, query: str) -> None:
 
 async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was asked before goes on, and says that it may be old; the rest is refused; grace ends; all by itself."""
-    monkeypatch.setattr(changes, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(notifications, "RETRY_SECONDS", 0.2)
     async with with_postgres(redis_url, folder, stale_grace_seconds=2.0) as (postgres, api, resources, gateway):
         await add_cpu(resources, "AMD One")
         await known(api, TOTAL)
@@ -217,7 +217,7 @@ async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypa
 
 async def test_postgresql_that_hangs(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes connections and answers nothing. Those who ask for what is kept wait once, the others are refused."""
-    monkeypatch.setattr(changes, "PING_SECONDS", 0.3)
+    monkeypatch.setattr(notifications, "PING_SECONDS", 0.3)
     async with with_postgres(redis_url, folder, request_seconds=3.0) as (postgres, api, resources, _):
         await add_cpu(resources, "AMD One")
         await known(api, TOTAL)
@@ -257,7 +257,7 @@ async def test_neither_redis_nor_postgresql_at_the_start(folder: Path) -> None:
     """It starts, says what is missing, and serves once they are there."""
     redis, postgres = EmbeddedRedis(folder / "redis"), EmbeddedPostgres(folder / "postgres", durable=False)
     redis_url, url = redis.start(), await asyncio.to_thread(postgres.start)
-    await asyncio.to_thread(migrations.upgrade, url)
+    await asyncio.to_thread(schema_version.upgrade, url)
     await asyncio.to_thread(postgres.stop)
     await asyncio.to_thread(redis.stop)
     settings = make_settings(database_url=url, redis_url=redis_url, development=True)

@@ -13,15 +13,17 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app import reading
 from app.cache.entries import Ran
 from app.context import Viewer
 from app.core.deadline import Delay
-from app.core.errors import Unavailable, is_unavailable
+from app.core.errors import Unavailable
 from app.core.global_ids import global_id
+from app.db import session
+from app.db.errors import is_unavailable
+from app.db.pool import Pool
+from app.db.session import MoreThanOneStatement, OneStatementReader
 from app.gateway.documents import Document, Operation, Pace, read_document
 from app.gateway.execution import BY_PLAN, DeadlineExceeded, Executor
-from app.reading import MoreThanOneStatement, OneStatementReader, Pool
 from app.resources import Resources
 from app.tables import Domain
 from tests.asking import SCHEMA
@@ -365,7 +367,7 @@ async def test_a_connection_that_dies_under_the_statement(pool: Pool, database_u
         sleeping = asyncio.create_task(reader.rows(SLEEP))
         pid = await eventually(lambda: outside(database_url, RUNNING))
         await outside(database_url, "SELECT pg_terminate_backend($1)", pid)
-        with pytest.raises(reading.LOST) as caught:
+        with pytest.raises(session.LOST) as caught:
             await sleeping
         assert is_unavailable(caught.value)
         assert reader.again is used

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from app import tasks
 from app.core.broker import HEARTBEAT_KEY
-from app.migrations import head
+from app.db.schema_version import head
 from app.resources import Resources
 from app.settings import Settings
 from app.tables import JobKind

@@ -18,7 +18,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from app import migrations
+from app.db import schema_version
 from app.embedded import EmbeddedPostgres
 from app.ingestion import work_sql
 from app.resources import Resources
@@ -154,7 +154,7 @@ async def test_postgresql_that_is_restarted(redis_url: str, shop: Site) -> None:
         postgres = EmbeddedPostgres(Path(folder), durable=False)
         try:
             url = await asyncio.to_thread(postgres.start)
-            await asyncio.to_thread(migrations.upgrade, url)
+            await asyncio.to_thread(schema_version.upgrade, url)
             async with Resources.open(quick(make_settings(database_url=url, redis_url=redis_url))) as resources:
                 session_id = await ask(resources, shop)
                 async with importing(resources):

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app.resources import CPU_WRITERS_LOCK, Resources
+from app.db.advisory_locks import CPU_WRITERS_LOCK
+from app.resources import Resources
 from app.settings import Settings
 from jobs.changes import follow_changes
 from tests.analytics.catalogue import fill, priced, put, recalculated, run_sql, stored

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, text, update
 
+from app.db.statements import compiled
+from app.db.transaction import Tx
 from app.market import history_sql, ranges
 from app.market.ranges import PriceInterval, PriceRange
-from app.reading import compiled
-from app.resources import Resources, Tx
+from app.resources import Resources
 from app.tables import listing, price_observation
 from tests.asking import data, error
 from tests.catalog.test_statements import stock

@@ -17,9 +17,9 @@ import pytest
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode, parse
 
 from app.context import Context
+from app.db.session import OneStatementReader
 from app.gateway.plans.compiler import NotCompilable, compile_plan
 from app.gateway.plans.projection import columns_of
-from app.reading import OneStatementReader
 from app.resources import Resources
 from app.sample import load_into
 from app.schema import build_schema

@@ -14,7 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.analytics import statistics_sql
-from app.resources import CPU_WRITERS_LOCK, Resources, Session, Tx
+from app.db.advisory_locks import CPU_WRITERS_LOCK
+from app.db.transaction import Tx
+from app.resources import Resources, Session
 from tests.conftest import add_cpu, add_listing
 from tests.statistics.plain import plain
 

@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from app import tasks
-from app.resources import Resources, Tx
+from app.db.transaction import Tx
+from app.resources import Resources
 from app.tables import JobKind
 from app.work import runner
 from app.work.runner import MAX_ATTEMPTS, Progress

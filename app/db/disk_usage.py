@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from app.core.metrics import STORED_BYTES
-from app.reading import Session
+from app.db.session import Session
 
 # Tables that grow with time, beside the catalogue and the listings themselves.
 TABLES = (

@@ -17,11 +17,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.core.errors import StartupError
+from app.db.advisory_locks import MIGRATION_LOCK
 
-SCRIPTS = Path(__file__).parent.parent / "migrations"
-# Any two processes that migrate the same database take turns; the number has no meaning.
-MIGRATION_LOCK = 7_310_001
-# A migration may change data, and answers made before it are kept in Redis. (The channel is that of app.changes.)
+SCRIPTS = Path(__file__).parents[2] / "migrations"
+# A migration may change data, and answers made before it are kept in Redis. (The channel is that of app.db.notifications.)
 BUMP_ALL_VERSIONS = text(
     """
     WITH bumped AS (UPDATE data_version SET version = version + 1 RETURNING domain, version)
