@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from app.db.tables import Domain
 from app.db.transaction import Tx
 from app.resources import Resources
-from app.tables import Domain
 
 
 async def until_none_is_left(

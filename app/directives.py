@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 from strawberry.schema_directive import Location
 
-from app.tables import Domain
+from app.db.tables import Domain
 
 
 @strawberry.schema_directive(

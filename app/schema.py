@@ -23,6 +23,7 @@ from app.clients.queries import ClientsQuery, ClientsSubscription
 from app.context import Context
 from app.core.errors import BadInput
 from app.core.global_ids import parse_id
+from app.db.tables import Domain
 from app.directives import ListSize, reads
 from app.events.queries import EventsQuery, EventsSubscription
 from app.events.types import PriceChange
@@ -35,7 +36,6 @@ from app.market.rule_types import ValuationRule
 from app.market.types import Listing
 from app.relay import Node
 from app.statistics.queries import StatisticsQuery
-from app.tables import Domain
 from app.uploads import UPLOAD, Upload
 from app.work.queries import WorkQuery, WorkSubscription
 from app.work.types import Job

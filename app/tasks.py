@@ -15,10 +15,10 @@ from app.analytics.verification import Difference, Verified, record, verify
 from app.cleaning import Cleaned
 from app.cleaning import clean_up as run_clean_up
 from app.core.errors import NotFound
+from app.db.tables import JobKind
 from app.db.transaction import Tx
 from app.market.revaluation import Revalued, bring_into_force, revalue
 from app.resources import Resources
-from app.tables import JobKind
 from app.work import runner
 
 log = structlog.get_logger()

@@ -19,11 +19,11 @@ import httpx
 from sqlalchemy import text
 
 from app import tasks
+from app.db.tables import Domain, JobKind
 from app.db.transaction import Tx
 from app.gateway.documents import content_id
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import Domain, JobKind
 from bench.database import ROOT, filled_database
 from bench.serving import CORES, running
 

@@ -18,10 +18,10 @@ import httpx
 from sqlalchemy import text
 
 from app import tasks
+from app.db.tables import JobKind
 from app.gateway.documents import content_id
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import JobKind
 from bench.database import ROOT, filled_database
 from bench.serving import Figures, Server, load, missing, running
 

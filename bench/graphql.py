@@ -30,9 +30,9 @@ import httpx
 from sqlalchemy import text
 
 from app import tasks
+from app.db.tables import JobKind
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import JobKind
 from bench.database import ROOT, filled_database, vacuum
 from bench.serving import Figures, Server, load, missing, running
 

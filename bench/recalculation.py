@@ -10,9 +10,9 @@ from statistics import median
 from sqlalchemy import text
 
 from app import tasks
+from app.db.tables import JobKind
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import JobKind
 from bench.database import filled_database
 
 # Listings, and how many times the bare statement a recalculation may take.

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app import tasks
+from app.db.tables import JobKind
 from app.gateway.warming import warm
 from app.resources import Resources
-from app.tables import JobKind
 from app.work.jobs import schedule_job
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app import tasks
-from app.tables import JobKind
+from app.db.tables import JobKind
 
 
 async def revalue_listings(ctx: dict[str, Any], job_id: int) -> None:

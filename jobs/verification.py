@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app import tasks
+from app.db.tables import JobKind
 from app.resources import Resources
-from app.tables import JobKind
 from app.work.jobs import schedule_job
 
 

@@ -37,7 +37,7 @@ HEARTBEAT_SECONDS = 5
 
 
 class WorkerSettings:
-    """What arq needs to know; `functions` are named after `app.tables.JobKind`."""
+    """What arq needs to know; `functions` are named after `app.db.tables.JobKind`."""
 
     functions: Sequence[Any] = (recalculate_metrics, verify_figures, clean_up, revalue_listings)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from app.tables import metadata
+from app.db.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=True)
 with context.begin_transaction():

@@ -36,13 +36,13 @@ from app.core import circuit_breaker
 from app.core.errors import StartupError
 from app.core.logging import configure_logging
 from app.db import schema_version
+from app.db.tables import cpu, listing
 from app.db.transaction import Tx
 from app.embedded import EmbeddedPostgres, EmbeddedRedis, account_for_postgres
 from app.gateway.auth import mint
 from app.main import create_app
 from app.resources import Reader, Resources
 from app.settings import Settings
-from app.tables import cpu, listing
 from jobs.worker import make_worker
 
 SECRET = "a secret that only the tests know, 32 bytes"

@@ -30,10 +30,10 @@ from sqlalchemy import text
 
 from app.analytics.recalculation import recalculate
 from app.db.advisory_locks import CPU_WRITERS_LOCK
+from app.db.tables import Domain
 from app.embedded import EmbeddedRedis
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import Domain
 from tests.conftest import SECRET, Api, _sql, add_cpu, make_settings
 from tests.gateway.caching import address, known
 from tests.gateway.servers import closed_port

@@ -14,8 +14,8 @@ from structlog.typing import EventDict
 
 from app.db import notifications as module
 from app.db.notifications import Changes
+from app.db.tables import Domain
 from app.resources import Resources
-from app.tables import Domain
 from tests.work.rows import eventually
 
 LISTENERS = """

@@ -11,13 +11,13 @@ from structlog.testing import capture_logs
 from app import cleaning, tasks
 from app.core.metrics import STORED_BYTES
 from app.db import disk_usage
+from app.db.tables import JobKind
 from app.events import cleaning as events_cleaning
 from app.events.webhooks import webhooks
 from app.ingestion import cleaning as ingestion_cleaning
 from app.ingestion.work_sql import known_listings
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import JobKind
 from app.work import cleaning as work_cleaning
 from jobs.clean_up import nightly_clean_up
 from tests.analytics.catalogue import no_progress, run_sql, table

@@ -16,6 +16,7 @@ from app.catalog.sql import COLUMNS
 from app.columns import Column, Meanings, column
 from app.context import Context
 from app.core.global_ids import global_id
+from app.db.tables import job
 from app.events import sql as events
 from app.gateway.documents import Operation, read_document
 from app.gateway.execution import execute_operation
@@ -25,7 +26,6 @@ from app.ingestion import sql as ingestion
 from app.market import ranges
 from app.market import sql as market
 from app.resources import Resources
-from app.tables import job
 from tests.asking import SCHEMA
 from tests.catalog.test_statements import stock
 from tests.conftest import counting

@@ -23,7 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from app.core.errors import StartupError
 from app.db import schema_version
-from app.tables import metadata
+from app.db.tables import metadata
 from tests.conftest import database, database_of
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from app.db.errors import is_unavailable
 from app.db.pool import Pool
 from app.db.session import Reader
 from app.db.statements import InnerRow, Row, compiled
+from app.db.tables import cpu
 from app.resources import Resources
-from app.tables import cpu
 from tests.conftest import add_cpu
 from tests.work.rows import eventually
 

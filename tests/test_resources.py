@@ -18,10 +18,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core import broker
 from app.db.notifications import CHANNEL
+from app.db.tables import Domain, cpu
 from app.embedded import EmbeddedRedis
 from app.resources import Resources, Session
 from app.settings import Settings
-from app.tables import Domain, cpu
 from app.work import sql
 from tests.conftest import add_cpu
 from tests.work.rows import KIND, eventually, jobs

@@ -7,9 +7,9 @@ import strawberry
 from app.analytics import sql
 from app.analytics.types import Consistency
 from app.context import Context
+from app.db.tables import Domain
 from app.directives import reads
 from app.permissions import IsOperator
-from app.tables import Domain
 
 Info = strawberry.Info[Context, None]
 

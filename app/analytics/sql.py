@@ -13,9 +13,9 @@ from sqlalchemy import Executable, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db.advisory_locks import CPU_WRITERS_LOCK
+from app.db.tables import cpu, last_verification
 from app.db.transaction import Tx
 from app.resources import Session
-from app.tables import cpu, last_verification
 
 # The planner's estimate for these statements grows with dead rows until it starts to compile them,
 # which costs ten times the work itself.

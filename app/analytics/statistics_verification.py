@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.analytics import statistics_sql
+from app.db.tables import Domain
 from app.db.transaction import Tx
-from app.tables import Domain
 
 
 async def verify(tx: Tx, *, fix: bool) -> list[str]:

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from prometheus_client import Gauge
 
 from app.core.metrics import ANSWERS
+from app.db.tables import Domain
 from app.gateway.documents import Document
-from app.tables import Domain
 
 MEMORY = Gauge("dealmark_response_memory_bytes", "Bytes of answers kept in memory")
 

@@ -9,8 +9,8 @@ from app.bulk_import.records import Progress, Records, no_progress
 from app.bulk_import.staging import Options, Summary, analyze, reject, stage
 from app.catalog import cpu_import_sql
 from app.catalog.passmark import PassMarkRecords
+from app.db.tables import Domain
 from app.db.transaction import Tx
-from app.tables import Domain
 
 
 def open_cpus(path: Path, encoding: str | None = None, progress: Progress = no_progress) -> Records:

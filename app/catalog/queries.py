@@ -18,9 +18,9 @@ from app.context import Context
 from app.core.errors import BadInput
 from app.core.global_ids import key_of
 from app.db.pagination import DEFAULT_PAGE, page_request
+from app.db.tables import Domain, ValueRating
 from app.directives import CostWeight, ListSize, page_size, reads
 from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last
-from app.tables import Domain, ValueRating
 from app.titles.matching import LONGEST as MAX_TITLE
 from app.titles.parts import read_parts
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from app.catalog import sql
+from app.db.tables import Domain
 from app.resources import Reader, Resources, Session
-from app.tables import Domain
 from app.titles.matching import Matcher
 
 KEPT = "catalog.matcher"

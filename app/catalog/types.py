@@ -14,6 +14,7 @@ from app.columns import AHEAD, column, is_row, same_row, with_needs
 from app.context import Context
 from app.core.errors import BadInput
 from app.db.pagination import PageRequest, page_request
+from app.db.tables import Domain, ValueRating
 from app.directives import CostWeight, ListSize, page_size, reads
 from app.graphql_enums import graphql_enum
 from app.market.history_loaders import CpuPriceHistories, CpuPriceLows, HistoryKey
@@ -29,7 +30,6 @@ from app.market.loaders import (
 from app.market.ranges import PriceInterval, PriceRange
 from app.market.types import Listing, PriceBin
 from app.relay import After, Before, Connection, First, Last, Node, ids_of, node_id
-from app.tables import Domain, ValueRating
 from app.titles.matching import Match, TitleDecision, TitleVerdict
 from app.titles.parts import Parts
 

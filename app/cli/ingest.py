@@ -48,12 +48,12 @@ async def _ingest(
     settings: Settings, url: str, file: UploadedFile | None, priority: PriorityName, encoding: str | None, wait: bool
 ) -> tuple[dict[str, Any], list[tuple[int, str, str]]]:
     """What the session counts, and its rows that failed."""
+    from app.db.tables import ImportPriority
     from app.ingestion.addresses import AllowList
     from app.ingestion.files import read_urls
     from app.ingestion.following import ended, failures, session_of
     from app.ingestion.requests import Request, request_import, request_url
     from app.resources import Resources
-    from app.tables import ImportPriority
 
     allowed, level = AllowList.of(settings.fetch_allow), ImportPriority[priority.name]
     given = None if file is None else read_urls(file, encoding)

@@ -193,8 +193,8 @@ def _start_logging(settings: Settings, level: str | None = None, stream: TextIO 
 async def _recalculate(settings: Settings, slugs: list[str] | None) -> tuple[int, int, int]:
     """The worker's path, without the queue."""
     from app import tasks
+    from app.db.tables import JobKind
     from app.resources import Resources
-    from app.tables import JobKind
 
     with told_plainly():
         async with Resources.open(settings, listen=False) as resources:
@@ -205,8 +205,8 @@ async def _recalculate(settings: Settings, slugs: list[str] | None) -> tuple[int
 
 async def _verify(settings: Settings, fix: bool) -> Verification:
     from app import tasks
+    from app.db.tables import JobKind
     from app.resources import Resources
-    from app.tables import JobKind
 
     with told_plainly():
         async with Resources.open(settings, listen=False) as resources:

@@ -14,10 +14,10 @@ from app.clients.types import DataChange, PersistedDocument, ViewerFacts
 from app.context import Context
 from app.core.errors import BadInput
 from app.db.pagination import DEFAULT_PAGE, page_request
+from app.db.tables import Domain
 from app.directives import page_size, reads
 from app.permissions import IsOperator
 from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last
-from app.tables import Domain
 
 Info = strawberry.Info[Context, None]
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from app.db.pagination import Keyset, PageRequest, Position, SortKey
-from app.tables import Timestamp, document, document_client, document_use
+from app.db.tables import Timestamp, document, document_client, document_use
 
 GREATEST_INT = 2**31 - 1
 IDS = bindparam("shipped_ids", type_=ARRAY(Text))

@@ -12,10 +12,10 @@ import strawberry
 from app.clients.loaders import DocumentRow
 from app.columns import column, computed, is_row, with_needs
 from app.context import Context, Role, Viewer
+from app.db.tables import Domain
 from app.directives import ListSize, reads
 from app.graphql_enums import graphql_enum
 from app.resources import Running
-from app.tables import Domain
 
 Info = strawberry.Info[Context, None]
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.notifications import CHANNEL
 from app.db.session import Session
-from app.tables import Domain, JobKind
+from app.db.tables import Domain, JobKind
 
 BUMP_VERSIONS = text(
     """

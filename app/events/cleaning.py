@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from app.batches import until_none_is_left
+from app.db.tables import Domain
 from app.events import sql
 from app.events.webhooks import webhooks
 from app.resources import Resources
-from app.tables import Domain
 
 BATCH = 5_000
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.core.errors import ExpiredCursor
+from app.db.tables import Domain
 from app.events import sql
 from app.events.loaders import PriceChangeRow
 from app.resources import Resources, Session
-from app.tables import Domain
 
 # How many changes a follower has in memory at most.
 CHUNK = 200

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from app.db.tables import Domain
 from app.events import sql
 from app.resources import Resources
-from app.tables import Domain
 
 BATCH = 10_000
 

@@ -26,9 +26,9 @@ from sqlalchemy import (
 
 from app.db.advisory_locks import NUMBERING_LOCK
 from app.db.pagination import Keyset, PageRequest, Position, SortKey
+from app.db.tables import price_change
 from app.db.transaction import Tx
 from app.resources import Session
-from app.tables import price_change
 
 # Money is selected as it is encoded: a float holds what two decimals say exactly as written.
 COLUMNS: dict[str, ColumnElement[Any]] = {

@@ -11,13 +11,13 @@ import strawberry
 from app.columns import Meanings, column, computed, is_row, with_needs
 from app.context import Context
 from app.core.global_ids import global_id
+from app.db.tables import Domain
 from app.directives import reads
 from app.events.loaders import PriceChangeById, PriceChangeRow
 from app.events.sql import OLDEST_FIRST
 from app.market.loaders import ListingById
 from app.market.types import Listing, cpu_of
 from app.relay import Node
-from app.tables import Domain
 
 Info = strawberry.Info[Context, None]
 

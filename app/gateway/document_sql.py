@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
+from app.db.tables import Domain
 from app.db.transaction import Tx
 from app.resources import Session
-from app.tables import Domain
 
 CONFLICTS = text(
     """

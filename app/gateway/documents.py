@@ -24,11 +24,11 @@ from graphql import (
 )
 
 from app.core.errors import AppError
+from app.db.tables import Domain
 from app.gateway.cost import Cost, measure
 from app.gateway.plans.compiler import NotCompilable, Plan, compile_plan
 from app.gateway.plans.projection import Columns, columns_of
 from app.gateway.rules import rules
-from app.tables import Domain
 
 HASH_PREFIX = "sha256:"
 # Checking that fields of the same name agree takes time with the square of a text's length: at the first of these

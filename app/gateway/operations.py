@@ -24,9 +24,9 @@ from app.core.metrics import CHANGE_LOG_ROWS, CHANGE_LOG_SECONDS, CONSISTENCY, S
 from app.db import disk_usage
 from app.db.pool import LOST
 from app.db.schema_version import head
+from app.db.tables import JobKind
 from app.events import metrics as events
 from app.resources import Resources
-from app.tables import JobKind
 from app.work.jobs import succeeded_ratio
 
 REQUEST_ID = b"x-request-id"

@@ -17,11 +17,11 @@ from prometheus_client import Counter
 from app.cache.entries import Question
 from app.core.circuit_breaker import Breaker
 from app.core.errors import AppError, BadRequest, Unavailable
+from app.db.tables import Domain
 from app.gateway import document_sql as sql
 from app.gateway.documents import HASH_PREFIX, Document, InvalidDocument, content_id, read_document
 from app.gateway.uses import Uses
 from app.resources import Resources, Running
-from app.tables import Domain
 
 log = structlog.get_logger()
 

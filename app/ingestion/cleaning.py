@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from app.batches import until_none_is_left
+from app.db.tables import Domain
 from app.ingestion import cleaning_sql
 from app.resources import Resources
-from app.tables import Domain
 
 BATCH = 1_000
 # A session has up to 1,000 rows, which go with it.

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from app.db.tables import Condition, ImportStatus
 from app.ingestion.offers import Flag, Offer, Quality
 from app.ingestion.pages import Page
 from app.ingestion.understanding import understand
 from app.ingestion.work_sql import Payload
 from app.market.offers import Sighting
 from app.market.valuation import carried
-from app.tables import Condition, ImportStatus
 from app.titles.matching import Match, Matcher, TitleDecision
 from app.titles.parts import Parts, read_parts
 

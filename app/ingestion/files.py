@@ -12,9 +12,9 @@ from app.bulk_import.csv_reader import CsvRecords
 from app.bulk_import.records import Fault
 from app.bulk_import.uploaded_file import UploadedFile
 from app.core.errors import BadInput
+from app.db.tables import ImportSource
 from app.ingestion.offers import clean
 from app.ingestion.requests import LONGEST_NAME, Wanted
-from app.tables import ImportSource
 
 MOST_ROWS = 1000
 BOM = b"\xef\xbb\xbf"

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import text
 
 from app.core.global_ids import global_id
+from app.db.tables import ENDED_IMPORTS
 from app.ingestion import sql
 from app.ingestion.work_sql import topic
 from app.resources import Resources
-from app.tables import ENDED_IMPORTS
 
 LOOK_SECONDS = 2.0
 SHOWN = ("status", "total", "complete", "partial", "failed")

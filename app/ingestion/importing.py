@@ -24,6 +24,7 @@ import structlog
 
 from app.catalog.title_matcher import matcher
 from app.db.errors import is_unavailable
+from app.db.tables import Domain
 from app.ingestion import work_sql
 from app.ingestion.adapters import Source
 from app.ingestion.claims import Claim, claiming
@@ -34,7 +35,6 @@ from app.ingestion.pages import Page
 from app.ingestion.storing import GivenUp, NotStored, Outcome, store_outcomes
 from app.ingestion.understanding import obtain
 from app.resources import Resources
-from app.tables import Domain
 from app.titles.matching import Matcher
 
 log = structlog.get_logger()

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from urllib.parse import urljoin, urlsplit
 
-from app.tables import Condition, ListingFlag, ListingStatus
+from app.db.tables import Condition, ListingFlag, ListingStatus
 
 LONGEST_TITLE = 500  # characters
 LONGEST_WORD = 200  # of a seller, an id, a brand, a specification

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from app.db.pagination import Keyset, PageRequest, Position, SortKey
-from app.tables import import_fetch, import_payload, import_row, import_session
+from app.db.tables import import_fetch, import_payload, import_row, import_session
 
 IDS = bindparam("ids", type_=ARRAY(BigInteger))
 NEWEST_FIRST = Keyset("import sessions", [SortKey("id", import_session.c.id, descending=True)])

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.metrics import IMPORTS
 from app.db.errors import is_unavailable
+from app.db.tables import Domain, ImportStatus
 from app.db.transaction import Tx
 from app.ingestion import work_sql
 from app.ingestion.digesting import MOST_REMARKS, Digest
@@ -22,7 +23,6 @@ from app.ingestion.work_sql import Payload
 from app.market.lifecycle import mark_missing
 from app.market.offers import end, store
 from app.resources import Resources
-from app.tables import Domain, ImportStatus
 
 log = structlog.get_logger()
 

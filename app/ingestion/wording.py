@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from app.db.tables import Condition, ListingStatus
 from app.market.selling import BROKEN, is_broken
 from app.market.vocabulary import CONDITIONS, STATUSES
-from app.tables import Condition, ListingStatus
 
 # Best first; of two that are told, the worse one is believed.
 ORDER = (

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from app.db.pagination import Keyset, Position, SortKey
-from app.tables import price_observation
+from app.db.tables import price_observation
 
 # Of a CPU's points; a history that were longer ends at the newest ones.
 MAX_POINTS = 400

@@ -11,11 +11,11 @@ import strawberry
 
 from app.columns import column, computed
 from app.core.errors import BadInput
+from app.db.tables import OfferState
 from app.directives import ListSize
 from app.graphql_enums import graphql_enum
 from app.market.history_sql import MAX_POINTS
 from app.market.ranges import PriceInterval, PriceRange
-from app.tables import OfferState
 
 DEFAULT_EVENTS = 20
 MAX_EVENTS = 200

@@ -11,13 +11,13 @@ from app.bulk_import.csv_reader import CsvRecords
 from app.bulk_import.records import Progress, Records, no_progress
 from app.bulk_import.staging import Options, Summary, analyze, reject, stage
 from app.core.errors import BadInput
+from app.db.tables import Domain
 from app.db.transaction import Tx
 from app.market import import_sql, selling, staged_sql
 from app.market.months import make_months
 from app.market.naming import Names
 from app.market.selling import flags, is_broken
 from app.market.valuation import PARTS, carried
-from app.tables import Domain
 from app.titles import parts
 from app.titles.words import Gate
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
+from app.db.tables import Condition, Domain, ListingStatus
 from app.db.transaction import Tx
 from app.market import offer_sql
 from app.market.lifecycle import mark_gone
-from app.tables import Condition, Domain, ListingStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ import strawberry
 
 from app.context import Context
 from app.db.pagination import DEFAULT_PAGE, page_request
+from app.db.tables import Domain
 from app.directives import page_size, reads
 from app.market import rules_sql
 from app.market.loaders import RuleRow
 from app.market.rule_types import ValuationRule
 from app.relay import After, Before, Connection, First, Last
-from app.tables import Domain
 
 Info = strawberry.Info[Context, None]
 

@@ -12,10 +12,10 @@ from app.bulk_import.csv_reader import CsvRecords
 from app.bulk_import.records import Fault, Progress, Records, Row, no_progress
 from app.bulk_import.staging import Options, Summary, reject, stage
 from app.core.errors import BadInput
+from app.db.tables import JobKind
 from app.db.transaction import Tx
 from app.market import rates_sql
 from app.market.vocabulary import CURRENCIES
-from app.tables import JobKind
 from app.work.jobs import request_job
 
 _CODES = CURRENCIES.lower().split()

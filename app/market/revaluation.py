@@ -14,10 +14,10 @@ from typing import Any
 
 import structlog
 
+from app.db.tables import Domain, JobKind
 from app.db.transaction import Tx
 from app.market import revaluation_sql as sql
 from app.resources import Resources
-from app.tables import Domain, JobKind
 from app.work.jobs import request_job
 
 log = structlog.get_logger()

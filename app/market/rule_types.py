@@ -13,9 +13,9 @@ import app.market.types
 import app.market.valuation_types  # noqa: F401
 from app.columns import column, computed, is_row
 from app.context import Context
+from app.db.tables import Component, Condition, RuleUnit
 from app.market.loaders import RuleById, RuleRow
 from app.relay import Node, node_id
-from app.tables import Component, Condition, RuleUnit
 
 Info = strawberry.Info[Context, None]
 

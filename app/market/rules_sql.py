@@ -27,8 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db.pagination import Keyset, PageRequest, Position, SortKey
+from app.db.tables import valuation_rule
 from app.db.transaction import Tx
-from app.tables import valuation_rule
 
 # Money is selected as it is encoded.
 COLUMNS: dict[str, ColumnElement[Any]] = {

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from app.bulk_import.records import Row
+from app.db.tables import Condition, ListingStatus
 from app.market.staged_sql import COLUMNS
-from app.tables import Condition, ListingStatus
 
 SEED = 2_025
 THIS_YEAR = 2025  # of the marks, whose worth falls with the age of the chip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from app.tables import ListingFlag
+from app.db.tables import ListingFlag
 from app.titles.words import Hinted
 
 NOT = r"(?<!not )(?<!no )(?<!non[- ])(?<!without )(?<!zero )"

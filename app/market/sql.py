@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import NullType
 
 from app.db.pagination import Keyset, PageRequest, Position, SortKey
-from app.tables import cpu, listing, price_observation
+from app.db.tables import cpu, listing, price_observation
 
 # DOMAIN: an active price is the adjusted price of an active listing, not null and above 0.
 IS_ACTIVE = listing.c.status == text("'active'")

@@ -11,6 +11,7 @@ from app.catalog.loaders import CpuById
 from app.columns import column, computed, is_row, with_needs
 from app.context import Context
 from app.db.pagination import DEFAULT_PAGE, page_request
+from app.db.tables import Condition, Domain, ListingFlag, ListingStatus
 from app.directives import ListSize, page_size, reads
 from app.graphql_enums import graphql_enum
 from app.market.history_loaders import LifecycleKey, Lifecycles, PointsKey, PriceCounts, PricePages
@@ -19,7 +20,6 @@ from app.market.loaders import InnerListingRow, ListingById, ListingRow
 from app.market.ranges import PriceRange
 from app.market.valuation_types import ListingStorage, Valuation, flags_of, storage_of, valuation_of
 from app.relay import After, Before, Connection, First, Last, Node, node_id
-from app.tables import Condition, Domain, ListingFlag, ListingStatus
 
 if TYPE_CHECKING:
     from app.catalog.types import CPU

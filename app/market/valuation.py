@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app.tables import Condition, ListingFlag
+from app.db.tables import Condition, ListingFlag
 from app.titles.parts import Parts, read_parts
 
 # Columns of `listing`: what an offer carries, and all that its adjusted price is made of.

@@ -9,9 +9,9 @@ import orjson
 import strawberry
 
 from app.core.global_ids import global_id
+from app.db.tables import Component, ListingFlag, RuleUnit
 from app.directives import ListSize
 from app.graphql_enums import graphql_enum
-from app.tables import Component, ListingFlag, RuleUnit
 
 graphql_enum(
     Component,

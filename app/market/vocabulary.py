@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.tables import Condition, ListingStatus
+from app.db.tables import Condition, ListingStatus
 
 # In lower case -> the condition that is meant.
 CONDITIONS: dict[str, str] = {

@@ -6,9 +6,9 @@ import strawberry
 
 from app.analytics import statistics_sql
 from app.context import Context
+from app.db.tables import Domain
 from app.directives import CostWeight, reads
 from app.statistics.types import Statistics
-from app.tables import Domain
 
 Info = strawberry.Info[Context, None]
 

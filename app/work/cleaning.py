@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from app.batches import until_none_is_left
+from app.db.tables import Domain
 from app.resources import Resources
-from app.tables import Domain
 from app.work import sql
 
 BATCH = 5_000

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, time, timedelta
 from math import nan
 from typing import Any
 
+from app.db.tables import JobKind
 from app.db.transaction import Tx
 from app.resources import Session
-from app.tables import JobKind
 from app.work import sql
 
 LATEST = timedelta(hours=2)

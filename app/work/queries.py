@@ -13,10 +13,10 @@ from app.context import Context
 from app.core.errors import NotFound
 from app.core.global_ids import key_of
 from app.db.pagination import DEFAULT_PAGE, page_request
+from app.db.tables import Domain, JobKind, JobStatus
 from app.directives import page_size, reads
 from app.permissions import IsOperator
 from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last
-from app.tables import Domain, JobKind, JobStatus
 from app.work import sql
 from app.work.loaders import JobRow
 from app.work.types import Job

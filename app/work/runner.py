@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import structlog
 
 from app.core.metrics import JOBS
+from app.db.tables import JobKind
 from app.db.transaction import Tx
 from app.resources import Resources
-from app.tables import JobKind
 from app.work import sql
 
 log = structlog.get_logger()

@@ -26,9 +26,9 @@ from sqlalchemy import (
 
 from app.db.advisory_locks import JOB_LOCKS
 from app.db.pagination import Keyset, PageRequest, Position, SortKey
+from app.db.tables import Domain, JobKind, JobStatus, job
 from app.db.transaction import Tx
 from app.resources import Session
-from app.tables import Domain, JobKind, JobStatus, job
 
 # A scheduled job that starts later than this after its time is not worth starting.
 TOO_LATE = "2 hours"

@@ -9,9 +9,9 @@ import strawberry
 
 from app.columns import column, is_row
 from app.context import Context
+from app.db.tables import JobKind, JobStatus
 from app.graphql_enums import graphql_enum
 from app.relay import Node, node_id
-from app.tables import JobKind, JobStatus
 from app.work.loaders import JobById, JobRow
 
 Info = strawberry.Info[Context, None]

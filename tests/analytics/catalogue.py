@@ -15,8 +15,8 @@ from app.analytics.types import PerformanceValue, PriceTarget
 from app.catalog.sql import COMPUTED_AT
 from app.catalog.sql import columns as api_columns
 from app.db.statements import Row
+from app.db.tables import cpu
 from app.resources import Resources
-from app.tables import cpu
 from tests.analytics.reference import Cpu, Target, Value, rounded_or_none
 
 EMPTY = text(

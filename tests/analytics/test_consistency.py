@@ -10,8 +10,8 @@ import pytest
 from app import tasks
 from app.analytics.sql import MAX_DIFFERENCES
 from app.context import Role, Viewer
+from app.db.tables import JobKind
 from app.resources import Resources
-from app.tables import JobKind
 from tests import asking
 from tests.analytics.catalogue import fill, priced, put, recalculated, run_sql
 from tests.conftest import Api

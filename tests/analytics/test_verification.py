@@ -10,8 +10,8 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from app import tasks
+from app.db.tables import JobKind
 from app.resources import Resources
-from app.tables import JobKind
 from tests.analytics.catalogue import FIGURES, fill, priced, put, recalculated, run_sql, stored, table
 from tests.analytics.changes import by_reference, in_log, versions
 from tests.conftest import add_listing

@@ -15,12 +15,12 @@ from app.context import Context
 from app.core.errors import BadInput
 from app.core.global_ids import global_id
 from app.db.pagination import MAX_PAGE
+from app.db.tables import Condition, ListingStatus
 from app.gateway.documents import read_document
 from app.gateway.execution import execute_operation
 from app.gateway.plans.compiler import NotCompilable
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import Condition, ListingStatus
 from tests.asking import SCHEMA, execute
 from tests.conftest import add_cpu, add_listing, counting, database, make_settings, name_of
 

@@ -9,8 +9,8 @@ import pytest
 
 from app.catalog import title_matcher
 from app.context import Context
+from app.db.tables import Domain, cpu
 from app.resources import Resources
-from app.tables import Domain, cpu
 from app.titles.matching import Matcher
 from tests.asking import data, error, execute
 from tests.conftest import Api, add_cpu, counting

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
 from app.core.global_ids import global_id
+from app.db.tables import cpu, listing
 from app.resources import Resources
-from app.tables import cpu, listing
 from tests.asking import data
 from tests.catalog.shelf import LISTS, ORDERS, PAGE, RANGES, Shelf, fill, matches, ordered, spelled
 from tests.conftest import add_cpu

@@ -16,10 +16,10 @@ from app.context import Context
 from app.core.global_ids import global_id
 from app.db.pagination import PageRequest
 from app.db.statements import compiled
+from app.db.tables import cpu, listing
 from app.market import sql as market
 from app.market.loaders import ListingById
 from app.resources import Resources
-from app.tables import cpu, listing
 from tests.asking import data, execute
 from tests.conftest import add_cpu, counting
 

@@ -6,8 +6,8 @@ import pytest
 
 from app import tasks
 from app.core.global_ids import global_id
+from app.db.tables import JobKind
 from app.resources import Resources
-from app.tables import JobKind
 from tests.clients import node
 from tests.clients.node import Ask
 from tests.conftest import add_cpu

@@ -11,12 +11,12 @@ from graphql import FieldNode, OperationType, Visitor, visit
 
 from app.context import Context, Role, Viewer
 from app.core.global_ids import global_id
+from app.db.tables import Domain
 from app.gateway.documents import Document, content_id, read_document
 from app.gateway.execution import execute_operation
 from app.gateway.registry import shipped
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import Domain
 from tests.asking import SCHEMA
 from tests.catalog.test_statements import stock
 from tests.conftest import counting

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from app.cache.entries import Question
+from app.db.tables import Domain
 from app.gateway import uses, warming
 from app.gateway.documents import content_id
 from app.gateway.registry import Registry, shipped
@@ -19,7 +20,6 @@ from app.gateway.uses import ASKED_KEY, Asked, fade, most_asked
 from app.gateway.warming import warm
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import Domain
 from tests.asking import SCHEMA
 from tests.conftest import add_cpu, add_listing, listening, serving, work_off
 from tests.documents.test_resolution import apq, get, mode, post

@@ -14,11 +14,11 @@ from starlette.routing import Route, WebSocketRoute
 from app.core.errors import ExpiredCursor
 from app.core.global_ids import global_id
 from app.db.pagination import Keyset, SortKey
+from app.db.tables import listing
 from app.events import following
 from app.events.cleaning import delete_old_changes
 from app.gateway.gateway import Gateway
 from app.resources import Resources
-from app.tables import listing
 from tests import conftest
 from tests.analytics.catalogue import run_sql
 from tests.asking import ask, data, error

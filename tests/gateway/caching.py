@@ -14,10 +14,10 @@ import orjson
 from sqlalchemy import text
 from starlette.applications import Starlette
 
+from app.db.tables import Domain
 from app.gateway.gateway import Gateway
 from app.main import Front
 from app.resources import Resources
-from app.tables import Domain
 from tests.conftest import Api, serving
 from tests.work.rows import eventually
 

@@ -11,8 +11,8 @@ from sqlalchemy import insert, text
 
 from app.context import Role
 from app.core.global_ids import global_id
+from app.db.tables import metadata, valuation_rule
 from app.resources import Resources
-from app.tables import metadata, valuation_rule
 from tests.asking import SCHEMA
 from tests.conftest import Api, add_cpu
 from tests.gateway.clients import socket, streaming

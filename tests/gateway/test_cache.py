@@ -13,11 +13,11 @@ import pytest
 
 from app.cache.entries import OVERHEAD, Answer, Memory
 from app.context import Role
+from app.db.tables import Domain
 from app.gateway import document_sql, uses
 from app.gateway.gateway import Gateway
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import Domain
 from tests.conftest import Api, add_cpu, counting, serving
 from tests.gateway.caching import (
     CPUS,

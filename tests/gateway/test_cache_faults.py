@@ -19,11 +19,11 @@ from structlog.testing import capture_logs
 
 from app.core import circuit_breaker
 from app.db import notifications, schema_version
+from app.db.tables import Domain
 from app.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.gateway.gateway import Gateway
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import Domain
 from tests.conftest import Api, add_cpu, make_settings, serving
 from tests.gateway.caching import CPUS, TOTAL, address, cached, change, get, known, listening, serving_on
 from tests.gateway.test_http import the_error

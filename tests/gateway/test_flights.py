@@ -12,10 +12,10 @@ from sqlalchemy import text
 from app.cache.response_cache import Responses
 from app.context import Role
 from app.core.global_ids import global_id
+from app.db.tables import Domain
 from app.main import create_app
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import Domain
 from tests.conftest import Api, add_cpu, counting
 from tests.gateway.caching import CPUS, TOTAL, change, get, held, known, serving_on, waiting
 from tests.gateway.clients import streaming

@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 
 from app.clients import queries
 from app.context import Role, Viewer
+from app.db.tables import Domain
 from app.resources import Resources
-from app.tables import Domain
 from tests import asking
 from tests.conftest import Api, add_cpu, counting, serving
 from tests.gateway.clients import EventStream, socket, streaming

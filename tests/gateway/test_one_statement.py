@@ -22,10 +22,10 @@ from app.db import session
 from app.db.errors import is_unavailable
 from app.db.pool import Pool
 from app.db.session import MoreThanOneStatement, OneStatementReader
+from app.db.tables import Domain
 from app.gateway.documents import Document, Operation, Pace, read_document
 from app.gateway.execution import BY_PLAN, DeadlineExceeded, Executor
 from app.resources import Resources
-from app.tables import Domain
 from tests.asking import SCHEMA
 from tests.catalog.test_statements import stock
 from tests.conftest import add_cpu, counting

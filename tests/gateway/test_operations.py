@@ -13,9 +13,9 @@ from structlog.testing import capture_logs
 from app import tasks
 from app.core.broker import HEARTBEAT_KEY
 from app.db.schema_version import head
+from app.db.tables import JobKind
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import JobKind
 from tests.conftest import Api, add_cpu, database_of, serving
 from tests.gateway.servers import closed_port
 

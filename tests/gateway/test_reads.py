@@ -18,10 +18,10 @@ from sqlalchemy import insert
 
 from app.context import Role, Viewer
 from app.core.global_ids import global_id
+from app.db.tables import Domain, import_fetch, import_payload, import_row, import_session, metadata
 from app.events.numbering import number_events
 from app.gateway.documents import read_document
 from app.resources import Resources
-from app.tables import Domain, import_fetch, import_payload, import_row, import_session, metadata
 from tests.asking import SCHEMA, ask
 from tests.conftest import add_cpu, counting
 from tests.work.rows import ask as ask_for_work

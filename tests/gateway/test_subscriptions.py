@@ -18,13 +18,13 @@ from structlog.testing import capture_logs
 from app.context import Role
 from app.core.global_ids import global_id
 from app.core.metrics import SUBSCRIPTIONS
+from app.db.tables import JobKind
 from app.gateway import auth, document_sql
 from app.gateway import events as events_module
 from app.gateway.gateway import Gateway
 from app.gateway.registry import shipped
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import JobKind
 from app.work import sql
 from tests import conftest
 from tests.conftest import Api, add_cpu, work_off

@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
+from app.db.tables import ImportPriority, ImportSource
 from app.ingestion.addresses import AllowList
 from app.ingestion.fetching import Fetcher, Limits
 from app.ingestion.importing import Importer
 from app.ingestion.requests import Request, Wanted, request_import, request_url
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import ImportPriority, ImportSource
 from tests.work.rows import eventually
 
 # Short enough for tests; whoever tests limits sets its own.

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from app.db.tables import Condition, ListingStatus
 from app.ingestion.adapters.making import Found, make
 from app.ingestion.adapters.opengraph import OpenGraph
 from app.ingestion.faults import CurrencyUnknown, NotUnderstood, PriceUnclear
@@ -20,7 +21,6 @@ from app.ingestion.offers import Flag, Offer, Quality
 from app.ingestion.pages import Page
 from app.ingestion.prices import money
 from app.ingestion.understanding import ADAPTERS, understand
-from app.tables import Condition, ListingStatus
 
 URL = "https://www.shop.example/p/1?x=y"
 

@@ -16,10 +16,10 @@ import orjson
 import pytest
 from sqlalchemy import text
 
+from app.db.tables import ImportPriority
 from app.ingestion.cleaning import delete_old_payloads
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import ImportPriority
 from tests.asking import data
 from tests.conftest import add_cpu
 from tests.ingestion.importing import (

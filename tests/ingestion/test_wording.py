@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.db.tables import Condition, ListingStatus
 from app.ingestion import wording
 from app.ingestion.offers import Flag
 from app.market.selling import flags, is_broken
 from app.market.vocabulary import CONDITIONS
-from app.tables import Condition, ListingStatus
 
 
 @pytest.mark.parametrize(

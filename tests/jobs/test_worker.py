@@ -20,11 +20,11 @@ from sqlalchemy import text
 from app import tasks
 from app.context import Role
 from app.core.broker import HEARTBEAT_KEY, MARK_SECONDS, QUEUE_NAME, deserialize, serialize
+from app.db.tables import JobKind
 from app.db.transaction import Tx
 from app.embedded import EmbeddedRedis
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import JobKind
 from app.work import sql
 from jobs.sweep import sweep
 from jobs.verification import nightly_verification

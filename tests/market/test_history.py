@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, text, update
 
 from app.db.statements import compiled
+from app.db.tables import listing, price_observation
 from app.db.transaction import Tx
 from app.market import history_sql, ranges
 from app.market.ranges import PriceInterval, PriceRange
 from app.resources import Resources
-from app.tables import listing, price_observation
 from tests.asking import data, error
 from tests.catalog.test_statements import stock
 from tests.conftest import add_cpu, add_listing, counting

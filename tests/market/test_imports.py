@@ -13,10 +13,10 @@ from sqlalchemy import text
 
 from app.bulk_import import staging
 from app.core.errors import BadInput
+from app.db.tables import Condition, ListingStatus
 from app.market import naming
 from app.market.imports import import_listings, open_listings
 from app.resources import Resources
-from app.tables import Condition, ListingStatus
 from tests.importing import Importer, counts
 
 CPUS = """name

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from app.core.global_ids import global_id
+from app.db.tables import Condition, ListingStatus, listing
 from app.resources import Resources
-from app.tables import Condition, ListingStatus, listing
 from tests.asking import ask, data, error
 from tests.conftest import add_cpu, add_listing
 

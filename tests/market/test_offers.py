@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from app.db.tables import Condition, Domain, ListingStatus
 from app.market.offers import Sighting, end, store
 from app.market.valuation import carried
 from app.resources import Resources
-from app.tables import Condition, Domain, ListingStatus
 from tests.conftest import add_cpu
 from tests.ingestion.importing import listings, observations, query
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import insert, update
 
+from app.db.tables import cpu, recalculation_watermark
 from app.resources import Resources
-from app.tables import cpu, recalculation_watermark
 from tests.asking import data
 from tests.catalog.shelf import Shelf, fill
 

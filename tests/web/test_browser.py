@@ -15,12 +15,12 @@ import uvicorn
 from sqlalchemy import text
 
 from app import page_build, tasks
+from app.db.tables import JobKind
 from app.embedded import EmbeddedRedis
 from app.main import create_app
 from app.pages import BUILT
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import JobKind
 from tests.conftest import add_cpu, make_settings
 from tests.web import browser
 from tests.web.browser import needs_browser, needs_node

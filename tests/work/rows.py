@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Row, select, text
 
+from app.db.tables import JobKind, job
 from app.resources import Resources
-from app.tables import JobKind, job
 from app.work.jobs import request_job
 
 T = TypeVar("T")

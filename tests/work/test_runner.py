@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from app import tasks
+from app.db.tables import JobKind
 from app.db.transaction import Tx
 from app.resources import Resources
-from app.tables import JobKind
 from app.work import runner
 from app.work.runner import MAX_ATTEMPTS, Progress
 from jobs.sweep import sweep

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from app.db.tables import Condition, ListingStatus
 from app.ingestion import wording
 from app.ingestion.offers import (
     CPU_SPECS,
@@ -27,7 +28,6 @@ from app.ingestion.offers import (
 from app.ingestion.pages import Page
 from app.ingestion.prices import Money, country_of, shipping_amount
 from app.market.selling import flags
-from app.tables import Condition, ListingStatus
 
 log = structlog.get_logger()
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.db.tables import Condition, ListingStatus
 from app.ingestion import wording
 from app.ingestion.adapters.making import Found, country, is_sound, make
 from app.ingestion.faults import CurrencyUnknown, NotUnderstood, PriceUnclear
 from app.ingestion.offers import Offer, clean, web_url
 from app.ingestion.pages import Page
 from app.ingestion.prices import Money, money
-from app.tables import Condition, ListingStatus
 
 Node = dict[str, Any]
 

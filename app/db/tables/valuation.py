@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.tables.base import Timestamp, is_amount, metadata, one_of
+from app.db.tables.base import Timestamp, is_amount, metadata, one_of
 
 
 class Component(StrEnum):

@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.tables.base import Timestamp, metadata, one_of
+from app.db.tables.base import Timestamp, metadata, one_of
 
 
 class ImportStatus(StrEnum):

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.tables.base import Timestamp, metadata
+from app.db.tables.base import Timestamp, metadata
 
 # The figures of a CPU each time that its own prices or marks moved them (a percentile that drifts because
 # of other CPUs is no change of this one).

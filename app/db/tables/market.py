@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.tables.base import Money, Timestamp, is_amount, metadata, one_of
+from app.db.tables.base import Money, Timestamp, is_amount, metadata, one_of
 
 
 class Condition(StrEnum):

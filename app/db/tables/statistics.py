@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ARRAY, BigInteger, Boolean, CheckConstraint, Column, Identity, Integer, Table, Text, text
 
-from app.tables.base import Timestamp, metadata
+from app.db.tables.base import Timestamp, metadata
 
 # The catalogue as a whole, kept ready for readers. Triggers on `cpu` and `listing` write these two in the transaction
 # that changes what they say (see the migration that made them); nobody else does.

@@ -4,18 +4,18 @@ Plain SQLAlchemy Core tables: there are no ORM entities, so no attribute access 
 Money is NUMERIC; times are timezone-aware; enumerations are text with a CHECK, so that adding a value is one migration.
 """
 
-from app.tables.analytics import (
+from app.db.tables.analytics import (
     data_change_log,
     figure_history,
     last_verification,
     recalculation_failure,
     recalculation_watermark,
 )
-from app.tables.base import Money, Timestamp, is_amount, metadata, not_negative, one_of
-from app.tables.catalog import SHOWN, ValueRating, cpu
-from app.tables.documents import document, document_client, document_use
-from app.tables.events import outbox, price_change, price_change_horizon, webhook
-from app.tables.ingestion import (
+from app.db.tables.base import Money, Timestamp, is_amount, metadata, not_negative, one_of
+from app.db.tables.catalog import SHOWN, ValueRating, cpu
+from app.db.tables.documents import document, document_client, document_use
+from app.db.tables.events import outbox, price_change, price_change_horizon, webhook
+from app.db.tables.ingestion import (
     ENDED_IMPORTS,
     ImportPriority,
     ImportSource,
@@ -26,11 +26,11 @@ from app.tables.ingestion import (
     import_row,
     import_session,
 )
-from app.tables.market import Condition, ListingFlag, ListingStatus, OfferState, listing, price_observation
-from app.tables.statistics import cpu_statistics, listing_statistics
-from app.tables.valuation import Component, RuleUnit, exchange_rate, valuation_rule
-from app.tables.versions import Domain, data_version
-from app.tables.work import JobKind, JobStatus, job
+from app.db.tables.market import Condition, ListingFlag, ListingStatus, OfferState, listing, price_observation
+from app.db.tables.statistics import cpu_statistics, listing_statistics
+from app.db.tables.valuation import Component, RuleUnit, exchange_rate, valuation_rule
+from app.db.tables.versions import Domain, data_version
+from app.db.tables.work import JobKind, JobStatus, job
 
 __all__ = [
     "ENDED_IMPORTS",

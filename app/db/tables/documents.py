@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, PrimaryKeyConstraint, Table, Text, func
 
-from app.tables.base import Timestamp, metadata
+from app.db.tables.base import Timestamp, metadata
 
 document = Table(
     "document",

@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.tables.base import Timestamp, metadata, not_negative, one_of
+from app.db.tables.base import Timestamp, metadata, not_negative, one_of
 
 
 class ValueRating(StrEnum):

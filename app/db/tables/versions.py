@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import BigInteger, Column, Table, Text, text
 
-from app.tables.base import metadata, one_of
+from app.db.tables.base import metadata, one_of
 
 
 class Domain(StrEnum):

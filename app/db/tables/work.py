@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Table, Text, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.tables.base import Timestamp, metadata, one_of
+from app.db.tables.base import Timestamp, metadata, one_of
 
 
 class JobKind(StrEnum):

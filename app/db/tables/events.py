@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.tables.base import Money, Timestamp, metadata
+from app.db.tables.base import Money, Timestamp, metadata
 
 
 def _change() -> list[Column[object]]:
