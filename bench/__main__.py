@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 
 from app.core.logging import configure_logging
-from app.embedded import EmbeddedPostgres
+from app.devserver.embedded import EmbeddedPostgres
 
 HERE = Path(__file__).parent
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from app.bulk_import.staging import Options
 from app.catalog.cpu_import import import_cpus, open_cpus
 from app.db import schema_version
-from app.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.resources import Resources
 from app.settings import Settings
 

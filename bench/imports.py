@@ -17,7 +17,7 @@ from statistics import median
 import asyncpg
 
 from app.db import schema_version
-from app.embedded import EmbeddedPostgres
+from app.devserver.embedded import EmbeddedPostgres
 from app.market.staged_sql import COLUMNS
 
 ROWS = 1_000_000

@@ -38,7 +38,7 @@ from app.core.logging import configure_logging
 from app.db import schema_version
 from app.db.tables import cpu, listing
 from app.db.transaction import Tx
-from app.embedded import EmbeddedPostgres, EmbeddedRedis, account_for_postgres
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis, account_for_postgres
 from app.gateway.auth import mint
 from app.main import create_app
 from app.resources import Reader, Resources

@@ -31,7 +31,7 @@ from sqlalchemy import text
 from app.analytics.recalculation import recalculate
 from app.db.advisory_locks import CPU_WRITERS_LOCK
 from app.db.tables import Domain
-from app.embedded import EmbeddedRedis
+from app.devserver.embedded import EmbeddedRedis
 from app.resources import Resources
 from app.settings import Settings
 from tests.conftest import SECRET, Api, _sql, add_cpu, make_settings

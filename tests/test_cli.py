@@ -22,7 +22,7 @@ import structlog
 from app.cli import main
 from app.context import Role, Viewer
 from app.db import schema_version
-from app.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.gateway.auth import Authenticator
 from app.resources import Resources
 from app.schema import build_schema

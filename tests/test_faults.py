@@ -24,7 +24,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db import schema_version
-from app.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.resources import Resources
 from app.settings import Settings
 from tests.analytics.changes import in_log

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from app.core import broker
 from app.db.notifications import CHANNEL
 from app.db.tables import Domain, cpu
-from app.embedded import EmbeddedRedis
+from app.devserver.embedded import EmbeddedRedis
 from app.resources import Resources, Session
 from app.settings import Settings
 from app.work import sql

@@ -22,9 +22,9 @@ import psutil
 import pytest
 
 from app.core.errors import StartupError
-from app.embedded import EmbeddedPostgres, EmbeddedRedis
-from app.supervision import Child, Kept
-from app.up import development_secret
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.devserver.supervisor import Child, Kept
+from app.devserver.up import development_secret
 from tests.gateway.servers import closed_port
 
 NOBODY_LISTENS = "127.0.0.1:1"

@@ -54,7 +54,7 @@ def _embedded_database(settings: Settings) -> str | None:
     directory = settings.data_dir / "postgres"
     if not directory.exists():
         return None
-    from app.embedded import EmbeddedPostgres
+    from app.devserver.embedded import EmbeddedPostgres
 
     server = EmbeddedPostgres(directory)
     return server.url.replace("/postgres?", "/dealmark?", 1) if server.is_running() else None
@@ -64,7 +64,7 @@ def _embedded_redis(settings: Settings) -> str | None:
     directory = settings.data_dir / "redis"
     if not directory.exists():
         return None
-    from app.embedded import EmbeddedRedis
+    from app.devserver.embedded import EmbeddedRedis
 
     server = EmbeddedRedis(directory)
     return server.url if server.is_running() else None

@@ -60,7 +60,7 @@ class RoleName(StrEnum):
 @app.command()
 def up() -> None:
     """Start everything: PostgreSQL, Redis, migrations, sample catalogue, worker and API. Ctrl-C stops it."""
-    from app import up as up_command
+    from app.devserver import up as up_command
 
     raise typer.Exit(up_command.up(load_settings()))
 
@@ -109,12 +109,12 @@ def worker() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database's schema up to this code, and publish the documents of the page that comes with it."""
-    from app import page_build
     from app.db import schema_version
+    from app.devserver import web_build
 
     settings = connected_settings()
     schema_version.upgrade(settings.required_database_url)
-    page_build.publish(settings.required_database_url)
+    web_build.publish(settings.required_database_url)
     typer.echo(f"The database is at revision {schema_version.head()}.")
 
 
@@ -177,7 +177,7 @@ def _process_settings() -> Settings:
     settings = load_settings()
     _ = settings.required_database_url, settings.required_redis_url
     if settings.parent_pipe is not None:
-        from app.up import stop_with_parent
+        from app.devserver.up import stop_with_parent
 
         stop_with_parent(settings.parent_pipe)
     return settings

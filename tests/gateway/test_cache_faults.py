@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 from app.core import circuit_breaker
 from app.db import notifications, schema_version
 from app.db.tables import Domain
-from app.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.gateway.gateway import Gateway
 from app.resources import Resources
 from app.settings import Settings

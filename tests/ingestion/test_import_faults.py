@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db import schema_version
-from app.embedded import EmbeddedPostgres
+from app.devserver.embedded import EmbeddedPostgres
 from app.ingestion import work_sql
 from app.resources import Resources
 from app.settings import Settings

@@ -22,7 +22,7 @@ from app.context import Role
 from app.core.broker import HEARTBEAT_KEY, MARK_SECONDS, QUEUE_NAME, deserialize, serialize
 from app.db.tables import JobKind
 from app.db.transaction import Tx
-from app.embedded import EmbeddedRedis
+from app.devserver.embedded import EmbeddedRedis
 from app.resources import Resources
 from app.settings import Settings
 from app.work import sql

@@ -18,10 +18,10 @@ from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefin
 
 from app.context import Context
 from app.db.session import OneStatementReader
+from app.devserver.sample_data import load_into
 from app.gateway.plans.compiler import NotCompilable, compile_plan
 from app.gateway.plans.projection import columns_of
 from app.resources import Resources
-from app.sample import load_into
 from app.schema import build_schema
 from tests.plans import synthetic
 from tests.plans.comparison import Everything, difference, everything, propagated, reference

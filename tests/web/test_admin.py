@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app import page_build
 from app.context import Role
+from app.devserver import web_build
 from app.gateway.auth import mint
 from app.resources import Resources
 from app.settings import Settings
@@ -55,7 +55,7 @@ def tokens(settings: Settings) -> dict[str, str]:
 async def test_administration(
     settings: Settings, built: Path, catalogue: Resources, shop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await asyncio.to_thread(page_build.publish, settings.required_database_url)
+    await asyncio.to_thread(web_build.publish, settings.required_database_url)
     for name, value in {**tokens(settings), "SHOP": shop}.items():
         monkeypatch.setenv(f"TEST_{name}", value)
     served = Served(settings)

@@ -14,9 +14,10 @@ import pytest
 import uvicorn
 from sqlalchemy import text
 
-from app import page_build, tasks
+from app import tasks
 from app.db.tables import JobKind
-from app.embedded import EmbeddedRedis
+from app.devserver import web_build
+from app.devserver.embedded import EmbeddedRedis
 from app.main import create_app
 from app.pages import BUILT
 from app.resources import Resources
@@ -30,7 +31,7 @@ from tests.web.browser import needs_browser, needs_node
 def built() -> Path:
     """The page as it is now."""
     said: list[str] = []
-    page_build.build(said.append)
+    web_build.build(said.append)
     assert all(line.startswith("Building") for line in said), said
     return BUILT
 
@@ -97,7 +98,7 @@ async def catalogue(resources: Resources) -> Resources:
 
 @pytest.fixture
 async def served(settings: Settings, built: Path, catalogue: Resources) -> AsyncIterator[Served]:
-    await asyncio.to_thread(page_build.publish, settings.required_database_url)
+    await asyncio.to_thread(web_build.publish, settings.required_database_url)
     running = Served(settings)
     await running.start()
     yield running
@@ -120,7 +121,7 @@ async def test_the_catalogue(served: Served, catalogue: Resources) -> None:
 @needs_browser
 @pytest.mark.usefixtures("built")
 async def test_redis_goes_away_during_use(settings: Settings, catalogue: Resources) -> None:
-    await asyncio.to_thread(page_build.publish, settings.required_database_url)
+    await asyncio.to_thread(web_build.publish, settings.required_database_url)
     with tempfile.TemporaryDirectory(prefix="dealmark-test-", ignore_cleanup_errors=True) as folder:
         redis = EmbeddedRedis(Path(folder) / "redis")
         running = Served(settings.model_copy(update={"redis_url": redis.start()}))

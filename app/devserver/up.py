@@ -22,8 +22,8 @@ from types import FrameType
 import typer
 
 from app.core.errors import StartupError
+from app.devserver.supervisor import Child, Kept
 from app.settings import Settings
-from app.supervision import Child, Kept
 
 DATABASE = "dealmark"
 READY_SECONDS = 30.0
@@ -151,7 +151,7 @@ def _check_port(settings: Settings, patience: float) -> None:
 
 def _embedded_postgres(directory: Path, kept: list[Kept], stack: ExitStack) -> str:
     """A PostgreSQL of our own with the database `dealmark`; returns its URL."""
-    from app.embedded import EmbeddedPostgres
+    from app.devserver.embedded import EmbeddedPostgres
 
     server = EmbeddedPostgres(directory)
     stack.callback(server.stop)
@@ -176,7 +176,7 @@ async def _create_database(url: str) -> None:
 
 def _embedded_redis(directory: Path, kept: list[Kept], stack: ExitStack) -> str:
     """A Redis of our own; returns its URL."""
-    from app.embedded import EmbeddedRedis
+    from app.devserver.embedded import EmbeddedRedis
 
     server = EmbeddedRedis(directory)
     stack.callback(server.stop)
@@ -200,20 +200,20 @@ def _given_redis(url: str) -> str:
 
 def _fill(database_url: str) -> None:
     """The schema of this code, and the sample catalogue when there is no data at all."""
-    from app import sample
     from app.db import schema_version
+    from app.devserver import sample_data
 
     schema_version.upgrade(database_url)
-    if loaded := sample.load_if_empty(database_url):
+    if loaded := sample_data.load_if_empty(database_url):
         typer.echo(f"Loaded the sample catalogue: {loaded:,} listings.")
 
 
 def _page(database_url: str) -> None:
     """The page that people look at, built from its sources where they changed, and its documents."""
-    from app import page_build
+    from app.devserver import web_build
 
-    page_build.build(typer.echo)
-    page_build.publish(database_url)
+    web_build.build(typer.echo)
+    web_build.publish(database_url)
 
 
 def _development(settings: Settings, data_dir: Path) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The page of `web/`: built when its sources changed, and its documents published. For `dealmark up` and `migrate`.
 
-`python -m app.page_build check` (or `fix`) runs that script of `web/package.json` for `make`, where Node is present.
+`python -m app.devserver.web_build check` (or `fix`) runs that script of `web/package.json` for `make`, where Node is present.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from app.pages import BUILT, DOCUMENTS
 
-SOURCES = Path(__file__).parent.parent / "web"
+SOURCES = Path(__file__).parents[2] / "web"
 SCHEMA = SOURCES.parent / "schema.graphql"
 NOT_SOURCES = {"node_modules", "gql", "e2e", "README.md", "catalogue.png"}
 OLDEST_NODE = (20, 19)

@@ -14,12 +14,12 @@ from app.bulk_import.staging import Options
 from app.catalog.cpu_import import import_cpus, open_cpus
 from app.db.advisory_locks import CPU_WRITERS_LOCK
 from app.db.transaction import Tx
+from app.devserver.sample_listings import SampleListings
 from app.market.imports import import_listings
-from app.market.sample_listings import SampleListings
 from app.resources import Resources
 from app.settings import Settings, load_settings
 
-CPUS = Path(__file__).parent / "catalog" / "sample_cpus.csv"
+CPUS = Path(__file__).parent / "sample_cpus.csv"
 BATCH_SIZE = 1000
 # A row that could not be loaded would be a mistake in this repository, so it stops everything.
 OPTIONS = Options(Path("sample.rejected.csv"), strict=True)
