@@ -7,7 +7,7 @@ from typing import Any
 
 from app import tasks
 from app.db.tables import JobKind
-from app.gateway.warming import warm
+from app.documents.warmup import warm
 from app.resources import Resources
 from app.work.jobs import schedule_job
 

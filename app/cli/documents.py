@@ -18,8 +18,8 @@ from app.core.errors import BadInput
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
 
+    from app.documents.publishing import Known
     from app.gateway.documents import Document
-    from app.gateway.publishing import Known
     from app.resources import Resources
 
 T = TypeVar("T")
@@ -38,8 +38,8 @@ def publish(
     client: Annotated[str, typer.Option(help="Name and version, like web@1.2.3.", show_default=False)],
 ) -> None:
     """Have the documents of a client's version served: all of them, or none and exit code 1."""
-    from app.gateway.manifests import read_manifest
-    from app.gateway.publishing import Client, publish
+    from app.documents.manifests import read_manifest
+    from app.documents.publishing import Client, publish
 
     who = Client.parse(client, versioned=True)
     entries = read_manifest(manifest)
@@ -52,7 +52,7 @@ def list_documents(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
     """List all documents: who asks for them, how they are used, what they read and cost."""
-    from app.gateway.publishing import known
+    from app.documents.publishing import known
 
     found = _run(lambda resources: known(resources, _schema()))
     for each in found:
@@ -63,7 +63,7 @@ def list_documents(
 @documents_app.command()
 def show(name: Annotated[str, typer.Argument(metavar="ID|NAME", help="Id of a document, or name.")]) -> None:
     """Show a document with its text."""
-    from app.gateway.publishing import named
+    from app.documents.publishing import named
 
     for each in _run(lambda resources: named(resources, _schema(), name)):
         typer.echo(_block(each, _facts(each)))
@@ -76,7 +76,7 @@ def plan(
     variables: Annotated[str, typer.Option(help="Variables to run it with, as JSON.")] = "{}",
 ) -> None:
     """Show a document, the code that is generated for it, and the SQL that it sends."""
-    from app.gateway.publishing import named
+    from app.documents.publishing import named
 
     given = _variables(variables)
     schema = _schema()
@@ -103,7 +103,7 @@ def retire(
     ] = None,
 ) -> None:
     """Stop serving documents; publishing them again brings them back."""
-    from app.gateway import publishing
+    from app.documents import publishing
 
     if client is not None and not ids:
         who = publishing.Client.parse(client, versioned=False)
@@ -123,7 +123,7 @@ def check(
     ] = None,
 ) -> None:
     """Check that every document still fits the schema; exit code 1 when one does not."""
-    from app.gateway.publishing import misfits
+    from app.documents.publishing import misfits
 
     against = _schema() if schema is None else _schema_of(schema)
     count, found = _run(lambda resources: misfits(resources, against))

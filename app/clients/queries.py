@@ -8,7 +8,6 @@ from typing import Annotated
 
 import strawberry
 
-from app.clients import sql
 from app.clients.loaders import DocumentRow
 from app.clients.types import DataChange, PersistedDocument, ViewerFacts
 from app.context import Context
@@ -16,6 +15,7 @@ from app.core.errors import BadInput
 from app.db.pagination import DEFAULT_PAGE, page_request
 from app.db.tables import Domain
 from app.directives import page_size, reads
+from app.documents import list_sql
 from app.permissions import IsOperator
 from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 
@@ -50,7 +50,7 @@ class ClientsQuery:
         ours = {} if served is None else served.ours
         of_page = context.wanted("PersistedDocumentConnection")
         counted = of_page is None or TOTAL_COUNT in of_page
-        statement = sql.page(ours, request, context.wanted("PersistedDocument"), counted)
+        statement = list_sql.page(ours, request, context.wanted("PersistedDocument"), counted)
         async with context.read() as session:
             rows = await session.rows(*statement, DocumentRow)
 
@@ -58,9 +58,9 @@ class ClientsQuery:
             if counted and rows:
                 return int(rows[0][TOTAL_COUNT])
             async with context.read() as session:
-                return int(await session.scalar(*sql.count(ours)))
+                return int(await session.scalar(*list_sql.count(ours)))
 
-        return Connection(page=sql.BY_NAME.page(rows, request), count=count)
+        return Connection(page=list_sql.BY_NAME.page(rows, request), count=count)
 
 
 @strawberry.type

@@ -74,8 +74,8 @@ def publish(database_url: str, built: Path = BUILT) -> None:
 
 
 async def _publish(database_url: str, manifest: Path) -> None:
-    from app.gateway import document_sql, publishing
-    from app.gateway.manifests import read_manifest
+    from app.documents import publishing, sql
+    from app.documents.manifests import read_manifest
     from app.resources import Resources
     from app.settings import load_settings
 
@@ -86,7 +86,7 @@ async def _publish(database_url: str, manifest: Path) -> None:
     urls = {"database_url": database_url, "redis_url": settings.redis_url or "redis://127.0.0.1:6379/0"}
     async with Resources.open(settings.model_copy(update=urls), listen=False) as resources:
         async with resources.read() as session:
-            if {each.id for each in entries} <= set(await document_sql.active(session)):
+            if {each.id for each in entries} <= set(await sql.active(session)):
                 return
         from app.schema import build_schema
 

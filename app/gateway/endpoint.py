@@ -20,6 +20,7 @@ from app.core.deadline import Delay
 from app.core.errors import AppError, BadRequest, presentable_cause
 from app.core.metrics import OUTCOMES, REQUEST_SECONDS, SUBSCRIPTIONS
 from app.db.notifications import Changes
+from app.documents.lookup import Resolver, operation_of
 from app.gateway import freshness
 from app.gateway.admission import Admission
 from app.gateway.auth import Authenticator
@@ -37,7 +38,6 @@ from app.gateway.negotiation import (
     status_of_answer,
     status_of_error,
 )
-from app.gateway.resolution import Resolver, operation_of
 from app.gateway.wire import (
     MAX_BODY,
     Ask,

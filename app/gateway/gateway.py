@@ -8,14 +8,14 @@ from starlette.types import Receive, Scope, Send
 
 from app.cache.response_cache import Responses
 from app.core.circuit_breaker import Breaker
+from app.documents.lookup import Resolver
+from app.documents.registry import Registry
 from app.gateway.admission import Admission
 from app.gateway.auth import Authenticator
 from app.gateway.endpoint import Exchange, Means
 from app.gateway.execution import Executor
 from app.gateway.hot import HotAnswers
 from app.gateway.limits import RateLimits
-from app.gateway.registry import Registry
-from app.gateway.resolution import Resolver
 from app.gateway.sockets import SocketOperations, SubscriptionSocket
 from app.resources import Resources
 from app.schema import build_schema

@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from app.documents.registry import shipped
 from app.gateway.documents import content_id
-from app.gateway.registry import shipped
 from tests.asking import SCHEMA
 from tests.conftest import database
 from tests.documents.texts import NAMES, PRICES, PRICES_ID, TOTAL, TOTAL_ID

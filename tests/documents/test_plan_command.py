@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.core.global_ids import global_id
-from app.gateway.registry import shipped
+from app.documents.registry import shipped
 from app.resources import Resources
 from tests.catalog.test_statements import stock
 from tests.conftest import make_settings

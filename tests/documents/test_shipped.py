@@ -12,9 +12,9 @@ from graphql import FieldNode, OperationType, Visitor, visit
 from app.context import Context, Role, Viewer
 from app.core.global_ids import global_id
 from app.db.tables import Domain
+from app.documents.registry import shipped
 from app.gateway.documents import Document, content_id, read_document
 from app.gateway.execution import execute_operation
-from app.gateway.registry import shipped
 from app.resources import Resources
 from app.settings import Settings
 from tests.asking import SCHEMA

@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 
 from app.cache.entries import Question
 from app.db.tables import Domain
-from app.gateway import uses, warming
+from app.documents import usage, warmup
+from app.documents.registry import Registry, shipped
+from app.documents.usage import ASKED_KEY, Asked, fade, most_asked
+from app.documents.warmup import warm
 from app.gateway.documents import content_id
-from app.gateway.registry import Registry, shipped
-from app.gateway.uses import ASKED_KEY, Asked, fade, most_asked
-from app.gateway.warming import warm
 from app.resources import Resources
 from app.settings import Settings
 from tests.asking import SCHEMA
@@ -92,7 +92,7 @@ async def test_what_is_asked_is_counted_by_all_processes(
 async def test_counts_fade_and_are_bounded(
     resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uses, "MAX_ASKED", 3)
+    monkeypatch.setattr(usage, "MAX_ASKED", 3)
     documents = Registry(resources, SCHEMA._schema)
     document = documents.from_text(TOTAL)
     for number in range(5):
@@ -112,7 +112,7 @@ async def test_counts_fade_and_are_bounded(
 
 
 async def test_warming_is_bounded(resources: Resources, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
-    monkeypatch.setattr(warming, "MAX_QUESTIONS", 3)
+    monkeypatch.setattr(warmup, "MAX_QUESTIONS", 3)
     await stock_questions(resources, 5)
     with capture_logs() as logs:
         await warm(resources)
@@ -121,7 +121,7 @@ async def test_warming_is_bounded(resources: Resources, monkeypatch: pytest.Monk
         await warm(resources)
     assert "MISS" not in logs[-1]
     assert logs[-1]["HIT-L2"] == 3, "the answers are there already"
-    monkeypatch.setattr(warming, "MAX_SECONDS", 0.0)
+    monkeypatch.setattr(warmup, "MAX_SECONDS", 0.0)
     with capture_logs() as logs:
         await warm(resources)
     assert [line["event"] for line in logs] == ["responses.warming_unfinished", "responses.warmed"]
@@ -188,7 +188,7 @@ async def test_a_process_that_hears_no_news_warms_nothing(
     settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would take old answers for new ones."""
-    monkeypatch.setattr(warming, "MAX_SECONDS", 0.5)
+    monkeypatch.setattr(warmup, "MAX_SECONDS", 0.5)
     await stock_questions(resources, 1)
     async with Resources.open(settings, listen=False) as deaf:
         with capture_logs() as logs:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.gateway import publishing
+from app.documents import publishing
+from app.documents.manifests import Entry
 from app.gateway.documents import content_id
-from app.gateway.manifests import Entry
 from app.resources import Resources
 from tests.asking import SCHEMA
 

@@ -14,7 +14,7 @@ import pytest
 from app.cache.entries import OVERHEAD, Answer, Memory
 from app.context import Role
 from app.db.tables import Domain
-from app.gateway import document_sql, uses
+from app.documents import sql, usage
 from app.gateway.gateway import Gateway
 from app.resources import Resources
 from app.settings import Settings
@@ -39,7 +39,7 @@ Served = tuple[Api, Gateway]
 
 @pytest.fixture
 async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
-    monkeypatch.setattr(uses, "FLUSH_SECONDS", 3600.0)
+    monkeypatch.setattr(usage, "FLUSH_SECONDS", 3600.0)
     async with serving_on(resources) as both:
         yield both
 
@@ -124,7 +124,7 @@ async def test_a_change_of_another_domain_ends_nothing(served: Served, resources
         response = await get(api, CPUS)
         assert (response.headers["x-cache"], response.headers["etag"]) == ("HIT-L1", etag)
         assert await cached(api, CPUS) == "HIT-L1", "by its bytes again"
-    assert set(statements.texts) <= {str(document_sql.ACTIVE)}, "the registry reads documents at a moment of its own"
+    assert set(statements.texts) <= {str(sql.ACTIVE)}, "the registry reads documents at a moment of its own"
     for domain in (Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET):
         await change(resources, domain)
         assert await cached(api, CPUS) == "MISS", domain

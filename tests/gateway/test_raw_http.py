@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.core.global_ids import global_id
-from app.gateway.registry import shipped
+from app.documents.registry import shipped
 from app.resources import Resources
 from app.settings import Settings
 from tests.conftest import Api, add_cpu, serving

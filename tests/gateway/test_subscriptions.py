@@ -19,10 +19,11 @@ from app.context import Role
 from app.core.global_ids import global_id
 from app.core.metrics import SUBSCRIPTIONS
 from app.db.tables import JobKind
-from app.gateway import auth, document_sql
+from app.documents import sql
+from app.documents.registry import shipped
+from app.gateway import auth
 from app.gateway import events as events_module
 from app.gateway.gateway import Gateway
-from app.gateway.registry import shipped
 from app.resources import Resources
 from app.settings import Settings
 from app.work import sql
@@ -299,7 +300,7 @@ async def test_documents_by_id_over_a_socket(settings: Settings, resources: Reso
             message = await client.receive()
             assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", code)
     async with resources.read() as session:
-        assert (await document_sql.uses(session))[f"sha256:{digest}"].hits == 5
+        assert (await sql.uses(session))[f"sha256:{digest}"].hits == 5
 
 
 async def test_a_client_registers_what_it_sends_over_a_socket(settings: Settings) -> None:

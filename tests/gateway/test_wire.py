@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from app.context import Role
-from app.gateway.registry import shipped
+from app.documents.registry import shipped
 from app.settings import Settings
 from tests.conftest import Api, add_cpu, serving
 from tests.gateway.test_http import GRAPHQL_JSON, UTF8

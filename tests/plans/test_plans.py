@@ -27,11 +27,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.db.statements import InnerRow
+from app.documents.registry import shipped
 from app.gateway.documents import read_document
 from app.gateway.plans import compiler
 from app.gateway.plans.compiler import MAX_VARIANTS, NotCompilable, Plan, compile_plan
 from app.gateway.plans.plan import RowBuild
-from app.gateway.registry import shipped
 from app.schema import build_schema
 
 OURS = build_schema()._schema

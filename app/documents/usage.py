@@ -14,7 +14,7 @@ import structlog
 
 from app.cache.entries import Question
 from app.core.circuit_breaker import Breaker
-from app.gateway import document_sql as sql
+from app.documents import sql
 from app.gateway.documents import Document
 from app.resources import Resources
 

@@ -9,11 +9,11 @@ from datetime import datetime
 from graphql import GraphQLSchema
 
 from app.core.errors import BadInput, NotFound
-from app.gateway import document_sql as sql
-from app.gateway.checking import Problem, operation_names, problems
+from app.documents import sql
+from app.documents.manifests import Entry
+from app.documents.registry import shipped
+from app.documents.validation import Problem, operation_names, problems
 from app.gateway.documents import Document, InvalidDocument, content_id, read_document
-from app.gateway.manifests import Entry
-from app.gateway.registry import shipped
 from app.resources import Reader, Resources
 
 SHIPPED_CLIENT = "dealmark"

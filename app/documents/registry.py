@@ -18,16 +18,16 @@ from app.cache.entries import Question
 from app.core.circuit_breaker import Breaker
 from app.core.errors import AppError, BadRequest, Unavailable
 from app.db.tables import Domain
-from app.gateway import document_sql as sql
+from app.documents import sql
+from app.documents.usage import Uses
 from app.gateway.documents import HASH_PREFIX, Document, InvalidDocument, content_id, read_document
-from app.gateway.uses import Uses
 from app.resources import Resources, Running
 
 log = structlog.get_logger()
 
 UNKNOWN = Counter("dealmark_documents_unknown_total", "Requests for a document id that is not known")
 
-SHIPPED = Path(__file__).parent.parent / "documents"
+SHIPPED = Path(__file__).parent / "builtin"
 # A server that starts while PostgreSQL is away begins without what is published.
 FIRST_LOAD_SECONDS = 5.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import structlog
 
 from app.core.errors import AppError, BadRequest
+from app.documents.registry import HashMismatch, Registry
 from app.gateway.documents import HASH_PREFIX, Document, Operation, content_id
-from app.gateway.registry import HashMismatch, Registry
 from app.gateway.wire import SHA256, Ask
 from app.settings import DocumentMode
 

@@ -15,10 +15,10 @@ from app.cache.entries import Question, Ran
 from app.cache.response_cache import Responses
 from app.context import NOBODY
 from app.core.errors import AppError
+from app.documents.registry import Registry
+from app.documents.usage import Asked, fade, most_asked
 from app.gateway.documents import HASH_PREFIX, Document
 from app.gateway.execution import Executor
-from app.gateway.registry import Registry
-from app.gateway.uses import Asked, fade, most_asked
 from app.resources import Resources
 from app.schema import build_schema
 
