@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from app import tasks
 from app.db.tables import JobKind
-from app.gateway.documents import content_id
+from app.engine.document import content_id
 from app.resources import Resources
 from app.settings import Settings
 from bench.database import ROOT, filled_database

@@ -7,8 +7,8 @@ from typing import Any
 from graphql import ExecutionResult
 
 from app.context import Context, Viewer
-from app.gateway.documents import read_document
-from app.gateway.execution import execute_operation
+from app.engine.document import read_document
+from app.engine.executor import execute_operation
 from app.resources import Resources
 from app.schema import build_schema
 

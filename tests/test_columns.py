@@ -17,9 +17,9 @@ from app.columns import Column, Meanings, column
 from app.context import Context
 from app.core.global_ids import global_id
 from app.db.tables import job
+from app.engine.document import Operation, read_document
+from app.engine.executor import execute_operation
 from app.events import sql as events
-from app.gateway.documents import Operation, read_document
-from app.gateway.execution import execute_operation
 from app.gateway.plans.compiler import NotCompilable, Plan
 from app.gateway.plans.projection import columns_of
 from app.ingestion import sql as ingestion

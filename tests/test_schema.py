@@ -23,10 +23,10 @@ from app.catalog import sql
 from app.catalog.queries import CPUOrderField
 from app.context import Context
 from app.core.errors import presentable
-from app.gateway.documents import MAX_TOKENS_GIVEN as MAX_TOKENS
-from app.gateway.documents import InvalidDocument, read_document
-from app.gateway.execution import execute_operation
-from app.gateway.rules import MAX_ALIASES, MAX_DEPTH
+from app.engine.document import MAX_TOKENS_GIVEN as MAX_TOKENS
+from app.engine.document import InvalidDocument, read_document
+from app.engine.executor import execute_operation
+from app.engine.validation_rules import MAX_ALIASES, MAX_DEPTH
 from app.schema import NODES
 from tests.asking import SCHEMA
 

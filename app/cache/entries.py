@@ -16,7 +16,8 @@ from prometheus_client import Gauge
 
 from app.core.metrics import ANSWERS
 from app.db.tables import Domain
-from app.gateway.documents import Document
+from app.engine.document import Document
+from app.engine.executor import Ran
 
 MEMORY = Gauge("dealmark_response_memory_bytes", "Bytes of answers kept in memory")
 
@@ -41,19 +42,6 @@ class Source(StrEnum):
 
 # Answers given, by their source: looked up once.
 GIVEN = {source: ANSWERS.labels(source) for source in Source}
-
-
-class Ran(NamedTuple):
-    """What running an operation gave.
-
-    `began` is False when a variable was wrong, say; `clean`: without errors. `versions` are those of the snapshot that
-    it was made from.
-    """
-
-    body: bytes
-    began: bool
-    clean: bool
-    versions: Mapping[str, int]
 
 
 class Answer(NamedTuple):

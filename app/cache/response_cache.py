@@ -18,10 +18,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.cache.entries import TIMED_SECONDS, Answer, Memory, Question, Ran, Source, key_of, pack, unpack
+from app.cache.entries import TIMED_SECONDS, Answer, Memory, Question, Source, key_of, pack, unpack
 from app.core.circuit_breaker import Breaker
 from app.core.errors import Unavailable
-from app.gateway.documents import Document
+from app.engine.document import Document
+from app.engine.executor import Ran
 from app.resources import Resources
 
 log = structlog.get_logger()

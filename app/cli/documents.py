@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from graphql import GraphQLSchema
 
     from app.documents.publishing import Known
-    from app.gateway.documents import Document
+    from app.engine.document import Document
     from app.resources import Resources
 
 T = TypeVar("T")
@@ -154,7 +154,7 @@ async def _parts(
     resources: Resources, schema: GraphQLSchema, document: Document, variables: dict[str, Any]
 ) -> list[str]:
     """The document, and of each of its operations the code and the statements."""
-    from app.gateway.explaining import code_of, statements_of
+    from app.engine.explain import code_of, statements_of
 
     parts = [document.text.strip()]
     for operation in document.operations.values():

@@ -6,8 +6,8 @@ import structlog
 
 from app.core.errors import AppError, BadRequest
 from app.documents.registry import HashMismatch, Registry
-from app.gateway.documents import HASH_PREFIX, Document, Operation, content_id
-from app.gateway.wire import SHA256, Ask
+from app.engine.document import HASH_PREFIX, Document, content_id
+from app.engine.request import SHA256, Ask
 from app.settings import DocumentMode
 
 log = structlog.get_logger()
@@ -105,14 +105,3 @@ class Resolver:
             return False
         log.warning("documents.would_refuse", text=text[:2000])
         return True
-
-
-def operation_of(document: Document, name: str | None) -> Operation:
-    """The operation to run. Raises BadRequest when the name is missing, or no operation has it."""
-    operation = document.operation(name)
-    if operation is not None:
-        return operation
-    names = ", ".join(str(each) for each in document.operations)
-    if name is None:
-        raise BadRequest(f"The document has several operations: name one of {names} in `operationName`.")
-    raise BadRequest(f'The document has no operation "{name[:100]}"; it has {names}.')

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from app.core.errors import BadInput
-from app.gateway.documents import HASH_PREFIX, content_id
+from app.engine.document import HASH_PREFIX, content_id
 
 MAX_MANIFEST = 64 * 1024 * 1024
 MAX_ID = 256

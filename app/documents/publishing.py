@@ -13,7 +13,7 @@ from app.documents import sql
 from app.documents.manifests import Entry
 from app.documents.registry import shipped
 from app.documents.validation import Problem, operation_names, problems
-from app.gateway.documents import Document, InvalidDocument, content_id, read_document
+from app.engine.document import Document, InvalidDocument, content_id, read_document
 from app.resources import Reader, Resources
 
 SHIPPED_CLIENT = "dealmark"

@@ -20,7 +20,7 @@ from app.core.errors import AppError, BadRequest, Unavailable
 from app.db.tables import Domain
 from app.documents import sql
 from app.documents.usage import Uses
-from app.gateway.documents import HASH_PREFIX, Document, InvalidDocument, content_id, read_document
+from app.engine.document import HASH_PREFIX, Document, InvalidDocument, content_id, read_document
 from app.resources import Resources, Running
 
 log = structlog.get_logger()

@@ -15,7 +15,7 @@ import structlog
 from app.cache.entries import Question
 from app.core.circuit_breaker import Breaker
 from app.documents import sql
-from app.gateway.documents import Document
+from app.engine.document import Document
 from app.resources import Resources
 
 log = structlog.get_logger()

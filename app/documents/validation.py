@@ -21,8 +21,8 @@ from graphql import (
     visit,
 )
 
-from app.gateway.documents import InvalidDocument, parse_document
-from app.gateway.rules import rules
+from app.engine.document import InvalidDocument, parse_document
+from app.engine.validation_rules import rules
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from graphql import OperationType
 
 from app.core.errors import BadRequest
-from app.gateway.documents import Operation
+from app.engine.document import Operation
 from app.gateway.limits import ClientAddress, DocumentClass, RateLimits
 from app.settings import Settings
 

@@ -13,20 +13,21 @@ from graphql import OperationType
 from starlette.types import Receive, Scope, Send
 from strawberry.http.ides import get_graphql_ide_html
 
-from app.cache.entries import GIVEN, Answer, Question, Ran, Source
+from app.cache.entries import GIVEN, Answer, Question, Source
 from app.cache.response_cache import Responses
 from app.context import NOBODY, Viewer
 from app.core.deadline import Delay
 from app.core.errors import AppError, BadRequest, presentable_cause
 from app.core.metrics import OUTCOMES, REQUEST_SECONDS, SUBSCRIPTIONS
 from app.db.notifications import Changes
-from app.documents.lookup import Resolver, operation_of
+from app.documents.lookup import Resolver
+from app.engine.document import Document, Operation, operation_of
+from app.engine.executor import Executor, Ran
+from app.engine.request import Ask
 from app.gateway import freshness
 from app.gateway.admission import Admission
 from app.gateway.auth import Authenticator
-from app.gateway.documents import Document, Operation
 from app.gateway.events import EVENT_STREAM, HEADERS, send_events
-from app.gateway.execution import Executor
 from app.gateway.freshness import Headers
 from app.gateway.hot import HotAnswers
 from app.gateway.multipart import is_form
@@ -40,7 +41,6 @@ from app.gateway.negotiation import (
 )
 from app.gateway.wire import (
     MAX_BODY,
-    Ask,
     BodyTooLarge,
     BodyTooSlow,
     canonical,

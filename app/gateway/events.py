@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from graphql import ExecutionResult
 from starlette.types import Send
 
-from app.gateway.execution import encode
+from app.engine.executor import encode
 
 EVENT_STREAM = "text/event-stream"
 HEADERS = [

@@ -6,7 +6,7 @@ import hashlib
 import struct
 
 from app.cache.entries import TIMED_SECONDS, Answer, Source
-from app.gateway.documents import Document
+from app.engine.document import Document
 from app.gateway.negotiation import MediaType
 
 Headers = list[tuple[bytes, bytes]]

@@ -10,10 +10,10 @@ from app.cache.response_cache import Responses
 from app.core.circuit_breaker import Breaker
 from app.documents.lookup import Resolver
 from app.documents.registry import Registry
+from app.engine.executor import Executor
 from app.gateway.admission import Admission
 from app.gateway.auth import Authenticator
 from app.gateway.endpoint import Exchange, Means
-from app.gateway.execution import Executor
 from app.gateway.hot import HotAnswers
 from app.gateway.limits import RateLimits
 from app.gateway.sockets import SocketOperations, SubscriptionSocket

@@ -6,9 +6,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Literal
 
-from app.cache.entries import Ran
 from app.core.errors import AppError, BadRequest, Unauthenticated, Unavailable
-from app.gateway.documents import InvalidDocument
+from app.engine.document import InvalidDocument
+from app.engine.executor import Ran
 from app.gateway.limits import RateLimited
 from app.gateway.wire import BodyTooLarge, BodyTooSlow, UnsupportedMediaType
 

@@ -19,10 +19,10 @@ from strawberry.types.execution import PreExecutionError
 
 from app.core.errors import AppError, BadRequest, presentable_cause
 from app.core.metrics import SUBSCRIPTIONS
-from app.documents.lookup import operation_of
+from app.engine.document import operation_of
+from app.engine.executor import is_request_error
 from app.gateway.auth import Authenticator
 from app.gateway.endpoint import Means
-from app.gateway.execution import is_request_error
 from app.gateway.wire import errors_of, from_payload, strict_json
 
 # What is left for a reason in the frame that closes a socket (RFC 6455, 5.5), bytes.

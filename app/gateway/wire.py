@@ -4,51 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import orjson
 from graphql import GraphQLError
 
 from app.core.errors import AppError, BadRequest, presentable
-from app.gateway.documents import InvalidDocument
+from app.engine.document import InvalidDocument
+from app.engine.request import Ask
 from app.gateway.multipart import fields_of, is_form, with_files
 
 MAX_BODY = 256 * 1024
 MAX_PARAMETERS = 50
-NONE: Mapping[str, Any] = MappingProxyType({})
-SHA256 = re.compile(r"[0-9a-f]{64}")
 
 # A request from another site's page can carry none of these without the browser asking first (CORS preflight).
 PREFLIGHT_HEADERS = (b"apollo-require-preflight", b"x-apollo-operation-name", b"graphql-require-preflight")
 SIMPLE_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
-
-
-class Ask(NamedTuple):
-    """One operation to run: a document by id, by the hash of an automatically persisted query, or by its text."""
-
-    document_id: str | None = None
-    apq_hash: str | None = None
-    text: str | None = None
-    operation_name: str | None = None
-    variables: Mapping[str, Any] = NONE
-    extensions: Mapping[str, Any] = NONE
-    by_get: bool = False
-    has_files: bool = False
-
-    @property
-    def persisted(self) -> bool:
-        """Whether it names a document instead of, or beside, carrying its text."""
-        return self.document_id is not None or self.apq_hash is not None
-
-    @property
-    def shows_cost(self) -> bool:
-        """Whether the answer is to tell what it cost: `"extensions": {"cost": true}`."""
-        return self.extensions.get("cost") is True
 
 
 class UnsupportedMediaType(BadRequest):

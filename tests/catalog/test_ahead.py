@@ -16,8 +16,8 @@ from app.core.errors import BadInput
 from app.core.global_ids import global_id
 from app.db.pagination import MAX_PAGE
 from app.db.tables import Condition, ListingStatus
-from app.gateway.documents import read_document
-from app.gateway.execution import execute_operation
+from app.engine.document import read_document
+from app.engine.executor import execute_operation
 from app.gateway.plans.compiler import NotCompilable
 from app.resources import Resources
 from app.settings import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.catalog import sql
 from app.core.global_ids import global_id
-from app.gateway.documents import read_document
+from app.engine.document import read_document
 from app.resources import Resources
 from app.settings import Settings
 from tests.asking import SCHEMA, data, error

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from app.documents.registry import shipped
-from app.gateway.documents import content_id
+from app.engine.document import content_id
 from tests.asking import SCHEMA
 from tests.conftest import database
 from tests.documents.texts import NAMES, PRICES, PRICES_ID, TOTAL, TOTAL_ID

@@ -12,7 +12,7 @@ from app.context import Role, Viewer
 from app.documents import publishing, sql, usage
 from app.documents.manifests import Entry
 from app.documents.registry import Registry, shipped
-from app.gateway.documents import content_id
+from app.engine.document import content_id
 from app.resources import Resources
 from app.settings import Settings
 from tests import asking

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from app.core.errors import Unavailable
 from app.documents import publishing, registry, sql, usage
 from app.documents.registry import Registry, shipped
-from app.gateway.documents import content_id
+from app.engine.document import content_id
 from app.resources import Resources
 from app.settings import Settings
 from tests.asking import SCHEMA

@@ -13,8 +13,8 @@ from app.context import Context, Role, Viewer
 from app.core.global_ids import global_id
 from app.db.tables import Domain
 from app.documents.registry import shipped
-from app.gateway.documents import Document, content_id, read_document
-from app.gateway.execution import execute_operation
+from app.engine.document import Document, content_id, read_document
+from app.engine.executor import execute_operation
 from app.resources import Resources
 from app.settings import Settings
 from tests.asking import SCHEMA

@@ -17,7 +17,7 @@ from app.documents import usage, warmup
 from app.documents.registry import Registry, shipped
 from app.documents.usage import ASKED_KEY, Asked, fade, most_asked
 from app.documents.warmup import warm
-from app.gateway.documents import content_id
+from app.engine.document import content_id
 from app.resources import Resources
 from app.settings import Settings
 from tests.asking import SCHEMA

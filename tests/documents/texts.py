@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.documents import publishing
 from app.documents.manifests import Entry
-from app.gateway.documents import content_id
+from app.engine.document import content_id
 from app.resources import Resources
 from tests.asking import SCHEMA
 

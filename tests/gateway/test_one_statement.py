@@ -13,7 +13,6 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app.cache.entries import Ran
 from app.context import Viewer
 from app.core.deadline import Delay
 from app.core.errors import Unavailable
@@ -23,8 +22,8 @@ from app.db.errors import is_unavailable
 from app.db.pool import Pool
 from app.db.session import MoreThanOneStatement, OneStatementReader
 from app.db.tables import Domain
-from app.gateway.documents import Document, Operation, Pace, read_document
-from app.gateway.execution import BY_PLAN, DeadlineExceeded, Executor
+from app.engine.document import Document, Operation, Pace, read_document
+from app.engine.executor import BY_PLAN, DeadlineExceeded, Executor, Ran
 from app.resources import Resources
 from tests.asking import SCHEMA
 from tests.catalog.test_statements import stock

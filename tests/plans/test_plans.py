@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 from app.db.statements import InnerRow
 from app.documents.registry import shipped
-from app.gateway.documents import read_document
+from app.engine.document import read_document
 from app.gateway.plans import compiler
 from app.gateway.plans.compiler import MAX_VARIANTS, NotCompilable, Plan, compile_plan
 from app.gateway.plans.plan import RowBuild

@@ -12,7 +12,7 @@ import pytest
 from app.core.errors import BadInput
 from app.devserver import web_build
 from app.documents.publishing import known
-from app.gateway.documents import content_id
+from app.engine.document import content_id
 from app.resources import Resources
 from app.schema import build_schema
 from app.settings import Settings

@@ -11,12 +11,14 @@ import orjson
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType, execute, subscribe
 from prometheus_client import Counter
 
-from app.cache.entries import Ran
+pass
+from typing import NamedTuple
+
 from app.context import Context, Viewer
 from app.core.deadline import Deadline, Delay
 from app.core.errors import Unavailable, presentable, presentable_cause
 from app.db.session import OneStatementReader
-from app.gateway.documents import Document, Operation
+from app.engine.document import Document, Operation
 from app.gateway.plans.compiler import Plan
 from app.resources import Resources
 
@@ -195,3 +197,16 @@ def _raise_unavailable(result: ExecutionResult) -> None:
     for error in result.errors or ():
         if (error.extensions or {}).get("code") == Unavailable.code:
             raise Unavailable(error.message)
+
+
+class Ran(NamedTuple):
+    """What running an operation gave.
+
+    `began` is False when a variable was wrong, say; `clean`: without errors. `versions` are those of the snapshot that
+    it was made from.
+    """
+
+    body: bytes
+    began: bool
+    clean: bool
+    versions: Mapping[str, int]

@@ -23,12 +23,13 @@ from graphql import (
     visit,
 )
 
-from app.core.errors import AppError
+from app.core.errors import AppError, BadRequest
 from app.db.tables import Domain
-from app.gateway.cost import Cost, measure
+from app.engine.cost import Cost, measure
+from app.engine.document import HASH_PREFIX, Document, Operation, content_id
+from app.engine.validation_rules import rules
 from app.gateway.plans.compiler import NotCompilable, Plan, compile_plan
 from app.gateway.plans.projection import Columns, columns_of
-from app.gateway.rules import rules
 
 HASH_PREFIX = "sha256:"
 # Checking that fields of the same name agree takes time with the square of a text's length: at the first of these
@@ -219,3 +220,14 @@ class _FieldVisitor(Visitor):
             self.traits.max_ages.append(facts["max_age"])
         self.traits.timed |= facts.get("timed", False)
         self.traits.public &= not declared.permission_classes and not facts.get("own", False)
+
+
+def operation_of(document: Document, name: str | None) -> Operation:
+    """The operation to run. Raises BadRequest when the name is missing, or no operation has it."""
+    operation = document.operation(name)
+    if operation is not None:
+        return operation
+    names = ", ".join(str(each) for each in document.operations)
+    if name is None:
+        raise BadRequest(f"The document has several operations: name one of {names} in `operationName`.")
+    raise BadRequest(f'The document has no operation "{name[:100]}"; it has {names}.')

@@ -10,8 +10,8 @@ from graphql import GraphQLSchema, NonNullTypeNode, OperationType
 
 from app.context import Context, Role, Viewer
 from app.core.errors import BadInput
-from app.gateway.documents import Document, Operation
-from app.gateway.execution import execute_operation
+from app.engine.document import Document, Operation
+from app.engine.executor import execute_operation
 from app.gateway.plans.compiler import Plan
 from app.resources import Resources
 
