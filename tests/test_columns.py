@@ -17,11 +17,11 @@ from app.columns import Column, Meanings, column
 from app.context import Context
 from app.core.global_ids import global_id
 from app.db.tables import job
+from app.engine.compiler.column_projection import columns_of
+from app.engine.compiler.compiler import NotCompilable, Plan
 from app.engine.document import Operation, read_document
 from app.engine.executor import execute_operation
 from app.events import sql as events
-from app.gateway.plans.compiler import NotCompilable, Plan
-from app.gateway.plans.projection import columns_of
 from app.ingestion import sql as ingestion
 from app.market import ranges
 from app.market import sql as market

@@ -25,11 +25,11 @@ from graphql import (
 
 from app.core.errors import AppError, BadRequest
 from app.db.tables import Domain
+from app.engine.compiler.column_projection import Columns, columns_of
+from app.engine.compiler.compiler import NotCompilable, Plan, compile_plan
 from app.engine.cost import Cost, measure
 from app.engine.document import HASH_PREFIX, Document, Operation, content_id
 from app.engine.validation_rules import rules
-from app.gateway.plans.compiler import NotCompilable, Plan, compile_plan
-from app.gateway.plans.projection import Columns, columns_of
 
 HASH_PREFIX = "sha256:"
 # Checking that fields of the same name agree takes time with the square of a text's length: at the first of these

@@ -18,8 +18,8 @@ from app.context import Context, Viewer
 from app.core.deadline import Deadline, Delay
 from app.core.errors import Unavailable, presentable, presentable_cause
 from app.db.session import OneStatementReader
+from app.engine.compiler.compiler import Plan
 from app.engine.document import Document, Operation
-from app.gateway.plans.compiler import Plan
 from app.resources import Resources
 
 RUN = Counter("dealmark_operations_run_total", "Operations by what ran them: plan, interpreter", ["by"])

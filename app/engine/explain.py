@@ -10,9 +10,9 @@ from graphql import GraphQLSchema, NonNullTypeNode, OperationType
 
 from app.context import Context, Role, Viewer
 from app.core.errors import BadInput
+from app.engine.compiler.compiler import Plan
 from app.engine.document import Document, Operation
 from app.engine.executor import execute_operation
-from app.gateway.plans.compiler import Plan
 from app.resources import Resources
 
 WIDTH = 120

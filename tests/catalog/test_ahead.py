@@ -16,9 +16,9 @@ from app.core.errors import BadInput
 from app.core.global_ids import global_id
 from app.db.pagination import MAX_PAGE
 from app.db.tables import Condition, ListingStatus
+from app.engine.compiler.compiler import NotCompilable
 from app.engine.document import read_document
 from app.engine.executor import execute_operation
-from app.gateway.plans.compiler import NotCompilable
 from app.resources import Resources
 from app.settings import Settings
 from tests.asking import SCHEMA, execute

@@ -13,7 +13,7 @@ from typing import Any
 
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode, parse
 
-from app.gateway.plans.compiler import NotCompilable, compile_plan
+from app.engine.compiler.compiler import NotCompilable, compile_plan
 from tests.plans.comparison import difference, everything, reference
 from tests.plans.documents import Case
 from tests.plans.reducing import reduced

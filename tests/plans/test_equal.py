@@ -19,8 +19,8 @@ from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefin
 from app.context import Context
 from app.db.session import OneStatementReader
 from app.devserver.sample_data import load_into
-from app.gateway.plans.compiler import NotCompilable, compile_plan
-from app.gateway.plans.projection import columns_of
+from app.engine.compiler.column_projection import columns_of
+from app.engine.compiler.compiler import NotCompilable, compile_plan
 from app.resources import Resources
 from app.schema import build_schema
 from tests.plans import synthetic

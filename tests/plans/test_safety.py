@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from graphql import GraphQLSchema, parse, validate
 
-from app.gateway.plans.compiler import NotCompilable, compile_plan
+from app.engine.compiler.compiler import NotCompilable, compile_plan
 from tests.plans import synthetic
 from tests.plans.documents import Case, Documents
 from tests.plans.fuzzing import Fuzz, operation_of

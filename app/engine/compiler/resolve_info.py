@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from graphql.pyutils import Path, is_awaitable
 from graphql.type.definition import GraphQLResolveInfoHelpers
 
-from app.gateway.plans.plan import Field
+from app.engine.compiler.plan import Field
 
 if TYPE_CHECKING:
-    from app.gateway.plans.running import Run
+    from app.engine.compiler.runtime import Run
 
 
 class Info:

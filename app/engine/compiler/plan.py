@@ -36,7 +36,7 @@ from graphql.pyutils import is_awaitable
 from app.columns import RECORDS
 
 if TYPE_CHECKING:
-    from app.gateway.plans.running import Run
+    from app.engine.compiler.runtime import Run
 
 
 # Whether a value needs no coercion. `{read}` is where it is first looked at, `{v}` what it is called from then on.

@@ -30,7 +30,7 @@ from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
 from app.columns import AHEAD
-from app.gateway.plans.plan import Field, nullable
+from app.engine.compiler.plan import Field, nullable
 
 NO_VARIABLES = VariableValues({}, {})
 Arguments = Callable[[VariableValues], Mapping[str, Any]]

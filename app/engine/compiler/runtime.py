@@ -30,10 +30,10 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from graphql.pyutils import inspect, is_iterable
 
-from app.gateway.plans.awaiting import all_of, collect, one_by_one
-from app.gateway.plans.faults import Fault, Indices, Position, positions, with_errors
-from app.gateway.plans.plan import PLAIN, Field, Frame, Selection, must_be_awaited
-from app.gateway.plans.told import Info
+from app.engine.compiler.awaitables import all_of, collect, one_by_one
+from app.engine.compiler.field_errors import Fault, Indices, Position, positions, with_errors
+from app.engine.compiler.plan import PLAIN, Field, Frame, Selection, must_be_awaited
+from app.engine.compiler.resolve_info import Info
 
 # Of more, loaders are better asked all at once, should they not have it after all.
 FEW = 5

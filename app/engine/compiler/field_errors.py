@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from graphql import ExecutionResult, GraphQLError, is_non_null_type, located_error
 
-from app.gateway.plans.plan import Field, Frame, Selection, nullable
+from app.engine.compiler.plan import Field, Frame, Selection, nullable
 
 Indices = tuple[int, ...]
 

@@ -38,11 +38,11 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetailsList, FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues
 
-from app.gateway.plans.plan import PLAIN, Build, Field, Frame, RowBuild, Selection, deviate
-from app.gateway.plans.resolving import arguments_of, settle, unsettled
-from app.gateway.plans.running import Run
-from app.gateway.plans.shapes import ROW, Shape, names_like, snake
-from app.gateway.plans.variables import Coercion
+from app.engine.compiler.codegen import ROW, Shape, names_like, snake
+from app.engine.compiler.plan import PLAIN, Build, Field, Frame, RowBuild, Selection, deviate
+from app.engine.compiler.resolver_binding import arguments_of, settle, unsettled
+from app.engine.compiler.runtime import Run
+from app.engine.compiler.variable_coercion import Coercion
 
 # A selection for every type that an object may have, at every level: interfaces within interfaces multiply.
 MAX_SELECTIONS = 1_000

@@ -11,7 +11,7 @@ from graphql.execution.get_variable_signature import get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
 from graphql.utilities import coerce_input_value
 
-from app.gateway.plans.plan import IS_EXACT, nullable
+from app.engine.compiler.plan import IS_EXACT, nullable
 
 MAX_ERRORS = 50  # graphql-core's own
 
