@@ -18,7 +18,7 @@ from app.db.advisory_locks import WEBHOOK_LOCKS
 from app.db.errors import is_unavailable
 from app.db.notifications import OUTBOX
 from app.db.tables import Domain
-from app.events.numbering import number_events
+from app.events.outbox import number_events
 from app.events.webhooks import Webhook, deliver, make_client, webhooks
 from app.resources import SESSION_SETTINGS, Resources
 

@@ -12,7 +12,7 @@ from app import cleaning, tasks
 from app.core.metrics import STORED_BYTES
 from app.db import disk_usage
 from app.db.tables import JobKind
-from app.events import cleaning as events_cleaning
+from app.events import retention as events_cleaning
 from app.events.webhooks import webhooks
 from app.ingestion import cleaning as ingestion_cleaning
 from app.ingestion.work_sql import known_listings

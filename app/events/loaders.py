@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from app.context import Loader
-from app.db.statements import Row
 from app.events import sql
+from app.events.sql import PriceChangeRow
 from app.resources import Reader
-
-
-class PriceChangeRow(Row):
-    """A row of `price_change` columns: those that the operation needs."""
 
 
 class PriceChangeById(Loader[int, PriceChangeRow | None]):

@@ -16,8 +16,8 @@ from app.db.pagination import DEFAULT_PAGE, page_request
 from app.db.tables import Domain
 from app.directives import page_size, reads
 from app.events import sql
-from app.events.following import begin, read_on
-from app.events.loaders import PriceChangeRow
+from app.events.feed import begin, read_on
+from app.events.sql import PriceChangeRow
 from app.events.types import PriceChange
 from app.relay import After, Before, Connection, First, Last
 

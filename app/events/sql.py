@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from app.db.advisory_locks import NUMBERING_LOCK
 from app.db.pagination import Keyset, PageRequest, Position, SortKey
+from app.db.statements import Row
 from app.db.tables import price_change
 from app.db.transaction import Tx
 from app.resources import Session
@@ -253,3 +254,7 @@ async def webhooks(session: Session) -> Sequence[Any]:
 async def in_outbox(session: Session) -> Any:
     """Events without a position: how many, and the age of the oldest, seconds."""
     return await session.row(OUTBOX)
+
+
+class PriceChangeRow(Row):
+    """A row of `price_change` columns: those that the operation needs."""

@@ -13,8 +13,8 @@ from app.context import Context
 from app.core.global_ids import global_id
 from app.db.tables import Domain
 from app.directives import reads
-from app.events.loaders import PriceChangeById, PriceChangeRow
-from app.events.sql import OLDEST_FIRST
+from app.events.loaders import PriceChangeById
+from app.events.sql import OLDEST_FIRST, PriceChangeRow
 from app.market.loaders import ListingById
 from app.market.types import Listing, cpu_of
 from app.relay import Node

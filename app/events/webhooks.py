@@ -22,8 +22,8 @@ import structlog
 
 from app.core.global_ids import global_id
 from app.events import sql
-from app.events.loaders import PriceChangeRow
-from app.events.signing import signature
+from app.events.sql import PriceChangeRow
+from app.events.webhook_signature import signature
 from app.resources import Resources
 from app.settings import Settings
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from app.db.transaction import Tx
-from app.events.numbering import number_events
+from app.events.outbox import number_events
 from app.resources import Resources
 from tests.conftest import add_listing
 

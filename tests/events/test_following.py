@@ -15,8 +15,8 @@ from app.core.errors import ExpiredCursor
 from app.core.global_ids import global_id
 from app.db.pagination import Keyset, SortKey
 from app.db.tables import listing
-from app.events import following
-from app.events.cleaning import delete_old_changes
+from app.events import feed
+from app.events.retention import delete_old_changes
 from app.gateway.gateway import Gateway
 from app.resources import Resources
 from tests import conftest
@@ -139,8 +139,8 @@ async def test_going_on_after_a_break(served: Api, resources: Resources) -> None
 
 async def test_only_of_some_cpus(served: Api, resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where what is read at once is full of it."""
-    monkeypatch.setattr(following.read_on, "__defaults__", (2,))
-    monkeypatch.setattr(following, "TAIL", 3)
+    monkeypatch.setattr(feed.read_on, "__defaults__", (2,))
+    monkeypatch.setattr(feed, "TAIL", 3)
     one, two = await listings(resources, 10), await listings(resources, 10, cpu_id=2)
     cpu_ids = [global_id("CPU", 2), global_id("CPU", 77)]
     async with streaming(served, FOLLOW, cpuIds=cpu_ids, since="") as events:
@@ -172,13 +172,13 @@ async def test_all_who_follow_are_told_with_one_statement(resources: Resources) 
     (key,) = await listings(resources, 10)
     await change(resources, key, 20)
     with counting(resources) as seen:
-        found = await asyncio.gather(*(following.read_on(resources, None, 0) for _ in range(10)))
+        found = await asyncio.gather(*(feed.read_on(resources, None, 0) for _ in range(10)))
     assert seen.count == 1
     assert [[row.price_after for row in rows] for rows, _, _ in found] == [[20]] * 10
     await change(resources, key, 30)
-    rows, position, more = await following.read_on(resources, [1], found[0][1])
+    rows, position, more = await feed.read_on(resources, [1], found[0][1])
     assert ([row.price_after for row in rows], more) == ([30], False)
-    assert await following.read_on(resources, None, position) == ([], position, False)
+    assert await feed.read_on(resources, None, position) == ([], position, False)
 
 
 async def test_while_news_are_lost_each_reads_by_itself(resources: Resources) -> None:
@@ -186,9 +186,9 @@ async def test_while_news_are_lost_each_reads_by_itself(resources: Resources) ->
     await change(resources, key, 20)
     await resources.changes.stop()
     assert resources.changes.current() is None
-    rows, position, _ = await following.read_on(resources, None, 0)
+    rows, position, _ = await feed.read_on(resources, None, 0)
     await change(resources, key, 30)
-    more, _, _ = await following.read_on(resources, None, position)
+    more, _, _ = await feed.read_on(resources, None, position)
     assert [row.price_after for row in (*rows, *more)] == [20, 30]
 
 
@@ -220,7 +220,7 @@ async def test_a_cursor_after_which_something_was_deleted(served: Api, resources
         async with streaming(served, FOLLOW, since=since) as events:
             assert await prices(events, len(expected)) == expected
     with pytest.raises(ExpiredCursor):
-        await following.read_on(resources, None, 0)  # who followed, and was too slow
+        await feed.read_on(resources, None, 0)  # who followed, and was too slow
 
 
 async def test_pages(resources: Resources) -> None:

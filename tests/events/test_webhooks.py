@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from app.core.global_ids import global_id
 from app.events import webhooks as webhooks_module
-from app.events.signing import signature
+from app.events.webhook_signature import signature
 from app.events.webhooks import deliver, make_client, pause, webhooks
 from app.resources import Resources
 from app.settings import Settings

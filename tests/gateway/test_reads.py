@@ -20,7 +20,7 @@ from app.context import Role, Viewer
 from app.core.global_ids import global_id
 from app.db.tables import Domain, import_fetch, import_payload, import_row, import_session, metadata
 from app.engine.document import read_document
-from app.events.numbering import number_events
+from app.events.outbox import number_events
 from app.resources import Resources
 from tests.asking import SCHEMA, ask
 from tests.conftest import add_cpu, counting

@@ -8,7 +8,7 @@ from typing import Any
 from app.core.errors import ExpiredCursor
 from app.db.tables import Domain
 from app.events import sql
-from app.events.loaders import PriceChangeRow
+from app.events.sql import PriceChangeRow
 from app.resources import Resources, Session
 
 # How many changes a follower has in memory at most.
