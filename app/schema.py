@@ -20,13 +20,15 @@ from app.analytics.queries import AnalyticsQuery
 from app.catalog.queries import CatalogQuery
 from app.catalog.types import CPU
 from app.clients.queries import ClientsQuery, ClientsSubscription
-from app.context import Context
 from app.core.errors import BadInput
 from app.core.global_ids import parse_id
 from app.db.tables import Domain
-from app.directives import ListSize, reads
 from app.events.queries import EventsQuery, EventsSubscription
 from app.events.types import PriceChange
+from app.graphql.context import Context
+from app.graphql.directives import ListSize, reads
+from app.graphql.relay import Node
+from app.graphql.scalars import UPLOAD, Upload
 from app.ingestion.mutations import IngestionMutation
 from app.ingestion.queries import IngestionQuery, IngestionSubscription
 from app.ingestion.types import ImportRow, ImportSession
@@ -34,9 +36,7 @@ from app.market.mutations import MarketMutation
 from app.market.queries import MarketQuery
 from app.market.rule_types import ValuationRule
 from app.market.types import Listing
-from app.relay import Node
 from app.statistics.queries import StatisticsQuery
-from app.uploads import UPLOAD, Upload
 from app.work.queries import WorkQuery, WorkSubscription
 from app.work.types import Job
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from graphql import ExecutionResult
 
-from app.context import Context, Viewer
 from app.engine.document import read_document
 from app.engine.executor import execute_operation
+from app.graphql.context import Context
+from app.graphql.viewer import Viewer
 from app.resources import Resources
 from app.schema import build_schema
 

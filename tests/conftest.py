@@ -31,7 +31,6 @@ from redis.asyncio import Redis
 from sqlalchemy import event, make_url
 from starlette.types import ASGIApp
 
-from app.context import Role
 from app.core import circuit_breaker
 from app.core.errors import StartupError
 from app.core.logging import configure_logging
@@ -40,6 +39,7 @@ from app.db.tables import cpu, listing
 from app.db.transaction import Tx
 from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis, account_for_postgres
 from app.gateway.auth import mint
+from app.graphql.viewer import Role
 from app.main import create_app
 from app.resources import Reader, Resources
 from app.settings import Settings

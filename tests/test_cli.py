@@ -20,10 +20,10 @@ import pytest
 import structlog
 
 from app.cli import main
-from app.context import Role, Viewer
 from app.db import schema_version
 from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.gateway.auth import Authenticator
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from app.schema import build_schema
 from app.settings import Settings

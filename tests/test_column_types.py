@@ -17,10 +17,10 @@ from graphql import (
 from sqlalchemy import ARRAY, BigInteger, Double, Integer, column
 
 from app.catalog import sql as catalog
-from app.columns import Column
 from app.db.tables import import_payload, job
 from app.documents import list_sql as clients
 from app.events import sql as events
+from app.graphql.fields import Column
 from app.ingestion import sql as ingestion
 from app.market import history_sql as history
 from app.market import rules_sql as rules

@@ -13,8 +13,6 @@ import pytest
 from graphql import GraphQLObjectType, OperationDefinitionNode, parse
 
 from app.catalog.sql import COLUMNS
-from app.columns import Column, Meanings, column
-from app.context import Context
 from app.core.global_ids import global_id
 from app.db.tables import job
 from app.engine.compiler.column_projection import columns_of
@@ -22,6 +20,8 @@ from app.engine.compiler.compiler import NotCompilable, Plan
 from app.engine.document import Operation, read_document
 from app.engine.executor import execute_operation
 from app.events import sql as events
+from app.graphql.context import Context
+from app.graphql.fields import Column, Meanings, column
 from app.ingestion import sql as ingestion
 from app.market import ranges
 from app.market import sql as market

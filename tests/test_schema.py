@@ -21,12 +21,12 @@ from graphql import (
 
 from app.catalog import sql
 from app.catalog.queries import CPUOrderField
-from app.context import Context
-from app.core.errors import presentable
 from app.engine.document import MAX_TOKENS_GIVEN as MAX_TOKENS
 from app.engine.document import InvalidDocument, read_document
 from app.engine.executor import execute_operation
 from app.engine.validation_rules import MAX_ALIASES, MAX_DEPTH
+from app.graphql.context import Context
+from app.graphql.error_masking import presentable
 from app.schema import NODES
 from tests.asking import SCHEMA
 

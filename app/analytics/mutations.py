@@ -7,11 +7,11 @@ from typing import Annotated
 import strawberry
 
 from app.analytics import sql
-from app.context import Context
 from app.core.errors import BadInput
 from app.core.global_ids import global_id, parse_id
 from app.db.tables import JobKind
-from app.permissions import IsAdmin
+from app.graphql.context import Context
+from app.graphql.permissions import IsAdmin
 from app.work.jobs import request_job
 from app.work.types import Job
 

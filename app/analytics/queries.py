@@ -6,10 +6,10 @@ import strawberry
 
 from app.analytics import sql
 from app.analytics.types import Consistency
-from app.context import Context
 from app.db.tables import Domain
-from app.directives import reads
-from app.permissions import IsOperator
+from app.graphql.context import Context
+from app.graphql.directives import reads
+from app.graphql.permissions import IsOperator
 
 Info = strawberry.Info[Context, None]
 

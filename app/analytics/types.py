@@ -10,10 +10,10 @@ from typing import Any
 import strawberry
 
 from app.analytics.sql import MAX_DIFFERENCES
-from app.columns import Meanings, column, computed
 from app.db.tables import Domain, ValueRating
-from app.directives import ListSize, reads
-from app.graphql_enums import graphql_enum
+from app.graphql.directives import ListSize, reads
+from app.graphql.enums import graphql_enum
+from app.graphql.fields import Meanings, column, computed
 
 # DOMAIN: a target is fresh when it was computed less than 7 days ago.
 FRESH_FOR = timedelta(days=7)

@@ -1,4 +1,4 @@
-"""Split off app.uploads."""
+"""Split off app.graphql.scalars."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from app.catalog import sql
-from app.context import Context, Loader
 from app.db.statements import Row
-from app.relay import TOTAL_COUNT
+from app.graphql.context import Context, Loader
+from app.graphql.relay import TOTAL_COUNT
 from app.resources import Reader
 
 # Of more CPUs the lists that each brings along would cost more than statements of their own.

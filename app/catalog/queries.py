@@ -14,13 +14,13 @@ from app.catalog.facet_sql import counts
 from app.catalog.loaders import CpuById, CpuBySlug, CpuRow, PointRow, columns
 from app.catalog.title_matcher import matcher
 from app.catalog.types import CPU, CPUFacets, PricePoint, TitleMatch
-from app.context import Context
 from app.core.errors import BadInput
 from app.core.global_ids import key_of
 from app.db.pagination import DEFAULT_PAGE, page_request
 from app.db.tables import Domain, ValueRating
-from app.directives import CostWeight, ListSize, page_size, reads
-from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last
+from app.graphql.context import Context
+from app.graphql.directives import CostWeight, ListSize, page_size, reads
+from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 from app.titles.matching import LONGEST as MAX_TITLE
 from app.titles.parts import read_parts
 

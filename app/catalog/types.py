@@ -10,13 +10,14 @@ import strawberry
 from app.analytics.types import PerformanceValue, PriceConfidence, PriceTarget
 from app.catalog.facet_sql import Counts
 from app.catalog.loaders import CpuById, CpuRow, PointRow, SimilarCpus, SimilarKey
-from app.columns import AHEAD, column, is_row, same_row, with_needs
-from app.context import Context
 from app.core.errors import BadInput
 from app.db.pagination import PageRequest, page_request
 from app.db.tables import Domain, ValueRating
-from app.directives import CostWeight, ListSize, page_size, reads
-from app.graphql_enums import graphql_enum
+from app.graphql.context import Context
+from app.graphql.directives import CostWeight, ListSize, page_size, reads
+from app.graphql.enums import graphql_enum
+from app.graphql.fields import AHEAD, column, is_row, same_row, with_needs
+from app.graphql.relay import After, Before, Connection, First, Last, Node, ids_of, node_id
 from app.market.history_loaders import CpuPriceHistories, CpuPriceLows, HistoryKey
 from app.market.history_types import HISTORY_SIZE, HISTORY_TOLD, CPUPriceLows, CPUPricePoint, Interval, Within
 from app.market.loaders import (
@@ -29,7 +30,6 @@ from app.market.loaders import (
 )
 from app.market.ranges import PriceInterval, PriceRange
 from app.market.types import Listing, PriceBin
-from app.relay import After, Before, Connection, First, Last, Node, ids_of, node_id
 from app.titles.matching import Match, TitleDecision, TitleVerdict
 from app.titles.parts import Parts
 

@@ -10,14 +10,14 @@ import strawberry
 
 from app.clients.loaders import DocumentRow
 from app.clients.types import DataChange, PersistedDocument, ViewerFacts
-from app.context import Context
 from app.core.errors import BadInput
 from app.db.pagination import DEFAULT_PAGE, page_request
 from app.db.tables import Domain
-from app.directives import page_size, reads
 from app.documents import list_sql
-from app.permissions import IsOperator
-from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last
+from app.graphql.context import Context
+from app.graphql.directives import page_size, reads
+from app.graphql.permissions import IsOperator
+from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 
 Info = strawberry.Info[Context, None]
 

@@ -10,11 +10,12 @@ from typing import Any
 import strawberry
 
 from app.clients.loaders import DocumentRow
-from app.columns import column, computed, is_row, with_needs
-from app.context import Context, Role, Viewer
 from app.db.tables import Domain
-from app.directives import ListSize, reads
-from app.graphql_enums import graphql_enum
+from app.graphql.context import Context
+from app.graphql.directives import ListSize, reads
+from app.graphql.enums import graphql_enum
+from app.graphql.fields import column, computed, is_row, with_needs
+from app.graphql.viewer import Role, Viewer
 from app.resources import Running
 
 Info = strawberry.Info[Context, None]

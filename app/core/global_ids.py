@@ -1,4 +1,4 @@
-"""Split off app.relay."""
+"""Split off app.graphql.relay."""
 
 from __future__ import annotations
 

@@ -13,12 +13,12 @@ from prometheus_client import Counter
 
 from app.cache.entries import Question
 from app.cache.response_cache import Responses
-from app.context import NOBODY
 from app.core.errors import AppError
 from app.documents.registry import Registry
 from app.documents.usage import Asked, fade, most_asked
 from app.engine.document import HASH_PREFIX, Document
 from app.engine.executor import Executor, Ran
+from app.graphql.viewer import NOBODY
 from app.resources import Resources
 from app.schema import build_schema
 

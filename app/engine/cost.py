@@ -32,7 +32,7 @@ from graphql import (
     is_non_null_type,
 )
 
-from app.directives import CostWeight, ListSize
+from app.graphql.directives import CostWeight, ListSize
 
 Cost = Callable[[Mapping[str, Any]], int]
 # A size, or the cost of a part: known, or still to be found from variables. A part that occurs again and again (a

@@ -202,7 +202,7 @@ class _Traits:
 
 
 class _FieldVisitor(Visitor):
-    """Gathers what `app.directives.reads` says of each field."""
+    """Gathers what `app.graphql.directives.reads` says of each field."""
 
     def __init__(self, info: TypeInfo, traits: _Traits) -> None:
         super().__init__()

@@ -14,12 +14,14 @@ from prometheus_client import Counter
 pass
 from typing import NamedTuple
 
-from app.context import Context, Viewer
 from app.core.deadline import Deadline, Delay
-from app.core.errors import Unavailable, presentable, presentable_cause
+from app.core.errors import Unavailable
 from app.db.session import OneStatementReader
 from app.engine.compiler.compiler import Plan
 from app.engine.document import Document, Operation
+from app.graphql.context import Context
+from app.graphql.error_masking import presentable, presentable_cause
+from app.graphql.viewer import Viewer
 from app.resources import Resources
 
 RUN = Counter("dealmark_operations_run_total", "Operations by what ran them: plan, interpreter", ["by"])

@@ -8,11 +8,12 @@ from typing import Any
 
 from graphql import GraphQLSchema, NonNullTypeNode, OperationType
 
-from app.context import Context, Role, Viewer
 from app.core.errors import BadInput
 from app.engine.compiler.compiler import Plan
 from app.engine.document import Document, Operation
 from app.engine.executor import execute_operation
+from app.graphql.context import Context
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 
 WIDTH = 120

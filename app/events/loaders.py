@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.context import Loader
 from app.events import sql
 from app.events.sql import PriceChangeRow
+from app.graphql.context import Loader
 from app.resources import Reader
 
 

@@ -9,17 +9,17 @@ from typing import Annotated
 
 import strawberry
 
-from app.context import Context
 from app.core.errors import BadInput
 from app.core.global_ids import key_of
 from app.db.pagination import DEFAULT_PAGE, page_request
 from app.db.tables import Domain
-from app.directives import page_size, reads
 from app.events import sql
 from app.events.feed import begin, read_on
 from app.events.sql import PriceChangeRow
 from app.events.types import PriceChange
-from app.relay import After, Before, Connection, First, Last
+from app.graphql.context import Context
+from app.graphql.directives import page_size, reads
+from app.graphql.relay import After, Before, Connection, First, Last
 
 Info = strawberry.Info[Context, None]
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import strawberry
 
-from app.columns import Meanings, column, computed, is_row, with_needs
-from app.context import Context
 from app.core.global_ids import global_id
 from app.db.tables import Domain
-from app.directives import reads
 from app.events.loaders import PriceChangeById
 from app.events.sql import OLDEST_FIRST, PriceChangeRow
+from app.graphql.context import Context
+from app.graphql.directives import reads
+from app.graphql.fields import Meanings, column, computed, is_row, with_needs
+from app.graphql.relay import Node
 from app.market.loaders import ListingById
 from app.market.types import Listing, cpu_of
-from app.relay import Node
 
 Info = strawberry.Info[Context, None]
 

@@ -11,8 +11,8 @@ import httpx
 import jwt
 import structlog
 
-from app.context import NOBODY, Role, Viewer
 from app.core.errors import StartupError, Unauthenticated, Unavailable
+from app.graphql.viewer import NOBODY, Role, Viewer
 from app.settings import Settings
 
 log = structlog.get_logger()

@@ -15,9 +15,8 @@ from strawberry.http.ides import get_graphql_ide_html
 
 from app.cache.entries import GIVEN, Answer, Question, Source
 from app.cache.response_cache import Responses
-from app.context import NOBODY, Viewer
 from app.core.deadline import Delay
-from app.core.errors import AppError, BadRequest, presentable_cause
+from app.core.errors import AppError, BadRequest
 from app.core.metrics import OUTCOMES, REQUEST_SECONDS, SUBSCRIPTIONS
 from app.db.notifications import Changes
 from app.documents.lookup import Resolver
@@ -49,6 +48,8 @@ from app.gateway.wire import (
     from_body,
     from_query_string,
 )
+from app.graphql.error_masking import presentable_cause
+from app.graphql.viewer import NOBODY, Viewer
 from app.settings import Settings
 
 log = structlog.get_logger()

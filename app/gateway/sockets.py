@@ -17,13 +17,14 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
-from app.core.errors import AppError, BadRequest, presentable_cause
+from app.core.errors import AppError, BadRequest
 from app.core.metrics import SUBSCRIPTIONS
 from app.engine.document import operation_of
 from app.engine.executor import is_request_error
 from app.gateway.auth import Authenticator
 from app.gateway.endpoint import Means
 from app.gateway.wire import errors_of, from_payload, strict_json
+from app.graphql.error_masking import presentable_cause
 
 # What is left for a reason in the frame that closes a socket (RFC 6455, 5.5), bytes.
 MAX_REASON = 123

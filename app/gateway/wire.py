@@ -12,10 +12,11 @@ from urllib.parse import unquote_to_bytes
 import orjson
 from graphql import GraphQLError
 
-from app.core.errors import AppError, BadRequest, presentable
+from app.core.errors import AppError, BadRequest
 from app.engine.document import InvalidDocument
 from app.engine.request import Ask
 from app.gateway.multipart import fields_of, is_form, with_files
+from app.graphql.error_masking import presentable
 
 MAX_BODY = 256 * 1024
 MAX_PARAMETERS = 50

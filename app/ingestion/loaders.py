@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple
 
-from app.context import Loader
 from app.db.pagination import Page, PageRequest
 from app.db.statements import Row
+from app.graphql.context import Loader
 from app.ingestion import sql
 from app.resources import Reader
 

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import strawberry
 
-from app.context import Context
 from app.db.tables import ImportPriority
+from app.graphql.context import Context
+from app.graphql.permissions import IsOperator
+from app.graphql.scalars import Upload
 from app.ingestion.addresses import AllowList
 from app.ingestion.files import MOST_ROWS, read_urls
 from app.ingestion.requests import Request, request_import, request_url
 from app.ingestion.types import ImportSession
-from app.permissions import IsOperator
-from app.uploads import Upload
 
 Info = strawberry.Info[Context, None]
 

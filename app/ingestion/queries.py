@@ -9,18 +9,18 @@ from typing import Annotated
 
 import strawberry
 
-from app.context import Context
 from app.core.errors import NotFound
 from app.core.global_ids import key_of
 from app.db.pagination import DEFAULT_PAGE, page_request
 from app.db.tables import ENDED_IMPORTS, Domain
-from app.directives import page_size, reads
+from app.graphql.context import Context
+from app.graphql.directives import page_size, reads
+from app.graphql.permissions import IsOperator
+from app.graphql.relay import After, Before, Connection, First, Last
 from app.ingestion import sql
 from app.ingestion.loaders import SessionRow
 from app.ingestion.types import ImportSession
 from app.ingestion.work_sql import topic
-from app.permissions import IsOperator
-from app.relay import After, Before, Connection, First, Last
 
 Info = strawberry.Info[Context, None]
 

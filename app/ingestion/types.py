@@ -8,13 +8,14 @@ from typing import Any
 
 import strawberry
 
-from app.columns import column, computed, is_row, with_needs
-from app.context import Context
 from app.core.errors import BadInput
 from app.db.pagination import DEFAULT_PAGE, page_request
 from app.db.tables import Domain, ImportPriority, ImportSource, ImportStatus
-from app.directives import CostWeight, ListSize, page_size, reads
-from app.graphql_enums import graphql_enum
+from app.graphql.context import Context
+from app.graphql.directives import CostWeight, ListSize, page_size, reads
+from app.graphql.enums import graphql_enum
+from app.graphql.fields import column, computed, is_row, with_needs
+from app.graphql.relay import After, Before, Connection, First, Last, Node, node_id
 from app.ingestion.loaders import (
     ImportedRow,
     PayloadByFetch,
@@ -27,7 +28,6 @@ from app.ingestion.loaders import (
 from app.ingestion.offers import Quality
 from app.market.loaders import ListingById
 from app.market.types import Listing
-from app.relay import After, Before, Connection, First, Last, Node, node_id
 
 Info = strawberry.Info[Context, None]
 

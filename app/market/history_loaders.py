@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from app.context import Loader
 from app.db.pagination import Page, PageRequest
 from app.db.statements import Row
+from app.graphql.context import Loader
 from app.market import history_sql, ranges
 from app.market.ranges import PriceInterval, PriceRange
 from app.resources import Reader

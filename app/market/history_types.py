@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import strawberry
 
-from app.columns import column, computed
 from app.core.errors import BadInput
 from app.db.tables import OfferState
-from app.directives import ListSize
-from app.graphql_enums import graphql_enum
+from app.graphql.directives import ListSize
+from app.graphql.enums import graphql_enum
+from app.graphql.fields import column, computed
 from app.market.history_sql import MAX_POINTS
 from app.market.ranges import PriceInterval, PriceRange
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from app.context import Context, Loader
 from app.db.pagination import Page, PageRequest
 from app.db.statements import InnerRow, Row
+from app.graphql.context import Context, Loader
 from app.market import rules_sql, sql
 from app.resources import Reader
 

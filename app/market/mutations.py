@@ -9,14 +9,14 @@ from typing import Annotated, Any
 
 import strawberry
 
-from app.context import Context
 from app.core.errors import BadInput, NotFound
 from app.core.global_ids import global_id, key_of
 from app.db.tables import Component, Condition, Domain, JobKind, RuleUnit
 from app.db.transaction import Tx
+from app.graphql.context import Context
+from app.graphql.permissions import IsAdmin
 from app.market import rules_sql
 from app.market.rule_types import ValuationRule
-from app.permissions import IsAdmin
 from app.work.jobs import request_job
 from app.work.types import Job
 

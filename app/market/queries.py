@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import strawberry
 
-from app.context import Context
 from app.db.pagination import DEFAULT_PAGE, page_request
 from app.db.tables import Domain
-from app.directives import page_size, reads
+from app.graphql.context import Context
+from app.graphql.directives import page_size, reads
+from app.graphql.relay import After, Before, Connection, First, Last
 from app.market import rules_sql
 from app.market.loaders import RuleRow
 from app.market.rule_types import ValuationRule
-from app.relay import After, Before, Connection, First, Last
 
 Info = strawberry.Info[Context, None]
 

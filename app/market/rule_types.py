@@ -11,11 +11,11 @@ import strawberry
 # Importing them registers Component, Condition and RuleUnit.
 import app.market.types
 import app.market.valuation_types  # noqa: F401
-from app.columns import column, computed, is_row
-from app.context import Context
 from app.db.tables import Component, Condition, RuleUnit
+from app.graphql.context import Context
+from app.graphql.fields import column, computed, is_row
+from app.graphql.relay import Node, node_id
 from app.market.loaders import RuleById, RuleRow
-from app.relay import Node, node_id
 
 Info = strawberry.Info[Context, None]
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from app.catalog.loaders import CpuById
-from app.columns import column, computed, is_row, with_needs
-from app.context import Context
 from app.db.pagination import DEFAULT_PAGE, page_request
 from app.db.tables import Condition, Domain, ListingFlag, ListingStatus
-from app.directives import ListSize, page_size, reads
-from app.graphql_enums import graphql_enum
+from app.graphql.context import Context
+from app.graphql.directives import ListSize, page_size, reads
+from app.graphql.enums import graphql_enum
+from app.graphql.fields import column, computed, is_row, with_needs
+from app.graphql.relay import After, Before, Connection, First, Last, Node, node_id
 from app.market.history_loaders import LifecycleKey, Lifecycles, PointsKey, PriceCounts, PricePages
 from app.market.history_types import DEFAULT_EVENTS, Events, ListingEvent, ListingPrice, Within, events_of
 from app.market.loaders import InnerListingRow, ListingById, ListingRow
 from app.market.ranges import PriceRange
 from app.market.valuation_types import ListingStorage, Valuation, flags_of, storage_of, valuation_of
-from app.relay import After, Before, Connection, First, Last, Node, node_id
 
 if TYPE_CHECKING:
     from app.catalog.types import CPU

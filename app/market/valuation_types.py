@@ -10,8 +10,8 @@ import strawberry
 
 from app.core.global_ids import global_id
 from app.db.tables import Component, ListingFlag, RuleUnit
-from app.directives import ListSize
-from app.graphql_enums import graphql_enum
+from app.graphql.directives import ListSize
+from app.graphql.enums import graphql_enum
 
 graphql_enum(
     Component,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import strawberry
 
 from app.analytics import statistics_sql
-from app.context import Context
 from app.db.tables import Domain
-from app.directives import CostWeight, reads
+from app.graphql.context import Context
+from app.graphql.directives import CostWeight, reads
 from app.statistics.types import Statistics
 
 Info = strawberry.Info[Context, None]

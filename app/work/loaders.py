@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.context import Loader
 from app.db.statements import Row
+from app.graphql.context import Loader
 from app.resources import Reader
 from app.work import sql
 

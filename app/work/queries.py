@@ -9,14 +9,14 @@ from typing import Annotated
 
 import strawberry
 
-from app.context import Context
 from app.core.errors import NotFound
 from app.core.global_ids import key_of
 from app.db.pagination import DEFAULT_PAGE, page_request
 from app.db.tables import Domain, JobKind, JobStatus
-from app.directives import page_size, reads
-from app.permissions import IsOperator
-from app.relay import TOTAL_COUNT, After, Before, Connection, First, Last
+from app.graphql.context import Context
+from app.graphql.directives import page_size, reads
+from app.graphql.permissions import IsOperator
+from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 from app.work import sql
 from app.work.loaders import JobRow
 from app.work.types import Job

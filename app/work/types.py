@@ -7,11 +7,11 @@ from typing import Any
 
 import strawberry
 
-from app.columns import column, is_row
-from app.context import Context
 from app.db.tables import JobKind, JobStatus
-from app.graphql_enums import graphql_enum
-from app.relay import Node, node_id
+from app.graphql.context import Context
+from app.graphql.enums import graphql_enum
+from app.graphql.fields import column, is_row
+from app.graphql.relay import Node, node_id
 from app.work.loaders import JobById, JobRow
 
 Info = strawberry.Info[Context, None]

@@ -9,8 +9,8 @@ import pytest
 
 from app import tasks
 from app.analytics.sql import MAX_DIFFERENCES
-from app.context import Role, Viewer
 from app.db.tables import JobKind
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from tests import asking
 from tests.analytics.catalogue import fill, priced, put, recalculated, run_sql

@@ -11,7 +11,6 @@ import pytest
 
 from app.catalog.loaders import FEW
 from app.catalog.types import MAX_BINS, distribution, first_listings
-from app.context import Context
 from app.core.errors import BadInput
 from app.core.global_ids import global_id
 from app.db.pagination import MAX_PAGE
@@ -19,6 +18,7 @@ from app.db.tables import Condition, ListingStatus
 from app.engine.compiler.compiler import NotCompilable
 from app.engine.document import read_document
 from app.engine.executor import execute_operation
+from app.graphql.context import Context
 from app.resources import Resources
 from app.settings import Settings
 from tests.asking import SCHEMA, execute

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.catalog import title_matcher
-from app.context import Context
 from app.db.tables import Domain, cpu
+from app.graphql.context import Context
 from app.resources import Resources
 from app.titles.matching import Matcher
 from tests.asking import data, error, execute

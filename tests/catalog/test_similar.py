@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.catalog.sql import SIMILARITY
-from app.context import Context
 from app.core.global_ids import global_id
+from app.graphql.context import Context
 from app.resources import Resources
 from tests.asking import data, error, execute
 from tests.catalog.shelf import fill

@@ -12,11 +12,11 @@ from sqlalchemy import Executable, delete, text, update
 
 from app.catalog import sql
 from app.catalog.queries import RANGES
-from app.context import Context
 from app.core.global_ids import global_id
 from app.db.pagination import PageRequest
 from app.db.statements import compiled
 from app.db.tables import cpu, listing
+from app.graphql.context import Context
 from app.market import sql as market
 from app.market.loaders import ListingById
 from app.resources import Resources

@@ -8,11 +8,11 @@ import pytest
 from graphql import OperationType
 from sqlalchemy import func, select
 
-from app.context import Role, Viewer
 from app.documents import publishing, sql, usage
 from app.documents.manifests import Entry
 from app.documents.registry import Registry, shipped
 from app.engine.document import content_id
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from app.settings import Settings
 from tests import asking

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from graphql import FieldNode, OperationType, Visitor, visit
 
-from app.context import Context, Role, Viewer
 from app.core.global_ids import global_id
 from app.db.tables import Domain
 from app.documents.registry import shipped
 from app.engine.document import Document, content_id, read_document
 from app.engine.executor import execute_operation
+from app.graphql.context import Context
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from app.settings import Settings
 from tests.asking import SCHEMA

@@ -9,9 +9,9 @@ from graphql import get_named_type, is_object_type, is_required_argument
 from redis.asyncio import Redis
 from sqlalchemy import insert, text
 
-from app.context import Role
 from app.core.global_ids import global_id
 from app.db.tables import metadata, valuation_rule
+from app.graphql.viewer import Role
 from app.resources import Resources
 from tests.asking import SCHEMA
 from tests.conftest import Api, add_cpu

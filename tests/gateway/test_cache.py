@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from app.cache.entries import OVERHEAD, Answer, Memory
-from app.context import Role
 from app.db.tables import Domain
 from app.documents import sql, usage
 from app.gateway.gateway import Gateway
+from app.graphql.viewer import Role
 from app.resources import Resources
 from app.settings import Settings
 from tests.conftest import Api, add_cpu, counting, serving

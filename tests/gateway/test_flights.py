@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from app.cache.response_cache import Responses
-from app.context import Role
 from app.core.global_ids import global_id
 from app.db.tables import Domain
+from app.graphql.viewer import Role
 from app.main import create_app
 from app.resources import Resources
 from app.settings import Settings

@@ -12,8 +12,8 @@ import httpx
 import orjson
 import pytest
 
-from app.context import Role
 from app.gateway.wire import MAX_BODY
+from app.graphql.viewer import Role
 from app.resources import Resources
 from app.settings import Settings
 from tests.conftest import Api, add_cpu, serving

@@ -12,10 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from app.context import Role, Viewer
 from app.core.errors import Unauthenticated, Unavailable
 from app.gateway import auth
 from app.gateway.auth import Authenticator, KeySet
+from app.graphql.viewer import Role, Viewer
 from app.settings import Settings
 from tests.conftest import SECRET, make_settings
 from tests.gateway.servers import KeyServer, key_server

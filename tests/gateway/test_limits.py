@@ -8,9 +8,9 @@ import uvicorn
 from starlette.requests import HTTPConnection
 
 from app.cli import main
-from app.context import Role
 from app.gateway.limits import ClientAddress
 from app.gateway.sockets import SocketContext
+from app.graphql.viewer import Role
 from app.resources import Resources
 from app.settings import Settings
 from tests.conftest import Api, serving

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from app.clients import queries
-from app.context import Role, Viewer
 from app.db.tables import Domain
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from tests import asking
 from tests.conftest import Api, add_cpu, counting, serving

@@ -13,7 +13,6 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app.context import Viewer
 from app.core.deadline import Delay
 from app.core.errors import Unavailable
 from app.core.global_ids import global_id
@@ -24,6 +23,7 @@ from app.db.session import MoreThanOneStatement, OneStatementReader
 from app.db.tables import Domain
 from app.engine.document import Document, Operation, Pace, read_document
 from app.engine.executor import BY_PLAN, DeadlineExceeded, Executor, Ran
+from app.graphql.viewer import Viewer
 from app.resources import Resources
 from tests.asking import SCHEMA
 from tests.catalog.test_statements import stock

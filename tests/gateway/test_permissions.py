@@ -5,8 +5,8 @@ from __future__ import annotations
 from redis.asyncio import Redis
 from sqlalchemy import text
 
-from app.context import Role
 from app.core.global_ids import global_id
+from app.graphql.viewer import Role
 from app.resources import Resources
 from tests.conftest import Api, add_cpu, work_off
 

@@ -16,11 +16,11 @@ from graphql import (
 )
 from sqlalchemy import insert
 
-from app.context import Role, Viewer
 from app.core.global_ids import global_id
 from app.db.tables import Domain, import_fetch, import_payload, import_row, import_session, metadata
 from app.engine.document import read_document
 from app.events.outbox import number_events
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from tests.asking import SCHEMA, ask
 from tests.conftest import add_cpu, counting

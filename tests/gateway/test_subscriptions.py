@@ -15,7 +15,6 @@ from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 from structlog.testing import capture_logs
 
-from app.context import Role
 from app.core.global_ids import global_id
 from app.core.metrics import SUBSCRIPTIONS
 from app.db.tables import JobKind
@@ -24,6 +23,7 @@ from app.documents.registry import shipped
 from app.gateway import auth
 from app.gateway import events as events_module
 from app.gateway.gateway import Gateway
+from app.graphql.viewer import Role
 from app.resources import Resources
 from app.settings import Settings
 from app.work import sql

@@ -12,8 +12,8 @@ import httpx
 import orjson
 import pytest
 
-from app.context import Role
 from app.documents.registry import shipped
+from app.graphql.viewer import Role
 from app.settings import Settings
 from tests.conftest import Api, add_cpu, serving
 from tests.gateway.test_http import GRAPHQL_JSON, UTF8

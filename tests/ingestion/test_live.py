@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app.context import Role
+from app.graphql.viewer import Role
 from app.ingestion.addresses import AllowList
 from app.resources import Resources
 from app.settings import Settings

@@ -18,11 +18,11 @@ from pydantic import ValidationError
 from sqlalchemy import text
 
 from app import tasks
-from app.context import Role
 from app.core.broker import HEARTBEAT_KEY, MARK_SECONDS, QUEUE_NAME, deserialize, serialize
 from app.db.tables import JobKind
 from app.db.transaction import Tx
 from app.devserver.embedded import EmbeddedRedis
+from app.graphql.viewer import Role
 from app.resources import Resources
 from app.settings import Settings
 from app.work import sql

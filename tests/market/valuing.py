@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.context import Role, Viewer
 from app.core.global_ids import global_id
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from tests.asking import ask
 from tests.conftest import add_cpu, work_off

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode, parse
 
-from app.context import Context
 from app.db.session import OneStatementReader
 from app.devserver.sample_data import load_into
 from app.engine.compiler.column_projection import columns_of
 from app.engine.compiler.compiler import NotCompilable, compile_plan
+from app.graphql.context import Context
 from app.resources import Resources
 from app.schema import build_schema
 from tests.plans import synthetic

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.context import Role
 from app.devserver import web_build
 from app.gateway.auth import mint
+from app.graphql.viewer import Role
 from app.resources import Resources
 from app.settings import Settings
 from tests.conftest import make_settings, work_off

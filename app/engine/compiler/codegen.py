@@ -25,8 +25,8 @@ from graphql import (
 from strawberry.schema.types.base_scalars import DateTimeDefinition
 from strawberry.types.field import StrawberryField
 
-from app.columns import Column, Meanings
 from app.engine.compiler.plan import EXACT, IS_EXACT, PLAIN, Deviation, Field, Selection
+from app.graphql.fields import Column, Meanings
 
 # Whether a float of a column needs no coercion: NaN and infinity are none to GraphQL.
 FINITE = "{read} - {v} == 0.0"

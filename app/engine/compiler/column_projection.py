@@ -20,7 +20,7 @@ from graphql import (
     is_object_type,
 )
 
-from app.columns import NEEDS, Column
+from app.graphql.fields import NEEDS, Column
 
 # By the name of a GraphQL type; None: all columns.
 Columns = Mapping[str, frozenset[str] | None]

@@ -33,7 +33,7 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from graphql.pyutils import is_awaitable
 
-from app.columns import RECORDS
+from app.graphql.fields import RECORDS
 
 if TYPE_CHECKING:
     from app.engine.compiler.runtime import Run

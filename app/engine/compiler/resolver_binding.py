@@ -29,8 +29,8 @@ from strawberry.types.arguments import convert_argument
 from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
-from app.columns import AHEAD
 from app.engine.compiler.plan import Field, nullable
+from app.graphql.fields import AHEAD
 
 NO_VARIABLES = VariableValues({}, {})
 Arguments = Callable[[VariableValues], Mapping[str, Any]]

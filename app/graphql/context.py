@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from aiodataloader import DataLoader, dispatch_queue
@@ -14,6 +13,7 @@ from aiodataloader import Loader as Wanted
 
 from app.db.session import OneStatementReader
 from app.db.transaction import Tx
+from app.graphql.viewer import NOBODY, Viewer
 from app.resources import Reader, Resources
 
 if TYPE_CHECKING:
@@ -28,24 +28,6 @@ if TYPE_CHECKING:
 
     Info: TypeAlias = StrawberryInfo["Context", None]
 
-
-class Role(IntEnum):
-    """What a viewer may do; each role may do what the ones below it may."""
-
-    VIEWER = 0
-    OPERATOR = 1
-    ADMIN = 2
-
-
-@dataclass(frozen=True)
-class Viewer:
-    """Who asks. Without a token: nobody, with the role viewer."""
-
-    subject: str | None = None
-    role: Role = Role.VIEWER
-
-
-NOBODY = Viewer()
 
 NOTHING: frozenset[str] = frozenset()
 

@@ -7,8 +7,9 @@ from typing import Any
 import strawberry
 from strawberry.permission import BasePermission
 
-from app.context import Context, Role
 from app.core.errors import Forbidden, Unauthenticated
+from app.graphql.context import Context
+from app.graphql.viewer import Role
 
 
 class _AtLeast(BasePermission):

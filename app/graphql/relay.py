@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
 
 import strawberry
 
-from app.columns import Meanings, column, with_needs
 from app.core.global_ids import global_id
 from app.db.pagination import Page
+from app.graphql.fields import Meanings, column, with_needs
 
 if TYPE_CHECKING:
-    from app.context import Info
+    from app.graphql.context import Info
 
 N = TypeVar("N")
 
