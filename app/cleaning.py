@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from app.events.retention import delete_old_changes, forget_old_webhooks
-from app.ingestion.cleaning import delete_old_imports, delete_old_payloads
+from app.ingestion.retention import delete_old_imports, delete_old_payloads
 from app.market.cleaning import end_missing_listings, make_price_months
 from app.resources import Resources
 from app.work.cleaning import delete_old_jobs

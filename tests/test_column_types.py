@@ -21,7 +21,7 @@ from app.db.tables import import_payload, job
 from app.documents import list_sql as clients
 from app.events import sql as events
 from app.graphql.fields import Column
-from app.ingestion import sql as ingestion
+from app.ingestion import session_sql as ingestion
 from app.market import history_sql as history
 from app.market import rules_sql as rules
 from app.market import sql as market

@@ -22,7 +22,7 @@ from app.engine.executor import execute_operation
 from app.events import sql as events
 from app.graphql.context import Context
 from app.graphql.fields import Column, Meanings, column
-from app.ingestion import sql as ingestion
+from app.ingestion import session_sql as ingestion
 from app.market import ranges
 from app.market import sql as market
 from app.resources import Resources

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app.core.global_ids import global_id
 from app.db.tables import ENDED_IMPORTS
-from app.ingestion import sql
+from app.ingestion import session_sql
 from app.ingestion.work_sql import topic
 from app.resources import Resources
 
@@ -28,7 +28,7 @@ FAILURES = text(
 async def session_of(resources: Resources, key: int) -> dict[str, Any]:
     """Global id, status and counts."""
     async with resources.read() as session:
-        (row,) = await session.rows(sql.sessions_by_id(), {"ids": [key]})
+        (row,) = await session.rows(session_sql.sessions_by_id(), {"ids": [key]})
     return {"session": global_id("ImportSession", key), **{name: row[name] for name in SHOWN}}
 
 

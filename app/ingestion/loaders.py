@@ -8,7 +8,7 @@ from typing import NamedTuple
 from app.db.pagination import Page, PageRequest
 from app.db.statements import Row
 from app.graphql.context import Loader
-from app.ingestion import sql
+from app.ingestion import session_sql
 from app.resources import Reader
 
 
@@ -34,7 +34,7 @@ class RowPageKey(NamedTuple):
     def of(cls, session_id: int, request: PageRequest) -> RowPageKey:
         """Raises BadCursor: here, because in the batch it would fail for the other pages, too."""
         if request.cursor is not None:
-            sql.IN_ORDER.decode(request.cursor)
+            session_sql.IN_ORDER.decode(request.cursor)
         return cls(session_id, request)
 
 
@@ -43,7 +43,7 @@ class SessionById(Loader[int, SessionRow | None]):
 
     async def values(self, session: Reader, keys: list[int]) -> list[SessionRow | None]:
         """One statement for all keys."""
-        statement = sql.sessions_by_id(self.context.wanted("ImportSession"))
+        statement = session_sql.sessions_by_id(self.context.wanted("ImportSession"))
         found = {row["id"]: row for row in await session.rows(statement, {"ids": keys}, SessionRow)}
         return [found.get(key) for key in keys]
 
@@ -57,9 +57,9 @@ class RowPages(Loader[RowPageKey, Page]):
         wanted = self.context.wanted("ImportRow")
         for request in dict.fromkeys(key.request for key in keys):
             ids = [key.session_id for key in keys if key.request == request]
-            for row in await session.rows(*sql.rows(ids, request, wanted), ImportedRow):
+            for row in await session.rows(*session_sql.rows(ids, request, wanted), ImportedRow):
                 found[RowPageKey(row["session_id"], request)].append(row)
-        return [sql.IN_ORDER.page(found[key], key.request) for key in keys]
+        return [session_sql.IN_ORDER.page(found[key], key.request) for key in keys]
 
 
 class PayloadByFetch(Loader[int, PayloadRow | None]):
@@ -67,6 +67,6 @@ class PayloadByFetch(Loader[int, PayloadRow | None]):
 
     async def values(self, session: Reader, keys: list[int]) -> list[PayloadRow | None]:
         """One statement for all keys."""
-        rows = await session.rows(sql.PAYLOADS, {"ids": keys}, PayloadRow)
+        rows = await session.rows(session_sql.PAYLOADS, {"ids": keys}, PayloadRow)
         found = {row["fetch_id"]: row for row in rows}
         return [found.get(key) for key in keys]

@@ -17,7 +17,7 @@ from app.graphql.context import Context
 from app.graphql.directives import page_size, reads
 from app.graphql.permissions import IsOperator
 from app.graphql.relay import After, Before, Connection, First, Last
-from app.ingestion import sql
+from app.ingestion import session_sql
 from app.ingestion.loaders import SessionRow
 from app.ingestion.types import ImportSession
 from app.ingestion.work_sql import topic
@@ -56,13 +56,13 @@ class IngestionQuery:
         request = page_request(first, after, last, before)
         context = info.context
         async with context.read() as session:
-            rows = await session.rows(*sql.sessions(request, context.wanted("ImportSession")), SessionRow)
+            rows = await session.rows(*session_sql.sessions(request, context.wanted("ImportSession")), SessionRow)
 
         async def count() -> int:
             async with context.read() as session:
-                return int(await session.scalar(sql.COUNT_SESSIONS))
+                return int(await session.scalar(session_sql.COUNT_SESSIONS))
 
-        return Connection(page=sql.NEWEST_FIRST.page(rows, request), count=count)
+        return Connection(page=session_sql.NEWEST_FIRST.page(rows, request), count=count)
 
 
 @strawberry.type
@@ -80,7 +80,7 @@ class IngestionSubscription:
             while True:
                 changed.clear()
                 async with resources.read() as session:
-                    rows = await session.rows(sql.sessions_by_id(), {"ids": [key]}, SessionRow)
+                    rows = await session.rows(session_sql.sessions_by_id(), {"ids": [key]}, SessionRow)
                 if not rows:
                     raise NotFound(f'There is no import "{id}".')
                 found = rows[0]

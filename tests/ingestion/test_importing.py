@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db.tables import ImportPriority
-from app.ingestion.cleaning import delete_old_payloads
+from app.ingestion.retention import delete_old_payloads
 from app.resources import Resources
 from app.settings import Settings
 from tests.asking import data

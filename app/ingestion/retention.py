@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.batches import until_none_is_left
 from app.db.tables import Domain
-from app.ingestion import cleaning_sql
+from app.ingestion import retention_sql
 from app.resources import Resources
 
 BATCH = 1_000
@@ -17,7 +17,7 @@ SESSIONS = 20
 async def delete_old_payloads(resources: Resources) -> int:
     """Deletes pages that were stored more than `keep_payloads_days` ago; what they came to stays. Returns how many."""
     before = _days_ago(resources.settings.keep_payloads_days)
-    return await until_none_is_left(resources, lambda tx: cleaning_sql.delete_old_payloads(tx, before, BATCH))
+    return await until_none_is_left(resources, lambda tx: retention_sql.delete_old_payloads(tx, before, BATCH))
 
 
 async def delete_old_imports(resources: Resources) -> int:
@@ -25,12 +25,12 @@ async def delete_old_imports(resources: Resources) -> int:
     nobody who could still ask about it; the listings stay. Returns the number of sessions."""
     before = _days_ago(resources.settings.keep_imports_days)
     deleted = await until_none_is_left(
-        resources, lambda tx: cleaning_sql.delete_old_sessions(tx, before, SESSIONS), Domain.WORK
+        resources, lambda tx: retention_sql.delete_old_sessions(tx, before, SESSIONS), Domain.WORK
     )
     upto: int | None = 0
     while upto is not None:
         async with resources.write() as tx:
-            upto = await cleaning_sql.delete_old_fetches(tx, before, upto, BATCH)
+            upto = await retention_sql.delete_old_fetches(tx, before, upto, BATCH)
     return deleted
 
 
