@@ -19,7 +19,7 @@ from arq.worker import Worker
 from redis.exceptions import RedisError
 
 from app.core.broker import HEARTBEAT_KEY, JOB_SECONDS, QUEUE_NAME, deserialize, serialize
-from app.ingestion.understanding import open_fetcher
+from app.ingestion.extract.pipeline import open_fetcher
 from app.resources import Resources
 from app.settings import Settings
 from jobs.changes import follow_changes

@@ -13,7 +13,7 @@ from app.bulk_import.records import Fault
 from app.bulk_import.uploaded_file import UploadedFile
 from app.core.errors import BadInput
 from app.db.tables import ImportSource
-from app.ingestion.offers import clean
+from app.ingestion.extract.offer import clean
 from app.ingestion.requests import LONGEST_NAME, Wanted
 
 MOST_ROWS = 1000

@@ -26,14 +26,14 @@ from app.catalog.title_matcher import matcher
 from app.db.errors import is_unavailable
 from app.db.tables import Domain
 from app.ingestion import work_sql
-from app.ingestion.adapters import Source
 from app.ingestion.claims import Claim, claiming
 from app.ingestion.digesting import digest, payload_of
+from app.ingestion.extract.pipeline import obtain
+from app.ingestion.extract.protocols import Source
 from app.ingestion.faults import Fault
 from app.ingestion.fetching import Fetcher
 from app.ingestion.pages import Page
 from app.ingestion.storing import GivenUp, NotStored, Outcome, store_outcomes
-from app.ingestion.understanding import obtain
 from app.resources import Resources
 from app.titles.matching import Matcher
 

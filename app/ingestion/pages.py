@@ -13,8 +13,8 @@ import lxml.html
 from w3lib.encoding import html_body_declared_encoding, html_to_unicode, http_content_type_encoding, read_bom
 
 from app.bulk_import.text_decoding import is_encoding
+from app.ingestion.extract.html_scanner import root_attributes
 from app.ingestion.faults import NotUnderstood
-from app.ingestion.scanning import root_attributes
 
 # libxml2 compares each attribute of an element with all before it, which takes minutes for a page of nothing else.
 MOST_ATTRIBUTES = 250

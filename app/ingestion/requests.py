@@ -10,8 +10,8 @@ from app.db.tables import Domain, ImportPriority, ImportSource
 from app.db.transaction import Tx
 from app.ingestion import work_sql
 from app.ingestion.addresses import DEFAULT_PORTS, AllowList, Target, parse
+from app.ingestion.extract.offer import LONGEST_URL, clean
 from app.ingestion.faults import Fault, UrlRefused
-from app.ingestion.offers import LONGEST_URL, clean
 
 LONGEST_NAME = 200  # characters, of a file
 ROW_REFUSED = "ROW_REFUSED"

@@ -16,6 +16,7 @@ from app.graphql.directives import CostWeight, ListSize, page_size, reads
 from app.graphql.enums import graphql_enum
 from app.graphql.fields import column, computed, is_row, with_needs
 from app.graphql.relay import After, Before, Connection, First, Last, Node, node_id
+from app.ingestion.extract.offer import Quality
 from app.ingestion.loaders import (
     ImportedRow,
     PayloadByFetch,
@@ -25,7 +26,6 @@ from app.ingestion.loaders import (
     SessionById,
     SessionRow,
 )
-from app.ingestion.offers import Quality
 from app.market.loaders import ListingById
 from app.market.types import Listing
 

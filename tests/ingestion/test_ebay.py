@@ -12,12 +12,12 @@ import orjson
 import pytest
 
 from app.db.tables import Condition, ListingStatus
-from app.ingestion.adapters.ebay import EbayItems
+from app.ingestion.extract.ebay import EbayItems
+from app.ingestion.extract.offer import Flag, Offer, Quality
+from app.ingestion.extract.pipeline import obtain, open_fetcher, sources, understand
 from app.ingestion.faults import Busy, CurrencyUnknown, Final, HttpRefused, NotUnderstood
 from app.ingestion.fetching import Fetcher
-from app.ingestion.offers import Flag, Offer, Quality
 from app.ingestion.pages import Page
-from app.ingestion.understanding import obtain, open_fetcher, sources, understand
 from app.settings import Settings
 from tests.conftest import make_settings
 from tests.ingestion.servers import Site, answered, fetching, site

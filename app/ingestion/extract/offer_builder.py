@@ -9,8 +9,8 @@ from typing import Any
 import structlog
 
 from app.db.tables import Condition, ListingStatus
-from app.ingestion import wording
-from app.ingestion.offers import (
+from app.ingestion.extract import condition_parsing
+from app.ingestion.extract.offer import (
     CPU_SPECS,
     LONGEST_TITLE,
     MEMORY_SPECS,
@@ -25,8 +25,8 @@ from app.ingestion.offers import (
     offer_url,
     web_urls,
 )
+from app.ingestion.extract.price_parsing import Money, country_of, shipping_amount
 from app.ingestion.pages import Page
-from app.ingestion.prices import Money, country_of, shipping_amount
 from app.market.selling import flags
 
 log = structlog.get_logger()
@@ -69,7 +69,7 @@ def make(page: Page, source: str, found: Found) -> Offer | None:
         price=price.amount if price else None,
         currency=price.currency if price else None,
         shipping=shipping_amount(found.shipping, price.currency) if price else None,
-        condition=wording.condition(found.condition, title),
+        condition=condition_parsing.condition(found.condition, title),
         status=found.status,
         seller=clean(found.seller),
         vendor_item_id=f"{item_id}:{found.variation}" if item_id and found.variation else item_id,

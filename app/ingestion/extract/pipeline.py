@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from app.ingestion.adapters import Adapter, Source
-from app.ingestion.adapters.ebay import EbayItem, EbayItems
-from app.ingestion.adapters.markup import JsonLd, Microdata, Rdfa
-from app.ingestion.adapters.opengraph import OpenGraph
-from app.ingestion.adapters.plain import PlainHtml
 from app.ingestion.addresses import AllowList
+from app.ingestion.extract.ebay import EbayItem, EbayItems
+from app.ingestion.extract.html_heuristics import PlainHtml
+from app.ingestion.extract.offer import Offer, completed
+from app.ingestion.extract.opengraph import OpenGraph
+from app.ingestion.extract.protocols import Adapter, Source
+from app.ingestion.extract.structured_data import JsonLd, Microdata, Rdfa
 from app.ingestion.faults import NotUnderstood
 from app.ingestion.fetching import Fetcher
-from app.ingestion.offers import Offer, completed
 from app.ingestion.pages import Page
 from app.settings import Settings
 

@@ -17,12 +17,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import orjson
 
 from app.db.tables import Condition, ListingStatus
-from app.ingestion.adapters.making import Found, is_sound, make
+from app.ingestion.extract.offer import Flag, Offer, item_id_of, marketplace_of
+from app.ingestion.extract.offer_builder import Found, is_sound, make
+from app.ingestion.extract.price_parsing import Money, money
 from app.ingestion.faults import Busy, Final, HttpRefused, NotUnderstood
 from app.ingestion.fetching import Ask, Fetcher
-from app.ingestion.offers import Flag, Offer, item_id_of, marketplace_of
 from app.ingestion.pages import Page
-from app.ingestion.prices import Money, money
 
 JSON = "application/json"
 SCOPE = "https://api.ebay.com/oauth/api_scope"

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from app.ingestion.adapters.making import Found, country, make
+from app.ingestion.extract.offer import Offer, clean
+from app.ingestion.extract.offer_builder import Found, country, make
+from app.ingestion.extract.price_parsing import Money, money
 from app.ingestion.faults import CurrencyUnknown, PriceUnclear
-from app.ingestion.offers import Offer, clean
 from app.ingestion.pages import HTML_TYPES, Page
-from app.ingestion.prices import Money, money
 
 MOST_CANDIDATES = 200
 PRICE_NAMES = re.compile(r"(?:^|[-_\s])(?:price|preis|prix|precio|prezzo|prijs)|price$", re.IGNORECASE)

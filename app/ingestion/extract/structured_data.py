@@ -13,11 +13,11 @@ from extruct.rdfa import RDFaExtractor
 from extruct.utils import parse_xmldom_html
 from extruct.w3cmicrodata import MicrodataExtractor
 
-from app.ingestion.adapters.making import extracted
-from app.ingestion.adapters.products import read_products
-from app.ingestion.offers import Offer
+from app.ingestion.extract.html_scanner import scripts
+from app.ingestion.extract.offer import Offer
+from app.ingestion.extract.offer_builder import extracted
+from app.ingestion.extract.schema_org import read_products
 from app.ingestion.pages import HTML_TYPES, Page
-from app.ingestion.scanning import scripts
 
 # JSON-LD: broken blocks are parsed once more in Python, which takes a second per million characters.
 MOST_BLOCKS = 60

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from extruct.opengraph import OpenGraphExtractor
 
-from app.ingestion import wording
-from app.ingestion.adapters.making import Found, country, extracted, make
-from app.ingestion.offers import Offer
+from app.ingestion.extract import condition_parsing
+from app.ingestion.extract.offer import Offer
+from app.ingestion.extract.offer_builder import Found, country, extracted, make
+from app.ingestion.extract.price_parsing import money
 from app.ingestion.pages import HTML_TYPES, Page
-from app.ingestion.prices import money
 
 PRICES = ("product:sale_price", "product:price", "og:price", "og:product:price", "twitter:price")
 MOST_PROPERTIES = 1_000
@@ -55,7 +55,7 @@ class OpenGraph:
                 title=first("og:title"),
                 money=price,
                 condition=first("product:condition", "og:condition"),
-                status=wording.status(first("product:availability", "og:availability")),
+                status=condition_parsing.status(first("product:availability", "og:availability")),
                 item_id=first("product:retailer_item_id"),
                 url=first("og:url"),
                 brand=first("product:brand", "og:brand"),

@@ -13,12 +13,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.db.tables import Condition, ListingStatus
-from app.ingestion import wording
-from app.ingestion.adapters.making import Found, country, is_sound, make
+from app.ingestion.extract import condition_parsing
+from app.ingestion.extract.offer import Offer, clean, web_url
+from app.ingestion.extract.offer_builder import Found, country, is_sound, make
+from app.ingestion.extract.price_parsing import Money, money
 from app.ingestion.faults import CurrencyUnknown, NotUnderstood, PriceUnclear
-from app.ingestion.offers import Offer, clean, web_url
 from app.ingestion.pages import Page
-from app.ingestion.prices import Money, money
 
 Node = dict[str, Any]
 
@@ -265,7 +265,7 @@ def _best(page: Page, graph: Graph, product: Node) -> _Terms | None:
             faults.append(fault)
             continue
         condition = graph.text(node, "itemCondition") or graph.text(product, "itemCondition")
-        read.append(_Terms(node, price, wording.status(graph.text(node, "availability")), condition))
+        read.append(_Terms(node, price, condition_parsing.status(graph.text(node, "availability")), condition))
     if faults and not any(terms.money for terms in read):
         raise faults[0]
     return min(read, key=_preference, default=None)
@@ -273,7 +273,7 @@ def _best(page: Page, graph: Graph, product: Node) -> _Terms | None:
 
 def _preference(terms: _Terms) -> tuple[bool, bool, bool, object]:
     can_be_bought = terms.status is ListingStatus.ACTIVE
-    is_broken = wording.declared_condition(terms.condition) is Condition.FOR_PARTS
+    is_broken = condition_parsing.declared_condition(terms.condition) is Condition.FOR_PARTS
     return (not can_be_bought, is_broken, terms.money is None, terms.money.amount if terms.money else 0)
 
 
