@@ -15,9 +15,9 @@ import orjson
 from sqlalchemy import text
 
 from app.db.tables import ImportPriority, ImportSource
-from app.ingestion.addresses import AllowList
+from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.url_policy import AllowList
 from app.ingestion.importing import Importer
-from app.ingestion.pages import Page
 from app.ingestion.requests import Request, Wanted, request_import
 from app.resources import Resources
 from app.settings import Settings

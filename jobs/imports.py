@@ -7,7 +7,7 @@ A message per fetch would only say again what the rows say, and get lost with Re
 from __future__ import annotations
 
 from app.ingestion.extract.pipeline import sources
-from app.ingestion.fetching import Fetcher
+from app.ingestion.fetch.fetcher import Fetcher
 from app.ingestion.importing import Importer
 from app.resources import Resources
 

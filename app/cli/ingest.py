@@ -49,7 +49,7 @@ async def _ingest(
 ) -> tuple[dict[str, Any], list[tuple[int, str, str]]]:
     """What the session counts, and its rows that failed."""
     from app.db.tables import ImportPriority
-    from app.ingestion.addresses import AllowList
+    from app.ingestion.fetch.url_policy import AllowList
     from app.ingestion.files import read_urls
     from app.ingestion.following import ended, failures, session_of
     from app.ingestion.requests import Request, request_import, request_url

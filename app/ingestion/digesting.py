@@ -10,7 +10,7 @@ from datetime import datetime
 from app.db.tables import Condition, ImportStatus
 from app.ingestion.extract.offer import Flag, Offer, Quality
 from app.ingestion.extract.pipeline import understand
-from app.ingestion.pages import Page
+from app.ingestion.fetch.page import Page
 from app.ingestion.work_sql import Payload
 from app.market.offers import Sighting
 from app.market.valuation import carried

@@ -30,9 +30,9 @@ from app.ingestion.claims import Claim, claiming
 from app.ingestion.digesting import digest, payload_of
 from app.ingestion.extract.pipeline import obtain
 from app.ingestion.extract.protocols import Source
-from app.ingestion.faults import Fault
-from app.ingestion.fetching import Fetcher
-from app.ingestion.pages import Page
+from app.ingestion.fetch.errors import Fault
+from app.ingestion.fetch.fetcher import Fetcher
+from app.ingestion.fetch.page import Page
 from app.ingestion.storing import GivenUp, NotStored, Outcome, store_outcomes
 from app.resources import Resources
 from app.titles.matching import Matcher

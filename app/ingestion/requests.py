@@ -9,9 +9,9 @@ from app.core.errors import BadInput
 from app.db.tables import Domain, ImportPriority, ImportSource
 from app.db.transaction import Tx
 from app.ingestion import work_sql
-from app.ingestion.addresses import DEFAULT_PORTS, AllowList, Target, parse
 from app.ingestion.extract.offer import LONGEST_URL, clean
-from app.ingestion.faults import Fault, UrlRefused
+from app.ingestion.fetch.errors import Fault, UrlRefused
+from app.ingestion.fetch.url_policy import DEFAULT_PORTS, AllowList, Target, parse
 
 LONGEST_NAME = 200  # characters, of a file
 ROW_REFUSED = "ROW_REFUSED"

@@ -18,7 +18,7 @@ from app.db.tables import Domain, ImportStatus
 from app.db.transaction import Tx
 from app.ingestion import work_sql
 from app.ingestion.digesting import MOST_REMARKS, Digest
-from app.ingestion.faults import Fault, Final, HttpRefused, Retryable
+from app.ingestion.fetch.errors import Fault, Final, HttpRefused, Retryable
 from app.ingestion.work_sql import Payload
 from app.market.lifecycle import mark_missing
 from app.market.offers import end, store

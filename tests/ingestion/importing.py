@@ -11,8 +11,8 @@ import orjson
 from sqlalchemy import text
 
 from app.db.tables import ImportPriority, ImportSource
-from app.ingestion.addresses import AllowList
-from app.ingestion.fetching import Fetcher, Limits
+from app.ingestion.fetch.fetcher import Fetcher, Limits
+from app.ingestion.fetch.url_policy import AllowList
 from app.ingestion.importing import Importer
 from app.ingestion.requests import Request, Wanted, request_import, request_url
 from app.resources import Resources

@@ -19,8 +19,8 @@ from app.ingestion.extract.offer_builder import Found, make
 from app.ingestion.extract.opengraph import OpenGraph
 from app.ingestion.extract.pipeline import ADAPTERS, understand
 from app.ingestion.extract.price_parsing import money
-from app.ingestion.faults import CurrencyUnknown, NotUnderstood, PriceUnclear
-from app.ingestion.pages import Page
+from app.ingestion.fetch.errors import CurrencyUnknown, NotUnderstood, PriceUnclear
+from app.ingestion.fetch.page import Page
 
 URL = "https://www.shop.example/p/1?x=y"
 

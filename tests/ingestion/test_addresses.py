@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import StartupError
-from app.ingestion.addresses import NOT_PUBLIC, AllowList, follow, is_public, parse, permitted
-from app.ingestion.connections import GuardedBackend
-from app.ingestion.faults import Unreachable, UrlRefused
-from app.ingestion.fetching import Fetcher
+from app.ingestion.fetch.errors import Unreachable, UrlRefused
+from app.ingestion.fetch.fetcher import Fetcher
+from app.ingestion.fetch.guarded_transport import GuardedBackend
+from app.ingestion.fetch.url_policy import NOT_PUBLIC, AllowList, follow, is_public, parse, permitted
 from tests.ingestion.servers import Names, Recorder
 
 TLS = ssl.create_default_context()  # one for all, because making one takes a while

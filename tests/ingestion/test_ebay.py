@@ -15,9 +15,9 @@ from app.db.tables import Condition, ListingStatus
 from app.ingestion.extract.ebay import EbayItems
 from app.ingestion.extract.offer import Flag, Offer, Quality
 from app.ingestion.extract.pipeline import obtain, open_fetcher, sources, understand
-from app.ingestion.faults import Busy, CurrencyUnknown, Final, HttpRefused, NotUnderstood
-from app.ingestion.fetching import Fetcher
-from app.ingestion.pages import Page
+from app.ingestion.fetch.errors import Busy, CurrencyUnknown, Final, HttpRefused, NotUnderstood
+from app.ingestion.fetch.fetcher import Fetcher
+from app.ingestion.fetch.page import Page
 from app.settings import Settings
 from tests.conftest import make_settings
 from tests.ingestion.servers import Site, answered, fetching, site

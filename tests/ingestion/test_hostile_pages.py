@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from app.ingestion.extract.offer import LONGEST_TITLE, LONGEST_WORD, MOST_IMAGES, MOST_SPECS, Offer
 from app.ingestion.extract.pipeline import ADAPTERS, understand
 from app.ingestion.extract.price_parsing import CODES
-from app.ingestion.faults import NotUnderstood
-from app.ingestion.pages import Page
+from app.ingestion.fetch.errors import NotUnderstood
+from app.ingestion.fetch.page import Page
 from tests.ingestion.test_adapters import MICRODATA, RDFA, metas, product, script, sold
 
 URL = "https://shop.example/p"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from app.graphql.viewer import Role
-from app.ingestion.addresses import AllowList
+from app.ingestion.fetch.url_policy import AllowList
 from app.resources import Resources
 from app.settings import Settings
 from tests.conftest import Api, add_cpu, serving

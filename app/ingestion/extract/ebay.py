@@ -20,9 +20,9 @@ from app.db.tables import Condition, ListingStatus
 from app.ingestion.extract.offer import Flag, Offer, item_id_of, marketplace_of
 from app.ingestion.extract.offer_builder import Found, is_sound, make
 from app.ingestion.extract.price_parsing import Money, money
-from app.ingestion.faults import Busy, Final, HttpRefused, NotUnderstood
-from app.ingestion.fetching import Ask, Fetcher
-from app.ingestion.pages import Page
+from app.ingestion.fetch.errors import Busy, Final, HttpRefused, NotUnderstood
+from app.ingestion.fetch.fetcher import Ask, Fetcher
+from app.ingestion.fetch.page import Page
 
 JSON = "application/json"
 SCOPE = "https://api.ebay.com/oauth/api_scope"

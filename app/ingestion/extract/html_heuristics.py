@@ -9,8 +9,8 @@ from typing import Any
 from app.ingestion.extract.offer import Offer, clean
 from app.ingestion.extract.offer_builder import Found, country, make
 from app.ingestion.extract.price_parsing import Money, money
-from app.ingestion.faults import CurrencyUnknown, PriceUnclear
-from app.ingestion.pages import HTML_TYPES, Page
+from app.ingestion.fetch.errors import CurrencyUnknown, PriceUnclear
+from app.ingestion.fetch.page import HTML_TYPES, Page
 
 MOST_CANDIDATES = 200
 PRICE_NAMES = re.compile(r"(?:^|[-_\s])(?:price|preis|prix|precio|prezzo|prijs)|price$", re.IGNORECASE)

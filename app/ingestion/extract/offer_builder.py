@@ -26,7 +26,7 @@ from app.ingestion.extract.offer import (
     web_urls,
 )
 from app.ingestion.extract.price_parsing import Money, country_of, shipping_amount
-from app.ingestion.pages import Page
+from app.ingestion.fetch.page import Page
 from app.market.selling import flags
 
 log = structlog.get_logger()

@@ -10,7 +10,7 @@ from app.ingestion.extract import condition_parsing
 from app.ingestion.extract.offer import Offer
 from app.ingestion.extract.offer_builder import Found, country, extracted, make
 from app.ingestion.extract.price_parsing import money
-from app.ingestion.pages import HTML_TYPES, Page
+from app.ingestion.fetch.page import HTML_TYPES, Page
 
 PRICES = ("product:sale_price", "product:price", "og:price", "og:product:price", "twitter:price")
 MOST_PROPERTIES = 1_000

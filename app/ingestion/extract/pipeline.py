@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from app.ingestion.addresses import AllowList
 from app.ingestion.extract.ebay import EbayItem, EbayItems
 from app.ingestion.extract.html_heuristics import PlainHtml
 from app.ingestion.extract.offer import Offer, completed
 from app.ingestion.extract.opengraph import OpenGraph
 from app.ingestion.extract.protocols import Adapter, Source
 from app.ingestion.extract.structured_data import JsonLd, Microdata, Rdfa
-from app.ingestion.faults import NotUnderstood
-from app.ingestion.fetching import Fetcher
-from app.ingestion.pages import Page
+from app.ingestion.fetch.errors import NotUnderstood
+from app.ingestion.fetch.fetcher import Fetcher
+from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.url_policy import AllowList
 from app.settings import Settings
 
 # Those that know most come first.

@@ -16,7 +16,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from price_parser import Price
 
-from app.ingestion.faults import CurrencyUnknown, PriceUnclear
+from app.ingestion.fetch.errors import CurrencyUnknown, PriceUnclear
 from app.market.vocabulary import CURRENCIES
 
 CODES = frozenset(CURRENCIES.split())

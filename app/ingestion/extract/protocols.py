@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from app.ingestion.extract.offer import Offer
-from app.ingestion.pages import Page
+from app.ingestion.fetch.page import Page
 
 
 class Adapter(Protocol):

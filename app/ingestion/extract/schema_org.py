@@ -17,8 +17,8 @@ from app.ingestion.extract import condition_parsing
 from app.ingestion.extract.offer import Offer, clean, web_url
 from app.ingestion.extract.offer_builder import Found, country, is_sound, make
 from app.ingestion.extract.price_parsing import Money, money
-from app.ingestion.faults import CurrencyUnknown, NotUnderstood, PriceUnclear
-from app.ingestion.pages import Page
+from app.ingestion.fetch.errors import CurrencyUnknown, NotUnderstood, PriceUnclear
+from app.ingestion.fetch.page import Page
 
 Node = dict[str, Any]
 

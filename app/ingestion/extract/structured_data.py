@@ -17,7 +17,7 @@ from app.ingestion.extract.html_scanner import scripts
 from app.ingestion.extract.offer import Offer
 from app.ingestion.extract.offer_builder import extracted
 from app.ingestion.extract.schema_org import read_products
-from app.ingestion.pages import HTML_TYPES, Page
+from app.ingestion.fetch.page import HTML_TYPES, Page
 
 # JSON-LD: broken blocks are parsed once more in Python, which takes a second per million characters.
 MOST_BLOCKS = 60

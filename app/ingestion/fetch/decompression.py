@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Protocol
 
-from app.ingestion.faults import TooLarge, WrongType
+from app.ingestion.fetch.errors import TooLarge, WrongType
 
 ACCEPTED = "gzip, deflate"
 # What one step may inflate to; so much memory is used whatever the server sends.

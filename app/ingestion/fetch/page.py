@@ -14,7 +14,7 @@ from w3lib.encoding import html_body_declared_encoding, html_to_unicode, http_co
 
 from app.bulk_import.text_decoding import is_encoding
 from app.ingestion.extract.html_scanner import root_attributes
-from app.ingestion.faults import NotUnderstood
+from app.ingestion.fetch.errors import NotUnderstood
 
 # libxml2 compares each attribute of an element with all before it, which takes minutes for a page of nothing else.
 MOST_ATTRIBUTES = 250

@@ -17,8 +17,8 @@ import certifi
 import httpcore
 import httpx
 
-from app.ingestion.addresses import DEFAULT_PORTS, Address, AllowList, Target, permitted
-from app.ingestion.faults import UnknownHost, UrlRefused
+from app.ingestion.fetch.errors import UnknownHost, UrlRefused
+from app.ingestion.fetch.url_policy import DEFAULT_PORTS, Address, AllowList, Target, permitted
 
 # Host name and port -> the addresses, in the order in which to try them. Raises OSError.
 Resolver = Callable[[str, int], Awaitable[list[Address]]]

@@ -18,7 +18,7 @@ from urllib.parse import quote, urljoin
 import idna
 
 from app.core.errors import StartupError
-from app.ingestion.faults import UrlRefused
+from app.ingestion.fetch.errors import UrlRefused
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -15,10 +15,8 @@ from typing import Self
 import httpcore
 import httpx
 
-from app.ingestion import decoding
-from app.ingestion.addresses import AllowList, Target, follow, parse
-from app.ingestion.connections import GuardedBackend, GuardedTransport
-from app.ingestion.faults import (
+from app.ingestion.fetch import decompression
+from app.ingestion.fetch.errors import (
     BadCertificate,
     Busy,
     HttpRefused,
@@ -28,7 +26,9 @@ from app.ingestion.faults import (
     UrlRefused,
     WrongType,
 )
-from app.ingestion.pages import HTML_TYPES, Page, media_type
+from app.ingestion.fetch.guarded_transport import GuardedBackend, GuardedTransport
+from app.ingestion.fetch.page import HTML_TYPES, Page, media_type
+from app.ingestion.fetch.url_policy import AllowList, Target, follow, parse
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 LONGEST_RETRY_AFTER = 86_400.0  # seconds; whoever asks for more gets a day
@@ -60,7 +60,7 @@ PAGE = Ask()
 class Fetcher:
     """Fetches pages; one per process, it keeps connections for the next page of the same host. Use it in `async with`.
 
-    `fetch` raises nothing but the errors of `app.ingestion.faults` that it names.
+    `fetch` raises nothing but the errors of `app.ingestion.fetch.errors` that it names.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Fetcher:
             "User-Agent": USER_AGENT,
             "Accept": ", ".join(sorted(ask.types)),
             "Accept-Language": "en",
-            "Accept-Encoding": decoding.ACCEPTED,
+            "Accept-Encoding": decompression.ACCEPTED,
             **(ask.headers or {}),
         }
         silence = min(self._limits.silence_seconds, self._limits.seconds)
@@ -143,13 +143,13 @@ class Fetcher:
         limit = self._limits.bytes
         length = response.headers.get("Content-Length", "")
         if length.isdecimal() and int(length[:18]) > limit:
-            raise decoding.too_large(limit)
-        decoder = decoding.decoder(response.headers.get("Content-Encoding", ""))
+            raise decompression.too_large(limit)
+        decoder = decompression.decoder(response.headers.get("Content-Encoding", ""))
         body, received = bytearray(), 0
         async for chunk in response.aiter_raw():
             received += len(chunk)
             if received > limit:
-                raise decoding.too_large(limit)
+                raise decompression.too_large(limit)
             decoder.feed(chunk, body, limit)
         decoder.finish()
         return bytes(body)
