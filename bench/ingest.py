@@ -18,7 +18,7 @@ from app.db.tables import ImportPriority, ImportSource
 from app.ingestion.fetch.page import Page
 from app.ingestion.fetch.url_policy import AllowList
 from app.ingestion.importing import Importer
-from app.ingestion.requests import Request, Wanted, request_import
+from app.ingestion.requests.import_requests import Request, Wanted, request_import
 from app.resources import Resources
 from app.settings import Settings
 from bench.database import filled_database, vacuum

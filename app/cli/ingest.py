@@ -50,9 +50,9 @@ async def _ingest(
     """What the session counts, and its rows that failed."""
     from app.db.tables import ImportPriority
     from app.ingestion.fetch.url_policy import AllowList
-    from app.ingestion.files import read_urls
-    from app.ingestion.following import ended, failures, session_of
-    from app.ingestion.requests import Request, request_import, request_url
+    from app.ingestion.requests.import_requests import Request, request_import, request_url
+    from app.ingestion.requests.progress import ended, failures, session_of
+    from app.ingestion.requests.url_files import read_urls
     from app.resources import Resources
 
     allowed, level = AllowList.of(settings.fetch_allow), ImportPriority[priority.name]

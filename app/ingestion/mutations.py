@@ -12,8 +12,8 @@ from app.graphql.context import Context
 from app.graphql.permissions import IsOperator
 from app.graphql.scalars import Upload
 from app.ingestion.fetch.url_policy import AllowList
-from app.ingestion.files import MOST_ROWS, read_urls
-from app.ingestion.requests import Request, request_import, request_url
+from app.ingestion.requests.import_requests import Request, request_import, request_url
+from app.ingestion.requests.url_files import MOST_ROWS, read_urls
 from app.ingestion.types import ImportSession
 
 Info = strawberry.Info[Context, None]

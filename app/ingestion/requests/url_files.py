@@ -14,7 +14,7 @@ from app.bulk_import.uploaded_file import UploadedFile
 from app.core.errors import BadInput
 from app.db.tables import ImportSource
 from app.ingestion.extract.offer import clean
-from app.ingestion.requests import LONGEST_NAME, Wanted
+from app.ingestion.requests.import_requests import LONGEST_NAME, Wanted
 
 MOST_ROWS = 1000
 BOM = b"\xef\xbb\xbf"
