@@ -28,7 +28,6 @@ from app.db.tables import Domain
 from app.engine.compiler.column_projection import Columns, columns_of
 from app.engine.compiler.compiler import NotCompilable, Plan, compile_plan
 from app.engine.cost import Cost, measure
-from app.engine.document import HASH_PREFIX, Document, Operation, content_id
 from app.engine.validation_rules import rules
 
 HASH_PREFIX = "sha256:"
