@@ -17,8 +17,8 @@ from sqlalchemy import text
 from app.db.tables import ImportPriority, ImportSource
 from app.ingestion.fetch.page import Page
 from app.ingestion.fetch.url_policy import AllowList
-from app.ingestion.importing import Importer
 from app.ingestion.requests.import_requests import Request, Wanted, request_import
+from app.ingestion.worker.import_worker import Importer
 from app.resources import Resources
 from app.settings import Settings
 from bench.database import filled_database, vacuum

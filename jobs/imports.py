@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from app.ingestion.extract.pipeline import sources
 from app.ingestion.fetch.fetcher import Fetcher
-from app.ingestion.importing import Importer
+from app.ingestion.worker.import_worker import Importer
 from app.resources import Resources
 
 

@@ -15,7 +15,7 @@ from app.db.tables import JobKind
 from app.events import retention as events_cleaning
 from app.events.webhooks import webhooks
 from app.ingestion import retention as ingestion_cleaning
-from app.ingestion.work_sql import known_listings
+from app.ingestion.worker.queue_sql import known_listings
 from app.resources import Resources
 from app.settings import Settings
 from app.work import cleaning as work_cleaning

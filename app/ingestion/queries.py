@@ -20,7 +20,7 @@ from app.graphql.relay import After, Before, Connection, First, Last
 from app.ingestion import session_sql
 from app.ingestion.loaders import SessionRow
 from app.ingestion.types import ImportSession
-from app.ingestion.work_sql import topic
+from app.ingestion.worker.queue_sql import topic
 
 Info = strawberry.Info[Context, None]
 

@@ -13,8 +13,8 @@ from sqlalchemy import text
 from app.db.tables import ImportPriority, ImportSource
 from app.ingestion.fetch.fetcher import Fetcher, Limits
 from app.ingestion.fetch.url_policy import AllowList
-from app.ingestion.importing import Importer
 from app.ingestion.requests.import_requests import Request, Wanted, request_import, request_url
+from app.ingestion.worker.import_worker import Importer
 from app.resources import Resources
 from app.settings import Settings
 from tests.work.rows import eventually

@@ -20,7 +20,7 @@ from sqlalchemy import text
 
 from app.db import schema_version
 from app.devserver.embedded import EmbeddedPostgres
-from app.ingestion import work_sql
+from app.ingestion.worker import queue_sql
 from app.resources import Resources
 from app.settings import Settings
 from tests.conftest import make_settings
@@ -221,6 +221,6 @@ async def test_nobody_takes_from_who_lives(resources: Resources, shop: Site) -> 
     async with importing(resources):
         await eventually(running)
         async with resources.write() as tx:
-            assert await work_sql.free_orphans(tx) == 0
+            assert await queue_sql.free_orphans(tx) == 0
         await is_whole(resources, session_id)
     assert len(shop.requests) == PAGES

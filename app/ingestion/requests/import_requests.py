@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from app.core.errors import BadInput
 from app.db.tables import Domain, ImportPriority, ImportSource
 from app.db.transaction import Tx
-from app.ingestion import work_sql
 from app.ingestion.extract.offer import LONGEST_URL, clean
 from app.ingestion.fetch.errors import Fault, UrlRefused
 from app.ingestion.fetch.url_policy import DEFAULT_PORTS, AllowList, Target, parse
+from app.ingestion.worker import queue_sql
 
 LONGEST_NAME = 200  # characters, of a file
 ROW_REFUSED = "ROW_REFUSED"
@@ -63,8 +63,8 @@ async def request_import(tx: Tx, request: Request, rows: Sequence[Wanted], allow
     """The id of a new session for these rows; those that are no URLs have failed already."""
     judged = [_judged(row, allowed) for row in rows]
     hosts = {row.target: row.host for row in judged if row.target is not None}
-    fetches = await work_sql.request_fetches(tx, hosts, request.priority)
-    session_id = await work_sql.create_session(
+    fetches = await queue_sql.request_fetches(tx, hosts, request.priority)
+    session_id = await queue_sql.create_session(
         tx,
         {
             "source": request.source,
@@ -76,18 +76,18 @@ async def request_import(tx: Tx, request: Request, rows: Sequence[Wanted], allow
             "running": any(fetch.status == "running" for fetch in fetches.values()),
         },
     )
-    await work_sql.add_rows(tx, session_id, judged, {url: fetch.id for url, fetch in fetches.items()})
+    await queue_sql.add_rows(tx, session_id, judged, {url: fetch.id for url, fetch in fetches.items()})
     tx.touch(Domain.WORK)
-    tx.tell(work_sql.IMPORTS)
+    tx.tell(queue_sql.IMPORTS)
     return session_id
 
 
-def _judged(row: Wanted, allowed: AllowList) -> work_sql.NewRow:
+def _judged(row: Wanted, allowed: AllowList) -> queue_sql.NewRow:
     url = clean(row.url, LONGEST_URL) or ""
     if row.fault is not None:
-        return work_sql.NewRow(url, error_code=ROW_REFUSED, error=row.fault)
+        return queue_sql.NewRow(url, error_code=ROW_REFUSED, error=row.fault)
     try:
         target = target_of(row.url, allowed)
     except Fault as fault:
-        return work_sql.NewRow(url, error_code=fault.code, error=fault.message)
-    return work_sql.NewRow(url, target.url, host_of(target))
+        return queue_sql.NewRow(url, error_code=fault.code, error=fault.message)
+    return queue_sql.NewRow(url, target.url, host_of(target))

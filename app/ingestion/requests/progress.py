@@ -11,7 +11,7 @@ from sqlalchemy import text
 from app.core.global_ids import global_id
 from app.db.tables import ENDED_IMPORTS
 from app.ingestion import session_sql
-from app.ingestion.work_sql import topic
+from app.ingestion.worker.queue_sql import topic
 from app.resources import Resources
 
 LOOK_SECONDS = 2.0

@@ -16,10 +16,10 @@ from app.core.metrics import IMPORTS
 from app.db.errors import is_unavailable
 from app.db.tables import Domain, ImportStatus
 from app.db.transaction import Tx
-from app.ingestion import work_sql
-from app.ingestion.digesting import MOST_REMARKS, Digest
 from app.ingestion.fetch.errors import Fault, Final, HttpRefused, Retryable
-from app.ingestion.work_sql import Payload
+from app.ingestion.worker import queue_sql
+from app.ingestion.worker.page_processing import MOST_REMARKS, Digest
+from app.ingestion.worker.queue_sql import Payload
 from app.market.lifecycle import mark_missing
 from app.market.offers import end, store
 from app.resources import Resources
@@ -96,25 +96,25 @@ async def store_outcomes(resources: Resources, claim: int, outcomes: Sequence[Ou
 async def _stored(resources: Resources, claim: int, outcomes: Sequence[Outcome]) -> None:
     retry_seconds = resources.settings.fetch_retry_seconds
     async with resources.write() as tx:
-        held = await work_sql.hold(tx, claim, [each.fetch.id for each in outcomes])
+        held = await queue_sql.hold(tx, claim, [each.fetch.id for each in outcomes])
         mine = [each for each in outcomes if each.fetch.id in held]
         if not mine:
             return
         listing_ids = await _listings(tx, mine)
         delays = {each.fetch.id: _delay(each, retry_seconds) for each in mine}
-        unvalued = await work_sql.unvalued(tx, [listing for ids in listing_ids.values() for listing in ids])
+        unvalued = await queue_sql.unvalued(tx, [listing for ids in listing_ids.values() for listing in ids])
         rows = [_row(each, delays[each.fetch.id], listing_ids, unvalued) for each in mine]
-        await work_sql.finish(tx, rows)
+        await queue_sql.finish(tx, rows)
         payloads = {each.fetch.id: each.payload for each in mine if each.payload is not None}
         if payloads:
-            await work_sql.keep_payloads(tx, payloads)
+            await queue_sql.keep_payloads(tx, payloads)
         if pauses := _pauses(mine):
-            await work_sql.pause_hosts(tx, pauses)
+            await queue_sql.pause_hosts(tx, pauses)
         ended = [each.fetch.id for each in mine if delays[each.fetch.id] is None]
-        await work_sql.count_rows(tx, ended)
-        sessions = await work_sql.sessions_of(tx, [each.fetch.id for each in mine])
+        await queue_sql.count_rows(tx, ended)
+        sessions = await queue_sql.sessions_of(tx, [each.fetch.id for each in mine])
         tx.touch(Domain.WORK)
-        tx.tell(work_sql.IMPORTS, *map(work_sql.topic, sessions))
+        tx.tell(queue_sql.IMPORTS, *map(queue_sql.topic, sessions))
     for row in rows:
         IMPORTS.labels(row["status"]).inc()
 
@@ -124,7 +124,7 @@ async def _listings(tx: Tx, outcomes: Sequence[Outcome]) -> dict[int, list[int]]
 
     What a page offered when it was last looked at, and does not any more, is missing from now on.
     """
-    known = await work_sql.known_listings(tx, [each.fetch.url for each in outcomes])
+    known = await queue_sql.known_listings(tx, [each.fetch.url for each in outcomes])
     found: dict[int, list[int]] = {}
     digests = [(each.fetch, each.digest) for each in outcomes if each.digest is not None]
     ids = iter(await store(tx, [sighting for _, digested in digests for sighting in digested.sightings]))

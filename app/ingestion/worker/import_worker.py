@@ -25,15 +25,15 @@ import structlog
 from app.catalog.title_matcher import matcher
 from app.db.errors import is_unavailable
 from app.db.tables import Domain
-from app.ingestion import work_sql
-from app.ingestion.claims import Claim, claiming
-from app.ingestion.digesting import digest, payload_of
 from app.ingestion.extract.pipeline import obtain
 from app.ingestion.extract.protocols import Source
 from app.ingestion.fetch.errors import Fault
 from app.ingestion.fetch.fetcher import Fetcher
 from app.ingestion.fetch.page import Page
-from app.ingestion.storing import GivenUp, NotStored, Outcome, store_outcomes
+from app.ingestion.worker import queue_sql
+from app.ingestion.worker.lease import Claim, claiming
+from app.ingestion.worker.page_processing import digest, payload_of
+from app.ingestion.worker.persistence import GivenUp, NotStored, Outcome, store_outcomes
 from app.resources import Resources
 from app.titles.matching import Matcher
 
@@ -99,7 +99,7 @@ class Importer:
         ]
         fetching = set[asyncio.Task[Any]]()
         try:
-            async with self.resources.changes.follow(work_sql.IMPORTS) as told:
+            async with self.resources.changes.follow(queue_sql.IMPORTS) as told:
                 swept = float("-inf")
                 while not claim.lost.is_set():
                     told.clear()
@@ -128,13 +128,13 @@ class Importer:
         """Fetches to begin with, at most `free`, and seconds until there may be more."""
         settings = self.settings
         async with self.resources.write() as tx:
-            claimed = await work_sql.claim(
+            claimed = await queue_sql.claim(
                 tx, claim.number, free, settings.fetch_per_host, settings.fetch_pause_seconds
             )
             if claimed:
                 tx.touch(Domain.WORK)
-                tx.tell(*map(work_sql.topic, await work_sql.sessions_of(tx, [fetch.id for fetch in claimed])))
-            due = await work_sql.next_due(tx)
+                tx.tell(*map(queue_sql.topic, await queue_sql.sessions_of(tx, [fetch.id for fetch in claimed])))
+            due = await queue_sql.next_due(tx)
         return claimed, settings.sweep_seconds if due is None else max(due, 0.0)
 
     async def _attempt(self, fetch: Any, pages: asyncio.Queue[Fetched], outcomes: asyncio.Queue[Outcome]) -> None:
@@ -183,15 +183,15 @@ class Importer:
 
     async def _free_orphans(self) -> None:
         async with self.resources.write() as tx:
-            freed = await work_sql.free_orphans(tx)
+            freed = await queue_sql.free_orphans(tx)
         if freed:
             log.warning("imports.taken_over", fetches=freed)
 
     async def _release(self, claim: Claim) -> None:
         try:
             async with self.resources.write() as tx:
-                if await work_sql.release(tx, claim.number):
-                    tx.tell(work_sql.IMPORTS)
+                if await queue_sql.release(tx, claim.number):
+                    tx.tell(queue_sql.IMPORTS)
         except Exception as error:  # the lock goes with the connection in any case
             _tell("imports.not_released", error)
 
