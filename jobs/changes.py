@@ -13,9 +13,9 @@ from contextlib import suppress
 
 import structlog
 
-from app import tasks
 from app.db.errors import is_unavailable
 from app.db.notifications import CHANGE_LOG
+from app.job_handlers import dispatch
 from app.resources import Resources
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ async def _drain(resources: Resources) -> tuple[float, float]:
     """Seconds to rest, and after which to look again even if nothing was told in between."""
     pause, sweep = resources.settings.change_pause_seconds, resources.settings.sweep_seconds
     try:
-        match await tasks.drain(resources):
+        match await dispatch.drain(resources):
             case None:
                 return 0.0, sweep
             case False:

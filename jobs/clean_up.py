@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from app import tasks
 from app.db.tables import JobKind
+from app.job_handlers import dispatch
 from app.resources import Resources
 from app.work.jobs import schedule_job
 
 
 async def clean_up(ctx: dict[str, Any], job_id: int) -> None:
     """Runs the deletion that this job asks for."""
-    await tasks.run(ctx["resources"], JobKind.CLEAN_UP, job_id)
+    await dispatch.run(ctx["resources"], JobKind.CLEAN_UP, job_id)
 
 
 async def nightly_clean_up(ctx: dict[str, Any]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from app import tasks
 from app.db.tables import JobKind
 from app.documents.warmup import warm
+from app.job_handlers import dispatch
 from app.resources import Resources
 from app.work.jobs import schedule_job
 
@@ -15,7 +15,7 @@ from app.work.jobs import schedule_job
 async def recalculate_metrics(ctx: dict[str, Any], job_id: int) -> None:
     """Runs the recalculation that this job asks for; once it is committed, the cache is filled with the new figures."""
     resources: Resources = ctx["resources"]
-    if await tasks.run(resources, JobKind.RECALCULATE_METRICS, job_id) is not None:
+    if await dispatch.run(resources, JobKind.RECALCULATE_METRICS, job_id) is not None:
         await warm(resources)
 
 

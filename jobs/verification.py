@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from app import tasks
 from app.db.tables import JobKind
+from app.job_handlers import dispatch
 from app.resources import Resources
 from app.work.jobs import schedule_job
 
 
 async def verify_figures(ctx: dict[str, Any], job_id: int) -> None:
     """Runs the comparison that this job asks for."""
-    await tasks.run(ctx["resources"], JobKind.VERIFY_FIGURES, job_id)
+    await dispatch.run(ctx["resources"], JobKind.VERIFY_FIGURES, job_id)
 
 
 async def nightly_verification(ctx: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from app import cleaning, tasks
 from app.core.metrics import STORED_BYTES
 from app.db import disk_usage
 from app.db.tables import JobKind
@@ -16,6 +15,7 @@ from app.events import retention as events_cleaning
 from app.events.webhooks import webhooks
 from app.ingestion import retention as ingestion_cleaning
 from app.ingestion.worker.queue_sql import known_listings
+from app.job_handlers import dispatch, nightly_cleanup
 from app.resources import Resources
 from app.settings import Settings
 from app.work import cleaning as work_cleaning
@@ -40,8 +40,8 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def cleaned(resources: Resources) -> dict[str, int]:
     """Rows concerned, by step, of those that found any."""
-    outcome = await cleaning.clean_up(resources, no_progress)
-    assert (outcome.total, outcome.failed) == (len(cleaning.STEPS), 0)
+    outcome = await nightly_cleanup.clean_up(resources, no_progress)
+    assert (outcome.total, outcome.failed) == (len(nightly_cleanup.STEPS), 0)
     return {step: rows for step, rows in outcome.rows.items() if rows}
 
 
@@ -178,8 +178,8 @@ async def test_a_step_that_fails_does_not_stop_the_others(resources: Resources) 
     await aged(resources, 40)
     await run_sql(resources, "ALTER TABLE webhook RENAME COLUMN looked_at TO elsewhere")
     with capture_logs() as logs:
-        outcome = await tasks.run_now(resources, JobKind.CLEAN_UP, {})
-    steps = len(cleaning.STEPS)
+        outcome = await dispatch.run_now(resources, JobKind.CLEAN_UP, {})
+    steps = len(nightly_cleanup.STEPS)
     assert (outcome.total, outcome.succeeded, outcome.failed) == (steps, steps - 1, 1)
     assert await table(resources, LOG) == []
     (failed,) = [entry for entry in logs if entry["event"] == "clean_up.step_failed"]
@@ -196,7 +196,7 @@ async def test_the_night_cleans_up_once(settings: Settings) -> None:
         for _ in range(2):
             await nightly_clean_up({"resources": resources})
         await work_off(resources)
-        expected = [("clean_up", "succeeded", at, len(cleaning.STEPS), len(cleaning.STEPS), 0)]
+        expected = [("clean_up", "succeeded", at, len(nightly_cleanup.STEPS), len(nightly_cleanup.STEPS), 0)]
         assert await table(resources, "SELECT kind, status, due_at, total, succeeded, failed FROM job") == expected
         assert await table(resources, LOG) == []
 

@@ -22,7 +22,7 @@ from app.core.errors import AppError
 from app.settings import Settings, load_settings, unknown_variables
 
 if TYPE_CHECKING:
-    from app.tasks import Verification
+    from app.job_handlers.dispatch import Verification
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(import_app, name="import")
@@ -192,26 +192,26 @@ def _start_logging(settings: Settings, level: str | None = None, stream: TextIO 
 
 async def _recalculate(settings: Settings, slugs: list[str] | None) -> tuple[int, int, int]:
     """The worker's path, without the queue."""
-    from app import tasks
     from app.db.tables import JobKind
+    from app.job_handlers import dispatch
     from app.resources import Resources
 
     with told_plainly():
         async with Resources.open(settings, listen=False) as resources:
-            content = {} if slugs is None else {"cpu_ids": await tasks.cpu_ids(resources, slugs)}
-            outcome = await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, content)
+            content = {} if slugs is None else {"cpu_ids": await dispatch.cpu_ids(resources, slugs)}
+            outcome = await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, content)
     return outcome.total, outcome.succeeded, outcome.failed
 
 
 async def _verify(settings: Settings, fix: bool) -> Verification:
-    from app import tasks
     from app.db.tables import JobKind
+    from app.job_handlers import dispatch
     from app.resources import Resources
 
     with told_plainly():
         async with Resources.open(settings, listen=False) as resources:
-            outcome = await tasks.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
-    assert isinstance(outcome, tasks.Verification)
+            outcome = await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
+    assert isinstance(outcome, dispatch.Verification)
     return outcome
 
 

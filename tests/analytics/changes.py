@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app import tasks
+from app.job_handlers import dispatch
 from app.resources import Resources, Session
 from tests.analytics.catalogue import as_stored, recalculated, stored, table
 from tests.analytics.reference import Cpu, figures
@@ -36,7 +36,7 @@ async def in_log(resources: Resources) -> list[int]:
 
 async def drained(resources: Resources) -> None:
     """Works off the log, which is not empty."""
-    assert await tasks.drain(resources) is True
+    assert await dispatch.drain(resources) is True
     assert await in_log(resources) == []
 
 

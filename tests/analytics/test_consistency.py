@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from app import tasks
 from app.analytics.sql import MAX_DIFFERENCES
 from app.db.tables import JobKind
 from app.graphql.viewer import Role, Viewer
+from app.job_handlers import dispatch
 from app.resources import Resources
 from tests import asking
 from tests.analytics.catalogue import fill, priced, put, recalculated, run_sql
@@ -32,7 +32,7 @@ async def catalogue(resources: Resources) -> Resources:
 async def verified(resources: Resources, *, fix: bool = False) -> dict[str, Any]:
     """What operators see after a verification, and that it is of now."""
     began = datetime.now(UTC)
-    await tasks.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
+    await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
     result = await asking.ask(resources, CONSISTENCY, Viewer("operator", Role.OPERATOR))
     assert not result.errors, result.errors
     assert result.data is not None

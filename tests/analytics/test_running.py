@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from app import tasks
 from app.analytics.recalculation import recalculate
 from app.db.tables import JobKind
+from app.job_handlers import dispatch
 from app.resources import Resources
 from app.work.jobs import request_job
 from tests.analytics.catalogue import fill, priced, put, recalculated, rows, run_sql, stored, table
@@ -58,7 +58,7 @@ async def test_a_job_that_fails_as_a_whole_says_so(resources: Resources) -> None
     await run_sql(resources, "DROP TABLE figure_history")
     await fill_without_history(resources)
     with capture_logs(processors=[merge_contextvars]) as logs, pytest.raises(DBAPIError):
-        await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+        await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
     assert events_of(logs) == ["start", "failed"]
     failed = logs[-1]
     assert failed["log_level"] == "error"

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app import tasks
 from app.db.tables import JobKind
+from app.job_handlers import dispatch
 from app.resources import Resources
 from tests.analytics.catalogue import FIGURES, fill, priced, put, recalculated, run_sql, stored, table
 from tests.analytics.changes import by_reference, in_log, versions
@@ -30,8 +30,8 @@ async def catalogue(resources: Resources) -> Resources:
 
 async def verified(resources: Resources, *, fix: bool = False) -> dict[str, Any]:
     """What the command line shows."""
-    outcome = await tasks.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
-    assert isinstance(outcome, tasks.Verification)
+    outcome = await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
+    assert isinstance(outcome, dispatch.Verification)
     return outcome.shown()
 
 

@@ -14,10 +14,10 @@ import pytest
 import uvicorn
 from sqlalchemy import text
 
-from app import tasks
 from app.db.tables import JobKind
 from app.devserver import web_build
 from app.devserver.embedded import EmbeddedRedis
+from app.job_handlers import dispatch
 from app.main import create_app
 from app.pages import BUILT
 from app.resources import Resources
@@ -92,7 +92,7 @@ async def catalogue(resources: Resources) -> Resources:
         await add_cpu(resources, f"AMD Ryzen 7 {1000 + number}", cores=8 if number < 10 else 4, **ryzen)
     for number in range(39):
         await add_cpu(resources, f"Intel Xeon E5-{9 + number:02}00", cores=4, threads=8, cpu_mark_multi=5000 + number)
-    await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+    await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
     return resources
 
 
@@ -109,7 +109,7 @@ async def reprice(catalogue: Resources) -> None:
     """The i5-8500's good price is 151 instead of 150."""
     async with catalogue.write() as tx:
         await tx.execute(text("UPDATE listing SET price = 206, adjusted_price = 206 WHERE adjusted_price = 200"))
-    await tasks.run_now(catalogue, JobKind.RECALCULATE_METRICS, {})
+    await dispatch.run_now(catalogue, JobKind.RECALCULATE_METRICS, {})
 
 
 @needs_browser

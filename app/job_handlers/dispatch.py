@@ -12,11 +12,11 @@ import structlog
 from app.analytics import statistics_verification
 from app.analytics.recalculation import Outcome, ids_of_slugs, may_drain, recalculate, recalculate_logged
 from app.analytics.verification import Difference, Verified, record, verify
-from app.cleaning import Cleaned
-from app.cleaning import clean_up as run_clean_up
 from app.core.errors import NotFound
 from app.db.tables import JobKind
 from app.db.transaction import Tx
+from app.job_handlers.nightly_cleanup import Cleaned
+from app.job_handlers.nightly_cleanup import clean_up as run_clean_up
 from app.market.revaluation import Revalued, bring_into_force, revalue
 from app.resources import Resources
 from app.work import runner
