@@ -7,8 +7,8 @@ from typing import Any
 
 from app.db.tables import JobKind
 from app.job_handlers import dispatch
+from app.job_queue.enqueue import schedule_job
 from app.resources import Resources
-from app.work.jobs import schedule_job
 
 
 async def clean_up(ctx: dict[str, Any], job_id: int) -> None:

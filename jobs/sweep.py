@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.job_queue import sql
 from app.resources import Resources
-from app.work import sql
 
 
 async def sweep(ctx: dict[str, Any]) -> None:

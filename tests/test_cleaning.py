@@ -16,9 +16,9 @@ from app.events.webhooks import webhooks
 from app.ingestion import retention as ingestion_cleaning
 from app.ingestion.worker.queue_sql import known_listings
 from app.job_handlers import dispatch, nightly_cleanup
+from app.job_queue import retention as work_cleaning
 from app.resources import Resources
 from app.settings import Settings
-from app.work import cleaning as work_cleaning
 from jobs.clean_up import nightly_clean_up
 from tests.analytics.catalogue import no_progress, run_sql, table
 from tests.conftest import Api, work_off

@@ -20,9 +20,9 @@ from app.core import broker
 from app.db.notifications import CHANNEL
 from app.db.tables import Domain, cpu
 from app.devserver.embedded import EmbeddedRedis
+from app.job_queue import sql
 from app.resources import Resources, Session
 from app.settings import Settings
-from app.work import sql
 from tests.conftest import add_cpu
 from tests.work.rows import KIND, eventually, jobs
 

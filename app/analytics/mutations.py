@@ -12,7 +12,7 @@ from app.core.global_ids import global_id, parse_id
 from app.db.tables import JobKind
 from app.graphql.context import Context
 from app.graphql.permissions import IsAdmin
-from app.work.jobs import request_job
+from app.job_queue.enqueue import request_job
 from app.work.types import Job
 
 Info = strawberry.Info[Context, None]

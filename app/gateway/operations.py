@@ -26,8 +26,8 @@ from app.db.pool import LOST
 from app.db.schema_version import head
 from app.db.tables import JobKind
 from app.events import metrics as events
+from app.job_queue.enqueue import succeeded_ratio
 from app.resources import Resources
-from app.work.jobs import succeeded_ratio
 
 REQUEST_ID = b"x-request-id"
 # Whoever scrapes does not wait much longer.

@@ -13,10 +13,10 @@ import structlog
 
 from app.events.retention import delete_old_changes, forget_old_webhooks
 from app.ingestion.retention import delete_old_imports, delete_old_payloads
+from app.job_queue.retention import delete_old_jobs
+from app.job_queue.runner import Progress
 from app.market.cleaning import end_missing_listings, make_price_months
 from app.resources import Resources
-from app.work.cleaning import delete_old_jobs
-from app.work.runner import Progress
 
 log = structlog.get_logger()
 

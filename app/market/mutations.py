@@ -15,9 +15,9 @@ from app.db.tables import Component, Condition, Domain, JobKind, RuleUnit
 from app.db.transaction import Tx
 from app.graphql.context import Context
 from app.graphql.permissions import IsAdmin
+from app.job_queue.enqueue import request_job
 from app.market import rules_sql
 from app.market.rule_types import ValuationRule
-from app.work.jobs import request_job
 from app.work.types import Job
 
 Info = strawberry.Info[Context, None]

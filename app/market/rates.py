@@ -14,9 +14,9 @@ from app.bulk_import.staging import Options, Summary, reject, stage
 from app.core.errors import BadInput
 from app.db.tables import JobKind
 from app.db.transaction import Tx
+from app.job_queue.enqueue import request_job
 from app.market import rates_sql
 from app.market.vocabulary import CURRENCIES
-from app.work.jobs import request_job
 
 _CODES = CURRENCIES.lower().split()
 # What the bank writes where a currency had no rate.

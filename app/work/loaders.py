@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from app.db.statements import Row
 from app.graphql.context import Loader
+from app.job_queue import sql
 from app.resources import Reader
-from app.work import sql
 
 
 class JobRow(Row):

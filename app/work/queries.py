@@ -17,7 +17,7 @@ from app.graphql.context import Context
 from app.graphql.directives import page_size, reads
 from app.graphql.permissions import IsOperator
 from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
-from app.work import sql
+from app.job_queue import sql
 from app.work.loaders import JobRow
 from app.work.types import Job
 

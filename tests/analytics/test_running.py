@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 from app.analytics.recalculation import recalculate
 from app.db.tables import JobKind
 from app.job_handlers import dispatch
+from app.job_queue.enqueue import request_job
 from app.resources import Resources
-from app.work.jobs import request_job
 from tests.analytics.catalogue import fill, priced, put, recalculated, rows, run_sql, stored, table
 from tests.conftest import work_off
 

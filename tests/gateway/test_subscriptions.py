@@ -24,9 +24,9 @@ from app.gateway import auth
 from app.gateway import events as events_module
 from app.gateway.gateway import Gateway
 from app.graphql.viewer import Role
+from app.job_queue import sql
 from app.resources import Resources
 from app.settings import Settings
-from app.work import sql
 from tests import conftest
 from tests.conftest import Api, add_cpu, work_off
 from tests.gateway.clients import EVENTS, PROGRESS, Socket, socket, streaming

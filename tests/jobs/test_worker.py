@@ -23,9 +23,9 @@ from app.db.transaction import Tx
 from app.devserver.embedded import EmbeddedRedis
 from app.graphql.viewer import Role
 from app.job_handlers import dispatch
+from app.job_queue import sql
 from app.resources import Resources
 from app.settings import Settings
-from app.work import sql
 from jobs.sweep import sweep
 from jobs.verification import nightly_verification
 from jobs.worker import WorkerSettings, crons, make_worker

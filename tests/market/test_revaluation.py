@@ -15,12 +15,12 @@ from app.bulk_import.staging import Options
 from app.db.tables import JobKind, valuation_rule
 from app.db.transaction import Tx
 from app.job_handlers import dispatch
+from app.job_queue.enqueue import request_job
 from app.market import revaluation, revaluation_sql
 from app.market.imports import import_listings, open_listings
 from app.market.revaluation import bring_into_force, revalue
 from app.market.valuation import VALUED, adjusted_price
 from app.resources import Resources
-from app.work.jobs import request_job
 from jobs.valuation import due_rules
 from tests.analytics.catalogue import stored
 from tests.analytics.changes import by_reference, drained, in_log, nothing_is_left_to_do

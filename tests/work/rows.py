@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Row, select, text
 
 from app.db.tables import JobKind, job
+from app.job_queue.enqueue import request_job
 from app.resources import Resources
-from app.work.jobs import request_job
 
 T = TypeVar("T")
 KIND = JobKind.RECALCULATE_METRICS

@@ -17,9 +17,9 @@ from structlog.typing import EventDict
 from app.db.tables import JobKind
 from app.db.transaction import Tx
 from app.job_handlers import dispatch
+from app.job_queue import runner
+from app.job_queue.runner import MAX_ATTEMPTS, Progress
 from app.resources import Resources
-from app.work import runner
-from app.work.runner import MAX_ATTEMPTS, Progress
 from jobs.sweep import sweep
 from tests.conftest import add_cpu, work_off
 from tests.work.rows import KIND, ask, ended, eventually, history, job_of, jobs, run_sql

@@ -15,8 +15,8 @@ import structlog
 from app.core.metrics import JOBS
 from app.db.tables import JobKind
 from app.db.transaction import Tx
+from app.job_queue import sql
 from app.resources import Resources
-from app.work import sql
 
 log = structlog.get_logger()
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from app.batches import until_none_is_left
 from app.db.tables import Domain
+from app.job_queue import sql
 from app.resources import Resources
-from app.work import sql
 
 BATCH = 5_000
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from app.db.tables import JobKind
 from app.db.transaction import Tx
+from app.job_queue import sql
 from app.resources import Session
-from app.work import sql
 
 LATEST = timedelta(hours=2)
 

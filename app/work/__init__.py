@@ -1,1 +1,0 @@
-"""Jobs: state, progress and outcome of background work."""
