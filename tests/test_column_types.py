@@ -22,9 +22,9 @@ from app.documents import list_sql as clients
 from app.events import sql as events
 from app.graphql.fields import Column
 from app.ingestion import session_sql as ingestion
-from app.market import history_sql as history
+from app.market import listing_sql as market
+from app.market import price_history_sql as history
 from app.market import rules_sql as rules
-from app.market import sql as market
 from app.schema import build_schema
 
 SCHEMA = build_schema()._schema

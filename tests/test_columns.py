@@ -23,8 +23,8 @@ from app.events import sql as events
 from app.graphql.context import Context
 from app.graphql.fields import Column, Meanings, column
 from app.ingestion import session_sql as ingestion
-from app.market import ranges
-from app.market import sql as market
+from app.market import listing_sql as market
+from app.market import price_ranges
 from app.resources import Resources
 from tests.asking import SCHEMA
 from tests.catalog.test_statements import stock
@@ -165,7 +165,7 @@ async def test_answers_are_the_same_whether_all_columns_are_read_or_some(
     resources: Resources, name: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = datetime.now(UTC)
-    monkeypatch.setattr(ranges, "clock", lambda: now)
+    monkeypatch.setattr(price_ranges, "clock", lambda: now)
     await stock(resources, 20, 8)
     await ask_for_work(resources)
     await resources.queue.redis.flushall()

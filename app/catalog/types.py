@@ -28,7 +28,7 @@ from app.market.loaders import (
     ListingPages,
     PriceDistributions,
 )
-from app.market.ranges import PriceInterval, PriceRange
+from app.market.price_ranges import PriceInterval, PriceRange
 from app.market.types import Listing, PriceBin
 from app.titles.matching import Match, TitleDecision, TitleVerdict
 from app.titles.parts import Parts

@@ -15,7 +15,7 @@ from app.events.retention import delete_old_changes, forget_old_webhooks
 from app.ingestion.retention import delete_old_imports, delete_old_payloads
 from app.job_queue.retention import delete_old_jobs
 from app.job_queue.runner import Progress
-from app.market.cleaning import end_missing_listings, make_price_months
+from app.market.retention import end_missing_listings, make_price_months
 from app.resources import Resources
 
 log = structlog.get_logger()

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from app.db.pagination import Page, PageRequest
 from app.db.statements import Row
 from app.graphql.context import Loader
-from app.market import history_sql, ranges
-from app.market.ranges import PriceInterval, PriceRange
+from app.market import price_history_sql, price_ranges
+from app.market.price_ranges import PriceInterval, PriceRange
 from app.resources import Reader
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
@@ -27,7 +27,7 @@ class HistoryKey(NamedTuple):
     @classmethod
     def of(cls, cpu_id: int, within: PriceRange, interval: PriceInterval) -> HistoryKey:
         """Raises BadInput: here, because in the batch it would fail for the other histories, too."""
-        ranges.check_points(within, interval)
+        price_ranges.check_points(within, interval)
         return cls(cpu_id, within, interval)
 
 
@@ -37,7 +37,7 @@ class CpuPriceHistories(Loader[HistoryKey, list[Any]]):
     async def values(self, session: Reader, keys: list[HistoryKey]) -> list[list[Any]]:
         """One statement per distinct range and interval."""
         found: dict[HistoryKey, list[Row]] = defaultdict(list)
-        now = ranges.clock()
+        now = price_ranges.clock()
         for within, interval in dict.fromkeys((key.within, key.interval) for key in keys):
             ids = [key.cpu_id for key in keys if key[1:] == (within, interval)]
             values = {
@@ -45,9 +45,9 @@ class CpuPriceHistories(Loader[HistoryKey, list[Any]]):
                 "now": now,
                 "since": within.since(now),
                 "unit": interval.value,
-                "points": history_sql.MAX_POINTS,
+                "points": price_history_sql.MAX_POINTS,
             }
-            for row in await session.rows(history_sql.HISTORY, values):
+            for row in await session.rows(price_history_sql.HISTORY, values):
                 found[HistoryKey(row["cpu_id"], within, interval)].append(row)
         return [found[key] for key in keys]
 
@@ -57,7 +57,7 @@ class CpuPriceLows(Loader[int, Any]):
 
     async def values(self, session: Reader, keys: list[int]) -> list[Any]:
         """One statement for all keys."""
-        rows = await session.rows(history_sql.LOWS, {"ids": keys, "now": ranges.clock()})
+        rows = await session.rows(price_history_sql.LOWS, {"ids": keys, "now": price_ranges.clock()})
         found = {row["cpu_id"]: row for row in rows}
         return [found.get(key) for key in keys]
 
@@ -73,7 +73,7 @@ class PointsKey(NamedTuple):
     def of(cls, listing_id: int, within: PriceRange, request: PageRequest) -> PointsKey:
         """Raises BadCursor: here, because in the batch it would fail for the other pages, too."""
         if request.cursor is not None:
-            history_sql.NEWEST_FIRST.decode(request.cursor)
+            price_history_sql.NEWEST_FIRST.decode(request.cursor)
         return cls(listing_id, within, request)
 
 
@@ -83,14 +83,14 @@ class PricePages(Loader[PointsKey, Page]):
     async def values(self, session: Reader, keys: list[PointsKey]) -> list[Page]:
         """One statement per distinct range and page request."""
         found: dict[PointsKey, list[Row]] = defaultdict(list)
-        now = ranges.clock()
+        now = price_ranges.clock()
         for within, request in dict.fromkeys((key.within, key.request) for key in keys):
             ids = [key.listing_id for key in keys if key[1:] == (within, request)]
-            position, values = history_sql.NEWEST_FIRST.position(request)
+            position, values = price_history_sql.NEWEST_FIRST.position(request)
             values |= {"ids": ids, "since": within.since(now) or BEGINNING}
-            for row in await session.rows(history_sql.points(position), values):
+            for row in await session.rows(price_history_sql.points(position), values):
                 found[PointsKey(row["listing_id"], within, request)].append(row)
-        return [history_sql.NEWEST_FIRST.page(found[key], key.request) for key in keys]
+        return [price_history_sql.NEWEST_FIRST.page(found[key], key.request) for key in keys]
 
 
 class PriceCounts(Loader[tuple[int, PriceRange], int]):
@@ -99,10 +99,10 @@ class PriceCounts(Loader[tuple[int, PriceRange], int]):
     async def values(self, session: Reader, keys: list[tuple[int, PriceRange]]) -> list[int]:
         """One statement per distinct range."""
         found: dict[tuple[int, PriceRange], int] = {}
-        now = ranges.clock()
+        now = price_ranges.clock()
         for within in dict.fromkeys(key[1] for key in keys):
             values = {"ids": [key[0] for key in keys if key[1] is within], "since": within.since(now) or BEGINNING}
-            for row in await session.rows(history_sql.POINTS_COUNT, values):
+            for row in await session.rows(price_history_sql.POINTS_COUNT, values):
                 found[row["listing_id"], within] = row["points"]
         return [found.get(key, 0) for key in keys]
 
@@ -122,6 +122,6 @@ class Lifecycles(Loader[LifecycleKey, Sequence[Any]]):
         found: dict[LifecycleKey, list[Row]] = defaultdict(list)
         for first in dict.fromkeys(key.first for key in keys):
             ids = [key.listing_id for key in keys if key.first == first]
-            for row in await session.rows(history_sql.LIFECYCLE, {"ids": ids, "first": first}):
+            for row in await session.rows(price_history_sql.LIFECYCLE, {"ids": ids, "first": first}):
                 found[LifecycleKey(row["listing_id"], first)].append(row)
         return [found[key] for key in keys]

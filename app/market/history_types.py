@@ -14,8 +14,8 @@ from app.db.tables import OfferState
 from app.graphql.directives import ListSize
 from app.graphql.enums import graphql_enum
 from app.graphql.fields import column, computed
-from app.market.history_sql import MAX_POINTS
-from app.market.ranges import PriceInterval, PriceRange
+from app.market.price_history_sql import MAX_POINTS
+from app.market.price_ranges import PriceInterval, PriceRange
 
 DEFAULT_EVENTS = 20
 MAX_EVENTS = 200

@@ -13,17 +13,17 @@ from app.bulk_import.staging import Options, Summary, analyze, reject, stage
 from app.core.errors import BadInput
 from app.db.tables import Domain
 from app.db.transaction import Tx
-from app.market import import_sql, selling, staged_sql
-from app.market.months import make_months
+from app.market import import_sql, staged_sql, title_flags
 from app.market.naming import Names
-from app.market.selling import flags, is_broken
+from app.market.price_partitions import make_months
+from app.market.title_flags import flags, is_broken
 from app.market.valuation import PARTS, carried
 from app.titles import parts
 from app.titles.words import Gate
 
 TOLD = (*PARTS, "flags")
 # Most of a million titles tell of nothing but a CPU, and to read them all takes longer than all else.
-MAY_TELL = Gate([*parts.TELLING_WORDS, *selling.TELLING_WORDS], [*parts.TELLING_PARTS, *selling.TELLING_PARTS])
+MAY_TELL = Gate([*parts.TELLING_WORDS, *title_flags.TELLING_WORDS], [*parts.TELLING_PARTS, *title_flags.TELLING_PARTS])
 
 
 def open_listings(path: Path, encoding: str | None = None, progress: Progress = no_progress) -> CsvRecords:

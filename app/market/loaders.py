@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from app.db.pagination import Page, PageRequest
 from app.db.statements import InnerRow, Row
 from app.graphql.context import Context, Loader
-from app.market import rules_sql, sql
+from app.market import listing_sql, rules_sql
 from app.resources import Reader
 
 
@@ -26,7 +26,7 @@ class InnerListingRow(InnerRow):
     __slots__ = ()
 
 
-INNER_BIN = InnerRow.of(*sql.DISTRIBUTION_NAMES)
+INNER_BIN = InnerRow.of(*listing_sql.DISTRIBUTION_NAMES)
 
 
 class RuleRow(Row):
@@ -55,7 +55,7 @@ class ListingPageKey(NamedTuple):
     def of(cls, cpu_id: int, request: PageRequest) -> ListingPageKey:
         """Raises BadCursor: here, because in the batch it would fail for the other pages, too."""
         if request.cursor is not None:
-            sql.CHEAPEST_FIRST.decode(request.cursor)
+            listing_sql.CHEAPEST_FIRST.decode(request.cursor)
         return cls(cpu_id, request)
 
 
@@ -75,9 +75,9 @@ class ListingPages(Loader[ListingPageKey, Page]):
         wanted = self.context.wanted("Listing")
         for request in dict.fromkeys(key.request for key in keys):
             ids = [key.cpu_id for key in keys if key.request == request]
-            for row in await session.rows(*sql.pages(ids, request, wanted), ListingRow):
+            for row in await session.rows(*listing_sql.pages(ids, request, wanted), ListingRow):
                 found[ListingPageKey(row["cpu_id"], request)].append(row)
-        return [sql.CHEAPEST_FIRST.page(found[key], key.request) for key in keys]
+        return [listing_sql.CHEAPEST_FIRST.page(found[key], key.request) for key in keys]
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,13 @@ class FirstListings:
 
     def column(self, context: Context) -> Any:
         """An array of listings."""
-        return sql.page_within(context.wanted("Listing"))[0]
+        return listing_sql.page_within(context.wanted("Listing"))[0]
 
     def take(self, context: Context, row: Any) -> None:
         """Spares ListingPages its statement."""
-        _, names = sql.page_within(context.wanted("Listing"))
+        _, names = listing_sql.page_within(context.wanted("Listing"))
         found = map(InnerListingRow.of(*names), row["first_listings"])
-        page = sql.CHEAPEST_FIRST.page(list(found), self.request)
+        page = listing_sql.CHEAPEST_FIRST.page(list(found), self.request)
         context.loader(ListingPages).prime(ListingPageKey(row["id"], self.request), page)
 
 
@@ -116,7 +116,7 @@ class Distribution:
 
     def column(self, _context: Context) -> Any:
         """An array of bins."""
-        return sql.DISTRIBUTION_WITHIN
+        return listing_sql.DISTRIBUTION_WITHIN
 
     def take(self, context: Context, row: Any) -> None:
         """Spares PriceDistributions its statement."""
@@ -132,7 +132,7 @@ class PriceDistributions(Loader[DistributionKey, list[Any]]):
         found: dict[DistributionKey, list[Row]] = defaultdict(list)
         for bins in dict.fromkeys(key.bins for key in keys):
             ids = [key.cpu_id for key in keys if key.bins == bins]
-            for row in await session.rows(sql.DISTRIBUTION, {"ids": ids, "bins": bins}):
+            for row in await session.rows(listing_sql.DISTRIBUTION, {"ids": ids, "bins": bins}):
                 found[DistributionKey(row["cpu_id"], bins)].append(row)
         return [found[key] for key in keys]
 
@@ -142,6 +142,6 @@ class ListingById(Loader[int, ListingRow | None]):
 
     async def values(self, session: Reader, keys: list[int]) -> list[ListingRow | None]:
         """One statement for all keys."""
-        rows = await session.rows(sql.by_id(self.context.wanted("Listing")), {"ids": keys}, ListingRow)
+        rows = await session.rows(listing_sql.by_id(self.context.wanted("Listing")), {"ids": keys}, ListingRow)
         found = {row["id"]: row for row in rows}
         return [found.get(key) for key in keys]

@@ -18,7 +18,7 @@ from app.graphql.relay import After, Before, Connection, First, Last, Node, node
 from app.market.history_loaders import LifecycleKey, Lifecycles, PointsKey, PriceCounts, PricePages
 from app.market.history_types import DEFAULT_EVENTS, Events, ListingEvent, ListingPrice, Within, events_of
 from app.market.loaders import InnerListingRow, ListingById, ListingRow
-from app.market.ranges import PriceRange
+from app.market.price_ranges import PriceRange
 from app.market.valuation_types import ListingStorage, Valuation, flags_of, storage_of, valuation_of
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from app.db.pagination import PageRequest
 from app.db.statements import compiled
 from app.db.tables import cpu, listing
 from app.graphql.context import Context
-from app.market import sql as market
+from app.market import listing_sql as market
 from app.market.loaders import ListingById
 from app.resources import Resources
 from tests.asking import data, execute

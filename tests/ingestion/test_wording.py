@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.db.tables import Condition, ListingStatus
 from app.ingestion.extract import condition_parsing
 from app.ingestion.extract.offer import Flag
-from app.market.selling import flags, is_broken
+from app.market.title_flags import flags, is_broken
 from app.market.vocabulary import CONDITIONS
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import text, update
 from app.core.global_ids import global_id
 from app.db.tables import listing
 from app.db.transaction import Tx
-from app.market.cleaning import end_missing_listings, make_price_months
 from app.market.lifecycle import end_missing, mark_found, mark_gone, mark_missing
+from app.market.retention import end_missing_listings, make_price_months
 from app.resources import Resources
 from tests.asking import ask, data, error
 from tests.conftest import add_cpu, add_listing, counting

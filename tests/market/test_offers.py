@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.db.tables import Condition, Domain, ListingStatus
-from app.market.offers import Sighting, end, store
+from app.market.upsert import Sighting, end, store
 from app.market.valuation import carried
 from app.resources import Resources
 from tests.conftest import add_cpu

@@ -13,7 +13,7 @@ import pytest
 from app.bulk_import.staging import Summary
 from app.catalog.cpu_import import import_cpus, open_cpus
 from app.core.errors import BadInput
-from app.market import ranges
+from app.market import price_ranges
 from app.market.imports import import_prices, open_prices
 from app.resources import Resources
 from tests.asking import data
@@ -219,7 +219,7 @@ async def test_the_real_snapshots_are_curves(
     resources: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Prices as the nine files have them: what a snapshot says stands until the next one. Averages by hand."""
-    monkeypatch.setattr(ranges, "clock", lambda: datetime(2024, 4, 1, tzinfo=UTC))
+    monkeypatch.setattr(price_ranges, "clock", lambda: datetime(2024, 4, 1, tzinfo=UTC))
     snapshots = Snapshots(resources, tmp_path)
     await snapshots.load(open_cpus(SHARED_DATA / "passmark_cpus.json"), import_cpus)
     files = sorted((SHARED_DATA / "cpu_prices").glob("*.csv"))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.market import selling
+from app.market import title_flags
 from app.market.imports import MAY_TELL
 from app.titles import parts
 from app.titles.parts import Parts, Storage, read_parts
@@ -97,7 +97,7 @@ def test_any_order_of_words_can_be_read(words: list[str]) -> None:
 
 HINTED = [
     *(*parts._SIZES, parts._GPU, parts._PAIR, *parts._QUANTITY, *(each for each, _ in parts._OS)),
-    *(selling.BROKEN, selling.BUNDLE, *selling.LOTS),
+    *(title_flags.BROKEN, title_flags.BUNDLE, *title_flags.LOTS),
 ]
 # What patterns are made of: words of titles, and those of the patterns themselves, whole and cut off.
 WORDS = sorted({word for title in [*TITLES, *SELLERS] for word in title.lower().split()})
@@ -120,8 +120,8 @@ def test_hints_only_say_no_sooner(words: list[str], data: st.DataObject) -> None
         assert parts._sizes(*split(text)) == (None, None, [])
     if not MAY_TELL(text):
         assert not read_parts(text)
-        assert not selling.flags(text)
-        assert not selling.is_broken(text)
+        assert not title_flags.flags(text)
+        assert not title_flags.is_broken(text)
 
 
 def test_words_of_other_letters_are_taken_apart() -> None:

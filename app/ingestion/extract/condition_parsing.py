@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from app.db.tables import Condition, ListingStatus
-from app.market.selling import BROKEN, is_broken
+from app.market.title_flags import BROKEN, is_broken
 from app.market.vocabulary import CONDITIONS, STATUSES
 
 # Best first; of two that are told, the worse one is believed.

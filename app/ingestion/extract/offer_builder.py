@@ -27,7 +27,7 @@ from app.ingestion.extract.offer import (
 )
 from app.ingestion.extract.price_parsing import Money, country_of, shipping_amount
 from app.ingestion.fetch.page import Page
-from app.market.selling import flags
+from app.market.title_flags import flags
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from app.ingestion.extract.offer import Flag, Offer, Quality
 from app.ingestion.extract.pipeline import understand
 from app.ingestion.fetch.page import Page
 from app.ingestion.worker.queue_sql import Payload
-from app.market.offers import Sighting
+from app.market.upsert import Sighting
 from app.market.valuation import carried
 from app.titles.matching import Match, Matcher, TitleDecision
 from app.titles.parts import Parts, read_parts

@@ -21,7 +21,7 @@ from app.ingestion.worker import queue_sql
 from app.ingestion.worker.page_processing import MOST_REMARKS, Digest
 from app.ingestion.worker.queue_sql import Payload
 from app.market.lifecycle import mark_missing
-from app.market.offers import end, store
+from app.market.upsert import end, store
 from app.resources import Resources
 
 log = structlog.get_logger()

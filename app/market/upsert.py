@@ -13,7 +13,7 @@ import orjson
 
 from app.db.tables import Condition, Domain, ListingStatus
 from app.db.transaction import Tx
-from app.market import offer_sql
+from app.market import upsert_sql
 from app.market.lifecycle import mark_gone
 
 
@@ -51,8 +51,8 @@ async def store(tx: Tx, sightings: Sequence[Sighting]) -> list[int]:
         return []
     given = orjson.dumps([_plain(place, each) for place, each in enumerate(sightings)]).decode()
     found: dict[int, int] = {}
-    for places in _rounds(await offer_sql.keys(tx, given), sightings):
-        stored = await offer_sql.upsert(tx, given, places)
+    for places in _rounds(await upsert_sql.keys(tx, given), sightings):
+        stored = await upsert_sql.upsert(tx, given, places)
         found.update(stored.ids)
         if stored.changed:
             tx.touch(Domain.MARKET)
@@ -67,7 +67,7 @@ async def end(tx: Tx, listing_ids: Sequence[int]) -> int:
     """
     if not listing_ids:
         return 0
-    await offer_sql.lock(tx, listing_ids)
+    await upsert_sql.lock(tx, listing_ids)
     return await mark_gone(tx, listing_ids)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.market.lifecycle import end_missing
-from app.market.months import make_due_months
+from app.market.price_partitions import make_due_months
 from app.resources import Resources
 
 
