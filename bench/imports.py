@@ -18,7 +18,7 @@ import asyncpg
 
 from app.db import schema_version
 from app.devserver.embedded import EmbeddedPostgres
-from app.market.staged_sql import COLUMNS
+from app.market.imports.parse_sql import COLUMNS
 
 ROWS = 1_000_000
 MOST_TIMES_BARE = 5.0

@@ -13,7 +13,7 @@ from app.bulk_import.records import Records
 from app.bulk_import.staging import Options, Summary
 from app.catalog.cpu_import import import_cpus, open_cpus
 from app.db.transaction import Tx
-from app.market.imports import import_listings, open_listings
+from app.market.imports.importer import import_listings, open_listings
 from app.resources import Resources
 
 REJECTS = "rejected.csv"

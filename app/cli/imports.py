@@ -60,7 +60,7 @@ def listings(file: File, strict: Strict = False, rejects: Rejects = None, encodi
     Columns: title, cpu, price, currency, condition, marketplace, seller, vendor_item_id, url, status, seen_at,
     shipping; title, cpu, price and marketplace are required.
     """
-    from app.market.imports import import_listings, open_listings
+    from app.market.imports.importer import import_listings, open_listings
 
     _run(file, strict, rejects, encoding, open_listings, import_listings)
 
@@ -82,7 +82,7 @@ def prices(
     encoding: Encoding = None,
 ) -> None:
     """Import a snapshot of retail prices from CSV: name, price (in USD, empty where not on sale)."""
-    from app.market.imports import import_prices, open_prices
+    from app.market.imports.importer import import_prices, open_prices
 
     taken = day.date() if day else _date_of(file)
 

@@ -15,7 +15,7 @@ from app.catalog.cpu_import import import_cpus, open_cpus
 from app.db.advisory_locks import CPU_WRITERS_LOCK
 from app.db.transaction import Tx
 from app.devserver.sample_listings import SampleListings
-from app.market.imports import import_listings
+from app.market.imports.importer import import_listings
 from app.resources import Resources
 from app.settings import Settings, load_settings
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.bulk_import.records import Row
 from app.db.tables import Condition, ListingStatus
-from app.market.staged_sql import COLUMNS
+from app.market.imports.parse_sql import COLUMNS
 
 SEED = 2_025
 THIS_YEAR = 2025  # of the marks, whose worth falls with the age of the chip

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from app.db.transaction import Tx
-from app.market.import_sql import OFFER_KEY
+from app.market.imports.merge_sql import OFFER_KEY
 from app.market.valuation import CARRIED, PARTS, VALUED, adjusted_price, valuation
 
 _GIVEN = """jsonb_to_recordset(CAST(:offers AS jsonb)) AS o (

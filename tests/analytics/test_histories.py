@@ -16,7 +16,7 @@ from app.bulk_import.staging import Options
 from app.catalog.cpu_import import import_cpus, open_cpus
 from app.db.transaction import Tx
 from app.job_handlers import dispatch
-from app.market.imports import import_listings, open_listings
+from app.market.imports.importer import import_listings, open_listings
 from app.resources import Resources
 from tests.analytics.catalogue import no_progress, run_sql, stored, table
 from tests.analytics.changes import by_reference, in_log, nothing_is_left_to_do

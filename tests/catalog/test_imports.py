@@ -13,7 +13,7 @@ from app.bulk_import.staging import Options
 from app.catalog.cpu_import import import_cpus, open_cpus
 from app.core.errors import BadInput
 from app.db.advisory_locks import CPU_WRITERS_LOCK
-from app.market.imports import import_listings, open_listings
+from app.market.imports.importer import import_listings, open_listings
 from app.resources import Resources
 from tests.conftest import SHARED_DATA, needs_shared_data
 from tests.importing import Importer, counts

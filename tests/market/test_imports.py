@@ -14,8 +14,8 @@ from sqlalchemy import text
 from app.bulk_import import staging
 from app.core.errors import BadInput
 from app.db.tables import Condition, ListingStatus
-from app.market import naming
-from app.market.imports import import_listings, open_listings
+from app.market.imports import cpu_lookup
+from app.market.imports.importer import import_listings, open_listings
 from app.resources import Resources
 from tests.importing import Importer, counts
 
@@ -135,7 +135,7 @@ async def test_known_names_need_no_matcher(importer: Importer, monkeypatch: pyte
     async def none(_tx: object) -> None:
         raise AssertionError("a matcher was made")
 
-    monkeypatch.setattr(naming, "make_matcher", none)
+    monkeypatch.setattr(cpu_lookup, "make_matcher", none)
     assert counts(await importer.listings(HEADER + ROW)) == (1, 0, 0, 0)
 
 

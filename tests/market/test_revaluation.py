@@ -17,7 +17,7 @@ from app.db.transaction import Tx
 from app.job_handlers import dispatch
 from app.job_queue.enqueue import request_job
 from app.market import revaluation, revaluation_sql
-from app.market.imports import import_listings, open_listings
+from app.market.imports.importer import import_listings, open_listings
 from app.market.revaluation import bring_into_force, revalue
 from app.market.valuation import VALUED, adjusted_price
 from app.resources import Resources

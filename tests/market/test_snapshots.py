@@ -14,7 +14,7 @@ from app.bulk_import.staging import Summary
 from app.catalog.cpu_import import import_cpus, open_cpus
 from app.core.errors import BadInput
 from app.market import price_ranges
-from app.market.imports import import_prices, open_prices
+from app.market.imports.importer import import_prices, open_prices
 from app.resources import Resources
 from tests.asking import data
 from tests.conftest import SHARED_DATA, needs_shared_data

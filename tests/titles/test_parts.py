@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.market import title_flags
-from app.market.imports import MAY_TELL
+from app.market.imports.importer import MAY_TELL
 from app.titles import parts
 from app.titles.parts import Parts, Storage, read_parts
 from app.titles.words import split

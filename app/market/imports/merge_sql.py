@@ -16,7 +16,7 @@ from sqlalchemy import DateTime, Executable, bindparam, text
 
 from app.bulk_import.staging import cells
 from app.db.transaction import Tx
-from app.market.staged_sql import (
+from app.market.imports.parse_sql import (
     ALIAS_CPUS,
     LISTING_ROWS,
     NAMED_CPUS,

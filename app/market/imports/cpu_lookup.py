@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.catalog.title_matcher import make_matcher
 from app.db.transaction import Tx
-from app.market import import_sql
+from app.market.imports import merge_sql
 from app.titles.matching import Matcher
 
 
@@ -21,14 +21,14 @@ class Names:
 
     async def find(self) -> None:
         """Of the chunk that is staged now."""
-        names = await import_sql.name_cpus(self.tx, self.statement)
+        names = await merge_sql.name_cpus(self.tx, self.statement)
         if not names:
             return
         if self._matcher is None:
             self._matcher = await make_matcher(self.tx)
         found = [self._matcher.match(name) for name in names]
         cpu_ids = [None if match.cpu is None else match.cpu.id for match in found]
-        await import_sql.settle_names(self.tx, names, cpu_ids, [_doubt(match.reason) for match in found])
+        await merge_sql.settle_names(self.tx, names, cpu_ids, [_doubt(match.reason) for match in found])
 
 
 def _doubt(reason: str) -> str:
