@@ -21,7 +21,7 @@ from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 
 from app.graphql.context import Context
 from app.resources import Resources
-from app.schema import build_schema
+from app.schema.build import build_schema
 from app.settings import load_settings
 
 

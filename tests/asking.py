@@ -11,7 +11,7 @@ from app.engine.executor import execute_operation
 from app.graphql.context import Context
 from app.graphql.viewer import Viewer
 from app.resources import Resources
-from app.schema import build_schema
+from app.schema.build import build_schema
 
 SCHEMA = build_schema()
 

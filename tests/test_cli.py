@@ -25,7 +25,7 @@ from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.gateway.auth import Authenticator
 from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
-from app.schema import build_schema
+from app.schema.build import build_schema
 from app.settings import Settings
 from tests.conftest import SECRET, add_cpu, database, database_of, make_settings
 

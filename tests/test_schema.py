@@ -27,7 +27,7 @@ from app.engine.executor import execute_operation
 from app.engine.validation_rules import MAX_ALIASES, MAX_DEPTH
 from app.graphql.context import Context
 from app.graphql.error_masking import presentable
-from app.schema import NODES
+from app.schema.build import NODES
 from tests.asking import SCHEMA
 
 COMMITTED = Path(__file__).parents[1] / "schema.graphql"

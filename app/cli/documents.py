@@ -181,7 +181,7 @@ def _variables(given: str) -> dict[str, Any]:
 
 
 def _schema() -> GraphQLSchema:
-    from app.schema import build_schema
+    from app.schema.build import build_schema
 
     return build_schema()._schema
 

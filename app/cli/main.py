@@ -145,7 +145,7 @@ def verify(
 @app.command()
 def schema() -> None:
     """Print the GraphQL schema."""
-    from app.schema import build_schema
+    from app.schema.build import build_schema
 
     typer.echo(build_schema().as_str())
 

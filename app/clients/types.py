@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -12,15 +11,14 @@ import strawberry
 from app.clients.loaders import DocumentRow
 from app.db.tables import Domain
 from app.graphql.context import Context
-from app.graphql.directives import ListSize, reads
+from app.graphql.directives import reads
 from app.graphql.enums import graphql_enum
 from app.graphql.fields import column, computed, is_row, with_needs
-from app.graphql.viewer import Role, Viewer
+from app.graphql.viewer import Role
 from app.resources import Running
 
 Info = strawberry.Info[Context, None]
 
-DOMAINS = ListSize(assumed_size=len(Domain))
 
 graphql_enum(
     Domain,
@@ -63,46 +61,6 @@ graphql_enum(
         "OUTDATED": "Not at all: it was published for another schema.",
     },
 )
-
-
-@strawberry.type(description="Which state of a part of the data there is.")
-class DataVersion:
-    domain: Domain = strawberry.field(description="Which part.")
-    version: int = strawberry.field(
-        description="Grows with each commit that changes the part; 0 when nothing ever did."
-    )
-
-
-@strawberry.type(description="News of data that changed, and is there to be read.")
-class DataChange:
-    domains: list[Domain] = strawberry.field(
-        description="What changed since the event before, sorted by name; empty in the first event.",
-        directives=[DOMAINS],
-    )
-    versions: list[DataVersion] = strawberry.field(
-        description="The state of everything that is followed, sorted by name. "
-        "A client that was away compares it with what it was told last.",
-        directives=[DOMAINS],
-    )
-
-    @classmethod
-    def between(cls, before: Mapping[Domain, int], now: Mapping[Domain, int]) -> DataChange:
-        """From the versions told last, empty when there are none, to those of now."""
-        return cls(
-            domains=[domain for domain, version in now.items() if before.get(domain, version) != version],
-            versions=[DataVersion(domain=domain, version=version) for domain, version in now.items()],
-        )
-
-
-@strawberry.type(name="Viewer", description="Who asks, as the token of the request says.")
-class ViewerFacts:
-    subject: str | None = strawberry.field(description="Whom the token names; null without a token.")
-    role: Role = strawberry.field(description="What the viewer may do.")
-
-    @classmethod
-    def of(cls, viewer: Viewer) -> ViewerFacts:
-        """From the request's viewer."""
-        return cls(subject=viewer.subject, role=viewer.role)
 
 
 @strawberry.type(description="How a document is run.")

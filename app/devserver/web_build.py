@@ -88,7 +88,7 @@ async def _publish(database_url: str, manifest: Path) -> None:
         async with resources.read() as session:
             if {each.id for each in entries} <= set(await sql.active(session)):
                 return
-        from app.schema import build_schema
+        from app.schema.build import build_schema
 
         client = publishing.Client(CLIENT, version)
         await publishing.publish(resources, build_schema()._schema, entries, client)

@@ -20,7 +20,7 @@ from app.engine.document import HASH_PREFIX, Document
 from app.engine.executor import Executor, Ran
 from app.graphql.viewer import NOBODY
 from app.resources import Resources
-from app.schema import build_schema
+from app.schema.build import build_schema
 
 log = structlog.get_logger()
 

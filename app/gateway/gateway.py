@@ -18,7 +18,7 @@ from app.gateway.hot import HotAnswers
 from app.gateway.limits import RateLimits
 from app.gateway.sockets import SocketOperations, SubscriptionSocket
 from app.resources import Resources
-from app.schema import build_schema
+from app.schema.build import build_schema
 
 
 class Gateway:

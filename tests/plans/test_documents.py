@@ -32,7 +32,7 @@ from graphql import (
 )
 from graphql.utilities import TypeInfo, TypeInfoVisitor
 
-from app.schema import build_schema
+from app.schema.build import build_schema
 from tests.plans import synthetic
 from tests.plans.comparison import propagated, reference
 from tests.plans.documents import Case, Documents

@@ -22,7 +22,7 @@ from app.engine.compiler.column_projection import columns_of
 from app.engine.compiler.compiler import NotCompilable, compile_plan
 from app.graphql.context import Context
 from app.resources import Resources
-from app.schema import build_schema
+from app.schema.build import build_schema
 from tests.plans import synthetic
 from tests.plans.comparison import Everything, difference, everything, propagated, reference
 from tests.plans.documents import Case, Documents

@@ -32,7 +32,7 @@ from app.engine.compiler import compiler
 from app.engine.compiler.compiler import MAX_VARIANTS, NotCompilable, Plan, compile_plan
 from app.engine.compiler.plan import RowBuild
 from app.engine.document import read_document
-from app.schema import build_schema
+from app.schema.build import build_schema
 
 OURS = build_schema()._schema
 

@@ -14,7 +14,7 @@ from app.devserver import web_build
 from app.documents.publishing import known
 from app.engine.document import content_id
 from app.resources import Resources
-from app.schema import build_schema
+from app.schema.build import build_schema
 from app.settings import Settings
 
 NPM = """#!/bin/sh

@@ -19,7 +19,7 @@ from app.analytics.mutations import AnalyticsMutation
 from app.analytics.queries import AnalyticsQuery
 from app.catalog.queries import CatalogQuery
 from app.catalog.types import CPU
-from app.clients.queries import ClientsQuery, ClientsSubscription
+from app.clients.queries import ClientsQuery
 from app.core.errors import BadInput
 from app.core.global_ids import parse_id
 from app.db.tables import Domain
@@ -36,6 +36,7 @@ from app.market.mutations import MarketMutation
 from app.market.queries import MarketQuery
 from app.market.rule_types import ValuationRule
 from app.market.types import Listing
+from app.schema.data_changes import ClientsSubscription
 from app.statistics.queries import StatisticsQuery
 from app.work.queries import WorkQuery, WorkSubscription
 from app.work.types import Job
