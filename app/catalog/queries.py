@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from app.analytics.types import PriceConfidence
 from app.catalog import sql
 from app.catalog.facet_sql import counts
 from app.catalog.loaders import CpuById, CpuBySlug, CpuRow, PointRow, columns
@@ -21,6 +20,7 @@ from app.db.tables import Domain, ValueRating
 from app.graphql.context import Context
 from app.graphql.directives import CostWeight, ListSize, page_size, reads
 from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
+from app.schema.analytics.types import PriceConfidence
 from app.titles.matching import LONGEST as MAX_TITLE
 from app.titles.parts import read_parts
 

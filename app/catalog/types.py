@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import strawberry
 
-from app.analytics.types import PerformanceValue, PriceConfidence, PriceTarget
 from app.catalog.facet_sql import Counts
 from app.catalog.loaders import CpuById, CpuRow, PointRow, SimilarCpus, SimilarKey
 from app.core.errors import BadInput
@@ -30,6 +29,7 @@ from app.market.loaders import (
 )
 from app.market.price_ranges import PriceInterval, PriceRange
 from app.market.types import Listing, PriceBin
+from app.schema.analytics.types import PerformanceValue, PriceConfidence, PriceTarget
 from app.titles.matching import Match, TitleDecision, TitleVerdict
 from app.titles.parts import Parts
 

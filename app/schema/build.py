@@ -15,8 +15,6 @@ from graphql import (
 )
 from strawberry.schema.config import StrawberryConfig
 
-from app.analytics.mutations import AnalyticsMutation
-from app.analytics.queries import AnalyticsQuery
 from app.catalog.queries import CatalogQuery
 from app.catalog.types import CPU
 from app.clients.queries import ClientsQuery
@@ -36,6 +34,8 @@ from app.market.mutations import MarketMutation
 from app.market.queries import MarketQuery
 from app.market.rule_types import ValuationRule
 from app.market.types import Listing
+from app.schema.analytics.mutations import AnalyticsMutation
+from app.schema.analytics.queries import AnalyticsQuery
 from app.schema.data_changes import ClientsSubscription
 from app.statistics.queries import StatisticsQuery
 from app.work.queries import WorkQuery, WorkSubscription

@@ -5,11 +5,11 @@ from __future__ import annotations
 import strawberry
 
 from app.analytics import sql
-from app.analytics.types import Consistency
 from app.db.tables import Domain
 from app.graphql.context import Context
 from app.graphql.directives import reads
 from app.graphql.permissions import IsOperator
+from app.schema.analytics.types import Consistency
 
 Info = strawberry.Info[Context, None]
 
