@@ -20,7 +20,6 @@ from graphql import (
 )
 
 from app.catalog import sql
-from app.catalog.queries import CPUOrderField
 from app.engine.document import MAX_TOKENS_GIVEN as MAX_TOKENS
 from app.engine.document import InvalidDocument, read_document
 from app.engine.executor import execute_operation
@@ -28,6 +27,7 @@ from app.engine.validation_rules import MAX_ALIASES, MAX_DEPTH
 from app.graphql.context import Context
 from app.graphql.error_masking import presentable
 from app.schema.build import NODES
+from app.schema.cpus.inputs import CPUOrderField
 from tests.asking import SCHEMA
 
 COMMITTED = Path(__file__).parents[1] / "schema.graphql"

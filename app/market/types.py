@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from app.catalog.loaders import CpuById
 from app.db.pagination import DEFAULT_PAGE, page_request
 from app.db.tables import Condition, Domain, ListingFlag, ListingStatus
 from app.graphql.context import Context
@@ -20,9 +19,10 @@ from app.market.history_types import DEFAULT_EVENTS, Events, ListingEvent, Listi
 from app.market.loaders import InnerListingRow, ListingById, ListingRow
 from app.market.price_ranges import PriceRange
 from app.market.valuation_types import ListingStorage, Valuation, flags_of, storage_of, valuation_of
+from app.schema.cpus.loaders import CpuById
 
 if TYPE_CHECKING:
-    from app.catalog.types import CPU
+    from app.schema.cpus.types import CPU
 
 graphql_enum(
     Condition,
@@ -50,7 +50,7 @@ graphql_enum(
 Info = strawberry.Info[Context, None]
 
 
-async def cpu_of(self: Any, info: Info) -> Annotated[CPU, strawberry.lazy("app.catalog.types")] | None:
+async def cpu_of(self: Any, info: Info) -> Annotated[CPU, strawberry.lazy("app.schema.cpus.types")] | None:
     """The CPU with the row's `cpu_id`; batched over all rows of the answer."""
     key = self["cpu_id"]
     row: Any = None if key is None else await info.context.loader(CpuById).load(key)

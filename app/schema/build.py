@@ -15,8 +15,6 @@ from graphql import (
 )
 from strawberry.schema.config import StrawberryConfig
 
-from app.catalog.queries import CatalogQuery
-from app.catalog.types import CPU
 from app.clients.queries import ClientsQuery
 from app.core.errors import BadInput
 from app.core.global_ids import parse_id
@@ -36,6 +34,8 @@ from app.market.rule_types import ValuationRule
 from app.market.types import Listing
 from app.schema.analytics.mutations import AnalyticsMutation
 from app.schema.analytics.queries import AnalyticsQuery
+from app.schema.cpus.queries import CatalogQuery
+from app.schema.cpus.types import CPU
 from app.schema.data_changes import ClientsSubscription
 from app.statistics.queries import StatisticsQuery
 from app.work.queries import WorkQuery, WorkSubscription

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from app.catalog.loaders import FEW
-from app.catalog.types import MAX_BINS, distribution, first_listings
 from app.core.errors import BadInput
 from app.core.global_ids import global_id
 from app.db.pagination import MAX_PAGE
@@ -20,6 +18,8 @@ from app.engine.document import read_document
 from app.engine.executor import execute_operation
 from app.graphql.context import Context
 from app.resources import Resources
+from app.schema.cpus.loaders import FEW
+from app.schema.cpus.types import MAX_BINS, distribution, first_listings
 from app.settings import Settings
 from tests.asking import SCHEMA, execute
 from tests.conftest import add_cpu, add_listing, counting, database, make_settings, name_of

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import Executable, delete, text, update
 
 from app.catalog import sql
-from app.catalog.queries import RANGES
 from app.core.global_ids import global_id
 from app.db.pagination import PageRequest
 from app.db.statements import compiled
@@ -20,6 +19,7 @@ from app.graphql.context import Context
 from app.market import listing_sql as market
 from app.market.loaders import ListingById
 from app.resources import Resources
+from app.schema.cpus.inputs import RANGES
 from tests.asking import data, execute
 from tests.conftest import add_cpu, counting
 

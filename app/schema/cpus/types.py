@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import strawberry
 
-from app.catalog.facet_sql import Counts
-from app.catalog.loaders import CpuById, CpuRow, PointRow, SimilarCpus, SimilarKey
 from app.core.errors import BadInput
 from app.db.pagination import PageRequest, page_request
 from app.db.tables import Domain, ValueRating
@@ -29,9 +26,9 @@ from app.market.loaders import (
 )
 from app.market.price_ranges import PriceInterval, PriceRange
 from app.market.types import Listing, PriceBin
-from app.schema.analytics.types import PerformanceValue, PriceConfidence, PriceTarget
-from app.titles.matching import Match, TitleDecision, TitleVerdict
-from app.titles.parts import Parts
+from app.schema.analytics.types import PerformanceValue, PriceTarget
+from app.schema.cpus.loaders import CpuById, CpuRow, PointRow, SimilarCpus, SimilarKey
+from app.titles.matching import TitleDecision, TitleVerdict
 
 Info = strawberry.Info[Context, None]
 
@@ -42,10 +39,6 @@ DEFAULT_SIMILAR = 6
 MAX_SIMILAR = 24
 # Per CPU that is found: every CPU of the catalogue is looked at for each that is asked about.
 SIMILAR_COST = 40
-# Of one facet: more sockets than there are in the catalogue.
-MANY_VALUES = 400
-# Of one title: more model numbers than anybody writes.
-MAX_STEPS = 20
 
 graphql_enum(
     TitleDecision,
@@ -248,147 +241,3 @@ class PricePoint:
     cpu_mark_multi: int | None = column("cpu_mark_multi", description="Multi-thread mark; null when never measured.")
     cpu_mark_single: int | None = column("cpu_mark_single", description="Single-thread mark; null when never measured.")
     rating: ValueRating | None = column("value_rating", description="Price for performance; null without a mark.")
-
-
-@strawberry.type(description="A value, and how many CPUs have it.")
-class FacetCount:
-    value: str = strawberry.field(description="The value, as filters take it.")
-    count: int = strawberry.field(description="CPUs; never zero.")
-
-
-@strawberry.type(description="A rating, and how many CPUs have it.")
-class RatingCount:
-    rating: ValueRating = strawberry.field(description="The rating.")
-    count: int = strawberry.field(description="CPUs; never zero.")
-
-
-@strawberry.type(description="A confidence, and how many CPUs have it.")
-class ConfidenceCount:
-    confidence: PriceConfidence = strawberry.field(description="The confidence.")
-    count: int = strawberry.field(description="CPUs; never zero.")
-
-
-@strawberry.type(
-    name="CPUFacets", description="How many CPUs have which value. Those of which it is not known count nowhere."
-)
-class CPUFacets:
-    counts: strawberry.Private[Counts]
-
-    @strawberry.field(
-        description="By maker, sorted.",
-        metadata=with_needs(None, "manufacturers"),
-        directives=[ListSize(assumed_size=MANY_VALUES)],
-    )
-    def manufacturers(self) -> list[FacetCount]:
-        """Counted when asked for."""
-        return _facet_counts(self.counts["manufacturers"])
-
-    @strawberry.field(
-        description="By socket, sorted.",
-        metadata=with_needs(None, "sockets"),
-        directives=[ListSize(assumed_size=MANY_VALUES)],
-    )
-    def sockets(self) -> list[FacetCount]:
-        """Counted when asked for."""
-        return _facet_counts(self.counts["sockets"])
-
-    @strawberry.field(
-        description="By category, sorted.",
-        metadata=with_needs(None, "categories"),
-        directives=[ListSize(assumed_size=MANY_VALUES)],
-    )
-    def categories(self) -> list[FacetCount]:
-        """Counted when asked for."""
-        return _facet_counts(self.counts["categories"])
-
-    @strawberry.field(
-        description="By rating, the best first.",
-        metadata=with_needs(None, "ratings"),
-        directives=[ListSize(assumed_size=len(ValueRating))],
-    )
-    def ratings(self) -> list[RatingCount]:
-        """Counted when asked for."""
-        found = self.counts["ratings"]
-        return [RatingCount(rating=each, count=found[each]) for each in ValueRating if each in found]
-
-    @strawberry.field(
-        description="By confidence, the best first.",
-        metadata=with_needs(None, "confidences"),
-        directives=[ListSize(assumed_size=len(PriceConfidence))],
-    )
-    def confidences(self) -> list[ConfidenceCount]:
-        """Counted when asked for."""
-        found = self.counts["confidences"]
-        return [ConfidenceCount(confidence=each, count=found[each]) for each in PriceConfidence if each in found]
-
-
-def _facet_counts(counts: Mapping[str, int]) -> list[FacetCount]:
-    return [FacetCount(value=value, count=count) for value, count in counts.items()]
-
-
-@strawberry.type(description="A number in a title that may be the model of a CPU, and what came of it.")
-class TitleStep:
-    text: str = strawberry.field(description="The words of the title, in lower case.")
-    verdict: TitleVerdict = strawberry.field(description="What came of it.")
-    name: str | None = strawberry.field(description="Name of the CPU that it may mean; null when there is none.")
-    reason: str = strawberry.field(description="Why.")
-
-
-@strawberry.type(description="A drive that a title tells of.")
-class TitleStorage:
-    size_gb: int = strawberry.field(description="Size in GB, as sold (1 TB is 1000).")
-    kind: str | None = strawberry.field(description="SSD, NVMe SSD, HDD or eMMC; null when the title does not tell.")
-
-
-@strawberry.type(description="What a title says is offered beside the CPU; null and empty where it does not say.")
-class TitleParts:
-    memory_gb: int | None = strawberry.field(description="Memory in all, GB.")
-    memory_kind: str | None = strawberry.field(description="DDR3, DDR4, LPDDR5 ...")
-    storage: list[TitleStorage] = strawberry.field(
-        description="Drives.", directives=[ListSize(assumed_size=5)], default_factory=list
-    )
-    graphics: str | None = strawberry.field(description="Graphics card of its own; what is inside the CPU is none.")
-    operating_system: str | None = strawberry.field(description="Operating system with its edition.")
-    quantity: int = strawberry.field(description="How many are offered: 2 and more for pairs and lots.")
-
-    @classmethod
-    def of(cls, parts: Parts) -> TitleParts:
-        """From what was read."""
-        return cls(
-            memory_gb=parts.memory_gb,
-            memory_kind=parts.memory_kind,
-            storage=[TitleStorage(size_gb=each.size_gb, kind=each.kind) for each in parts.storage],
-            graphics=parts.graphics,
-            operating_system=parts.operating_system,
-            quantity=parts.quantity,
-        )
-
-
-@strawberry.type(description="Which CPU a seller's title names, and how that was found out.")
-class TitleMatch:
-    decision: TitleDecision = strawberry.field(description="What came of it; there is a CPU only when MATCHED.")
-    reason: str = strawberry.field(description="Why, in a sentence.")
-    steps: list[TitleStep] = strawberry.field(
-        description="Every number that may be a model, in the order of the title, and why it was kept or not.",
-        directives=[ListSize(assumed_size=MAX_STEPS)],
-    )
-    parts: TitleParts = strawberry.field(description="What else the title says is offered.")
-    key: strawberry.Private[int | None]
-
-    @strawberry.field(
-        description="The CPU; null when the title names none with certainty.",
-        metadata=reads(Domain.CATALOG, Domain.ANALYTICS),
-    )
-    async def cpu(self, info: Info) -> CPU | None:
-        """By its id, batched."""
-        return None if self.key is None else await CPU.load_node(info, self.key)
-
-    @classmethod
-    def of(cls, match: Match, parts: Parts) -> TitleMatch:
-        """From the match of a title and what else was read in it."""
-        steps = [
-            TitleStep(text=step.text, verdict=step.verdict, name=step.name, reason=step.reason)
-            for step in match.steps[:MAX_STEPS]
-        ]
-        key = None if match.cpu is None else match.cpu.id
-        return cls(decision=match.decision, reason=match.reason, steps=steps, parts=TitleParts.of(parts), key=key)
