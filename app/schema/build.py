@@ -15,7 +15,6 @@ from graphql import (
 )
 from strawberry.schema.config import StrawberryConfig
 
-from app.clients.queries import ClientsQuery
 from app.core.errors import BadInput
 from app.core.global_ids import parse_id
 from app.db.tables import Domain
@@ -37,6 +36,7 @@ from app.schema.analytics.queries import AnalyticsQuery
 from app.schema.cpus.queries import CatalogQuery
 from app.schema.cpus.types import CPU
 from app.schema.data_changes import ClientsSubscription
+from app.schema.documents.queries import ClientsQuery
 from app.statistics.queries import StatisticsQuery
 from app.work.queries import WorkQuery, WorkSubscription
 from app.work.types import Job

@@ -1,4 +1,4 @@
-"""Split off app.clients.types."""
+"""Split off app.schema.documents.types."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Annotated
 
 import strawberry
 
-from app.clients.queries import Info
 from app.core.errors import BadInput
 from app.db.tables import Domain
 from app.graphql.directives import ListSize
+from app.schema.documents.queries import Info
 
 DOMAINS = ListSize(assumed_size=len(Domain))
 

@@ -1,4 +1,4 @@
-"""Split off app.clients.types."""
+"""Split off app.schema.documents.types."""
 
 from __future__ import annotations
 

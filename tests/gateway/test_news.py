@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app.clients import queries
 from app.db.tables import Domain
 from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
+from app.schema.documents import queries
 from tests import asking
 from tests.conftest import Api, add_cpu, counting, serving
 from tests.gateway.clients import EventStream, socket, streaming

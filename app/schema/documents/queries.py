@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import strawberry
 
-from app.clients.loaders import DocumentRow
-from app.clients.types import PersistedDocument
 from app.db.pagination import DEFAULT_PAGE, page_request
 from app.db.tables import Domain
 from app.documents import list_sql
@@ -13,6 +11,8 @@ from app.graphql.context import Context
 from app.graphql.directives import page_size, reads
 from app.graphql.permissions import IsOperator
 from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
+from app.schema.documents.loaders import DocumentRow
+from app.schema.documents.types import PersistedDocument
 from app.schema.viewer import ViewerFacts
 
 Info = strawberry.Info[Context, None]

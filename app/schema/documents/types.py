@@ -8,7 +8,6 @@ from typing import Any
 
 import strawberry
 
-from app.clients.loaders import DocumentRow
 from app.db.tables import Domain
 from app.graphql.context import Context
 from app.graphql.directives import reads
@@ -16,6 +15,7 @@ from app.graphql.enums import graphql_enum
 from app.graphql.fields import column, computed, is_row, with_needs
 from app.graphql.viewer import Role
 from app.resources import Running
+from app.schema.documents.loaders import DocumentRow
 
 Info = strawberry.Info[Context, None]
 
