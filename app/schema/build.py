@@ -24,9 +24,6 @@ from app.graphql.context import Context
 from app.graphql.directives import ListSize, reads
 from app.graphql.relay import Node
 from app.graphql.scalars import UPLOAD, Upload
-from app.ingestion.mutations import IngestionMutation
-from app.ingestion.queries import IngestionQuery, IngestionSubscription
-from app.ingestion.types import ImportRow, ImportSession
 from app.market.mutations import MarketMutation
 from app.market.queries import MarketQuery
 from app.market.rule_types import ValuationRule
@@ -37,6 +34,9 @@ from app.schema.cpus.queries import CatalogQuery
 from app.schema.cpus.types import CPU
 from app.schema.data_changes import ClientsSubscription
 from app.schema.documents.queries import ClientsQuery
+from app.schema.imports.mutations import IngestionMutation
+from app.schema.imports.queries import IngestionQuery, IngestionSubscription
+from app.schema.imports.types import ImportRow, ImportSession
 from app.statistics.queries import StatisticsQuery
 from app.work.queries import WorkQuery, WorkSubscription
 from app.work.types import Job

@@ -17,7 +17,9 @@ from app.graphql.enums import graphql_enum
 from app.graphql.fields import column, computed, is_row, with_needs
 from app.graphql.relay import After, Before, Connection, First, Last, Node, node_id
 from app.ingestion.extract.offer import Quality
-from app.ingestion.loaders import (
+from app.market.loaders import ListingById
+from app.market.types import Listing
+from app.schema.imports.loaders import (
     ImportedRow,
     PayloadByFetch,
     PayloadRow,
@@ -26,8 +28,6 @@ from app.ingestion.loaders import (
     SessionById,
     SessionRow,
 )
-from app.market.loaders import ListingById
-from app.market.types import Listing
 
 Info = strawberry.Info[Context, None]
 

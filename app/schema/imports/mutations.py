@@ -14,7 +14,7 @@ from app.graphql.scalars import Upload
 from app.ingestion.fetch.url_policy import AllowList
 from app.ingestion.requests.import_requests import Request, request_import, request_url
 from app.ingestion.requests.url_files import MOST_ROWS, read_urls
-from app.ingestion.types import ImportSession
+from app.schema.imports.types import ImportSession
 
 Info = strawberry.Info[Context, None]
 

@@ -18,9 +18,9 @@ from app.graphql.directives import page_size, reads
 from app.graphql.permissions import IsOperator
 from app.graphql.relay import After, Before, Connection, First, Last
 from app.ingestion import session_sql
-from app.ingestion.loaders import SessionRow
-from app.ingestion.types import ImportSession
 from app.ingestion.worker.queue_sql import topic
+from app.schema.imports.loaders import SessionRow
+from app.schema.imports.types import ImportSession
 
 Info = strawberry.Info[Context, None]
 
