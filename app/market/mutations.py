@@ -18,7 +18,7 @@ from app.graphql.permissions import IsAdmin
 from app.job_queue.enqueue import request_job
 from app.market import rules_sql
 from app.market.rule_types import ValuationRule
-from app.work.types import Job
+from app.schema.jobs.types import Job
 
 Info = strawberry.Info[Context, None]
 

@@ -37,9 +37,9 @@ from app.schema.documents.queries import ClientsQuery
 from app.schema.imports.mutations import IngestionMutation
 from app.schema.imports.queries import IngestionQuery, IngestionSubscription
 from app.schema.imports.types import ImportRow, ImportSession
+from app.schema.jobs.queries import WorkQuery, WorkSubscription
+from app.schema.jobs.types import Job
 from app.statistics.queries import StatisticsQuery
-from app.work.queries import WorkQuery, WorkSubscription
-from app.work.types import Job
 
 Info = strawberry.Info[Context, None]
 

@@ -13,7 +13,7 @@ from app.db.tables import JobKind
 from app.graphql.context import Context
 from app.graphql.permissions import IsAdmin
 from app.job_queue.enqueue import request_job
-from app.work.types import Job
+from app.schema.jobs.types import Job
 
 Info = strawberry.Info[Context, None]
 

@@ -12,7 +12,7 @@ from app.graphql.context import Context
 from app.graphql.enums import graphql_enum
 from app.graphql.fields import column, is_row
 from app.graphql.relay import Node, node_id
-from app.work.loaders import JobById, JobRow
+from app.schema.jobs.loaders import JobById, JobRow
 
 Info = strawberry.Info[Context, None]
 

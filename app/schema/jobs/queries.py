@@ -18,8 +18,8 @@ from app.graphql.directives import page_size, reads
 from app.graphql.permissions import IsOperator
 from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 from app.job_queue import sql
-from app.work.loaders import JobRow
-from app.work.types import Job
+from app.schema.jobs.loaders import JobRow
+from app.schema.jobs.types import Job
 
 Info = strawberry.Info[Context, None]
 
