@@ -16,8 +16,8 @@ from app.graphql.context import Context
 from app.graphql.directives import reads
 from app.graphql.fields import Meanings, column, computed, is_row, with_needs
 from app.graphql.relay import Node
-from app.market.loaders import ListingById
-from app.market.types import Listing, cpu_of
+from app.schema.listings.loaders import ListingById
+from app.schema.listings.types import Listing, cpu_of
 
 Info = strawberry.Info[Context, None]
 

@@ -27,7 +27,6 @@ from app.graphql.scalars import UPLOAD, Upload
 from app.market.mutations import MarketMutation
 from app.market.queries import MarketQuery
 from app.market.rule_types import ValuationRule
-from app.market.types import Listing
 from app.schema.analytics.mutations import AnalyticsMutation
 from app.schema.analytics.queries import AnalyticsQuery
 from app.schema.cpus.queries import CatalogQuery
@@ -39,6 +38,7 @@ from app.schema.imports.queries import IngestionQuery, IngestionSubscription
 from app.schema.imports.types import ImportRow, ImportSession
 from app.schema.jobs.queries import WorkQuery, WorkSubscription
 from app.schema.jobs.types import Job
+from app.schema.listings.types import Listing
 from app.statistics.queries import StatisticsQuery
 
 Info = strawberry.Info[Context, None]

@@ -17,9 +17,9 @@ from app.db.statements import compiled
 from app.db.tables import cpu, listing
 from app.graphql.context import Context
 from app.market import listing_sql as market
-from app.market.loaders import ListingById
 from app.resources import Resources
 from app.schema.cpus.inputs import RANGES
+from app.schema.listings.loaders import ListingById
 from tests.asking import data, execute
 from tests.conftest import add_cpu, counting
 

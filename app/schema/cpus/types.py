@@ -14,9 +14,10 @@ from app.graphql.directives import CostWeight, ListSize, page_size, reads
 from app.graphql.enums import graphql_enum
 from app.graphql.fields import AHEAD, column, is_row, same_row, with_needs
 from app.graphql.relay import After, Before, Connection, First, Last, Node, ids_of, node_id
-from app.market.history_loaders import CpuPriceHistories, CpuPriceLows, HistoryKey
-from app.market.history_types import HISTORY_SIZE, HISTORY_TOLD, CPUPriceLows, CPUPricePoint, Interval, Within
-from app.market.loaders import (
+from app.market.price_ranges import PriceInterval, PriceRange
+from app.schema.analytics.types import PerformanceValue, PriceTarget
+from app.schema.cpus.loaders import CpuById, CpuRow, PointRow, SimilarCpus, SimilarKey
+from app.schema.listings.loaders import (
     Distribution,
     DistributionKey,
     FirstListings,
@@ -24,10 +25,16 @@ from app.market.loaders import (
     ListingPages,
     PriceDistributions,
 )
-from app.market.price_ranges import PriceInterval, PriceRange
-from app.market.types import Listing, PriceBin
-from app.schema.analytics.types import PerformanceValue, PriceTarget
-from app.schema.cpus.loaders import CpuById, CpuRow, PointRow, SimilarCpus, SimilarKey
+from app.schema.listings.price_history_loaders import CpuPriceHistories, CpuPriceLows, HistoryKey
+from app.schema.listings.price_history_types import (
+    HISTORY_SIZE,
+    HISTORY_TOLD,
+    CPUPriceLows,
+    CPUPricePoint,
+    Interval,
+    Within,
+)
+from app.schema.listings.types import Listing, PriceBin
 from app.titles.matching import TitleDecision, TitleVerdict
 
 Info = strawberry.Info[Context, None]

@@ -17,8 +17,6 @@ from app.graphql.enums import graphql_enum
 from app.graphql.fields import column, computed, is_row, with_needs
 from app.graphql.relay import After, Before, Connection, First, Last, Node, node_id
 from app.ingestion.extract.offer import Quality
-from app.market.loaders import ListingById
-from app.market.types import Listing
 from app.schema.imports.loaders import (
     ImportedRow,
     PayloadByFetch,
@@ -28,6 +26,8 @@ from app.schema.imports.loaders import (
     SessionById,
     SessionRow,
 )
+from app.schema.listings.loaders import ListingById
+from app.schema.listings.types import Listing
 
 Info = strawberry.Info[Context, None]
 
