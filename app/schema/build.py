@@ -18,8 +18,6 @@ from strawberry.schema.config import StrawberryConfig
 from app.core.errors import BadInput
 from app.core.global_ids import parse_id
 from app.db.tables import Domain
-from app.events.queries import EventsQuery, EventsSubscription
-from app.events.types import PriceChange
 from app.graphql.context import Context
 from app.graphql.directives import ListSize, reads
 from app.graphql.relay import Node
@@ -39,6 +37,8 @@ from app.schema.imports.types import ImportRow, ImportSession
 from app.schema.jobs.queries import WorkQuery, WorkSubscription
 from app.schema.jobs.types import Job
 from app.schema.listings.types import Listing
+from app.schema.price_changes.queries import EventsQuery, EventsSubscription
+from app.schema.price_changes.types import PriceChange
 from app.statistics.queries import StatisticsQuery
 
 Info = strawberry.Info[Context, None]

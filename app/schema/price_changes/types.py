@@ -10,7 +10,6 @@ import strawberry
 
 from app.core.global_ids import global_id
 from app.db.tables import Domain
-from app.events.loaders import PriceChangeById
 from app.events.sql import OLDEST_FIRST, PriceChangeRow
 from app.graphql.context import Context
 from app.graphql.directives import reads
@@ -18,6 +17,7 @@ from app.graphql.fields import Meanings, column, computed, is_row, with_needs
 from app.graphql.relay import Node
 from app.schema.listings.loaders import ListingById
 from app.schema.listings.types import Listing, cpu_of
+from app.schema.price_changes.loaders import PriceChangeById
 
 Info = strawberry.Info[Context, None]
 

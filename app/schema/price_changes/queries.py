@@ -16,10 +16,10 @@ from app.db.tables import Domain
 from app.events import sql
 from app.events.feed import begin, read_on
 from app.events.sql import PriceChangeRow
-from app.events.types import PriceChange
 from app.graphql.context import Context
 from app.graphql.directives import page_size, reads
 from app.graphql.relay import After, Before, Connection, First, Last
+from app.schema.price_changes.types import PriceChange
 
 Info = strawberry.Info[Context, None]
 
