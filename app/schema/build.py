@@ -39,7 +39,7 @@ from app.schema.jobs.types import Job
 from app.schema.listings.types import Listing
 from app.schema.price_changes.queries import EventsQuery, EventsSubscription
 from app.schema.price_changes.types import PriceChange
-from app.statistics.queries import StatisticsQuery
+from app.schema.statistics.queries import StatisticsQuery
 
 Info = strawberry.Info[Context, None]
 

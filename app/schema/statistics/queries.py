@@ -8,7 +8,7 @@ from app.analytics import statistics_sql
 from app.db.tables import Domain
 from app.graphql.context import Context
 from app.graphql.directives import CostWeight, reads
-from app.statistics.types import Statistics
+from app.schema.statistics.types import Statistics
 
 Info = strawberry.Info[Context, None]
 
