@@ -22,9 +22,6 @@ from app.graphql.context import Context
 from app.graphql.directives import ListSize, reads
 from app.graphql.relay import Node
 from app.graphql.scalars import UPLOAD, Upload
-from app.market.mutations import MarketMutation
-from app.market.queries import MarketQuery
-from app.market.rule_types import ValuationRule
 from app.schema.analytics.mutations import AnalyticsMutation
 from app.schema.analytics.queries import AnalyticsQuery
 from app.schema.cpus.queries import CatalogQuery
@@ -40,6 +37,9 @@ from app.schema.listings.types import Listing
 from app.schema.price_changes.queries import EventsQuery, EventsSubscription
 from app.schema.price_changes.types import PriceChange
 from app.schema.statistics.queries import StatisticsQuery
+from app.schema.valuation.mutations import MarketMutation
+from app.schema.valuation.queries import MarketQuery
+from app.schema.valuation.rule_types import ValuationRule
 
 Info = strawberry.Info[Context, None]
 

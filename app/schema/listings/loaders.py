@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from app.db.pagination import Page, PageRequest
 from app.db.statements import InnerRow, Row
 from app.graphql.context import Context, Loader
-from app.market import listing_sql, rules_sql
+from app.market import listing_sql
 from app.resources import Reader
 
 
@@ -27,22 +27,6 @@ class InnerListingRow(InnerRow):
 
 
 INNER_BIN = InnerRow.of(*listing_sql.DISTRIBUTION_NAMES)
-
-
-class RuleRow(Row):
-    """A row of rule columns: those that the operation needs."""
-
-    __slots__ = ()
-
-
-class RuleById(Loader[int, RuleRow | None]):
-    """The valuation rule with this id, or None."""
-
-    async def values(self, session: Reader, keys: list[int]) -> list[RuleRow | None]:
-        """One statement for all keys."""
-        rows = await session.rows(rules_sql.by_id(self.context.wanted("ValuationRule")), {"ids": keys}, RuleRow)
-        found = {row["id"]: row for row in rows}
-        return [found.get(key) for key in keys]
 
 
 class ListingPageKey(NamedTuple):

@@ -15,7 +15,6 @@ from app.graphql.enums import graphql_enum
 from app.graphql.fields import column, computed, is_row, with_needs
 from app.graphql.relay import After, Before, Connection, First, Last, Node, node_id
 from app.market.price_ranges import PriceRange
-from app.market.valuation_types import ListingStorage, Valuation, flags_of, storage_of, valuation_of
 from app.schema.cpus.loaders import CpuById
 from app.schema.listings.loaders import InnerListingRow, ListingById, ListingRow
 from app.schema.listings.price_history_loaders import LifecycleKey, Lifecycles, PointsKey, PriceCounts, PricePages
@@ -27,6 +26,7 @@ from app.schema.listings.price_history_types import (
     Within,
     events_of,
 )
+from app.schema.valuation.types import ListingStorage, Valuation, flags_of, storage_of, valuation_of
 
 if TYPE_CHECKING:
     from app.schema.cpus.types import CPU

@@ -17,8 +17,8 @@ from app.graphql.context import Context
 from app.graphql.permissions import IsAdmin
 from app.job_queue.enqueue import request_job
 from app.market import rules_sql
-from app.market.rule_types import ValuationRule
 from app.schema.jobs.types import Job
+from app.schema.valuation.rule_types import ValuationRule
 
 Info = strawberry.Info[Context, None]
 

@@ -8,14 +8,14 @@ from typing import Any
 import orjson
 import strawberry
 
-import app.market.valuation_types  # noqa: F401
+import app.schema.valuation.types  # noqa: F401
 
 # Importing them registers Component, Condition and RuleUnit.
 from app.db.tables import Component, Condition, RuleUnit
 from app.graphql.context import Context
 from app.graphql.fields import column, computed, is_row
 from app.graphql.relay import Node, node_id
-from app.schema.listings.loaders import RuleById, RuleRow
+from app.schema.valuation.loaders import RuleById, RuleRow
 
 Info = strawberry.Info[Context, None]
 

@@ -10,8 +10,8 @@ from app.graphql.context import Context
 from app.graphql.directives import page_size, reads
 from app.graphql.relay import After, Before, Connection, First, Last
 from app.market import rules_sql
-from app.market.rule_types import ValuationRule
-from app.schema.listings.loaders import RuleRow
+from app.schema.valuation.loaders import RuleRow
+from app.schema.valuation.rule_types import ValuationRule
 
 Info = strawberry.Info[Context, None]
 
