@@ -10,11 +10,12 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from app.gateway.endpoint import PATH
-from app.gateway.gateway import Gateway
-from app.gateway.operations import RequestId, health, metrics, ready
-from app.pages import Pages
 from app.resources import Resources
+from app.server.graphql_app import Gateway
+from app.server.graphql_http import PATH
+from app.server.health import health, metrics, ready
+from app.server.request_id import RequestId
+from app.server.static_files import Pages
 from app.settings import Settings
 
 

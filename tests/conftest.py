@@ -38,10 +38,10 @@ from app.db import schema_version
 from app.db.tables import cpu, listing
 from app.db.transaction import Tx
 from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis, account_for_postgres
-from app.gateway.auth import mint
 from app.graphql.viewer import Role
 from app.main import create_app
 from app.resources import Reader, Resources
+from app.server.authentication import mint
 from app.settings import Settings
 from jobs.worker import make_worker
 

@@ -22,10 +22,10 @@ import structlog
 from app.cli import main
 from app.db import schema_version
 from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
-from app.gateway.auth import Authenticator
 from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from app.schema.build import build_schema
+from app.server.authentication import Authenticator
 from app.settings import Settings
 from tests.conftest import SECRET, add_cpu, database, database_of, make_settings
 

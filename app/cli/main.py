@@ -157,8 +157,8 @@ def token(
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 365, help="How long it holds.")] = 24,
 ) -> None:
     """Mint a bearer token for development."""
-    from app.gateway.auth import mint
     from app.graphql.viewer import Role
+    from app.server.authentication import mint
 
     typer.echo(mint(connected_settings(), Role[role.name], subject, timedelta(hours=hours)))
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import hashlib
 import re
@@ -16,14 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.pages import BUILT, DOCUMENTS
+from app.server.static_files import BUILT
 
 SOURCES = Path(__file__).parents[2] / "web"
 SCHEMA = SOURCES.parent / "schema.graphql"
 NOT_SOURCES = {"node_modules", "gql", "e2e", "README.md", "catalogue.png"}
 OLDEST_NODE = (20, 19)
 STEP_SECONDS = 600
-CLIENT = "web"
 INSTALL = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 BUILD = ("run", "build", "--silent")
 
@@ -64,34 +62,6 @@ def script(name: str, tell: Tell, sources: Path = SOURCES) -> int:
     npm = shutil.which("npm")
     assert npm is not None
     return subprocess.run([npm, "run", "--silent", name], cwd=sources, check=False).returncode
-
-
-def publish(database_url: str, built: Path = BUILT) -> None:
-    """Has the documents of the built page served, unless they are already. Raises BadInput when they do not fit."""
-    manifest = built / DOCUMENTS
-    if manifest.is_file():
-        asyncio.run(_publish(database_url, manifest))
-
-
-async def _publish(database_url: str, manifest: Path) -> None:
-    from app.documents import publishing, sql
-    from app.documents.manifests import read_manifest
-    from app.resources import Resources
-    from app.settings import load_settings
-
-    entries = read_manifest(manifest)
-    version = hashlib.sha256("".join(sorted(each.id for each in entries)).encode()).hexdigest()[:12]
-    settings = load_settings()
-    # The queue is opened with the rest, but not told anything.
-    urls = {"database_url": database_url, "redis_url": settings.redis_url or "redis://127.0.0.1:6379/0"}
-    async with Resources.open(settings.model_copy(update=urls), listen=False) as resources:
-        async with resources.read() as session:
-            if {each.id for each in entries} <= set(await sql.active(session)):
-                return
-        from app.schema.build import build_schema
-
-        client = publishing.Client(CLIENT, version)
-        await publishing.publish(resources, build_schema()._schema, entries, client)
 
 
 def _fingerprint(sources: Path) -> str:

@@ -1,4 +1,4 @@
-"""Split off app.gateway.wire."""
+"""Split off app.server.request_parsing."""
 
 from __future__ import annotations
 

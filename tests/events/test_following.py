@@ -17,8 +17,8 @@ from app.db.pagination import Keyset, SortKey
 from app.db.tables import listing
 from app.events import feed
 from app.events.retention import delete_old_changes
-from app.gateway.gateway import Gateway
 from app.resources import Resources
+from app.server.graphql_app import Gateway
 from tests import conftest
 from tests.analytics.catalogue import run_sql
 from tests.asking import ask, data, error

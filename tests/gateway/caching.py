@@ -15,9 +15,9 @@ from sqlalchemy import text
 from starlette.applications import Starlette
 
 from app.db.tables import Domain
-from app.gateway.gateway import Gateway
 from app.main import Front
 from app.resources import Resources
+from app.server.graphql_app import Gateway
 from tests.conftest import Api, serving
 from tests.work.rows import eventually
 

@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.core.errors import StartupError, Unauthenticated
-from app.gateway.auth import Authenticator, mint
 from app.graphql.viewer import Role, Viewer
+from app.server.authentication import Authenticator, mint
 from app.settings import Settings
 from tests.conftest import SECRET, make_settings, serving
 from tests.gateway.servers import closed_port

@@ -14,9 +14,9 @@ import pytest
 from app.cache.entries import OVERHEAD, Answer, Memory
 from app.db.tables import Domain
 from app.documents import sql, usage
-from app.gateway.gateway import Gateway
 from app.graphql.viewer import Role
 from app.resources import Resources
+from app.server.graphql_app import Gateway
 from app.settings import Settings
 from tests.conftest import Api, add_cpu, counting, serving
 from tests.gateway.caching import (

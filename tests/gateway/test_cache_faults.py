@@ -21,8 +21,8 @@ from app.core import circuit_breaker
 from app.db import notifications, schema_version
 from app.db.tables import Domain
 from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
-from app.gateway.gateway import Gateway
 from app.resources import Resources
+from app.server.graphql_app import Gateway
 from app.settings import Settings
 from tests.conftest import Api, add_cpu, make_settings, serving
 from tests.gateway.caching import CPUS, TOTAL, address, cached, change, get, known, listening, serving_on

@@ -12,9 +12,9 @@ import httpx
 import orjson
 import pytest
 
-from app.gateway.wire import MAX_BODY
 from app.graphql.viewer import Role
 from app.resources import Resources
+from app.server.request_parsing import MAX_BODY
 from app.settings import Settings
 from tests.conftest import Api, add_cpu, serving
 

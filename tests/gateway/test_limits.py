@@ -8,10 +8,10 @@ import uvicorn
 from starlette.requests import HTTPConnection
 
 from app.cli import main
-from app.gateway.limits import ClientAddress
-from app.gateway.sockets import SocketContext
 from app.graphql.viewer import Role
 from app.resources import Resources
+from app.server.client_address import ClientAddress
+from app.server.websocket import SocketContext
 from app.settings import Settings
 from tests.conftest import Api, serving
 from tests.gateway.caching import CPUS, get, known, serving_on

@@ -10,9 +10,9 @@ import structlog
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app.gateway.gateway import Gateway
-from app.gateway.operations import RequestId
 from app.resources import Resources
+from app.server.graphql_app import Gateway
+from app.server.request_id import RequestId
 from tests.conftest import Api, add_cpu
 from tests.gateway.test_http import post, the_error
 

@@ -20,12 +20,12 @@ from app.core.metrics import SUBSCRIPTIONS
 from app.db.tables import JobKind
 from app.documents import sql
 from app.documents.registry import shipped
-from app.gateway import auth
-from app.gateway import events as events_module
-from app.gateway.gateway import Gateway
 from app.graphql.viewer import Role
 from app.job_queue import sql
 from app.resources import Resources
+from app.server import authentication
+from app.server import sse as events_module
+from app.server.graphql_app import Gateway
 from app.settings import Settings
 from tests import conftest
 from tests.conftest import Api, add_cpu, work_off
@@ -266,7 +266,7 @@ async def test_a_token_that_expires_ends_what_the_socket_may_do(
         await client.receive()
         assert (await client.one(ask))["data"]["recalculateMetrics"]["job"]["status"] == "QUEUED"
         await resources.queue.redis.flushall()
-        monkeypatch.setattr(auth, "LEEWAY_SECONDS", 0)
+        monkeypatch.setattr(authentication, "LEEWAY_SECONDS", 0)
         for query in (ask, "{ __typename }"):
             await client.start("late", query)
             message = await client.receive()

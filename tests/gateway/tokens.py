@@ -11,8 +11,8 @@ import jwt
 import pytest
 
 from app.core.errors import Unauthenticated
-from app.gateway.auth import Authenticator
 from app.graphql.viewer import Viewer
+from app.server.authentication import Authenticator
 from app.settings import Settings
 from tests.conftest import SECRET
 

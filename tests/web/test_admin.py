@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import text
 
 from app.devserver import web_build
-from app.gateway.auth import mint
 from app.graphql.viewer import Role
 from app.resources import Resources
+from app.server.authentication import mint
 from app.settings import Settings
 from tests.conftest import make_settings, work_off
 from tests.ingestion.importing import importing, product, quick

@@ -19,8 +19,8 @@ from app.devserver import web_build
 from app.devserver.embedded import EmbeddedRedis
 from app.job_handlers import dispatch
 from app.main import create_app
-from app.pages import BUILT
 from app.resources import Resources
+from app.server.static_files import BUILT
 from app.settings import Settings
 from tests.conftest import add_cpu, make_settings
 from tests.web import browser

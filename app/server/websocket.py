@@ -21,10 +21,12 @@ from app.core.errors import AppError, BadRequest
 from app.core.metrics import SUBSCRIPTIONS
 from app.engine.document import operation_of
 from app.engine.executor import is_request_error
-from app.gateway.auth import Authenticator
-from app.gateway.endpoint import Means
-from app.gateway.wire import errors_of, from_payload, strict_json
 from app.graphql.error_masking import presentable_cause
+from app.server.authentication import Authenticator
+from app.server.error_response import errors_of
+from app.server.graphql_http import Means
+from app.server.request_parsing import from_payload
+from app.server.strict_json import strict_json
 
 # What is left for a reason in the frame that closes a socket (RFC 6455, 5.5), bytes.
 MAX_REASON = 123

@@ -16,8 +16,8 @@ from starlette.types import Message, Scope
 from app.cache.entries import GIVEN, TIMED_SECONDS, Answer, Memory, Question, Source
 from app.core.metrics import OUTCOMES
 from app.db.notifications import Changes
-from app.gateway.freshness import Headers, about, etag_of, lifetime, matches
-from app.gateway.negotiation import media_type
+from app.server.cache_headers import Headers, about, etag_of, lifetime, matches
+from app.server.content_negotiation import media_type
 
 # More than the pages of any site ask for; beyond it the table starts anew.
 MAX_ENTRIES = 10_000

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import orjson
-from graphql import GraphQLError
 
-from app.core.errors import AppError, BadRequest
-from app.engine.document import InvalidDocument
+from app.core.errors import BadRequest
 from app.engine.request import Ask
-from app.gateway.multipart import fields_of, is_form, with_files
-from app.graphql.error_masking import presentable
+from app.server.multipart import fields_of, is_form, with_files
+from app.server.strict_json import strict_json
 
 MAX_BODY = 256 * 1024
 MAX_PARAMETERS = 50
@@ -110,66 +105,6 @@ def _unquoted(part: bytes) -> str:
     return unquote_to_bytes(part.replace(b"+", b" ")).decode()
 
 
-def strict_json(given: bytes, what: str) -> Any:
-    """JSON by RFC 8259: no duplicate names, no NaN, no half characters, no nesting without end. Raises BadRequest.
-
-    What this returns can be written as JSON again, by the strictest of writers.
-    """
-    with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):
-        content = orjson.loads(given)
-        if orjson.dumps(content) == given:  # as most clients write it; and nothing of it got lost, a duplicate, say
-            return content
-    return _strict_json(given, what)
-
-
-def _strict_json(given: bytes, what: str) -> Any:
-    """The same more slowly: whatever its spelling, and with a sentence for what is wrong."""
-    try:
-        content = STRICT.decode(given.decode("utf-8"))
-        orjson.dumps(content)
-    except UnicodeDecodeError:
-        raise BadRequest(f"{what} is not valid UTF-8.") from None
-    except (RecursionError, orjson.JSONEncodeError):
-        raise BadRequest(f"{what} is nested too deeply, or holds half a character (\\ud800 to \\udfff).") from None
-    except _Duplicate as error:
-        raise BadRequest(f'{what} has the name "{error}" twice in one object.') from None
-    except json.JSONDecodeError as error:
-        reason = error.msg.removesuffix(" at").rstrip(": ")
-        raise BadRequest(f"{what} is not JSON: {reason} (line {error.lineno}, column {error.colno}).") from None
-    except ValueError:
-        raise BadRequest(f"{what} holds a number that is none (NaN, Infinity), or too great to be read.") from None
-    return content
-
-
-class _Duplicate(ValueError):
-    """A name that stands twice in an object."""
-
-
-def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _Duplicate(next(name for name in names if names.count(name) > 1)[:50])
-    return made
-
-
-def _finite(digits: str) -> float:
-    """NaN is not JSON; and 1e999 would be written as null, and be taken for that."""
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError(digits)
-    return number
-
-
-def _integer(digits: str) -> int | float:
-    """Integers beyond 64 bits become floats: they can only stand where GraphQL wants a Float."""
-    number = int(digits)
-    return number if -(2**63) <= number < 2**64 else _finite(digits)
-
-
-STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite, parse_int=_integer)
-
-
 def _ask(content: Mapping[str, Any], path_id: str | None, by_get: bool) -> Ask:
     extensions = _object(content, "extensions")
     ids = [v for name in ("documentId", "doc_id", "id") if (v := _string(content, name)) is not None]
@@ -237,15 +172,3 @@ def check_csrf(ask: Ask, headers: Mapping[bytes, bytes], relaxed: bool) -> None:
 def canonical(variables: Mapping[str, Any], declared: frozenset[str]) -> bytes:
     """The variables that the operation declares, in one spelling: equal values, equal bytes."""
     return orjson.dumps({name: variables[name] for name in declared if name in variables}, option=orjson.OPT_SORT_KEYS)
-
-
-def errors_of(error: AppError) -> list[GraphQLError]:
-    """The error, or those of a document that is not valid."""
-    if isinstance(error, InvalidDocument):
-        return presentable(error.errors) or []
-    return [GraphQLError(error.message, extensions={"code": error.code})]
-
-
-def error_body(error: AppError) -> bytes:
-    """A well-formed GraphQL response with this error."""
-    return orjson.dumps({"errors": [each.formatted for each in errors_of(error)]})

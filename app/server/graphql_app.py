@@ -11,14 +11,14 @@ from app.core.circuit_breaker import Breaker
 from app.documents.lookup import Resolver
 from app.documents.registry import Registry
 from app.engine.executor import Executor
-from app.gateway.admission import Admission
-from app.gateway.auth import Authenticator
-from app.gateway.endpoint import Exchange, Means
-from app.gateway.hot import HotAnswers
-from app.gateway.limits import RateLimits
-from app.gateway.sockets import SocketOperations, SubscriptionSocket
 from app.resources import Resources
 from app.schema.build import build_schema
+from app.server.admission import Admission
+from app.server.authentication import Authenticator
+from app.server.fast_path import HotAnswers
+from app.server.graphql_http import Exchange, Means
+from app.server.rate_limits import RateLimits
+from app.server.websocket import SocketOperations, SubscriptionSocket
 
 
 class Gateway:

@@ -23,14 +23,13 @@ from app.documents.lookup import Resolver
 from app.engine.document import Document, Operation, operation_of
 from app.engine.executor import Executor, Ran
 from app.engine.request import Ask
-from app.gateway import freshness
-from app.gateway.admission import Admission
-from app.gateway.auth import Authenticator
-from app.gateway.events import EVENT_STREAM, HEADERS, send_events
-from app.gateway.freshness import Headers
-from app.gateway.hot import HotAnswers
-from app.gateway.multipart import is_form
-from app.gateway.negotiation import (
+from app.graphql.error_masking import presentable_cause
+from app.graphql.viewer import NOBODY, Viewer
+from app.server import cache_headers
+from app.server.admission import Admission
+from app.server.authentication import Authenticator
+from app.server.cache_headers import Headers
+from app.server.content_negotiation import (
     MediaType,
     MethodNotAllowed,
     NotAcceptable,
@@ -38,18 +37,19 @@ from app.gateway.negotiation import (
     status_of_answer,
     status_of_error,
 )
-from app.gateway.wire import (
+from app.server.error_response import error_body
+from app.server.fast_path import HotAnswers
+from app.server.multipart import is_form
+from app.server.request_parsing import (
     MAX_BODY,
     BodyTooLarge,
     BodyTooSlow,
     canonical,
     check_csrf,
-    error_body,
     from_body,
     from_query_string,
 )
-from app.graphql.error_masking import presentable_cause
-from app.graphql.viewer import NOBODY, Viewer
+from app.server.sse import EVENT_STREAM, HEADERS, send_events
 from app.settings import Settings
 
 log = structlog.get_logger()
@@ -262,30 +262,30 @@ class Exchange:
         if given is None or given.strip() == b"*" or self.method != "GET":
             return False
         assert self.media is not None
-        return freshness.matches(given, freshness.etag_of_key(key, self.media))
+        return cache_headers.matches(given, cache_headers.etag_of_key(key, self.media))
 
     async def _send_unchanged(self, document: Document, key: bytes) -> None:
         assert self.media is not None
         GIVEN[Source.MEMORY].inc()
         OUTCOMES["ok"].inc()
-        etag = (b"etag", freshness.etag_of_key(key, self.media))
-        await self._send(304, b"", [*freshness.about(Source.MEMORY), etag, *freshness.lifetime(document, 0)])
+        etag = (b"etag", cache_headers.etag_of_key(key, self.media))
+        await self._send(304, b"", [*cache_headers.about(Source.MEMORY), etag, *cache_headers.lifetime(document, 0)])
 
     async def _send_answer(self, answer: Answer, document: Document, source: Source) -> None:
         """Sends an answer, or 304 when the client has it."""
         assert self.media is not None
         GIVEN[source].inc()
         OUTCOMES["ok" if answer.ran is None or answer.ran.clean else "errors"].inc()
-        headers, etag = freshness.about(source), freshness.etag_of(document, answer, self.media)
+        headers, etag = cache_headers.about(source), cache_headers.etag_of(document, answer, self.media)
         age = max(0, int(time.time() - answer.made_at))
         if source is Source.STALE:
-            headers += [(b"age", b"%d" % age), *freshness.STALE]
+            headers += [(b"age", b"%d" % age), *cache_headers.STALE]
         elif etag is None:
-            headers += freshness.PRIVATE
+            headers += cache_headers.PRIVATE
         else:
-            headers += [(b"etag", etag), *freshness.lifetime(document, age)]
+            headers += [(b"etag", etag), *cache_headers.lifetime(document, age)]
             given = self.headers.get(b"if-none-match")
-            if given is not None and self.method == "GET" and freshness.matches(given, etag):
+            if given is not None and self.method == "GET" and cache_headers.matches(given, etag):
                 await self._send(304, b"", headers)
                 return
         status = status_of_answer(answer.ran, self.settings.http_profile, self.media)

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-BUILT = Path(__file__).parent / "web_dist"
+BUILT = Path(__file__).parents[1] / "web_dist"
 DOCUMENTS = "documents.json"  # the manifest of the page's documents
 NOT_BUILT = (
     "The page is not built. With Node 20.19 or newer `make run` builds it, or `npm ci && npm run build` in web/ and a"

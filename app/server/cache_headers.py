@@ -7,7 +7,7 @@ import struct
 
 from app.cache.entries import TIMED_SECONDS, Answer, Source
 from app.engine.document import Document
-from app.gateway.negotiation import MediaType
+from app.server.content_negotiation import MediaType
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -9,8 +9,8 @@ from typing import Literal
 from app.core.errors import AppError, BadRequest, Unauthenticated, Unavailable
 from app.engine.document import InvalidDocument
 from app.engine.executor import Ran
-from app.gateway.limits import RateLimited
-from app.gateway.wire import BodyTooLarge, BodyTooSlow, UnsupportedMediaType
+from app.server.rate_limits import RateLimited
+from app.server.request_parsing import BodyTooLarge, BodyTooSlow, UnsupportedMediaType
 
 # Longer Accept headers are not remembered.
 MAX_USUAL = 300

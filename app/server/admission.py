@@ -9,7 +9,8 @@ from graphql import OperationType
 
 from app.core.errors import BadRequest
 from app.engine.document import Operation
-from app.gateway.limits import ClientAddress, DocumentClass, RateLimits
+from app.server.client_address import ClientAddress
+from app.server.rate_limits import DocumentClass, RateLimits
 from app.settings import Settings
 
 
