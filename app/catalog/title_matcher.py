@@ -7,7 +7,7 @@ import asyncio
 from app.catalog import sql
 from app.db.tables import Domain
 from app.resources import Reader, Resources, Session
-from app.titles.matching import Matcher
+from app.titles.matcher import Matcher
 
 KEPT = "catalog.matcher"
 

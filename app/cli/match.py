@@ -14,8 +14,8 @@ from app.core.errors import BadInput
 
 if TYPE_CHECKING:
     from app.settings import Settings
-    from app.titles.matching import Match, Matcher
-    from app.titles.parts import Parts
+    from app.titles.components import Parts
+    from app.titles.matcher import Match, Matcher
 
 LONGEST_FILE = 64 * 1024 * 1024
 
@@ -27,7 +27,7 @@ def match(
     ] = None,
 ) -> None:
     """Tell which CPU of the catalogue a seller's title names, and how that was found out."""
-    from app.titles.parts import read_parts
+    from app.titles.components import read_parts
 
     if (title is None) == (file is None):
         raise BadInput("Give either a title in quotes or --file with one title per line.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from app.db.tables import ListingFlag
-from app.titles.words import Hinted
+from app.titles.tokenizer import Hinted
 
 NOT = r"(?<!not )(?<!no )(?<!non[- ])(?<!without )(?<!zero )"
 BROKEN = Hinted(

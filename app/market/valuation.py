@@ -26,7 +26,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.db.tables import Condition, ListingFlag
-from app.titles.parts import Parts, read_parts
+from app.titles.components import Parts, read_parts
 
 # Columns of `listing`: what an offer carries, and all that its adjusted price is made of.
 PARTS = ("memory_gb", "memory_kind", "storage", "graphics", "operating_system")

@@ -11,7 +11,7 @@ from app.catalog import title_matcher
 from app.db.tables import Domain, cpu
 from app.graphql.context import Context
 from app.resources import Resources
-from app.titles.matching import Matcher
+from app.titles.matcher import Matcher
 from tests.asking import data, error, execute
 from tests.conftest import Api, add_cpu, counting
 

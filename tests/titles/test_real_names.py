@@ -8,7 +8,7 @@ import re
 import pytest
 
 from app.catalog.cpu_import import open_cpus
-from app.titles.matching import Matcher, TitleDecision
+from app.titles.matcher import Matcher, TitleDecision
 from tests.conftest import SHARED_DATA, needs_shared_data
 from tests.titles.retail import REVIEWED
 from tests.titles.sellers import SELLERS

@@ -35,7 +35,7 @@ from app.ingestion.worker.lease import Claim, claiming
 from app.ingestion.worker.page_processing import digest, payload_of
 from app.ingestion.worker.persistence import GivenUp, NotStored, Outcome, store_outcomes
 from app.resources import Resources
-from app.titles.matching import Matcher
+from app.titles.matcher import Matcher
 
 log = structlog.get_logger()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.catalog.title_matcher import make_matcher
 from app.db.transaction import Tx
 from app.market.imports import merge_sql
-from app.titles.matching import Matcher
+from app.titles.matcher import Matcher
 
 
 class Names:

@@ -19,12 +19,14 @@ from app.market.imports.cpu_lookup import Names
 from app.market.price_partitions import make_months
 from app.market.title_flags import flags, is_broken
 from app.market.valuation import PARTS, carried
-from app.titles import parts
-from app.titles.words import Gate
+from app.titles import components
+from app.titles.tokenizer import Gate
 
 TOLD = (*PARTS, "flags")
 # Most of a million titles tell of nothing but a CPU, and to read them all takes longer than all else.
-MAY_TELL = Gate([*parts.TELLING_WORDS, *title_flags.TELLING_WORDS], [*parts.TELLING_PARTS, *title_flags.TELLING_PARTS])
+MAY_TELL = Gate(
+    [*components.TELLING_WORDS, *title_flags.TELLING_WORDS], [*components.TELLING_PARTS, *title_flags.TELLING_PARTS]
+)
 
 
 def open_listings(path: Path, encoding: str | None = None, progress: Progress = no_progress) -> CsvRecords:

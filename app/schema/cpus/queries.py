@@ -21,8 +21,8 @@ from app.schema.cpus.inputs import MAX_SORT_KEYS, CPUFilter, CPUOrder, _conditio
 from app.schema.cpus.loaders import CpuById, CpuBySlug, CpuRow, PointRow, columns
 from app.schema.cpus.title_match import TitleMatch
 from app.schema.cpus.types import CPU, PricePoint
-from app.titles.matching import LONGEST as MAX_TITLE
-from app.titles.parts import read_parts
+from app.titles.components import read_parts
+from app.titles.matcher import LONGEST as MAX_TITLE
 
 Info = strawberry.Info[Context, None]
 

@@ -7,8 +7,8 @@ import strawberry
 from app.db.tables import Domain
 from app.graphql.directives import ListSize, reads
 from app.schema.cpus.types import CPU, Info
-from app.titles.matching import Match, TitleDecision, TitleVerdict
-from app.titles.parts import Parts
+from app.titles.components import Parts
+from app.titles.matcher import Match, TitleDecision, TitleVerdict
 
 # Of one title: more model numbers than anybody writes.
 MAX_STEPS = 20

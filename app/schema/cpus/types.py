@@ -35,7 +35,7 @@ from app.schema.listings.price_history_types import (
     Within,
 )
 from app.schema.listings.types import Listing, PriceBin
-from app.titles.matching import TitleDecision, TitleVerdict
+from app.titles.matcher import TitleDecision, TitleVerdict
 
 Info = strawberry.Info[Context, None]
 

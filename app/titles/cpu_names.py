@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from app.titles.tokenizer import CLOCK, is_count_of_cores, split
 from app.titles.vocabulary import (
     ANCHORS,
     CORE_I,
@@ -19,7 +20,6 @@ from app.titles.vocabulary import (
     VENDORS,
     XEON_E,
 )  # fmt: skip
-from app.titles.words import CLOCK, is_count_of_cores, split
 
 _SEVERAL = re.compile(r"^\[([a-z0-9-]+) cpu\] *")
 _CLOCK = re.compile(r"([0-9]+(?:\.[0-9]+)?)\+? ?ghz")

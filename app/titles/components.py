@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from app.titles.words import Hinted, split
+from app.titles.tokenizer import Hinted, split
 
 _UNITS = {"gb": 1, "go": 1, "gig": 1, "tb": 1000, "to": 1000}
 _SIZE = re.compile(r"([0-9]+(?:[.,][0-9]+)?)(gb|go|gig|tb|to)?\+?")

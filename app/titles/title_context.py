@@ -7,7 +7,8 @@ from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from app.titles.models import VERSION, Cpu
+from app.titles.cpu_names import VERSION, Cpu
+from app.titles.tokenizer import CLOCK, ORDINAL, is_count_of_cores, split
 from app.titles.vocabulary import (
     ALTERNATIVES,
     ANCHORS,
@@ -31,7 +32,6 @@ from app.titles.vocabulary import (
     VENDORS,
     VERSION_WORDS,
 )  # fmt: skip
-from app.titles.words import CLOCK, ORDINAL, is_count_of_cores, split
 
 _MONEY = frozenset("$€£¥")
 _SEVERAL = re.compile(r"\b(dual|quad|[0-9]+-way)[ -]cpu\b")

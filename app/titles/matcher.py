@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.titles.context import Context, Mention, Place
-from app.titles.models import VERSION, Cpu, also_called, base_and_suffix, read_name
+from app.titles.cpu_names import VERSION, Cpu, also_called, base_and_suffix, read_name
+from app.titles.title_context import Context, Mention, Place
 from app.titles.vocabulary import (
     ANCHORS,
     CORE_I,
