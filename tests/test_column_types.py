@@ -24,8 +24,8 @@ from app.graphql.fields import Column
 from app.ingestion import session_sql as ingestion
 from app.market import listing_sql as market
 from app.market import price_history_sql as history
-from app.market import rules_sql as rules
 from app.schema.build import build_schema
+from app.valuation import rules_sql as rules
 
 SCHEMA = build_schema()._schema
 # The columns of the rows that are objects of these types.

@@ -98,7 +98,7 @@ def rates(file: File, strict: Strict = False, rejects: Rejects = None, encoding:
 
     The files of the European Central Bank (date, USD, JPY, ... per EUR) are read as they are.
     """
-    from app.market.rates import import_rates, open_rates
+    from app.valuation.rate_import import import_rates, open_rates
 
     _run(file, strict, rejects, encoding, open_rates, import_rates)
 

@@ -18,8 +18,8 @@ from app.db.transaction import Tx
 from app.job_handlers.nightly_cleanup import Cleaned
 from app.job_handlers.nightly_cleanup import clean_up as run_clean_up
 from app.job_queue import runner
-from app.market.revaluation import Revalued, bring_into_force, revalue
 from app.resources import Resources
+from app.valuation.revaluation import Revalued, bring_into_force, revalue
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from app.db.transaction import Tx
 from app.market.imports.merge_sql import OFFER_KEY
-from app.market.valuation import CARRIED, PARTS, VALUED, adjusted_price, valuation
+from app.valuation.adjusted_price import CARRIED, PARTS, VALUED, adjusted_price, valuation
 
 _GIVEN = """jsonb_to_recordset(CAST(:offers AS jsonb)) AS o (
     place integer, title text, url text, marketplace text, seller text, vendor_item_id text, condition text,

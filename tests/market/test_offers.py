@@ -11,8 +11,8 @@ from typing import Any
 
 from app.db.tables import Condition, Domain, ListingStatus
 from app.market.upsert import Sighting, end, store
-from app.market.valuation import carried
 from app.resources import Resources
+from app.valuation.adjusted_price import carried
 from tests.conftest import add_cpu
 from tests.ingestion.importing import listings, observations, query
 

@@ -9,8 +9,8 @@ import pytest
 
 from app.bulk_import.staging import Summary
 from app.core.errors import BadInput
-from app.market.rates import import_rates, open_rates
 from app.resources import Resources
+from app.valuation.rate_import import import_rates, open_rates
 from tests.conftest import add_cpu, work_off
 from tests.importing import Importer, counts
 

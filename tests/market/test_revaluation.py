@@ -16,11 +16,11 @@ from app.db.tables import JobKind, valuation_rule
 from app.db.transaction import Tx
 from app.job_handlers import dispatch
 from app.job_queue.enqueue import request_job
-from app.market import revaluation, revaluation_sql
 from app.market.imports.importer import import_listings, open_listings
-from app.market.revaluation import bring_into_force, revalue
-from app.market.valuation import VALUED, adjusted_price
 from app.resources import Resources
+from app.valuation import revaluation, revaluation_sql
+from app.valuation.adjusted_price import VALUED, adjusted_price
+from app.valuation.revaluation import bring_into_force, revalue
 from jobs.valuation import due_rules
 from tests.analytics.catalogue import stored
 from tests.analytics.changes import by_reference, drained, in_log, nothing_is_left_to_do

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from app.db.tables import Condition, ListingFlag, exchange_rate, listing, valuation_rule
-from app.market.valuation import VALUED, adjusted_price, carried, valuation
 from app.resources import Resources
+from app.valuation.adjusted_price import VALUED, adjusted_price, carried, valuation
 from tests.asking import data
 from tests.conftest import add_cpu, add_listing
 from tests.importing import Importer, counts

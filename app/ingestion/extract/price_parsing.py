@@ -17,7 +17,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from price_parser import Price
 
 from app.ingestion.fetch.errors import CurrencyUnknown, PriceUnclear
-from app.market.vocabulary import CURRENCIES
+from app.valuation.currencies import CURRENCIES
 
 CODES = frozenset(CURRENCIES.split())
 LARGEST = Decimal(10) ** 10  # NUMERIC(12, 2) holds less

@@ -13,9 +13,9 @@ from app.ingestion.extract.pipeline import understand
 from app.ingestion.fetch.page import Page
 from app.ingestion.worker.queue_sql import Payload
 from app.market.upsert import Sighting
-from app.market.valuation import carried
 from app.titles.components import Parts, read_parts
 from app.titles.matcher import Match, Matcher, TitleDecision
+from app.valuation.adjusted_price import carried
 
 MOST_PAYLOAD = 512 * 1024  # bytes in UTF-8
 LEVEL = 1  # pages become a sixth even so, and more would take longer than to understand them

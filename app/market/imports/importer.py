@@ -18,9 +18,9 @@ from app.market.imports import merge_sql, parse_sql
 from app.market.imports.cpu_lookup import Names
 from app.market.price_partitions import make_months
 from app.market.title_flags import flags, is_broken
-from app.market.valuation import PARTS, carried
 from app.titles import components
 from app.titles.tokenizer import Gate
+from app.valuation.adjusted_price import PARTS, carried
 
 TOLD = (*PARTS, "flags")
 # Most of a million titles tell of nothing but a CPU, and to read them all takes longer than all else.

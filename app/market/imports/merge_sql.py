@@ -24,7 +24,7 @@ from app.market.imports.parse_sql import (
     SNAPSHOT_ROWS,
     TOLD_PARTS,
 )
-from app.market.valuation import PARTS, VALUED, adjusted_price, valuation
+from app.valuation.adjusted_price import PARTS, VALUED, adjusted_price, valuation
 
 _NORMALISED = r"btrim(regexp_replace(lower({}), '[^[\:alnum\:]]+', ' ', 'g'))"
 # What makes two rows the same offer: the marketplace and its id of the item; without an id title, seller and

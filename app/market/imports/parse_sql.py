@@ -9,7 +9,8 @@ OFFSET 0 keeps the planner from copying an expression into every place that uses
 from __future__ import annotations
 
 from app.bulk_import.staging import as_number, shown
-from app.market.vocabulary import CONDITIONS, CURRENCIES, STATUSES
+from app.market.vocabulary import CONDITIONS, STATUSES
+from app.valuation.currencies import CURRENCIES
 
 COLUMNS = (
     "title", "cpu", "price", "currency", "condition", "marketplace", "seller", "vendor_item_id", "url", "status",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from app.db.statements import Row
 from app.graphql.context import Loader
-from app.market import rules_sql
 from app.resources import Reader
+from app.valuation import rules_sql
 
 
 class RuleRow(Row):

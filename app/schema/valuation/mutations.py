@@ -16,9 +16,9 @@ from app.db.transaction import Tx
 from app.graphql.context import Context
 from app.graphql.permissions import IsAdmin
 from app.job_queue.enqueue import request_job
-from app.market import rules_sql
 from app.schema.jobs.types import Job
 from app.schema.valuation.rule_types import ValuationRule
+from app.valuation import rules_sql
 
 Info = strawberry.Info[Context, None]
 

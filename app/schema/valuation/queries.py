@@ -9,9 +9,9 @@ from app.db.tables import Domain
 from app.graphql.context import Context
 from app.graphql.directives import page_size, reads
 from app.graphql.relay import After, Before, Connection, First, Last
-from app.market import rules_sql
 from app.schema.valuation.loaders import RuleRow
 from app.schema.valuation.rule_types import ValuationRule
+from app.valuation import rules_sql
 
 Info = strawberry.Info[Context, None]
 

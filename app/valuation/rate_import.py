@@ -15,8 +15,8 @@ from app.core.errors import BadInput
 from app.db.tables import JobKind
 from app.db.transaction import Tx
 from app.job_queue.enqueue import request_job
-from app.market import rates_sql
-from app.market.vocabulary import CURRENCIES
+from app.valuation import rate_import_sql
+from app.valuation.currencies import CURRENCIES
 
 _CODES = CURRENCIES.lower().split()
 # What the bank writes where a currency had no rate.
@@ -30,7 +30,7 @@ class BankRates:
     Euros become USD through the row's own rate of the USD; a row without one is a fault.
     """
 
-    columns: Sequence[str] = rates_sql.COLUMNS
+    columns: Sequence[str] = rate_import_sql.COLUMNS
 
     def __init__(self, table: CsvRecords) -> None:
         self._table = table
@@ -43,7 +43,7 @@ class BankRates:
                 yield line, cells
                 continue
             row = dict(zip(self._names, map(str.strip, cells), strict=True))
-            day, dollars = _iso(row.pop("DATE")), _number(row.pop(rates_sql.BASE))
+            day, dollars = _iso(row.pop("DATE")), _number(row.pop(rate_import_sql.BASE))
             if dollars is None or dollars <= 0:
                 yield line, Fault("the row has no rate of the USD, which the others are converted by", cells)
                 continue
@@ -55,9 +55,9 @@ class BankRates:
 
 def open_rates(path: Path, encoding: str | None = None, progress: Progress = no_progress) -> Records:
     """The rates of a file of either form. Raises BadInput."""
-    table = CsvRecords(path, [*rates_sql.COLUMNS, *_CODES], ["date"], encoding, progress)
+    table = CsvRecords(path, [*rate_import_sql.COLUMNS, *_CODES], ["date"], encoding, progress)
     if "currency" in table.columns or "rate" in table.columns:
-        return CsvRecords(path, rates_sql.COLUMNS, rates_sql.COLUMNS, encoding, progress)
+        return CsvRecords(path, rate_import_sql.COLUMNS, rate_import_sql.COLUMNS, encoding, progress)
     if "usd" not in table.columns:
         raise BadInput(
             f"{path.name} has neither the columns date, currency and rate (USD per unit), nor date and a column per "
@@ -68,10 +68,10 @@ def open_rates(path: Path, encoding: str | None = None, progress: Progress = no_
 
 async def import_rates(tx: Tx, records: Records, options: Options) -> Summary:
     """Stores rates, and has the listings valued anew that they concern. Raises BadInput like the other imports."""
-    rows = await stage(tx.connection, rates_sql.COLUMNS, records, "read_rate", rates_sql.READ)
+    rows = await stage(tx.connection, rate_import_sql.COLUMNS, records, "read_rate", rate_import_sql.READ)
     rejected = await reject(tx.connection, "read_rate", records.columns, options)
-    superseded = await rates_sql.supersede(tx)
-    created, updated, currencies, since = await rates_sql.merge(tx)
+    superseded = await rate_import_sql.supersede(tx)
+    created, updated, currencies, since = await rate_import_sql.merge(tx)
     notes: tuple[str, ...] = ()
     if since is not None:
         concerned = {"currencies": list(currencies), "since": since.isoformat()}
@@ -101,4 +101,4 @@ def _converted(per_euro: str, dollars: Decimal) -> str:
     if number is None or number <= 0:
         return per_euro
     with localcontext(prec=40):
-        return f"{dollars / number:.{rates_sql.DECIMALS}f}"
+        return f"{dollars / number:.{rate_import_sql.DECIMALS}f}"

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app.bulk_import.staging import as_number, cells, shown
 from app.db.transaction import Tx
-from app.market.vocabulary import CURRENCIES
+from app.valuation.currencies import CURRENCIES
 
 COLUMNS = ("date", "currency", "rate")
 BASE = "USD"

@@ -17,8 +17,8 @@ import structlog
 from app.db.tables import Domain, JobKind
 from app.db.transaction import Tx
 from app.job_queue.enqueue import request_job
-from app.market import revaluation_sql as sql
 from app.resources import Resources
+from app.valuation import revaluation_sql as sql
 
 log = structlog.get_logger()
 

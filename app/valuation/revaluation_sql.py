@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Executable, text
 
 from app.db.transaction import Tx
-from app.market.valuation import VALUED, adjusted_price, valuation
+from app.valuation.adjusted_price import VALUED, adjusted_price, valuation
 
 # Conditions of `listing AS l`: what is concerned by a change of rules for these components and kinds (null: all kinds),
 # of rates of these currencies since a day, and of anything. A kind is looked for anywhere in what was read, so these
