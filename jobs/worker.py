@@ -22,10 +22,10 @@ from app.core.broker import HEARTBEAT_KEY, JOB_SECONDS, QUEUE_NAME, deserialize,
 from app.ingestion.extract.pipeline import open_fetcher
 from app.resources import Resources
 from app.settings import Settings
-from jobs.changes import follow_changes
 from jobs.clean_up import clean_up, nightly_clean_up
-from jobs.events import follow_events
-from jobs.imports import follow_imports
+from jobs.daemons.change_log import follow_changes
+from jobs.daemons.events import follow_events
+from jobs.daemons.imports import follow_imports
 from jobs.recalculation import nightly_recalculation, recalculate_metrics
 from jobs.sweep import sweep
 from jobs.valuation import due_rules, revalue_listings

@@ -21,7 +21,7 @@ from app.events.webhook_signature import signature
 from app.events.webhooks import deliver, make_client, pause, webhooks
 from app.resources import Resources
 from app.settings import Settings
-from jobs.events import follow_events
+from jobs.daemons.events import follow_events
 from tests.analytics.catalogue import run_sql, table
 from tests.events.changes import listings, numbered, reprice
 from tests.events.receivers import SECRET, Receiver, receiver, told_to

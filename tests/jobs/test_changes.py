@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from app.db.advisory_locks import CPU_WRITERS_LOCK
 from app.resources import Resources
 from app.settings import Settings
-from jobs.changes import follow_changes
+from jobs.daemons.change_log import follow_changes
 from tests.analytics.catalogue import fill, priced, put, recalculated, run_sql, stored
 from tests.analytics.changes import by_reference, in_log, versions
 from tests.work.rows import eventually
