@@ -22,14 +22,14 @@ from app.core.broker import HEARTBEAT_KEY, JOB_SECONDS, QUEUE_NAME, deserialize,
 from app.ingestion.extract.pipeline import open_fetcher
 from app.resources import Resources
 from app.settings import Settings
-from jobs.clean_up import clean_up, nightly_clean_up
 from jobs.daemons.change_log import follow_changes
 from jobs.daemons.events import follow_events
 from jobs.daemons.imports import follow_imports
-from jobs.recalculation import nightly_recalculation, recalculate_metrics
-from jobs.sweep import sweep
-from jobs.valuation import due_rules, revalue_listings
-from jobs.verification import nightly_verification, verify_figures
+from jobs.tasks.clean_up import clean_up, nightly_clean_up
+from jobs.tasks.recalculation import nightly_recalculation, recalculate_metrics
+from jobs.tasks.sweep import sweep
+from jobs.tasks.valuation import due_rules, revalue_listings
+from jobs.tasks.verification import nightly_verification, verify_figures
 
 log = structlog.get_logger()
 

@@ -19,7 +19,7 @@ from app.job_handlers import dispatch, nightly_cleanup
 from app.job_queue import retention as work_cleaning
 from app.resources import Resources
 from app.settings import Settings
-from jobs.clean_up import nightly_clean_up
+from jobs.tasks.clean_up import nightly_clean_up
 from tests.analytics.catalogue import no_progress, run_sql, table
 from tests.conftest import Api, work_off
 from tests.events.changes import listings, numbered, reprice

@@ -26,8 +26,8 @@ from app.job_handlers import dispatch
 from app.job_queue import sql
 from app.resources import Resources
 from app.settings import Settings
-from jobs.sweep import sweep
-from jobs.verification import nightly_verification
+from jobs.tasks.sweep import sweep
+from jobs.tasks.verification import nightly_verification
 from jobs.worker import WorkerSettings, crons, make_worker
 from tests.conftest import add_cpu, make_settings, serving, work_off
 from tests.work.rows import KIND, ask, ended, eventually, history, job_of, jobs, run_sql

@@ -21,7 +21,7 @@ from app.resources import Resources
 from app.valuation import revaluation, revaluation_sql
 from app.valuation.adjusted_price import VALUED, adjusted_price
 from app.valuation.revaluation import bring_into_force, revalue
-from jobs.valuation import due_rules
+from jobs.tasks.valuation import due_rules
 from tests.analytics.catalogue import stored
 from tests.analytics.changes import by_reference, drained, in_log, nothing_is_left_to_do
 from tests.asking import data

@@ -20,7 +20,7 @@ from app.job_handlers import dispatch
 from app.job_queue import runner
 from app.job_queue.runner import MAX_ATTEMPTS, Progress
 from app.resources import Resources
-from jobs.sweep import sweep
+from jobs.tasks.sweep import sweep
 from tests.conftest import add_cpu, work_off
 from tests.work.rows import KIND, ask, ended, eventually, history, job_of, jobs, run_sql
 
