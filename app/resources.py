@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from app.core.versioned_cache import Kept
 from app.db.notifications import Changes
 from app.db.pool import Pool
 from app.db.session import Reader, Session
+from app.db.tables import Domain
 from app.db.transaction import Tx
 from app.settings import Settings
 
@@ -127,3 +128,19 @@ class Resources:
         self.changes.told(tx.versions)
         for kind, job_id in tx.enqueued:
             await self.queue.tell(kind.value, job_id)
+
+    async def write_in_batches(self, batch: Callable[[Tx], Awaitable[int]], domain: Domain | None = None) -> int:
+        """Call `batch` in one transaction after another until it reports that no row is left.
+
+        `batch` returns the number of rows it changed. `domain` is the data domain whose version is bumped by each
+        transaction that changed rows; None when clients never see these rows. Return the total number of rows.
+        """
+        total = 0
+        while True:
+            async with self.write() as tx:
+                rows = await batch(tx)
+                if rows and domain is not None:
+                    tx.touch(domain)
+            if not rows:
+                return total
+            total += rows

@@ -59,7 +59,7 @@ def main() -> None:
     quick = "--quick" in sys.argv
     with filled_database(50_000 if quick else LISTINGS) as settings:
         asyncio.run(first_recalculation(settings))
-        with running([sys.executable, "-m", "app.cli.main", "serve"], settings) as server, working(settings):
+        with running([sys.executable, "-m", "app.cli", "serve"], settings) as server, working(settings):
             asyncio.run(measure(settings, f"http://127.0.0.1:{server.port}", 60 if quick else 300))
 
 
@@ -72,7 +72,7 @@ def working(settings: Settings) -> Iterator[None]:
         "REDIS_URL": settings.required_redis_url,
         "DEALMARK_LOG_LEVEL": "WARNING",
     }
-    command = ["taskset", "-c", str(CORES[1]), sys.executable, "-m", "app.cli.main", "worker"]
+    command = ["taskset", "-c", str(CORES[1]), sys.executable, "-m", "app.cli", "worker"]
     with subprocess.Popen(command, cwd=ROOT, env=environment) as worker:
         try:
             yield

@@ -59,7 +59,7 @@ def main() -> None:
         return
     with filled_database(LISTINGS) as settings, ExitStack() as stack:
         slug = asyncio.run(prepare(settings))
-        servers = {"dealmark": stack.enter_context(running([sys.executable, "-m", "app.cli.main", "serve"], settings))}
+        servers = {"dealmark": stack.enter_context(running([sys.executable, "-m", "app.cli", "serve"], settings))}
         pages = [ask(servers["dealmark"], *request) for request in requests(slug)]
         file = settings.data_dir / "answers.json"
         file.write_text(json.dumps({page.path: {"headers": page.headers, "body": page.body} for page in pages}))

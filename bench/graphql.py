@@ -188,7 +188,7 @@ def started(
     """All servers, each with as many connections to the database."""
     python = [sys.executable, "-m"]
     cold = {"DEALMARK_RESPONSE_CACHE": "off"}
-    yield "dealmark", stack.enter_context(running([*python, "app.cli.main", "serve"], settings, cold))
+    yield "dealmark", stack.enter_context(running([*python, "app.cli", "serve"], settings, cold))
     yield "plain", stack.enter_context(running([*python, "bench.plain"], settings))
     if node is None:
         return

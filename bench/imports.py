@@ -18,7 +18,7 @@ import asyncpg
 
 from app.db import schema_version
 from app.devserver.embedded import EmbeddedPostgres
-from app.market.imports.parse_sql import COLUMNS
+from app.market.imports.importer import LISTING_COLUMNS
 
 ROWS = 1_000_000
 MOST_TIMES_BARE = 5.0
@@ -88,7 +88,9 @@ async def bare_load(url: str, file: Path) -> float:
         start = time.perf_counter()
         async with connection.transaction():
             await connection.execute(BARE_TABLE)
-            await connection.copy_to_table("bare", source=file, columns=list(COLUMNS), format="csv", header=True)
+            await connection.copy_to_table(
+                "bare", source=file, columns=list(LISTING_COLUMNS), format="csv", header=True
+            )
             for statement in BARE_INDEXES:
                 await connection.execute(statement)
         seconds = time.perf_counter() - start
@@ -101,7 +103,7 @@ async def bare_load(url: str, file: Path) -> float:
 
 def run_import(url: str, kind: str, file: Path) -> tuple[float, float]:
     """Runs the command; its seconds and its peak memory in MB."""
-    command = [sys.executable, "-m", "app.cli.main", "import", kind, str(file)]
+    command = [sys.executable, "-m", "app.cli", "import", kind, str(file)]
     start = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE
@@ -130,7 +132,7 @@ def write_listings(file: Path, names: list[str], rows: int) -> None:
     conditions = ["new", "used", "Used", "refurbished", "Renewed", "open_box", "for parts", ""]
     with file.open("w", newline="") as out:
         writer = csv.writer(out)
-        writer.writerow(COLUMNS)
+        writer.writerow(LISTING_COLUMNS)
         for number in range(rows):
             name = chance.choice(names)
             identifier = f"{(number * 2_654_435_761) % 2**40:012d}"

@@ -226,7 +226,7 @@ def processes(settings: Settings) -> Iterator[list[int]]:
                 "DEALMARK_LOG_LEVEL": "ERROR",
                 "DEALMARK_RESPONSE_CACHE": "off" if number == 2 else "on",
             }
-            command = [sys.executable, "-m", "app.cli.main", "serve"]
+            command = [sys.executable, "-m", "app.cli", "serve"]
             started.append(subprocess.Popen(command, env=own | environment))
         yield ports
     finally:

@@ -94,7 +94,7 @@ class Crew:
     def start(self, **environment: str) -> subprocess.Popen[bytes]:
         with self.output.open("ab") as output:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "app.cli.main", "worker"],
+                [sys.executable, "-m", "app.cli", "worker"],
                 env=self._environment | environment,
                 stdout=output,
                 stderr=output,

@@ -89,7 +89,7 @@ def test_a_bar_on_a_terminal(database_url: str, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     environment = {**os.environ, "DATABASE_URL": database_url, "TERM": "xterm", "COLUMNS": "100"}
     environment |= {"DEALMARK_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(Path(__file__).parents[1])}
-    command = [sys.executable, "-m", "app.cli.main", "import", "cpus", "cpus.csv"]
+    command = [sys.executable, "-m", "app.cli", "import", "cpus", "cpus.csv"]
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=theirs)
     os.close(theirs)
     drawn = b""

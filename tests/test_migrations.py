@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.core.errors import StartupError
-from app.db import schema_version
+from app.db import advisory_locks, schema_version
 from app.db.tables import metadata
 from tests.conftest import database, database_of
 
@@ -266,7 +266,7 @@ def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
 
 
 def migrating(url: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "app.cli.main", "migrate"], env={**os.environ, "DATABASE_URL": url})
+    return subprocess.Popen([sys.executable, "-m", "app.cli", "migrate"], env={**os.environ, "DATABASE_URL": url})
 
 
 def test_two_migrations_at_once_take_turns(empty_url: str) -> None:
@@ -274,7 +274,7 @@ def test_two_migrations_at_once_take_turns(empty_url: str) -> None:
 
     async def take_turns(both: list[subprocess.Popen[bytes]]) -> None:
         connection = await asyncpg.connect(empty_url)
-        await connection.execute("SELECT pg_advisory_lock($1)", schema_version.MIGRATION_LOCK)
+        await connection.execute("SELECT pg_advisory_lock($1)", advisory_locks.MIGRATION_LOCK)
         both += [migrating(empty_url), migrating(empty_url)]
         deadline = time.monotonic() + 60
         while await connection.fetchval(waiting) < 2:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import ARRAY, Integer, any_, bindparam, select, text
 
 from app.core.errors import Unavailable
-from app.db import session
+from app.db import pool as read_pool
 from app.db.errors import is_unavailable
 from app.db.pool import Pool
 from app.db.session import Reader
@@ -76,7 +76,7 @@ async def test_the_connection_used_last_is_used_next(pool: Pool) -> None:
 
 
 async def test_readers_wait_for_each_other_and_not_for_ever(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(read_pool, "WAIT_SECONDS", 0.1)
     readers = [Reader(pool), Reader(pool)]
     for reader in readers:
         await reader.scalar(BACKEND)
@@ -102,7 +102,7 @@ async def test_a_connection_that_dies_in_the_middle_is_an_error(pool: Pool, data
     reader = Reader(pool)
     pid = await reader.scalar(BACKEND)
     await outside(database_url, "SELECT pg_terminate_backend($1)", pid)
-    with pytest.raises(session.LOST) as caught:
+    with pytest.raises(read_pool.LOST) as caught:
         await eventually(lambda: reader.scalar(text("SELECT NULL")))
     assert is_unavailable(caught.value)
     await reader.close()
@@ -112,7 +112,7 @@ async def test_a_connection_that_dies_in_the_middle_is_an_error(pool: Pool, data
 
 async def test_an_old_connection_is_replaced(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     first = await backend(pool)
-    monkeypatch.setattr(session, "MAX_AGE_SECONDS", 0.0)
+    monkeypatch.setattr(read_pool, "MAX_AGE_SECONDS", 0.0)
     assert await backend(pool) != first
 
 

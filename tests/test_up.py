@@ -46,7 +46,7 @@ class Dealmark:
     def start(self) -> None:
         with self.output.open("wb") as output, self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli.main", "up"], env=self.environment, stdout=output, stderr=errors
+                [sys.executable, "-m", "app.cli", "up"], env=self.environment, stdout=output, stderr=errors
             )
 
     def start_until_ready(self) -> None:
@@ -181,7 +181,7 @@ def first_start(dealmark: Dealmark) -> None:
 def second_up_is_refused(dealmark: Dealmark) -> None:
     assert dealmark.process is not None
     again = subprocess.run(
-        [sys.executable, "-m", "app.cli.main", "up"],
+        [sys.executable, "-m", "app.cli", "up"],
         env=dealmark.environment,
         capture_output=True,
         text=True,

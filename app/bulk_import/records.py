@@ -1,4 +1,4 @@
-"""Split off app.bulk_import.csv_reader."""
+"""Rows of import files: accepted, rejected, and progress."""
 
 from __future__ import annotations
 

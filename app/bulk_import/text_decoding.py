@@ -1,4 +1,4 @@
-"""Split off app.bulk_import.csv_reader."""
+"""Decode the text of import files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Split off app.graphql.scalars."""
+"""A file that a request uploaded."""
 
 from __future__ import annotations
 

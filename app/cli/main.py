@@ -110,11 +110,11 @@ def worker() -> None:
 def migrate() -> None:
     """Bring the database's schema up to this code, and publish the documents of the page that comes with it."""
     from app.db import schema_version
-    from app.devserver import web_build
+    from app.server import web_documents
 
     settings = connected_settings()
     schema_version.upgrade(settings.required_database_url)
-    web_build.publish(settings.required_database_url)
+    web_documents.publish(settings.required_database_url)
     typer.echo(f"The database is at revision {schema_version.head()}.")
 
 

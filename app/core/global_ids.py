@@ -1,4 +1,4 @@
-"""Split off app.graphql.relay."""
+"""Relay global ids: encode and decode."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import base64
 import binascii
 import re
 
-import strawberry
-
 from app.core.errors import BadInput
 
 GLOBAL_ID = re.compile(r"([A-Za-z]+):(0|[1-9][0-9]{0,18})")
 
 
-def global_id(type_name: str, key: int) -> strawberry.ID:
+def global_id(type_name: str, key: int) -> str:
     """The Relay id of a row: base64 of `Type:key`."""
-    return strawberry.ID(base64.b64encode(f"{type_name}:{key}".encode()).decode())
+    return base64.b64encode(f"{type_name}:{key}".encode()).decode()
 
 
 def parse_id(given: str) -> tuple[str, int] | None:

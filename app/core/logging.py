@@ -1,4 +1,4 @@
-"""Split off app.core.metrics."""
+"""Configuration of structlog."""
 
 from __future__ import annotations
 

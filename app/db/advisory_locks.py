@@ -1,4 +1,4 @@
-"""Split off app.resources."""
+"""Keys of all PostgreSQL advisory locks."""
 
 from __future__ import annotations
 

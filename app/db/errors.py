@@ -1,4 +1,4 @@
-"""Split off app.core.errors."""
+"""Classification of database errors."""
 
 from __future__ import annotations
 

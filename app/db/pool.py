@@ -1,4 +1,4 @@
-"""Split off app.db.session."""
+"""Pool of asyncpg connections for reads."""
 
 from __future__ import annotations
 

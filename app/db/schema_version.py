@@ -20,7 +20,7 @@ from app.core.errors import StartupError
 from app.db.advisory_locks import MIGRATION_LOCK
 
 SCRIPTS = Path(__file__).parents[2] / "migrations"
-# A migration may change data, and answers made before it are kept in Redis. (The channel is that of app.db.notifications.)
+# A migration may change data, and answers made before it are kept in Redis.
 BUMP_ALL_VERSIONS = text(
     """
     WITH bumped AS (UPDATE data_version SET version = version + 1 RETURNING domain, version)

@@ -1,4 +1,4 @@
-"""Split off app.db.session."""
+"""SQL statements compiled once, and the rows they return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Split off app.resources."""
+"""Transactions that write."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.bulk_import.records import Row
 from app.db.tables import Condition, ListingStatus
-from app.market.imports.parse_sql import COLUMNS
+from app.market.imports.importer import LISTING_COLUMNS
 
 SEED = 2_025
 THIS_YEAR = 2025  # of the marks, whose worth falls with the age of the chip
@@ -62,7 +62,7 @@ LAPTOP_TITLES = (
 class SampleListings:
     """Records for the import of listings: a few CPUs with hardly any offers, most with 10 to 40."""
 
-    columns = COLUMNS
+    columns = LISTING_COLUMNS
 
     def __init__(self, cpus: Iterable[Mapping[str, str]], now: datetime, seed: int = SEED) -> None:
         self._cpus = list(cpus)
@@ -76,7 +76,7 @@ class SampleListings:
             for _ in range(offers):
                 line += 1
                 cells = self._offer(cpu)
-                yield line, [cells[column] for column in COLUMNS]
+                yield line, [cells[column] for column in LISTING_COLUMNS]
 
     def _offer(self, cpu: Mapping[str, str]) -> dict[str, str]:
         chance = self._chance

@@ -33,7 +33,7 @@ class Child:
     def __init__(self, command: str, environment: Mapping[str, str], pipe: int, stop_seconds: float) -> None:
         """`pipe` is the read end of the pipe that `stop_with_parent` watches in the child."""
         # -P: the folder that the user is in may have an `app` of its own.
-        self._command = [sys.executable, "-P", "-m", "app.cli.main", command]
+        self._command = [sys.executable, "-P", "-m", "app.cli", command]
         # The environment passes through: what subprocess would inherit, and ours. Nothing is read from it.
         self._environment = {**os.environ, **environment, "DEALMARK_PARENT_PIPE": str(pipe)}
         self._pipe = pipe

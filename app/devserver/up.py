@@ -211,9 +211,10 @@ def _fill(database_url: str) -> None:
 def _page(database_url: str) -> None:
     """The page that people look at, built from its sources where they changed, and its documents."""
     from app.devserver import web_build
+    from app.server import web_documents
 
     web_build.build(typer.echo)
-    web_build.publish(database_url)
+    web_documents.publish(database_url)
 
 
 def _development(settings: Settings, data_dir: Path) -> dict[str, str]:

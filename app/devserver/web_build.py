@@ -1,6 +1,6 @@
 """The page of `web/`: built when its sources changed, and its documents published. For `dealmark up` and `migrate`.
 
-`python -m app.devserver.web_build check` (or `fix`) runs that script of `web/package.json` for `make`, where Node is present.
+`python -m app.devserver.web_build check` (or `fix`) runs that script of `web/package.json` where Node is present.
 """
 
 from __future__ import annotations

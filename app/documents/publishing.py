@@ -55,6 +55,12 @@ class Known:
     document: Document | None
 
 
+async def are_published(resources: Resources, ids: Sequence[str]) -> bool:
+    """Return whether all documents with these ids are published and not retired."""
+    async with resources.read() as session:
+        return set(ids) <= set(await sql.active(session))
+
+
 async def publish(resources: Resources, schema: GraphQLSchema, entries: Sequence[Entry], client: Client) -> int:
     """Publishes all of the documents or none; the number of those that were not served before.
 

@@ -20,7 +20,6 @@ from app.engine.document import HASH_PREFIX, Document
 from app.engine.executor import Executor, Ran
 from app.graphql.viewer import NOBODY
 from app.resources import Resources
-from app.schema.build import build_schema
 
 log = structlog.get_logger()
 
@@ -33,7 +32,7 @@ MAX_SECONDS = 5.0
 NEWS_SECONDS = 0.01
 
 
-async def warm(resources: Resources) -> None:
+async def warm(resources: Resources, schema: GraphQLSchema) -> None:
     """Has Redis hold the newest answers to what was asked most; never raises, because nothing depends on it.
 
     One question at a time: readers come first. What takes longer than MAX_SECONDS is left to them.
@@ -44,7 +43,7 @@ async def warm(resources: Resources) -> None:
     try:
         async with asyncio.timeout(MAX_SECONDS):
             asked = await most_asked(resources, MAX_QUESTIONS)
-            warmer = Warmer(resources, build_schema()._schema)
+            warmer = Warmer(resources, schema)
             if asked:
                 await warmer.registry.load()
                 await _news(resources)

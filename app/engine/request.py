@@ -1,4 +1,4 @@
-"""Split off app.server.request_parsing."""
+"""A GraphQL request, parsed."""
 
 from __future__ import annotations
 

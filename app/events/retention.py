@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from app.batches import until_none_is_left
 from app.db.tables import Domain
 from app.events import sql
 from app.events.webhooks import webhooks
@@ -16,7 +15,7 @@ BATCH = 5_000
 async def delete_old_changes(resources: Resources) -> int:
     """Deletes changes that are older than `keep_events_days`, but none that a receiver is still to get; how many."""
     keep = timedelta(days=resources.settings.keep_events_days)
-    return await until_none_is_left(resources, lambda tx: sql.delete_old(tx, keep, BATCH), Domain.EVENTS)
+    return await resources.write_in_batches(lambda tx: sql.delete_old(tx, keep, BATCH), Domain.EVENTS)
 
 
 async def forget_old_webhooks(resources: Resources) -> int:

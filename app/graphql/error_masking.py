@@ -1,4 +1,4 @@
-"""Split off app.core.errors."""
+"""Turn exceptions into errors that a client may see."""
 
 from __future__ import annotations
 

@@ -1,17 +1,9 @@
-"""Split off app.graphql.context."""
+"""The caller of a request and its role."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from strawberry import Info as StrawberryInfo
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    Info: TypeAlias = StrawberryInfo["Context", None]
 
 
 class Role(IntEnum):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from app.batches import until_none_is_left
 from app.db.tables import Domain
 from app.ingestion import retention_sql
 from app.resources import Resources
@@ -17,15 +16,15 @@ SESSIONS = 20
 async def delete_old_payloads(resources: Resources) -> int:
     """Deletes pages that were stored more than `keep_payloads_days` ago; what they came to stays. Returns how many."""
     before = _days_ago(resources.settings.keep_payloads_days)
-    return await until_none_is_left(resources, lambda tx: retention_sql.delete_old_payloads(tx, before, BATCH))
+    return await resources.write_in_batches(lambda tx: retention_sql.delete_old_payloads(tx, before, BATCH))
 
 
 async def delete_old_imports(resources: Resources) -> int:
     """Deletes sessions that ended more than `keep_imports_days` ago, with their rows, and then what was fetched for
     nobody who could still ask about it; the listings stay. Returns the number of sessions."""
     before = _days_ago(resources.settings.keep_imports_days)
-    deleted = await until_none_is_left(
-        resources, lambda tx: retention_sql.delete_old_sessions(tx, before, SESSIONS), Domain.WORK
+    deleted = await resources.write_in_batches(
+        lambda tx: retention_sql.delete_old_sessions(tx, before, SESSIONS), Domain.WORK
     )
     upto: int | None = 0
     while upto is not None:

@@ -1,1 +1,1 @@
-"""TODO app/job_queue"""
+"""Jobs: state, progress and outcome of background work."""

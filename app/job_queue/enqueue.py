@@ -9,7 +9,7 @@ from typing import Any
 from app.db.tables import JobKind
 from app.db.transaction import Tx
 from app.job_queue import sql
-from app.resources import Session
+from app.resources import Resources, Session
 
 LATEST = timedelta(hours=2)
 
@@ -38,3 +38,14 @@ async def schedule_job(
     if now - due > LATEST:
         return None
     return await sql.create(tx, kind, content or {}, "schedule", due)
+
+
+async def requeue_abandoned(resources: Resources) -> None:
+    """Enqueue again every unfinished job that is neither running nor in the queue.
+
+    A message may be lost with Redis, and a worker may die. The row in `job` is authoritative.
+    """
+    async with resources.write() as tx:
+        jobs = await sql.orphans(tx)
+    for job in jobs:
+        await resources.queue.tell(job.kind, job.id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from app.batches import until_none_is_left
 from app.db.tables import Domain
 from app.job_queue import sql
 from app.resources import Resources
@@ -15,4 +14,4 @@ BATCH = 5_000
 async def delete_old_jobs(resources: Resources) -> int:
     """Deletes jobs that ended more than `keep_jobs_days` ago, but not the last success of each kind; how many."""
     keep = timedelta(days=resources.settings.keep_jobs_days)
-    return await until_none_is_left(resources, lambda tx: sql.delete_old(tx, keep, BATCH), Domain.WORK)
+    return await resources.write_in_batches(lambda tx: sql.delete_old(tx, keep, BATCH), Domain.WORK)

@@ -26,8 +26,8 @@ from app.schema.analytics.mutations import AnalyticsMutation
 from app.schema.analytics.queries import AnalyticsQuery
 from app.schema.cpus.queries import CatalogQuery
 from app.schema.cpus.types import CPU
-from app.schema.data_changes import ClientsSubscription
-from app.schema.documents.queries import ClientsQuery
+from app.schema.data_changes import DataChangesSubscription
+from app.schema.documents.queries import DocumentsQuery
 from app.schema.imports.mutations import IngestionMutation
 from app.schema.imports.queries import IngestionQuery, IngestionSubscription
 from app.schema.imports.types import ImportRow, ImportSession
@@ -40,6 +40,7 @@ from app.schema.statistics.queries import StatisticsQuery
 from app.schema.valuation.mutations import MarketMutation
 from app.schema.valuation.queries import MarketQuery
 from app.schema.valuation.rule_types import ValuationRule
+from app.schema.viewer import ViewerQuery
 
 Info = strawberry.Info[Context, None]
 
@@ -100,7 +101,8 @@ class Query(
     EventsQuery,
     WorkQuery,
     IngestionQuery,
-    ClientsQuery,
+    ViewerQuery,
+    DocumentsQuery,
     NodeQuery,
 ):
     pass
@@ -112,7 +114,7 @@ class Mutation(AnalyticsMutation, MarketMutation, IngestionMutation):
 
 
 @strawberry.type(description="What can be followed live.")
-class Subscription(WorkSubscription, IngestionSubscription, EventsSubscription, ClientsSubscription):
+class Subscription(WorkSubscription, IngestionSubscription, EventsSubscription, DataChangesSubscription):
     pass
 
 

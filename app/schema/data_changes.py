@@ -1,4 +1,4 @@
-"""Split off app.schema.documents.types."""
+"""Subscription to changes of data, by domain."""
 
 from __future__ import annotations
 
@@ -10,8 +10,25 @@ import strawberry
 
 from app.core.errors import BadInput
 from app.db.tables import Domain
+from app.graphql.context import Context
 from app.graphql.directives import ListSize
-from app.schema.documents.queries import Info
+from app.graphql.enums import graphql_enum
+
+Info = strawberry.Info[Context, None]
+
+graphql_enum(
+    Domain,
+    "A part of the data that answers are made of.",
+    {
+        "CATALOG": "CPUs: specifications and marks.",
+        "MARKET": "Listings and prices.",
+        "EVENTS": "Changes of prices, as they are told.",
+        "ANALYTICS": "Price targets, performance values, ratings.",
+        "WORK": "Jobs.",
+        "DOCUMENTS": "Published documents.",
+    },
+    name="DataDomain",
+)
 
 DOMAINS = ListSize(assumed_size=len(Domain))
 
@@ -50,7 +67,7 @@ PAUSE_SECONDS = 1.0
 
 
 @strawberry.type
-class ClientsSubscription:
+class DataChangesSubscription:
     @strawberry.subscription(
         description="News of data that changed, so that what is shown can be asked for anew. The first event, at once, "
         f"tells the state; each next one comes as soon as a commit changed something, at most one every "

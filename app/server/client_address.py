@@ -1,4 +1,4 @@
-"""Split off app.server.rate_limits."""
+"""The network address of a client, behind trusted proxies."""
 
 from __future__ import annotations
 

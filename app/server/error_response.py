@@ -1,4 +1,4 @@
-"""Split off app.server.request_parsing."""
+"""Bodies of error responses."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
+from graphql import GraphQLSchema
 from starlette.types import Receive, Scope, Send
 
 from app.cache.response_cache import Responses
@@ -12,7 +13,6 @@ from app.documents.lookup import Resolver
 from app.documents.registry import Registry
 from app.engine.executor import Executor
 from app.resources import Resources
-from app.schema.build import build_schema
 from app.server.admission import Admission
 from app.server.authentication import Authenticator
 from app.server.fast_path import HotAnswers
@@ -24,9 +24,8 @@ from app.server.websocket import SocketOperations, SubscriptionSocket
 class Gateway:
     """An ASGI application; entered, it follows what is published."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, schema: GraphQLSchema) -> None:
         settings, redis = resources.settings, resources.queue.redis
-        schema = build_schema()._schema
         # One for all, so that one request alone waits for a Redis that does not answer.
         breaker = Breaker("redis", redis.ping)
         self.registry = Registry(resources, schema, breaker)

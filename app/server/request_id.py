@@ -1,4 +1,4 @@
-"""Split off app.server.health."""
+"""Request ids: taken from the client or generated, and bound to log lines."""
 
 from __future__ import annotations
 

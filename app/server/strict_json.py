@@ -1,4 +1,4 @@
-"""Split off app.server.request_parsing."""
+"""JSON parser that rejects repeated names and numbers that JSON does not allow."""
 
 from __future__ import annotations
 

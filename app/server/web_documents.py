@@ -1,4 +1,4 @@
-"""Split off app.devserver.web_build."""
+"""Publish the documents of the built page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def publish(database_url: str, built: Path = BUILT) -> None:
 
 
 async def _publish(database_url: str, manifest: Path) -> None:
-    from app.documents import publishing, sql
+    from app.documents import publishing
     from app.documents.manifests import read_manifest
     from app.resources import Resources
     from app.settings import load_settings
@@ -30,9 +30,8 @@ async def _publish(database_url: str, manifest: Path) -> None:
     # The queue is opened with the rest, but not told anything.
     urls = {"database_url": database_url, "redis_url": settings.redis_url or "redis://127.0.0.1:6379/0"}
     async with Resources.open(settings.model_copy(update=urls), listen=False) as resources:
-        async with resources.read() as session:
-            if {each.id for each in entries} <= set(await sql.active(session)):
-                return
+        if await publishing.are_published(resources, [each.id for each in entries]):
+            return
         from app.schema.build import build_schema
 
         client = publishing.Client(CLIENT, version)

@@ -1,4 +1,4 @@
-"""Split off app.market.vocabulary."""
+"""Currencies that prices may have."""
 
 from __future__ import annotations
 

@@ -10,13 +10,14 @@ from app.documents.warmup import warm
 from app.job_handlers import dispatch
 from app.job_queue.enqueue import schedule_job
 from app.resources import Resources
+from app.schema.build import build_schema
 
 
 async def recalculate_metrics(ctx: dict[str, Any], job_id: int) -> None:
     """Runs the recalculation that this job asks for; once it is committed, the cache is filled with the new figures."""
     resources: Resources = ctx["resources"]
     if await dispatch.run(resources, JobKind.RECALCULATE_METRICS, job_id) is not None:
-        await warm(resources)
+        await warm(resources, build_schema()._schema)
 
 
 async def nightly_recalculation(ctx: dict[str, Any]) -> None:

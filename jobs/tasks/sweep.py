@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.job_queue import sql
+from app.job_queue.enqueue import requeue_abandoned
 from app.resources import Resources
 
 
 async def sweep(ctx: dict[str, Any]) -> None:
     """A message may be lost with Redis, and a worker may die: the job's row knows better than both."""
     resources: Resources = ctx["resources"]
-    async with resources.write() as tx:
-        orphans = await sql.orphans(tx)
-    for job in orphans:
-        await resources.queue.tell(job.kind, job.id)
+    await requeue_abandoned(resources)

@@ -169,7 +169,7 @@ def has_page(seen: Seen, page: Ask) -> bool:
 async def publish(api: Api, manifest: Path, name: str) -> None:
     """`dealmark documents publish`, then waits until the running server has the news."""
     environment = {**os.environ, "DATABASE_URL": api.settings.required_database_url}
-    command = ["-m", "app.cli.main", "documents", "publish", str(manifest), "--client", f"{name}@1.0.0"]
+    command = ["-m", "app.cli", "documents", "publish", str(manifest), "--client", f"{name}@1.0.0"]
     process = await asyncio.create_subprocess_exec(
         sys.executable, *command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

@@ -115,15 +115,15 @@ async def test_warming_is_bounded(resources: Resources, monkeypatch: pytest.Monk
     monkeypatch.setattr(warmup, "MAX_QUESTIONS", 3)
     await stock_questions(resources, 5)
     with capture_logs() as logs:
-        await warm(resources)
+        await warm(resources, SCHEMA._schema)
     assert logs[-1]["MISS"] == 3
     with capture_logs() as logs:
-        await warm(resources)
+        await warm(resources, SCHEMA._schema)
     assert "MISS" not in logs[-1]
     assert logs[-1]["HIT-L2"] == 3, "the answers are there already"
     monkeypatch.setattr(warmup, "MAX_SECONDS", 0.0)
     with capture_logs() as logs:
-        await warm(resources)
+        await warm(resources, SCHEMA._schema)
     assert [line["event"] for line in logs] == ["responses.warming_unfinished", "responses.warmed"]
 
 
@@ -151,11 +151,11 @@ async def test_what_makes_no_sense_any_more_is_passed_over(resources: Resources,
     ]:
         await redis.zadd(ASKED_KEY, {orjson.dumps([document_id, operation, variables]): 5})
     with capture_logs() as logs:
-        await warm(resources)
+        await warm(resources, SCHEMA._schema)
     line = {name: value for name, value in logs[-1].items() if name in {"gone", "failed", "MISS"}}
     assert line == {"gone": 2, "failed": 1, "MISS": 2}
     await redis.zadd(ASKED_KEY, {b"not JSON": 50})
-    await warm(resources)
+    await warm(resources, SCHEMA._schema)
     await redis.aclose()
 
 
@@ -164,7 +164,7 @@ async def test_registered_documents_are_warmed(settings: Settings, resources: Re
         assert (await post(api, query=TOTAL, extensions=apq(TOTAL_HASH))).status_code == 200
     async with resources.write() as tx:
         tx.touch(Domain.MARKET)
-    await warm(resources)
+    await warm(resources, SCHEMA._schema)
     async with serving(mode(settings, "apq")) as api:
         await listening(api)
         assert (await get(api, extensions=apq(TOTAL_HASH))).headers["x-cache"] == "HIT-L2"
@@ -175,12 +175,12 @@ async def test_failures_never_reach_the_job(settings: Settings, resources: Resou
     away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     async with Resources.open(away) as without:
         with capture_logs() as logs:
-            await warm(without)
+            await warm(without, SCHEMA._schema)
         assert logs[0]["event"] == "responses.warming_failed"
     off = settings.model_copy(update={"response_cache": "off"})
     async with Resources.open(off) as without:
         with capture_logs() as logs:
-            await warm(without)
+            await warm(without, SCHEMA._schema)
         assert logs == []
 
 
@@ -192,12 +192,12 @@ async def test_a_process_that_hears_no_news_warms_nothing(
     await stock_questions(resources, 1)
     async with Resources.open(settings, listen=False) as deaf:
         with capture_logs() as logs:
-            await asyncio.wait_for(warm(deaf), 2)
+            await asyncio.wait_for(warm(deaf, SCHEMA._schema), 2)
     assert [line["event"] for line in logs] == ["responses.warming_unfinished", "responses.warmed"]
 
 
 async def test_it_is_measured(resources: Resources) -> None:
     before = REGISTRY.get_sample_value("dealmark_warmed_total", {"source": "MISS"}) or 0
     await stock_questions(resources, 2)
-    await warm(resources)
+    await warm(resources, SCHEMA._schema)
     assert REGISTRY.get_sample_value("dealmark_warmed_total", {"source": "MISS"}) == before + 2

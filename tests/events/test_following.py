@@ -21,7 +21,7 @@ from app.resources import Resources
 from app.server.graphql_app import Gateway
 from tests import conftest
 from tests.analytics.catalogue import run_sql
-from tests.asking import ask, data, error
+from tests.asking import SCHEMA, ask, data, error
 from tests.conftest import Api, add_cpu, add_listing, counting
 from tests.events.changes import listings, numbered, reprice
 from tests.gateway.clients import EventStream, socket, streaming
@@ -46,7 +46,7 @@ PAGE = """
 @pytest.fixture
 async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
     """The API on the test's own resources, so that it can look into them."""
-    gateway = Gateway(resources)
+    gateway = Gateway(resources, SCHEMA._schema)
     routes = [Route("/graphql", gateway), WebSocketRoute("/graphql", gateway)]
     monkeypatch.setattr(conftest, "create_app", lambda _settings: Starlette(routes=routes))
     async with conftest.serving(resources.settings) as api:

@@ -18,6 +18,7 @@ from app.db.tables import Domain
 from app.main import Front
 from app.resources import Resources
 from app.server.graphql_app import Gateway
+from tests.asking import SCHEMA
 from tests.conftest import Api, serving
 from tests.work.rows import eventually
 
@@ -35,7 +36,7 @@ LOCKED = """
 @asynccontextmanager
 async def serving_on(resources: Resources) -> AsyncIterator[tuple[Api, Gateway]]:
     """The API on resources of the test's own."""
-    async with Gateway(resources) as gateway:
+    async with Gateway(resources, SCHEMA._schema) as gateway:
 
         @asynccontextmanager
         async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from app.resources import Resources
 from app.server.graphql_app import Gateway
 from app.server.request_id import RequestId
+from tests.asking import SCHEMA
 from tests.conftest import Api, add_cpu
 from tests.gateway.test_http import post, the_error
 
@@ -42,7 +43,7 @@ async def test_unexpected_errors_are_logged_under_the_id_that_the_client_gets(ap
 
 async def test_errors_outside_of_any_field_are_masked_too(resources: Resources) -> None:
     broken: Any = None
-    gateway = Gateway(resources)
+    gateway = Gateway(resources, SCHEMA._schema)
     gateway.registry.schema = broken
     app = RequestId(gateway)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from app.db.tables import Domain
 from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
-from app.schema.documents import queries
+from app.schema import data_changes
 from tests import asking
 from tests.conftest import Api, add_cpu, counting, serving
 from tests.gateway.clients import EventStream, socket, streaming
@@ -35,7 +35,7 @@ async def api(resources: Resources) -> AsyncIterator[Api]:
 @pytest.fixture(autouse=True)
 def pause(monkeypatch: pytest.MonkeyPatch) -> float:
     """Seconds between two events, shorter than for people."""
-    monkeypatch.setattr(queries, "PAUSE_SECONDS", 0.3)
+    monkeypatch.setattr(data_changes, "PAUSE_SECONDS", 0.3)
     return 0.3
 
 
@@ -101,7 +101,7 @@ async def test_what_is_read_after_news_is_new(api: Api, resources: Resources) ->
 
 
 async def test_following_asks_the_database_nothing(resources: Resources) -> None:
-    subscription = queries.ClientsSubscription.data_changed
+    subscription = data_changes.DataChangesSubscription.data_changed
     info: Any = type("Info", (), {"context": type("Context", (), {"resources": resources})})
     await eventually(lambda: asyncio.sleep(0, resources.changes.connected))
     with counting(resources) as ran:
@@ -114,7 +114,7 @@ async def test_following_asks_the_database_nothing(resources: Resources) -> None
 
 async def test_news_wait_for_a_connection_that_is_lost(resources: Resources) -> None:
     """Nothing is told that is not known for certain; when the connection is back, what was missed is."""
-    subscription = queries.ClientsSubscription.data_changed
+    subscription = data_changes.DataChangesSubscription.data_changed
     info: Any = type("Info", (), {"context": type("Context", (), {"resources": resources})})
     changes = resources.changes
     await eventually(lambda: asyncio.sleep(0, changes.connected))

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from app.core.deadline import Delay
 from app.core.errors import Unavailable
 from app.core.global_ids import global_id
-from app.db import session
+from app.db import pool as read_pool
 from app.db.errors import is_unavailable
 from app.db.pool import Pool
 from app.db.session import MoreThanOneStatement, OneStatementReader
@@ -366,7 +366,7 @@ async def test_a_connection_that_dies_under_the_statement(pool: Pool, database_u
         sleeping = asyncio.create_task(reader.rows(SLEEP))
         pid = await eventually(lambda: outside(database_url, RUNNING))
         await outside(database_url, "SELECT pg_terminate_backend($1)", pid)
-        with pytest.raises(session.LOST) as caught:
+        with pytest.raises(read_pool.LOST) as caught:
             await sleeping
         assert is_unavailable(caught.value)
         assert reader.again is used

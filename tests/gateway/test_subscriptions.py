@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from app.core.global_ids import global_id
 from app.core.metrics import SUBSCRIPTIONS
 from app.db.tables import JobKind
-from app.documents import sql
+from app.documents import sql as document_sql
 from app.documents.registry import shipped
 from app.graphql.viewer import Role
 from app.job_queue import sql
@@ -28,6 +28,7 @@ from app.server import sse as events_module
 from app.server.graphql_app import Gateway
 from app.settings import Settings
 from tests import conftest
+from tests.asking import SCHEMA
 from tests.conftest import Api, add_cpu, work_off
 from tests.gateway.clients import EVENTS, PROGRESS, Socket, socket, streaming
 from tests.gateway.tokens import GOOD, signed
@@ -38,7 +39,7 @@ UNKNOWN = global_id("Job", 404)
 @pytest.fixture
 async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
     """The API on the test's own resources, so that it can look into them."""
-    gateway = Gateway(resources)
+    gateway = Gateway(resources, SCHEMA._schema)
     routes = [Route("/graphql", gateway), WebSocketRoute("/graphql", gateway)]
     monkeypatch.setattr(conftest, "create_app", lambda _settings: Starlette(routes=routes))
     async with conftest.serving(resources.settings) as api:
@@ -300,7 +301,7 @@ async def test_documents_by_id_over_a_socket(settings: Settings, resources: Reso
             message = await client.receive()
             assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", code)
     async with resources.read() as session:
-        assert (await sql.uses(session))[f"sha256:{digest}"].hits == 5
+        assert (await document_sql.uses(session))[f"sha256:{digest}"].hits == 5
 
 
 async def test_a_client_registers_what_it_sends_over_a_socket(settings: Settings) -> None:

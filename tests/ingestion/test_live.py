@@ -60,7 +60,7 @@ def worker(settings: Settings, output: Path, **environment: str) -> Iterator[sub
     servers = {"DATABASE_URL": settings.required_database_url, "REDIS_URL": settings.required_redis_url}
     with output.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli.main", "worker"],
+            [sys.executable, "-m", "app.cli", "worker"],
             env={**plain, **told, **servers, "DEALMARK_SWEEP_SECONDS": "1", **environment},
             stdout=log,
             stderr=log,
@@ -173,7 +173,7 @@ def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[
     """`dealmark ingest`."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("DEALMARK_")}
     return subprocess.run(
-        [sys.executable, "-m", "app.cli.main", "ingest", *arguments],
+        [sys.executable, "-m", "app.cli", "ingest", *arguments],
         env={
             **plain,
             "DATABASE_URL": settings.required_database_url,

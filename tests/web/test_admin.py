@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.devserver import web_build
 from app.graphql.viewer import Role
 from app.resources import Resources
+from app.server import web_documents
 from app.server.authentication import mint
 from app.settings import Settings
 from tests.conftest import make_settings, work_off
@@ -55,7 +55,7 @@ def tokens(settings: Settings) -> dict[str, str]:
 async def test_administration(
     settings: Settings, built: Path, catalogue: Resources, shop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await asyncio.to_thread(web_build.publish, settings.required_database_url)
+    await asyncio.to_thread(web_documents.publish, settings.required_database_url)
     for name, value in {**tokens(settings), "SHOP": shop}.items():
         monkeypatch.setenv(f"TEST_{name}", value)
     served = Served(settings)

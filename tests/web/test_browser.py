@@ -20,6 +20,7 @@ from app.devserver.embedded import EmbeddedRedis
 from app.job_handlers import dispatch
 from app.main import create_app
 from app.resources import Resources
+from app.server import web_documents
 from app.server.static_files import BUILT
 from app.settings import Settings
 from tests.conftest import add_cpu, make_settings
@@ -98,7 +99,7 @@ async def catalogue(resources: Resources) -> Resources:
 
 @pytest.fixture
 async def served(settings: Settings, built: Path, catalogue: Resources) -> AsyncIterator[Served]:
-    await asyncio.to_thread(web_build.publish, settings.required_database_url)
+    await asyncio.to_thread(web_documents.publish, settings.required_database_url)
     running = Served(settings)
     await running.start()
     yield running
@@ -121,7 +122,7 @@ async def test_the_catalogue(served: Served, catalogue: Resources) -> None:
 @needs_browser
 @pytest.mark.usefixtures("built")
 async def test_redis_goes_away_during_use(settings: Settings, catalogue: Resources) -> None:
-    await asyncio.to_thread(web_build.publish, settings.required_database_url)
+    await asyncio.to_thread(web_documents.publish, settings.required_database_url)
     with tempfile.TemporaryDirectory(prefix="dealmark-test-", ignore_cleanup_errors=True) as folder:
         redis = EmbeddedRedis(Path(folder) / "redis")
         running = Served(settings.model_copy(update={"redis_url": redis.start()}))

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import GeneratorType
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 from graphql import (
     FieldNode,
@@ -34,10 +34,6 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import is_awaitable
 
 from app.graphql.fields import RECORDS
-
-if TYPE_CHECKING:
-    from app.engine.compiler.runtime import Run
-
 
 # Whether a value needs no coercion. `{read}` is where it is first looked at, `{v}` what it is called from then on.
 EXACT = {
@@ -181,7 +177,21 @@ class Selection:
     type: GraphQLObjectType
     fields: list[Field] = field(default_factory=list)
     build: Build = field(default=lambda _: deviate())
-    resolve: Callable[[Run, Sequence[Any], list[dict[str, Any]]], None] = field(default=lambda *_: None)
+    resolve: Callable[[Execution, Sequence[Any], list[dict[str, Any]]], None] = field(default=lambda *_: None)
+
+
+class Execution(Protocol):
+    """One execution of a compiled operation, as generated code and resolvers see it."""
+
+    frame: Frame
+    context: Any
+    variables: VariableValues
+
+    def call(self, field: Field, sources: Sequence[Any], outs: list[dict[str, Any]]) -> None:
+        """Resolve a field of these objects into their results."""
+
+    def path_of(self, holder: dict[str, Any]) -> tuple[str | int, ...]:
+        """Return the response path of a result."""
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from graphql.pyutils import Path, is_awaitable
 from graphql.type.definition import GraphQLResolveInfoHelpers
 
-from app.engine.compiler.plan import Field
-
-if TYPE_CHECKING:
-    from app.engine.compiler.runtime import Run
+from app.engine.compiler.plan import Execution, Field
 
 
 class Info:
@@ -24,7 +21,7 @@ class Info:
     root_value = None
     is_awaitable = staticmethod(is_awaitable)
 
-    def __init__(self, run: Run, field: Field, holder: dict[str, Any]) -> None:
+    def __init__(self, run: Execution, field: Field, holder: dict[str, Any]) -> None:
         self._run, self._field, self._holder = run, field, holder
 
     field_name = property(lambda self: self._field.nodes[0].name.value)
@@ -41,7 +38,7 @@ class Info:
     def path(self) -> Path:
         """From the root of the answer."""
         path: Path | None = None
-        for key in self._run.position(self._holder).path:
+        for key in self._run.path_of(self._holder):
             path = Path(path, key, None)
         return Path(path, self._field.key, self._field.parent.name)
 

@@ -117,6 +117,10 @@ class Run:
                 self._complete(Place(field, field.type, out, out, field.key, ()), value, found)
         self._descend(found)
 
+    def path_of(self, holder: dict[str, Any]) -> tuple[str | int, ...]:
+        """Return the response path of a result."""
+        return self.position(holder).path
+
     def position(self, holder: dict[str, Any]) -> Position:
         """Where in the answer a result is."""
         return positions(self.frame, self.data, [holder])[id(holder)]

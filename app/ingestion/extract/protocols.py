@@ -1,8 +1,8 @@
 """From a page to the offers that it makes.
 
 An adapter is a class with the members of `Adapter`: a name, `matches(page)`, which must be cheap and goes by host and
-content, and `read(page)`. To add one, write it, and put it into `ADAPTERS` (app.ingestion.extract.pipeline) before those
-that know less about its pages: they are asked in that order, and each next one only fills what is missing.
+content, and `read(page)`. To add one, write it, and put it into `ADAPTERS` (app.ingestion.extract.pipeline) before
+those that know less about its pages: they are asked in that order, and each next one only fills what is missing.
 `read` may raise NotUnderstood, PriceUnclear and CurrencyUnknown and nothing else, on whatever bytes; it builds its
 offers with `app.ingestion.extract.offer_builder.make`, which cleans, bounds and normalises. Marketplaces that are asked
 through an API rather than by page have a `Source` too (app.ingestion.extract.ebay shows one).

@@ -29,9 +29,12 @@ MAY_TELL = Gate(
 )
 
 
+LISTING_COLUMNS = parse_sql.LISTING_COLUMNS
+
+
 def open_listings(path: Path, encoding: str | None = None, progress: Progress = no_progress) -> CsvRecords:
     """The rows of a file of listings. Raises BadInput."""
-    return CsvRecords(path, parse_sql.COLUMNS, parse_sql.REQUIRED, encoding, progress)
+    return CsvRecords(path, parse_sql.LISTING_COLUMNS, parse_sql.REQUIRED, encoding, progress)
 
 
 def open_prices(path: Path, encoding: str | None = None, progress: Progress = no_progress) -> CsvRecords:
@@ -53,7 +56,13 @@ async def import_listings(tx: Tx, records: Records, options: Options, *, is_samp
         await merge_sql.tell_parts(tx, {each["told"]: each for each in told})
 
     rows = await stage(
-        tx.connection, parse_sql.COLUMNS, records, "offer", query, note=lambda cells: _told(cells[at]), prepare=prepare
+        tx.connection,
+        parse_sql.LISTING_COLUMNS,
+        records,
+        "offer",
+        query,
+        note=lambda cells: _told(cells[at]),
+        prepare=prepare,
     )
     rejected = await reject(tx.connection, "offer", records.columns, options)
     await merge_sql.lock(tx)
@@ -82,7 +91,7 @@ async def import_prices(tx: Tx, records: Records, options: Options, day: date) -
 
     rows = await stage(tx.connection, parse_sql.SNAPSHOT_COLUMNS, records, "offer", query, at, prepare=prepare)
     rejected = await reject(tx.connection, "offer", records.columns, options)
-    superseded, created, updated = await _merge(tx, parse_sql.COLUMNS, "price, line")
+    superseded, created, updated = await _merge(tx, parse_sql.LISTING_COLUMNS, "price, line")
     ended = await merge_sql.end_unpriced(tx, seen_at)
     if await merge_sql.remember_snapshot(tx, seen_at) or ended.ended:
         tx.touch(Domain.MARKET)

@@ -12,7 +12,7 @@ from app.bulk_import.staging import as_number, shown
 from app.market.vocabulary import CONDITIONS, STATUSES
 from app.valuation.currencies import CURRENCIES
 
-COLUMNS = (
+LISTING_COLUMNS = (
     "title", "cpu", "price", "currency", "condition", "marketplace", "seller", "vendor_item_id", "url", "status",
     "seen_at", "shipping",
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import strawberry
@@ -50,7 +51,7 @@ class AnalyticsMutation:
             if keys is not None:
                 known = set(await sql.known_cpus(tx, keys))
                 if unknown := [global_id("CPU", key) for key in keys if key not in known]:
-                    raise _unknown(list(unknown))
+                    raise _unknown(unknown)
             content = {} if keys is None else {"cpu_ids": keys}
             key = await request_job(tx, JobKind.RECALCULATE_METRICS, content, _who(info))
         return RecalculateMetricsPayload(job=await _job(info, key))
@@ -93,7 +94,7 @@ def _keys(given: list[strawberry.ID]) -> list[int]:
     return sorted({found[1] for found in parsed.values() if found is not None})
 
 
-def _unknown(identifiers: list[strawberry.ID]) -> BadInput:
+def _unknown(identifiers: Sequence[str]) -> BadInput:
     shown = ", ".join(f'"{identifier[:60]}"' for identifier in identifiers[:20])
     more = f" and {len(identifiers) - 20} more" if len(identifiers) > 20 else ""
     return BadInput(f"No CPU has the id {shown}{more}.")

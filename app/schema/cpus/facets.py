@@ -1,4 +1,4 @@
-"""Split off app.schema.cpus.types."""
+"""GraphQL types of CPU facets: how many CPUs have each value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Split off app.schema.cpus.queries."""
+"""Filters and orderings of CPUs: input types, and their translation into SQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Split off app.schema.cpus.types."""
+"""GraphQL types of a title match."""
 
 from __future__ import annotations
 

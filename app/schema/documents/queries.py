@@ -1,4 +1,4 @@
-"""Who asks, which documents there are, and news of data."""
+"""Query fields of persisted documents."""
 
 from __future__ import annotations
 
@@ -13,21 +13,12 @@ from app.graphql.permissions import IsOperator
 from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 from app.schema.documents.loaders import DocumentRow
 from app.schema.documents.types import PersistedDocument
-from app.schema.viewer import ViewerFacts
 
 Info = strawberry.Info[Context, None]
 
 
 @strawberry.type
-class ClientsQuery:
-    @strawberry.field(
-        description="Who asks: a token that is not valid is an error, so this tells whether one is.",
-        metadata=reads(max_age=0, own=True),
-    )
-    def viewer(self, info: Info) -> ViewerFacts:
-        """Of the request itself."""
-        return ViewerFacts.of(info.context.viewer)
-
+class DocumentsQuery:
     @strawberry.field(
         description="All documents that are, or were, served under an id, by name. Operators only.",
         metadata=reads(Domain.DOCUMENTS, max_age=0),

@@ -1,4 +1,4 @@
-"""What a client is told of itself and of changes, as GraphQL types."""
+"""GraphQL types of persisted documents."""
 
 from __future__ import annotations
 
@@ -13,35 +13,10 @@ from app.graphql.context import Context
 from app.graphql.directives import reads
 from app.graphql.enums import graphql_enum
 from app.graphql.fields import column, computed, is_row, with_needs
-from app.graphql.viewer import Role
 from app.resources import Running
 from app.schema.documents.loaders import DocumentRow
 
 Info = strawberry.Info[Context, None]
-
-
-graphql_enum(
-    Domain,
-    "A part of the data that answers are made of.",
-    {
-        "CATALOG": "CPUs: specifications and marks.",
-        "MARKET": "Listings and prices.",
-        "EVENTS": "Changes of prices, as they are told.",
-        "ANALYTICS": "Price targets, performance values, ratings.",
-        "WORK": "Jobs.",
-        "DOCUMENTS": "Published documents.",
-    },
-    name="DataDomain",
-)
-graphql_enum(
-    Role,
-    "What somebody may do; each role may do what the ones before it may.",
-    {
-        "VIEWER": "Read what is public; also who sends no token.",
-        "OPERATOR": "Follow the work of the server, and bring in data.",
-        "ADMIN": "Everything.",
-    },
-)
 
 
 class DocumentState(StrEnum):

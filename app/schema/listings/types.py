@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 import strawberry
+from strawberry.types.lazy_type import LazyType
 
 from app.db.pagination import DEFAULT_PAGE, page_request
 from app.db.tables import Condition, Domain, ListingFlag, ListingStatus
@@ -27,9 +28,6 @@ from app.schema.listings.price_history_types import (
     events_of,
 )
 from app.schema.valuation.types import ListingStorage, Valuation, flags_of, storage_of, valuation_of
-
-if TYPE_CHECKING:
-    from app.schema.cpus.types import CPU
 
 graphql_enum(
     Condition,
@@ -57,12 +55,14 @@ graphql_enum(
 Info = strawberry.Info[Context, None]
 
 
-async def cpu_of(self: Any, info: Info) -> Annotated[CPU, strawberry.lazy("app.schema.cpus.types")] | None:
-    """The CPU with the row's `cpu_id`; batched over all rows of the answer."""
+# By name: `app.schema.cpus.types` imports this module.
+CPU: Any = LazyType("CPU", "app.schema.cpus.types")
+
+
+async def load_cpu(self: Any, info: Info) -> Any:
+    """Return the CPU row of the row's `cpu_id`, or None. Batched over all rows of the response."""
     key = self["cpu_id"]
-    row: Any = None if key is None else await info.context.loader(CpuById).load(key)
-    found: CPU | None = row
-    return found
+    return None if key is None else await info.context.loader(CpuById).load(key)
 
 
 @strawberry.type(description="An offer of a CPU on a marketplace.")
@@ -115,8 +115,9 @@ class Listing(Node):
     created_at: datetime = column("created_at", description="When it was first known here.")
     updated_at: datetime = column("updated_at", description="When it last changed here.")
 
-    cpu = strawberry.field(
-        resolver=cpu_of,
+    cpu: Any = strawberry.field(
+        resolver=load_cpu,
+        graphql_type=CPU | None,
         description="The CPU it offers; null when no CPU is certain.",
         metadata=with_needs(reads(Domain.CATALOG, Domain.ANALYTICS), "cpu_id"),
     )

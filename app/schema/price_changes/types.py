@@ -16,7 +16,7 @@ from app.graphql.directives import reads
 from app.graphql.fields import Meanings, column, computed, is_row, with_needs
 from app.graphql.relay import Node
 from app.schema.listings.loaders import ListingById
-from app.schema.listings.types import Listing, cpu_of
+from app.schema.listings.types import CPU, Listing, load_cpu
 from app.schema.price_changes.loaders import PriceChangeById
 
 Info = strawberry.Info[Context, None]
@@ -49,8 +49,9 @@ class PriceChange(Node):
     currency: str = column("currency", description="ISO 4217 code.")
     at: datetime = column("at", description="When the price was changed here.")
 
-    cpu = strawberry.field(
-        resolver=cpu_of,
+    cpu: Any = strawberry.field(
+        resolver=load_cpu,
+        graphql_type=CPU | None,
         description="The CPU that the listing offered then; null when no CPU was certain.",
         metadata=with_needs(reads(Domain.CATALOG, Domain.ANALYTICS), "cpu_id"),
     )

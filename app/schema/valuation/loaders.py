@@ -1,4 +1,4 @@
-"""Split off app.schema.listings.loaders."""
+"""Loaders of valuation rules."""
 
 from __future__ import annotations
 

@@ -134,7 +134,8 @@ class MarketMutation:
             await rules_sql.remove(tx, key)
             job_id = await _revalue(tx, info, [before] if before["in_force"] else [])
         return DeleteValuationRulePayload(
-            id=global_id("ValuationRule", key), job=None if job_id is None else await Job.load_node(info, job_id)
+            id=strawberry.ID(global_id("ValuationRule", key)),
+            job=None if job_id is None else await Job.load_node(info, job_id),
         )
 
 

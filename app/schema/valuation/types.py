@@ -67,7 +67,7 @@ class ValuationDeduction:
             unit_value=float(entry["unit_value"]),
             condition_multiplier=float(entry["condition_multiplier"]),
             amount=float(entry["amount"]),
-            rule_id=global_id("ValuationRule", entry["rule_id"]),
+            rule_id=strawberry.ID(global_id("ValuationRule", entry["rule_id"])),
         )
 
 
