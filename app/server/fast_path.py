@@ -103,7 +103,7 @@ class Hot:
         return form
 
 
-class HotAnswers:
+class FastPathCache:
     """The table: path and query string of a GET -> Hot."""
 
     def __init__(self, changes: Changes, memory: Memory, tell: Callable[[Question, int], None]) -> None:

@@ -15,7 +15,7 @@ from app.engine.executor import Executor
 from app.resources import Resources
 from app.server.admission import Admission
 from app.server.authentication import Authenticator
-from app.server.fast_path import HotAnswers
+from app.server.fast_path import FastPathCache
 from app.server.graphql_http import Exchange, Means
 from app.server.rate_limits import RateLimits
 from app.server.websocket import SocketOperations, SubscriptionSocket
@@ -32,7 +32,7 @@ class Gateway:
         resources.documents = self.registry
         self.executor = Executor(resources, schema)
         self.responses = Responses(resources, breaker)
-        self.hot = HotAnswers(resources.changes, self.responses.memory, self.registry.asked)
+        self.hot = FastPathCache(resources.changes, self.responses.memory, self.registry.asked)
         self.registry.uses.sources.append(self.hot.tell_uses)
         self.means = Means(
             settings=settings,

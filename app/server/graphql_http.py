@@ -38,7 +38,7 @@ from app.server.content_negotiation import (
     status_of_error,
 )
 from app.server.error_response import error_body
-from app.server.fast_path import HotAnswers
+from app.server.fast_path import FastPathCache
 from app.server.multipart import is_form
 from app.server.request_parsing import (
     MAX_BODY,
@@ -74,7 +74,7 @@ class Means:
     admission: Admission
     executor: Executor
     responses: Responses
-    hot: HotAnswers
+    hot: FastPathCache
     # A client is only watched while it has waited this long: most have their answers by then, and watching is not free.
     unwatched: Delay = field(default_factory=lambda: Delay(0.1))
 
