@@ -21,7 +21,8 @@ from app.pages import BUILT
 from app.resources import Resources
 from app.settings import Settings
 from app.tables import JobKind
-from tests.conftest import add_cpu, make_settings
+from tests.support.catalog_rows import add_cpu
+from tests.support.settings import make_settings
 from tests.web import browser
 from tests.web.browser import needs_browser, needs_node
 
