@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from graphql import parse, validate
 
-from tests.asking import SCHEMA
+from tests.support.schema_execution import SCHEMA
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BODIES = re.findall(r"-d '([^']*)'", README)

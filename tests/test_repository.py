@@ -12,8 +12,8 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from app.cli.main import app
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 LONGEST_MODULE = 400  # lines
 MODULES = [path.relative_to(ROOT) for folder in ("app", "jobs") for path in sorted((ROOT / folder).rglob("*.py"))]
 

@@ -23,8 +23,9 @@ from app.devserver.embedded import EmbeddedRedis
 from app.job_queue import sql
 from app.resources import Resources, Session
 from app.settings import Settings
-from tests.conftest import add_cpu
-from tests.work.rows import KIND, eventually, jobs
+from tests.support.catalog_rows import add_cpu
+from tests.support.jobs import KIND, all_jobs
+from tests.support.waiting import wait_until
 
 NAMES = {"name": "AMD One", "slug": "amd-one", "manufacturer": "AMD"}
 
@@ -42,7 +43,7 @@ class Listener:
     async def messages(self) -> list[dict[str, Any]]:
         """All that was told before now. PostgreSQL tells in the order of commits."""
         await self.connection.execute("SELECT pg_notify($1, 'now')", CHANNEL)
-        await eventually(lambda: asyncio.sleep(0, "now" in self.heard))
+        await wait_until(lambda: asyncio.sleep(0, "now" in self.heard))
         told, self.heard = self.heard[: self.heard.index("now")], []
         return [orjson.loads(each) for each in told]
 
@@ -118,7 +119,7 @@ async def test_a_write_that_fails_leaves_nothing_and_tells_nothing(
         await fail(resources, error)
     async with resources.read() as session:
         assert await names(session) == []
-    assert await jobs(resources) == []
+    assert await all_jobs(resources) == []
     assert await versions(resources) == {}
     assert await listener.messages() == []
     assert await resources.queue.redis.keys() == []
@@ -143,7 +144,7 @@ async def test_a_queue_that_hangs_holds_nobody_up(
             process.suspend()
             async with resources.write() as tx:
                 job_id = await sql.create(tx, KIND, {}, "tester")
-            assert [job.id for job in await jobs(resources)] == [job_id]
+            assert [job.id for job in await all_jobs(resources)] == [job_id]
             assert await resources.queue.tell(KIND, 1) is False
             process.resume()
             assert await resources.queue.tell(KIND, 1) is True

@@ -6,15 +6,14 @@ import ast
 import re
 from collections.abc import Iterator
 from datetime import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.core.errors import StartupError
 from app.settings import Settings, load_settings, unknown_variables, variable
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 # Set by `dealmark up` for its own children, and by nobody else.
 INTERNAL = {"parent_pipe"}
 # It hands the environment on to its children and reads nothing in it.

@@ -1,4 +1,4 @@
-"""Answers as bytes, the questions they belong to, and where they are kept in memory."""
+"""Cache entries: queries, their keys, responses as bytes, and the cache in memory."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from typing import NamedTuple
 
 from prometheus_client import Gauge
 
-from app.core.metrics import ANSWERS
+from app.core.metrics import RESPONSES
 from app.db.tables import Domain
 from app.engine.document import Document
 from app.engine.executor import Ran
 
-MEMORY = Gauge("dealmark_response_memory_bytes", "Bytes of answers kept in memory")
+MEMORY_BYTES = Gauge("dealmark_response_memory_bytes", "Size of the responses cached in memory, in bytes")
 
-# Answers of documents that change with time alone (`fresh`) are kept this long at most.
-TIMED_SECONDS = 60.0
-COMPRESS_FROM = 2048
-# What an entry costs beside its body: key, headers, bookkeeping.
-OVERHEAD = 600
+# Maximum age, in seconds, of a response that depends on the current time (`time_dependent`).
+TIME_DEPENDENT_TTL = 60.0
+MIN_COMPRESSED_BYTES = 2048
+# Estimated memory of an entry in addition to its body: the key and the Python objects.
+ENTRY_OVERHEAD_BYTES = 600
 
 HEADER = struct.Struct("!?d")
 
 
-class Source(StrEnum):
-    """Where an answer came from: the value of X-Cache."""
+class CacheStatus(StrEnum):
+    """Where a response came from: the value of the X-Cache header."""
 
     MEMORY = "HIT-L1"
     REDIS = "HIT-L2"
@@ -40,90 +40,90 @@ class Source(StrEnum):
     STALE = "STALE"
 
 
-# Answers given, by their source: looked up once.
-GIVEN = {source: ANSWERS.labels(source) for source in Source}
+# `labels()` is slower than `inc()`, so it is called once per status.
+RESPONSES_BY_CACHE_STATUS = {status: RESPONSES.labels(status) for status in CacheStatus}
 
 
-class Answer(NamedTuple):
-    """A response body. `key` is None when it is not kept (errors, the viewer's own)."""
+class CachedResponse(NamedTuple):
+    """A response body. `key` is None if the response is not cached (errors, per-viewer responses)."""
 
     body: bytes
-    ran: Ran | None = None
+    outcome: Ran | None = None
     key: bytes | None = None
-    made_at: float = 0.0
+    created_at: float = 0.0
 
 
-class Question(NamedTuple):
-    """What is asked: a document, the operation in it, and its variables as canonical JSON."""
+class CacheQuery(NamedTuple):
+    """What a cached response answers: a document, one of its operations, and the variables as canonical JSON."""
 
     document: Document
     operation: str | None
     variables: bytes
 
     def digest(self) -> bytes:
-        """The part of the key that no change of data changes."""
-        hashed = hashlib.sha256(code())
+        """Return the part of the cache key that does not depend on data versions."""
+        sha256 = hashlib.sha256(code_fingerprint())
         for part in (self.document.content.encode(), (self.operation or "").encode(), self.variables):
-            hashed.update(b"\0" + part)
-        return hashed.digest()
+            sha256.update(b"\0" + part)
+        return sha256.digest()
 
 
-class Memory:
-    """Answers by key, the least recently used leaving first, bounded in bytes."""
+class MemoryCache:
+    """Least-recently-used cache of responses, limited by their total size."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
         self.size = 0
-        self._kept: OrderedDict[bytes, Answer] = OrderedDict()
+        self._entries: OrderedDict[bytes, CachedResponse] = OrderedDict()
 
-    def get(self, key: bytes) -> Answer | None:
-        """The answer, now the most recently used."""
-        found = self._kept.get(key)
-        if found is not None:
-            self._kept.move_to_end(key)
-        return found
+    def get(self, key: bytes) -> CachedResponse | None:
+        """Return the response under this key and mark it as the most recently used."""
+        response = self._entries.get(key)
+        if response is not None:
+            self._entries.move_to_end(key)
+        return response
 
-    def put(self, key: bytes, answer: Answer) -> None:
-        """Keeps an answer, unless it alone would take a quarter of the room."""
-        cost = len(answer.body) + OVERHEAD
-        if cost > self.limit // 4:
+    def put(self, key: bytes, response: CachedResponse) -> None:
+        """Store a response, unless it would take more than a quarter of the cache."""
+        size = len(response.body) + ENTRY_OVERHEAD_BYTES
+        if size > self.max_bytes // 4:
             return
-        old = self._kept.pop(key, None)
-        self.size += cost - (len(old.body) + OVERHEAD if old else 0)
-        self._kept[key] = answer
-        while self.size > self.limit:
-            _, dropped = self._kept.popitem(last=False)
-            self.size -= len(dropped.body) + OVERHEAD
-        MEMORY.set(self.size)
+        replaced = self._entries.pop(key, None)
+        self.size += size - (len(replaced.body) + ENTRY_OVERHEAD_BYTES if replaced else 0)
+        self._entries[key] = response
+        while self.size > self.max_bytes:
+            _, evicted = self._entries.popitem(last=False)
+            self.size -= len(evicted.body) + ENTRY_OVERHEAD_BYTES
+        MEMORY_BYTES.set(self.size)
 
 
 @cache
-def code() -> bytes:
-    """The hash of this program."""
-    hashed = hashlib.sha256()
+def code_fingerprint() -> bytes:
+    """Return a hash of all Python files of `app`. A new release never reads the entries of an old one."""
+    sha256 = hashlib.sha256()
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):
-        hashed.update(path.read_bytes())
-    return hashed.digest()
+        sha256.update(path.read_bytes())
+    return sha256.digest()
 
 
-def key_of(digest: bytes, reads: frozenset[Domain], versions: Mapping[str, int]) -> bytes:
-    """The key of an answer: what was asked, and the versions of what it is made of."""
-    named = ",".join(f"{domain}={versions.get(domain, 0)}" for domain in sorted(reads))
-    return hashlib.sha256(digest + named.encode()).digest()
+def cache_key(digest: bytes, reads: frozenset[Domain], versions: Mapping[str, int]) -> bytes:
+    """Return the key of a response: the digest of its query, and the versions of the data domains it reads."""
+    domain_versions = ",".join(f"{domain}={versions.get(domain, 0)}" for domain in sorted(reads))
+    return hashlib.sha256(digest + domain_versions.encode()).digest()
 
 
-def pack(answer: Answer) -> bytes:
-    """For Redis; compressed where it saves something."""
-    if len(answer.body) < COMPRESS_FROM:
-        return HEADER.pack(False, answer.made_at) + answer.body
-    return HEADER.pack(True, answer.made_at) + zlib.compress(answer.body, 1)
+def pack(response: CachedResponse) -> bytes:
+    """Serialize a response for Redis, with a compressed body if it is large."""
+    if len(response.body) < MIN_COMPRESSED_BYTES:
+        return HEADER.pack(False, response.created_at) + response.body
+    return HEADER.pack(True, response.created_at) + zlib.compress(response.body, 1)
 
 
-def unpack(key: bytes, stored: bytes) -> Answer | None:
-    """The inverse of `pack`; None for what is none of ours."""
+def unpack(key: bytes, stored: bytes) -> CachedResponse | None:
+    """Return the response that `pack` serialized, or None if the bytes are not of that format."""
     try:
-        compressed, made_at = HEADER.unpack_from(stored)
+        compressed, created_at = HEADER.unpack_from(stored)
         body = stored[HEADER.size :]
-        return Answer(zlib.decompress(body) if compressed else body, None, key, made_at)
+        return CachedResponse(zlib.decompress(body) if compressed else body, None, key, created_at)
     except (struct.error, zlib.error):
         return None

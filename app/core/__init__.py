@@ -1,1 +1,1 @@
-"""What every other package may use: errors, logging, metrics and small building blocks."""
+"""Building blocks that every other package may import: errors, logging, metrics, and clients of shared services."""

@@ -1,4 +1,4 @@
-"""A circuit breaker: after one failure a service is left alone until it answers again, so only one request waited."""
+"""Circuit breaker: after a failure, stop calling a service until it responds to a ping again."""
 
 from __future__ import annotations
 
@@ -14,33 +14,35 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
+# Pause between a failure and the next ping.
 OPEN_SECONDS = 1.0
 TIMEOUT_SECONDS = 0.25
 FAILURES = (RedisError, OSError, TimeoutError)
 
 
 class Breaker:
-    """Calls a service that may be missing: None instead of an error, and no second time-out.
+    """Guard for calls to an optional service: a failed call returns None, and the next calls fail without waiting.
 
-    Whether it is back is found out by `ping`, in the background: no request waits for that either.
+    After the first failure the breaker is open and no call reaches the service. A background task pings the service
+    and closes the breaker when a ping succeeds, so only the request that met the failure waits for a timeout.
     """
 
     def __init__(self, name: str, ping: Callable[[], Awaitable[object]]) -> None:
         self.name = name
         self._ping = ping
-        self._try_at: float | None = None
-        self._trying: asyncio.Task[None] | None = None
+        self._retry_at: float | None = None
+        self._probe: asyncio.Task[None] | None = None
 
     @property
     def open(self) -> bool:
-        """Whether the service is being left alone now."""
-        return self._try_at is not None
+        """Whether calls are being skipped."""
+        return self._retry_at is not None
 
     async def call(self, work: Callable[[], Awaitable[T]]) -> T | None:
-        """The result; None while open, and when the call fails."""
-        if self._try_at is not None:
-            if time.monotonic() >= self._try_at and self._trying is None:
-                self._trying = asyncio.create_task(self._try_again())
+        """Return the result of `work`, or None if the breaker is open or the call fails."""
+        if self._retry_at is not None:
+            if time.monotonic() >= self._retry_at and self._probe is None:
+                self._probe = asyncio.create_task(self._ping_service())
             return None
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -48,17 +50,17 @@ class Breaker:
         except FAILURES as error:
             if not self.open:
                 log.warning("breaker.opened", service=self.name, error=str(error) or type(error).__name__)
-            self._try_at = time.monotonic() + OPEN_SECONDS
+            self._retry_at = time.monotonic() + OPEN_SECONDS
             return None
 
-    async def _try_again(self) -> None:
+    async def _ping_service(self) -> None:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await self._ping()
         except FAILURES:
-            self._try_at = time.monotonic() + OPEN_SECONDS
+            self._retry_at = time.monotonic() + OPEN_SECONDS
         else:
-            self._try_at = None
+            self._retry_at = None
             log.info("breaker.closed", service=self.name)
         finally:
-            self._trying = None
+            self._probe = None

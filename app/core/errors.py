@@ -1,13 +1,13 @@
-"""The errors whose text may reach a client.
+"""Errors whose messages are sent to clients.
 
-Everything else that is raised is logged with the request id, and the client is told that id alone.
+Every other exception is logged together with the request id, and the client receives only that id.
 """
 
 from __future__ import annotations
 
 
 class AppError(Exception):
-    """An error that was meant for whoever asked: `message` says what to do, `code` is for programs."""
+    """Base of the errors meant for clients: `message` says what is wrong, `code` is for programs."""
 
     code = "INTERNAL"
 
@@ -17,54 +17,54 @@ class AppError(Exception):
 
 
 class BadInput(AppError):
-    """An argument has the right type but not a usable value."""
+    """An argument has the right type but an invalid value."""
 
     code = "BAD_USER_INPUT"
 
 
 class BadCursor(AppError):
-    """A pagination cursor that this server did not make, or made for another ordering."""
+    """A pagination cursor was not issued by this server, or belongs to another ordering."""
 
     code = "BAD_CURSOR"
 
 
 class ExpiredCursor(AppError):
-    """A cursor after which something was deleted: to go on from it would miss that without a word."""
+    """A cursor points to rows that were deleted, so reading on from it would silently skip data."""
 
     code = "CURSOR_EXPIRED"
 
 
 class NotFound(AppError):
-    """A thing that was named does not exist."""
+    """The requested object does not exist."""
 
     code = "NOT_FOUND"
 
 
 class Unauthenticated(AppError):
-    """No token, or one that does not hold."""
+    """The request has no token, or its token is invalid or expired."""
 
     code = "UNAUTHENTICATED"
 
 
 class Forbidden(AppError):
-    """The token holds, but its role is not enough."""
+    """The token is valid, but its role does not permit the operation."""
 
     code = "FORBIDDEN"
 
 
 class BadRequest(AppError):
-    """The HTTP request is not a GraphQL request."""
+    """The HTTP request is not a valid GraphQL request."""
 
     code = "BAD_REQUEST"
 
 
 class Unavailable(AppError):
-    """A server that this one needs does not answer; asking again later helps."""
+    """A service that this server depends on is down; the client may retry later."""
 
     code = "SERVICE_UNAVAILABLE"
 
 
 class StartupError(AppError):
-    """The program cannot start as configured; the command line prints the sentence and exits with 1."""
+    """The configuration prevents the program from starting: the command line prints the message and exits with 1."""
 
     code = "STARTUP"

@@ -1,4 +1,4 @@
-"""What a process keeps ready that it made of one version of the data."""
+"""Per-process cache of values derived from one data version."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ T = TypeVar("T")
 
 
 class Kept:
-    """Values by name, each of the newest version that was asked for. Whoever asks gives the version of its snapshot.
+    """Cache of one value per key, made from the newest data version requested so far.
 
-    So nobody gets a value of other data than it reads: who still reads an older snapshot has one made for itself.
+    Callers pass the version of their snapshot, so they always get a value that matches the data they read. A caller
+    whose snapshot is older than the cached version gets a value made for it alone, which is not cached.
     """
 
     def __init__(self) -> None:
-        self._held: dict[str, tuple[int, Any]] = {}
+        self._entries: dict[str, tuple[int, Any]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def at(self, name: str, version: int, make: Callable[[], Awaitable[T]]) -> T:
-        """The value of this version; `make` is run when there is none, once for all who ask at the same time."""
-        held = self._held.get(name)
-        if held is not None and held[0] == version:
-            return held[1]  # type: ignore[no-any-return]
-        async with self._locks.setdefault(name, asyncio.Lock()):
-            held = self._held.get(name)
-            if held is not None and held[0] == version:
-                return held[1]  # type: ignore[no-any-return]
-            made = await make()
-            if held is None or version > held[0]:
-                self._held[name] = (version, made)
-            return made
+    async def at(self, key: str, version: int, factory: Callable[[], Awaitable[T]]) -> T:
+        """Return the value for `key` at `version`; concurrent callers share one call of `factory`."""
+        entry = self._entries.get(key)
+        if entry is not None and entry[0] == version:
+            return entry[1]  # type: ignore[no-any-return]
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            entry = self._entries.get(key)
+            if entry is not None and entry[0] == version:
+                return entry[1]  # type: ignore[no-any-return]
+            value = await factory()
+            if entry is None or version > entry[0]:
+                self._entries[key] = (version, value)
+            return value

@@ -11,21 +11,38 @@ from app.db.advisory_locks import CPU_WRITERS_LOCK
 from app.db.transaction import Tx
 from app.job_handlers import dispatch
 from app.resources import Resources
-from tests.analytics.catalogue import columns, fill, priced, put, recalculated, rows, run_sql, stored, table
-from tests.analytics.changes import by_reference, drained, in_log, logged, nothing_is_left_to_do, versions
-from tests.conftest import add_listing
-from tests.work.rows import eventually
+from tests.support.catalog_rows import add_listing
+from tests.support.change_log import (
+    assert_metrics_are_current,
+    committed_change_log,
+    data_versions,
+    expected_metrics,
+    logged_cpu_ids,
+    process_all_changes,
+)
+from tests.support.metrics_catalog import (
+    cpu_with_prices,
+    fetch_rows,
+    fill_catalog,
+    metric_columns,
+    recalculate_metrics,
+    replace_cpus,
+    rows_by_cpu,
+    run_statements,
+    stored_metrics,
+)
+from tests.support.waiting import wait_until
 
-CPUS = [priced(10, 20), priced(30, 40), priced(50, 60, 60), priced()]
+CPUS = [cpu_with_prices(10, 20), cpu_with_prices(30, 40), cpu_with_prices(50, 60, 60), cpu_with_prices()]
 REPRICE = text("UPDATE listing SET adjusted_price = adjusted_price + 7 WHERE cpu_id = ANY(:ids)")
 
 
 @pytest.fixture
 async def catalogue(resources: Resources) -> Resources:
     """CPUs 1 to 4, of which the last has no listing; all figures are right."""
-    await fill(resources, CPUS)
-    await recalculated(resources)
-    assert await in_log(resources) == []
+    await fill_catalog(resources, CPUS)
+    await recalculate_metrics(resources)
+    assert await committed_change_log(resources) == []
     return resources
 
 
@@ -83,8 +100,8 @@ INSERT = """
 async def test_what_can_change_a_figure_is_logged_once_per_cpu(
     catalogue: Resources, statement: str, expected: list[int]
 ) -> None:
-    await run_sql(catalogue, statement)
-    assert await in_log(catalogue) == expected
+    await run_statements(catalogue, statement)
+    assert await committed_change_log(catalogue) == expected
 
 
 @pytest.mark.parametrize(
@@ -104,80 +121,80 @@ async def test_what_can_change_a_figure_is_logged_once_per_cpu(
     ],
 )
 async def test_what_cannot_is_not(catalogue: Resources, statement: str) -> None:
-    await run_sql(catalogue, statement)
-    assert await in_log(catalogue) == []
+    await run_statements(catalogue, statement)
+    assert await committed_change_log(catalogue) == []
 
 
 async def test_listings_that_do_not_count_change_as_they_like(catalogue: Resources) -> None:
-    await run_sql(catalogue, "UPDATE listing SET status = 'sold'")
-    await drained(catalogue)
-    await run_sql(catalogue, "UPDATE listing SET adjusted_price = 1", "UPDATE listing SET status = 'ended'")
-    assert await in_log(catalogue) == []
+    await run_statements(catalogue, "UPDATE listing SET status = 'sold'")
+    await process_all_changes(catalogue)
+    await run_statements(catalogue, "UPDATE listing SET adjusted_price = 1", "UPDATE listing SET status = 'ended'")
+    assert await committed_change_log(catalogue) == []
 
 
 async def test_what_is_rolled_back_is_not_logged(catalogue: Resources) -> None:
     async with catalogue.write() as tx:
         attempt = await tx.connection.begin_nested()
         await tx.execute(REPRICE, {"ids": [1, 2]})
-        assert await logged(tx) == [1, 2]
+        assert await logged_cpu_ids(tx) == [1, 2]
         await attempt.rollback()
-    assert await in_log(catalogue) == []
+    assert await committed_change_log(catalogue) == []
 
 
 async def test_a_row_per_cpu_however_many_listings(catalogue: Resources) -> None:
-    await run_sql(catalogue, INSERT.format(cpu="n % 3 + 1", status="active", price="n", rows=5000))
-    assert await in_log(catalogue) == [1, 2, 3]
+    await run_statements(catalogue, INSERT.format(cpu="n % 3 + 1", status="active", price="n", rows=5000))
+    assert await committed_change_log(catalogue) == [1, 2, 3]
 
 
 async def test_only_the_cpus_concerned_are_written(catalogue: Resources) -> None:
     """Their figures, and the ranks that they move; in the history are those whose own figures moved."""
-    before = await rows(catalogue)
-    await put(catalogue, {2: priced(30, 41)})
-    await drained(catalogue)
-    now = await rows(catalogue)
-    assert {key: columns(row) for key, row in now.items()} == await by_reference(catalogue)
+    before = await rows_by_cpu(catalogue)
+    await replace_cpus(catalogue, {2: cpu_with_prices(30, 41)})
+    await process_all_changes(catalogue)
+    now = await rows_by_cpu(catalogue)
+    assert {key: metric_columns(row) for key, row in now.items()} == await expected_metrics(catalogue)
     assert [key for key, row in now.items() if row.computed_at != before[key].computed_at] == [2]
     history = "SELECT cpu_id, count(*) FROM figure_history GROUP BY cpu_id ORDER BY cpu_id"
-    assert await table(catalogue, history) == [(1, 1), (2, 2), (3, 1), (4, 1)]
-    await nothing_is_left_to_do(catalogue)
+    assert await fetch_rows(catalogue, history) == [(1, 1), (2, 2), (3, 1), (4, 1)]
+    await assert_metrics_are_current(catalogue)
 
 
 async def test_what_moves_back_is_not_written(catalogue: Resources) -> None:
-    before = await rows(catalogue)
-    await put(catalogue, {1: priced(11, 20)})
-    await put(catalogue, {1: CPUS[0]})
-    assert set(await in_log(catalogue)) == {1}
-    await drained(catalogue)
-    assert await rows(catalogue) == before
+    before = await rows_by_cpu(catalogue)
+    await replace_cpus(catalogue, {1: cpu_with_prices(11, 20)})
+    await replace_cpus(catalogue, {1: CPUS[0]})
+    assert set(await committed_change_log(catalogue)) == {1}
+    await process_all_changes(catalogue)
+    assert await rows_by_cpu(catalogue) == before
 
 
 async def test_a_cpu_that_comes_or_goes_moves_the_ranks_of_others(catalogue: Resources) -> None:
-    await put(catalogue, {5: priced(1)})
-    await drained(catalogue)
-    assert await stored(catalogue) == await by_reference(catalogue)
-    assert (await stored(catalogue))[1]["value_percentile"] == 25
-    await run_sql(catalogue, "DELETE FROM cpu WHERE id = 1")
-    await drained(catalogue)
-    assert await stored(catalogue) == await by_reference(catalogue)
-    await run_sql(catalogue, "TRUNCATE cpu CASCADE")
-    await drained(catalogue)
+    await replace_cpus(catalogue, {5: cpu_with_prices(1)})
+    await process_all_changes(catalogue)
+    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    assert (await stored_metrics(catalogue))[1]["value_percentile"] == 25
+    await run_statements(catalogue, "DELETE FROM cpu WHERE id = 1")
+    await process_all_changes(catalogue)
+    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    await run_statements(catalogue, "TRUNCATE cpu CASCADE")
+    await process_all_changes(catalogue)
 
 
 async def test_a_batch_bumps_the_version_once(catalogue: Resources) -> None:
-    before = await versions(catalogue)
+    before = await data_versions(catalogue)
     async with catalogue.changes.follow("analytics") as told:
         for price in range(5):
-            await put(catalogue, {1: priced(price + 1)})
+            await replace_cpus(catalogue, {1: cpu_with_prices(price + 1)})
         assert not told.is_set()
-        await drained(catalogue)
+        await process_all_changes(catalogue)
         await asyncio.wait_for(told.wait(), 30)
-    assert await versions(catalogue) == {**before, "analytics": before["analytics"] + 1}
+    assert await data_versions(catalogue) == {**before, "analytics": before["analytics"] + 1}
 
 
 async def test_nothing_logged_nothing_done(catalogue: Resources) -> None:
-    before = await versions(catalogue)
+    before = await data_versions(catalogue)
     assert await dispatch.drain(catalogue) is None
-    assert await versions(catalogue) == before
+    assert await data_versions(catalogue) == before
 
 
 async def test_writers_do_not_wait_for_each_other_nor_for_the_batch(catalogue: Resources) -> None:
@@ -188,28 +205,28 @@ async def test_writers_do_not_wait_for_each_other_nor_for_the_batch(catalogue: R
         await other.execute(REPRICE, {"ids": [2]})
         await add_listing(one, 2, 5)
         await add_listing(other, 1, 5)
-        await run_sql(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 3")
-        await drained(catalogue)
-    assert await in_log(catalogue) == [1, 1, 2, 2]
-    await drained(catalogue)
-    assert await stored(catalogue) == await by_reference(catalogue)
+        await run_statements(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 3")
+        await process_all_changes(catalogue)
+    assert await committed_change_log(catalogue) == [1, 1, 2, 2]
+    await process_all_changes(catalogue)
+    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
 async def test_what_was_logged_first_and_commits_last_is_not_lost(catalogue: Resources) -> None:
     """Its ids are lower than those that were worked off before it was to be seen."""
     async with catalogue.write() as early:
         await early.execute(REPRICE, {"ids": [1]})
-        await run_sql(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 2")
-        assert await in_log(catalogue) == [2]
-        await drained(catalogue)
-    assert await in_log(catalogue) == [1]
-    await drained(catalogue)
-    assert await stored(catalogue) == await by_reference(catalogue)
+        await run_statements(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 2")
+        assert await committed_change_log(catalogue) == [2]
+        await process_all_changes(catalogue)
+    assert await committed_change_log(catalogue) == [1]
+    await process_all_changes(catalogue)
+    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
 async def test_what_commits_while_a_batch_is_worked_off_is_for_the_next(catalogue: Resources) -> None:
     """Between the deletion from the log and the look at the prices."""
-    await run_sql(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 1")
+    await run_statements(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 1")
     async with catalogue.write() as holder:
         # The batch has emptied the log when it comes to read the prices.
         await holder.execute(text("LOCK TABLE listing IN ACCESS EXCLUSIVE MODE"))
@@ -217,82 +234,84 @@ async def test_what_commits_while_a_batch_is_worked_off_is_for_the_next(catalogu
         await waiting_for_listings(holder)
         await holder.execute(REPRICE, {"ids": [1, 2]})
     assert await batch is True
-    assert await in_log(catalogue) == [1, 2]
-    await drained(catalogue)
-    assert await stored(catalogue) == await by_reference(catalogue)
+    assert await committed_change_log(catalogue) == [1, 2]
+    await process_all_changes(catalogue)
+    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
 async def waiting_for_listings(tx: Tx) -> None:
     """Until somebody waits for the table."""
     waiting = text("SELECT count(*) FROM pg_locks WHERE relation = 'listing'::regclass AND NOT granted")
-    await eventually(lambda: tx.scalar(waiting))
+    await wait_until(lambda: tx.scalar(waiting))
 
 
 async def test_a_batch_that_fails_leaves_the_log_as_it_was(catalogue: Resources) -> None:
-    await run_sql(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 1")
-    await run_sql(catalogue, "ALTER TABLE figure_history RENAME TO away")
-    before = await versions(catalogue)
+    await run_statements(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 1")
+    await run_statements(catalogue, "ALTER TABLE figure_history RENAME TO away")
+    before = await data_versions(catalogue)
     with pytest.raises(Exception, match="figure_history"):
         await dispatch.drain(catalogue)
-    assert await in_log(catalogue) == [1]
-    assert await versions(catalogue) == before
-    await run_sql(catalogue, "ALTER TABLE away RENAME TO figure_history")
-    await drained(catalogue)
-    assert await stored(catalogue) == await by_reference(catalogue)
+    assert await committed_change_log(catalogue) == [1]
+    assert await data_versions(catalogue) == before
+    await run_statements(catalogue, "ALTER TABLE away RENAME TO figure_history")
+    await process_all_changes(catalogue)
+    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
 async def test_whoever_writes_cpus_is_not_waited_for(catalogue: Resources) -> None:
-    await run_sql(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 1")
+    await run_statements(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 1")
     async with catalogue.write() as holder:
         await holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CPU_WRITERS_LOCK})
         assert await dispatch.drain(catalogue) is False
-        assert await in_log(catalogue) == [1]
-    await drained(catalogue)
+        assert await committed_change_log(catalogue) == [1]
+    await process_all_changes(catalogue)
 
 
 async def test_many_at_once_do_it_once(catalogue: Resources) -> None:
-    await put(catalogue, {1: priced(3), 2: priced(4)})
-    before = await versions(catalogue)
+    await replace_cpus(catalogue, {1: cpu_with_prices(3), 2: cpu_with_prices(4)})
+    before = await data_versions(catalogue)
     done = await asyncio.gather(*(dispatch.drain(catalogue) for _ in range(5)))
     assert done.count(True) == 1
-    assert (await versions(catalogue))["analytics"] == before["analytics"] + 1
-    assert await stored(catalogue) == await by_reference(catalogue)
+    assert (await data_versions(catalogue))["analytics"] == before["analytics"] + 1
+    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
 async def test_a_recalculation_clears_what_it_covers(catalogue: Resources) -> None:
-    await put(catalogue, {key: priced(key) for key in (1, 2, 3)})
-    await recalculated(catalogue, [2])
-    assert set(await in_log(catalogue)) == {1, 3}
-    await recalculated(catalogue)
-    assert await in_log(catalogue) == []
-    assert await stored(catalogue) == await by_reference(catalogue)
+    await replace_cpus(catalogue, {key: cpu_with_prices(key) for key in (1, 2, 3)})
+    await recalculate_metrics(catalogue, [2])
+    assert set(await committed_change_log(catalogue)) == {1, 3}
+    await recalculate_metrics(catalogue)
+    assert await committed_change_log(catalogue) == []
+    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
 async def test_a_cpu_that_fails_is_tried_again_with_the_next_batch(catalogue: Resources) -> None:
-    before = await stored(catalogue)
-    await run_sql(catalogue, "ALTER TABLE cpu ADD CONSTRAINT dear CHECK (price_good < 100)")
-    await put(catalogue, {1: priced(100, 200), 2: priced(1, 2)})
-    await drained(catalogue)
-    now = await stored(catalogue)
+    before = await stored_metrics(catalogue)
+    await run_statements(catalogue, "ALTER TABLE cpu ADD CONSTRAINT dear CHECK (price_good < 100)")
+    await replace_cpus(catalogue, {1: cpu_with_prices(100, 200), 2: cpu_with_prices(1, 2)})
+    await process_all_changes(catalogue)
+    now = await stored_metrics(catalogue)
     assert now[1] == before[1]
     assert (now[2]["price_good"], now[2]["value_percentile"]) == (1.5, 0)
-    assert [key for (key,) in await table(catalogue, "SELECT cpu_id FROM recalculation_failure")] == [1]
-    await nothing_is_left_to_do(catalogue)
-    await run_sql(catalogue, "ALTER TABLE cpu DROP CONSTRAINT dear")
-    await put(catalogue, {3: priced(7)})
-    await drained(catalogue)
-    assert await stored(catalogue) == await by_reference(catalogue)
-    assert await table(catalogue, "SELECT cpu_id FROM recalculation_failure") == []
+    assert [key for (key,) in await fetch_rows(catalogue, "SELECT cpu_id FROM recalculation_failure")] == [1]
+    await assert_metrics_are_current(catalogue)
+    await run_statements(catalogue, "ALTER TABLE cpu DROP CONSTRAINT dear")
+    await replace_cpus(catalogue, {3: cpu_with_prices(7)})
+    await process_all_changes(catalogue)
+    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    assert await fetch_rows(catalogue, "SELECT cpu_id FROM recalculation_failure") == []
 
 
 async def test_a_rank_that_cannot_be_written_is_a_failure_too(catalogue: Resources) -> None:
     """Of a CPU that was not in the log: the next batch makes up for it."""
-    await run_sql(catalogue, "ALTER TABLE cpu ADD CONSTRAINT low CHECK (id <> 3 OR value_percentile >= 50) NOT VALID")
-    await put(catalogue, {1: priced(1000), 2: priced(2000)})
-    await drained(catalogue)
-    assert [key for (key,) in await table(catalogue, "SELECT cpu_id FROM recalculation_failure")] == [3]
-    await nothing_is_left_to_do(catalogue)
-    await run_sql(catalogue, "ALTER TABLE cpu DROP CONSTRAINT low")
-    await put(catalogue, {4: priced(3)})
-    await drained(catalogue)
-    assert await stored(catalogue) == await by_reference(catalogue)
+    await run_statements(
+        catalogue, "ALTER TABLE cpu ADD CONSTRAINT low CHECK (id <> 3 OR value_percentile >= 50) NOT VALID"
+    )
+    await replace_cpus(catalogue, {1: cpu_with_prices(1000), 2: cpu_with_prices(2000)})
+    await process_all_changes(catalogue)
+    assert [key for (key,) in await fetch_rows(catalogue, "SELECT cpu_id FROM recalculation_failure")] == [3]
+    await assert_metrics_are_current(catalogue)
+    await run_statements(catalogue, "ALTER TABLE cpu DROP CONSTRAINT low")
+    await replace_cpus(catalogue, {4: cpu_with_prices(3)})
+    await process_all_changes(catalogue)
+    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)

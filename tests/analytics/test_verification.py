@@ -12,19 +12,29 @@ from structlog.testing import capture_logs
 from app.db.tables import JobKind
 from app.job_handlers import dispatch
 from app.resources import Resources
-from tests.analytics.catalogue import FIGURES, fill, priced, put, recalculated, run_sql, stored, table
-from tests.analytics.changes import by_reference, in_log, versions
-from tests.conftest import add_listing
-from tests.work.rows import eventually, jobs
+from tests.support.catalog_rows import add_listing
+from tests.support.change_log import committed_change_log, data_versions, expected_metrics
+from tests.support.jobs import all_jobs
+from tests.support.metrics_catalog import (
+    METRIC_COLUMNS,
+    cpu_with_prices,
+    fetch_rows,
+    fill_catalog,
+    recalculate_metrics,
+    replace_cpus,
+    run_statements,
+    stored_metrics,
+)
+from tests.support.waiting import wait_until
 
-CPUS = [priced(10, 20), priced(30, 40), priced(50, 60, 60), priced()]
+CPUS = [cpu_with_prices(10, 20), cpu_with_prices(30, 40), cpu_with_prices(50, 60, 60), cpu_with_prices()]
 
 
 @pytest.fixture
 async def catalogue(resources: Resources) -> Resources:
     """CPUs 1 to 4, of which the last has no listing; all figures are right."""
-    await fill(resources, CPUS)
-    await recalculated(resources)
+    await fill_catalog(resources, CPUS)
+    await recalculate_metrics(resources)
     return resources
 
 
@@ -39,10 +49,10 @@ RIGHT = {"total": 5, "consistent": 5, "consistency": 100.0, "cpus": {}, "failed"
 
 
 async def test_all_is_right(catalogue: Resources) -> None:
-    before = await versions(catalogue)
+    before = await data_versions(catalogue)
     assert await verified(catalogue) == RIGHT
     assert await verified(catalogue, fix=True) == RIGHT
-    assert await versions(catalogue) == {**before, "work": 2}
+    assert await data_versions(catalogue) == {**before, "work": 2}
 
 
 async def test_nothing_at_all_is_right(resources: Resources) -> None:
@@ -67,22 +77,22 @@ WRONG = {
 
 @pytest.mark.parametrize("column", WRONG)
 async def test_a_wrong_value_is_named_and_repaired(catalogue: Resources, column: str) -> None:
-    await run_sql(catalogue, f"UPDATE cpu SET {column} = {WRONG[column]} WHERE id = 2")
+    await run_statements(catalogue, f"UPDATE cpu SET {column} = {WRONG[column]} WHERE id = 2")
     # That the latest time of all is another one then is true of the table too.
     found = {**RIGHT, "consistent": 4, "consistency": 80.0, "cpus": {"cpu-2": [column]}, "left": 1}
     assert await verified(catalogue) == found
     assert await verified(catalogue, fix=True) == {**found, "left": 0}
     assert await verified(catalogue) == RIGHT
-    assert await stored(catalogue) == await by_reference(catalogue)
+    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
 def test_every_figure_is_looked_at() -> None:
-    assert set(WRONG) == {*FIGURES, "figures_computed_at"}
+    assert set(WRONG) == {*METRIC_COLUMNS, "figures_computed_at"}
 
 
 async def test_what_the_triggers_did_not_see(catalogue: Resources) -> None:
     """Prices that were changed behind their back move this CPU's figures and the ranks of others."""
-    await run_sql(
+    await run_statements(
         catalogue,
         "ALTER TABLE listing DISABLE TRIGGER USER",
         "UPDATE listing SET adjusted_price = 500 WHERE cpu_id = 1",
@@ -99,9 +109,9 @@ async def test_what_the_triggers_did_not_see(catalogue: Resources) -> None:
     assert told["verify.complete"]["log_level"] == "error"
     assert told["verify.differs"]["cpu"] == "cpu-3"
     assert told["verify.statistics_differ"]["columns"] == ["listings"]
-    before = await versions(catalogue)
+    before = await data_versions(catalogue)
     assert (await verified(catalogue, fix=True))["left"] == 0
-    now = await versions(catalogue)
+    now = await data_versions(catalogue)
     assert {domain for domain in now if now[domain] != before.get(domain)} == {"analytics", "catalog", "market", "work"}
     assert await verified(catalogue) == RIGHT
 
@@ -117,7 +127,7 @@ async def test_what_the_triggers_did_not_see(catalogue: Resources) -> None:
     ],
 )
 async def test_statistics_that_are_wrong(catalogue: Resources, harm: str, columns: list[str]) -> None:
-    await run_sql(catalogue, harm)
+    await run_statements(catalogue, harm)
     found = {**RIGHT, "consistent": 4, "consistency": 80.0, "statistics": columns, "left": 1}
     assert await verified(catalogue) == found
     assert await verified(catalogue, fix=True) == {**found, "left": 0}
@@ -125,14 +135,14 @@ async def test_statistics_that_are_wrong(catalogue: Resources, harm: str, column
 
 
 async def test_the_row_of_statistics_is_gone(catalogue: Resources) -> None:
-    await run_sql(catalogue, "DELETE FROM cpu_statistics")
+    await run_statements(catalogue, "DELETE FROM cpu_statistics")
     assert "total" in (await verified(catalogue, fix=True))["statistics"]
     assert await verified(catalogue) == RIGHT
 
 
 async def test_writers_of_listings_do_not_stop_a_repair(catalogue: Resources) -> None:
     """Their rows of statistics are in use, and what they write is not to be seen yet."""
-    await run_sql(catalogue, "UPDATE listing_statistics SET active = active + 1")
+    await run_statements(catalogue, "UPDATE listing_statistics SET active = active + 1")
     async with catalogue.write() as tx:
         await add_listing(tx, 1, 3)
         async with asyncio.timeout(5):
@@ -142,11 +152,11 @@ async def test_writers_of_listings_do_not_stop_a_repair(catalogue: Resources) ->
 
 async def test_what_is_late_is_not_wrong(catalogue: Resources) -> None:
     """It is made up for first."""
-    await put(catalogue, {1: priced(3), 5: priced(9)})
-    await run_sql(catalogue, "DELETE FROM cpu WHERE id = 2")
+    await replace_cpus(catalogue, {1: cpu_with_prices(3), 5: cpu_with_prices(9)})
+    await run_statements(catalogue, "DELETE FROM cpu WHERE id = 2")
     assert await verified(catalogue) == RIGHT
-    assert await in_log(catalogue) == []
-    assert await stored(catalogue) == await by_reference(catalogue)
+    assert await committed_change_log(catalogue) == []
+    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
 async def test_what_changes_meanwhile_is_not_wrong(catalogue: Resources) -> None:
@@ -155,29 +165,31 @@ async def test_what_changes_meanwhile_is_not_wrong(catalogue: Resources) -> None
         await holder.execute(text("LOCK TABLE listing IN ACCESS EXCLUSIVE MODE"))
         found = asyncio.create_task(verified(catalogue))
         waiting = text("SELECT count(*) FROM pg_locks WHERE relation = 'listing'::regclass AND NOT granted")
-        await eventually(lambda: holder.scalar(waiting))
+        await wait_until(lambda: holder.scalar(waiting))
         await holder.execute(text("UPDATE listing SET adjusted_price = 1 WHERE cpu_id = 3"))
     assert await found == RIGHT
-    assert await in_log(catalogue) == [3]
+    assert await committed_change_log(catalogue) == [3]
 
 
 async def test_a_cpu_that_fails_is_not_right_and_cannot_be_repaired(catalogue: Resources) -> None:
-    await run_sql(catalogue, "ALTER TABLE cpu ADD CONSTRAINT dear CHECK (price_good < 100)")
-    await put(catalogue, {1: priced(100, 200)})
+    await run_statements(catalogue, "ALTER TABLE cpu ADD CONSTRAINT dear CHECK (price_good < 100)")
+    await replace_cpus(catalogue, {1: cpu_with_prices(100, 200)})
     for fix in (False, True):
         found = await verified(catalogue, fix=fix)
         assert (found["consistent"], found["cpus"], list(found["failed"]), found["left"]) == (4, {}, ["cpu-1"], 1)
         assert "dear" in found["failed"]["cpu-1"]
-    await run_sql(catalogue, "ALTER TABLE cpu DROP CONSTRAINT dear", "UPDATE cpu SET price_good = 7 WHERE id = 2")
+    await run_statements(
+        catalogue, "ALTER TABLE cpu DROP CONSTRAINT dear", "UPDATE cpu SET price_good = 7 WHERE id = 2"
+    )
     assert (await verified(catalogue, fix=True))["left"] == 0
     assert await verified(catalogue) == RIGHT
-    assert await stored(catalogue) == await by_reference(catalogue)
+    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
 async def test_its_job_tells_how_many_were_right(catalogue: Resources) -> None:
-    await run_sql(catalogue, "UPDATE cpu SET price_good = 1 WHERE id IN (1, 2)")
+    await run_statements(catalogue, "UPDATE cpu SET price_good = 1 WHERE id IN (1, 2)")
     await verified(catalogue)
-    (job,) = await jobs(catalogue)
+    (job,) = await all_jobs(catalogue)
     assert (job.kind, job.status, job.input) == ("verify_figures", "succeeded", {"fix": False})
     assert (job.total, job.succeeded, job.failed) == (5, 3, 2)
-    assert await table(catalogue, "SELECT count(*) FROM figure_history") == [(4,)]
+    assert await fetch_rows(catalogue, "SELECT count(*) FROM figure_history") == [(4,)]

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache } from '@apollo/client/core';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { generatePersistedQueryIdsFromManifest } from '@apollo/persisted-query-lists';
-import { answer, operation, recordingFetch, request } from './recording.mjs';
+import { answer, operation, recordingFetch, request } from './recorded_fetch.mjs';
 
 const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 const useGETForHashedQueries = request.method === 'GET';

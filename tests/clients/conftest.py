@@ -10,7 +10,7 @@ from app.job_handlers import dispatch
 from app.resources import Resources
 from tests.clients import node
 from tests.clients.node import Ask
-from tests.conftest import add_cpu
+from tests.support.catalog_rows import add_cpu
 
 
 @pytest.fixture(scope="session", autouse=True)

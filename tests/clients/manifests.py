@@ -27,7 +27,8 @@ async def by_apollo(folder: Path) -> Path:
 async def by_codegen(folder: Path, algorithm: str) -> Path:
     """The client preset of graphql-codegen; beside the manifest it writes the documents that an application imports."""
     await run(
-        "codegen.mjs", orjson.dumps({"schema": str(SCHEMA), "folder": str(folder), "algorithm": algorithm}).decode()
+        "graphql_codegen.mjs",
+        orjson.dumps({"schema": str(SCHEMA), "folder": str(folder), "algorithm": algorithm}).decode(),
     )
     return folder / "persisted-documents.json"
 

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.conftest import Api
+from tests.support.api_server import ApiClient
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -132,7 +132,7 @@ class Seen:
         return code
 
 
-async def client(script: str, api: Api, asks: Sequence[Ask], **options: Any) -> list[Seen]:
+async def client(script: str, api: ApiClient, asks: Sequence[Ask], **options: Any) -> list[Seen]:
     """Starts a client that runs these one after the other."""
     given = {
         "url": f"{api.url}/graphql",
@@ -166,7 +166,7 @@ def has_page(seen: Seen, page: Ask) -> bool:
     return (_plain(seen.data), seen.errors) == ({"cpu": cpu}, [])
 
 
-async def publish(api: Api, manifest: Path, name: str) -> None:
+async def publish(api: ApiClient, manifest: Path, name: str) -> None:
     """`dealmark documents publish`, then waits until the running server has the news."""
     environment = {**os.environ, "DATABASE_URL": api.settings.required_database_url}
     command = ["-m", "app.cli", "documents", "publish", str(manifest), "--client", f"{name}@1.0.0"]
@@ -185,7 +185,7 @@ def _ids(manifest: Path) -> list[str]:
     return [entry["id"] for entry in content["operations"]] if "operations" in content else list(content)
 
 
-async def _until_known(api: Api, document_id: str) -> None:
+async def _until_known(api: ApiClient, document_id: str) -> None:
     while True:
         response = await api.http.get("/graphql", params={"documentId": document_id})
         if response.status_code != 404:

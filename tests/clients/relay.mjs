@@ -8,7 +8,7 @@ import {
   RecordSource,
   Store,
 } from 'relay-runtime';
-import { answer, recordingFetch, request } from './recording.mjs';
+import { answer, recordingFetch, request } from './recorded_fetch.mjs';
 
 async function send(params, variables) {
   const response = await recordingFetch(request.url, {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Client, fetchExchange } from '@urql/core';
 import { persistedExchange } from '@urql/exchange-persisted';
 import { Kind } from 'graphql';
-import { answer, operation, recordingFetch, request } from './recording.mjs';
+import { answer, operation, recordingFetch, request } from './recorded_fetch.mjs';
 
 const preferGetForPersistedQueries = request.method === 'GET';
 const nameOf = (document) => document.definitions.find((d) => d.kind === Kind.OPERATION_DEFINITION).name.value;

@@ -17,19 +17,26 @@ from app.documents.registry import Registry, shipped
 from app.engine.document import content_id
 from app.resources import Resources
 from app.settings import Settings
-from tests.asking import SCHEMA
-from tests.conftest import Api, serving
-from tests.documents.test_resolution import NOT_IN_LIST, apq, get, mode, post, refused
-from tests.documents.texts import NAMES, NAMES_ID, TOTAL, TOTAL_HASH, TOTAL_ID, publish
-from tests.gateway.servers import closed_port
-from tests.work.rows import eventually
+from tests.support.api_server import ApiClient, run_api
+from tests.support.document_requests import (
+    NOT_IN_LIST,
+    apq_extension,
+    get_document,
+    post_document,
+    production_settings,
+    uncached_error,
+)
+from tests.support.ports import closed_port
+from tests.support.published_documents import NAMES, NAMES_ID, TOTAL, TOTAL_HASH, TOTAL_ID, publish_documents
+from tests.support.schema_execution import SCHEMA
+from tests.support.waiting import wait_until
 
 
-async def is_served(api: Api, document_id: str) -> bool:
-    return (await get(api, documentId=document_id)).status_code == 200
+async def is_served(api: ApiClient, document_id: str) -> bool:
+    return (await get_document(api, documentId=document_id)).status_code == 200
 
 
-async def both(one: Api, two: Api, document_id: str, served: bool) -> bool:
+async def both(one: ApiClient, two: ApiClient, document_id: str, served: bool) -> bool:
     return [await is_served(api, document_id) for api in (one, two)] == [served, served]
 
 
@@ -40,47 +47,50 @@ async def used(resources: Resources) -> dict[str, int]:
 
 
 async def test_publications_reach_running_servers(settings: Settings, resources: Resources) -> None:
-    async with serving(mode(settings, "required")) as one, serving(mode(settings, "required")) as two:
+    async with (
+        run_api(production_settings(settings, "required")) as one,
+        run_api(production_settings(settings, "required")) as two,
+    ):
         assert await both(one, two, TOTAL_ID, served=False)
-        await publish(resources, TOTAL)
-        await eventually(lambda: both(one, two, TOTAL_ID, served=True), seconds=1)
+        await publish_documents(resources, TOTAL)
+        await wait_until(lambda: both(one, two, TOTAL_ID, served=True), seconds=1)
         await publishing.retire(resources, [TOTAL_ID])
-        await eventually(lambda: both(one, two, TOTAL_ID, served=False), seconds=1)
-        await publish(resources, TOTAL)
-        await eventually(lambda: both(one, two, TOTAL_ID, served=True), seconds=1)
+        await wait_until(lambda: both(one, two, TOTAL_ID, served=False), seconds=1)
+        await publish_documents(resources, TOTAL)
+        await wait_until(lambda: both(one, two, TOTAL_ID, served=True), seconds=1)
 
 
 async def test_nothing_is_read_without_a_publication(settings: Settings, resources: Resources) -> None:
     """Not by polling: what gets into the table without news of it is not seen."""
-    async with serving(mode(settings, "required")) as api:
+    async with run_api(production_settings(settings, "required")) as api:
         async with resources.write() as tx:
             await tx.execute(text("INSERT INTO document (id, text) VALUES ('quiet', :text)"), {"text": TOTAL})
         await asyncio.sleep(1.5)
         assert not await is_served(api, "quiet")
-        await publish(resources, NAMES)
-        await eventually(lambda: is_served(api, "quiet"), seconds=1)
+        await publish_documents(resources, NAMES)
+        await wait_until(lambda: is_served(api, "quiet"), seconds=1)
 
 
 async def test_a_retired_document_is_not_answered_from_memory(settings: Settings, resources: Resources) -> None:
-    await publish(resources, TOTAL)
-    async with serving(mode(settings, "required")) as api:
+    await publish_documents(resources, TOTAL)
+    async with run_api(production_settings(settings, "required")) as api:
         for _ in range(3):
-            response = await get(api, documentId=TOTAL_ID)
+            response = await get_document(api, documentId=TOTAL_ID)
         assert response.headers["x-cache"] == "HIT-L1"
         await publishing.retire(resources, [TOTAL_ID])
 
         async def refuses() -> bool:
-            return (await get(api, documentId=TOTAL_ID)).status_code == 404
+            return (await get_document(api, documentId=TOTAL_ID)).status_code == 404
 
-        await eventually(refuses, seconds=1)
-        assert refused(await get(api, documentId=TOTAL_ID)) == NOT_IN_LIST
+        await wait_until(refuses, seconds=1)
+        assert uncached_error(await get_document(api, documentId=TOTAL_ID)) == NOT_IN_LIST
 
 
 async def test_a_publication_that_fails_reaches_nobody(settings: Settings, resources: Resources) -> None:
-    await publish(resources, ("taken", TOTAL))
-    async with serving(mode(settings, "required")) as api:
+    await publish_documents(resources, ("taken", TOTAL))
+    async with run_api(production_settings(settings, "required")) as api:
         with pytest.raises(Exception, match="taken is published with another text"):
-            await publish(resources, NAMES, ("taken", NAMES))
+            await publish_documents(resources, NAMES, ("taken", NAMES))
         await asyncio.sleep(0.3)
         assert not await is_served(api, NAMES_ID)
 
@@ -90,8 +100,8 @@ async def test_two_publications_of_one_id_at_a_time(resources: Resources) -> Non
     for number in range(5):
         ids = [f"{number}-{each}" for each in range(20)]
         results = await asyncio.gather(
-            publish(resources, *((each, TOTAL) for each in ids)),
-            publish(resources, *((each, NAMES) for each in reversed(ids))),
+            publish_documents(resources, *((each, TOTAL) for each in ids)),
+            publish_documents(resources, *((each, NAMES) for each in reversed(ids))),
             return_exceptions=True,
         )
         assert sorted(type(result).__name__ for result in results) == ["BadInput", "list"]
@@ -117,17 +127,19 @@ async def test_many_writers_do_not_lock_each_other_out(resources: Resources) -> 
 
 async def test_a_server_that_starts_without_its_database(settings: Settings) -> None:
     """What is published is not known, which is not the same as not published."""
-    settings = mode(settings, "required", database_url=f"postgresql://nobody@127.0.0.1:{closed_port()}/none")
-    async with serving(settings) as api:
-        status, code, message = refused(await post(api, documentId=TOTAL_ID))
+    settings = production_settings(
+        settings, "required", database_url=f"postgresql://nobody@127.0.0.1:{closed_port()}/none"
+    )
+    async with run_api(settings) as api:
+        status, code, message = uncached_error(await post_document(api, documentId=TOTAL_ID))
         assert (status, code) == (503, "SERVICE_UNAVAILABLE")
         assert message == "Which documents are published is not known yet; try again in a moment."
 
 
 async def test_the_first_request_of_a_server_finds_what_is_published(settings: Settings, resources: Resources) -> None:
-    await publish(resources, TOTAL)
+    await publish_documents(resources, TOTAL)
     for _ in range(3):
-        async with serving(mode(settings, "required")) as api:
+        async with run_api(production_settings(settings, "required")) as api:
             assert await is_served(api, TOTAL_ID)
 
 
@@ -135,12 +147,12 @@ async def test_documents_are_parsed_once(resources: Resources) -> None:
     documents = Registry(resources, SCHEMA._schema)
     with pytest.raises(Unavailable):
         documents.find(TOTAL_ID)
-    await publish(resources, TOTAL, NAMES)
+    await publish_documents(resources, TOTAL, NAMES)
     await documents.load()
     first = documents.find(TOTAL_ID)
     assert first is not None
     assert documents.find(TOTAL_ID) is first
-    await publish(resources, ("other", NAMES))
+    await publish_documents(resources, ("other", NAMES))
     await documents.load()
     assert documents.find(TOTAL_ID) is first, "another publication is none of its business"
     assert documents.find("CpuList") is documents.find(content_id(shipped()["CpuList"]))
@@ -189,22 +201,22 @@ async def test_uses_are_counted_from_every_path(
     """Made, kept, from memory by the bytes of the request, by POST, mutations; of what is published or shipped."""
     monkeypatch.setattr(usage, "FLUSH_SECONDS", 0.2)
     began = datetime.now(UTC)
-    await publish(resources, TOTAL, ("old", NAMES))
+    await publish_documents(resources, TOTAL, ("old", NAMES))
     statistics = content_id(shipped()["Statistics"])
     recalculate = content_id(shipped()["RecalculateMetrics"])
-    async with serving(mode(settings, "open")) as api:
+    async with run_api(production_settings(settings, "open")) as api:
         for _ in range(7):
-            response = await get(api, documentId=TOTAL_ID)
+            response = await get_document(api, documentId=TOTAL_ID)
         assert response.headers["x-cache"] == "HIT-L1"
-        await post(api, documentId=TOTAL_ID)
-        await post(api, extensions=apq(TOTAL_HASH))
-        await post(api, query=TOTAL)
-        await get(api, "/graphql/Statistics")
-        await post(api, documentId=recalculate)
-        await post(api, query="{ __typename }")
-        await eventually(lambda: _hits(resources, {TOTAL_ID: 10, statistics: 1, recalculate: 1}), seconds=2)
-        await get(api, documentId=TOTAL_ID)
-        await eventually(lambda: _hits(resources, {TOTAL_ID: 11, statistics: 1, recalculate: 1}), seconds=2)
+        await post_document(api, documentId=TOTAL_ID)
+        await post_document(api, extensions=apq_extension(TOTAL_HASH))
+        await post_document(api, query=TOTAL)
+        await get_document(api, "/graphql/Statistics")
+        await post_document(api, documentId=recalculate)
+        await post_document(api, query="{ __typename }")
+        await wait_until(lambda: _hits(resources, {TOTAL_ID: 10, statistics: 1, recalculate: 1}), seconds=2)
+        await get_document(api, documentId=TOTAL_ID)
+        await wait_until(lambda: _hits(resources, {TOTAL_ID: 11, statistics: 1, recalculate: 1}), seconds=2)
     async with resources.read() as session:
         use = (await sql.uses(session))[TOTAL_ID]
     assert began <= use.first < use.last <= began + timedelta(seconds=10)
@@ -218,18 +230,21 @@ async def _hits(resources: Resources, expected: dict[str, int]) -> bool:
 
 
 async def test_uses_are_written_down_at_the_end(settings: Settings, resources: Resources) -> None:
-    await publish(resources, TOTAL)
-    async with serving(mode(settings, "required")) as one, serving(mode(settings, "required")) as two:
+    await publish_documents(resources, TOTAL)
+    async with (
+        run_api(production_settings(settings, "required")) as one,
+        run_api(production_settings(settings, "required")) as two,
+    ):
         for _ in range(5):
-            await get(one, documentId=TOTAL_ID)
-            await get(two, documentId=TOTAL_ID)
+            await get_document(one, documentId=TOTAL_ID)
+            await get_document(two, documentId=TOTAL_ID)
         assert await used(resources) == {}
     assert await used(resources) == {TOTAL_ID: 10}
 
 
 async def test_uses_wait_for_the_database(resources: Resources) -> None:
     documents = Registry(resources, SCHEMA._schema)
-    await publish(resources, TOTAL)
+    await publish_documents(resources, TOTAL)
     await documents.load()
     document = documents.find(TOTAL_ID)
     assert document is not None

@@ -21,8 +21,8 @@ from app.events import feed
 from app.events.feed import read_on
 from app.events.outbox import number_events
 from app.resources import Resources
-from tests.analytics.catalogue import run_sql
-from tests.events.changes import in_log, in_outbox, listings, numbered, put, reprice
+from tests.support.metrics_catalog import run_statements
+from tests.support.price_changes import add_listings, change_price, event_rows, outbox_rows, sequence_outbox, set_price
 
 # Before, after, and whether that is an event.
 PRICES: list[tuple[str | None, str | None, bool]] = [
@@ -53,10 +53,10 @@ PRICES: list[tuple[str | None, str | None, bool]] = [
 
 @pytest.mark.parametrize(("before", "after", "told"), PRICES)
 async def test_what_is_an_event(resources: Resources, before: str | None, after: str | None, told: bool) -> None:
-    (key,) = await listings(resources, before, shipping=4)
-    await reprice(resources, key, after)
+    (key,) = await add_listings(resources, before, shipping=4)
+    await change_price(resources, key, after)
     expected = [(key, 1, Decimal(str(before)), Decimal(str(after)), 4, "USD")] if told else []
-    assert await in_outbox(resources) == expected
+    assert await outbox_rows(resources) == expected
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ async def test_what_is_an_event(resources: Resources, before: str | None, after:
 async def test_what_else_changes(
     resources: Resources, change: str, told: list[tuple[int, int, int | None, str]]
 ) -> None:
-    await listings(resources, 10)
-    await run_sql(resources, f"UPDATE listing SET {change}")
-    found = await in_outbox(resources)
+    await add_listings(resources, 10)
+    await run_statements(resources, f"UPDATE listing SET {change}")
+    found = await outbox_rows(resources)
     assert [row[2:] for row in found] == told
     assert all(row[1] is None for row in found) == ("cpu_id" in change or not told)
 
@@ -107,68 +107,68 @@ async def test_what_else_changes(
     ],
 )
 async def test_whatever_statement_writes(resources: Resources, statement: str, count: int) -> None:
-    await listings(resources, 10, 20, 30)
-    await run_sql(resources, statement)
-    assert len(await in_outbox(resources)) == count
+    await add_listings(resources, 10, 20, 30)
+    await run_statements(resources, statement)
+    assert len(await outbox_rows(resources)) == count
 
 
 async def test_what_is_rolled_back_is_no_event(resources: Resources) -> None:
-    (key,) = await listings(resources, 10)
+    (key,) = await add_listings(resources, 10)
     async with resources.write() as tx:
         attempt = await tx.connection.begin_nested()
-        await put(tx, key, 20)
+        await set_price(tx, key, 20)
         await attempt.rollback()
-        await put(tx, key, 30)
-    assert [row[3] for row in await in_outbox(resources)] == [30]
+        await set_price(tx, key, 30)
+    assert [row[3] for row in await outbox_rows(resources)] == [30]
 
 
 async def test_a_commit_tells_once_and_only_of_events(resources: Resources) -> None:
-    keys = await listings(resources, 10, 20)
+    keys = await add_listings(resources, 10, 20)
     async with resources.changes.follow("outbox") as told:
         told.clear()
-        await reprice(resources, keys[0], "10.01")
+        await change_price(resources, keys[0], "10.01")
         await asyncio.sleep(0.1)
         assert not told.is_set()
-        await reprice(resources, keys[0], 20)
+        await change_price(resources, keys[0], 20)
         await asyncio.wait_for(told.wait(), 5)
 
 
 async def test_numbering_moves_them_and_tells_those_who_follow(resources: Resources) -> None:
-    (key,) = await listings(resources, 10)
-    await reprice(resources, key, 20, 30, 40)
+    (key,) = await add_listings(resources, 10)
+    await change_price(resources, key, 20, 30, 40)
     async with resources.changes.follow("events") as told:
         told.clear()
         assert await number_events(resources, 2) is True
         assert await number_events(resources, 2) is False
         await asyncio.wait_for(told.wait(), 5)
-    assert [row[3] for row in await in_log(resources)] == [20, 30, 40]
-    assert await in_outbox(resources) == []
+    assert [row[3] for row in await event_rows(resources)] == [20, 30, 40]
+    assert await outbox_rows(resources) == []
     before = dict(resources.changes.versions)
     assert await number_events(resources) is False
     assert dict(resources.changes.versions) == before, "nothing to number, nothing to tell"
 
 
 async def test_what_was_written_first_and_commits_last_comes_last(resources: Resources) -> None:
-    one, other = await listings(resources, 10, 10)
+    one, other = await add_listings(resources, 10, 10)
     async with resources.write() as early:
-        await put(early, one, 20)
-        await reprice(resources, other, 30)
-        await numbered(resources)
+        await set_price(early, one, 20)
+        await change_price(resources, other, 30)
+        await sequence_outbox(resources)
         rows, position, _ = await read_on(resources, None, 0)
         assert [row.listing_id for row in rows] == [other]
-    await numbered(resources)
+    await sequence_outbox(resources)
     rows, _, _ = await read_on(resources, None, position)
     assert [row.listing_id for row in rows] == [one]
 
 
 async def test_one_numbers_at_a_time(resources: Resources) -> None:
-    (key,) = await listings(resources, 10)
-    await reprice(resources, key, 20)
+    (key,) = await add_listings(resources, 10)
+    await change_price(resources, key, 20)
     async with resources.write() as holder:
         await holder.execute(text("SELECT pg_advisory_xact_lock(7310003)"))
         assert await number_events(resources) is None
     assert await number_events(resources) is False
-    assert len(await in_log(resources)) == 1
+    assert len(await event_rows(resources)) == 1
 
 
 @dataclass
@@ -226,7 +226,7 @@ class Writer:
         """In the transaction, which is begun if there is none."""
         if self.tx is None:
             self.tx = await self.stack.enter_async_context(self.resources.write())
-        await put(self.tx, self.keys[which], price)
+        await set_price(self.tx, self.keys[which], price)
         self.pending.append((self.keys[which], Decimal(price)))
 
     async def end(self, *, commit: bool) -> None:
@@ -257,8 +257,8 @@ async def test_after_any_interleaving_everybody_saw_everything_once(
     """Whether they are near the end, where all are told the same, or read on by themselves."""
     monkeypatch.setattr(feed, "TAIL", 3)
     resources.kept._held.clear()
-    await run_sql(resources, "TRUNCATE listing, outbox, price_change RESTART IDENTITY")
-    writers = [Writer(resources, await listings(resources, 5, 5, cpu_id=number)) for number in range(WRITERS)]
+    await run_statements(resources, "TRUNCATE listing, outbox, price_change RESTART IDENTITY")
+    writers = [Writer(resources, await add_listings(resources, 5, 5, cpu_id=number)) for number in range(WRITERS)]
     followers = [Follower(None, 1), Follower(None, 50), Follower([0, 2], 2)]
     for price, step in enumerate(steps, 1):
         match step:
@@ -272,10 +272,10 @@ async def test_after_any_interleaving_everybody_saw_everything_once(
                 await writers[who].end(commit=what == "commit")
     for writer in writers:
         await writer.end(commit=True)
-    await numbered(resources)
+    await sequence_outbox(resources)
     for follower in followers:
         await follower.finish(resources)
-    log = [(row[0], row[3]) for row in await in_log(resources)]
+    log = [(row[0], row[3]) for row in await event_rows(resources)]
     cpu_of = {key: number for number, writer in enumerate(writers) for key in writer.keys}
     for follower in followers:
         assert follower.seen == [each for each in log if follower.wants(cpu_of[each[0]])]
@@ -302,7 +302,7 @@ async def write(resources: Resources, keys: Sequence[int], chance: random.Random
 async def test_with_everybody_at_work_at_once(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writers that get into each other's way, two who give positions, and followers that read all the time."""
     monkeypatch.setattr(feed, "TAIL", 5)
-    keys = await listings(resources, *[1000] * 6)
+    keys = await add_listings(resources, *[1000] * 6)
     chance = random.Random("dealmark")
     done = asyncio.Event()
 
@@ -322,8 +322,8 @@ async def test_with_everybody_at_work_at_once(resources: Resources, monkeypatch:
     written = await asyncio.gather(*(write(resources, keys, chance) for _ in range(4)))
     done.set()
     await asyncio.gather(*numbering)
-    await numbered(resources)
-    log = [(row[0], row[3]) for row in await in_log(resources)]
+    await sequence_outbox(resources)
+    log = [(row[0], row[3]) for row in await event_rows(resources)]
     for each in await asyncio.gather(*followers):
         await each.finish(resources)
         assert each.seen == log

@@ -22,21 +22,20 @@ from app.events.webhooks import deliver, make_client, pause, webhooks
 from app.resources import Resources
 from app.settings import Settings
 from jobs.daemons.events import follow_events
-from tests.analytics.catalogue import run_sql, table
-from tests.events.changes import listings, numbered, reprice
-from tests.events.receivers import SECRET, Receiver, receiver, told_to
-from tests.gateway.servers import closed_port
-from tests.ingestion.servers import answered, redirected
-from tests.test_faults import Crew
-from tests.work.rows import eventually
-
-README = Path(__file__).parents[2] / "README.md"
+from tests.support.metrics_catalog import fetch_rows, run_statements
+from tests.support.paths import README
+from tests.support.ports import closed_port
+from tests.support.price_changes import add_listings, change_price, sequence_outbox
+from tests.support.sites import http_response, redirect_response
+from tests.support.waiting import wait_until
+from tests.support.webhook_receiver import WEBHOOK_SECRET, Receiver, run_receiver, webhook_settings
+from tests.support.worker_process import WorkerCrew
 
 
 @asynccontextmanager
 async def opened(settings: Settings, *urls: str, **changed: Any) -> AsyncIterator[Resources]:
     """Resources of a worker that delivers to these."""
-    async with Resources.open(told_to(settings, *urls, **changed)) as resources:
+    async with Resources.open(webhook_settings(settings, *urls, **changed)) as resources:
         yield resources
 
 
@@ -46,10 +45,10 @@ async def following(*resources: Resources) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(follow_events(each)) for each in resources]
 
     async def known() -> bool:
-        names = await table(resources[0], "SELECT name FROM webhook")
+        names = await fetch_rows(resources[0], "SELECT name FROM webhook")
         return len(names) == len({url for each in resources for url in each.settings.webhooks})
 
-    await eventually(known)
+    await wait_until(known)
     yield
     assert not any(task.done() for task in tasks)
     for task in tasks:
@@ -59,7 +58,7 @@ async def following(*resources: Resources) -> AsyncIterator[None]:
 
 async def got(receiver: Receiver, *prices: float) -> None:
     """Until it has these, in this order, and knows of no others."""
-    await eventually(lambda: asyncio.sleep(0, len(receiver.prices) >= len(prices)))
+    await wait_until(lambda: asyncio.sleep(0, len(receiver.prices) >= len(prices)))
     assert receiver.prices == list(prices)
 
 
@@ -72,22 +71,22 @@ async def once(resources: Resources) -> float | None:
 
 async def change(resources: Resources, *prices: float) -> int:
     """A listing at 10 that got these prices; its id."""
-    (key,) = await listings(resources, 10)
-    await reprice(resources, key, *prices)
-    await numbered(resources)
+    (key,) = await add_listings(resources, 10)
+    await change_price(resources, key, *prices)
+    await sequence_outbox(resources)
     return key
 
 
 async def soon(resources: Resources) -> None:
     """The time for another attempt has come."""
-    await run_sql(resources, "UPDATE webhook SET next_attempt_at = now()")
+    await run_statements(resources, "UPDATE webhook SET next_attempt_at = now()")
 
 
 COUNTS = "SELECT delivered, refused, unanswered, attempts FROM webhook"
 
 
 async def test_a_delivery(settings: Settings) -> None:
-    async with receiver() as it, opened(settings, it.url) as resources:
+    async with run_receiver() as it, opened(settings, it.url) as resources:
         assert await once(resources) is None
         key = await change(resources, 20, 30)
         assert await once(resources) == 0
@@ -106,7 +105,7 @@ async def test_a_delivery(settings: Settings) -> None:
         }
         assert told[0]["id"] != told[1]["id"]
         assert datetime.fromisoformat(told[0]["at"]).tzinfo is not None
-        assert await table(resources, COUNTS) == [(1, 0, 0, 0)]
+        assert await fetch_rows(resources, COUNTS) == [(1, 0, 0, 0)]
 
 
 def example() -> Any:
@@ -121,21 +120,21 @@ def example() -> Any:
 async def test_the_readme_tells_how_to_verify(settings: Settings) -> None:
     verify = example()
     other = "whsec_" + "AAAA" * 8
-    async with receiver() as it, opened(settings, it.url, webhook_secret=f"{other} {SECRET}") as resources:
+    async with run_receiver() as it, opened(settings, it.url, webhook_secret=f"{other} {WEBHOOK_SECRET}") as resources:
         await once(resources)
         await change(resources, 20)
         await once(resources)
         (head,), (body,) = it.heads, it.bodies
-    for secret in (SECRET, other):
+    for secret in (WEBHOOK_SECRET, other):
         verify(secret, head, body)
     late = str(int(head["webhook-timestamp"]) - 1000)
     forged = signature((b"ABC" * 8,), head["webhook-id"], int(late), body)
     for what, secret, headers, content in (
         ("signature", "whsec_" + "BBBB" * 8, head, body),
-        ("signature", SECRET, head, body + b" "),
-        ("signature", SECRET, {**head, "webhook-id": "another"}, body),
-        ("signature", SECRET, {**head, "webhook-timestamp": late}, body),
-        ("old", SECRET, {**head, "webhook-timestamp": late, "webhook-signature": forged}, body),
+        ("signature", WEBHOOK_SECRET, head, body + b" "),
+        ("signature", WEBHOOK_SECRET, {**head, "webhook-id": "another"}, body),
+        ("signature", WEBHOOK_SECRET, {**head, "webhook-timestamp": late}, body),
+        ("old", WEBHOOK_SECRET, {**head, "webhook-timestamp": late, "webhook-signature": forged}, body),
     ):
         with pytest.raises(ValueError, match=what):
             verify(secret, headers, content)
@@ -151,10 +150,10 @@ def test_a_signature_of_the_standard() -> None:
 @pytest.mark.parametrize(
     ("answer", "outcome", "reason"),
     [
-        (answered(b"", 500), "refused", "status 500"),
-        (answered(b"", 404), "refused", "status 404"),
-        (redirected("/elsewhere"), "refused", "status 302"),
-        (redirected("/elsewhere", 308), "refused", "status 308"),
+        (http_response(b"", 500), "refused", "status 500"),
+        (http_response(b"", 404), "refused", "status 404"),
+        (redirect_response("/elsewhere"), "refused", "status 302"),
+        (redirect_response("/elsewhere", 308), "refused", "status 308"),
         (b"", "unanswered", "Server disconnected"),
         (b"hello\r\n\r\n", "unanswered", "illegal"),
         (None, "unanswered", "TimeoutError"),
@@ -166,7 +165,7 @@ async def test_what_is_no_success_is_tried_again(
 ) -> None:
     """The same message, whatever else has happened since: a receiver may have taken it, and could not say so."""
     monkeypatch.setattr(webhooks_module, "ANSWER_SECONDS", 0.3)
-    async with receiver(answer, answer) as it, opened(settings, it.url) as resources:
+    async with run_receiver(answer, answer) as it, opened(settings, it.url) as resources:
         await once(resources)
         key = await change(resources, 20, 30)
         with capture_logs() as logs:
@@ -177,8 +176,8 @@ async def test_what_is_no_success_is_tried_again(
         assert 0 < again <= first <= 1, "it is not time yet"
         (said,) = [entry for entry in logs if entry["event"] == f"webhook.{outcome}"]
         assert reason in said["reason"]
-        await reprice(resources, key, 40)
-        await numbered(resources)
+        await change_price(resources, key, 40)
+        await sequence_outbox(resources)
         await soon(resources)
         longer = await once(resources)
         assert longer is not None
@@ -189,7 +188,7 @@ async def test_what_is_no_success_is_tried_again(
         assert len(it.ids) == 3
         assert it.prices == [20, 30]
         counts = {"delivered": 1, "refused": 0, "unanswered": 0, outcome: 2}
-        assert await table(resources, COUNTS) == [(*counts.values(), 0)]
+        assert await fetch_rows(resources, COUNTS) == [(*counts.values(), 0)]
         assert await once(resources) == 0
         assert it.prices == [20, 30, 40]
 
@@ -201,7 +200,7 @@ async def test_a_receiver_that_is_down(settings: Settings) -> None:
         for attempts in range(1, 4):
             await soon(resources)
             assert await once(resources)
-            assert await table(resources, COUNTS) == [(0, 0, attempts, attempts)]
+            assert await fetch_rows(resources, COUNTS) == [(0, 0, attempts, attempts)]
 
 
 def test_pauses_grow_and_are_not_all_the_same() -> None:
@@ -212,109 +211,111 @@ def test_pauses_grow_and_are_not_all_the_same() -> None:
 
 async def test_batches_follow_each_other(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks_module, "BATCH", 2)
-    async with receiver() as it, opened(settings, it.url) as resources, following(resources):
+    async with run_receiver() as it, opened(settings, it.url) as resources, following(resources):
         await change(resources, 20, 30, 40, 50, 60)
         await got(it, 20, 30, 40, 50, 60)
         assert len(set(it.ids)) == 3
 
 
 async def test_a_new_receiver_gets_what_comes_from_then_on(settings: Settings) -> None:
-    async with receiver() as one, receiver() as other:
+    async with run_receiver() as one, run_receiver() as other:
         async with opened(settings, one.url) as resources:
             async with following(resources):
                 key = await change(resources, 20)
                 await got(one, 20)
-            await reprice(resources, key, 30)  # nobody is there
-            await numbered(resources)
+            await change_price(resources, key, 30)  # nobody is there
+            await sequence_outbox(resources)
         async with opened(settings, one.url, other.url) as resources, following(resources):
-            await reprice(resources, key, 40)
+            await change_price(resources, key, 40)
             await got(one, 20, 30, 40)
             await got(other, 40)
 
 
 async def test_a_dead_receiver_keeps_nobody_waiting(settings: Settings) -> None:
     """One does not answer, another is not there; the third has its events, and so has everybody who reads."""
-    async with receiver(*[None] * 50) as silent, receiver() as well:
+    async with run_receiver(*[None] * 50) as silent, run_receiver() as well:
         urls = silent.url, f"http://127.0.0.1:{closed_port()}", well.url
         async with opened(settings, *urls, database_pool_size=2) as resources, following(resources):
-            (key,) = await listings(resources, 10)
+            (key,) = await add_listings(resources, 10)
             for price in range(20, 120, 10):
-                await reprice(resources, key, price)
+                await change_price(resources, key, price)
                 await got(well, *range(20, price + 10, 10))
             assert len(silent.ids) == 1
 
 
 async def test_of_several_workers_one_delivers(settings: Settings) -> None:
-    async with receiver() as it, opened(settings, it.url) as one, opened(settings, it.url) as other:
+    async with run_receiver() as it, opened(settings, it.url) as one, opened(settings, it.url) as other:
         async with following(one, other):
             key = await change(one, 20)
             for price in range(30, 100, 10):
-                await reprice(one, key, price)
+                await change_price(one, key, price)
                 await asyncio.sleep(0.02)
             await got(it, *range(20, 100, 10))
         assert len(it.ids) == len(set(it.ids)), "nothing came twice"
 
 
 async def test_another_takes_over(settings: Settings) -> None:
-    async with receiver() as it, opened(settings, it.url) as one, opened(settings, it.url) as other:
+    async with run_receiver() as it, opened(settings, it.url) as one, opened(settings, it.url) as other:
         async with following(one):
             key = await change(one, 20)
             await got(it, 20)
             async with following(other):
                 # As if the connection with the lock had died.
-                await run_sql(
+                await run_statements(
                     one, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE objid <> 0 AND classid = 7310004"
                 )
-                await reprice(one, key, 30)
+                await change_price(one, key, 30)
                 await got(it, 20, 30)
-        await eventually(lambda: asyncio.sleep(0, it.prices == [20, 30]))
+        await wait_until(lambda: asyncio.sleep(0, it.prices == [20, 30]))
 
 
 @pytest.fixture
-def crew(settings: Settings, tmp_path: Path) -> Iterator[Crew]:
+def crew(settings: Settings, tmp_path: Path) -> Iterator[WorkerCrew]:
     """Workers as processes."""
-    crew = Crew(settings, tmp_path / "output")
+    crew = WorkerCrew(settings, tmp_path / "output")
     yield crew
     crew.dismiss()
 
 
-async def test_a_worker_that_is_killed_between_delivery_and_commit(settings: Settings, crew: Crew) -> None:
+async def test_a_worker_that_is_killed_between_delivery_and_commit(settings: Settings, crew: WorkerCrew) -> None:
     """The receiver has taken the message, and the worker never hears of it: the next one sends the same again."""
-    async with receiver(None) as it, Resources.open(settings) as resources:
-        environment = {"DEALMARK_WEBHOOK_URL": it.url, "DEALMARK_WEBHOOK_SECRET": SECRET}
+    async with run_receiver(None) as it, Resources.open(settings) as resources:
+        environment = {"DEALMARK_WEBHOOK_URL": it.url, "DEALMARK_WEBHOOK_SECRET": WEBHOOK_SECRET}
         victim = crew.start(**environment)
-        await eventually(lambda: table(resources, "SELECT 1 FROM webhook"), 30)
-        (key,) = await listings(resources, 10)
-        await reprice(resources, key, 20)
-        await eventually(lambda: asyncio.sleep(0, it.ids), 30)
+        await wait_until(lambda: fetch_rows(resources, "SELECT 1 FROM webhook"), 30)
+        (key,) = await add_listings(resources, 10)
+        await change_price(resources, key, 20)
+        await wait_until(lambda: asyncio.sleep(0, it.ids), 30)
         victim.kill()
         victim.wait()
-        await reprice(resources, key, 30)
+        await change_price(resources, key, 30)
         crew.start(**environment)
-        await eventually(lambda: asyncio.sleep(0, len(it.prices) == 2), 30)
+        await wait_until(lambda: asyncio.sleep(0, len(it.prices) == 2), 30)
         assert it.prices == [20, 30]
         assert it.ids[0] == it.ids[1]
         assert it.bodies[0] == it.bodies[1]
         counts = "SELECT delivered, unanswered FROM webhook"
-        await eventually(lambda: _is(resources, counts, (2, 0)))
+        await wait_until(lambda: _is(resources, counts, (2, 0)))
         crew.dismiss()
         await resources.queue.redis.flushall()
 
 
 async def _is(resources: Resources, query: str, row: tuple[Any, ...]) -> bool:
-    return await table(resources, query) == [row]
+    return await fetch_rows(resources, query) == [row]
 
 
 async def test_what_is_wrong_with_the_database_ends_nothing(settings: Settings) -> None:
-    async with receiver() as it, opened(settings, it.url) as resources, following(resources):
+    async with run_receiver() as it, opened(settings, it.url) as resources, following(resources):
         key = await change(resources, 20)
         await got(it, 20)
         with capture_logs() as logs:
-            await run_sql(resources, "ALTER TABLE webhook RENAME TO away", "ALTER TABLE price_change RENAME TO gone")
-            await reprice(resources, key, 30)
+            await run_statements(
+                resources, "ALTER TABLE webhook RENAME TO away", "ALTER TABLE price_change RENAME TO gone"
+            )
+            await change_price(resources, key, 30)
             names = {"webhook.interrupted", "events.not_numbered"}
-            await eventually(lambda: asyncio.sleep(0, names <= {entry["event"] for entry in logs}))
-        await run_sql(resources, "ALTER TABLE away RENAME TO webhook", "ALTER TABLE gone RENAME TO price_change")
+            await wait_until(lambda: asyncio.sleep(0, names <= {entry["event"] for entry in logs}))
+        await run_statements(resources, "ALTER TABLE away RENAME TO webhook", "ALTER TABLE gone RENAME TO price_change")
         await got(it, 20, 30)
 
 
@@ -325,7 +326,7 @@ async def test_receivers_do_not_show_what_their_urls_hold(settings: Settings) ->
         await change(resources, 20)
         with capture_logs() as logs:
             await once(resources)
-        stored: Sequence[Any] = await table(resources, "SELECT name FROM webhook")
+        stored: Sequence[Any] = await fetch_rows(resources, "SELECT name FROM webhook")
         assert "hunter2" not in f"{logs} {stored}"
         assert stored[0][0].startswith("127.0.0.1-")
         assert timedelta(0) < timedelta(seconds=logs[-1]["seconds"])

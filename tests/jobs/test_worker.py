@@ -29,8 +29,20 @@ from app.settings import Settings
 from jobs.tasks.sweep import sweep
 from jobs.tasks.verification import nightly_verification
 from jobs.worker import WorkerSettings, crons, make_worker
-from tests.conftest import add_cpu, make_settings, serving, work_off
-from tests.work.rows import KIND, ask, ended, eventually, history, job_of, jobs, run_sql
+from tests.support.api_server import run_api
+from tests.support.catalog_rows import add_cpu
+from tests.support.jobs import (
+    KIND,
+    all_jobs,
+    history_counts,
+    job_row,
+    request_recalculation,
+    run_sql,
+    wait_until_job_ended,
+)
+from tests.support.queue_worker import run_queued_jobs
+from tests.support.settings import make_settings
+from tests.support.waiting import wait_until
 
 FAR = (datetime.now(UTC) + timedelta(hours=12)).time().replace(second=0, microsecond=0)
 RECALCULATE = "mutation { recalculateMetrics { job { id status } } }"
@@ -70,58 +82,58 @@ def test_messages_are_json() -> None:
 
 async def test_a_burst_worker_does_what_was_asked_for_and_ends(resources: Resources) -> None:
     cpu_id = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
-    asked = await ask(resources)
-    await work_off(resources)
-    row = await job_of(resources, asked)
+    asked = await request_recalculation(resources)
+    await run_queued_jobs(resources)
+    row = await job_row(resources, asked)
     assert (row.status, row.attempts, row.total, row.succeeded, row.failed) == ("succeeded", 1, 1, 1, 0)
-    assert await history(resources) == [(cpu_id, 1)]
+    assert await history_counts(resources) == [(cpu_id, 1)]
     assert await resources.queue.redis.keys("arq:*") == []
 
 
 async def test_two_workers_and_many_messages_do_it_once(resources: Resources) -> None:
     cpu_id = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
-    asked = await ask(resources)
+    asked = await request_recalculation(resources)
     for number in range(4):
         await resources.queue.redis.enqueue_job(KIND, asked, _job_id=f"again {number}")
-    await asyncio.gather(work_off(resources), work_off(resources))
-    assert (await job_of(resources, asked)).attempts == 1
-    assert await history(resources) == [(cpu_id, 1)]
+    await asyncio.gather(run_queued_jobs(resources), run_queued_jobs(resources))
+    assert (await job_row(resources, asked)).attempts == 1
+    assert await history_counts(resources) == [(cpu_id, 1)]
 
 
 async def test_a_lost_message_is_told_again(resources: Resources) -> None:
-    asked = await ask(resources)
+    asked = await request_recalculation(resources)
     await resources.queue.redis.flushall()
-    await work_off(resources)
-    assert (await job_of(resources, asked)).status == "queued"
+    await run_queued_jobs(resources)
+    assert (await job_row(resources, asked)).status == "queued"
     await sweep({"resources": resources})
-    await work_off(resources)
-    assert (await job_of(resources, asked)).status == "succeeded"
+    await run_queued_jobs(resources)
+    assert (await job_row(resources, asked)).status == "succeeded"
 
 
 async def test_a_message_that_waits_is_not_told_twice(resources: Resources) -> None:
-    asked = await ask(resources)
+    asked = await request_recalculation(resources)
     for _ in range(3):
         await sweep({"resources": resources})
     assert await resources.queue.redis.zrange(QUEUE_NAME, 0, -1) == [f"job:{asked}".encode()]
-    await work_off(resources)
+    await run_queued_jobs(resources)
 
 
 @pytest.mark.parametrize(("status", "attempts"), [("queued", 0), ("running", 1)])
 async def test_a_worker_that_died_with_the_message_in_hand(resources: Resources, status: str, attempts: int) -> None:
     """arq takes the message for running until a time-out, also when the worker died before it marked the row."""
-    asked = await ask(resources)
+    asked = await request_recalculation(resources)
     await run_sql(resources, "UPDATE job SET status = :s, attempts = :n", s=status, n=attempts)
     await resources.queue.redis.set(f"{in_progress_key_prefix}job:{asked}", b"1", ex=3600)
     await sweep({"resources": resources})
-    await asyncio.wait_for(work_off(resources), 5)
-    assert (await job_of(resources, asked)).attempts == attempts + 1
-    assert (await job_of(resources, asked)).status == "succeeded"
+    await asyncio.wait_for(run_queued_jobs(resources), 5)
+    assert (await job_row(resources, asked)).attempts == attempts + 1
+    assert (await job_row(resources, asked)).status == "succeeded"
 
 
 async def test_a_message_that_a_worker_takes_in_this_moment_is_not_given_to_it_again(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, claim, claims = await ask(resources), sql.claim, 0
+    asked, claim, claims = await request_recalculation(resources), sql.claim, 0
 
     async def swept(tx: Tx, job_id: int) -> bool:
         nonlocal claims
@@ -135,7 +147,7 @@ async def test_a_message_that_a_worker_takes_in_this_moment_is_not_given_to_it_a
     worker = make_worker(resources, burst=True)
     await worker.async_run()
     assert (claims, worker.jobs_complete, worker.jobs_failed) == (1, 1, 0)
-    assert (await job_of(resources, asked)).attempts == 1
+    assert (await job_row(resources, asked)).attempts == 1
 
 
 async def test_the_queue_knows_for_how_long_arq_marks_what_it_takes(resources: Resources) -> None:
@@ -143,7 +155,7 @@ async def test_the_queue_knows_for_how_long_arq_marks_what_it_takes(resources: R
 
 
 async def test_the_sweep_leaves_alone_what_is_at_work_or_done(resources: Resources) -> None:
-    working_on, done = await ask(resources, [1]), await ask(resources, [2])
+    working_on, done = await request_recalculation(resources, [1]), await request_recalculation(resources, [2])
     await resources.queue.redis.flushall()
     await run_sql(resources, "UPDATE job SET status = 'succeeded' WHERE id = :id", id=done)
     async with resources.write() as tx:
@@ -152,24 +164,24 @@ async def test_the_sweep_leaves_alone_what_is_at_work_or_done(resources: Resourc
         assert await resources.queue.redis.keys("arq:*") == []
     await sweep({"resources": resources})
     assert await resources.queue.redis.zrange(QUEUE_NAME, 0, -1) == [f"job:{working_on}".encode()]
-    await work_off(resources)
+    await run_queued_jobs(resources)
 
 
 async def test_redis_gone_when_asked_and_back_later(settings: Settings, redis: EmbeddedRedis) -> None:
     """The mutation answers with the job; it waits in PostgreSQL."""
     settings = settings.model_copy(update={"redis_url": redis.url})
-    async with serving(settings) as api, Resources.open(settings) as resources:
+    async with run_api(settings) as api, Resources.open(settings) as resources:
         cpu_id = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
         answer = await api.data(RECALCULATE, Role.ADMIN)
         assert answer["recalculateMetrics"]["job"]["status"] == "QUEUED"
         assert (await api.data(RECALCULATE, Role.ADMIN)) == answer
-        (asked,) = await jobs(resources)
+        (asked,) = await all_jobs(resources)
         await sweep({"resources": resources})
         redis.start()
         await sweep({"resources": resources})
-        await work_off(resources)
-        assert (await ended(resources, asked.id)).status == "succeeded"
-        assert await history(resources) == [(cpu_id, 1)]
+        await run_queued_jobs(resources)
+        assert (await wait_until_job_ended(resources, asked.id)).status == "succeeded"
+        assert await history_counts(resources) == [(cpu_id, 1)]
 
 
 async def test_the_clock_starts_with_a_sweep_and_the_night_that_was_missed(settings: Settings) -> None:
@@ -178,23 +190,23 @@ async def test_the_clock_starts_with_a_sweep_and_the_night_that_was_missed(setti
     settings = settings.model_copy(update={"recalculation_at": at.time(), "verification_at": FAR, "clean_up_at": FAR})
     async with Resources.open(settings) as resources:
         await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
-        forgotten = await ask(resources, [1])
+        forgotten = await request_recalculation(resources, [1])
         await resources.queue.redis.flushall()
         async with working(resources):
-            await ended(resources, forgotten)
-            night = await eventually(lambda: the_night(resources))
-            row = await ended(resources, night)
+            await wait_until_job_ended(resources, forgotten)
+            night = await wait_until(lambda: the_night(resources))
+            row = await wait_until_job_ended(resources, night)
             assert (row.status, row.due_at, row.requested_by, row.total) == ("succeeded", at, "schedule", 1)
             assert await resources.queue.worker_alive()
-        assert len(await jobs(resources)) == 2
+        assert len(await all_jobs(resources)) == 2
         async with working(resources):
-            await eventually(lambda: resources.queue.redis.exists(HEARTBEAT_KEY))
+            await wait_until(lambda: resources.queue.redis.exists(HEARTBEAT_KEY))
             await asyncio.sleep(0.5)
-        assert len(await jobs(resources)) == 2, "a second start made the night's job again"
+        assert len(await all_jobs(resources)) == 2, "a second start made the night's job again"
 
 
 async def the_night(resources: Resources) -> int | None:
-    return next((row.id for row in await jobs(resources) if row.due_at), None)
+    return next((row.id for row in await all_jobs(resources) if row.due_at), None)
 
 
 async def test_the_night_verifies_and_repairs(settings: Settings) -> None:
@@ -205,11 +217,11 @@ async def test_the_night_verifies_and_repairs(settings: Settings) -> None:
         await dispatch.run_now(resources, KIND, {})
         await run_sql(resources, "UPDATE cpu SET price_good = 1")
         async with working(resources):
-            row = await ended(resources, await eventually(lambda: the_night(resources)))
+            row = await wait_until_job_ended(resources, await wait_until(lambda: the_night(resources)))
         assert (row.kind, row.status, row.due_at, row.input) == ("verify_figures", "succeeded", at, {"fix": True})
         assert (row.total, row.succeeded, row.failed) == (2, 1, 1)
         await nightly_verification({"resources": resources})
-        assert len(await jobs(resources)) == 2, "it was made again"
+        assert len(await all_jobs(resources)) == 2, "it was made again"
         async with resources.read() as session:
             assert await session.scalar(text("SELECT price_good FROM cpu")) == 15
 

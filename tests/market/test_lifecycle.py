@@ -15,9 +15,10 @@ from app.db.transaction import Tx
 from app.market.lifecycle import end_missing, mark_found, mark_gone, mark_missing
 from app.market.retention import end_missing_listings, make_price_months
 from app.resources import Resources
-from tests.asking import ask, data, error
-from tests.conftest import add_cpu, add_listing, counting
-from tests.importing import Importer, counts
+from tests.support.catalog_rows import add_cpu, add_listing
+from tests.support.file_imports import FileImporter, checked_counts
+from tests.support.schema_execution import execute_query, query_data, query_error
+from tests.support.statements import record_statements
 
 LIFE = """
 query ($id: ID!, $first: Int, $last: Int, $after: String, $range: PriceRange! = ALL) { node(id: $id) { ... on Listing {
@@ -32,7 +33,7 @@ STATES = "SELECT price::int, state FROM price_observation WHERE listing_id = :id
 
 
 async def life(resources: Resources, key: int, **variables: Any) -> dict[str, Any]:
-    found: dict[str, Any] = (await data(resources, LIFE, id=global_id("Listing", key), **variables))["node"]
+    found: dict[str, Any] = (await query_data(resources, LIFE, id=global_id("Listing", key), **variables))["node"]
     return found
 
 
@@ -197,8 +198,8 @@ async def test_arguments_that_are_wrong(resources: Resources, key: int) -> None:
         "lifecycle(first: 201) { at }",
         "priceHistory(first: 0) { totalCount }",
     ):
-        assert (await error(resources, node % wrong))[0] == "BAD_USER_INPUT"
-    assert (await error(resources, node % 'priceHistory(after: "x") { totalCount }'))[0] == "BAD_CURSOR"
+        assert (await query_error(resources, node % wrong))[0] == "BAD_USER_INPUT"
+    assert (await query_error(resources, node % 'priceHistory(after: "x") { totalCount }'))[0] == "BAD_CURSOR"
 
 
 async def test_many_listings_cost_as_many_statements_as_one(resources: Resources, key: int) -> None:
@@ -208,20 +209,20 @@ async def test_many_listings_cost_as_many_statements_as_one(resources: Resources
         async with resources.write() as tx:
             for _ in range(number):
                 await add_listing(tx, 1, 5)
-        with counting(resources) as ran:
-            result = await ask(resources, query)
+        with record_statements(resources) as ran:
+            result = await execute_query(resources, query)
         assert not result.errors
         assert ran.count == 4, "the CPU with its listings, lifecycles, prices, their numbers"
 
 
 async def test_imports_tell_what_befell(resources: Resources, tmp_path: Path) -> None:
-    importer = Importer(resources, tmp_path)
+    importer = FileImporter(resources, tmp_path)
     await importer.cpus("name\nIntel Core i5-8500T\n")
     header = "title,cpu,price,marketplace,vendor_item_id,status,seen_at\n"
 
     async def told(status: str, day: int, price: int) -> None:
         row = f"A chip,Intel Core i5-8500T,{price},ebay,1,{status},2025-01-{day:02d}T00:00:00Z\n"
-        assert counts(await importer.listings(header + row))[3] == 0
+        assert checked_counts(await importer.listings(header + row))[3] == 0
 
     await told("active", 5, 50)
     await told("sold", 8, 50)
@@ -235,7 +236,7 @@ async def test_imports_tell_what_befell(resources: Resources, tmp_path: Path) ->
     assert (await life(resources, 1))["firstSeenAt"] == "2025-01-03T00:00:00+00:00"
     # Found again as it was: nothing but that is new.
     undated = header.replace(",seen_at", "") + "A chip,Intel Core i5-8500T,40,ebay,1,active\n"
-    assert counts(await importer.listings(undated)) == (0, 1, 0, 0)
+    assert checked_counts(await importer.listings(undated)) == (0, 1, 0, 0)
     assert (await kinds(resources, 1))[0] == "BACK"
     assert (await life(resources, 1))["missingSince"] is None
-    assert counts(await importer.listings(undated)) == (0, 0, 1, 0)
+    assert checked_counts(await importer.listings(undated)) == (0, 0, 1, 0)

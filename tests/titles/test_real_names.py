@@ -9,9 +9,9 @@ import pytest
 
 from app.catalog.cpu_import import open_cpus
 from app.titles.matcher import Matcher, TitleDecision
-from tests.conftest import SHARED_DATA, needs_shared_data
-from tests.titles.retail import REVIEWED
-from tests.titles.sellers import SELLERS
+from tests.support.real_data import SHARED_DATA, needs_shared_data
+from tests.titles.retail_names import REVIEWED
+from tests.titles.seller_titles import SELLERS
 
 LEAST_PRECISION = 0.995
 LEAST_RECALL = 0.88  # what a join of the plain names finds

@@ -15,9 +15,10 @@ from app.resources import Resources
 from app.server import web_documents
 from app.server.authentication import mint
 from app.settings import Settings
-from tests.conftest import make_settings, work_off
-from tests.ingestion.importing import importing, product, quick
-from tests.ingestion.servers import answered, site
+from tests.support.queue_worker import run_queued_jobs
+from tests.support.settings import make_settings
+from tests.support.sites import http_response, run_site
+from tests.support.url_imports import product_page, quick_settings, run_importer
 from tests.web import browser
 from tests.web.browser import needs_browser
 from tests.web.test_browser import Served, built, catalogue
@@ -25,22 +26,24 @@ from tests.web.test_browser import Served, built, catalogue
 __all__ = ["built", "catalogue"]  # fixtures
 
 PAGES = {
-    "/good": answered(product("HP EliteDesk 800 G4 Mini i5-8500 16GB 256GB SSD Win11", "123.00")),
-    "/other": answered(product("A box of something", "20.00")),
-    "/empty": answered(b"<p>Nothing is sold here.</p>"),
+    "/good": http_response(product_page("HP EliteDesk 800 G4 Mini i5-8500 16GB 256GB SSD Win11", "123.00")),
+    "/other": http_response(product_page("A box of something", "20.00")),
+    "/empty": http_response(b"<p>Nothing is sold here.</p>"),
 }
 
 
 @pytest.fixture
 def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     """As in production, but that pages of this machine may be fetched."""
-    return quick(make_settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path, development=False))
+    return quick_settings(
+        make_settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path, development=False)
+    )
 
 
 @pytest.fixture
 async def shop() -> AsyncIterator[str]:
     """The address of a web server with PAGES."""
-    async with site(PAGES) as it:
+    async with run_site(PAGES) as it:
         yield it.url("")
 
 
@@ -62,14 +65,14 @@ async def test_administration(
     await served.start()
 
     async def work() -> None:
-        await work_off(catalogue)
+        await run_queued_jobs(catalogue)
 
     async def spoil() -> None:
         async with catalogue.write() as tx:
             await tx.execute(text("UPDATE cpu SET price_good = 1 WHERE slug = 'intel-core-i5-8500'"))
 
     try:
-        async with importing(catalogue):
+        async with run_importer(catalogue):
             actions = {"away": served.stop, "back": served.start, "work": work, "spoil": spoil}
             await browser.run("admin.test.mjs", f"http://127.0.0.1:{served.port}", actions)
     finally:

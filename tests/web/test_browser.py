@@ -23,7 +23,8 @@ from app.resources import Resources
 from app.server import web_documents
 from app.server.static_files import BUILT
 from app.settings import Settings
-from tests.conftest import add_cpu, make_settings
+from tests.support.catalog_rows import add_cpu
+from tests.support.settings import make_settings
 from tests.web import browser
 from tests.web.browser import needs_browser, needs_node
 

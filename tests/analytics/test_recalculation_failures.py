@@ -1,0 +1,140 @@
+"""A CPU that fails keeps its old figures, is named, and takes part in the ranks of the others with its old $/mark."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.resources import Resources
+from tests.support.metrics_catalog import (
+    cpu_with_prices,
+    expected_stored,
+    fetch_rows,
+    fill_catalog,
+    recalculate_metrics,
+    replace_cpus,
+    rows_by_cpu,
+    run_statements,
+    stored_metrics,
+)
+from tests.support.metrics_reference import Cpu, dollars_per_mark, target, values
+
+FAILURES = "SELECT cpu_id, error FROM recalculation_failure ORDER BY cpu_id"
+
+
+async def refuse(resources: Resources, *cpu_ids: int) -> None:
+    """From now on these rows cannot be updated."""
+    await run_statements(
+        resources,
+        """
+        CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'CPU <%>: cursed', new.id; END $$
+        """,
+        "CREATE OR REPLACE TRIGGER refuse BEFORE UPDATE OF price_good ON cpu FOR EACH ROW "
+        f"WHEN (new.id IN ({', '.join(map(str, cpu_ids))})) EXECUTE FUNCTION refuse()",
+    )
+
+
+def with_old_dollars(before: Sequence[Cpu], now: Sequence[Cpu], failed: Collection[int]) -> Mapping[int, Any]:
+    """By the reference: the columns of those that did not fail, ranked with the old $/mark of those that did."""
+    ranked = [old if key in failed else new for key, (old, new) in enumerate(zip(before, now, strict=True), 1)]
+    dollars = [(dollars_per_mark(cpu.prices, cpu.multi), dollars_per_mark(cpu.prices, cpu.single)) for cpu in ranked]
+    found = zip([target(cpu.prices) for cpu in ranked], values(dollars), strict=True)
+    return {key: expected_stored(*each) for key, each in enumerate(found, 1) if key not in failed}
+
+
+BEFORE = [cpu_with_prices(10 * i, 12 * i, multi=7, single=3) for i in range(1, 31)]
+AFTER = [cpu_with_prices(500 - 11 * i, 520 - 11 * i, 3, multi=7, single=4) for i in range(1, 31)]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 1000])
+async def test_who_fails_keeps_the_old_and_the_others_do_not_suffer(resources: Resources, batch_size: int) -> None:
+    await fill_catalog(resources, BEFORE)
+    await recalculate_metrics(resources)
+    old, old_rows = await stored_metrics(resources), await rows_by_cpu(resources)
+    await replace_cpus(resources, dict(enumerate(AFTER, 1)))
+    await refuse(resources, 4)
+    wrong = target(AFTER[20].prices).good
+    await run_statements(resources, f"ALTER TABLE cpu ADD CONSTRAINT wrong CHECK (price_good <> {wrong}) NOT VALID")
+
+    with capture_logs() as logs:
+        outcome = await recalculate_metrics(resources, batch_size=batch_size)
+
+    assert (outcome.total, outcome.succeeded, outcome.failed) == (30, 28, 2)
+    assert list(outcome.failures) == [4, 21]
+    (_, first), (_, second) = await fetch_rows(resources, FAILURES)
+    assert first == "CPU <4>: cursed"
+    assert 'violates check constraint "wrong"' in second
+    assert {entry["cpu"] for entry in logs if entry["event"] == "cpu_metrics.recalc.cpu_failed"} == {4, 21}
+
+    now, now_rows = await stored_metrics(resources), await rows_by_cpu(resources)
+    assert {key: now[key] for key in (4, 21)} == {key: old[key] for key in (4, 21)}
+    assert {key: each for key, each in now.items() if key not in {4, 21}} == with_old_dollars(BEFORE, AFTER, {4, 21})
+    assert {key for key in now if now_rows[key].computed_at > old_rows[key].computed_at} == set(now) - {4, 21}
+    history = dict(await fetch_rows(resources, "SELECT cpu_id, count(*) FROM figure_history GROUP BY cpu_id"))
+    assert history == {key: 1 if key in {4, 21} else 2 for key in now}
+
+
+async def test_success_clears_the_failure(resources: Resources) -> None:
+    await fill_catalog(resources, BEFORE)
+    await refuse(resources, 2, 3)
+    await recalculate_metrics(resources)
+    assert [row[0] for row in await fetch_rows(resources, FAILURES)] == [2, 3]
+    assert (await rows_by_cpu(resources))[2].computed_at is None
+
+    await run_statements(resources, "DROP TRIGGER refuse ON cpu")
+    await recalculate_metrics(resources, [2])
+    assert [row[0] for row in await fetch_rows(resources, FAILURES)] == [3]
+
+    await recalculate_metrics(resources)
+    assert await fetch_rows(resources, FAILURES) == []
+    assert await stored_metrics(resources) == with_old_dollars(BEFORE, BEFORE, ())
+
+
+async def test_a_failure_outside_of_what_was_asked_is_not_counted(resources: Resources) -> None:
+    await fill_catalog(resources, BEFORE)
+    await recalculate_metrics(resources)
+    old = await stored_metrics(resources)
+    await replace_cpus(resources, {30: cpu_with_prices(1, 1, multi=7, single=3)})
+    await refuse(resources, 5)
+
+    outcome = await recalculate_metrics(resources, [30])
+
+    assert (outcome.total, outcome.succeeded, outcome.failed) == (1, 1, 0)
+    assert await fetch_rows(resources, FAILURES) == []
+    now = await stored_metrics(resources)
+    assert now[5] == old[5]
+    assert now[30]["value_percentile"] == 0
+    assert now[6]["value_percentile"] == pytest.approx(20)
+
+
+async def test_all_may_fail(resources: Resources) -> None:
+    await fill_catalog(resources, BEFORE)
+    await recalculate_metrics(resources)
+    old = await stored_metrics(resources)
+    await replace_cpus(resources, dict(enumerate(AFTER, 1)))
+    await refuse(resources, *range(1, 31))
+
+    with capture_logs() as logs:
+        outcome = await recalculate_metrics(resources, batch_size=8)
+
+    assert (outcome.total, outcome.succeeded, outcome.failed, outcome.written) == (30, 0, 30, 0)
+    assert await stored_metrics(resources) == old
+    assert len(await fetch_rows(resources, FAILURES)) == 30
+    assert "cpu_metrics.recalc.high_error_rate" in {entry["event"] for entry in logs}
+
+
+@pytest.mark.parametrize(("failing", "raised"), [(0, False), (3, False), (4, True)])
+async def test_more_than_ten_percent_failures_raise_an_event(resources: Resources, failing: int, raised: bool) -> None:
+    await fill_catalog(resources, BEFORE)
+    await refuse(resources, *range(failing + 1))  # nobody has the id 0
+    with capture_logs() as logs:
+        outcome = await recalculate_metrics(resources)
+    assert outcome.failed == failing
+    events = [entry for entry in logs if entry["event"] == "cpu_metrics.recalc.high_error_rate"]
+    assert [(entry["log_level"], entry["failed"], entry["total"]) for entry in events] == (
+        [("error", failing, 30)] if raised else []
+    )

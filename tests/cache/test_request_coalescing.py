@@ -1,0 +1,199 @@
+"""One run for all who ask at the same time, ended when the last of them has gone; and the deadline of each."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+
+from app.cache.response_cache import Responses
+from app.core.global_ids import global_id
+from app.db.tables import Domain
+from app.graphql.viewer import Role
+from app.main import create_app
+from app.resources import Resources
+from app.settings import Settings
+from tests.support.api_server import ApiClient
+from tests.support.catalog_rows import add_cpu
+from tests.support.http_errors import only_error
+from tests.support.job_steps import advance_job, create_queued_job
+from tests.support.response_cache import (
+    CPUS_QUERY,
+    TOTAL_QUERY,
+    commit_change,
+    get_persisted,
+    lock_table,
+    register_query,
+    run_api_on,
+    wait_for_blocked,
+)
+from tests.support.statements import record_statements
+from tests.support.subscription_clients import open_event_stream
+from tests.support.waiting import wait_until
+
+BY_LOADER = 'query Nodes { nodes(ids: ["Q1BVOjE="]) { id ... on CPU { listingsCount } } }'
+# A table that each query reads.
+READ_FROM = {CPUS_QUERY: "cpu", TOTAL_QUERY: "cpu_statistics", BY_LOADER: "listing"}
+
+
+@pytest.fixture
+async def api(resources: Resources) -> AsyncIterator[ApiClient]:
+    async with run_api_on(resources) as (api, _):
+        yield api
+
+
+@pytest.fixture
+async def second(settings: Settings) -> AsyncIterator[ApiClient]:
+    """Another process, as far as flights go."""
+    async with Resources.open(settings) as resources, run_api_on(resources) as (api, _):
+        yield api
+
+
+async def test_many_ask_and_one_runs(resources: Resources, database_url: str) -> None:
+    await add_cpu(resources, "AMD One")
+    async with run_api_on(resources) as (api, gateway):
+        await register_query(api, CPUS_QUERY)
+        with record_statements(resources) as statements:
+            async with lock_table(database_url) as observer:
+                asking = [asyncio.create_task(get_persisted(api, CPUS_QUERY)) for _ in range(50)]
+                flights = gateway.responses._flights
+                await wait_until(lambda: asyncio.sleep(0, [each.waiting for each in flights.values()] == [50]), 4)
+                await wait_for_blocked(observer, 1)
+            answers = await asyncio.gather(*asking)
+    assert statements.count == 2
+    assert {answer.headers["x-cache"] for answer in answers} == {"MISS"}
+    assert len({(answer.content, answer.headers["etag"]) for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("lock", ["of all processes", "of none"])
+async def test_after_a_change_one_runs(
+    api: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch, lock: str
+) -> None:
+    if lock == "of none":
+        monkeypatch.setattr(Responses, "_lock", lambda _responses, _key: asyncio.sleep(0, True))
+    for number in range(3):
+        await add_cpu(resources, f"CPU {number}")
+        await commit_change(resources, Domain.CATALOG)
+        with record_statements(resources) as statements:
+            answers = await asyncio.gather(*(get_persisted(api, CPUS_QUERY) for _ in range(30)))
+        assert {answer.json()["data"]["cpus"]["totalCount"] for answer in answers} == {number + 1}
+        # The page and the versions; from then on it is known that one statement is enough.
+        assert statements.count == (2 if number == 0 else 1)
+
+
+async def test_of_two_processes_one_runs(
+    api: ApiClient, second: ApiClient, resources: Resources, database_url: str
+) -> None:
+    await register_query(api, CPUS_QUERY)
+    await register_query(second, CPUS_QUERY)
+    async with lock_table(database_url) as observer:
+        first = asyncio.create_task(get_persisted(api, CPUS_QUERY))
+        await wait_for_blocked(observer, 1)
+        others = [asyncio.create_task(get_persisted(second, CPUS_QUERY)) for _ in range(10)]
+        await asyncio.sleep(0.3)
+        await wait_for_blocked(observer, 1)
+    assert (await first).headers["x-cache"] == "MISS"
+    answers = await asyncio.gather(*others)
+    assert {answer.headers["x-cache"] for answer in answers} == {"HIT-L2"}
+    assert {answer.content for answer in answers} == {(await first).content}
+
+
+async def test_a_process_that_keeps_the_others_waiting_is_not_waited_for(
+    api: ApiClient, second: ApiClient, resources: Resources, database_url: str
+) -> None:
+    await register_query(api, CPUS_QUERY)
+    await register_query(second, CPUS_QUERY)
+    async with lock_table(database_url) as observer:
+        asking = [asyncio.create_task(get_persisted(each, CPUS_QUERY)) for each in (api, second)]
+        await wait_for_blocked(observer, 2)
+    assert {answer.status_code for answer in await asyncio.gather(*asking)} == {200}
+
+
+@pytest.mark.parametrize("query", [CPUS_QUERY, TOTAL_QUERY, BY_LOADER])
+async def test_who_goes_away_takes_nobody_along(
+    api: ApiClient, resources: Resources, database_url: str, query: str
+) -> None:
+    await register_query(api, query)
+    await add_cpu(resources, "AMD One")
+    async with lock_table(database_url, READ_FROM[query]) as observer:
+        asking = [asyncio.create_task(get_persisted(api, query)) for _ in range(3)]
+        await wait_for_blocked(observer, 1)
+        asking[0].cancel()  # the one whose request began it
+        asking[2].cancel()
+        await asyncio.sleep(0.2)
+        await wait_for_blocked(observer, 1)
+    answer = await asking[1]
+    assert (answer.status_code, answer.headers["x-cache"]) == (200, "MISS")
+    assert "errors" not in answer.json()
+
+
+@pytest.mark.parametrize("query", [CPUS_QUERY, TOTAL_QUERY, BY_LOADER])
+async def test_when_all_have_gone_the_statement_is_ended(
+    api: ApiClient, resources: Resources, database_url: str, query: str
+) -> None:
+    await register_query(api, query)
+    await add_cpu(resources, "AMD One")
+    async with lock_table(database_url, READ_FROM[query]) as observer:
+        asking = [asyncio.create_task(get_persisted(api, query)) for _ in range(3)]
+        await wait_for_blocked(observer, 1)
+        for task in asking:
+            task.cancel()
+        await wait_for_blocked(observer, 0)
+        again = asyncio.create_task(get_persisted(api, query))
+        await wait_for_blocked(observer, 1)
+    assert (await again).status_code == 200
+    assert resources.reading.in_use == 0
+
+
+async def test_a_mutation_whose_client_goes_away_is_ended(
+    api: ApiClient, resources: Resources, database_url: str
+) -> None:
+    """By its socket: a task that is cancelled tells the server nothing more than this."""
+    body = {"query": "mutation { recalculateMetrics { job { id } } }"}
+    async with lock_table(database_url, "job") as observer:
+        asking = asyncio.create_task(api.http.post("/graphql", json=body, headers=api.token(Role.ADMIN)))
+        await wait_for_blocked(observer, 1)
+        asking.cancel()
+        await wait_for_blocked(observer, 0)
+
+
+@pytest.mark.parametrize("query", [CPUS_QUERY, BY_LOADER, "mutation { recalculateMetrics { job { id } } }"])
+async def test_the_deadline_ends_the_statement(settings: Settings, database_url: str, query: str) -> None:
+    hurried = settings.model_copy(update={"request_seconds": 0.5})
+    async with Resources.open(hurried) as resources, run_api_on(resources) as (api, _):
+        await add_cpu(resources, "AMD One")
+        async with lock_table(database_url, READ_FROM.get(query, "job")) as observer:
+            began = time.monotonic()
+            response = await api.http.post("/graphql", json={"query": query}, headers=api.token(Role.ADMIN))
+            error = only_error(response, 503)
+            assert 0.4 < time.monotonic() - began < 2
+            assert error["extensions"]["code"] == "DEADLINE_EXCEEDED"
+            assert error["message"] == "The answer was not ready within 0.5 s; ask for less."
+            assert int(response.headers["retry-after"]) > 0
+            await wait_for_blocked(observer, 0)
+        assert (await api.ask("{ __typename }")) == {"data": {"__typename": "Query"}}
+
+
+async def test_postgresql_ends_statements_by_itself(settings: Settings) -> None:
+    """Should the process hang. The worker's may take as long as they need."""
+    api = create_app(settings.model_copy(update={"request_seconds": 7.5})).api
+    async with api.router.lifespan_context(api) as state:
+        assert state is not None
+        async with state["resources"].read() as session:
+            assert await session.scalar(text("SHOW statement_timeout")) == "7500ms"
+    async with Resources.open(settings) as resources, resources.read() as session:
+        assert await session.scalar(text("SHOW statement_timeout")) == "0"
+
+
+async def test_a_subscription_has_no_deadline(settings: Settings) -> None:
+    hurried = settings.model_copy(update={"request_seconds": 0.2})
+    async with Resources.open(hurried) as resources, run_api_on(resources) as (api, _):
+        key = await create_queued_job(resources)
+        async with open_event_stream(api, id=global_id("Job", key)) as events:
+            assert (await events.job())["status"] == "QUEUED"
+            await asyncio.sleep(0.4)
+            await advance_job(resources, key, "succeed")
+            assert (await events.job())["status"] == "SUCCEEDED"

@@ -1,0 +1,359 @@
+"""Kept answers: where they come from, what ends them, and what HTTP is told about them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+
+from app.cache.entries import OVERHEAD, Answer, Memory
+from app.db.tables import Domain
+from app.documents import sql, usage
+from app.graphql.viewer import Role
+from app.resources import Resources
+from app.server.graphql_app import Gateway
+from app.settings import Settings
+from tests.support.api_server import ApiClient, run_api
+from tests.support.catalog_rows import add_cpu
+from tests.support.response_cache import (
+    CPUS_QUERY,
+    GRAPHQL_JSON,
+    TIME_DEPENDENT_QUERY,
+    TOTAL_QUERY,
+    cache_status,
+    commit_change,
+    get_persisted,
+    persisted_query_url,
+    record_redis_commands,
+    register_query,
+    run_api_on,
+)
+from tests.support.statements import record_statements
+from tests.support.waiting import wait_until
+
+Served = tuple[ApiClient, Gateway]
+
+
+@pytest.fixture
+async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
+    monkeypatch.setattr(usage, "FLUSH_SECONDS", 3600.0)
+    async with run_api_on(resources) as both:
+        yield both
+
+
+@pytest.fixture
+async def other(settings: Settings) -> AsyncIterator[ApiClient]:
+    """Another process, as far as the cache goes: nothing of it is shared but PostgreSQL and Redis."""
+    async with run_api(settings) as api:
+        await wait_until(lambda: _listens(api))
+        yield api
+
+
+async def _listens(api: ApiClient) -> bool:
+    return (await api.http.get("/graphql?query={__typename}")).headers["x-cache"] != "BYPASS"
+
+
+async def test_memory_then_redis_then_the_database(served: Served, other: ApiClient, resources: Resources) -> None:
+    api, _ = served
+    await add_cpu(resources, "AMD One")
+    await register_query(api, CPUS_QUERY)
+    with record_statements(resources) as statements:
+        first = await get_persisted(api, CPUS_QUERY)
+        assert (first.headers["x-cache"], statements.count) == ("MISS", 2)
+        with record_redis_commands(resources) as commands:
+            again = await get_persisted(api, CPUS_QUERY)
+            long_way = await get_persisted(api, CPUS_QUERY, {"x-request-id": "mine"})
+            posted = await api.http.post("/graphql", json={"query": CPUS_QUERY})
+        assert (statements.count, commands) == (2, []), "memory alone"
+    for response in (again, long_way, posted):
+        assert response.headers["x-cache"] == "HIT-L1"
+        assert response.content == first.content
+    assert long_way.headers["x-request-id"] == "mine"
+    elsewhere = await get_persisted(other, CPUS_QUERY)
+    assert elsewhere.headers["x-cache"] == "HIT-L2"
+    assert await cache_status(other, CPUS_QUERY) == "HIT-L1"
+    for response in (again, long_way, elsewhere):
+        assert response.headers["etag"] == first.headers["etag"]
+        assert response.content == first.content
+
+
+async def test_variables_make_other_answers_whatever_their_spelling(served: Served, resources: Resources) -> None:
+    api, _ = served
+    for number in range(3):
+        await add_cpu(resources, f"CPU {number}")
+    assert await cache_status(api, CPUS_QUERY, n=1) == "MISS"
+    assert await cache_status(api, CPUS_QUERY, n=2) == "MISS"
+    assert await cache_status(api, CPUS_QUERY) == "MISS"
+    for spelt in ({"n": 1}, {"other": [1], "n": 1}, {"n": 1, "z": None}):
+        response = await api.http.post("/graphql", json={"query": CPUS_QUERY, "variables": spelt})
+        assert response.headers["x-cache"] == "HIT-L1", spelt
+        assert len(response.json()["data"]["cpus"]["nodes"]) == 1
+    response = await api.http.get(persisted_query_url(CPUS_QUERY) + "&variables=%7B%20%22n%22%20:%201%7D")
+    assert response.headers["x-cache"] == "HIT-L1"
+
+
+async def test_a_change_is_seen_by_the_next_request(served: Served, other: ApiClient, resources: Resources) -> None:
+    api, _ = served
+    await add_cpu(resources, "AMD One")
+    for _ in range(3):
+        before = [
+            await get_persisted(api, CPUS_QUERY),
+            await get_persisted(api, CPUS_QUERY),
+            await get_persisted(other, CPUS_QUERY),
+        ]
+        assert len({response.content for response in before}) == 1
+        await commit_change(
+            resources, Domain.CATALOG, sql="UPDATE cpu SET cpu_mark_multi = coalesce(cpu_mark_multi, 0) + 1"
+        )
+        after = await get_persisted(api, CPUS_QUERY)
+        assert after.headers["x-cache"] == "MISS"
+        assert after.headers["etag"] != before[0].headers["etag"]
+        assert after.content != before[0].content
+        assert (await get_persisted(api, CPUS_QUERY, {"if-none-match": before[0].headers["etag"]})).status_code == 200
+        await wait_until(partial(_gives, other, after.content))
+
+
+async def _gives(api: ApiClient, content: bytes) -> bool:
+    return (await get_persisted(api, CPUS_QUERY)).content == content
+
+
+async def test_a_change_of_another_domain_ends_nothing(served: Served, resources: Resources) -> None:
+    api, _ = served
+    assert await cache_status(api, CPUS_QUERY) == "MISS"
+    etag = (await get_persisted(api, CPUS_QUERY)).headers["etag"]
+    await commit_change(resources, Domain.WORK, Domain.DOCUMENTS)
+    await register_query(api, CPUS_QUERY)
+    with record_statements(resources) as statements:
+        response = await get_persisted(api, CPUS_QUERY)
+        assert (response.headers["x-cache"], response.headers["etag"]) == ("HIT-L1", etag)
+        assert await cache_status(api, CPUS_QUERY) == "HIT-L1", "by its bytes again"
+    assert set(statements.texts) <= {str(sql.ACTIVE)}, "the registry reads documents at a moment of its own"
+    for domain in (Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET):
+        await commit_change(resources, domain)
+        assert await cache_status(api, CPUS_QUERY) == "MISS", domain
+
+
+async def test_who_made_a_change_never_sees_what_was_before_it(
+    served: Served, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even when the notification takes its time."""
+    api, _ = served
+    monkeypatch.setattr(resources.changes, "_notified", lambda *_: None)
+    for number in range(5):
+        assert len((await get_persisted(api, CPUS_QUERY)).json()["data"]["cpus"]["nodes"]) == number
+        assert await cache_status(api, CPUS_QUERY) == "HIT-L1"
+        await add_cpu(resources, f"CPU {number}")
+        async with resources.write() as tx:
+            tx.touch(Domain.CATALOG)
+
+
+async def test_a_header_given_twice_is_looked_at_more_closely(served: Served) -> None:
+    api, gateway = served
+    assert [await cache_status(api, CPUS_QUERY) for _ in range(2)] == ["MISS", "HIT-L1"]
+    twice = [("accept", "application/json"), ("accept", GRAPHQL_JSON)]
+    response = await api.http.send(httpx.Request("GET", api.url + persisted_query_url(CPUS_QUERY), headers=twice))
+    assert response.headers["content-type"].startswith(GRAPHQL_JSON)
+    etag = response.headers["etag"]
+    for first, second in (('"x"', etag), (etag, '"x"')):
+        given = [("accept", GRAPHQL_JSON), ("if-none-match", first), ("if-none-match", second)]
+        response = await api.http.send(httpx.Request("GET", api.url + persisted_query_url(CPUS_QUERY), headers=given))
+        assert response.status_code == 304
+    assert [hot.uses for hot in gateway.hot._entries.values()] == [0], "remembered anew each time, and not used"
+
+
+async def test_not_modified_needs_neither_database_nor_redis(
+    served: Served, other: ApiClient, resources: Resources
+) -> None:
+    api, gateway = served
+    etag = (await get_persisted(other, CPUS_QUERY)).headers["etag"]
+    await register_query(api, CPUS_QUERY)
+    with record_statements(resources) as statements, record_redis_commands(resources) as commands:
+        for given in (etag, f'"x", {etag}', f"W/{etag}"):
+            response = await get_persisted(api, CPUS_QUERY, {"if-none-match": given})
+            assert (response.status_code, response.content) == (304, b""), "even what this process never had"
+            assert response.headers["etag"] == etag
+            assert response.headers["vary"] == "accept"
+            assert response.headers["cache-control"].startswith("public, max-age=")
+            assert "content-length" not in response.headers
+    assert (statements.count, commands) == (0, [])
+    assert await cache_status(api, CPUS_QUERY) == "HIT-L2"
+    with record_statements(resources) as statements, record_redis_commands(resources) as commands:
+        for headers in ({}, {"x-request-id": "1"}):
+            for given in (etag, "*"):
+                response = await get_persisted(api, CPUS_QUERY, {"if-none-match": given, **headers})
+                assert (response.status_code, response.content) == (304, b"")
+                assert response.headers["x-cache"] == "HIT-L1"
+            for given in ('"x"', "", etag.strip('"')):
+                response = await get_persisted(api, CPUS_QUERY, {"if-none-match": given, **headers})
+                assert (response.status_code, response.headers["etag"]) == (200, etag)
+    assert (statements.count, commands) == (0, [])
+    assert gateway.hot._entries
+
+
+async def test_each_media_type_is_a_representation_of_its_own(served: Served) -> None:
+    api, _ = served
+    etags = set()
+    for _ in range(2):
+        for accept, media in (
+            (GRAPHQL_JSON, GRAPHQL_JSON),
+            ("application/json", "application/json"),
+            ("*/*", "application/json"),
+        ):
+            response = await get_persisted(api, CPUS_QUERY, {"accept": accept})
+            assert response.headers["content-type"] == f"{media}; charset=utf-8"
+            etags.add((media, response.headers["etag"]))
+    assert len(etags) == len({etag for _, etag in etags}) == 2
+    assert (await get_persisted(api, CPUS_QUERY, {"accept": "image/png"})).status_code == 406
+
+
+async def test_what_is_not_kept(served: Served, resources: Resources) -> None:
+    api, gateway = served
+    await add_cpu(resources, "AMD One")
+    cost = '{"cost": true}'
+    for ask in (
+        api.http.get("/graphql", params={"query": "{ cpu { id } }"}),
+        api.http.get(
+            "/graphql",
+            params={"query": "query q($n: Int) { cpus(first: $n) { totalCount } }", "variables": '{"n": "x"}'},
+        ),
+        api.http.get("/graphql", params={"query": TOTAL_QUERY, "extensions": cost}),
+        api.http.post("/graphql", json={"query": "mutation { recalculateMetrics { job { id } } }"}),
+    ):
+        response = await ask
+        assert response.headers["cache-control"] in {"private, no-store", "no-store"}
+        assert "etag" not in response.headers
+        assert "age" not in response.headers
+    for broken in ("{ cpu { id } }", "{ nothing }", "{"):
+        assert (await api.http.get("/graphql", params={"query": broken})).headers["cache-control"].endswith("no-store")
+    assert list(gateway.responses.memory._kept) == []
+    assert not [key async for key in resources.queue.redis.scan_iter(b"dealmark:answer:*")]
+
+
+async def test_errors_are_forgotten_and_cured(served: Served, resources: Resources) -> None:
+    api, _ = served
+    async with resources.write() as tx:
+        await tx.connection.exec_driver_sql("ALTER TABLE listing_statistics RENAME TO mislaid")
+    for _ in range(2):
+        response = await get_persisted(api, TOTAL_QUERY)
+        assert response.headers["x-cache"] == "MISS"
+        assert response.headers["cache-control"] == "private, no-store"
+        assert response.json()["errors"][0]["extensions"]["code"] == "INTERNAL"
+    async with resources.write() as tx:
+        await tx.connection.exec_driver_sql("ALTER TABLE mislaid RENAME TO listing_statistics")
+    assert (await get_persisted(api, TOTAL_QUERY)).json() == {"data": {"statistics": {"total": 0, "listings": 0}}}
+
+
+async def test_off_means_off(settings: Settings, resources: Resources) -> None:
+    async with run_api(settings.model_copy(update={"response_cache": "off"})) as api:
+        for number in range(3):
+            response = await get_persisted(api, TOTAL_QUERY)
+            assert response.headers["x-cache"] == "BYPASS"
+            assert response.headers["cache-control"] == "private, no-store"
+            assert response.json()["data"]["statistics"]["total"] == number
+            await add_cpu(resources, f"CPU {number}")
+
+
+async def test_who_signs_in_gets_the_same_and_is_looked_at_each_time(served: Served) -> None:
+    api, _ = served
+    assert await cache_status(api, CPUS_QUERY) == "MISS"
+    assert await cache_status(api, CPUS_QUERY) == "HIT-L1"
+    assert (await get_persisted(api, CPUS_QUERY, api.token(Role.ADMIN))).headers["x-cache"] == "HIT-L1"
+    assert (await get_persisted(api, CPUS_QUERY, {"authorization": "Bearer junk"})).status_code == 401
+    assert (await get_persisted(api, CPUS_QUERY, {"authorization": ""})).status_code == 401
+
+
+async def test_age_and_lifetime_go_together(served: Served) -> None:
+    """What caches count is from when the answer was made; it is right now, so 5 (30) seconds remain."""
+    api, _ = served
+    await get_persisted(api, CPUS_QUERY)
+    await get_persisted(api, TOTAL_QUERY)
+    for query, seconds in ((CPUS_QUERY, 5), (TOTAL_QUERY, 30)):
+        for headers in ({}, {"x-request-id": "1"}, {"if-none-match": "*"}):
+            response = await get_persisted(api, query, headers)
+            age = int(response.headers["age"])
+            assert response.headers["cache-control"] == (
+                f"public, max-age={age + seconds}, stale-while-revalidate={seconds}"
+            )
+    await asyncio.sleep(1.1)
+    assert int((await get_persisted(api, CPUS_QUERY)).headers["age"]) >= 1
+    assert (await api.http.get("/graphql?query={__typename}")).headers["cache-control"] == "public, no-cache"
+
+
+async def test_what_changes_with_time_is_kept_for_a_minute_at_most(
+    served: Served, other: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, _ = served
+    await add_cpu(resources, "AMD One")
+    first = await get_persisted(api, TIME_DEPENDENT_QUERY)
+    assert (await get_persisted(other, TIME_DEPENDENT_QUERY)).headers["etag"] == first.headers["etag"], (
+        "by way of Redis"
+    )
+    began, passed = time.time(), 0.0
+    monkeypatch.setattr(time, "time", lambda: began + passed)
+    for seconds, source, control in (
+        (50.0, "HIT-L1", "public, max-age=55, stale-while-revalidate=5"),
+        (58.0, "HIT-L1", "public, max-age=55, stale-while-revalidate=5"),
+        (61.0, "MISS", "public, max-age=5, stale-while-revalidate=5"),
+        (62.0, "HIT-L1", "public, max-age=6, stale-while-revalidate=5"),
+    ):
+        passed = seconds
+        for headers in ({}, {"x-request-id": "1"}) if source != "MISS" else ({},):
+            response = await get_persisted(api, TIME_DEPENDENT_QUERY, headers)
+            assert (response.headers["x-cache"], response.headers["cache-control"]) == (source, control)
+    assert response.headers["etag"] != first.headers["etag"]
+    old = await get_persisted(api, TIME_DEPENDENT_QUERY, {"if-none-match": first.headers["etag"]})
+    assert old.status_code == 200
+
+
+async def test_an_answer_made_before_a_change_is_never_remembered_after_it(
+    served: Served, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The change comes while the answer is on its way."""
+    api, gateway = served
+    await register_query(api, CPUS_QUERY)
+    await add_cpu(resources, "AMD One")
+    original, changed = gateway.responses.answer, False
+
+    async def answer(*given: Any) -> Any:
+        nonlocal changed
+        made = await original(*given)
+        if not changed:
+            changed = True
+            await commit_change(resources, Domain.CATALOG, sql="UPDATE cpu SET name = 'AMD Two'")
+        return made
+
+    monkeypatch.setattr(gateway.responses, "answer", answer)
+    assert "AMD One" in (await get_persisted(api, CPUS_QUERY)).text
+    assert not gateway.hot._entries
+    for _ in range(3):
+        assert "AMD Two" in (await get_persisted(api, CPUS_QUERY)).text
+
+
+async def test_only_what_names_a_document_is_answered_by_its_bytes(settings: Settings, resources: Resources) -> None:
+    """A page of another site may ask for nothing else, and must not profit from whoever was allowed to."""
+    strict = settings.model_copy(update={"development": False, "documents": "open"})
+    async with run_api(strict) as api:
+        url = "/graphql?query={__typename}"
+        assert (await api.http.get(url)).status_code == 400
+        assert (await api.http.get(url, headers={"graphql-require-preflight": "1"})).status_code == 200
+        assert (await api.http.get(url)).status_code == 400
+
+
+def test_memory_is_bounded_in_bytes() -> None:
+    memory = Memory(100_000)
+    for number in range(1000):
+        memory.put(b"%d" % number, Answer(b"x" * 5_000))
+        assert memory.size == sum(len(a.body) + OVERHEAD for a in memory._kept.values()) <= 100_000
+        memory.get(b"0")
+    assert len(memory._kept) == 100_000 // (5_000 + OVERHEAD)
+    assert memory.get(b"0") is not None, "used all the time"
+    assert memory.get(b"1") is None
+    memory.put(b"0", Answer(b"y"))
+    assert memory.size == sum(len(a.body) + OVERHEAD for a in memory._kept.values())
+    memory.put(b"huge", Answer(b"x" * 30_000))
+    assert memory.get(b"huge") is None, "it would push out a quarter of all"

@@ -1,0 +1,291 @@
+"""What the cache does while Redis, PostgreSQL or the connection for news is away, and that it recovers by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+import psutil
+import pytest
+from structlog.testing import capture_logs
+
+from app.core import circuit_breaker
+from app.db import notifications, schema_version
+from app.db.tables import Domain
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.resources import Resources
+from app.server.graphql_app import Gateway
+from app.settings import Settings
+from tests.support.api_server import ApiClient, run_api
+from tests.support.catalog_rows import add_cpu
+from tests.support.http_errors import only_error
+from tests.support.notifications import gate_reconnects, terminate_listener
+from tests.support.response_cache import (
+    CPUS_QUERY,
+    TOTAL_QUERY,
+    cache_status,
+    commit_change,
+    get_persisted,
+    persisted_query_url,
+    register_query,
+    run_api_on,
+    wait_until_connected,
+)
+from tests.support.settings import make_settings
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """For servers of the test's own: short, and open to PostgreSQL's account."""
+    with tempfile.TemporaryDirectory(prefix="dealmark-test-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@asynccontextmanager
+async def with_redis(settings: Settings, folder: Path) -> AsyncIterator[tuple[EmbeddedRedis, ApiClient, Resources]]:
+    """The API with a Redis of its own."""
+    redis = EmbeddedRedis(folder / "redis")
+    own = settings.model_copy(update={"redis_url": redis.start()})
+    try:
+        async with Resources.open(own) as resources, run_api_on(resources) as (api, _):
+            yield redis, api, resources
+    finally:
+        redis.stop()
+
+
+async def timed(api: ApiClient, query: str, number: int) -> tuple[float, httpx.Response]:
+    """Seconds that a query that memory does not have takes, and the response."""
+    began = time.monotonic()
+    response = await get_persisted(api, query, n=number)
+    return time.monotonic() - began, response
+
+
+async def test_redis_that_is_stopped(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(circuit_breaker, "TIMEOUT_SECONDS", 1.0)
+    async with with_redis(settings, folder) as (redis, api, resources):
+        await add_cpu(resources, "AMD One")
+        assert await cache_status(api, CPUS_QUERY, n=1) == "MISS"
+        await asyncio.to_thread(redis.stop)
+        for number in range(1, 20):
+            seconds, response = await timed(api, CPUS_QUERY, number)
+            assert response.json()["data"]["cpus"]["totalCount"] == 1
+            assert response.headers["x-cache"] == "HIT-L1" if number == 1 else "MISS"
+            assert await cache_status(api, CPUS_QUERY, n=number) == "HIT-L1"
+            assert seconds < circuit_breaker.TIMEOUT_SECONDS
+        await asyncio.to_thread(redis.start)
+        await kept_in_redis(api, resources)
+
+
+async def kept_in_redis(api: ApiClient, resources: Resources) -> None:
+    """Once answers find their way there again. Each request asks for something new."""
+    asked = iter(range(50, 200))
+
+    async def look() -> bool:
+        await get_persisted(api, CPUS_QUERY, n=next(asked))
+        return bool([key async for key in resources.queue.redis.scan_iter(b"dealmark:answer:*")])
+
+    await wait_until(look)
+
+
+async def test_redis_that_hangs_costs_one_request_a_moment(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request waits, however long it lasts; those after it do not, even when it is asked again."""
+    monkeypatch.setattr(circuit_breaker, "TIMEOUT_SECONDS", 0.8)
+    async with with_redis(settings, folder) as (redis, api, resources):
+        await add_cpu(resources, "AMD One")
+        await register_query(api, CPUS_QUERY)
+        pid = redis._pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with capture_logs() as logged:
+                first, response = await timed(api, CPUS_QUERY, 1)
+                assert response.headers["x-cache"] == "MISS"
+                assert circuit_breaker.TIMEOUT_SECONDS <= first < circuit_breaker.TIMEOUT_SECONDS * 2.5
+                unknown = await api.http.get(persisted_query_url(TOTAL_QUERY))
+                assert unknown.json()["errors"][0]["message"] == "PersistedQueryNotFound", "nor does the registry wait"
+                slowest, number = 0.0, 2
+                until = time.monotonic() + 2.5 * circuit_breaker.OPEN_SECONDS
+                while time.monotonic() < until:
+                    seconds, response = await timed(api, CPUS_QUERY, number)
+                    assert (response.status_code, response.headers["x-cache"]) == (200, "MISS")
+                    slowest, number = max(slowest, seconds), number + 1
+                    await asyncio.sleep(0.02)
+            assert number > 5
+            assert slowest < circuit_breaker.TIMEOUT_SECONDS
+            assert [line["event"] for line in logged if line["event"].startswith("breaker")] == ["breaker.opened"]
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await kept_in_redis(api, resources)
+
+
+async def test_news_lost_and_nothing_else(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that is kept is given: it could have changed meanwhile, and has."""
+    monkeypatch.setattr(notifications, "RETRY_SECONDS", 0.1)
+    gate = gate_reconnects(monkeypatch)
+    async with run_api_on(resources) as (api, _):
+        await add_cpu(resources, "CPU 0")
+        for number in range(1, 4):
+            assert await cache_status(api, CPUS_QUERY) == "MISS"
+            assert await cache_status(api, CPUS_QUERY) == "HIT-L1"
+            gate.clear()
+            connection = await asyncpg.connect(resources.settings.database_url)
+            await terminate_listener(connection)
+            await connection.close()
+            await wait_until_connected(resources, now=False)
+            await add_cpu(resources, f"CPU {number}")
+            async with resources.write() as tx:
+                tx.touch(Domain.CATALOG)
+            response = await get_persisted(api, CPUS_QUERY)
+            assert response.headers["x-cache"] == "BYPASS"
+            assert response.headers["cache-control"] == "private, no-store"
+            assert "etag" not in response.headers
+            assert response.json()["data"]["cpus"]["totalCount"] == number + 1
+            gate.set()
+            await wait_until_connected(resources)
+
+
+async def test_pooled_connections_that_were_ended_cost_nobody_an_answer(resources: Resources) -> None:
+    """As after a restart that nobody noticed."""
+    async with run_api_on(resources) as (api, _):
+        await asyncio.gather(*(get_persisted(api, CPUS_QUERY, n=number) for number in range(1, 6)))
+        connection = await asyncpg.connect(resources.settings.database_url)
+        ended = await connection.fetchval(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> 'dealmark changes'"
+        )
+        await connection.close()
+        assert ended > 1
+        answers = await asyncio.gather(*(get_persisted(api, CPUS_QUERY, n=number) for number in range(6, 12)))
+        assert {response.headers["x-cache"] for response in answers} == {"MISS"}
+
+
+@asynccontextmanager
+async def with_postgres(
+    redis_url: str, folder: Path, **values: object
+) -> AsyncIterator[tuple[EmbeddedPostgres, ApiClient, Resources, Gateway]]:
+    """The API with a PostgreSQL of its own."""
+    postgres = EmbeddedPostgres(folder, durable=False)
+    url = await asyncio.to_thread(postgres.start)
+    try:
+        await asyncio.to_thread(schema_version.upgrade, url)
+        settings = make_settings(database_url=url, redis_url=redis_url, development=True, **values)
+        async with Resources.open(settings) as resources, run_api_on(resources) as (api, gateway):
+            yield postgres, api, resources, gateway
+    finally:
+        await asyncio.to_thread(postgres.stop)
+
+
+async def refused(api: ApiClient, query: str) -> None:
+    """One clear error, at once."""
+    began = time.monotonic()
+    response = await get_persisted(api, query)
+    assert time.monotonic() - began < 1
+    assert only_error(response, 503)["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
+    assert int(response.headers["retry-after"]) > 0
+
+
+async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked before goes on, and says that it may be old; the rest is refused; grace ends; all by itself."""
+    monkeypatch.setattr(notifications, "RETRY_SECONDS", 0.2)
+    async with with_postgres(redis_url, folder, stale_grace_seconds=2.0) as (postgres, api, resources, gateway):
+        await add_cpu(resources, "AMD One")
+        await register_query(api, TOTAL_QUERY)
+        right = await get_persisted(api, CPUS_QUERY)
+        assert await cache_status(api, CPUS_QUERY) == "HIT-L1"
+        await asyncio.to_thread(postgres.stop)
+        await wait_until_connected(resources, now=False)
+        lost = time.monotonic()
+        for headers in ({}, {"if-none-match": right.headers["etag"]}):
+            response = await get_persisted(api, CPUS_QUERY, headers)
+            assert (response.status_code, response.content) == (200, right.content)
+            assert response.headers["x-cache"] == "STALE"
+            assert response.headers["warning"] == '110 - "Response is Stale"'
+            assert response.headers["cache-control"] == "private, no-store"
+            assert int(response.headers["age"]) >= 0
+            assert "etag" not in response.headers
+        await refused(api, TOTAL_QUERY)
+        await refused(api, CPUS_QUERY.replace("50", "7"))
+        await asyncio.sleep(max(0.0, lost + 2.2 - time.monotonic()))
+        await refused(api, CPUS_QUERY)
+        await asyncio.to_thread(postgres.start)
+        await wait_until_connected(resources)
+        assert await cache_status(api, CPUS_QUERY) == "HIT-L1", "nothing has changed"
+        assert await cache_status(api, TOTAL_QUERY) == "MISS"
+        await commit_change(resources, Domain.CATALOG, sql="UPDATE cpu SET name = 'AMD Two'")
+        assert "AMD Two" in (await get_persisted(api, CPUS_QUERY)).text
+        assert gateway.responses._flights == {}
+
+
+async def test_postgresql_that_hangs(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes connections and answers nothing. Those who ask for what is kept wait once, the others are refused."""
+    monkeypatch.setattr(notifications, "PING_SECONDS", 0.3)
+    async with with_postgres(redis_url, folder, request_seconds=3.0) as (postgres, api, resources, _):
+        await add_cpu(resources, "AMD One")
+        await register_query(api, TOTAL_QUERY)
+        right = await get_persisted(api, CPUS_QUERY)
+        pids = [process.pid for process in _family(postgres._pid())]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            await wait_until_connected(resources, now=False)
+            first = await get_persisted(api, CPUS_QUERY)
+            assert (first.headers["x-cache"], first.content) == ("STALE", right.content)
+            began = time.monotonic()
+            assert {(await get_persisted(api, CPUS_QUERY)).headers["x-cache"] for _ in range(5)} == {"STALE"}
+            assert time.monotonic() - began < 0.5, "it is not asked each time"
+            response = await get_persisted(api, TOTAL_QUERY)
+            assert only_error(response, 503)["extensions"]["code"] in {"DEADLINE_EXCEEDED", "SERVICE_UNAVAILABLE"}
+            assert time.monotonic() - began < 8
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        await wait_until_connected(resources)
+        assert (await wait_until(lambda: _answers(api, TOTAL_QUERY))) == "MISS"
+
+
+def _family(pid: int | None) -> list[psutil.Process]:
+    assert pid is not None
+    parent = psutil.Process(pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+async def _answers(api: ApiClient, query: str) -> str | None:
+    response = await get_persisted(api, query)
+    return response.headers["x-cache"] if response.status_code == 200 else None
+
+
+async def test_neither_redis_nor_postgresql_at_the_start(folder: Path) -> None:
+    """It starts, says what is missing, and serves once they are there."""
+    redis, postgres = EmbeddedRedis(folder / "redis"), EmbeddedPostgres(folder / "postgres", durable=False)
+    redis_url, url = redis.start(), await asyncio.to_thread(postgres.start)
+    await asyncio.to_thread(schema_version.upgrade, url)
+    await asyncio.to_thread(postgres.stop)
+    await asyncio.to_thread(redis.stop)
+    settings = make_settings(database_url=url, redis_url=redis_url, development=True)
+    try:
+        async with run_api(settings) as api:
+            response = await api.http.get("/graphql", params={"query": "{ statistics { total } }"})
+            assert only_error(response, 503)["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
+            assert (await api.http.get("/health")).status_code == 200
+            await asyncio.to_thread(postgres.start)
+            await asyncio.to_thread(redis.start)
+            await wait_until(lambda: _answers(api, TOTAL_QUERY))
+            await wait_until(lambda: _from_memory(api))
+    finally:
+        await asyncio.to_thread(postgres.stop)
+        await asyncio.to_thread(redis.stop)
+
+
+async def _from_memory(api: ApiClient) -> bool:
+    return (await get_persisted(api, TOTAL_QUERY)).headers["x-cache"] == "HIT-L1"

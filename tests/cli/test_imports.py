@@ -1,0 +1,120 @@
+"""`dealmark import` as it is typed: what it prints, where it writes, and its exit code."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import CommandRunner
+from tests.support.paths import ROOT
+
+CPUS = "name,cores,colour\nIntel Core i5-8500T,6,red\nBad,x,blue\n"
+
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(dealmark: CommandRunner, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, url: str = database_url) -> tuple[int, str]:
+        ran = dealmark("import", *arguments, DATABASE_URL=url)
+        return ran.code, ran.output + ran.errors
+
+    return run
+
+
+def test_cpus_listings_and_prices(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "cpus.csv").write_text(CPUS)
+    code, output = run("cpus", "cpus.csv")
+    assert code == 0
+    assert output.splitlines() == [
+        "2 rows, 1 created, 0 updated, 0 unchanged, 1 rejected.",
+        "The rejected rows and why: cpus.csv.rejected.csv",
+        "Ignored columns: colour.",
+        "Read 100 % (0.0 MB). Merging.",
+    ]
+    assert (
+        tmp_path / "cpus.csv.rejected.csv"
+    ).read_text() == 'line,reason,name,cores\n3,"cores ""x"" is not a number",Bad,x\n'
+
+    row = "title,cpu,price,marketplace\nProzessor für Bastler,intel-core-i5-8500t,5,m\n"
+    (tmp_path / "listings.csv").write_bytes(row.encode("cp1252"))
+    code, output = run("listings", "listings.csv")
+    assert (code, output.splitlines()[-1][:36]) == (1, "listings.csv, line 2, is not utf-8: ")
+    assert run("listings", "listings.csv", "--encoding", "cp1252")[0] == 0
+    code, output = run("listings", "listings.csv", "--encoding", "cp1252")
+    assert (code, output.splitlines()[1]) == (0, "Nothing changed.")
+
+    (tmp_path / "2024-01-01.csv").write_text("name,price\nIntel Core i5-8500T,60\nIntel Core i5-8500T,61\nZ80,1\n")
+    assert run("prices", "2024-01-01.csv", "--strict", "--rejects", "why.csv") == (
+        1,
+        "Read 100 % (0.0 MB). Merging.\nNothing was loaded, because 1 row is bad: see why.csv.\n",
+    )
+    assert (tmp_path / "why.csv").exists()
+    code, output = run("prices", "2024-01-01.csv")
+    assert (code, output.splitlines()[:2]) == (
+        0,
+        [
+            "Superseded by another row about the same thing in the file: 1.",
+            "3 rows, 1 created, 0 updated, 1 unchanged, 1 rejected.",
+        ],
+    )
+
+
+def test_what_cannot_be_done_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file.csv").write_text("name,price\n")
+    (tmp_path / "2024-13-01.csv").write_text("name,price\n")
+    dated = "does not say of which day it is: name it YYYY-MM-DD.csv, or give --date.\n"
+    assert run("prices", "file.csv") == (1, f"file.csv {dated}")
+    assert run("prices", "2024-13-01.csv") == (1, f"2024-13-01.csv {dated}")
+    assert run("listings", "none.csv") == (1, "none.csv cannot be read: No such file or directory.\n")
+    code, output = run("cpus", "file.csv", url="postgresql://127.0.0.1:1/none")
+    assert code == 1
+    assert output.splitlines()[-1].startswith("The database of DATABASE_URL cannot be used (")
+    assert "Traceback" not in output
+
+
+def test_a_bar_on_a_terminal(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "cpus.csv").write_text("name\n" + "".join(f"CPU {number}\n" for number in range(50_000)))
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "DATABASE_URL": database_url, "TERM": "xterm", "COLUMNS": "100"}
+    environment |= {"DEALMARK_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "app.cli", "import", "cpus", "cpus.csv"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    drawn = b""
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        while True:
+            try:
+                drawn += terminal.read(65_536)
+            except OSError:  # what a terminal says when the other end is closed
+                break
+    assert process.wait() == 0
+    assert b"Merging" in drawn
+    assert "━".encode() in drawn
+
+
+def test_rates(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "rates.csv").write_text("Date,USD,GBP,XXX,\n2025-01-02,1.0321,0.83,1,\n2025-01-01,N/A,0.83,1,\n")
+    code, output = run("rates", "rates.csv")
+    assert (code, output.splitlines()[:3]) == (
+        0,
+        [
+            "A worker values the listings in 2 currencies anew: job 1.",
+            "3 rows, 2 created, 0 updated, 0 unchanged, 1 rejected.",
+            "The rejected rows and why: rates.csv.rejected.csv",
+        ],
+    )
+    assert "Ignored columns: xxx." in output
+    (tmp_path / "other.csv").write_text("date,EUR\n2025-01-02,1\n")
+    code, output = run("rates", "other.csv")
+    assert (code, output.splitlines()[-1][:60]) == (1, "other.csv has neither the columns date, currency and rate (U")

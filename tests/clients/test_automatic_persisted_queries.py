@@ -1,0 +1,48 @@
+"""Automatically persisted queries: Apollo Client and urql send a hash, and on a miss the text with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.settings import Settings
+from tests.clients.node import Ask, client, has_page, needs_node
+from tests.support.api_server import run_api
+
+pytestmark = needs_node
+
+CLIENTS = [(script, method) for script in ("apollo.mjs", "urql.mjs") for method in ("GET", "POST")]
+GRAPHQL = "application/graphql-response+json; charset=utf-8"
+
+
+@pytest.fixture
+def apq(settings: Settings) -> Settings:
+    """Clients may register their documents."""
+    return settings.model_copy(update={"development": False, "documents": "apq"})
+
+
+@pytest.mark.parametrize(("script", "method"), CLIENTS)
+async def test_a_miss_registers_and_is_a_hit_from_then_on(script: str, method: str, apq: Settings, page: Ask) -> None:
+    # Apollo Client registers by POST, urql by the method that it asks with.
+    registers = method if script == "urql.mjs" else "POST"
+    async with run_api(apq) as api:
+        first, second = await client(script, api, [page, page], ids="hash", method=method)
+        (another,) = await client(script, api, [page], ids="hash", method=method)
+    async with run_api(apq) as restarted:
+        (later,) = await client(script, restarted, [page], ids="hash", method=method)
+    assert all(has_page(seen, page) for seen in (first, second, another, later))
+    assert first.briefly == [(method, False, 200, None), (registers, True, 200, "MISS")]
+    assert first.requests[0].control == "no-store"
+    assert second.briefly == another.briefly == [(method, False, 200, "HIT-L1")]
+    assert later.briefly == [(method, False, 200, "HIT-L2")]
+    assert {sent.type for seen in (first, second, another, later) for sent in seen.requests} == {GRAPHQL}
+
+
+@pytest.mark.parametrize(("script", "method"), CLIENTS)
+async def test_a_hash_of_another_text_is_refused(script: str, method: str, apq: Settings, page: Ask) -> None:
+    async with run_api(apq) as api:
+        (seen,) = await client(script, api, [page], ids="wrong", method=method)
+        (again,) = await client(script, api, [page], ids="wrong", method=method)
+    for each in (seen, again):
+        assert each.code == "PERSISTED_QUERY_HASH_MISMATCH"
+        assert [sent.status for sent in each.requests] == [200, 400]
+        assert {sent.control for sent in each.requests} == {"no-store"}

@@ -1,0 +1,208 @@
+"""After a recalculation the first reader finds the new figures ready."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+from prometheus_client import REGISTRY
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from app.cache.entries import Question
+from app.db.tables import Domain
+from app.documents import usage, warmup
+from app.documents.registry import Registry, shipped
+from app.documents.usage import ASKED_KEY, Asked, fade, most_asked
+from app.documents.warmup import warm
+from app.engine.document import content_id
+from app.resources import Resources
+from app.settings import Settings
+from tests.support.api_server import run_api, wait_for_notifications
+from tests.support.catalog_rows import add_cpu, add_listing
+from tests.support.document_requests import apq_extension, get_document, post_document, production_settings
+from tests.support.jobs import job_row, request_recalculation
+from tests.support.published_documents import TOTAL, TOTAL_HASH, TOTAL_ID, publish_documents
+from tests.support.queue_worker import run_queued_jobs
+from tests.support.schema_execution import SCHEMA
+
+CPU_LIST = content_id(shipped()["CpuList"])
+
+
+async def counted(redis_url: str) -> dict[str, float]:
+    """Asked, as it is stored -> how often."""
+    redis = Redis.from_url(redis_url)
+    found = await redis.zrevrange(ASKED_KEY, 0, -1, withscores=True)
+    await redis.aclose()
+    return {each.decode(): times for each, times in found}
+
+
+def prices(answer: Any) -> list[float]:
+    return [node["priceTarget"]["good"] for node in answer.json()["data"]["cpus"]["nodes"]]
+
+
+async def test_the_first_reader_after_a_recalculation(settings: Settings, resources: Resources) -> None:
+    key = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=1000)
+    await request_recalculation(resources)
+    await run_queued_jobs(resources)
+    by_name = {"orderBy": [{"field": "NAME"}], "first": 100}
+    async with run_api(production_settings(settings, "required")) as api:
+        for _ in range(2):
+            assert prices(await get_document(api, documentId="CpuList", variables=by_name)) == [15.0]
+        assert (await get_document(api, documentId="CpuDetail", variables={"slug": "amd-one"})).status_code == 200
+    async with resources.write() as tx:
+        await add_listing(tx, key, 60)
+        tx.touch(Domain.MARKET)
+    job = await request_recalculation(resources)
+    with capture_logs() as logs:
+        await run_queued_jobs(resources)
+    assert (await job_row(resources, job)).status == "succeeded"
+    (line,) = [line for line in logs if line["event"] == "responses.warmed"]
+    assert (line["MISS"], line["seconds"] < 5) == (2, True)
+    async with run_api(production_settings(settings, "required")) as api:
+        await wait_for_notifications(api)
+        response = await get_document(api, documentId="CpuList", variables=by_name)
+        assert (response.headers["x-cache"], prices(response)) == ("HIT-L2", [30.0])
+        response = await get_document(api, documentId="CpuDetail", variables={"slug": "amd-one"})
+        assert response.headers["x-cache"] == "HIT-L2"
+        assert response.json()["data"]["cpu"]["priceTarget"]["good"] == 30.0
+        response = await get_document(api, documentId="CpuList", variables={"first": 99})
+        assert response.headers["x-cache"] == "MISS", "nobody asked that before"
+
+
+async def test_what_is_asked_is_counted_by_all_processes(
+    settings: Settings, resources: Resources, redis_url: str
+) -> None:
+    await publish_documents(resources, TOTAL)
+    async with (
+        run_api(production_settings(settings, "open")) as one,
+        run_api(production_settings(settings, "open")) as two,
+    ):
+        for _ in range(4):
+            await get_document(one, documentId=TOTAL_ID)
+        await get_document(two, documentId=TOTAL_ID, variables={"unused": 1})
+        await get_document(two, documentId="CpuList", variables={"first": 5, "after": None})
+        await get_document(two, documentId="CpuList", variables={"after": None, "first": 5})
+        await get_document(two, documentId="NameSearch", variables={"search": "x" * 2000})
+        await post_document(two, documentId=content_id(shipped()["RecalculateMetrics"]))
+    assert await counted(redis_url) == {
+        orjson.dumps([TOTAL_ID, "Total", "{}"]).decode(): 5,
+        orjson.dumps([CPU_LIST, "CpuList", '{"after":null,"first":5}']).decode(): 2,
+    }
+    assert await most_asked(resources, 1) == [Asked(TOTAL_ID, "Total", b"{}")]
+
+
+async def test_counts_fade_and_are_bounded(
+    resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage, "MAX_ASKED", 3)
+    documents = Registry(resources, SCHEMA._schema)
+    document = documents.from_text(TOTAL)
+    for number in range(5):
+        documents.asked(Question(document, "Total", b'{"n":%d}' % number), times=number + 1)
+    await documents.uses.flush(set())
+    assert sorted((await counted(redis_url)).values()) == [1, 2, 3], "no more than three are counted at a time"
+    documents.asked(Question(document, "Total", b'{"n":9}'), times=9)
+    await documents.uses.flush(set())
+    assert sorted((await counted(redis_url)).values()) == [2, 3, 9]
+    await fade(resources)
+    assert sorted((await counted(redis_url)).values()) == [1, 1.5, 4.5]
+    await fade(resources)
+    assert sorted((await counted(redis_url)).values()) == [2.25]
+    redis = Redis.from_url(redis_url)
+    assert await redis.ttl(ASKED_KEY) > 0
+    await redis.aclose()
+
+
+async def test_warming_is_bounded(resources: Resources, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
+    monkeypatch.setattr(warmup, "MAX_QUESTIONS", 3)
+    await stock_questions(resources, 5)
+    with capture_logs() as logs:
+        await warm(resources, SCHEMA._schema)
+    assert logs[-1]["MISS"] == 3
+    with capture_logs() as logs:
+        await warm(resources, SCHEMA._schema)
+    assert "MISS" not in logs[-1]
+    assert logs[-1]["HIT-L2"] == 3, "the answers are there already"
+    monkeypatch.setattr(warmup, "MAX_SECONDS", 0.0)
+    with capture_logs() as logs:
+        await warm(resources, SCHEMA._schema)
+    assert [line["event"] for line in logs] == ["responses.warming_unfinished", "responses.warmed"]
+
+
+async def stock_questions(resources: Resources, number: int) -> None:
+    """Questions for the list, as if they had been asked."""
+    documents = Registry(resources, SCHEMA._schema)
+    document = documents.find("CpuList")
+    assert document is not None
+    for first in range(1, number + 1):
+        documents.asked(Question(document, "CpuList", b'{"first":%d}' % first), times=10 * first)
+    await documents.uses.flush(set())
+
+
+async def test_what_makes_no_sense_any_more_is_passed_over(resources: Resources, redis_url: str) -> None:
+    await publish_documents(resources, ("old", TOTAL))
+    async with resources.write() as tx:
+        await tx.connection.exec_driver_sql("UPDATE document SET text = '{ gone }' WHERE id = 'old'")
+    redis = Redis.from_url(redis_url)
+    for document_id, operation, variables in [
+        ("retired", "Total", "{}"),
+        ("old", "Total", "{}"),
+        (CPU_LIST, "Another", "{}"),
+        (CPU_LIST, "CpuList", '{"first":"no number"}'),
+        (CPU_LIST, "CpuList", '{"first":2}'),
+    ]:
+        await redis.zadd(ASKED_KEY, {orjson.dumps([document_id, operation, variables]): 5})
+    with capture_logs() as logs:
+        await warm(resources, SCHEMA._schema)
+    line = {name: value for name, value in logs[-1].items() if name in {"gone", "failed", "MISS"}}
+    assert line == {"gone": 2, "failed": 1, "MISS": 2}
+    await redis.zadd(ASKED_KEY, {b"not JSON": 50})
+    await warm(resources, SCHEMA._schema)
+    await redis.aclose()
+
+
+async def test_registered_documents_are_warmed(settings: Settings, resources: Resources) -> None:
+    async with run_api(production_settings(settings, "apq")) as api:
+        assert (await post_document(api, query=TOTAL, extensions=apq_extension(TOTAL_HASH))).status_code == 200
+    async with resources.write() as tx:
+        tx.touch(Domain.MARKET)
+    await warm(resources, SCHEMA._schema)
+    async with run_api(production_settings(settings, "apq")) as api:
+        await wait_for_notifications(api)
+        assert (await get_document(api, extensions=apq_extension(TOTAL_HASH))).headers["x-cache"] == "HIT-L2"
+
+
+async def test_failures_never_reach_the_job(settings: Settings, resources: Resources) -> None:
+    """Redis is away, and warming says so; the cache is off, and there is nothing to do."""
+    away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
+    async with Resources.open(away) as without:
+        with capture_logs() as logs:
+            await warm(without, SCHEMA._schema)
+        assert logs[0]["event"] == "responses.warming_failed"
+    off = settings.model_copy(update={"response_cache": "off"})
+    async with Resources.open(off) as without:
+        with capture_logs() as logs:
+            await warm(without, SCHEMA._schema)
+        assert logs == []
+
+
+async def test_a_process_that_hears_no_news_warms_nothing(
+    settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take old answers for new ones."""
+    monkeypatch.setattr(warmup, "MAX_SECONDS", 0.5)
+    await stock_questions(resources, 1)
+    async with Resources.open(settings, listen=False) as deaf:
+        with capture_logs() as logs:
+            await asyncio.wait_for(warm(deaf, SCHEMA._schema), 2)
+    assert [line["event"] for line in logs] == ["responses.warming_unfinished", "responses.warmed"]
+
+
+async def test_it_is_measured(resources: Resources) -> None:
+    before = REGISTRY.get_sample_value("dealmark_warmed_total", {"source": "MISS"}) or 0
+    await stock_questions(resources, 2)
+    await warm(resources, SCHEMA._schema)
+    assert REGISTRY.get_sample_value("dealmark_warmed_total", {"source": "MISS"}) == before + 2

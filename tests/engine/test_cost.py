@@ -1,0 +1,98 @@
+"""What documents may cost at most, against values that were added up by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.engine.document import read_document
+from app.settings import Settings
+from tests.support.api_server import run_api
+from tests.support.http_errors import GRAPHQL_JSON, only_error
+from tests.support.schema_execution import SCHEMA
+
+PAGE = "query ($n: Int%s) { cpus(first: $n) { nodes { name } } }"
+CPU = '{ cpu(slug: "x") { %s } }'
+
+# An object costs 1, a leaf 0, times the items of the lists around it; `@cost` says otherwise.
+COSTS: list[tuple[str, dict[str, Any], int]] = [
+    ("{ __typename }", {}, 0),
+    ("{ statistics { total manufacturers } }", {}, 20),
+    ("{ statistics { cores { min } tdpW { max } } }", {}, 20 + 1 + 1),
+    (CPU % "name slug", {}, 1),
+    (CPU % "priceTarget { good fair } listingsCount", {}, 1 + 1 + 1),
+    (CPU % "priceDistribution { count }", {}, 1 + 10),
+    (CPU % "priceDistribution(bins: 25) { count }", {}, 1 + 25),
+    (CPU % "listings { totalCount pageInfo { endCursor } nodes { title } }", {}, 1 + 1 + 1 + 10),
+    ("{ cpus { nodes { name } } }", {}, 1 + 50),
+    ("{ cpus(first: 10) { totalCount nodes { name listingsCount } } }", {}, 1 + 10 * (1 + 1)),
+    ("{ cpus(last: 10) { edges { cursor node { name } } } }", {}, 1 + 10 * (1 + 1)),
+    ("{ cpus(first: 3, last: 5) { nodes { name } } }", {}, 1 + 5),
+    (
+        "{ cpus(first: 10) { nodes { listings(first: 5) { nodes { title cpu { name } } } } } }",
+        {},
+        1 + 10 * (1 + 1 + 5 * (1 + 1)),
+    ),
+    ('{ a: cpu(slug: "x") { ...f } b: cpu(slug: "y") { ...f } } fragment f on CPU { priceTarget { good } }', {}, 4),
+    ("{ ... { cpus(first: 2) { nodes { ... on CPU { name } } } } }", {}, 1 + 2),
+    ('{ nodes(ids: ["a", "b", "c"]) { id } }', {}, 3),
+    ("query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on CPU { listingsCount } } }", {"ids": ["a", "b"]}, 2 * 2),
+    (PAGE % "", {}, 1 + 50),
+    (PAGE % "", {"n": 3}, 1 + 3),
+    (PAGE % "", {"n": None}, 1 + 50),
+    (PAGE % " = 7", {}, 1 + 7),
+    (PAGE % " = 7", {"n": 9}, 1 + 9),
+    (PAGE % "", {"n": "many"}, 1 + 50),
+    (PAGE % "", {"n": 200.0}, 1 + 200),
+    (PAGE % "", {"n": 0.5}, 1 + 50),
+    (PAGE % "", {"n": 1e308}, 1 + 2**31 - 1),
+    (PAGE % "", {"n": True}, 1 + 50),
+    ('query ($ids: [ID!]! = ["a", "b", "c"]) { nodes(ids: $ids) { id } }', {}, 3),
+    ('query ($ids: [ID!]! = ["a", "b", "c"]) { nodes(ids: $ids) { id } }', {"ids": ["a"]}, 1),
+    (PAGE % "", {"n": -1000}, 1),
+    ("{ cpus(first: -1000) { nodes { name } } statistics { total } }", {}, 1 + 20),
+    (PAGE % " = -1000", {}, 1),
+    ("mutation { recalculateMetrics { job { id } } }", {}, 1 + 1),
+]
+
+
+@pytest.mark.parametrize(("query", "variables", "expected"), COSTS)
+def test_costs(query: str, variables: dict[str, Any], expected: int) -> None:
+    (operation,) = read_document(SCHEMA._schema, "test", query).operations.values()
+    assert operation.cost(variables) == expected
+
+
+def test_fragments_that_spread_others_twice_are_measured_once_each() -> None:
+    """Going through each spread would take 2^40 steps."""
+    steps = " ".join(f"fragment F{n} on CPU {{ ...F{n + 1} ...F{n + 1} }}" for n in range(40))
+    listed = "fragment F40 on CPU { listings(first: $n) { nodes { id } } }"
+    text = f"query ($n: Int) {{ cpus(first: 1) {{ nodes {{ ...F0 }} }} }} {steps} {listed}"
+    (operation,) = read_document(SCHEMA._schema, "bomb", text, given=True).operations.values()
+    assert operation.cost({"n": 5}) == 1 + 1 + 2**40 * (1 + 5)
+
+
+async def test_the_limit_and_how_to_see_it(settings: Settings) -> None:
+    async with run_api(settings.model_copy(update={"cost_limit": 51})) as api:
+        page = PAGE % ""
+        for number, allowed in ((50, True), (51, False)):
+            for extensions in ({}, {"cost": True}, {"cost": "yes"}):
+                response = await api.http.post(
+                    "/graphql",
+                    json={"query": page, "variables": {"n": number}, "extensions": extensions},
+                    headers={"accept": GRAPHQL_JSON},
+                )
+                if not allowed:
+                    error = only_error(response, 400)
+                    assert error["extensions"]["code"] == "COST_LIMIT_EXCEEDED"
+                    assert (
+                        error["message"] == "The operation costs up to 52; at most 51 is allowed. Ask for fewer items."
+                    )
+                    continue
+                expected = {"cost": {"requested": 51, "limit": 51}} if extensions == {"cost": True} else None
+                assert response.json().get("extensions") == expected
+                assert response.json()["data"] == {"cpus": {"nodes": []}}
+        parameters = {"query": "{ statistics { total } }", "extensions": '{"cost": true}'}
+        response = await api.http.get("/graphql", params=parameters)
+        assert response.json()["extensions"] == {"cost": {"requested": 20, "limit": 51}}
+        assert response.headers["cache-control"] == "private, no-store"

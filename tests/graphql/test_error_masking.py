@@ -1,0 +1,83 @@
+"""Unexpected errors are told by a request id alone; and what such an id may look like."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import structlog
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from app.resources import Resources
+from app.server.graphql_app import Gateway
+from app.server.request_id import RequestId
+from tests.support.api_server import ApiClient
+from tests.support.catalog_rows import add_cpu
+from tests.support.http_errors import only_error, post_graphql
+from tests.support.schema_execution import SCHEMA
+
+
+async def test_unexpected_errors_are_logged_under_the_id_that_the_client_gets(
+    api: ApiClient, resources: Resources
+) -> None:
+    await add_cpu(resources, "CPU")
+    async with resources.write() as tx:
+        await tx.execute(text("DROP TABLE recalculation_failure, recalculation_watermark"))
+        await tx.execute(text("ALTER TABLE listing RENAME TO a_secret_table"))
+    for query in (
+        "{ statistics { total } }",
+        "{ cpus { nodes { listingsCount } } }",
+        '{ cpu(slug: "cpu") { listingsCount } }',
+    ):
+        with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+            response = await post_graphql(api, {"query": query})
+        (error,) = response.json()["errors"]
+        request_id = response.headers["x-request-id"]
+        assert error["extensions"] == {"code": "INTERNAL"}
+        assert error["message"] == f"Something went wrong here. The log knows more under the request id {request_id}."
+        for secret in ("secret", "relation", "SELECT", "sqlalchemy", "Traceback", "asyncpg"):
+            assert secret not in response.text
+        (line,) = [line for line in logs if line["event"] == "request.failed"]
+        assert line["request_id"] == request_id
+        assert line["exc_info"] is not None
+
+
+async def test_errors_outside_of_any_field_are_masked_too(resources: Resources) -> None:
+    broken: Any = None
+    gateway = Gateway(resources, SCHEMA._schema)
+    gateway.registry.schema = broken
+    app = RequestId(gateway)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
+        with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+            response = await http.get("/graphql", params={"query": "{ __typename }"})
+    error = only_error(response, 500)
+    assert error["extensions"]["code"] == "INTERNAL"
+    assert response.headers["x-request-id"] in error["message"]
+    assert [line["request_id"] for line in logs] == [response.headers["x-request-id"]]
+
+
+async def test_request_ids(api: ApiClient) -> None:
+    async def answered(given: bytes | None, path: str = "/health") -> str:
+        headers = {} if given is None else {b"x-request-id": given}
+        return str((await api.http.get(path, headers=headers)).headers["x-request-id"])
+
+    for path in ("/health", "/graphql", "/nothing", "/metrics"):
+        assert re.fullmatch("[0-9a-f]{32}", await answered(None, path)), path
+        assert await answered(b"my-Request_1.2", path) == "my-Request_1.2"
+    assert await answered(b"a" * 64) == "a" * 64
+    assert await answered(None) != await answered(None)
+    for hostile in (
+        b"a" * 65,
+        b"",
+        b"a b",
+        b"<script>",
+        b"a\tb",
+        b"\xc3\xa9",
+        b"a;b",
+        b"../../x",
+        b"$(reboot)",
+        b"%0d%0a",
+    ):
+        assert re.fullmatch("[0-9a-f]{32}", await answered(hostile)), hostile

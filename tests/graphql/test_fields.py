@@ -1,0 +1,205 @@
+"""Fields that are columns of a row, and what is known ahead of the columns that an operation needs."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from graphql import GraphQLObjectType, OperationDefinitionNode, parse
+
+from app.catalog.sql import COLUMNS
+from app.core.global_ids import global_id
+from app.db.tables import job
+from app.engine.compiler.column_projection import columns_of
+from app.engine.compiler.compiler import NotCompilable, Plan
+from app.engine.document import Operation, read_document
+from app.engine.executor import execute_operation
+from app.events import sql as events
+from app.graphql.context import Context
+from app.graphql.fields import Column, Meanings, column
+from app.ingestion import session_sql as ingestion
+from app.market import listing_sql as market
+from app.market import price_ranges
+from app.resources import Resources
+from tests.support.builtin_documents import BUILTIN_QUERIES, OPERATOR, load_builtin_document
+from tests.support.jobs import request_recalculation as ask_for_work
+from tests.support.schema_execution import SCHEMA
+from tests.support.statements import record_statements
+from tests.support.uniform_catalog import add_uniform_cpus
+
+ROWS = {
+    "CPU": set(COLUMNS),
+    "Listing": set(market.COLUMNS),
+    "Job": {each.name for each in job.c},
+    "PriceChange": set(events.COLUMNS),
+    "ImportSession": set(ingestion.SESSION_COLUMNS),
+    "ImportRow": set(ingestion.ROW_COLUMNS),
+}
+CONNECTIONS = [f"{name}Connection" for name in ROWS]
+
+
+def test_a_meaning_is_worked_out_once() -> None:
+    asked: list[int] = []
+
+    def meaning(value: int) -> str:
+        asked.append(value)
+        return f"<{value}>"
+
+    meanings = Meanings(meaning)
+    assert [meanings[1], meanings[1], meanings[None], meanings[2]] == ["<1>", "<1>", None, "<2>"]
+    assert asked == [1, 2]
+
+
+def test_meanings_do_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Meanings, "MOST", 3)
+    meanings = Meanings(str)
+    assert [meanings[number] for number in range(10)] == [str(number) for number in range(10)]
+    assert len(meanings) <= 3
+
+
+def test_a_copy_of_a_column_is_that_column() -> None:
+    made = column("price", description="What it costs.", mapping=Meanings(str))
+    made.python_name = "price"
+    assert copy.copy(made).get_result({"price": 5}, None, [], {}) == "5"
+
+
+def columns_of_field(declared: Any) -> set[str]:
+    if isinstance(declared, Column):
+        return set() if declared.column is None else {declared.column}
+    return set(declared.metadata.get("needs", ()))
+
+
+def test_every_column_that_a_field_names_can_be_selected() -> None:
+    kinds: Mapping[str, Any] = SCHEMA._schema.type_map
+    of = {**ROWS, "PriceTarget": ROWS["CPU"], "PerformanceValue": ROWS["CPU"], "PriceBin": {"lo", "hi", "prices"}}
+    seen = 0
+    for name, selectable in of.items():
+        kind = kinds[name]
+        assert isinstance(kind, GraphQLObjectType)
+        for field in kind.fields.values():
+            needed = columns_of_field(field.extensions["strawberry-definition"])
+            assert needed <= selectable, (name, needed)
+            seen += bool(needed)
+    assert seen > 50
+
+
+def needs(query: str) -> Mapping[str, frozenset[str] | None]:
+    (operation,) = read_document(SCHEMA._schema, "test", query).operations.values()
+    return operation.columns
+
+
+CPU, LISTING = global_id("CPU", 1), global_id("Listing", 1)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("{ cpus { nodes { name tdpW } } }", {"CPU": {"name", "tdp_w"}}),
+        ("{ cpus { edges { node { name } } totalCount } }", {"CPU": {"name"}, "CPUConnection": {"total_count"}}),
+        ('{ cpu(slug: "x") { __typename } }', {}),
+        (
+            '{ cpu(slug: "x") { priceTarget { great fresh confidence } performanceValue { percentile } } }',
+            {"CPU": {"price_great", "computed_at", "price_sample_size", "value_percentile"}},
+        ),
+        (
+            '{ cpu(slug: "x") { listings { totalCount nodes { title cpu { cores } } } priceDistribution { lo } } }',
+            {
+                "CPU": {"id", "cores"},
+                "Listing": {"title", "cpu_id"},
+                "ListingConnection": {"total_count"},
+                "PriceBin": {"lo"},
+            },
+        ),
+        (
+            f'{{ node(id: "{CPU}") {{ id ... on CPU {{ name }} ... on Listing {{ price }} }} }}',
+            {
+                "CPU": {"id", "name"},
+                "Listing": {"id", "price"},
+                "Job": {"id"},
+                "PriceChange": {"position"},
+                "ValuationRule": {"id"},
+                "ImportSession": {"id"},
+                "ImportRow": {"id"},
+            },
+        ),
+        (
+            (
+                "query ($a: Boolean!) { cpus { nodes { ...F cores @skip(if: $a) } } } "
+                "fragment F on CPU { ... on Node { ... on CPU { socket } } ... @include(if: $a) { name } ...G } "
+                "fragment G on CPU { threads priceTarget { ...T } } fragment T on PriceTarget { stddev }"
+            ),
+            {"CPU": {"cores", "socket", "name", "threads", "price_stddev"}},
+        ),
+        ("mutation { recalculateMetrics { job { status } } }", {"Job": {"status"}}),
+    ],
+)
+def test_an_operation_needs_what_is_selected_anywhere(query: str, expected: dict[str, set[str]]) -> None:
+    assert {name: set(found or ()) for name, found in needs(query).items() if found} == expected
+
+
+def test_a_fragment_that_is_spread_again_and_again_is_gone_through_once() -> None:
+    steps = "".join(f"fragment F{n} on CPU {{ ...F{n + 1} ... on CPU {{ ...F{n + 1} }} }} " for n in range(40))
+    query = f"{{ cpus {{ nodes {{ ...F0 }} }} }} {steps} fragment F40 on CPU {{ name }}"
+    ast = parse(query)
+    operation = next(each for each in ast.definitions if isinstance(each, OperationDefinitionNode))
+    assert columns_of(SCHEMA._schema, ast, operation)["CPU"] == frozenset({"name"})
+
+
+async def answer(resources: Resources, name: str, operation: Operation, variables: dict[str, Any]) -> tuple[Any, str]:
+    """The data of a shipped document, and the statements it took."""
+    with record_statements(resources) as ran:
+        async with Context(resources, OPERATOR) as context:
+            result = await execute_operation(SCHEMA._schema, load_builtin_document(name), operation, variables, context)
+    assert not result.errors, result.errors
+    return result.data, "\n".join(ran.texts)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("name", BUILTIN_QUERIES)
+async def test_answers_are_the_same_whether_all_columns_are_read_or_some(
+    resources: Resources, name: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    monkeypatch.setattr(price_ranges, "clock", lambda: now)
+    await add_uniform_cpus(resources, 20, 8)
+    await ask_for_work(resources)
+    await resources.queue.redis.flushall()
+    operation = load_builtin_document(name).operations[name]
+    assert isinstance(operation.plan, Plan)
+    if not compiled:
+        operation = replace(operation, compile=_not_compiled)
+    variables = BUILTIN_QUERIES[name][0](1)
+    projected, few = await answer(resources, name, operation, variables)
+    whole, all_of_them = await answer(
+        resources,
+        name,
+        replace(operation, columns=dict.fromkeys([*ROWS, *CONNECTIONS])),
+        variables,
+    )
+    assert projected == whole
+    assert len(few) <= len(all_of_them)
+
+
+def _not_compiled() -> Any:
+    raise NotCompilable("so that graphql-core runs it")
+
+
+async def test_columns_that_nobody_asked_for_are_not_in_the_statements(resources: Resources) -> None:
+    await add_uniform_cpus(resources, 2, 2)
+    query = (
+        '{ cpus { nodes { name } } cpu(slug: "cpu-1") { cores listings { nodes { title } } }'
+        f' node(id: "{LISTING}") {{ ... on Listing {{ seller }} }} }}'
+    )
+    document = read_document(SCHEMA._schema, "test", query)
+    (operation,) = document.operations.values()
+    with record_statements(resources) as ran:
+        async with Context(resources) as context:
+            await execute_operation(SCHEMA._schema, document, operation, {}, context)
+    selected = {name for text in ran.texts for name in re.findall(r"(?:cpu|listing)\.(\w+)", text)}
+    assert selected <= {*("id", "name", "cores", "slug"), *("title", "seller", "adjusted_price", "cpu_id", "status")}
+    assert "count(" not in " ".join(ran.texts)

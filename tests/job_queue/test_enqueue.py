@@ -1,0 +1,138 @@
+"""Asking for work: what waits already is not asked for twice, and the night has one job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+
+from app.job_queue.enqueue import request_job, schedule_job
+from app.resources import Resources
+from tests.support.jobs import KIND, all_jobs, request_recalculation, run_sql
+
+TIME = time(2, 30)
+NIGHT = datetime(2026, 3, 2, 2, 30, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+async def nobody_works(resources: Resources) -> AsyncIterator[None]:
+    """The jobs of these tests are not run."""
+    yield
+    await resources.queue.redis.flushall()
+
+
+async def schedule(resources: Resources, now: datetime, at: time = TIME) -> int | None:
+    async with resources.write() as tx:
+        return await schedule_job(tx, KIND, at, now)
+
+
+async def test_asking_again_while_queued_returns_that_one(resources: Resources) -> None:
+    assert await request_recalculation(resources) == await request_recalculation(resources)
+    (row,) = await all_jobs(resources)
+    assert (row.status, row.attempts, row.requested_by, row.input) == ("queued", 0, "tester", {})
+
+
+async def test_all_that_is_queued_covers_a_part_but_not_the_other_way_round(resources: Resources) -> None:
+    part = await request_recalculation(resources, [1, 2])
+    everything = await request_recalculation(resources)
+    assert part != everything
+    assert await request_recalculation(resources, [1, 2]) == part
+    assert await request_recalculation(resources, [3]) == everything
+    assert len(await all_jobs(resources)) == 2
+
+
+@pytest.mark.parametrize("status", ["running", "succeeded", "failed"])
+async def test_a_job_that_is_not_queued_does_not_count(resources: Resources, status: str) -> None:
+    first = await request_recalculation(resources)
+    await run_sql(resources, "UPDATE job SET status = :status", status=status)
+    assert await request_recalculation(resources) != first
+
+
+async def test_many_that_ask_at_once_make_one_job(resources: Resources) -> None:
+    assert len(set(await asyncio.gather(*(request_recalculation(resources) for _ in range(10))))) == 1
+    assert len(await all_jobs(resources)) == 1
+
+
+async def test_a_job_that_starts_while_one_asks_does_not_count(resources: Resources) -> None:
+    """The INSERT waits for the other's transaction, finds its job in the way, and then that job is running."""
+    await run_sql(
+        resources,
+        """
+        CREATE FUNCTION start_others() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            UPDATE job SET status = 'running' WHERE status = 'queued' AND xmin <> pg_current_xact_id()::xid;
+            RETURN NULL;
+        END $$
+        """,
+    )
+    # Of the statement: it also runs when the INSERT inserted nothing.
+    await run_sql(resources, "CREATE TRIGGER start AFTER INSERT ON job EXECUTE FUNCTION start_others()")
+    async with resources.write() as tx:
+        first = await request_job(tx, KIND, {}, "tester")
+        asking = asyncio.create_task(request_recalculation(resources))
+        await asyncio.sleep(0.1)
+        assert not asking.done()
+    second = await asking
+    assert [(row.id, row.status) for row in await all_jobs(resources)] == [(first, "running"), (second, "queued")]
+
+
+async def test_nothing_remains_of_asking_when_the_transaction_fails(resources: Resources) -> None:
+    async def ask_and_fail() -> None:
+        async with resources.write() as tx:
+            await request_job(tx, KIND, {}, "tester")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await ask_and_fail()
+    assert await all_jobs(resources) == []
+    assert await resources.queue.redis.keys() == []
+
+
+@pytest.mark.parametrize(
+    ("now", "at", "due"),
+    [
+        (NIGHT, TIME, NIGHT),
+        (NIGHT + timedelta(hours=2), TIME, NIGHT),
+        (NIGHT + timedelta(hours=2, seconds=1), TIME, None),
+        (NIGHT - timedelta(seconds=1), TIME, None),
+        (datetime(2026, 3, 2, 0, 10, tzinfo=UTC), time(23, 50), datetime(2026, 3, 1, 23, 50, tzinfo=UTC)),
+        (datetime(2026, 3, 1, 23, 55, tzinfo=UTC), time(23, 50), datetime(2026, 3, 1, 23, 50, tzinfo=UTC)),
+        (datetime(2026, 3, 1, 23, 45, tzinfo=UTC), time(23, 50), None),
+        (datetime(2026, 1, 1, 0, 0, tzinfo=UTC), time(0, 0), datetime(2026, 1, 1, tzinfo=UTC)),
+        (datetime(2026, 1, 1, 1, 50, tzinfo=UTC), time(23, 50), datetime(2025, 12, 31, 23, 50, tzinfo=UTC)),
+    ],
+)
+async def test_the_night_has_its_job_for_two_hours(
+    resources: Resources, now: datetime, at: time, due: datetime | None
+) -> None:
+    scheduled = await schedule(resources, now, at)
+    assert (scheduled is None) == (due is None)
+    assert [row.due_at for row in await all_jobs(resources)] == ([] if due is None else [due])
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "succeeded", "failed"])
+async def test_the_night_has_one_job_however_often_one_looks(resources: Resources, status: str) -> None:
+    first = await schedule(resources, NIGHT)
+    await run_sql(resources, "UPDATE job SET status = :status", status=status)
+    assert await schedule(resources, NIGHT + timedelta(hours=1)) == (first if status == "queued" else None)
+    assert len(await all_jobs(resources)) == 1
+    await run_sql(resources, "UPDATE job SET status = 'succeeded'")
+    assert await schedule(resources, NIGHT + timedelta(days=1)) not in (first, None)
+
+
+async def test_workers_that_schedule_at_once_make_one_job(resources: Resources) -> None:
+    await asyncio.gather(*(schedule(resources, NIGHT) for _ in range(8)))
+    assert len(await all_jobs(resources)) == 1
+
+
+async def test_a_queued_recalculation_of_all_does_for_the_night(resources: Resources) -> None:
+    asked = await request_recalculation(resources)
+    assert await schedule(resources, NIGHT) == asked
+    assert len(await all_jobs(resources)) == 1
+
+
+async def test_a_queued_recalculation_of_some_does_not(resources: Resources) -> None:
+    asked = await request_recalculation(resources, [1])
+    assert await schedule(resources, NIGHT) not in (asked, None)

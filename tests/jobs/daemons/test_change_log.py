@@ -1,0 +1,187 @@
+"""The worker's eye on the change log: told by commits, one batch for a burst, and made up for when news were lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from app.db.advisory_locks import CPU_WRITERS_LOCK
+from app.resources import Resources
+from app.settings import Settings
+from jobs.daemons.change_log import follow_changes
+from tests.support.change_log import committed_change_log, data_versions, expected_metrics
+from tests.support.metrics_catalog import (
+    cpu_with_prices,
+    fill_catalog,
+    recalculate_metrics,
+    replace_cpus,
+    run_statements,
+    stored_metrics,
+)
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+async def patient(settings: Settings) -> AsyncIterator[Resources]:
+    """Resources of a worker that looks by itself only once a minute: what it does sooner, it was told."""
+    async with opened(settings, sweep_seconds=60) as resources:
+        await fill_catalog(resources, [cpu_with_prices(10, 20), cpu_with_prices(30, 40), cpu_with_prices(50, 60)])
+        await recalculate_metrics(resources)
+        yield resources
+
+
+@asynccontextmanager
+async def opened(settings: Settings, **changed: float) -> AsyncIterator[Resources]:
+    changed = {"change_pause_seconds": 0, **changed}
+    async with Resources.open(settings.model_copy(update=changed)) as resources:
+        await wait_until(lambda: asyncio.sleep(0, resources.changes.connected))
+        yield resources
+
+
+@asynccontextmanager
+async def following(*resources: Resources) -> AsyncIterator[None]:
+    """These processes follow the log while the block runs; they have made up for the past when it begins."""
+    tasks = [asyncio.create_task(follow_changes(each)) for each in resources]
+    await settled(resources[0])
+    await asyncio.sleep(0.1)
+    yield
+    assert not any(task.done() for task in tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def settled(resources: Resources) -> None:
+    """Until the log is empty."""
+
+    async def empty() -> bool:
+        return await committed_change_log(resources) == []
+
+    await wait_until(empty)
+
+
+async def test_a_commit_tells_at_once(patient: Resources) -> None:
+    async with following(patient):
+        await replace_cpus(patient, {2: cpu_with_prices(35, 45)})
+        await settled(patient)
+        assert (await stored_metrics(patient))[2]["price_good"] == 40
+        await run_statements(patient, "UPDATE listing SET adjusted_price = 1 WHERE cpu_id = 3")
+        await settled(patient)
+        await replace_cpus(patient, {4: cpu_with_prices(7, 9)})
+        await settled(patient)
+    assert await stored_metrics(patient) == await expected_metrics(patient)
+
+
+async def test_a_commit_that_concerns_no_figure_tells_nothing(patient: Resources) -> None:
+    before = await data_versions(patient)
+    async with following(patient), patient.changes.follow("change_log") as told:
+        await run_statements(patient, "UPDATE listing SET title = 'Another'", "UPDATE cpu SET cores = 4")
+        await replace_cpus(patient, {})
+        await asyncio.sleep(0.2)
+        assert not told.is_set()
+    assert await data_versions(patient) == before
+
+
+async def test_what_happened_while_nobody_was_there_is_made_up_for(patient: Resources) -> None:
+    await replace_cpus(patient, {1: cpu_with_prices(1, 3)})
+    async with following(patient):
+        await settled(patient)
+    assert await stored_metrics(patient) == await expected_metrics(patient)
+
+
+async def test_a_burst_is_few_batches(settings: Settings) -> None:
+    async with opened(settings, sweep_seconds=60, change_pause_seconds=0.3) as resources:
+        await fill_catalog(resources, [cpu_with_prices(10, 20), cpu_with_prices(30, 40)])
+        await recalculate_metrics(resources)
+        before = await data_versions(resources)
+        async with following(resources):
+            for price in range(1, 41):
+                await replace_cpus(resources, {1 + price % 2: cpu_with_prices(price, price + 2)})
+            await settled(resources)
+        batches = (await data_versions(resources))["analytics"] - before["analytics"]
+        assert 1 <= batches <= 10
+        assert await stored_metrics(resources) == await expected_metrics(resources)
+
+
+async def test_what_nobody_told_is_found(settings: Settings) -> None:
+    async with opened(settings, sweep_seconds=0.2) as resources:
+        await fill_catalog(resources, [cpu_with_prices(10, 20)])
+        await recalculate_metrics(resources)
+        async with following(resources):
+            await run_statements(
+                resources, "UPDATE cpu SET price_good = 1", "INSERT INTO data_change_log (cpu_id) VALUES (1)"
+            )
+            await settled(resources)
+        assert (await stored_metrics(resources))[1]["price_good"] == 15
+
+
+async def test_two_workers(patient: Resources, settings: Settings) -> None:
+    before = await data_versions(patient)
+    async with opened(settings, sweep_seconds=60) as other, following(patient, other):
+        for price in range(5):
+            await replace_cpus(patient, {1: cpu_with_prices(price + 1, 9)})
+            await settled(patient)
+    assert (await data_versions(patient))["analytics"] <= before["analytics"] + 5
+    assert await stored_metrics(patient) == await expected_metrics(patient)
+
+
+async def test_it_asks_again_while_somebody_writes_cpus(patient: Resources) -> None:
+    async with following(patient):
+        async with patient.write() as holder:
+            await holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CPU_WRITERS_LOCK})
+            await put_prices(patient, 1, 70)
+            await asyncio.sleep(0.3)
+            assert set(await committed_change_log(patient)) == {1}
+        await settled(patient)
+    assert (await stored_metrics(patient))[1]["price_good"] == 70
+
+
+async def put_prices(resources: Resources, cpu_id: int, price: int) -> None:
+    """Writes listings alone."""
+    await run_statements(resources, f"UPDATE listing SET adjusted_price = {price} WHERE cpu_id = {cpu_id}")
+
+
+NO_SPACE = """
+    CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE 'no space left' USING ERRCODE = '53100'; END $$
+"""
+
+
+@pytest.mark.parametrize(
+    ("harm", "mend", "level"),
+    [
+        (["ALTER TABLE figure_history RENAME TO away"], "ALTER TABLE away RENAME TO figure_history", "error"),
+        (
+            [NO_SPACE, "CREATE TRIGGER no_space BEFORE UPDATE ON cpu EXECUTE FUNCTION no_space()"],
+            "DROP TRIGGER no_space ON cpu",
+            "warning",
+        ),
+    ],
+    ids=["a fault of ours", "of the server"],
+)
+async def test_a_batch_that_fails_is_tried_again(settings: Settings, harm: list[str], mend: str, level: str) -> None:
+    async with opened(settings, sweep_seconds=0.2) as resources:
+        await fill_catalog(resources, [cpu_with_prices(10, 20)])
+        await recalculate_metrics(resources)
+        async with following(resources):
+            with capture_logs() as logs:
+                await run_statements(resources, *harm)
+                await put_prices(resources, 1, 3)
+                await wait_until(lambda: asyncio.sleep(0, failures(logs)))
+            assert failures(logs)[0] == level
+            assert await committed_change_log(resources) == [1]
+            await run_statements(resources, mend)
+            await settled(resources)
+        assert (await stored_metrics(resources))[1]["price_good"] == Decimal(3)
+
+
+def failures(logs: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """The levels of what was said of batches that failed."""
+    return [entry["log_level"] for entry in logs if entry["event"] == "changes.not_recalculated"]

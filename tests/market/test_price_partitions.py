@@ -1,0 +1,97 @@
+"""Prices and the months they are in: none is lost, whatever its date and whoever is in the way."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app.market import price_partitions
+from app.market.price_partitions import make_due_months, make_months
+from app.resources import Resources
+from tests.support.file_imports import FileImporter, checked_counts
+
+PLACES = """
+    SELECT replace(tableoid::regclass::text, 'partitions.price_observation_', ''), count(*)
+    FROM price_observation GROUP BY 1 ORDER BY 1
+"""
+MADE = "SELECT count(*) FROM pg_class WHERE relnamespace = 'partitions'::regnamespace AND relkind = 'r'"
+IMPATIENT = text("SET LOCAL lock_timeout = '50ms'")
+HEADER = "title,cpu,price,marketplace,vendor_item_id,seen_at\n"
+
+
+def rows(*days: str) -> str:
+    lines = [f"Chip,Intel Core i5-8500T,{n + 1},ebay,{n},{day}" for n, day in enumerate(days)]
+    return HEADER + "\n".join(lines) + "\n"
+
+
+async def importer_of(resources: Resources, folder: Path) -> FileImporter:
+    importer = FileImporter(resources, folder)
+    await importer.cpus("name\nIntel Core i5-8500T\n")
+    return importer
+
+
+def this_and_next() -> list[str]:
+    first = datetime.now(UTC).date().replace(day=1)
+    return [f"{first:%Y_%m}", f"{first + timedelta(days=32):%Y_%m}"]
+
+
+async def test_the_months_of_a_file_are_made(resources: Resources, tmp_path: Path) -> None:
+    importer = await importer_of(resources, tmp_path)
+    days = ("2023-07-31T23:59:59Z", "2023-08-01", "2023-08-31T23:00:00-05:00", "0001-01-01", "1999-12-31", "2000-01-01")
+    assert checked_counts(await importer.listings(rows(*days))) == (6, 0, 0, 0)
+    assert await importer.rows(PLACES) == [("2000_01", 1), ("2023_07", 1), ("2023_08", 1), ("2023_09", 1), ("rest", 2)]
+    before = await importer.rows(MADE)
+    assert checked_counts(await importer.listings(rows(*days))) == (0, 0, 6, 0)
+    assert await importer.rows(MADE) == before
+
+
+async def test_this_month_and_the_next_are_there(resources: Resources, tmp_path: Path) -> None:
+    importer = await importer_of(resources, tmp_path)
+    found = await importer.rows("SELECT relname FROM pg_class WHERE relnamespace = 'partitions'::regnamespace")
+    assert {f"price_observation_{month}" for month in this_and_next()} <= {name for (name,) in found}
+
+
+async def test_somebody_in_the_way_loses_no_price(
+    resources: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that does not end: the prices go to the rest, and move at night, when it has gone."""
+    importer = await importer_of(resources, tmp_path)
+    monkeypatch.setattr(price_partitions, "PATIENCE", IMPATIENT)
+    async with resources.engine.begin() as reader:
+        await reader.execute(text("SELECT count(*) FROM price_observation"))
+        assert checked_counts(await importer.listings(rows("2023-07-05", "2023-08-06"))) == (2, 0, 0, 0)
+        async with resources.write() as tx:
+            assert await make_due_months(tx) == 0, "another night, then"
+    assert await importer.rows(PLACES) == [("rest", 2)]
+    before = await importer.rows("SELECT * FROM price_observation ORDER BY 1")
+    async with resources.write() as tx:
+        assert await make_due_months(tx) == 2
+    assert await importer.rows(PLACES) == [("2023_07", 1), ("2023_08", 1)]
+    assert await importer.rows("SELECT * FROM price_observation ORDER BY 1") == before
+    async with resources.write() as tx:
+        assert await make_due_months(tx) == 0, "all is done"
+
+
+async def test_a_month_is_made_once(resources: Resources) -> None:
+    async with resources.write() as tx:
+        for made in (2, 0):
+            assert await make_months(tx, [date(2020, 1, 1), date(2020, 1, 1), date(2020, 2, 1)]) == made
+        assert (await tx.scalar(text(MADE))) == 5, "these two, this one, the next and the rest"
+        assert await make_months(tx, []) == 0
+
+
+async def test_two_imports_in_one_transaction(
+    resources: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second cannot make its months, because the first one reads the rest: it does without."""
+    importer = await importer_of(resources, tmp_path)
+    monkeypatch.setattr(price_partitions, "PATIENCE", IMPATIENT)
+    async with resources.write() as tx:
+        await tx.execute(text("SELECT count(*) FROM price_observation"))
+        await make_months(tx, [date(2020, 1, 1)])
+        assert (await tx.scalar(text(MADE))) == 3
+    assert checked_counts(await importer.listings(rows("2020-01-05"))) == (1, 0, 0, 0)
+    assert await importer.rows(PLACES) == [("2020_01", 1)]

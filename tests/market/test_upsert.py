@@ -1,0 +1,153 @@
+"""Offers stored as they are seen: the same listing whoever stores it, in whatever order and at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from app.db.tables import Condition, Domain, ListingStatus
+from app.market.upsert import Sighting, end, store
+from app.resources import Resources
+from app.valuation.adjusted_price import carried
+from tests.support.catalog_rows import add_cpu
+from tests.support.url_imports import all_listings, all_observations, fetch_import_rows
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def seen(title: str = "Intel Core i5-8500T", price: object = "10.00", minutes: int = 0, **more: Any) -> Sighting:
+    """An offer, seen so many minutes after NOW."""
+    return Sighting(
+        **{
+            "title": title,
+            "url": "https://shop.example/1",
+            "marketplace": "shop.example",
+            "seller": None,
+            "vendor_item_id": None,
+            "condition": Condition.USED,
+            "status": ListingStatus.ACTIVE,
+            "price": None if price is None else Decimal(str(price)),
+            "currency": None if price is None else "USD",
+            "shipping": None,
+            "cpu_id": None,
+            "images": (),
+            "carried": carried(title),
+            "seen_at": NOW + timedelta(minutes=minutes),
+            **more,
+        }
+    )
+
+
+async def stored(resources: Resources, *sightings: Sighting) -> list[int]:
+    """Their listings, in a transaction of their own."""
+    async with resources.write() as tx:
+        return await store(tx, sightings)
+
+
+async def test_the_same_offer_is_the_same_listing(resources: Resources) -> None:
+    """Whatever its price; spelt otherwise, and by the marketplace's own id whatever its title."""
+    first = await stored(resources, seen("Dell - X"), seen("Other", vendor_item_id="7"))
+    again = await stored(
+        resources,
+        seen("dell x!", 12, 1),
+        seen("Renamed", 11, 1, vendor_item_id="7"),
+        seen("Renamed", 11, 1, vendor_item_id="8"),
+        seen("Dell X", 10, 1, seller="somebody"),
+    )
+    assert again[:2] == first
+    assert len({*first, *again}) == 4
+    found = {row.id: (row.title, row.price) for row in await all_listings(resources)}
+    assert [found[key] for key in first] == [("dell x!", 12), ("Renamed", 11)]
+
+
+async def test_what_a_page_does_not_tell_stays(resources: Resources) -> None:
+    cpu = await add_cpu(resources, "Intel Core i5-8500T")
+    await stored(resources, seen(cpu_id=cpu, images=("https://a.example/1.jpg",), shipping=Decimal(5)))
+    vague = seen(price=None, minutes=1, condition=Condition.UNKNOWN, url=None)
+    await stored(resources, vague)
+    (row,) = await all_listings(resources)
+    assert (row.cpu_id, row.price, row.shipping, row.adjusted_price) == (cpu, 10, 5, 15)
+    assert (row.images, row.condition, row.url) == (["https://a.example/1.jpg"], "used", "https://shop.example/1")
+    assert row.seen_at == NOW + timedelta(minutes=1)
+    changed = row.updated_at
+    await stored(resources, replace(vague, seen_at=NOW + timedelta(minutes=2)))
+    assert [row.updated_at for row in await all_listings(resources)] == [changed], "seen, and nothing else"
+    await stored(resources, seen("Intel Core, i5-8500T", 11, 3))
+    (row,) = await all_listings(resources)
+    assert (row.cpu_id, row.price) == (None, 11), "another title, and no CPU in it for certain"
+
+
+async def test_only_news_are_observed_and_told(resources: Resources) -> None:
+    (listing,) = await stored(resources, seen())
+    for minutes, price in ((1, 10), (2, 12), (3, 12), (4, None), (5, 10)):
+        async with resources.write() as tx:
+            await store(tx, [seen(price=price, minutes=minutes)])
+            assert (Domain.MARKET in tx.touched) == (minutes in {2, 5})
+    assert await all_observations(resources) == [(listing, 10), (listing, 12), (listing, 10)]
+
+
+async def test_what_was_seen_earlier_comes_later(resources: Resources) -> None:
+    """Its price is remembered, and what is stored stays."""
+    (listing,) = await stored(resources, seen(price=10))
+    await stored(resources, seen(price=12, minutes=10))
+    await stored(resources, seen("intel core i5 8500t", 11, 5, condition=Condition.NEW))
+    await stored(resources, seen(price=11, minutes=6))
+    (row,) = await all_listings(resources)
+    assert (row.title, row.price, row.condition) == ("Intel Core i5-8500T", 12, "used")
+    assert await all_observations(resources) == [(listing, 10), (listing, 11), (listing, 12)]
+
+
+async def test_several_of_one_offer_at_once(resources: Resources) -> None:
+    """As many pages tell of it in one batch: in the order of their times, and no price is lost."""
+    sightings = [seen(price=10 + minutes, minutes=minutes) for minutes in (3, 0, 2, 1)]
+    ids = await stored(resources, *sightings, seen("Another"))
+    assert len(set(ids[:4])) == 1
+    assert ids[4] != ids[0]
+    found = [price for listing, price in await all_observations(resources) if listing == ids[0]]
+    assert found == [10, 11, 12, 13]
+    assert {row.id: row.price for row in await all_listings(resources)}[ids[0]] == 13
+
+
+async def test_nothing_to_store(resources: Resources) -> None:
+    assert await stored(resources) == []
+
+
+async def test_many_at_the_same_time(resources: Resources) -> None:
+    """In orders of their own: one listing each, no price lost, and nobody waits in a circle."""
+    chance = random.Random(1)
+    titles = [f"Offer {number}" for number in range(12)]
+
+    async def writer(number: int) -> None:
+        for turn in range(5):
+            chosen = chance.sample(titles, 8)
+            minutes = number * 5 + turn
+            await stored(resources, *(seen(title, 100 + minutes, minutes) for title in chosen))
+            expected.update((title, minutes) for title in chosen)
+            if turn == 2:
+                async with resources.write() as tx:
+                    await end(tx, chance.sample(range(1, 13), 6))
+
+    expected = set[tuple[str, int]]()
+    await asyncio.gather(*(writer(number) for number in range(6)))
+    rows = {row.title: row for row in await all_listings(resources)}
+    assert sorted(rows) == sorted(titles)
+    for title in titles:
+        assert rows[title].price == 100 + max(minutes for name, minutes in expected if name == title)
+    prices = await fetch_import_rows(
+        resources,
+        "SELECT DISTINCT title, p.price FROM price_observation AS p JOIN listing AS l ON l.id = listing_id",
+    )
+    assert {(row.title, int(row.price) - 100) for row in prices} == expected
+
+
+async def test_a_listing_that_ends_and_is_seen_again(resources: Resources) -> None:
+    ids = await stored(resources, seen())
+    for ended in (1, 0):
+        async with resources.write() as tx:
+            assert await end(tx, ids) == ended
+    await stored(resources, seen(minutes=1))
+    assert [row.status for row in await all_listings(resources)] == ["active"]

@@ -1,0 +1,108 @@
+"""`consistency`: what the last verification found, as operators see it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.analytics.sql import MAX_DIFFERENCES
+from app.db.tables import JobKind
+from app.graphql.viewer import Role, Viewer
+from app.job_handlers import dispatch
+from app.resources import Resources
+from tests.support import schema_execution
+from tests.support.api_server import ApiClient
+from tests.support.metrics_catalog import (
+    cpu_with_prices,
+    fill_catalog,
+    recalculate_metrics,
+    replace_cpus,
+    run_statements,
+)
+
+CONSISTENCY = """
+{ consistency { percent total consistent left fixed verifiedAt differences { slug columns reason } } }
+"""
+
+
+@pytest.fixture
+async def catalogue(resources: Resources) -> Resources:
+    """Three CPUs, all figures right."""
+    await fill_catalog(resources, [cpu_with_prices(10, 20), cpu_with_prices(30, 40), cpu_with_prices(50, 60)])
+    await recalculate_metrics(resources)
+    return resources
+
+
+async def verified(resources: Resources, *, fix: bool = False) -> dict[str, Any]:
+    """What operators see after a verification, and that it is of now."""
+    began = datetime.now(UTC)
+    await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
+    result = await schema_execution.execute_query(resources, CONSISTENCY, Viewer("operator", Role.OPERATOR))
+    assert not result.errors, result.errors
+    assert result.data is not None
+    found: dict[str, Any] = result.data["consistency"]
+    at = datetime.fromisoformat(found.pop("verifiedAt"))
+    assert began - timedelta(seconds=1) <= at <= datetime.now(UTC) + timedelta(seconds=1)
+    return found
+
+
+RIGHT = {"percent": 100.0, "total": 4, "consistent": 4, "left": 0, "fixed": False, "differences": []}
+
+
+async def test_the_last_verification_counts(catalogue: Resources) -> None:
+    assert await verified(catalogue) == RIGHT
+    await run_statements(
+        catalogue,
+        "UPDATE cpu SET price_good = 1, price_fair = 2 WHERE id = 2",
+        "UPDATE cpu_statistics SET total = 9",
+    )
+    wrong = {
+        "percent": 50.0,
+        "total": 4,
+        "consistent": 2,
+        "left": 2,
+        "fixed": False,
+        "differences": [
+            {"slug": "cpu-2", "columns": ["price_good", "price_fair"], "reason": None},
+            {"slug": None, "columns": ["total"], "reason": None},
+        ],
+    }
+    assert await verified(catalogue) == wrong
+    assert await verified(catalogue, fix=True) == {**wrong, "left": 0, "fixed": True}
+    assert await verified(catalogue) == RIGHT
+
+
+async def test_what_cannot_be_written_tells_why(catalogue: Resources) -> None:
+    await run_statements(catalogue, "ALTER TABLE cpu ADD CONSTRAINT dear CHECK (price_good < 100)")
+    await replace_cpus(catalogue, {1: cpu_with_prices(100, 200)})
+    found = await verified(catalogue, fix=True)
+    (only,) = found["differences"]
+    assert (only["slug"], only["columns"], "dear" in only["reason"]) == ("cpu-1", [], True)
+    assert (found["percent"], found["left"], found["fixed"]) == (75.0, 1, True)
+
+
+async def test_a_percentage_is_never_rounded_up(resources: Resources) -> None:
+    """199 of 200 are 99.5; more than MAX_DIFFERENCES are counted, but not named."""
+    count = 199
+    await fill_catalog(resources, [cpu_with_prices()] * count)
+    await recalculate_metrics(resources)
+    await run_statements(resources, "UPDATE cpu SET price_good = 1 WHERE id = 7")
+    assert (await verified(resources))["percent"] == 99.5
+    await run_statements(resources, "UPDATE cpu SET price_good = 1")
+    found = await verified(resources)
+    assert (found["consistent"], found["percent"], len(found["differences"])) == (1, 0.5, MAX_DIFFERENCES)
+    assert [each["slug"] for each in found["differences"]] == sorted(f"cpu-{n}" for n in range(1, 200))[
+        :MAX_DIFFERENCES
+    ]
+
+
+async def test_before_the_first_there_is_none(api: ApiClient) -> None:
+    assert await api.data("{ consistency { percent } }", Role.OPERATOR) == {"consistency": None}
+
+
+async def test_only_operators_see_it(api: ApiClient) -> None:
+    for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN")):
+        found, message = await api.error("{ consistency { percent } }", role)
+        assert (found, message.startswith("This needs the role operator")) == (code, True)

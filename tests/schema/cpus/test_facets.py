@@ -1,0 +1,101 @@
+"""`cpuFacets`: counts against a plain reading of the catalogue."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from app.resources import Resources
+from tests.support.mixed_catalog import CpuRows, confidence_of, fill_mixed_catalog, row_matches
+from tests.support.schema_execution import query_data, query_error
+from tests.support.statements import record_statements
+
+PARTS = {
+    "manufacturers": "manufacturers { value count }",
+    "sockets": "sockets { value count }",
+    "categories": "categories { value count }",
+    "ratings": "ratings { rating count }",
+    "confidences": "confidences { confidence count }",
+}
+BEST_FIRST = ["EXCELLENT", "GOOD", "FAIR", "POOR", "HIGH", "MEDIUM", "LOW", "INSUFFICIENT"]
+FILTERS: list[dict[str, Any]] = [
+    {},
+    {"manufacturer": ["Intel"]},
+    {"withListings": True, "cores": {"min": 4}},
+    {"rating": ["EXCELLENT", "POOR"], "confidence": ["HIGH"]},
+    {"search": "i5"},
+    {"socket": []},
+]
+VALUES: dict[str, Callable[[dict[str, Any]], str | None]] = {
+    "manufacturers": lambda row: row["manufacturer"],
+    "sockets": lambda row: row["socket"],
+    "categories": lambda row: row["category"],
+    "ratings": lambda row: row["value_rating"] and row["value_rating"].upper(),
+    "confidences": lambda row: confidence_of(row["price_sample_size"]),
+}
+
+
+def asking(*names: str) -> str:
+    return f"query ($filter: CPUFilter) {{ cpuFacets(filter: $filter) {{ {' '.join(PARTS[n] for n in names)} }} }}"
+
+
+def pairs(found: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    return [(next(value for key, value in each.items() if key != "count"), each["count"]) for each in found]
+
+
+def plain(shelf: CpuRows, name: str, conditions: dict[str, Any]) -> list[tuple[str, int]]:
+    values = [VALUES[name](row) for row in shelf if row_matches(row, conditions)]
+    counted = Counter(value for value in values if value is not None)
+    if name in {"ratings", "confidences"}:
+        return [(value, counted[value]) for value in BEST_FIRST if value in counted]
+    return sorted(counted.items())
+
+
+@pytest.fixture
+async def shelf(resources: Resources) -> CpuRows:
+    """The mixed catalogue."""
+    return await fill_mixed_catalog(resources)
+
+
+async def test_counts_read_as_they_say(resources: Resources, shelf: CpuRows) -> None:
+    for conditions in FILTERS:
+        found = (await query_data(resources, asking(*PARTS), filter=conditions))["cpuFacets"]
+        assert {name: pairs(each) for name, each in found.items()} == {
+            name: plain(shelf, name, conditions) for name in PARTS
+        }
+
+
+async def test_only_what_is_asked_for_is_counted(resources: Resources, shelf: CpuRows) -> None:
+    """In every combination: what a row counts is told by its place among the others."""
+    for size in (1, 2, 3):
+        for names in combinations(PARTS, size):
+            with record_statements(resources) as ran:
+                found = (await query_data(resources, asking(*reversed(names))))["cpuFacets"]
+            assert {name: pairs(each) for name, each in found.items()} == {n: plain(shelf, n, {}) for n in names}
+            assert ran.count == 1
+            assert ("value_rating" in ran.texts[0]) == ("ratings" in names)
+
+
+async def test_facets_of_two_filters(resources: Resources, shelf: CpuRows) -> None:
+    """What each control would bring: everything else holds, its own condition does not."""
+    query = """{
+        makers: cpuFacets(filter: {socket: ["AM4"]}) { manufacturers { value count } }
+        sockets: cpuFacets(filter: {manufacturer: ["AMD"]}) { sockets { value count } }
+    }"""
+    found = await query_data(resources, query)
+    assert pairs(found["makers"]["manufacturers"]) == plain(shelf, "manufacturers", {"socket": ["AM4"]})
+    assert pairs(found["sockets"]["sockets"]) == plain(shelf, "sockets", {"manufacturer": ["AMD"]})
+
+
+async def test_an_empty_catalogue(resources: Resources) -> None:
+    assert await query_data(resources, asking(*PARTS)) == {"cpuFacets": {name: [] for name in PARTS}}
+    assert await query_data(resources, "{ cpuFacets { __typename } }") == {"cpuFacets": {"__typename": "CPUFacets"}}
+
+
+async def test_filters_are_refused_as_they_are_for_lists(resources: Resources) -> None:
+    code, message = await query_error(resources, asking("sockets"), filter={"cores": {"min": 2, "max": 1}})
+    assert (code, message) == ("BAD_USER_INPUT", "`cores` has a `min` (2) above its `max` (1).")

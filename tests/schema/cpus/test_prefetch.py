@@ -1,0 +1,205 @@
+"""What comes along with a CPU: the same answers as from statements of their own, and fewer statements."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.core.errors import BadInput
+from app.core.global_ids import global_id
+from app.db.pagination import MAX_PAGE
+from app.db.tables import Condition, ListingStatus
+from app.engine.compiler.compiler import NotCompilable
+from app.engine.document import read_document
+from app.engine.executor import execute_operation
+from app.graphql.context import Context
+from app.resources import Resources
+from app.schema.cpus.loaders import FEW
+from app.schema.cpus.types import MAX_BINS, distribution, first_listings
+from app.settings import Settings
+from tests.support.catalog_rows import add_cpu, add_listing
+from tests.support.databases import database_name, temporary_database
+from tests.support.schema_execution import SCHEMA, execute_in_context
+from tests.support.settings import make_settings
+from tests.support.statements import record_statements
+
+LISTINGS = """listings(first: $first) {
+    totalCount
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    edges { cursor node { id } }
+    nodes { id title url seller condition status price shipping currency adjustedPrice createdAt cpu { id name } }
+}"""
+BINS = "priceDistribution(bins: $bins) { lo hi count }"
+BY_SLUG = f'query ($first: Int, $bins: Int) {{ cpu(slug: "cpu") {{ name {LISTINGS} {BINS} }} }}'
+NODES = f"query ($ids: [ID!]!, $first: Int, $bins: Int) {{ nodes(ids: $ids) {{ ... on CPU {{ {LISTINGS} {BINS} }} }} }}"
+
+
+def refuse() -> Any:
+    raise NotCompilable("so that graphql-core runs it, which tells nothing ahead")
+
+
+async def run(resources: Resources, query: str, compiled: bool = True, **variables: Any) -> tuple[Any, int]:
+    """Data and errors, and the number of statements."""
+    document = read_document(SCHEMA._schema, "test", query)
+    (operation,) = document.operations.values()
+    if not compiled:
+        operation = replace(operation, compile=refuse)
+    with record_statements(resources) as ran:
+        async with Context(resources) as context:
+            result = await execute_operation(SCHEMA._schema, document, operation, variables, context)
+    return (result.data, [error.formatted for error in result.errors or ()]), ran.count
+
+
+async def same(resources: Resources, query: str, **variables: Any) -> tuple[int, int]:
+    """Statements with and without telling ahead; the answers must be equal."""
+    ahead, few = await run(resources, query, **variables)
+    plain, many = await run(resources, query, compiled=False, **variables)
+    assert ahead == plain
+    return few, many
+
+
+@pytest.fixture(scope="module")
+def filled(cluster: str, redis_server: str) -> Iterator[str]:
+    """A database with CPUs with many listings, of one price, without any."""
+    with temporary_database(cluster, template="template") as url:
+        asyncio.run(fill(make_settings(database_url=url, redis_url=redis_server)))
+        yield url
+
+
+@pytest.fixture
+def database_url(cluster: str, filled: str) -> Iterator[str]:
+    """A copy of that."""
+    with temporary_database(cluster, template=database_name(filled)) as url:
+        yield url
+
+
+@pytest.fixture
+def market(resources: Resources) -> Resources:
+    """What a test reads from."""
+    return resources
+
+
+async def fill(settings: Settings) -> None:
+    async with Resources.open(settings, listen=False) as resources:
+        await add_market(resources)
+
+
+async def add_market(resources: Resources) -> None:
+    prices = [(number * 37 % 101) / 4 for number in range(205)]
+    key = await add_cpu(resources, "CPU", prices)
+    async with resources.write() as tx:
+        await add_listing(tx, key, None, url="https://example.org/1", seller="me", shipping=1, currency="EUR")
+        for condition in Condition:
+            await add_listing(tx, key, 3, condition=condition)
+        for status in ListingStatus:
+            await add_listing(tx, key, 2, status=status)
+    for number in range(2, FEW + 2):
+        await add_cpu(resources, f"CPU {number}", [[], [7], [5, 5], [1, 2, 3]][number % 4])
+
+
+@pytest.mark.parametrize("first", [None, 1, 2, 10, 199, MAX_PAGE])
+@pytest.mark.parametrize("bins", [None, 1, 7, MAX_BINS])
+async def test_one_statement_says_the_same(market: Resources, first: int | None, bins: int | None) -> None:
+    assert await same(market, BY_SLUG, first=first, bins=bins) == (1, 3), "the CPU of the listings is there"
+
+
+async def test_ends_of_a_page(market: Resources) -> None:
+    for first, more in [(1, True), (2, True), (3, False), (4, False)]:
+        query = 'query ($n: Int) { cpu(slug: "cpu-3") { listings(first: $n) { pageInfo { hasNextPage } } } }'
+        ((data, _), count) = await run(market, query, n=first)
+        assert (data["cpu"]["listings"]["pageInfo"]["hasNextPage"], count) == (more, 1)
+
+
+@pytest.mark.parametrize(
+    ("variables", "code"),
+    [
+        ({"first": 0}, "BAD_USER_INPUT"),
+        ({"first": MAX_PAGE + 1}, "BAD_USER_INPUT"),
+        ({"bins": 0}, "BAD_USER_INPUT"),
+        ({"bins": MAX_BINS + 1}, "BAD_USER_INPUT"),
+        ({"first": -1, "bins": -1}, "BAD_USER_INPUT"),
+        ({"first": "x"}, "GRAPHQL_VALIDATION_FAILED"),
+    ],
+)
+async def test_wrong_arguments_are_told_by_the_resolvers(
+    market: Resources, variables: dict[str, Any], code: str
+) -> None:
+    (_, errors), _ = await run(market, BY_SLUG, **variables)
+    assert {each["extensions"]["code"] for each in errors} == {code}
+    await same(market, BY_SLUG, **variables)
+
+
+@pytest.mark.parametrize("count", [1, FEW, FEW + 1])
+async def test_of_a_few_cpus_only(market: Resources, count: int) -> None:
+    ids = [global_id("CPU", number) for number in range(1, count + 1)]
+    assert await same(market, NODES, ids=ids, first=3, bins=4) == (1 if count <= FEW else 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("query", "statements"),
+    [
+        (f'{{ cpu(id: "{global_id("CPU", 1)}") {{ listings {{ nodes {{ title }} }} }} }}', 1),
+        (f'{{ node(id: "{global_id("CPU", 1)}") {{ id ... on CPU {{ priceDistribution {{ lo }} }} }} }}', 1),
+        ('{ cpu(slug: "cpu") { listings { totalCount } } }', 1),
+        ('{ cpu(slug: "none") { listings { totalCount } priceDistribution { lo } } }', 1),
+        # Two ways of one field are left to loaders, whether of one CPU or of two.
+        ('{ cpu(slug: "cpu") { a: listings(first: 1) { totalCount } b: listings(first: 2) { totalCount } } }', 3),
+        ('{ cpu(slug: "cpu") { a: priceDistribution(bins: 1) { hi } b: priceDistribution(bins: 2) { hi } } }', 3),
+        ('{ a: cpu(slug: "cpu") { listings { totalCount } } b: cpu(slug: "cpu-2") { listings { totalCount } } }', 2),
+        ('{ a: cpu(slug: "cpu") { listings { nodes { id } } } b: cpu(slug: "cpu-3") { name } }', 1),
+        # Only first pages come along.
+        ('{ cpu(slug: "cpu") { listings(last: 3) { nodes { id } } } }', 2),
+        ('{ cpu(slug: "cpu") { listings(after: "none") { nodes { id } } } }', 1),
+        # Lists of CPUs read no other lists per row.
+        ("{ cpus(first: 2) { nodes { listings { nodes { id } } } } }", 2),
+    ],
+)
+async def test_what_comes_along(market: Resources, query: str, statements: int) -> None:
+    assert (await same(market, query))[0] == statements
+
+
+@pytest.mark.parametrize("left_out", [True, False])
+async def test_what_is_left_out_does_not_come_along(market: Resources, left_out: bool) -> None:
+    query = """query ($out: Boolean!) { cpu(slug: "cpu") {
+        name listings(first: 1) @skip(if: $out) { nodes { id } } ... @skip(if: $out) { priceDistribution { lo } }
+    } }"""
+    await same(market, query, out=left_out)
+    document = read_document(SCHEMA._schema, "test", query)
+    (operation,) = document.operations.values()
+    with record_statements(market) as ran:
+        async with Context(market) as context:
+            await execute_operation(SCHEMA._schema, document, operation, {"out": left_out}, context)
+    (only,) = ran.texts
+    assert ("listing" in only) is not left_out
+
+
+async def test_operations_that_share_a_context(market: Resources) -> None:
+    """Each brings its own along."""
+    query = "query ($slug: String, $n: Int) { cpu(slug: $slug) { listings(first: $n) { nodes { id } } } }"
+    async with Context(market) as context:
+        found = [await execute_in_context(context, query, slug="cpu", n=n) for n in (1, 2)]
+        found.append(await execute_in_context(context, query, slug="cpu-3", n=3))
+    assert [len((each.data or {})["cpu"]["listings"]["nodes"]) for each in found] == [1, 2, 3]
+
+
+def requests() -> Iterator[tuple[dict[str, Any], bool]]:
+    """Arguments, and whether they mean a first page."""
+    yield {}, True
+    yield {"first": None}, True
+    yield {"first": 10, "after": None, "last": None, "before": None}, True
+    yield {"first": 3, "after": ""}, False
+    yield {"first": 10, "last": 3}, False
+    yield {"before": "x"}, False
+
+
+def test_what_is_told_ahead() -> None:
+    for arguments, is_first in requests():
+        assert (first_listings(**arguments) is not None) is is_first, arguments
+    assert distribution(None) == distribution() == distribution(10)
+    for wrong in (0, MAX_BINS + 1):
+        with pytest.raises(BadInput, match="must be from 1"):
+            distribution(wrong)

@@ -1,0 +1,226 @@
+"""What documents about CPUs cost: how many statements, which indexes; and that one request sees one snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import Executable, delete, update
+
+from app.catalog import sql
+from app.core.global_ids import global_id
+from app.db.pagination import PageRequest
+from app.db.statements import compiled
+from app.db.tables import cpu, listing
+from app.graphql.context import Context
+from app.market import listing_sql as market
+from app.resources import Resources
+from app.schema.cpus.inputs import RANGES
+from app.schema.listings.loaders import ListingById
+from tests.support.catalog_rows import add_cpu
+from tests.support.schema_execution import execute_in_context, query_data
+from tests.support.statements import record_statements
+from tests.support.uniform_catalog import add_uniform_cpus
+
+ONE = global_id("CPU", 1)
+DOCUMENTS = {
+    # page (which counts all, and the listings of each), listings, distribution
+    "list": (
+        """
+        { cpus(first: 200) { totalCount nodes {
+            name listingsCount priceTarget { good confidence } performanceValue { percentile }
+            listings(first: 3) { totalCount nodes { title adjustedPrice cpu { name } } }
+            priceDistribution { lo hi count }
+        } } }
+        """,
+        3,
+    ),
+    "list, plain": ("{ cpus(first: 200) { nodes { name cores priceTarget { good } } pageInfo { endCursor } } }", 1),
+    "list, counted": ("{ cpus { totalCount } }", 1),
+    # Two pages of listings are two statements, for all CPUs together; so are two resolutions of the histogram.
+    "list, two of each": (
+        """
+        { cpus(first: 200) { nodes {
+            a: listings(first: 3) { nodes { id } } b: listings(last: 2) { nodes { id } }
+            c: priceDistribution(bins: 5) { count } d: priceDistribution(bins: 6) { count }
+        } } }
+        """,
+        5,
+    ),
+    # one CPU, the same edges
+    "detail": (
+        """
+        { cpu(slug: "cpu-1") { name listingsCount listings { totalCount nodes { title } } priceDistribution { hi } } }
+        """,
+        1,
+    ),
+    "detail by id": (f'{{ cpu(id: "{ONE}") {{ name priceTarget {{ good }} }} }}', 1),
+    # a few CPUs bring their listings along, more do not
+    "compared": (
+        """
+        { cpusBySlugs(slugs: ["cpu-1", "none", "cpu-2", "cpu-1"]) {
+            name listingsCount listings(first: 1) { nodes { title } } priceDistribution { hi }
+        } }
+        """,
+        1,
+    ),
+    "compared, many": (
+        '{ cpusBySlugs(slugs: ["cpu-1", "b", "c", "d", "e", "cpu-6"]) { listings(first: 1) { nodes { title } } } }',
+        2,
+    ),
+    "details": (f'{{ a: cpu(slug: "cpu-1") {{ id }} b: cpu(slug: "none") {{ id }} c: node(id: "{ONE}") {{ id }} }}', 2),
+    # the page, and the similar ones of all
+    "similar": ("{ cpus(first: 200) { nodes { similar { name priceTarget { good } } } } }", 2),
+    "similar, two of each": ("{ cpus(first: 9) { nodes { a: similar(first: 2) { id } b: similar { id } } } }", 3),
+    "price map": ("{ priceMap { name price cpuMarkMulti rating } }", 1),
+    "facets": ("{ cpuFacets { manufacturers { value } sockets { count } confidences { confidence count } } }", 1),
+    "statistics": ("{ statistics { total manufacturers sockets cores { min max } listings updatedAt } }", 1),
+}
+
+
+@pytest.mark.parametrize("parents", [1, 100])
+async def test_a_document_costs_the_same_for_any_number_of_cpus(resources: Resources, parents: int) -> None:
+    await add_uniform_cpus(resources, parents, 8)
+    for name, (document, statements) in DOCUMENTS.items():
+        with record_statements(resources) as ran:
+            found = await query_data(resources, document)
+        assert ran.count == statements, (name, ran.texts)
+        if name == "list":
+            assert len(found["cpus"]["nodes"]) == parents
+            assert found["cpus"]["nodes"][-1]["listings"]["totalCount"] == 6
+            assert [len(each["listings"]["nodes"]) for each in found["cpus"]["nodes"]] == [3] * parents
+
+
+async def test_nodes_cost_one_statement_per_type(resources: Resources) -> None:
+    await add_uniform_cpus(resources, 60, 1)
+    query = (
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on CPU { listingsCount } ... on Listing { cpu { id } } } }"
+    )
+    for number in (1, 60):
+        keys = range(1, number + 1)
+        ids = [global_id(name, key) for key in keys for name in ("CPU", "Listing", "Job")]
+        with record_statements(resources) as ran:
+            nodes = (await query_data(resources, query, ids=ids))["nodes"]
+        assert [node["id"] for node in nodes if node] == [each for each in ids if each != "Job" and "Sm9i" not in each]
+        assert ran.count == 3, "CPUs, listings, jobs"
+
+
+@pytest.fixture
+async def planner(resources: Resources) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to a database of realistic size, analyzed."""
+    await add_uniform_cpus(resources, 3000, 8)
+    connection = await asyncpg.connect(str(resources.settings.database_url))
+    await connection.execute("VACUUM ANALYZE")
+    yield connection
+    await connection.close()
+
+
+async def plan(planner: asyncpg.Connection, statement: Executable, values: Mapping[str, Any], option: str = "") -> str:
+    """How PostgreSQL would run this statement."""
+    made = compiled(statement)
+    rows = await planner.fetch(f"EXPLAIN (COSTS OFF{option}) {made.sql}", *made.arguments(values))
+    return "\n".join(row[0] for row in rows)
+
+
+async def test_lists_and_details_use_their_indexes(planner: asyncpg.Connection) -> None:
+    """For the values at hand, and for the generic plan that a connection goes over to after some runs."""
+    by_name = sql.keyset((("NAME", False),))
+    cursor = by_name.cursor({"name": "CPU 001500", "id": 1500})
+    offer = market.CHEAPEST_FIRST.cursor({"exact_adjusted_price": "5.00", "id": 5})
+    pages = {
+        "first": PageRequest(50),
+        "after": PageRequest(50, cursor),
+        "last": PageRequest(50, None, backward=True),
+        "before": PageRequest(50, cursor, backward=True),
+    }
+    listings = {"first": PageRequest(10), "after": PageRequest(10, offer)}
+    statements = {
+        **{f"page, {n}": (sql.page(sql.CpuFilter(), by_name, r), "cpu_name_id_idx") for n, r in pages.items()},
+        **{f"listings, {n}": (market.pages([5, 6, 7], r), "listing_active_idx") for n, r in listings.items()},
+        "listings, counted": ((sql.by_id(frozenset({"listings_count"})), {"ids": [5]}), "listing_active_idx"),
+        "by slug": ((sql.by_slug(), {"slugs": ["cpu-5"]}), "cpu_slug_key"),
+        "by id": ((sql.by_id(), {"ids": [5]}), "cpu_pkey"),
+    }
+    for name, ((statement, values), index) in statements.items():
+        for option in ("", ", GENERIC_PLAN"):
+            found = await plan(planner, statement, values, option)
+            assert index in found, (name, option, found)
+            assert "Seq Scan on cpu" not in found, (name, option, found)
+            assert "Seq Scan on listing" not in found, (name, option, found)
+            # Nulls come last, so what follows a listing are two ranges of the index: sorted, but of one CPU only.
+            assert ("Sort" in found) == (name == "listings, after"), (name, option, found)
+
+
+EVERYTHING = sql.CpuFilter(
+    search="cpu 1",
+    one_of={name: ["Maker", "None"] for name in ("manufacturer", "socket", "category", "value_rating")},
+    ranges={column: sql.Range(0, 1000) for column in RANGES.values()},
+    has_igpu=False,
+    confidence=["high", "low"],
+    with_listings=True,
+)
+# Every column of the catalogue that a grid can show, as far as an ordering may name them at a time.
+ORDER = sql.keyset((("MANUFACTURER", False), ("PERCENTILE", False), ("CPU_MARK_MULTI", True), ("SOCKET", True)))
+
+
+async def test_filters_read_cpus_once_and_listings_by_their_index(planner: asyncpg.Connection) -> None:
+    """All conditions at once: one pass over the some thousand CPUs; listings are looked up, of those that are left."""
+    for conditions in (EVERYTHING, sql.CpuFilter(with_listings=True), sql.CpuFilter(with_listings=False)):
+        for counted, scans in ((False, 1), (True, 2)):
+            statement, values = sql.page(conditions, ORDER, PageRequest(200), None, counted)
+            for option in ("", ", GENERIC_PLAN"):
+                found = await plan(planner, statement, values, option)
+                assert found.count("Seq Scan on cpu") <= scans, (option, found)
+                assert "listing_active_idx" in found, (option, found)
+                if conditions is EVERYTHING:
+                    assert "Seq Scan on listing" not in found, (option, found)
+
+
+async def test_the_distribution_uses_its_index(planner: asyncpg.Connection) -> None:
+    for option in ("", ", GENERIC_PLAN"):
+        found = await plan(planner, market.DISTRIBUTION, {"ids": [5, 6, 7], "bins": 10}, option)
+        assert "listing_active_idx" in found
+
+
+async def test_all_statements_of_a_request_see_one_snapshot(resources: Resources) -> None:
+    key = await add_cpu(resources, "Before", [1, 2])
+    query = (
+        "{ cpus { totalCount nodes { name listingsCount listings { nodes { id } } } } statistics { total listings } }"
+    )
+    async with Context(resources) as context:
+        begun = await execute_in_context(context, "{ statistics { total } }")
+        await add_cpu(resources, "Another", [5])
+        async with resources.write() as tx:
+            await tx.execute(update(cpu).where(cpu.c.id == key).values(name="After"))
+            await tx.execute(delete(listing).where(listing.c.cpu_id == key))
+        rest = await execute_in_context(context, query)
+    assert begun.data == {"statistics": {"total": 1}}
+    assert rest.data is not None
+    assert rest.data["statistics"] == {"total": 1, "listings": 2}
+    assert rest.data["cpus"]["totalCount"] == 1
+    (only,) = rest.data["cpus"]["nodes"]
+    assert (only["name"], only["listingsCount"], len(only["listings"]["nodes"])) == ("Before", 2, 2)
+    now = await query_data(resources, query)
+    assert now["statistics"] == {"total": 2, "listings": 1}
+    assert [node["name"] for node in now["cpus"]["nodes"]] == ["After", "Another"]
+
+
+async def test_a_request_that_ends_early_leaves_no_snapshot_open(resources: Resources) -> None:
+    """An error that nulls the answer ends it while loaders are under way; they must not take a connection with them."""
+    await add_uniform_cpus(resources, 5, 3)
+    query = (
+        "{ cpus { nodes { listings { totalCount nodes { id } } listingsCount priceDistribution(bins: 0) { lo } } } }"
+    )
+    for _ in range(resources.settings.database_pool_size * 2):
+        async with Context(resources) as context:
+            result = await execute_in_context(context, query)
+        assert result.data is None
+    async with Context(resources) as context:
+        late = asyncio.ensure_future(context.loader(ListingById).load(1))
+        await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="has ended"):
+        await late
+    assert resources.reading.in_use == 0

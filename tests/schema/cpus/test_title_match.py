@@ -1,0 +1,135 @@
+"""`matchTitle`: the CPU of a title, from the catalogue as the request sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from app.catalog import title_matcher
+from app.db.tables import Domain, cpu
+from app.graphql.context import Context
+from app.resources import Resources
+from app.titles.matcher import Matcher
+from tests.support.api_server import ApiClient
+from tests.support.catalog_rows import add_cpu
+from tests.support.schema_execution import execute_in_context, query_data, query_error
+from tests.support.statements import record_statements
+
+MATCH = """
+query ($title: String!) {
+  matchTitle(title: $title) {
+    cpu { name slug priceTarget { sampleSize } }
+    decision reason
+    steps { text verdict name reason }
+    parts { memoryGb memoryKind storage { sizeGb kind } graphics operatingSystem quantity }
+  }
+}
+"""
+NAME = "query ($title: String!) { matchTitle(title: $title) { cpu { name } decision } }"
+
+
+async def add(resources: Resources, name: str) -> None:
+    """A CPU, as an import adds it: with the version of the catalogue."""
+    async with resources.write() as tx:
+        slug = name.lower().replace(" ", "-")
+        await tx.execute(cpu.insert().values(name=name, slug=slug, manufacturer="Intel"))
+        tx.touch(Domain.CATALOG)
+
+
+async def test_all_that_it_tells(resources: Resources) -> None:
+    await add_cpu(resources, "Intel Core i5-8500T @ 2.10GHz", [10, 20])
+    await add_cpu(resources, "Intel Core i5-8500")
+    title = "HP 800 G4 i5-8500T 16GB DDR4 256GB SSD GTX 1650 Win11"
+    found = (await query_data(resources, MATCH, title=title))["matchTitle"]
+    assert found["cpu"] == {
+        "name": "Intel Core i5-8500T @ 2.10GHz",
+        "slug": "intel-core-i5-8500t-@-2.10ghz",
+        "priceTarget": {"sampleSize": 0},
+    }
+    assert found["decision"] == "MATCHED"
+    assert found["reason"] == "It names Intel Core i5-8500T @ 2.10GHz and no other CPU."
+    assert found["steps"] == [
+        {
+            "text": "8500t",
+            "verdict": "KEPT",
+            "name": "Intel Core i5-8500T @ 2.10GHz",
+            "reason": "model 8500t, and nothing around it contradicts",
+        }
+    ]
+    assert found["parts"] == {
+        "memoryGb": 16,
+        "memoryKind": "DDR4",
+        "storage": [{"sizeGb": 256, "kind": "SSD"}],
+        "graphics": "GTX 1650",
+        "operatingSystem": "Windows 11",
+        "quantity": 1,
+    }
+
+
+async def test_none_and_why(resources: Resources) -> None:
+    await add_cpu(resources, "Intel Core i5-8500T")
+    found = (await query_data(resources, MATCH, title="2x i5-8500Q"))["matchTitle"]
+    assert (found["cpu"], found["decision"]) == (None, "NO_MODEL")
+    assert found["reason"] == '"8500q": the catalogue has no such model, only 8500t.'
+    assert [step["verdict"] for step in found["steps"]] == ["UNKNOWN"]
+    assert found["parts"]["quantity"] == 2
+
+
+@pytest.mark.parametrize(
+    ("title", "message"),
+    [("x" * 1001, "longer than 1000 characters"), ("i5\0", "text cannot hold"), ("\ud800", "text cannot hold")],
+)
+async def test_titles_that_are_refused(resources: Resources, title: str, message: str) -> None:
+    code, told = await query_error(resources, NAME, title=title)
+    assert code == "BAD_USER_INPUT"
+    assert message in told
+
+
+async def test_the_matcher_is_made_once_per_version_of_the_catalogue(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+
+    class Counted(Matcher):
+        def __init__(self, rows: Any) -> None:
+            super().__init__(rows)
+            made.append(self)
+
+    monkeypatch.setattr(title_matcher, "Matcher", Counted)
+    await add(resources, "Intel Core i5-8500")
+    answers = await asyncio.gather(*(query_data(resources, NAME, title="i5-8500") for _ in range(4)))
+    assert {each["matchTitle"]["cpu"]["name"] for each in answers} == {"Intel Core i5-8500"}
+    assert len(made) == 1
+    async with resources.write() as tx:
+        tx.touch(Domain.MARKET)
+    with record_statements(resources) as statements:
+        assert (await query_data(resources, NAME, title="i5-8600"))["matchTitle"]["cpu"] is None
+    assert (len(made), statements.count) == (1, 1), "the versions are all that is read"
+    await add(resources, "Intel Core i5-8600")
+    assert (await query_data(resources, NAME, title="i5-8600"))["matchTitle"]["cpu"] == {"name": "Intel Core i5-8600"}
+    assert len(made) == 2
+
+
+async def test_a_request_sees_the_catalogue_of_its_snapshot(resources: Resources) -> None:
+    await add(resources, "Intel Core i5-8500")
+    async with Context(resources) as before:
+        assert (await execute_in_context(before, NAME, title="i5-8600")).data == {
+            "matchTitle": {"cpu": None, "decision": "NO_MODEL"}
+        }
+        await add(resources, "Intel Core i5-8600")
+        assert (await query_data(resources, NAME, title="i5-8600"))["matchTitle"]["decision"] == "MATCHED"
+        again = await execute_in_context(before, NAME, title="i5-8600")
+        assert again.data == {"matchTitle": {"cpu": None, "decision": "NO_MODEL"}}
+    assert (await query_data(resources, NAME, title="i5-8600"))["matchTitle"]["decision"] == "MATCHED"
+
+
+async def test_over_http_an_import_is_seen_when_its_news_has_come(api: ApiClient, resources: Resources) -> None:
+    await add(resources, "Intel Core i5-8500")
+    assert (await api.data(NAME, title="i5-8600"))["matchTitle"]["cpu"] is None
+    await add(resources, "Intel Core i5-8600")
+    found = None
+    for _ in range(500):
+        found = found or (await api.data(NAME, title="i5-8600"))["matchTitle"]["cpu"]
+    assert found == {"name": "Intel Core i5-8600"}

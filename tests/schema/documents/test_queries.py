@@ -1,0 +1,193 @@
+"""`documents`: the list that operators look at, of what is published and what ships with the server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from graphql import OperationType
+from sqlalchemy import func, select
+
+from app.documents import publishing, sql, usage
+from app.documents.manifests import Entry
+from app.documents.registry import Registry, shipped
+from app.engine.document import content_id
+from app.graphql.viewer import Role, Viewer
+from app.resources import Resources
+from app.settings import Settings
+from tests.support import schema_execution
+from tests.support.api_server import ApiClient, run_api
+from tests.support.builtin_documents import OTHER_BUILTIN_DOCUMENTS
+from tests.support.statements import record_statements
+from tests.support.waiting import wait_until
+
+LIST = """
+query ($first: Int, $after: String, $last: Int, $before: String) {
+  documents(first: $first, after: $after, last: $last, before: $before) {
+    nodes {
+      documentId name ships clients publishedAt retiredAt hits firstUsedAt lastUsedAt running { state reason }
+    }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount
+  }
+}
+"""
+OPERATOR = Viewer("operator", Role.OPERATOR)
+TEXT = "query Aardvark { statistics { total } }"
+OURS = {content_id(text): name for name, text in shipped().items()}
+COMPILED = {"state": "COMPILED", "reason": None}
+
+
+@pytest.fixture
+async def served(resources: Resources) -> Registry:
+    """As in a process that serves documents."""
+    registry = Registry(resources, schema_execution.SCHEMA._schema)
+    resources.documents = registry
+    await registry.load()
+    return registry
+
+
+async def publish(resources: Resources, *texts: str, client: str = "web@1") -> None:
+    entries = [Entry(content_id(text), text, None) for text in texts]
+    await publishing.publish(
+        resources, schema_execution.SCHEMA._schema, entries, publishing.Client.parse(client, versioned=True)
+    )
+
+
+async def documents(resources: Resources, **variables: Any) -> dict[str, Any]:
+    """The page, as an operator sees it."""
+    result = await schema_execution.execute_query(resources, LIST, OPERATOR, **variables)
+    assert not result.errors, result.errors
+    assert result.data is not None
+    found: dict[str, Any] = result.data["documents"]
+    return found
+
+
+async def test_what_ships_is_listed_by_name(resources: Resources, served: Registry) -> None:
+    found = await documents(resources)
+    assert [(each["documentId"], each["name"]) for each in found["nodes"]] == sorted(
+        OURS.items(), key=lambda each: each[1]
+    )
+    assert found["totalCount"] == len(OURS)
+    for each in found["nodes"]:
+        assert (each["ships"], each["clients"], each["hits"], each["publishedAt"]) == (True, [], 0, None)
+        subscription = OTHER_BUILTIN_DOCUMENTS.get(each["name"]) is OperationType.SUBSCRIPTION
+        assert each["running"]["state"] == ("INTERPRETED" if subscription else "COMPILED")
+        assert bool(each["running"]["reason"]) == subscription
+
+
+async def test_published_ones_have_clients_and_can_be_retired(resources: Resources, served: Registry) -> None:
+    await publish(resources, TEXT)
+    await publish(resources, TEXT, client="@acme/web@2")
+    await served.load()
+    first, *rest = (await documents(resources))["nodes"]
+    assert len(rest) == len(OURS)
+    assert (first["documentId"], first["name"], first["ships"]) == (content_id(TEXT), "Aardvark", False)
+    assert sorted(first["clients"]) == ["@acme/web@2", "web@1"]
+    assert (first["publishedAt"] is None, first["retiredAt"], first["running"]) == (False, None, COMPILED)
+    await publishing.retire(resources, [content_id(TEXT)])
+    await served.load()
+    first, *_ = (await documents(resources))["nodes"]
+    assert (first["retiredAt"] is None, first["running"]) == (False, None), "nobody serves it"
+
+
+async def test_what_ships_and_is_published_is_one_document(resources: Resources, served: Registry) -> None:
+    """A client that publishes the text of a shipped one, and gives it up: it is served all the same."""
+    text = shipped()["Statistics"]
+    await publish(resources, text)
+    async with resources.write() as tx:
+        await sql.retire(tx, [content_id(text)])
+    found = await documents(resources)
+    (only,) = [each for each in found["nodes"] if each["documentId"] == content_id(text)]
+    assert (only["ships"], only["clients"], only["retiredAt"], only["running"]) == (True, ["web@1"], None, COMPILED)
+    assert found["totalCount"] == len(OURS)
+
+
+async def test_one_of_another_schema_is_told(resources: Resources, served: Registry) -> None:
+    async with resources.write() as tx:
+        await sql.publish(tx, [sql.Publication("x-a:1", "{ nothing }", "", "web")], "1")
+    await served.load()
+    first, *_ = (await documents(resources))["nodes"]
+    assert (first["documentId"], first["name"], first["running"]["state"]) == ("x-a:1", "", "OUTDATED")
+    assert "nothing" in first["running"]["reason"]
+
+
+async def test_pages_both_ways(resources: Resources, served: Registry) -> None:
+    """Also among documents of one name."""
+    await publish(resources, *(f"query Same {{ a{n}: __typename }}" for n in range(5)), TEXT)
+    whole = [each["documentId"] for each in (await documents(resources, first=200))["nodes"]]
+    assert len(whole) == len(OURS) + 6
+    for limit, cursor, end, ahead in (
+        ("first", "after", "endCursor", "hasNextPage"),
+        ("last", "before", "startCursor", "hasPreviousPage"),
+    ):
+        seen: list[str] = []
+        position, more = None, True
+        while more:
+            page = await documents(resources, **{limit: 4, cursor: position})
+            ids = [each["documentId"] for each in page["nodes"]]
+            seen = seen + ids if limit == "first" else ids + seen
+            assert (page["totalCount"], len(seen) <= len(whole)) == (len(whole), True)
+            position, more = page["pageInfo"][end], page["pageInfo"][ahead]
+        assert seen == whole
+
+
+async def test_uses_are_told(settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage, "FLUSH_SECONDS", 0.1)
+    async with run_api(settings) as api:
+        for _ in range(3):
+            await api.http.get("/graphql/Statistics")
+
+        async def used() -> Any:
+            nodes = (await api.data(LIST, Role.OPERATOR))["documents"]["nodes"]
+            (one,) = [each for each in nodes if each["name"] == "Statistics"]
+            assert one["running"] == COMPILED
+            return one["hits"] == 3 and one
+
+        found = await wait_until(used)
+    assert found["firstUsedAt"] <= found["lastUsedAt"]
+
+
+async def test_more_hits_than_an_int_can_tell(resources: Resources, served: Registry) -> None:
+    statistics = content_id(shipped()["Statistics"])
+    async with resources.write() as tx:
+        moment = await tx.scalar(select(func.now()))
+        await sql.record_uses(tx, {statistics: sql.Use(2**40, moment, moment)})
+    (one,) = [each for each in (await documents(resources))["nodes"] if each["documentId"] == statistics]
+    assert one["hits"] == 2**31 - 1
+
+
+async def test_a_page_is_one_statement(resources: Resources, served: Registry) -> None:
+    with record_statements(resources) as ran:
+        await documents(resources)
+    assert ran.count == 1
+    with record_statements(resources) as ran:
+        await schema_execution.execute_query(resources, "{ documents { nodes { name } } }", OPERATOR)
+    assert ran.count == 1
+    assert "client_version" not in ran.texts[0], "only what is asked for"
+
+
+async def test_who_serves_none_knows_what_is_published(resources: Resources) -> None:
+    assert await documents(resources) == {
+        "nodes": [],
+        "pageInfo": {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None},
+        "totalCount": 0,
+    }
+    await publish(resources, TEXT)
+    (only,) = (await documents(resources))["nodes"]
+    assert (only["name"], only["running"]) == ("Aardvark", None)
+
+
+async def test_pages_that_cannot_be_are_refused(api: ApiClient) -> None:
+    for variables, code in (
+        ({"first": 0}, "BAD_USER_INPUT"),
+        ({"first": 1, "last": 1}, "BAD_USER_INPUT"),
+        ({"after": "junk"}, "BAD_CURSOR"),
+    ):
+        assert (await api.error(LIST, Role.OPERATOR, **variables))[0] == code
+
+
+async def test_only_operators_see_documents(api: ApiClient) -> None:
+    for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN")):
+        found, message = await api.error(LIST, role)
+        assert (found, message.startswith("This needs the role operator")) == (code, True)
+    assert (await api.data(LIST, Role.ADMIN))["documents"]["totalCount"] == len(OURS)

@@ -1,0 +1,246 @@
+"""A CPU's listings, their number and their distribution; and a listing by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete
+
+from app.core.global_ids import global_id
+from app.db.tables import Condition, ListingStatus, listing
+from app.resources import Resources
+from tests.support.catalog_rows import add_cpu, add_listing
+from tests.support.schema_execution import execute_query, query_data, query_error
+
+PAGE = """
+query ($slug: String, $first: Int, $after: String, $last: Int, $before: String) {
+  cpu(slug: $slug) {
+    listingsCount
+    listings(first: $first, after: $after, last: $last, before: $before) {
+      totalCount edges { cursor } nodes { id adjustedPrice }
+      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    }
+  }
+}
+"""
+PLAIN = "query ($slug: String) { cpu(slug: $slug) { listings { nodes { id } pageInfo { hasNextPage } } } }"
+LISTING = """
+query ($id: ID!) { node(id: $id) { ... on Listing {
+  title url marketplace seller condition status price shipping currency adjustedPrice createdAt updatedAt cpu { name }
+} } }
+"""
+BINS = "query ($slug: String, $bins: Int) { cpu(slug: $slug) { priceDistribution(bins: $bins) { lo hi count } } }"
+
+
+async def offers(resources: Resources, prices: Sequence[float | str | None], name: str = "CPU") -> list[str]:
+    """A CPU with active listings at these prices and others that do not count; the ids in the order expected."""
+    cpu_id = await add_cpu(resources, name)
+    other = await add_cpu(resources, f"Other {name}", [1, 2])
+    async with resources.write() as tx:
+        made = [(price, await add_listing(tx, cpu_id, price)) for price in prices]
+        for status in ("sold", "ended", "pending"):
+            await add_listing(tx, cpu_id, 3, status=status)
+        await add_listing(tx, None, 3)
+    assert other
+    made.sort(key=lambda pair: (pair[0] is None, Decimal(str(pair[0] or 0)), pair[1]))
+    return [global_id("Listing", key) for _, key in made]
+
+
+async def walk(resources: Resources, size: int, backward: bool) -> list[str]:
+    """All pages of the CPU's listings in the direction of reading."""
+    limit, cursor, ahead = ("last", "before", "hasPreviousPage") if backward else ("first", "after", "hasNextPage")
+    found: list[str] = []
+    position = None
+    for number in range(100):
+        page = (await query_data(resources, PAGE, slug="cpu", **{limit: size, cursor: position}))["cpu"]["listings"]
+        here = [node["id"] for node in page["nodes"]]
+        found += reversed(here) if backward else here
+        info = page["pageInfo"]
+        assert info["hasNextPage" if backward else "hasPreviousPage"] == (number > 0)
+        assert [info["startCursor"], info["endCursor"]] == [
+            page["edges"][at]["cursor"] if here else None for at in (0, -1)
+        ]
+        if not info[ahead]:
+            return found
+        position = info["startCursor" if backward else "endCursor"]
+    raise AssertionError("the pages do not end")
+
+
+async def test_pages_are_cheapest_first_in_both_directions(resources: Resources) -> None:
+    expected = await offers(resources, [5, None, "0.01", 5, 7, 0, None, 5, "9999999999.99", 6])
+    for size in (1, 2, 3, 200):
+        assert await walk(resources, size, backward=False) == expected
+        assert await walk(resources, size, backward=True) == expected[::-1]
+
+
+async def test_only_active_listings_of_this_cpu_count(resources: Resources) -> None:
+    expected = await offers(resources, [5, None, 7])
+    found = (await query_data(resources, PAGE, slug="cpu"))["cpu"]
+    assert found["listingsCount"] == found["listings"]["totalCount"] == 3
+    assert [node["id"] for node in found["listings"]["nodes"]] == expected
+    assert [node["adjustedPrice"] for node in found["listings"]["nodes"]] == [5, 7, None]
+
+
+async def test_without_arguments_the_ten_cheapest(resources: Resources) -> None:
+    expected = await offers(resources, range(12))
+    found = (await query_data(resources, PLAIN, slug="cpu"))["cpu"]["listings"]
+    assert [node["id"] for node in found["nodes"]] == expected[:10]
+    assert found["pageInfo"]["hasNextPage"]
+
+
+async def test_the_default_gives_way_to_the_other_direction(resources: Resources) -> None:
+    expected = await offers(resources, range(12))
+    query = '{ cpu(slug: "cpu") { a: listings(last: 2) { nodes { id } } b: listings(first: 2) { edges { cursor } } } }'
+    found = (await query_data(resources, query))["cpu"]
+    assert [node["id"] for node in found["a"]["nodes"]] == expected[-2:]
+    query = 'query ($c: String) { cpu(slug: "cpu") { listings(before: $c) { nodes { id } } } }'
+    found = (await query_data(resources, query, c=found["b"]["edges"][1]["cursor"]))["cpu"]
+    assert [node["id"] for node in found["listings"]["nodes"]] == expected[:1]
+
+
+async def test_pages_stay_stable_while_listings_come_and_go(resources: Resources) -> None:
+    expected = await offers(resources, [10, 20, 30, 40, 50])
+    page = (await query_data(resources, PAGE, slug="cpu", first=2))["cpu"]["listings"]
+    async with resources.write() as tx:
+        await tx.execute(delete(listing).where(listing.c.adjusted_price == 20))
+        for price in (5, 25):
+            await add_listing(tx, 1, price)
+    rest = (await query_data(resources, PAGE, slug="cpu", first=9, after=page["pageInfo"]["endCursor"]))["cpu"][
+        "listings"
+    ]
+    assert [node["adjustedPrice"] for node in rest["nodes"]] == [25, 30, 40, 50]
+    assert [node["id"] for node in rest["nodes"]][1:] == expected[2:]
+
+
+BAD_PAGES: list[tuple[dict[str, Any], str]] = [
+    ({"first": 0}, "BAD_USER_INPUT"),
+    ({"first": 201}, "BAD_USER_INPUT"),
+    ({"first": 3, "last": 3}, "BAD_USER_INPUT"),
+    ({"first": 3, "before": "x"}, "BAD_USER_INPUT"),
+    ({"after": "x", "before": "x"}, "BAD_USER_INPUT"),
+    ({"after": "junk"}, "BAD_CURSOR"),
+    ({"before": "\0"}, "BAD_CURSOR"),
+    ({"after": "A" * 10_000}, "BAD_CURSOR"),
+]
+
+
+async def test_bad_pages_are_refused(resources: Resources) -> None:
+    await offers(resources, [5])
+    for arguments, code in BAD_PAGES:
+        assert (await query_error(resources, PAGE, slug="cpu", **arguments))[0] == code, arguments
+
+
+async def test_one_bad_cursor_spoils_no_other_page(resources: Resources) -> None:
+    await offers(resources, [5, 6])
+    query = '{ cpu(slug: "cpu") { listings(first: 1) { nodes { id } } b: listings(after: "junk") { nodes { id } } } }'
+    result = await execute_query(resources, query)
+    assert [(error.path, (error.extensions or {})["code"]) for error in result.errors or []] == [
+        (["cpu", "b"], "BAD_CURSOR")
+    ]
+
+
+async def test_a_listing_says_all_it_knows(resources: Resources) -> None:
+    cpu_id = await add_cpu(resources, "CPU")
+    async with resources.write() as tx:
+        full = await add_listing(
+            tx, cpu_id, 110, title="i5", url="https://example.org/1", seller="me", shipping=Decimal("0.49"),
+            currency="EUR", adjusted_price=Decimal("120.49"), condition="open_box", status="sold",
+        )  # fmt: skip
+        bare = await add_listing(tx, None, None)
+    found = (await query_data(resources, LISTING, id=global_id("Listing", full)))["node"]
+    assert found.pop("createdAt") == found.pop("updatedAt")
+    assert found == {
+        "title": "i5",
+        "url": "https://example.org/1",
+        "marketplace": "test",
+        "seller": "me",
+        "condition": "OPEN_BOX",
+        "status": "SOLD",
+        "price": 110,
+        "shipping": 0.49,
+        "currency": "EUR",
+        "adjustedPrice": 120.49,
+        "cpu": {"name": "CPU"},
+    }
+    found = (await query_data(resources, LISTING, id=global_id("Listing", bare)))["node"]
+    assert {name for name, value in found.items() if value is None} == {
+        *("url", "seller", "price", "shipping", "adjustedPrice", "cpu")
+    }
+
+
+async def test_every_condition_and_status_can_be_said(resources: Resources) -> None:
+    async with resources.write() as tx:
+        made = [await add_listing(tx, None, 1, condition=c, status=s) for c in Condition for s in ListingStatus]
+    found = [(await query_data(resources, LISTING, id=global_id("Listing", key)))["node"] for key in made]
+    assert [(node["condition"], node["status"]) for node in found] == [
+        (c.name, s.name) for c in Condition for s in ListingStatus
+    ]
+
+
+async def bins(resources: Resources, name: str, **arguments: Any) -> list[tuple[float, float, int]]:
+    """The distribution of a CPU."""
+    found = (await query_data(resources, BINS, slug=name, **arguments))["cpu"]["priceDistribution"]
+    return [(each["lo"], each["hi"], each["count"]) for each in found]
+
+
+async def test_distributions_worked_out_by_hand(resources: Resources) -> None:
+    await add_cpu(resources, "none")
+    await add_cpu(resources, "nothing positive", [0, 0])
+    await add_cpu(resources, "one", ["12.34"])
+    await add_cpu(resources, "equal", [5, 5, 5])
+    edges = await add_cpu(resources, "edges", [0, 10, 20, 30, 40, 50])
+    async with resources.write() as tx:
+        for status in ("sold", "ended", "pending"):
+            await add_listing(tx, edges, 5, status=status)
+    await add_cpu(resources, "thirds", [1, 2])
+    assert await bins(resources, "none") == []
+    assert await bins(resources, "nothing-positive") == []
+    assert await bins(resources, "one") == [(12.34, 12.34, 1)]
+    assert await bins(resources, "equal", bins=100) == [(5, 5, 3)]
+    assert await bins(resources, "edges", bins=4) == [(10, 20, 1), (20, 30, 1), (30, 40, 1), (40, 50, 2)]
+    assert await bins(resources, "edges", bins=1) == [(10, 50, 5)]
+    assert await bins(resources, "thirds", bins=3) == [(1, 1.3333, 1), (1.3333, 1.6667, 0), (1.6667, 2, 1)]
+    assert len(await bins(resources, "edges", bins=100)) == 100
+    assert len(await bins(resources, "edges", bins=None)) == 10
+    assert (
+        len((await query_data(resources, '{ cpu(slug: "edges") { priceDistribution { lo } } }'))["cpu"].popitem()[1])
+        == 10
+    )
+
+
+async def test_bins_out_of_range_are_refused(resources: Resources) -> None:
+    await add_cpu(resources, "one")
+    for wrong in (0, -1, 101, 2**31 - 1):
+        code, message = await query_error(resources, BINS, slug="one", bins=wrong)
+        assert (code, message) == ("BAD_USER_INPUT", f"`bins` must be from 1 to 100, not {wrong}.")
+
+
+PRICES = st.lists(st.decimals("0.01", "9999999999.99", places=2), min_size=2, max_size=12)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(PRICES, st.integers(1, 100))
+async def test_a_distribution_holds_every_price_once(resources: Resources, prices: list[Decimal], number: int) -> None:
+    async with resources.write() as tx:
+        await tx.execute(delete(listing))
+    name = f"c{await count(resources)}"
+    await add_cpu(resources, name, [str(price) for price in prices])
+    found = await bins(resources, name, bins=number)
+    lowest, highest = min(prices), max(prices)
+    expected = [0] * (1 if lowest == highest else number)
+    for price in prices:
+        place = 0 if lowest == highest else (price - lowest) * number // (highest - lowest)
+        expected[min(int(place), number - 1)] += 1
+    assert [each[2] for each in found] == expected
+    assert (found[0][0], found[-1][1]) == (float(lowest), float(highest))
+    assert all(before[1] == after[0] for before, after in pairwise(found))
+
+
+async def count(resources: Resources) -> int:
+    """How many CPUs there are."""
+    return int((await query_data(resources, "{ cpus { totalCount } }"))["cpus"]["totalCount"])

@@ -1,0 +1,180 @@
+"""`dataChanged` by SSE and by graphql-transport-ws, and `viewer`: what a page asks of itself and of news."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from app.db.tables import Domain
+from app.graphql.viewer import Role, Viewer
+from app.resources import Resources
+from app.schema import data_changes
+from tests.support import schema_execution
+from tests.support.api_server import ApiClient, run_api
+from tests.support.catalog_rows import add_cpu
+from tests.support.statements import record_statements
+from tests.support.subscription_clients import EventStream, open_event_stream, open_socket
+from tests.support.waiting import wait_until
+
+NEWS = (
+    "subscription ($domains: [DataDomain!]) { dataChanged(domains: $domains) { domains versions { domain version } } }"
+)
+VIEWER = "{ viewer { subject role } }"
+
+
+@pytest.fixture
+async def api(resources: Resources) -> AsyncIterator[ApiClient]:
+    """The API beside resources of the test's own: what the test commits reaches it by notification alone."""
+    async with run_api(resources.settings) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def pause(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Seconds between two events, shorter than for people."""
+    monkeypatch.setattr(data_changes, "PAUSE_SECONDS", 0.3)
+    return 0.3
+
+
+async def touch(resources: Resources, *domains: Domain) -> None:
+    async with resources.write() as tx:
+        tx.touch(*domains)
+
+
+async def news(events: EventStream) -> tuple[list[str], dict[str, int]]:
+    """What changed, and all versions, of the next event."""
+    name, result = await events.next()
+    assert name == "next"
+    assert "errors" not in result, result
+    return read(result["data"])
+
+
+def read(data: Any) -> tuple[list[str], dict[str, int]]:
+    change = data["dataChanged"]
+    return change["domains"], {each["domain"]: each["version"] for each in change["versions"]}
+
+
+async def test_the_state_comes_at_once_and_then_what_changed(api: ApiClient, resources: Resources) -> None:
+    await touch(resources, Domain.MARKET)
+    async with open_event_stream(api, NEWS) as events:
+        before = {**{domain.name: 0 for domain in Domain}, "MARKET": 1}
+        assert await news(events) == ([], before)
+        await touch(resources, Domain.CATALOG, Domain.ANALYTICS)
+        assert await news(events) == (["ANALYTICS", "CATALOG"], {**before, "CATALOG": 1, "ANALYTICS": 1})
+
+
+async def test_news_are_told_at_once_and_then_together(api: ApiClient, resources: Resources, pause: float) -> None:
+    """One event for all that commits during the pause, and none for nothing."""
+    async with open_event_stream(api, NEWS, domains=["MARKET"]) as events:
+        await news(events)
+        await asyncio.sleep(2 * pause)
+        loop = asyncio.get_running_loop()
+        await touch(resources, Domain.MARKET)
+        first, began = await news(events), loop.time()
+        for _ in range(5):
+            await touch(resources, Domain.MARKET)
+        second, waited = await news(events), loop.time() - began
+    assert (first, second) == ((["MARKET"], {"MARKET": 1}), (["MARKET"], {"MARKET": 6}))
+    assert waited > pause / 2
+
+
+async def test_other_domains_wake_nobody(api: ApiClient, resources: Resources) -> None:
+    async with open_event_stream(api, NEWS, domains=["MARKET", "CATALOG", "MARKET"]) as events:
+        assert await news(events) == ([], {"CATALOG": 0, "MARKET": 0})
+        await touch(resources, Domain.WORK)
+        await touch(resources, Domain.CATALOG)
+        assert await news(events) == (["CATALOG"], {"CATALOG": 1, "MARKET": 0})
+
+
+async def test_what_is_read_after_news_is_new(api: ApiClient, resources: Resources) -> None:
+    count = "{ cpus { totalCount } }"
+    async with open_event_stream(api, NEWS) as events:
+        await news(events)
+        for number in range(1, 6):
+            await add_cpu(resources, f"CPU {number}")
+            await touch(resources, Domain.CATALOG)
+            assert (await news(events))[0] == ["CATALOG"]
+            assert (await api.data(count))["cpus"]["totalCount"] == number
+
+
+async def test_following_asks_the_database_nothing(resources: Resources) -> None:
+    subscription = data_changes.DataChangesSubscription.data_changed
+    info: Any = type("Info", (), {"context": type("Context", (), {"resources": resources})})
+    await wait_until(lambda: asyncio.sleep(0, resources.changes.connected))
+    with record_statements(resources) as ran:
+        source = subscription(None, info)
+        assert (await anext(source)).domains == []
+        await source.aclose()
+    assert ran.count == 0
+    assert not resources.changes._followers
+
+
+async def test_news_wait_for_a_connection_that_is_lost(resources: Resources) -> None:
+    """Nothing is told that is not known for certain; when the connection is back, what was missed is."""
+    subscription = data_changes.DataChangesSubscription.data_changed
+    info: Any = type("Info", (), {"context": type("Context", (), {"resources": resources})})
+    changes = resources.changes
+    await wait_until(lambda: asyncio.sleep(0, changes.connected))
+    source = subscription(None, info, domains=[Domain.MARKET])
+    assert (await anext(source)).versions[0].version == 0
+    with capture_logs():
+        async with resources.write() as tx:
+            tx.touch(Domain.MARKET)
+            await tx.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :n"),
+                {"n": "dealmark changes"},
+            )
+        change = await asyncio.wait_for(anext(source), 10)
+    assert (change.domains, change.versions[0].version) == ([Domain.MARKET], 1)
+    await source.aclose()
+
+
+async def test_news_by_websocket(api: ApiClient, resources: Resources) -> None:
+    async with open_socket(api) as client:
+        await client.receive()
+        await client.start("a", NEWS, domains=["ANALYTICS"])
+        assert read((await client.receive())["payload"]["data"]) == ([], {"ANALYTICS": 0})
+        await touch(resources, Domain.ANALYTICS)
+        assert read((await client.receive())["payload"]["data"]) == (["ANALYTICS"], {"ANALYTICS": 1})
+        await client.send(type="complete", id="a")
+        await client.start("b", NEWS, domains=[])
+        message = await client.receive()
+        assert [error["extensions"]["code"] for error in message["payload"]] == ["BAD_USER_INPUT"]
+
+
+async def test_nothing_to_follow_is_an_error(api: ApiClient) -> None:
+    async with open_event_stream(api, NEWS, domains=[]) as events:
+        (_, result), _end = await events.rest()
+    (error,) = result["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error["message"] == "`domains` is empty: leave it out to follow everything."
+
+
+async def test_a_viewer_is_who_the_token_names(api: ApiClient) -> None:
+    assert await api.data(VIEWER) == {"viewer": {"subject": None, "role": "VIEWER"}}
+    for role in Role:
+        assert await api.data(VIEWER, role) == {"viewer": {"subject": "tester", "role": role.name}}
+    response = await api.http.post("/graphql", json={"query": VIEWER}, headers={"authorization": "Bearer junk"})
+    assert response.status_code == 401
+    assert [error["extensions"]["code"] for error in response.json()["errors"]] == ["UNAUTHENTICATED"]
+
+
+async def test_a_viewer_is_kept_by_nobody(api: ApiClient) -> None:
+    for role in (Role.ADMIN, None, Role.OPERATOR):
+        headers = {} if role is None else api.token(role)
+        response = await api.http.get("/graphql", params={"query": VIEWER}, headers=headers)
+        assert response.headers["x-cache"] == "BYPASS"
+        assert response.headers["cache-control"] == "private, no-store"
+        assert response.json()["data"]["viewer"]["role"] == (role or Role.VIEWER).name
+
+
+async def test_a_viewer_is_asked_of_no_table(resources: Resources) -> None:
+    with record_statements(resources) as ran:
+        found = await schema_execution.execute_query(resources, VIEWER, Viewer("somebody", Role.ADMIN))
+    assert found.data == {"viewer": {"subject": "somebody", "role": "ADMIN"}}
+    assert ran.count == 0

@@ -1,0 +1,281 @@
+"""The printed schema: committed, described, with the fixed names; and the limits of what a text may ask."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from graphql import (
+    FieldDefinitionNode,
+    InterfaceTypeDefinitionNode,
+    ObjectTypeDefinitionNode,
+    get_introspection_query,
+    introspection_from_schema,
+    is_introspection_type,
+    is_specified_scalar_type,
+    parse,
+    print_ast,
+)
+
+from app.catalog import sql
+from app.engine.document import MAX_TOKENS_GIVEN as MAX_TOKENS
+from app.engine.document import InvalidDocument, read_document
+from app.engine.executor import execute_operation
+from app.engine.validation_rules import MAX_ALIASES, MAX_DEPTH
+from app.graphql.context import Context
+from app.graphql.error_masking import presentable
+from app.schema.build import NODES
+from app.schema.cpus.inputs import CPUOrderField
+from tests.support.paths import ROOT
+from tests.support.schema_execution import SCHEMA
+
+COMMITTED = ROOT / "schema.graphql"
+
+# The block of the design document, as it stands there.
+FIXED = """
+type Query {
+  cpu(id: ID, slug: String): CPU                     # exactly one argument
+  cpus(first: Int, after: String, last: Int, before: String, filter: CPUFilter, orderBy: [CPUOrder!]): CPUConnection!
+  statistics: Statistics!
+  job(id: ID!): Job
+  node(id: ID!): Node
+}
+
+type CPU implements Node {
+  id: ID!  name: String!  slug: String!  manufacturer: String!  socket: String  category: String
+  cores: Int  threads: Int  tdpW: Int  releaseYear: Int
+  cpuMarkMulti: Int  cpuMarkSingle: Int  igpuModel: String  igpuMark: Int
+  priceTarget: PriceTarget!  performanceValue: PerformanceValue!
+  listingsCount: Int!                                # active listings
+  listings(first: Int = 10, ...): ListingConnection! # active, cheapest adjusted price first
+  priceDistribution(bins: Int = 10): [PriceBin!]!    # lo, hi, count
+}
+
+type PriceTarget {
+  great: Float  good: Float  fair: Float  stddev: Float  sampleSize: Int!
+  confidence: PriceConfidence!                       # HIGH MEDIUM LOW INSUFFICIENT
+  highVariance: Boolean!  fresh: Boolean!  updatedAt: DateTime
+}
+
+type PerformanceValue {
+  dollarPerMarkSingle: Float  dollarPerMarkMulti: Float
+  percentile: Float  percentileSingle: Float  rating: ValueRating   # EXCELLENT GOOD FAIR POOR, from percentile
+  updatedAt: DateTime
+}
+
+type Statistics {
+  total: Int!  manufacturers: [String!]!  sockets: [String!]!
+  cores: IntRange!  tdpW: IntRange!  releaseYear: IntRange!  cpuMarkMulti: IntRange!  cpuMarkSingle: IntRange!   # min, max: null when empty
+  listings: Int!  updatedAt: DateTime
+}
+
+type Listing implements Node {
+  id: ID!  title: String!  url: String  marketplace: String!  seller: String  condition: Condition!  status: ListingStatus!
+  price: Float  currency: String!  adjustedPrice: Float  createdAt: DateTime!  updatedAt: DateTime!
+}
+
+type Job implements Node {
+  id: ID!  kind: JobKind!  status: JobStatus!        # QUEUED RUNNING SUCCEEDED FAILED
+  total: Int  done: Int!  succeeded: Int!  failed: Int!  error: String
+  requestedAt: DateTime!  startedAt: DateTime  finishedAt: DateTime
+}
+
+type Mutation { recalculateMetrics(cpuIds: [ID!]): RecalculateMetricsPayload! }   # admin; payload { job: Job! }
+type Subscription { jobProgress(id: ID!): Job! }
+"""  # noqa: E501
+
+# What the document says in comments and in prose.
+SAID = """
+type RecalculateMetricsPayload { job: Job! }
+type PriceBin { lo: Float! hi: Float! count: Int! }
+type IntRange { min: Int max: Int }
+type CPUConnection { edges: [CPUEdge!]! nodes: [CPU!]! pageInfo: PageInfo! totalCount: Int! }
+type ListingConnection { edges: [ListingEdge!]! nodes: [Listing!]! pageInfo: PageInfo! totalCount: Int! }
+type CPUEdge { cursor: String! node: CPU! }
+type ListingEdge { cursor: String! node: Listing! }
+type PageInfo { hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String }
+interface Node { id: ID! }
+"""
+ENUMERATIONS = {
+    "PriceConfidence": ["HIGH", "MEDIUM", "LOW", "INSUFFICIENT"],
+    "ValueRating": ["EXCELLENT", "GOOD", "FAIR", "POOR"],
+    "JobStatus": ["QUEUED", "RUNNING", "SUCCEEDED", "FAILED"],
+}
+ROOTS = {"Query", "Mutation", "Subscription"}
+
+
+def types_of(text: str) -> dict[str, dict[str, FieldDefinitionNode]]:
+    """Type name -> field name -> definition."""
+    return {
+        each.name.value: {field.name.value: field for field in each.fields or ()}
+        for each in parse(text).definitions
+        if isinstance(each, (ObjectTypeDefinitionNode, InterfaceTypeDefinitionNode))
+    }
+
+
+def arguments_of(field: FieldDefinitionNode) -> dict[str, str]:
+    """Argument name -> "Type" or "Type = default"."""
+    return {
+        each.name.value: print_ast(each.type) + (f" = {print_ast(each.default_value)}" if each.default_value else "")
+        for each in field.arguments or ()
+    }
+
+
+def test_the_committed_schema_is_the_printed_one() -> None:
+    assert COMMITTED.read_text() == SCHEMA.as_str() + "\n", "run `make schema` and commit schema.graphql"
+
+
+def test_everything_is_described() -> None:
+    described = [each for each in introspected() if not each["name"].startswith("__")]
+    bare = [place for each in described for place in undescribed(each)]
+    assert len(described) > 20
+    assert not bare
+
+
+def introspected() -> list[dict[str, Any]]:
+    """All types, as introspection tells them."""
+    types: Any = introspection_from_schema(SCHEMA._schema)["__schema"]["types"]
+    return list(types)
+
+
+def undescribed(kind: Any) -> list[str]:
+    """The type's parts, itself included, that have no description."""
+    parts = {kind["name"]: kind}
+    for group in ("fields", "inputFields", "enumValues"):
+        for part in kind[group] or []:
+            name = f"{kind['name']}.{part['name']}"
+            parts[name] = part
+            parts |= {f"{name}({argument['name']})": argument for argument in part.get("args", [])}
+    return [name for name, part in parts.items() if not (part["description"] or "").strip()]
+
+
+def test_the_fixed_names_are_there_exactly() -> None:
+    ours = types_of(SCHEMA.as_str())
+    fixed = types_of(FIXED.replace(", ...)", ")")) | types_of(SAID)
+    assert len(fixed) == 18
+    for type_name, fields in fixed.items():
+        for name, field in fields.items():
+            place = f"{type_name}.{name}"
+            assert name in ours[type_name], place
+            mine = ours[type_name][name]
+            assert print_ast(mine.type) == print_ast(field.type), place
+            if type_name in ROOTS:
+                assert arguments_of(mine) == arguments_of(field), place
+            assert arguments_of(field).items() <= arguments_of(mine).items(), place
+
+
+def test_the_fixed_enumerations_are_there_exactly() -> None:
+    ours = {each["name"]: [value["name"] for value in each["enumValues"] or []] for each in introspected()}
+    assert {name: ours[name] for name in ENUMERATIONS} == ENUMERATIONS
+
+
+def test_listings_page_both_ways() -> None:
+    assert arguments_of(types_of(SCHEMA.as_str())["CPU"]["listings"]) == {
+        "first": "Int = 10",
+        "after": "String",
+        "last": "Int",
+        "before": "String",
+    }
+
+
+def test_whatever_implements_node_can_be_found_by_id() -> None:
+    schema = SCHEMA._schema
+    node: Any = schema.type_map["Node"]
+    assert {each.name for each in schema.get_possible_types(node)} == set(NODES)
+
+
+def test_no_default_is_null() -> None:
+    assert "= null" not in SCHEMA.as_str()
+
+
+def test_only_scalars_that_clients_know() -> None:
+    scalars = [
+        name
+        for name, kind in SCHEMA._schema.type_map.items()
+        if type(kind).__name__ == "GraphQLScalarType"
+        and not is_specified_scalar_type(kind)
+        and not is_introspection_type(kind)
+    ]
+    assert sorted(scalars) == ["DateTime", "Upload"]
+
+
+def test_cpus_can_be_ordered_by_what_the_statements_know() -> None:
+    assert [field.name for field in CPUOrderField] == list(sql.ORDERABLE)
+
+
+def fragments(depth: int) -> str:
+    """Two to the power of `depth` spreads in a few lines."""
+    chain = [f"fragment f{i} on Query {{ ...f{i + 1} ...f{i + 1} }}" for i in range(depth)]
+    return "\n".join(["{ ...f0 }", *chain, f"fragment f{depth} on Query {{ a: __typename }}"])
+
+
+DEEP = "{ cpus { nodes { listings { nodes { " + "cpu { listings { nodes { " * 3 + "%s" + "} } } " * 3 + "} } } } }"
+
+REFUSED = {
+    "tokens": "{ nodes(ids: [" + '"x" ' * (MAX_TOKENS - 11) + "]) { id } }",
+    "aliases": "{" + "".join(f" a{i}: __typename" for i in range(MAX_ALIASES + 1)) + "}",
+    "aliases in a fragment": "{ ...f } fragment f on Query {"
+    + "".join(f" a{i}: __typename" for i in range(MAX_ALIASES + 1))
+    + "}",
+    "aliases by spreads": fragments(6),
+    "depth": DEEP % "cpu { socket slug listings { nodes { id } } }",
+    "depth in a fragment": DEEP % "...f" + " fragment f on Listing { cpu { listings { nodes { id } } } }",
+    "cycle": "{ ...f } fragment f on Query { ...g } fragment g on Query { ...f }",
+    "unknown fragment": "{ ...f }",
+    "unclosed": "{" * 10_000,
+    "parentheses": "{ cpus" + "(" * 10_000,
+    "lists": "{ node(id: " + "[" * 400 + "]" * 400 + ") { id } }",
+    "objects": "{ cpus(filter: " + "{search: " * 300 + "}" * 300 + ") { totalCount } }",
+    "types": "query q($a: " + "[" * 400 + "Int" + "]" * 400 + ") { __typename }",
+}
+ACCEPTED = {
+    "tokens": "{ nodes(ids: [" + '"x" ' * (MAX_TOKENS - 12) + "]) { id } }",
+    "aliases": "{" + "".join(f" a{i}: __typename" for i in range(MAX_ALIASES)) + "}",
+    "introspection, as tools do it": get_introspection_query(),
+    "a fragment used twice": "{ ...f ...f } fragment f on Query { a: __typename }",
+}
+
+
+async def run(text: str) -> list[Any]:
+    """The errors of a document that needs no data."""
+    try:
+        document = read_document(SCHEMA._schema, "test", text, introspection=True, given=True)
+    except InvalidDocument as error:
+        return list(presentable(error.errors) or ())
+    (operation,) = document.operations.values()
+    context: Any = Context(None)  # type: ignore[arg-type]
+    return (await execute_operation(SCHEMA._schema, document, operation, {}, context)).errors or []
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_too_large_documents_are_refused_before_they_run(name: str) -> None:
+    began = time.perf_counter()
+    errors = await run(REFUSED[name])
+    assert errors
+    assert {(error.extensions or {})["code"] for error in errors} == {"GRAPHQL_VALIDATION_FAILED"}
+    assert all(error.path is None for error in errors)
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+async def test_documents_at_the_limit_are_accepted(name: str) -> None:
+    """Those that need more than the schema get as far as their resolver."""
+    assert [error.message for error in await run(ACCEPTED[name]) if error.path is None] == []
+
+
+async def test_spreading_fragments_exponentially_costs_only_their_text() -> None:
+    """2^40 spreads would never end."""
+    began = time.perf_counter()
+    assert [error.message for error in await run(fragments(40))] == ["The operation has more than 50 aliases."]
+    assert time.perf_counter() - began < 5
+
+
+async def test_the_deepest_document() -> None:
+    levels = "cpu { listings { nodes { "
+    deepest = "{ cpus { nodes { listings { nodes { " + levels * 3 + "cpu { %s" + "} } } " * 3 + "} } } } } }"
+    assert deepest.count("{") - 1 == MAX_DEPTH - 1
+    refused = await run(deepest % "priceTarget { good }")
+    assert [error.message for error in refused] == [f"The operation is more than {MAX_DEPTH} levels deep."]
+    ran = await run(deepest % "name")
+    assert [error.path for error in ran] == [["cpus"]], "it was run, and found no database"

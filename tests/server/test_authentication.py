@@ -1,0 +1,121 @@
+"""Bearer tokens signed with the secret; that keys are published is shown in test_jwks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from app.core.errors import StartupError, Unauthenticated
+from app.graphql.viewer import Role, Viewer
+from app.server.authentication import Authenticator, mint
+from app.settings import Settings
+from tests.support.api_server import run_api
+from tests.support.ports import closed_port
+from tests.support.settings import SECRET, make_settings
+from tests.support.tokens import LATER, NOW, VALID_CLAIMS, forge_token, rejection_reason, sign_token, viewer_of_token
+
+
+async def test_good_tokens() -> None:
+    settings = make_settings()
+    assert await viewer_of_token(settings, sign_token(VALID_CLAIMS)) == Viewer("me", Role.ADMIN)
+    assert await viewer_of_token(settings, sign_token({**VALID_CLAIMS, "role": "operator"})) == Viewer(
+        "me", Role.OPERATOR
+    )
+    assert await viewer_of_token(settings, sign_token({"sub": "me", "exp": LATER})) == Viewer("me", Role.VIEWER)
+    assert await viewer_of_token(
+        settings, sign_token({**VALID_CLAIMS, "nbf": NOW - 5, "iat": NOW, "extra": [1]})
+    ) == Viewer("me", Role.ADMIN)
+    assert await Authenticator(settings).viewer(None) == Viewer(None, Role.VIEWER)
+    assert await Authenticator(settings).viewer(f"bEARER   {sign_token(VALID_CLAIMS)} ") == Viewer("me", Role.ADMIN)
+
+
+WITHOUT = {name: {k: v for k, v in VALID_CLAIMS.items() if k != name} for name in VALID_CLAIMS}
+BAD: dict[str, tuple[str, str]] = {
+    "expired": (sign_token({**VALID_CLAIMS, "exp": NOW - 60}), "The token has expired: get a new one."),
+    "not yet valid": (sign_token({**VALID_CLAIMS, "nbf": LATER}), "not yet valid"),
+    "issued in the future": (sign_token({**VALID_CLAIMS, "iat": LATER}), "not yet valid"),
+    "wrong secret": (
+        sign_token(VALID_CLAIMS, "another secret that is long enough, too"),
+        "Signature verification failed",
+    ),
+    "another hash": (sign_token(VALID_CLAIMS, SECRET * 2, "HS512"), "alg"),
+    "alg none": (forge_token({"alg": "none", "typ": "JWT"}, VALID_CLAIMS), "alg"),
+    "alg None": (forge_token({"alg": "None"}, VALID_CLAIMS), "alg"),
+    "no alg": (forge_token({}, VALID_CLAIMS), "Alg"),
+    "unsigned": (sign_token(VALID_CLAIMS).rpartition(".")[0] + ".", "Signature verification failed"),
+    "no exp": (sign_token(WITHOUT["exp"]), '"exp"'),
+    "no sub": (sign_token(WITHOUT["sub"]), '"sub"'),
+    "sub is a number": (sign_token({**VALID_CLAIMS, "sub": 5}), "not valid"),
+    "exp is a text": (sign_token({**VALID_CLAIMS, "exp": "tomorrow"}), "exp"),
+    "unknown role": (sign_token({**VALID_CLAIMS, "role": "root"}), "none of viewer, operator, admin"),
+    "role is a list": (sign_token({**VALID_CLAIMS, "role": ["admin"]}), "none of"),
+    "role is a number": (sign_token({**VALID_CLAIMS, "role": 2}), "none of"),
+    "role is null": (sign_token({**VALID_CLAIMS, "role": None}), "none of"),
+    "garbage": ("garbage", "not valid"),
+    "dots": ("..", "not valid"),
+    "not ASCII": ("é.é.é", "not valid"),
+    "claims are a list": (forge_token({"alg": "HS256"}, [1]), "not valid"),  # type: ignore[arg-type]
+    "long": ("a" * 50_000, "not valid"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_bad_tokens(name: str) -> None:
+    token, reason = BAD[name]
+    assert reason in await rejection_reason(make_settings(), token)
+
+
+SCHEMES = ["", "Bearer", "Bearer ", "Basic bWU6cHc=", "Token x", sign_token(VALID_CLAIMS), "Bearer\tx"]
+
+
+@pytest.mark.parametrize("header", SCHEMES, ids=range(len(SCHEMES)))  # a token is another one in each process
+async def test_other_schemes(header: str) -> None:
+    with pytest.raises(Unauthenticated, match="must be `Bearer` and a token"):
+        await Authenticator(make_settings()).viewer(header)
+
+
+async def test_issuer_and_audience_are_checked_when_configured() -> None:
+    strict = make_settings(jwt_issuer="https://issuer", jwt_audience="dealmark")
+    claims = {**VALID_CLAIMS, "iss": "https://issuer", "aud": ["other", "dealmark"]}
+    assert (await viewer_of_token(strict, sign_token(claims))).role is Role.ADMIN
+    wrongs: list[dict[str, Any]] = [{"iss": "https://other"}, {"iss": ""}, {"aud": "other"}, {"aud": []}, {"aud": 5}]
+    for wrong in wrongs:
+        assert "not valid" in await rejection_reason(strict, sign_token({**claims, **wrong}))
+    assert '"iss"' in await rejection_reason(strict, sign_token({**VALID_CLAIMS, "aud": "dealmark"}))
+    assert '"aud"' in await rejection_reason(strict, sign_token({**VALID_CLAIMS, "iss": "https://issuer"}))
+    assert (await viewer_of_token(make_settings(), sign_token(claims))).role is Role.ADMIN
+
+
+async def test_minted_tokens_hold() -> None:
+    for settings in (make_settings(), make_settings(jwt_issuer="https://issuer", jwt_audience="dealmark")):
+        for role in Role:
+            token = mint(settings, role, "somebody", timedelta(minutes=1))
+            assert await viewer_of_token(settings, token) == Viewer("somebody", role)
+    with pytest.raises(StartupError, match="DEALMARK_JWT_SECRET"):
+        mint(make_settings(jwt_secret=None), Role.ADMIN, "x", timedelta(minutes=1))
+
+
+async def test_without_a_secret_or_keys_no_token_is_accepted() -> None:
+    assert "accepts no tokens" in await rejection_reason(make_settings(jwt_secret=None), sign_token(VALID_CLAIMS))
+
+
+async def test_refusals_over_http(settings: Settings) -> None:
+    async with run_api(settings) as api:
+        for header in ("Bearer x", "Basic x", f"Bearer {BAD['expired'][0]}"):
+            response = await api.http.post(
+                "/graphql", json={"query": "{ __typename }"}, headers={"authorization": header}
+            )
+            assert response.status_code == 401
+            assert response.headers["www-authenticate"] == "Bearer"
+            assert response.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
+    away = settings.model_copy(update={"jwt_jwks_url": f"http://127.0.0.1:{closed_port()}/jwks.json"})
+    async with run_api(away) as api:
+        token = sign_token(VALID_CLAIMS, ec.generate_private_key(ec.SECP256R1()), "ES256", kid="e")
+        response = await api.http.get("/graphql?query={__typename}", headers={"authorization": f"Bearer {token}"})
+        assert response.status_code == 503
+        assert int(response.headers["retry-after"]) > 0
+        assert response.json()["errors"][0]["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
+        assert await api.ask("{ __typename }") == {"data": {"__typename": "Query"}}, "nobody needs no keys"

@@ -1,0 +1,155 @@
+"""`/health`, `/ready` and `/metrics`, with everything in order and with things missing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from redis.asyncio import Redis
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from app.core.broker import HEARTBEAT_KEY
+from app.db.schema_version import head
+from app.db.tables import JobKind
+from app.job_handlers import dispatch
+from app.resources import Resources
+from app.settings import Settings
+from tests.support.api_server import ApiClient, run_api
+from tests.support.catalog_rows import add_cpu
+from tests.support.databases import database_url_in
+from tests.support.ports import closed_port
+
+OK = {"database": "ok", "migrations": "ok", "redis": "ok", "worker": "ok"}
+ALONE = {**OK, "worker": "no heartbeat: is `dealmark worker` running?"}
+
+
+async def readiness(api: ApiClient) -> tuple[int, str, dict[str, str]]:
+    """What /ready says."""
+    response = await api.http.get("/ready")
+    answer = response.json()
+    return response.status_code, answer["status"], answer["checks"]
+
+
+@asynccontextmanager
+async def serving_with(settings: Settings, **changed: object) -> AsyncIterator[ApiClient]:
+    """The API with other settings."""
+    async with run_api(settings.model_copy(update=changed)) as api:
+        yield api
+
+
+async def test_ready_with_and_without_a_worker(api: ApiClient) -> None:
+    assert await readiness(api) == (200, "degraded", ALONE)
+    redis = Redis.from_url(api.settings.required_redis_url)
+    await redis.set(HEARTBEAT_KEY, "here", ex=60)
+    assert await readiness(api) == (200, "ok", OK)
+    await redis.delete(HEARTBEAT_KEY)
+    await redis.aclose()
+    assert (await api.http.get("/health")).json() == {"status": "ok"}
+
+
+async def test_ready_without_redis(settings: Settings) -> None:
+    """It can serve: only news of queued work waits."""
+    async with serving_with(settings, redis_url=f"redis://127.0.0.1:{closed_port()}/0") as api:
+        checks = {**OK, "redis": "does not answer", "worker": "unknown"}
+        assert await readiness(api) == (200, "degraded", checks)
+        assert await api.data("{ statistics { total } }") == {"statistics": {"total": 0}}
+
+
+async def test_ready_needs_the_right_migrations(api: ApiClient, resources: Resources) -> None:
+    async with resources.write() as tx:
+        await tx.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    behind = f"at 0000, the code needs {head()}: run `dealmark migrate`"
+    assert await readiness(api) == (503, "unavailable", {**ALONE, "migrations": behind})
+    never = (503, "unavailable", {**ALONE, "migrations": "never migrated: run `dealmark migrate`"})
+    async with resources.write() as tx:
+        await tx.execute(text("DELETE FROM alembic_version"))
+    assert await readiness(api) == never
+    async with resources.write() as tx:
+        await tx.execute(text("DROP TABLE alembic_version"))
+    assert await readiness(api) == never
+    assert (await api.http.get("/health")).status_code == 200
+
+
+def gone(cluster: str) -> dict[str, str]:
+    """Databases that cannot be used: no server, no such database, no such user."""
+    return {
+        "no server": f"postgresql://nobody@127.0.0.1:{closed_port()}/none",
+        "no database": database_url_in(cluster, "no_such_database"),
+        "no user": cluster.replace("postgres@", "nobody@"),
+    }
+
+
+async def test_a_database_that_is_away_is_told_in_one_sentence(settings: Settings, cluster: str) -> None:
+    for name, url in gone(cluster).items():
+        async with serving_with(settings, database_url=url) as api:
+            status, _, checks = await readiness(api)
+            assert (status, checks["database"], checks["migrations"]) == (503, "does not answer", "unknown"), name
+            with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+                response = await api.http.post("/graphql", json={"query": "{ statistics { total } }"})
+            (error,) = response.json()["errors"]
+            assert error["extensions"] == {"code": "SERVICE_UNAVAILABLE"}, name
+            assert error["message"] == "The database does not answer now; try again in a moment."
+            (line,) = [line for line in logs if line["event"].startswith("request.")]
+            assert (line["event"], line["log_level"], "exc_info" in line) == ("request.unavailable", "warning", False)
+            assert line["request_id"] == response.headers["x-request-id"]
+            assert (await api.http.get("/health")).status_code == 200
+            assert await figures(api) == ["nan", "nan", "nan"]
+
+
+async def test_a_database_that_comes_back_is_used_again(settings: Settings, resources: Resources) -> None:
+    async with resources.write() as tx:
+        await tx.execute(text("CREATE ROLE late"))
+    try:
+        url = str(settings.database_url).replace("postgres@", "late@")
+        async with serving_with(settings, database_url=url) as api:
+            assert (await api.error("{ statistics { total } }"))[0] == "SERVICE_UNAVAILABLE"
+            async with resources.write() as tx:
+                await tx.execute(text("ALTER ROLE late LOGIN SUPERUSER"))
+            assert await api.data("{ statistics { total } }") == {"statistics": {"total": 0}}
+    finally:
+        async with resources.write() as tx:
+            await tx.execute(text("DROP ROLE late"))
+
+
+async def test_metrics(api: ApiClient) -> None:
+    def counted(page: str, line: str) -> float:
+        found = [row.removeprefix(line) for row in page.splitlines() if row.startswith(line + " ")]
+        return float(found[0]) if found else 0.0
+
+    before = (await api.http.get("/metrics")).text
+    await api.data("{ __typename }")
+    await api.ask("{ cpu { id } }")
+    await api.http.post("/graphql", content=b"")
+    response = await api.http.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain")
+    for outcome in ("ok", "errors", "refused"):
+        line = f'dealmark_requests_total{{outcome="{outcome}"}}'
+        assert counted(response.text, line) == counted(before, line) + 1
+    seconds = "dealmark_request_seconds_count"
+    assert counted(response.text, seconds) == counted(before, seconds) + 3
+
+
+async def figures(api: ApiClient) -> list[str]:
+    """What the metrics say of the figures: changes that they do not show, the age of the oldest, how many are right."""
+    page = (await api.http.get("/metrics")).raise_for_status().text.splitlines()
+    names = ("dealmark_change_log_rows", "dealmark_change_log_seconds", "dealmark_figures_consistency_ratio")
+    return [row.split()[1].lower() for name in names for row in page if row.startswith(name + " ")]
+
+
+async def test_metrics_of_the_figures(api: ApiClient, resources: Resources) -> None:
+    assert await figures(api) == ["0.0", "0.0", "nan"]
+    await add_cpu(resources, "AMD One", [10, 20])
+    rows, seconds, _ = await figures(api)
+    assert float(rows) == 3  # one for the CPU, one for each listing
+    assert 0 < float(seconds) < 60
+    await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {})
+    assert await figures(api) == ["0.0", "0.0", "1.0"]
+    async with resources.write() as tx:
+        await tx.execute(text("UPDATE cpu SET price_good = 1"))
+    await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": True})
+    assert await figures(api) == ["0.0", "0.0", "0.5"]  # the statistics were right
+    async with resources.write() as tx:
+        await tx.execute(text("DROP TABLE data_change_log CASCADE"))
+    assert await figures(api) == ["nan", "nan", "nan"]

@@ -1,0 +1,206 @@
+"""Bearer tokens signed with published keys: rotation, and key servers that are away or talk junk."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from app.core.errors import Unauthenticated, Unavailable
+from app.graphql.viewer import Role, Viewer
+from app.server import authentication
+from app.server.authentication import Authenticator, KeySet
+from app.settings import Settings
+from tests.support.key_server import KeyServer, key_server
+from tests.support.settings import SECRET, make_settings
+from tests.support.tokens import NOW, VALID_CLAIMS, forge_token, rejection_reason, sign_token, viewer_of_token
+
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+
+
+def jwk(key: Any, kid: str | None, **more: Any) -> dict[str, Any]:
+    """The public half, as a key server publishes it."""
+    algorithm: Any = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
+    return {**algorithm.to_jwk(key.public_key(), as_dict=True), **({} if kid is None else {"kid": kid}), **more}
+
+
+def with_keys(keys: KeyServer) -> Settings:
+    """Settings that trust this server; the secret must not help then."""
+    return make_settings(jwt_jwks_url=keys.url)
+
+
+async def test_tokens_signed_with_published_keys() -> None:
+    async with key_server({"keys": [jwk(RSA, "r", use="sig", alg="RS256"), jwk(EC, "e")]}) as keys:
+        authenticator = Authenticator(with_keys(keys))
+        for token in (sign_token(VALID_CLAIMS, RSA, "RS256", kid="r"), sign_token(VALID_CLAIMS, EC, "ES256", kid="e")):
+            assert await authenticator.viewer(f"Bearer {token}") == Viewer("me", Role.ADMIN)
+        assert keys.requests == 1, "fetched once"
+        expired = sign_token({**VALID_CLAIMS, "exp": NOW - 60}, EC, "ES256", kid="e")
+        with pytest.raises(Unauthenticated, match="expired"):
+            await authenticator.viewer(f"Bearer {expired}")
+
+
+async def test_a_key_without_an_id_is_for_tokens_without_one() -> None:
+    async with key_server({"keys": [jwk(EC, None)]}) as keys:
+        assert (await viewer_of_token(with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256"))).role is Role.ADMIN
+        assert "not known here" in await rejection_reason(
+            with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e")
+        )
+
+
+async def test_the_algorithm_is_the_keys_and_never_the_tokens() -> None:
+    """The classic: an HMAC whose secret is the public key, which everybody knows."""
+    published = jwk(RSA, "r")
+    pem = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    header = {"alg": "HS256", "typ": "JWT", "kid": "r"}
+    async with key_server({"keys": [published, jwk(EC, "e")]}) as keys:
+        for secret in (pem, json.dumps(published).encode(), published["n"].encode()):
+            unsigned = forge_token(header, VALID_CLAIMS).rpartition(".")[0]
+            signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(
+                unsigned.encode(), secret
+            )
+            assert "alg" in await rejection_reason(with_keys(keys), forge_token(header, VALID_CLAIMS, signature))
+        assert "alg" in await rejection_reason(with_keys(keys), forge_token({"alg": "none", "kid": "r"}, VALID_CLAIMS))
+        assert "alg" in await rejection_reason(with_keys(keys), sign_token(VALID_CLAIMS, RSA, "RS512", kid="r"))
+        assert "alg" in await rejection_reason(with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="r"))
+        assert "Signature" in await rejection_reason(
+            with_keys(keys), sign_token(VALID_CLAIMS, ec.generate_private_key(ec.SECP256R1()), "ES256", kid="e")
+        )
+        assert "not known here" in await rejection_reason(with_keys(keys), sign_token(VALID_CLAIMS)), (
+            "the secret does not count any more"
+        )
+
+
+async def test_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is not known is looked for, but not more often than every few seconds, whoever asks."""
+    new = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    old_token, new_token = (
+        sign_token(VALID_CLAIMS, RSA, "RS256", kid="1"),
+        sign_token(VALID_CLAIMS, new, "RS256", kid="2"),
+    )
+    async with key_server({"keys": [jwk(RSA, "1")]}) as keys:
+        authenticator = Authenticator(with_keys(keys))
+        assert (await authenticator.viewer(f"Bearer {old_token}")).role is Role.ADMIN
+        keys.document = {"keys": [jwk(new, "2")]}
+        for _ in range(3):
+            with pytest.raises(Unauthenticated, match="not known here"):
+                await authenticator.viewer(f"Bearer {new_token}")
+        assert keys.requests == 1
+        monkeypatch.setattr(authentication, "LEAST_REFRESH_SECONDS", 0)
+        assert (await authenticator.viewer(f"Bearer {new_token}")).role is Role.ADMIN
+        with pytest.raises(Unauthenticated, match="not known here"):
+            await authenticator.viewer(f"Bearer {old_token}")
+        assert keys.requests == 3
+
+
+async def test_known_keys_are_refreshed_in_time_and_kept_while_the_server_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    token = f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid='e')}"
+    unknown = f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid='f')}"
+    monkeypatch.setattr(authentication, "LEAST_REFRESH_SECONDS", -1)
+    async with key_server({"keys": [jwk(EC, "e")]}) as keys:
+        authenticator = Authenticator(with_keys(keys))
+        await authenticator.viewer(token)
+        await authenticator.viewer(token)
+        assert keys.requests == 1
+        monkeypatch.setattr(authentication, "REFRESH_SECONDS", -1)
+        await authenticator.viewer(token)
+        assert keys.requests == 2
+        keys.silent = True
+        assert (await authenticator.viewer(token)).role is Role.ADMIN
+        with pytest.raises(Unavailable):
+            await authenticator.viewer(unknown)
+        assert keys.requests == 4
+        keys.silent = False
+        with pytest.raises(Unauthenticated, match="not known here"):
+            await authenticator.viewer(unknown)
+
+
+async def test_a_server_that_is_away_is_not_asked_by_every_request() -> None:
+    async with key_server(None) as keys:
+        keys.silent = True
+        authenticator = Authenticator(with_keys(keys))
+        for _ in range(5):
+            with pytest.raises(Unavailable, match="key server does not answer"):
+                await authenticator.viewer(f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid='e')}")
+        assert keys.requests == 1
+
+
+JUNK: list[object] = [
+    None,
+    [],
+    {},
+    "text",
+    5,
+    {"keys": None},
+    {"keys": {}},
+    {"keys": []},
+    {"keys": [1]},
+    {"keys": "abc"},
+]
+
+
+async def test_a_junk_key_set_is_no_key_set() -> None:
+    async with key_server(None) as keys:
+        for keys.document in [*JUNK, {"keys": [{"kty": "magic", "kid": "e"}]}]:
+            with pytest.raises(Unavailable):
+                await viewer_of_token(with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e"))
+        for keys.raw in (b"", b"<html>", b"\xff\xfe", b"{" * 50_000):
+            with pytest.raises(Unavailable):
+                await viewer_of_token(with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e"))
+        keys.raw, keys.document, keys.status = None, {"keys": [jwk(EC, "e")]}, 500
+        with pytest.raises(Unavailable):
+            await viewer_of_token(with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e"))
+
+
+async def test_keys_that_cannot_be_used_spoil_no_others() -> None:
+    secret = {"kty": "oct", "kid": "o", "k": base64.urlsafe_b64encode(SECRET.encode()).decode()}
+    others = [
+        *(
+            "text",
+            {},
+            {"kty": "AKP", "kid": "a", "alg": "ML-DSA-44"},
+            {"kty": "EC", "kid": "x", "crv": "P-256"},
+            secret,
+        ),
+        jwk(RSA, "enc", use="enc"),
+        jwk(RSA, "big", alg="RS512"),
+    ]
+    async with key_server({"keys": [*others, jwk(EC, "e")]}) as keys:
+        assert (
+            await viewer_of_token(with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e"))
+        ).role is Role.ADMIN
+        assert "not known" in await rejection_reason(with_keys(keys), sign_token(VALID_CLAIMS, RSA, "RS256", kid="enc"))
+        assert "not known" in await rejection_reason(with_keys(keys), sign_token(VALID_CLAIMS, RSA, "RS512", kid="big"))
+        assert "not known" in await rejection_reason(with_keys(keys), sign_token(VALID_CLAIMS, kid="o")), (
+            "a published secret is none"
+        )
+
+
+async def test_known_keys_wait_for_no_key_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither while somebody's unknown key is looked for, nor while they themselves are fetched again."""
+    monkeypatch.setattr(authentication, "LEAST_REFRESH_SECONDS", 0.0)
+    known, unknown = (f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid=kid)}" for kid in ("e", "x"))
+
+    async def hang(_keys: KeySet) -> None:
+        await asyncio.Event().wait()
+
+    async with key_server({"keys": [jwk(EC, "e")]}) as keys:
+        authenticator = Authenticator(with_keys(keys))
+        await authenticator.viewer(known)
+        monkeypatch.setattr(KeySet, "_fetch", hang)
+        stuck = asyncio.create_task(authenticator.viewer(unknown))
+        await asyncio.sleep(0.01)
+        for refresh in (authentication.REFRESH_SECONDS, 0.0):
+            monkeypatch.setattr(authentication, "REFRESH_SECONDS", refresh)
+            assert (await asyncio.wait_for(authenticator.viewer(known), 5)).role is Role.ADMIN
+        assert not stuck.done()
+        stuck.cancel()

@@ -1,0 +1,168 @@
+"""Every mutation for every role, by every way in; and nothing has changed where it was denied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from graphql import get_named_type, is_object_type, is_required_argument
+from redis.asyncio import Redis
+from sqlalchemy import insert, text
+
+from app.core.global_ids import global_id
+from app.db.tables import metadata, valuation_rule
+from app.graphql.viewer import Role
+from app.resources import Resources
+from tests.support.api_server import ApiClient
+from tests.support.catalog_rows import add_cpu
+from tests.support.schema_execution import SCHEMA
+from tests.support.subscription_clients import open_event_stream, open_socket
+
+# Who may. What is not here fails: so nobody adds a mutation, or opens one, by accident.
+LEAST = {
+    "recalculateMetrics": Role.ADMIN,
+    "verifyFigures": Role.ADMIN,
+    "createValuationRule": Role.ADMIN,
+    "updateValuationRule": Role.ADMIN,
+    "deleteValuationRule": Role.ADMIN,
+    "ingestUrl": Role.OPERATOR,
+    "ingestBulk": Role.OPERATOR,
+}
+# It takes a file, which none of these ways can send: see the tests of imports.
+WITH_FILES = {"ingestBulk"}
+# The same for queries; those that are not here are for all.
+LEAST_TO_READ = dict.fromkeys(("jobs", "documents", "consistency", "importSessions", "importSession"), Role.OPERATOR)
+ROLES = [None, *Role]
+
+
+def mutations() -> dict[str, Any]:
+    """Name to GraphQL field."""
+    kind: Any = SCHEMA._schema.mutation_type
+    return dict(kind.fields)
+
+
+# The arguments that each needs; there is one rule.
+RULE_ID = global_id("ValuationRule", 1)
+ARGUMENTS = {
+    "createValuationRule": "(rule: {component: STORAGE, unit: ITEM, valueUsd: 20})",
+    "updateValuationRule": f'(id: "{RULE_ID}", changes: {{valueUsd: 30}})',
+    "deleteValuationRule": f'(id: "{RULE_ID}")',
+    "ingestUrl": '(url: "https://shop.example/1")',
+    "importSession": f'(id: "{global_id("ImportSession", 1)}")',
+}
+
+
+def asking(name: str) -> str:
+    """The mutation with what arguments it needs, and as little of its payload as possible."""
+    field = mutations()[name]
+    required = [name for name, argument in field.args.items() if is_required_argument(argument)]
+    assert bool(required) == (name in ARGUMENTS), "give them values"
+    return f"mutation {{ {name}{ARGUMENTS.get(name, '')} {{ __typename }} }}"
+
+
+async def everything(resources: Resources) -> dict[str, Any]:
+    """What there is: each table's rows, and what Redis holds."""
+    async with resources.read() as session:
+        rows = {
+            name: await session.scalar(text(f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {name} AS t"))
+            for name in metadata.tables
+        }
+    redis = Redis.from_url(resources.settings.required_redis_url)
+    rows["redis"] = sorted(await redis.keys("*"))
+    await redis.aclose()
+    return rows
+
+
+def declared(kind: Any) -> dict[str, list[Role]]:
+    """Field to the roles that it asks for."""
+    return {
+        name: [permission.role for permission in field.extensions["strawberry-definition"].permission_classes]
+        for name, field in kind.fields.items()
+    }
+
+
+def test_every_mutation_has_a_least_role() -> None:
+    assert declared(SCHEMA._schema.mutation_type) == {name: [role] for name, role in LEAST.items()}
+
+
+def test_queries_and_subscriptions_are_for_all_but_a_few() -> None:
+    asked = {name: roles for name, roles in declared(SCHEMA._schema.query_type).items() if roles}
+    assert asked == {name: [role] for name, role in LEAST_TO_READ.items()}
+    followed = {name: roles for name, roles in declared(SCHEMA._schema.subscription_type).items() if roles}
+    assert followed == {"importProgress": [Role.OPERATOR]}
+
+
+def test_nothing_but_fields_for_operators_leads_to_an_import() -> None:
+    """So the fields of imports ask for no role of their own. Those of the interface Node do not lead to them: `node`
+    refuses their ids."""
+    schema = SCHEMA._schema
+    left: list[Any] = [schema.query_type, schema.mutation_type, schema.subscription_type]
+    reached = set[str]()
+    while left:
+        kind = left.pop()
+        reached.add(kind.name)
+        asks = declared(kind)
+        kinds = [get_named_type(field.type) for name, field in kind.fields.items() if not asks[name]]
+        left += [each for each in kinds if is_object_type(each) and each.name not in reached]
+    assert {"CPU", "Listing", "Job", "PriceChange"} <= reached
+    assert not [name for name in reached if name.startswith(("Import", "Ingest"))]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", LEAST_TO_READ)
+async def test_the_matrix_of_queries(api: ApiClient, name: str, role: Role | None) -> None:
+    headers = {} if role is None else api.token(role)
+    for way in (by_post, by_events, by_socket):
+        answer = await way(api, f"{{ {name}{ARGUMENTS.get(name, '')} {{ __typename }} }}", headers)
+        codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
+        if role is not None and role >= LEAST_TO_READ[name]:
+            assert codes == [], way
+        else:
+            assert codes == ["UNAUTHENTICATED" if role is None else "FORBIDDEN"], way
+            assert not (answer["data"] or {}).get(name)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", sorted(LEAST.keys() - WITH_FILES))
+async def test_the_matrix(api: ApiClient, resources: Resources, name: str, role: Role | None) -> None:
+    await add_cpu(resources, "CPU", [1, 2])
+    async with resources.write() as tx:
+        await tx.execute(insert(valuation_rule).values(component="memory", unit="gb", value_usd=2))
+    headers = {} if role is None else api.token(role)
+    before = await everything(resources)
+    allowed = role is not None and role >= LEAST[name]
+    for way in (by_post, by_events, by_socket):
+        answer = await way(api, asking(name), headers)
+        codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
+        if allowed:
+            assert codes == [] or (codes == ["NOT_FOUND"] and way != by_post), "the first has deleted it"
+            continue
+        assert answer["data"] is None
+        assert codes == ["UNAUTHENTICATED" if role is None else "FORBIDDEN"], way
+        assert await everything(resources) == before, f"{way} changed something"
+    assert (await everything(resources) != before) == allowed
+    await resources.queue.redis.flushall()
+
+
+async def by_post(api: ApiClient, query: str, headers: dict[str, str]) -> dict[str, Any]:
+    response = await api.http.post("/graphql", json={"query": query}, headers=headers)
+    assert response.headers["cache-control"] == "private, no-store"
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+async def by_events(api: ApiClient, query: str, headers: dict[str, str]) -> dict[str, Any]:
+    api.http.headers.update(headers)
+    try:
+        async with open_event_stream(api, query) as events:
+            (_, answer), _ = await events.rest()
+    finally:
+        api.http.headers.pop("authorization", None)
+    found: dict[str, Any] = answer
+    return found
+
+
+async def by_socket(api: ApiClient, query: str, headers: dict[str, str]) -> dict[str, Any]:
+    async with open_socket(api, dict(headers)) as client:
+        await client.receive()
+        return await client.one(query)

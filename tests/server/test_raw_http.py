@@ -1,0 +1,200 @@
+"""Thousands of requests that no client library would send: none is answered with a fault of ours, none hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import re
+from collections import Counter
+from contextlib import suppress
+from urllib.parse import quote
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.core.global_ids import global_id
+from app.documents.registry import shipped
+from app.resources import Resources
+from app.settings import Settings
+from tests.support.api_server import ApiClient, run_api
+from tests.support.catalog_rows import add_cpu
+
+COMPLETE = 2_500
+MUTATED = 1_500
+
+METHODS = [*["GET", "POST"] * 10, "PUT", "HEAD", "OPTIONS", "DELETE", "TRACE", "get", "Q"]
+IDS = ["Statistics", "CpuList", "sha256:" + "0" * 64, "x-a:b", "%00", "%ff", "%F0%9F%98%80", "../..", "a" * 3_000, ":"]
+TEXTS = [
+    *shipped().values(),
+    *(
+        "{ __typename }",
+        "{",
+        "",
+        "\0",
+        "{ cpus(first: 99999999999) { totalCount } }",
+        "{ __schema { types { name } } }",
+    ),
+    f'subscription {{ jobProgress(id: "{global_id("Job", 404)}") {{ status }} }}',
+    "mutation { recalculateMetrics { job { id } } }",
+    "query($a: [ID!]!) { nodes(ids: $a) { id } }",
+    "query($f: CPUFilter, $o: [CPUOrder!]) { cpus(filter: $f, orderBy: $o) { nodes { name } } }",
+    "{ " + "a" * 10_000 + " }",
+    "{" + " ".join(f"a{n}: __typename" for n in range(60)) + "}",
+]
+VALUES: list[object] = [
+    *(None, True, 0, -1, 1.5, 2**31, 2**63, 2**70, 1e308, -0.0, "", "x", "\ud800", "💥", "\0", "a" * 10_000),
+    *([], {}, [[]], {"": {}}, [None], {"search": "x"}, {"price": {"min": 5, "max": 1}}, {"field": "NAME"}),
+    *([global_id("CPU", 1)], [global_id("CPU", 2**62)], ["junk"] * 300, {"search": "%_\\"}, {"rating": ["GOOD"]}),
+]
+NAMES = ["query", "documentId", "doc_id", "id", "variables", "extensions", "operationName", "a", "\ud800"]
+HEADERS = {
+    "content-type": ["application/json", "application/json", "text/plain", "application/json; charset=x", "\xff", ""],
+    "accept": [
+        "*/*",
+        "application/json;q=nan",
+        "text/event-stream",
+        "text/html",
+        ",;q=,",
+        "application/*;q=1e999",
+        "\x80",
+    ],
+    "if-none-match": ["*", '"x"', 'W/"', ",", '"' * 50],
+    "authorization": ["Bearer x", "Bearer " + "e30." * 3, "Basic \xff", "bearer", ""],
+    "x-request-id": ["ok", "\xff", "a" * 100],
+    "x-forwarded-for": ["1.2.3.4", ",,,", "::", "%"],
+    "transfer-encoding": ["chunked"],
+    "connection": ["close", "keep-alive, close", "upgrade"],
+    "upgrade": ["websocket", "h2c"],
+    "sec-websocket-key": ["x", "dGhlIHNhbXBsZSBub25jZQ=="],
+    "sec-websocket-version": ["13"],
+    "expect": ["100-continue"],
+    "content-encoding": ["gzip"],
+    "range": ["bytes=0-1"],
+    "host": ["", "x", "\x80"],
+    "cookie": ["a=b"],
+    "graphql-require-preflight": ["1", ""],
+}
+
+
+def json_of(chance: random.Random) -> bytes:
+    """A body that is nearly one."""
+    content = {}
+    for name in chance.sample(NAMES, chance.randint(0, 4)):
+        content[name] = chance.choice(VALUES)
+    if chance.random() < 0.7:
+        content["query"] = chance.choice(TEXTS)
+    if chance.random() < 0.4:
+        content["variables"] = {name: chance.choice(VALUES) for name in ("a", "f", "o", "id", "slug", "first")}
+    if chance.random() < 0.2:
+        content["extensions"] = {"persistedQuery": {"version": 1, "sha256Hash": chance.choice(VALUES)}, "cost": True}
+    body = repr_json(content)
+    odd = [
+        b"",
+        b"[" * 60_000,
+        b"[]",
+        b"null",
+        b'{"query":' * 900,
+        b"\xff" * 100,
+        b"NaN",
+        body + body,
+        b"\xef\xbb\xbf" + body,
+    ]
+    return body if chance.random() < 0.8 else chance.choice(odd)
+
+
+def repr_json(content: object) -> bytes:
+    """JSON with half characters and great numbers in it, which orjson would not write."""
+    return json.dumps(content).encode()
+
+
+def complete(chance: random.Random) -> bytes:
+    """A request that is whole: its length is right."""
+    method = chance.choice(METHODS)
+    path = "/graphql" + (f"/{chance.choice(IDS)}" if chance.random() < 0.3 else "")
+    if chance.random() < 0.5:
+        pairs = [(chance.choice(NAMES), chance.choice([*TEXTS, *map(str, VALUES), '{"a":[1]}'])) for _ in range(3)]
+        path += "?" + "&".join(f"{quote(n, errors='replace')}={quote(v, errors='replace')}" for n, v in pairs)
+        path += chance.choice(["", "&%", "&%ff=%ff", "&=", "&" * 100, "#x", "&variables=%7B%22a%22%3A1e999%7D"])
+    headers = {name: chance.choice(HEADERS[name]) for name in chance.sample(sorted(HEADERS), chance.randint(0, 4))}
+    body = json_of(chance) if method not in {"GET", "HEAD"} or chance.random() < 0.1 else b""
+    headers.setdefault("host", "x")
+    if body:
+        headers.pop("upgrade", None)  # uvicorn waits for ever for what comes after such a body
+    if method == "POST" and chance.random() < 0.8:
+        headers["content-type"] = "application/json"
+    if headers.pop("transfer-encoding", None):
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+        headers["transfer-encoding"] = "chunked"
+    elif body:
+        headers["content-length"] = str(len(body))
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1", "replace") + body
+
+
+def mutated(chance: random.Random) -> bytes:
+    """Bytes of a request, some changed, taken out, doubled."""
+    request = bytearray(complete(chance))
+    for _ in range(chance.randint(1, 8)):
+        at = chance.randrange(len(request)) if chance.random() < 0.5 else chance.randrange(min(200, len(request)))
+        end = min(len(request), at + chance.randint(1, 20))
+        chunk = request[at:end]
+        request[at:end] = chance.choice([b"", chunk * 2, bytes(chance.randbytes(len(chunk))), b"\r\n", b"\0", b" "])
+        request = request or bytearray(b"x")
+    return bytes(request)
+
+
+async def answer_to(api: ApiClient, request: bytes, seconds: float) -> bytes | None:
+    """The first line of the answer; b"" when the connection was closed without one, None when nothing came."""
+    host, port = api.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(request)
+        return await asyncio.wait_for(reader.readline(), seconds)
+    except TimeoutError:
+        return None
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def fuzz(api: ApiClient, requests: list[bytes], seconds: float) -> Counter[str]:
+    """How often each status was given. A status that is a fault of ours fails, with the request."""
+    outcomes: Counter[str] = Counter()
+
+    async def some(mine: list[bytes]) -> None:
+        for request in mine:
+            line = await answer_to(api, request, seconds)
+            status = "nothing" if line is None else "closed"
+            if line:
+                found = re.match(rb"HTTP/1\.1 (\d{3}) ", line)
+                assert found, (line, request[:500])
+                status = found[1].decode()
+                assert not status.startswith("5"), (line, request[:2_000])
+            outcomes[status] += 1
+
+    await asyncio.gather(*(some(requests[n::8]) for n in range(8)))
+    return outcomes
+
+
+async def test_no_request_is_answered_with_a_fault_of_ours(
+    settings: Settings, resources: Resources, caplog: pytest.LogCaptureFixture
+) -> None:
+    await add_cpu(resources, "AMD One", [1, 2])
+    chance = random.Random(3)
+    with capture_logs() as logged, caplog.at_level(logging.ERROR):
+        async with run_api(settings) as api:
+            whole = await fuzz(api, [complete(chance) for _ in range(COMPLETE)], seconds=10)
+            broken = await fuzz(api, [mutated(chance) for _ in range(MUTATED)], seconds=0.3)
+            assert await api.data("{ statistics { total } }") == {"statistics": {"total": 1}}
+    assert whole["nothing"] == 0, whole
+    assert whole["200"] > 100, whole
+    assert whole["400"] > 100, whole
+    assert broken["400"] > 100, broken
+    assert [line for line in logged if line["log_level"] in {"error", "critical"}] == []
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+    await resources.queue.redis.flushall()

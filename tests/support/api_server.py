@@ -1,0 +1,114 @@
+"""A running API on a local port, and an HTTP client for it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import uvicorn
+from starlette.types import ASGIApp
+
+from app.graphql.viewer import Role
+from app.main import create_app
+from app.server.authentication import mint
+from app.settings import Settings
+
+
+class ApiClient:
+    """A client of a running API."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self.url = url
+        self.http = httpx.AsyncClient(base_url=url, timeout=30, verify=False)  # no TLS: it need not read certificates
+        self.settings = settings
+
+    def token(self, role: Role) -> dict[str, str]:
+        """The header of somebody with this role."""
+        return {"authorization": f"Bearer {mint(self.settings, role, 'tester', timedelta(minutes=5))}"}
+
+    async def ask(self, query: str, role: Role | None = None, **variables: Any) -> dict[str, Any]:
+        """The whole response to a query by POST."""
+        headers = {} if role is None else self.token(role)
+        response = await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    async def data(self, query: str, role: Role | None = None, **variables: Any) -> dict[str, Any]:
+        """The data of a response that must have no errors."""
+        answer = await self.ask(query, role, **variables)
+        assert "errors" not in answer, answer["errors"]
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    async def error(self, query: str, role: Role | None = None, **variables: Any) -> tuple[str, str]:
+        """Code and message of a response that must have one error."""
+        answer = await self.ask(query, role, **variables)
+        (error,) = answer["errors"]
+        return error["extensions"]["code"], error["message"]
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that stops at once, where its own looks for that ten times a second and then waits as long again."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.told = asyncio.Event()
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """They are pytest's."""
+        return nullcontext()
+
+    async def main_loop(self) -> None:
+        """Until it is told to stop."""
+        await self.on_tick(0)
+        await self.told.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """In the same order as uvicorn's own."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110, uvicorn has no event
+            await asyncio.sleep(0.005)
+        for server in self.servers:
+            await server.wait_closed()
+        await self.lifespan.shutdown()
+
+
+@asynccontextmanager
+async def run_api(settings: Settings, app: ASGIApp | None = None) -> AsyncIterator[ApiClient]:
+    """Runs the API, or this application in its place, while the block runs."""
+    server = _Server(
+        uvicorn.Config(
+            app or create_app(settings), host="127.0.0.1", port=0, log_config=None, lifespan="on", proxy_headers=False
+        )
+    )
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        if task.done():
+            task.result()
+        await asyncio.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    running = ApiClient(f"http://127.0.0.1:{port}", settings)
+    try:
+        yield running
+    finally:
+        await running.http.aclose()
+        server.told.set()
+        await task
+
+
+async def wait_for_notifications(api: ApiClient) -> None:
+    """Returns when the process has the news of commits; before, it keeps no answers and reads documents anew."""
+    for _ in range(1000):
+        answer = await api.http.get("/graphql", params={"documentId": "Statistics"})
+        if answer.headers["x-cache"] != "BYPASS":
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it has no news of commits")

@@ -1,0 +1,44 @@
+"""Databases of the test cluster: create, clone, address and drop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+
+import asyncpg
+from sqlalchemy import make_url
+
+DATABASE_NUMBERS = count(1)
+
+
+@contextmanager
+def temporary_database(cluster: str, template: str = "template0") -> Iterator[str]:
+    """A database that exists while the block runs."""
+    name = f"test_{next(DATABASE_NUMBERS)}"
+    asyncio.run(run_statement(cluster, f'CREATE DATABASE {name} TEMPLATE "{template}" STRATEGY FILE_COPY'))
+    try:
+        yield database_url_in(cluster, name)
+    finally:
+        asyncio.run(run_statement(cluster, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def database_url_in(cluster: str, name: str) -> str:
+    """The URL of a database in the cluster."""
+    return cluster.replace("/postgres?", f"/{name}?")
+
+
+def database_name(database_url: str) -> str:
+    """The name of the database that a URL leads to."""
+    name = make_url(database_url).database
+    assert name is not None
+    return name
+
+
+async def run_statement(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,99 @@
+"""Fixtures of the whole suite, registered by `tests/conftest.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from app.core import circuit_breaker
+from app.core.logging import configure_logging
+from app.db import schema_version
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.resources import Resources
+from app.settings import Settings
+from tests.support.api_server import ApiClient, run_api
+from tests.support.databases import database_url_in, run_statement, temporary_database
+from tests.support.settings import make_settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def configured_logging() -> None:
+    """Logs as they are in development: structlog's own default draws a picture for every exception, for seconds."""
+    configure_logging("console", "INFO", sys.stderr)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """URL of the run's cluster, with a migrated database `template` in it."""
+    # Not in pytest's own folder: as root another run would close that to PostgreSQL's account at any moment.
+    directory = Path(tempfile.mkdtemp(prefix="dealmark-test-"))
+    server = EmbeddedPostgres(directory, durable=False)
+    url = server.start()
+    try:
+        asyncio.run(run_statement(url, "CREATE DATABASE template"))
+        schema_version.upgrade(database_url_in(url, "template"))
+        yield url
+    finally:
+        server.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of the run's Redis."""
+    server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(autouse=True)
+def redis_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that is there is not given up when the machine pauses; tests of one that hangs say how long they wait."""
+    monkeypatch.setattr(circuit_breaker, "TIMEOUT_SECONDS", 3.0)
+
+
+@pytest.fixture
+def database_url(cluster: str) -> Iterator[str]:
+    """A migrated, empty database."""
+    with temporary_database(cluster, template="template") as url:
+        yield url
+
+
+@pytest.fixture
+async def redis_url(redis_server: str) -> AsyncIterator[str]:
+    """An empty Redis; a test that leaves a job in the queue fails."""
+    redis = Redis.from_url(redis_server)
+    await redis.flushall()
+    yield redis_server
+    left = await redis.zcard("dealmark:queue")
+    await redis.aclose()
+    assert not left, "a job was left behind in the queue"
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings of this test, independent of the environment."""
+    return make_settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path, development=True)
+
+
+@pytest.fixture
+async def resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open resources on the test's own database."""
+    async with Resources.open(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def api(settings: Settings) -> AsyncIterator[ApiClient]:
+    """The API behind a real server on a port of its own, in this event loop."""
+    async with run_api(settings) as running:
+        yield running

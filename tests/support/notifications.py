@@ -1,0 +1,33 @@
+"""Interrupts the connection that receives notifications."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from app.db.notifications import Changes
+
+LISTENING_BACKENDS = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'dealmark changes'
+"""
+
+
+def gate_reconnects(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """An event that every try to connect waits for; set for now."""
+    gate, listen_once = asyncio.Event(), Changes._listen_once
+    gate.set()
+
+    async def held(changes: Changes) -> None:
+        await gate.wait()
+        await listen_once(changes)
+
+    monkeypatch.setattr(Changes, "_listen_once", held)
+    return gate
+
+
+async def terminate_listener(other: asyncpg.Connection) -> None:
+    (listener,) = await other.fetch(LISTENING_BACKENDS)
+    await other.execute("SELECT pg_terminate_backend($1)", listener["pid"])

@@ -1,0 +1,60 @@
+"""Listings whose prices change, and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import text
+
+from app.db.transaction import Tx
+from app.events.outbox import number_events
+from app.resources import Resources
+from tests.support.catalog_rows import add_listing
+
+SET_PRICE = text("UPDATE listing SET price = CAST(:price AS numeric) WHERE id = :id")
+EVENT_COLUMNS = "listing_id, cpu_id, price_before, price_after, shipping, currency"
+
+
+async def add_listings(resources: Resources, *prices: float | str | None, **columns: Any) -> list[int]:
+    """The ids of new listings at these prices, of CPU 1 unless told otherwise."""
+    async with resources.write() as tx:
+        return [await add_listing(tx, columns.get("cpu_id", 1), price, **_rest(columns)) for price in prices]
+
+
+def _rest(columns: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in columns.items() if name != "cpu_id"}
+
+
+async def set_price(tx: Tx, listing_id: int, price: float | str | None) -> None:
+    """Gives a listing another price."""
+    await tx.execute(SET_PRICE, {"id": listing_id, "price": price if price is None else str(price)})
+
+
+async def change_price(resources: Resources, listing_id: int, *prices: float | str | None) -> None:
+    """Gives a listing one price after the other, each in a transaction of its own."""
+    for price in prices:
+        async with resources.write() as tx:
+            await set_price(tx, listing_id, price)
+
+
+async def sequence_outbox(resources: Resources) -> None:
+    """All that is committed has its position."""
+    while await number_events(resources) is not False:
+        pass
+
+
+async def outbox_rows(resources: Resources) -> list[tuple[Any, ...]]:
+    """What has no position yet, in the order of its ids."""
+    return await _rows(resources, f"SELECT {EVENT_COLUMNS} FROM outbox ORDER BY id")
+
+
+async def event_rows(resources: Resources) -> list[tuple[Any, ...]]:
+    """What has its position, in their order."""
+    return await _rows(resources, f"SELECT {EVENT_COLUMNS} FROM price_change ORDER BY position")
+
+
+async def _rows(resources: Resources, query: str) -> list[tuple[Any, ...]]:
+    async with resources.read() as session:
+        rows: Sequence[Any] = await session.rows(text(query))
+        return [tuple(row) for row in rows]

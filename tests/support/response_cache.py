@@ -1,0 +1,140 @@
+"""A server whose resources a test can look into, and requests whose answers can be kept."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import asyncpg
+import httpx
+import orjson
+from sqlalchemy import text
+from starlette.applications import Starlette
+
+from app.db.tables import Domain
+from app.main import Front
+from app.resources import Resources
+from app.server.graphql_app import Gateway
+from tests.support.api_server import ApiClient, run_api
+from tests.support.schema_execution import SCHEMA
+from tests.support.waiting import wait_until
+
+CPUS_QUERY = "query Cpus($n: Int = 50) { cpus(first: $n) { totalCount nodes { name cpuMarkMulti } } }"
+TIME_DEPENDENT_QUERY = "query Fresh { cpus { nodes { name priceTarget { fresh } } } }"
+TOTAL_QUERY = "query Total { statistics { total listings } }"
+GRAPHQL_JSON = "application/graphql-response+json"
+
+BLOCKED_BACKENDS = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock' AND state = 'active'
+"""
+
+
+@asynccontextmanager
+async def run_api_on(resources: Resources) -> AsyncIterator[tuple[ApiClient, Gateway]]:
+    """The API on resources of the test's own."""
+    async with Gateway(resources, SCHEMA._schema) as gateway:
+
+        @asynccontextmanager
+        async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:
+            yield {"resources": resources, "gateway": gateway}
+
+        async with run_api(resources.settings, Front(Starlette(lifespan=lifespan))) as api:
+            await wait_until_connected(resources)
+            yield api, gateway
+
+
+async def wait_until_connected(resources: Resources, now: bool = True) -> None:
+    """Once there are news of commits (or none any more)."""
+    await wait_until(lambda: asyncio.sleep(0, resources.changes.connected is now))
+
+
+def persisted_query_url(query: str, /, **variables: Any) -> str:
+    """The URL of a query that is named by its hash."""
+    digest = hashlib.sha256(query.encode()).hexdigest()
+    extensions = {"persistedQuery": {"version": 1, "sha256Hash": digest}}
+    parameters = {"extensions": orjson.dumps(extensions).decode()}
+    if variables:
+        parameters["variables"] = orjson.dumps(variables).decode()
+    return f"/graphql?{httpx.QueryParams(parameters)}"
+
+
+async def get_persisted(
+    api: ApiClient, query: str, headers: dict[str, str] | None = None, /, **variables: Any
+) -> httpx.Response:
+    """A persisted query by GET, registered if need be."""
+    url = persisted_query_url(query, **variables)
+    response = await api.http.get(url, headers=headers)
+    if "PERSISTED_QUERY_NOT_FOUND" not in response.text:
+        return response
+    await register_query(api, query)
+    return await api.http.get(url, headers=headers)
+
+
+async def register_query(api: ApiClient, query: str) -> None:
+    """Registers a query, by the name of an operation that it does not have: nothing is run and kept."""
+    digest = hashlib.sha256(query.encode()).hexdigest()
+    extensions = {"persistedQuery": {"version": 1, "sha256Hash": digest}}
+    await api.http.post("/graphql", json={"query": query, "operationName": "None", "extensions": extensions})
+
+
+async def cache_status(api: ApiClient, query: str, /, **variables: Any) -> str:
+    """Where the answer came from."""
+    response = await get_persisted(api, query, **variables)
+    assert response.status_code == 200, response.text
+    return response.headers["x-cache"]
+
+
+async def commit_change(resources: Resources, *domains: Domain, sql: str | None = None) -> None:
+    """Commits a change of these domains, and waits until these resources know of it."""
+    before = dict(resources.changes.versions)
+    async with resources.write() as tx:
+        if sql is not None:
+            await tx.execute(text(sql))
+        tx.touch(*domains)
+    await wait_until(
+        lambda: asyncio.sleep(0, all(resources.changes.versions.get(d, 0) > before.get(d, 0) for d in domains))
+    )
+
+
+@contextmanager
+def record_redis_commands(resources: Resources) -> Iterator[list[str]]:
+    """The names of the commands sent within."""
+    sent: list[str] = []
+    pool = resources.queue.redis.connection_pool
+    original = pool.get_connection
+
+    async def counted(command: str | None = None, *keys: Any, **options: Any) -> Any:
+        sent.append(str(command))
+        return await original(command, *keys, **options)
+
+    pool.get_connection = counted
+    try:
+        yield sent
+    finally:
+        pool.get_connection = original
+
+
+@asynccontextmanager
+async def lock_table(url: str, table: str = "cpu") -> AsyncIterator[asyncpg.Connection]:
+    """A lock that whoever reads the table waits for, until the block ends. Yields a connection to look with."""
+    holder, observer = await asyncpg.connect(url), await asyncpg.connect(url)
+    try:
+        await holder.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        yield observer
+        await holder.execute("ROLLBACK")
+    finally:
+        await holder.close()
+        await observer.close()
+
+
+async def wait_for_blocked(observer: asyncpg.Connection, number: int) -> None:
+    """Once so many statements wait for a lock; long before any deadline ends them."""
+
+    async def look() -> bool:
+        return len(await observer.fetch(BLOCKED_BACKENDS)) == number
+
+    await wait_until(look, 4)

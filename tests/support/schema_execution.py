@@ -1,0 +1,48 @@
+"""Asks the schema without HTTP, on resources that a test can look into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphql import ExecutionResult
+
+from app.engine.document import read_document
+from app.engine.executor import execute_operation
+from app.graphql.context import Context
+from app.graphql.viewer import Viewer
+from app.resources import Resources
+from app.schema.build import build_schema
+
+SCHEMA = build_schema()
+
+
+async def execute_query(
+    resources: Resources, query: str, viewer: Viewer | None = None, **variables: Any
+) -> ExecutionResult:
+    """The result of an operation, run with a context of its own as the gateway does."""
+    async with Context(resources, viewer or Viewer()) as context:
+        return await execute_in_context(context, query, **variables)
+
+
+async def execute_in_context(context: Context, query: str, **variables: Any) -> ExecutionResult:
+    """The result of an operation in a context of the test's own."""
+    document = read_document(SCHEMA._schema, "test", query)
+    (operation,) = document.operations.values()
+    return await execute_operation(SCHEMA._schema, document, operation, variables, context)
+
+
+async def query_data(resources: Resources, query: str, **variables: Any) -> dict[str, Any]:
+    """The data of an operation that must have no errors."""
+    result = await execute_query(resources, query, **variables)
+    assert not result.errors, result.errors
+    assert result.data is not None
+    return result.data
+
+
+async def query_error(resources: Resources, query: str, **variables: Any) -> tuple[str, str]:
+    """Code and message of an operation that must have one error."""
+    result = await execute_query(resources, query, **variables)
+    assert result.errors is not None, f"no error with {variables}"
+    (only,) = result.errors
+    assert only.extensions is not None
+    return only.extensions["code"], only.message

@@ -1,0 +1,122 @@
+"""Servers on this machine that answer as a test says, and network backends that remember what they were asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpcore
+
+from app.ingestion.fetch.fetcher import Fetcher, Limits
+from app.ingestion.fetch.url_policy import Address, AllowList
+
+LOCALHOST_ONLY = AllowList.of(["127.0.0.1"])
+SHORT_LIMITS = Limits(seconds=5, silence_seconds=2, bytes=64 * 1024)
+
+Handler = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
+
+
+@dataclass
+class Site:
+    """A web server. `pages`: target -> the whole answer as bytes, or a function that writes it."""
+
+    pages: dict[str, bytes | Handler] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)  # heads and bodies as they came in
+    port: int = 0
+
+    def url(self, path: str = "/", host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                request = (await reader.readuntil(b"\r\n\r\n")).decode()
+                length = next((x for x in request.lower().split("\r\n") if x.startswith("content-length:")), ":0")
+                request += (await reader.readexactly(int(length.partition(":")[2]))).decode()
+                self.requests.append(request)
+                answer = self.pages.get(request.split(" ")[1], http_response(status=404))
+                if callable(answer):
+                    await answer(request, writer)
+                    break
+                writer.write(answer)
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def run_site(pages: Mapping[str, bytes | Handler] | None = None) -> AsyncIterator[Site]:
+    """A web server on a free port."""
+    it = Site(dict(pages or {}))
+    tasks = set[asyncio.Task[None]]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            await it.serve(reader, writer)
+        finally:
+            tasks.discard(task)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    it.port = server.sockets[0].getsockname()[1]
+    try:
+        yield it
+    finally:
+        server.close()
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def http_response(body: bytes = b"<h1>x</h1>", status: int = 200, headers: Mapping[str, str] | None = None) -> bytes:
+    """A whole answer: HTML unless the headers say otherwise."""
+    all_headers = {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body)), **(headers or {})}
+    head = "".join(f"{name}: {value}\r\n" for name, value in all_headers.items() if value)
+    return f"HTTP/1.1 {status} Whatever\r\n{head}\r\n".encode() + body
+
+
+def redirect_response(location: str, status: int = 302) -> bytes:
+    """A redirect."""
+    return http_response(b"", status, {"Location": location})
+
+
+class RecordingBackend(httpcore.AsyncNetworkBackend):
+    """Remembers what was connected to, and connects to nothing (or to `inside`)."""
+
+    def __init__(self, inside: httpcore.AsyncNetworkBackend | None = None) -> None:
+        self.connections: list[tuple[str, int]] = []
+        self.inside = inside
+
+    async def connect_tcp(self, host: str, port: int, *rest: object, **more: object) -> httpcore.AsyncNetworkStream:
+        self.connections.append((host, port))
+        if self.inside is None:
+            raise httpcore.ConnectError("no network here")
+        return await self.inside.connect_tcp(host, port)
+
+
+class FakeResolver:
+    """A resolver that knows some names; each look-up takes the next of a name's answers, and the last one stays."""
+
+    def __init__(self, names: Mapping[str, list[str]]) -> None:
+        self.names = {name: list(answers) for name, answers in names.items()}
+        self.asked: list[str] = []
+
+    async def __call__(self, host: str, port: int) -> list[Address]:
+        self.asked.append(host)
+        answers = self.names.get(host, ["93.184.215.14"])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        return [ipaddress.ip_address(text) for text in answer.split()]
+
+
+@asynccontextmanager
+async def run_fetcher(limits: Limits = SHORT_LIMITS, allowed: AllowList = LOCALHOST_ONLY) -> AsyncIterator[Fetcher]:
+    """A fetcher that may ask this machine."""
+    async with Fetcher(allowed, limits) as fetcher:
+        yield fetcher

@@ -1,0 +1,48 @@
+"""A recorder of the SQL statements that a block of code runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+from sqlalchemy import event
+
+from app.resources import Reader, Resources
+
+
+@dataclass
+class StatementLog:
+    """The SQL statements that readers and writers ran (BEGIN and COMMIT are no statements here)."""
+
+    texts: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self.texts)
+
+
+@contextmanager
+def record_statements(resources: Resources) -> Iterator[StatementLog]:
+    """Counts the statements run within."""
+    seen = StatementLog()
+
+    def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.texts.append(statement)
+
+    fetch = Reader._fetch
+
+    async def recorded(reader: Reader, sql: str, *rest: Any) -> Sequence[Any]:
+        seen.texts.append(sql)
+        return await fetch(reader, sql, *rest)
+
+    engine = resources.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", record)
+    try:
+        with mock.patch.object(Reader, "_fetch", recorded):
+            yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", record)

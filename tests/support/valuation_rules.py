@@ -1,0 +1,81 @@
+"""What the tests of valuation share: a shop with offers of PCs, rules made over GraphQL as an admin, and jobs done."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+
+from app.core.global_ids import global_id
+from app.graphql.viewer import Role, Viewer
+from app.resources import Resources
+from tests.support.catalog_rows import add_cpu
+from tests.support.file_imports import FileImporter
+from tests.support.queue_worker import run_queued_jobs
+from tests.support.schema_execution import execute_query
+
+ADMIN = Viewer("ada", Role.ADMIN)
+HEADER = "title,cpu,price,currency,condition,marketplace,shipping,seen_at\n"
+FIELDS = "id component kind unit valueUsd conditionMultipliers { condition multiplier } validFrom createdAt updatedAt"
+JOB = "job { id kind status }"
+CREATE = f"mutation ($rule: ValuationRuleInput!) {{ createValuationRule(rule: $rule) {{ rule {{ {FIELDS} }} {JOB} }} }}"
+UPDATE = (
+    "mutation ($id: ID!, $changes: ValuationRuleChanges!) "
+    f"{{ updateValuationRule(id: $id, changes: $changes) {{ rule {{ {FIELDS} }} {JOB} }} }}"
+)
+DELETE = f"mutation ($id: ID!) {{ deleteValuationRule(id: $id) {{ id {JOB} }} }}"
+
+
+async def import_shop(resources: Resources, importer: FileImporter, *titles: str, price: str = "200") -> None:
+    """A CPU and used offers of these titles, seen now, for 200 and 10 shipping."""
+    await add_cpu(resources, "Intel Core i5-8500T", cpu_mark_multi=7000)
+    rows = [f'"{title}",Intel Core i5-8500T,{price},USD,used,ebay,10,\n' for title in titles]
+    await importer.listings(HEADER + "".join(rows))
+
+
+async def run_mutation(resources: Resources, mutation: str, **variables: Any) -> dict[str, Any]:
+    """The payload of a mutation by an admin that must have no errors."""
+    result = await execute_query(resources, mutation, ADMIN, **variables)
+    assert not result.errors, result.errors
+    assert result.data is not None
+    (payload,) = result.data.values()
+    found: dict[str, Any] = payload
+    return found
+
+
+async def mutation_error(
+    resources: Resources, mutation: str, viewer: Viewer = ADMIN, **variables: Any
+) -> tuple[str, str]:
+    """Code and message of a mutation that is refused."""
+    result = await execute_query(resources, mutation, viewer, **variables)
+    assert result.errors is not None
+    (only,) = result.errors
+    assert only.extensions is not None
+    return only.extensions["code"], only.message
+
+
+def rule_input(component: str, unit: str, value: float, kind: str | None = None, **others: Any) -> dict[str, Any]:
+    """Input of a rule."""
+    return {"component": component, "unit": unit, "valueUsd": value, "kind": kind, **others}
+
+
+async def create_rules(resources: Resources, *rules: dict[str, Any]) -> list[str]:
+    """Makes rules and lets a worker do what follows; their ids."""
+    ids = [(await run_mutation(resources, CREATE, rule=each))["rule"]["id"] for each in rules]
+    await run_queued_jobs(resources)
+    return ids
+
+
+async def adjusted_prices(resources: Resources) -> dict[str, Decimal | None]:
+    """Adjusted prices by title."""
+    async with resources.read() as session:
+        rows = await session.rows(text("SELECT title, adjusted_price FROM listing ORDER BY id"))
+    return {row.title: row.adjusted_price for row in rows}
+
+
+async def listing_id(resources: Resources, title: str) -> str:
+    """The global id of the listing with this title."""
+    async with resources.read() as session:
+        (row,) = await session.rows(text("SELECT id FROM listing WHERE title = :title"), {"title": title})
+    return global_id("Listing", row.id)

@@ -1,0 +1,295 @@
+"""The adjusted price: what offers carry, the rules that count, the breakdown, and what has no price."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.db.tables import Condition, ListingFlag, exchange_rate, listing, valuation_rule
+from app.resources import Resources
+from app.valuation.adjusted_price import VALUED, adjusted_price, carried, valuation
+from tests.support.catalog_rows import add_cpu, add_listing
+from tests.support.file_imports import FileImporter, checked_counts
+from tests.support.schema_execution import query_data
+from tests.support.valuation_rules import adjusted_prices, create_rules, import_shop, listing_id, rule_input
+
+LISTING = """
+query ($id: ID!) { node(id: $id) { ... on Listing {
+  price adjustedPrice memoryGb memoryKind storage { sizeGb kind } graphics operatingSystem quantity flags
+  valuation {
+    total currency exchangeRate exchangeRateDate totalUsd adjustedPrice
+    deductions { component read quantity unit unitValue conditionMultiplier amount ruleId }
+  }
+} } }
+"""
+PC = "Dell OptiPlex 7060 i5-8500T 16GB DDR4 256GB SSD Win11 Pro"
+BOXED = "Intel Core i5-8500T boxed"
+
+
+@pytest.fixture
+def importer(resources: Resources, tmp_path: Path) -> FileImporter:
+    """Imports listings."""
+    return FileImporter(resources, tmp_path)
+
+
+async def value(resources: Resources, **given: Any) -> tuple[Decimal | None, dict[str, Any] | None]:
+    """What the expressions make of a row: 100 USD, used and seen now, with these columns instead."""
+    cpu_id = await add_cpu(resources, "A CPU" + str(given))
+    async with resources.write() as tx:
+        key = await add_listing(tx, cpu_id, given.pop("price", 100), **{"adjusted_price": None, **given})
+        values = {name: f"listing.{name}" for name in VALUED}
+        found = text(
+            f"SELECT {adjusted_price(values)} AS price, {valuation(values)} AS found FROM listing WHERE id = :id"
+        )
+        row = await tx.row(found, {"id": key})
+    assert row is not None
+    return row.price, row.found
+
+
+async def rules(resources: Resources, *made: dict[str, Any]) -> None:
+    """Rules that are in force."""
+    async with resources.write() as tx:
+        for each in made:
+            await tx.execute(valuation_rule.insert().values({"in_force": True, **each}))
+
+
+async def test_titles_of_an_import_tell_what_is_carried(resources: Resources, importer: FileImporter) -> None:
+    await import_shop(
+        resources, importer, PC, BOXED, "Lot of 5 Intel i5-8500T", "HP Z2 i5-8500T RTX 3060 12GB 1TB NVMe 2TB HDD"
+    )
+    found = (await query_data(resources, LISTING, id=await listing_id(resources, PC)))["node"]
+    assert found["valuation"]["deductions"] == []
+    del found["valuation"]
+    assert found == {
+        "price": 200,
+        "adjustedPrice": 210,
+        "memoryGb": 16,
+        "memoryKind": "DDR4",
+        "storage": [{"sizeGb": 256, "kind": "SSD"}],
+        "graphics": None,
+        "operatingSystem": "Windows 11 Pro",
+        "quantity": 1,
+        "flags": [],
+    }
+    found = (await query_data(resources, LISTING, id=await listing_id(resources, BOXED)))["node"]
+    assert found["valuation"] == {
+        "total": 210,
+        "currency": "USD",
+        "exchangeRate": 1,
+        "exchangeRateDate": None,
+        "totalUsd": 210,
+        "adjustedPrice": 210,
+        "deductions": [],
+    }
+    assert (found["memoryGb"], found["storage"], found["quantity"]) == (None, [], 1)
+    lot = (await query_data(resources, LISTING, id=await listing_id(resources, "Lot of 5 Intel i5-8500T")))["node"]
+    assert (lot["quantity"], lot["price"], lot["adjustedPrice"], lot["valuation"]) == (5, 200, None, None)
+    assert await importer.rows("SELECT storage, graphics FROM listing WHERE title LIKE 'HP Z2%'") == [
+        ([{"size_gb": 1000, "kind": "NVMe SSD"}, {"size_gb": 2000, "kind": "HDD"}], "RTX 3060")
+    ]
+
+
+async def test_deductions_and_how_they_were_found(resources: Resources, importer: FileImporter) -> None:
+    await import_shop(resources, importer, PC, BOXED)
+    memory, storage, windows = await create_rules(
+        resources,
+        rule_input("MEMORY", "GB", 2.5, "ddr4", conditionMultipliers=[{"condition": "USED", "multiplier": 0.6}]),
+        rule_input("STORAGE", "GB", 0.0666),
+        rule_input("OPERATING_SYSTEM", "ITEM", 15, "Windows"),
+    )
+    # 210 - 16 x 2.5 x 0.6 - 256 x 0.0666 - 15 = 153.9504
+    assert await adjusted_prices(resources) == {PC: Decimal("153.95"), BOXED: Decimal("210.00")}
+    found = (await query_data(resources, LISTING, id=await listing_id(resources, PC)))["node"]["valuation"]
+    assert found == {
+        "total": 210,
+        "currency": "USD",
+        "exchangeRate": 1,
+        "exchangeRateDate": None,
+        "totalUsd": 210,
+        "adjustedPrice": 153.95,
+        "deductions": [
+            {
+                "component": "MEMORY",
+                "read": "16 GB DDR4",
+                "quantity": 16,
+                "unit": "GB",
+                "unitValue": 2.5,
+                "conditionMultiplier": 0.6,
+                "amount": 24,
+                "ruleId": memory,
+            },
+            {
+                "component": "STORAGE",
+                "read": "256 GB SSD",
+                "quantity": 256,
+                "unit": "GB",
+                "unitValue": 0.0666,
+                "conditionMultiplier": 1,
+                "amount": 17.0496,
+                "ruleId": storage,
+            },
+            {
+                "component": "OPERATING_SYSTEM",
+                "read": "Windows 11 Pro",
+                "quantity": 1,
+                "unit": "ITEM",
+                "unitValue": 15,
+                "conditionMultiplier": 1,
+                "amount": 15,
+                "ruleId": windows,
+            },
+        ],
+    }
+
+
+async def test_shipping_and_deductions_in_another_currency(resources: Resources, importer: FileImporter) -> None:
+    async with resources.write() as tx:
+        await tx.execute(
+            exchange_rate.insert().values(currency="EUR", date=text("'2025-01-02'"), usd=Decimal("1.0321"))
+        )
+    await import_shop(resources, importer)
+    await create_rules(resources, rule_input("MEMORY", "GB", 2))
+    title = "i5-8500T 8GB"
+    await importer.listings(
+        "title,cpu,price,currency,condition,marketplace,shipping,seen_at\n"
+        f"{title},Intel Core i5-8500T,99.99,EUR,new,ebay,4.99,2025-01-05T00:00:00Z\n"
+    )
+    found = (await query_data(resources, LISTING, id=await listing_id(resources, title)))["node"]
+    # (99.99 + 4.99) x 1.0321 - 16 = 92.349858
+    assert found["adjustedPrice"] == 92.35
+    assert found["valuation"]["total"] == 104.98
+    assert found["valuation"]["totalUsd"] == 108.349858
+    assert found["valuation"]["exchangeRateDate"] == "2025-01-02T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "100"),
+        ({"shipping": "5.55"}, "105.55"),
+        ({"price": 0}, "0"),
+        ({"price": None, "shipping": 5}, None),
+        ({"condition": Condition.FOR_PARTS}, None),
+        ({"condition": Condition.FOR_PARTS, "memory_gb": 8}, None),
+        ({"quantity": 2}, None),
+        ({"flags": [ListingFlag.BUNDLE]}, None),
+        ({"flags": [ListingFlag.LOT, ListingFlag.AUCTION], "memory_gb": 8}, None),
+        ({"currency": "EUR"}, None),
+        ({"currency": "EUR", "price": None}, None),
+        ({"memory_kind": "DDR4"}, "100"),
+        ({"memory_gb": 8}, "84"),
+        ({"memory_gb": 8, "condition": Condition.NEW}, "80"),
+        ({"memory_gb": 8, "memory_kind": "DDR4"}, "76"),
+        ({"memory_gb": 8, "memory_kind": "DDR5"}, "84"),
+        ({"storage": [{"size_gb": 256, "kind": None}]}, "100"),
+        ({"storage": [{"size_gb": 256, "kind": "HDD"}]}, "100"),
+        ({"storage": [{"size_gb": 256, "kind": "SSD"}]}, "87.2"),
+        ({"storage": [{"size_gb": 256, "kind": "NVMe SSD"}]}, "74.4"),
+        ({"storage": [{"size_gb": 256, "kind": "SSD"}, {"size_gb": 100, "kind": "SSD"}]}, "82.2"),
+        ({"graphics": "RTX 3060"}, "40"),
+        ({"graphics": "GeForce RTX 3060 Ti"}, "30"),
+        ({"graphics": "RTX 30601"}, "100"),
+        ({"operating_system": "Windows 11 Pro"}, "85"),
+        ({"operating_system": "Linux"}, "100"),
+        # The parts alone are worth as much as is asked, or more: no price, least of all the cheapest.
+        ({"price": 16, "memory_gb": 8}, None),
+        ({"price": 15, "memory_gb": 8}, None),
+        ({"price": "16.004", "memory_gb": 8}, None),
+        ({"price": "16.01", "memory_gb": 8}, "0.01"),
+    ],
+)
+async def test_the_adjusted_price(resources: Resources, given: dict[str, Any], expected: str | None) -> None:
+    await rules(
+        resources,
+        {"component": "memory", "unit": "gb", "value_usd": 2, "condition_multipliers": {"new": 1.25}},
+        {"component": "memory", "unit": "gb", "value_usd": 3, "kind": "ddr4"},
+        {"component": "storage", "unit": "gb", "value_usd": "0.05", "kind": "SSD"},
+        {"component": "storage", "unit": "gb", "value_usd": "0.1", "kind": "NVMe SSD"},
+        {"component": "graphics", "unit": "item", "value_usd": 60, "kind": "RTX 3060"},
+        {"component": "graphics", "unit": "item", "value_usd": 70, "kind": "rtx 3060 ti"},
+        {"component": "operating_system", "unit": "item", "value_usd": 15, "kind": "Windows"},
+    )
+    price, found = await value(resources, **given)
+    assert price == (None if expected is None else Decimal(expected))
+    if found is not None:
+        assert found["adjusted"] == (None if price is None else float(price))
+        left = found["total_usd"] - sum(each["amount"] for each in found["deductions"])
+        assert price is None or abs(left - float(price)) < 0.006
+
+
+async def test_of_two_rules_the_newest_in_force(resources: Resources) -> None:
+    ages = {"2020-01-01": 1, "2024-01-01": 2, "2999-01-01": 9}
+    for since, amount in ages.items():
+        at = text(f"'{since}'::timestamptz")
+        await rules(resources, {"component": "memory", "unit": "gb", "value_usd": amount, "valid_from": at})
+    assert (await value(resources, memory_gb=8))[0] == 84
+    # Where a rule is closer to what is read, its age does not matter; of value 0 it ends others.
+    at = text("'2019-01-01'::timestamptz")
+    await rules(resources, {"component": "memory", "unit": "gb", "value_usd": 0, "valid_from": at, "kind": "DDR3"})
+    price, found = await value(resources, memory_gb=8, memory_kind="DDR3")
+    assert price == 100
+    assert found is not None
+    assert [each["amount"] for each in found["deductions"]] == [0]
+
+
+def test_what_a_page_tells_beside_the_title() -> None:
+    found = carried("HP ProDesk i5-8500T", memory="16 GB DDR4", storage="512GB SSD", flags=[ListingFlag.AUCTION])
+    assert found == {
+        "memory_gb": 16,
+        "memory_kind": "DDR4",
+        "storage": [{"size_gb": 512, "kind": "SSD"}],
+        "graphics": None,
+        "operating_system": None,
+        "quantity": 1,
+        "flags": ["auction"],
+    }
+    found = carried("HP ProDesk i5-8500T 8GB RAM 1TB HDD", memory="16 GB", storage="512GB SSD")
+    assert (found["memory_gb"], found["storage"]) == (8, [{"size_gb": 1000, "kind": "HDD"}])
+    found = carried("i5-8500T", memory="as much as you like", storage="")
+    assert (found["memory_gb"], found["storage"], found["flags"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("size", ["99999999999999GB", "0GB", "9999999TB"])
+async def test_sizes_that_cannot_be(resources: Resources, importer: FileImporter, size: str) -> None:
+    await import_shop(resources, importer, f"i5-8500T {size} RAM {size} SSD")
+    assert await importer.rows("SELECT memory_gb, storage, adjusted_price FROM listing") == [(None, None, Decimal(210))]
+
+
+async def test_an_import_does_not_forget_what_others_knew(resources: Resources, importer: FileImporter) -> None:
+    await import_shop(resources, importer, "Dell OptiPlex i5-8500T")
+    await create_rules(resources, rule_input("MEMORY", "GB", 2))
+    async with resources.write() as tx:
+        await tx.execute(listing.update().values(memory_gb=8))
+    row = "Dell OptiPlex i5-8500T,Intel Core i5-8500T,{},USD,used,ebay,10,\n"
+    header = "title,cpu,price,currency,condition,marketplace,shipping,seen_at\n"
+    assert checked_counts(await importer.listings(header + row.format(150))) == (0, 1, 0, 0)
+    assert await importer.rows("SELECT memory_gb, adjusted_price FROM listing") == [(8, Decimal(144))]
+    assert checked_counts(await importer.listings(header + row.format(150))) == (0, 0, 1, 0)
+
+
+NO_PRICE = (
+    "Intel Core i5-8500T for parts, not working",
+    "Intel Core i5-8500T + ASUS Prime motherboard",
+    "Job lot Intel Core i5-8500T",
+    "Intel Core i5-8500T, konvolut",
+)
+
+
+async def test_titles_of_an_import_tell_what_has_no_price(resources: Resources, importer: FileImporter) -> None:
+    """Whatever its row says of the condition, or does not."""
+    await import_shop(resources, importer, BOXED, *NO_PRICE)
+    assert await adjusted_prices(resources) == {BOXED: 210, **dict.fromkeys(NO_PRICE)}
+    bare = "title,cpu,price,marketplace,vendor_item_id\n"
+    rows = [f'"{title}",Intel Core i5-8500T,90,shop,{{}}\n' for title in (BOXED, *NO_PRICE)]
+    first = [rows[0].format(number) for number in range(len(rows))]
+    await importer.listings(bare + "".join(first))
+    await importer.listings(bare + "".join(row.format(number) for number, row in enumerate(rows)))
+    async with resources.read() as session:
+        found = await session.rows(
+            text("SELECT title, adjusted_price FROM listing WHERE marketplace = 'shop' ORDER BY id")
+        )
+    assert {row.title: row.adjusted_price for row in found} == {BOXED: 90, **dict.fromkeys(NO_PRICE)}
