@@ -10,10 +10,10 @@ from pathlib import Path
 from sqlalchemy import text
 
 from app.analytics.recalculation import recalculate
-from app.bulk_import.staging import Options
+from app.bulk_import.staging import ImportOptions
 from app.catalog.cpu_import import import_cpus, open_cpus
 from app.db.advisory_locks import CPU_WRITERS_LOCK
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.devserver.sample_listings import SampleListings
 from app.market.imports.importer import import_listings
 from app.resources import Resources
@@ -22,7 +22,7 @@ from app.settings import Settings, load_settings
 CPUS = Path(__file__).parent / "sample_cpus.csv"
 BATCH_SIZE = 1000
 # A row that could not be loaded would be a mistake in this repository, so it stops everything.
-OPTIONS = Options(Path("sample.rejected.csv"), strict=True)
+OPTIONS = ImportOptions(Path("sample.rejected.csv"), strict=True)
 
 LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 IS_EMPTY = text("SELECT NOT EXISTS (SELECT FROM cpu)")
@@ -49,7 +49,7 @@ async def load_into(resources: Resources) -> int:
         return await load(tx, datetime.now(UTC)) if await tx.scalar(IS_EMPTY) else 0
 
 
-async def load(tx: Tx, now: datetime) -> int:
+async def load(tx: Transaction, now: datetime) -> int:
     """Loads CPUs and listings seen in the month before `now`, and computes the figures."""
     await import_cpus(tx, open_cpus(CPUS), OPTIONS)
     with CPUS.open(newline="", encoding="utf-8") as file:

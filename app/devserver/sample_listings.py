@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from app.bulk_import.records import Row
+from app.bulk_import.records import NumberedRow
 from app.db.tables import Condition, ListingStatus
 from app.market.imports.importer import LISTING_COLUMNS
 
@@ -69,7 +69,7 @@ class SampleListings:
         self._now = now.astimezone(UTC)
         self._chance = random.Random(seed)  # noqa: S311 - it must be predictable
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[NumberedRow]:
         line = 0
         for cpu in self._cpus:
             offers = self._chance.randint(0, 4) if self._chance.random() < 0.12 else self._chance.randint(10, 36)

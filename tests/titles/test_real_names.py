@@ -8,7 +8,7 @@ import re
 import pytest
 
 from app.catalog.cpu_import import open_cpus
-from app.titles.matcher import Matcher, TitleDecision
+from app.titles.matcher import TitleDecision, TitleMatcher
 from tests.support.real_data import SHARED_DATA, needs_shared_data
 from tests.titles.retail_names import REVIEWED
 from tests.titles.seller_titles import SELLERS
@@ -28,9 +28,9 @@ def names() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def matcher(names: list[str]) -> Matcher:
+def matcher(names: list[str]) -> TitleMatcher:
     """The whole catalogue."""
-    return Matcher((number, name, f"slug-{number}") for number, name in enumerate(names))
+    return TitleMatcher((number, name, f"slug-{number}") for number, name in enumerate(names))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def expected(retail: list[str], names: list[str]) -> dict[str, str | None]:
     return {name: REVIEWED[name] if name in REVIEWED else by_plain[plain(name)][0] for name in retail}
 
 
-def test_retail_names(retail: list[str], names: list[str], matcher: Matcher, record_property) -> None:  # type: ignore[no-untyped-def]
+def test_retail_names(retail: list[str], names: list[str], matcher: TitleMatcher, record_property) -> None:  # type: ignore[no-untyped-def]
     right = expected(retail, names)
     found = {name: match.cpu.name for name in retail if (match := matcher.match(name)).cpu is not None}
     wrong = {name: cpu for name, cpu in found.items() if cpu != right[name]}
@@ -80,7 +80,7 @@ def test_retail_names(retail: list[str], names: list[str], matcher: Matcher, rec
     }  # fmt: skip
 
 
-def test_the_catalogue_finds_itself(names: list[str], matcher: Matcher, record_property) -> None:  # type: ignore[no-untyped-def]
+def test_the_catalogue_finds_itself(names: list[str], matcher: TitleMatcher, record_property) -> None:  # type: ignore[no-untyped-def]
     """Among other words: so that no name is found by being equal."""
     found = {name: matcher.match(f"{name}, tested & working").cpu for name in names}
     wrong = {name: cpu.name for name, cpu in found.items() if cpu is not None and cpu.name != name}
@@ -92,7 +92,7 @@ def test_the_catalogue_finds_itself(names: list[str], matcher: Matcher, record_p
     assert matched / len(names) >= LEAST_OWN, told
 
 
-def test_names_without_a_model_are_matched_by_nothing(names: list[str], matcher: Matcher) -> None:
+def test_names_without_a_model_are_matched_by_nothing(names: list[str], matcher: TitleMatcher) -> None:
     silent = [name for name in names if name not in {cpu.name for cpu in matcher.cpus.values()}]
     assert "Intel Pentium 4 3.00GHz" in silent
     assert "Intel Xeon @ 2.00GHz" in silent
@@ -100,7 +100,7 @@ def test_names_without_a_model_are_matched_by_nothing(names: list[str], matcher:
 
 
 @pytest.mark.parametrize("title", SELLERS)
-def test_sellers_titles_in_the_whole_catalogue(title: str, matcher: Matcher) -> None:
+def test_sellers_titles_in_the_whole_catalogue(title: str, matcher: TitleMatcher) -> None:
     match = matcher.match(title)
     assert (match.cpu.name if match.cpu else None) == SELLERS[title], match
     assert (match.decision is TitleDecision.MATCHED) == (match.cpu is not None)
