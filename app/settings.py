@@ -42,12 +42,12 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535, description="Port on which the API listens")
     development: bool = Field(
         default=False,
-        description="Enable GraphiQL and introspection, and write readable logs. `dealmark up` enables it unless it is set",
+        description="Enable GraphiQL and introspection, and write readable logs. Unset: `dealmark up` enables it",
     )
     documents: DocumentMode | None = Field(
         default=None,
-        description="Which GraphQL documents are executed. `required`: published documents only; `apq`: clients may also "
-        "register documents by their hash; `open`: any document. Unset: `open` in development, else `required`",
+        description="Which GraphQL documents are executed. `required`: published documents only; `apq`: clients may "
+        "also register documents by their hash; `open`: any document. Unset: `open` in development, else `required`",
     )
     documents_report_only: bool = Field(
         default=False,
@@ -55,8 +55,8 @@ class Settings(BaseSettings):
     )
     http_profile: Literal["audit", "2026-09"] = Field(
         default="audit",
-        description="HTTP status codes of errors. `audit`: as the graphql-http audit expects; `2026-09`: as in the draft "
-        "2026-09 of GraphQL over HTTP",
+        description="HTTP status codes of errors. `audit`: as the graphql-http audit expects; `2026-09`: as in the "
+        "draft 2026-09 of GraphQL over HTTP",
     )
     response_cache: Literal["on", "off"] = Field(
         default="on", description="Whether responses are cached in memory and in Redis"
@@ -140,7 +140,8 @@ class Settings(BaseSettings):
         default=0.25,
         ge=0,
         le=60,
-        description="Minimum interval between recalculation batches, in seconds. Each batch invalidates cached responses",
+        description="Minimum interval between recalculation batches, in seconds. Each batch invalidates cached "
+        "responses",
     )
     recalculation_batch_size: int = Field(
         default=1000, ge=1, le=100_000, description="Number of CPUs written per savepoint of a recalculation"
@@ -158,8 +159,8 @@ class Settings(BaseSettings):
     )
     fetch_allow: tuple[str, ...] = Field(
         default=(),
-        description="Hosts and networks from which listings are fetched although they are not public, on any port, as a "
-        "JSON list. Empty: public hosts only",
+        description="Hosts and networks from which listings are fetched although they are not public, on any port, as "
+        "a JSON list. Empty: public hosts only",
     )
     fetch_concurrency: int = Field(
         default=16, ge=1, le=500, description="Maximum number of concurrent page fetches per worker"
@@ -180,7 +181,7 @@ class Settings(BaseSettings):
         default=5.0,
         gt=0,
         le=3600,
-        description="Delay before the first retry of a failed page fetch, in seconds; it doubles with each further retry",
+        description="Delay before the first retry of a failed page fetch, in seconds. It doubles with each retry",
     )
     max_upload_kib: int = Field(
         default=4096, ge=1, le=65536, description="Maximum size of a request with a file upload, in KiB"
@@ -193,7 +194,7 @@ class Settings(BaseSettings):
     ebay_api_url: str = Field(default="https://api.ebay.com", description="Base URL of the eBay API, without a path")
     webhook_url: str | None = Field(
         default=None,
-        description="URL to which price changes are delivered; several URLs are separated by spaces. Unset: no deliveries",
+        description="URL to which price changes are delivered; several are separated by spaces. Unset: no deliveries",
     )
     webhook_secret: SecretStr | None = Field(
         default=None,
@@ -296,7 +297,7 @@ class Settings(BaseSettings):
         """The webhook URLs, without duplicates. Raises StartupError if there is no key for signing."""
         if self.webhook_url and self.webhook_secret is None:
             raise StartupError(
-                "DEALMARK_WEBHOOK_URL is set, but DEALMARK_WEBHOOK_SECRET is not: receivers could not verify the sender."
+                "DEALMARK_WEBHOOK_URL is set, but DEALMARK_WEBHOOK_SECRET is not: receivers cannot verify the sender."
             )
         return tuple(dict.fromkeys((self.webhook_url or "").split()))
 
@@ -346,5 +347,5 @@ def load_settings() -> Settings:
         reason = (
             first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be").split(", unable")[0]
         )
-        given = "" if name == "DEALMARK_JWT_SECRET" or first["type"] == "value_error" else f', not "{first["input"]}"'
-        raise StartupError(f"{name} is not usable: {reason}{given}.") from None
+        actual = "" if name == "DEALMARK_JWT_SECRET" or first["type"] == "value_error" else f', not "{first["input"]}"'
+        raise StartupError(f"{name} is not usable: {reason}{actual}.") from None

@@ -155,7 +155,7 @@ def test_what_is_needed_and_not_given_is_one_sentence() -> None:
 
 def test_a_webhook_needs_a_secret() -> None:
     assert Settings().webhooks == ()
-    with pytest.raises(StartupError, match=r"^DEALMARK_WEBHOOK_URL is set, and DEALMARK_WEBHOOK_SECRET is not: .+\.$"):
+    with pytest.raises(StartupError, match=r"^DEALMARK_WEBHOOK_URL is set, but DEALMARK_WEBHOOK_SECRET is not: .+\.$"):
         _ = Settings(webhook_url="https://receiver.example").webhooks
 
 
@@ -205,8 +205,8 @@ def test_a_variable_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("DEALMARK_ELEPHANT", "on")
     monkeypatch.setenv("DEALMARK_PORT", "8001")
     assert unknown_variables() == [
-        "DEALMARK_ELEPHANT is no setting.",
-        "DEALMARK_RESPONSE_CASHE is no setting; DEALMARK_RESPONSE_CACHE is.",
+        "DEALMARK_ELEPHANT is not a setting.",
+        "DEALMARK_RESPONSE_CASHE is not a setting; did you mean DEALMARK_RESPONSE_CACHE.",
     ]
     monkeypatch.setenv("DEALMARK_PARENT_PIPE", "3")
     assert unknown_variables() == []

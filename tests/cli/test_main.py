@@ -214,7 +214,10 @@ def test_version(dealmark: CommandRunner) -> None:
 
 def test_a_misspelled_setting_is_told_and_stops_nobody(dealmark: CommandRunner) -> None:
     ran = dealmark("schema", DEALMARK_RESPONSE_CASHE="on")
-    assert (ran.code, ran.errors) == (0, "DEALMARK_RESPONSE_CASHE is no setting; DEALMARK_RESPONSE_CACHE is.\n")
+    assert (ran.code, ran.errors) == (
+        0,
+        "DEALMARK_RESPONSE_CASHE is not a setting; did you mean DEALMARK_RESPONSE_CACHE.\n",
+    )
 
 
 def test_schema(dealmark: CommandRunner) -> None:

@@ -66,7 +66,7 @@ def test_it_is_loaded_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -
 async def test_what_is_loaded(resources: Resources) -> None:
     async with resources.write() as tx:
         loaded = await sample_data.load(tx, NOW)
-    importer = FileImporter(resources, sample_data.CPUS.parent)
+    importer = FileImporter(resources, sample_data.SAMPLE_CPUS_FILE.parent)
     assert await importer.rows("SELECT count(*), bool_and(is_sample), max(seen_at) <= now() FROM listing") == [
         (loaded, True, True)
     ]

@@ -30,7 +30,7 @@ def check(body: bytes | str, content_type: str = "text/html", url: str = URL) ->
     """Reads a page with every adapter, and checks what comes out."""
     page = Page(url, body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass"), content_type)
     found: list[Offer] = []
-    for read in (extract_offers, *(adapter.read for adapter in ADAPTERS if _matches(adapter, page))):
+    for read in (extract_offers, *(adapter.read_offers for adapter in ADAPTERS if _matches(adapter, page))):
         try:
             found += read(page)
         except ExtractionError:
@@ -63,7 +63,7 @@ def check(body: bytes | str, content_type: str = "text/html", url: str = URL) ->
 
 def _matches(adapter: Any, page: Page) -> bool:
     try:
-        return bool(adapter.matches(page))
+        return bool(adapter.can_read(page))
     except ExtractionError:
         return False
 
