@@ -22,6 +22,7 @@ from app.graphql.context import Info
 from app.graphql.directives import ListSize, cache_hints
 from app.graphql.relay import Node
 from app.graphql.scalars import UPLOAD, Upload
+from app.graphql.strawberry_bridge import graphql_schema
 from app.schema.analytics.mutations import AnalyticsMutation
 from app.schema.analytics.queries import AnalyticsQuery
 from app.schema.cpus.queries import CpusQuery
@@ -125,8 +126,13 @@ def build_schema() -> strawberry.Schema:
         types=list(NODE_TYPES.values()),
         config=StrawberryConfig(auto_camel_case=True, scalar_map={Upload: UPLOAD}),
     )
-    _drop_null_defaults(schema._schema)
+    _drop_null_defaults(graphql_schema(schema))
     return schema
+
+
+def build_graphql_schema() -> GraphQLSchema:
+    """Build the schema as the graphql-core object that documents are validated and compiled against."""
+    return graphql_schema(build_schema())
 
 
 def _drop_null_defaults(schema: GraphQLSchema) -> None:

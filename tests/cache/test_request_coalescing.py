@@ -59,7 +59,7 @@ async def test_many_ask_and_one_runs(resources: Resources, database_url: str) ->
         with record_statements(resources) as statements:
             async with lock_table(database_url) as observer:
                 asking = [asyncio.create_task(get_persisted(api, CPUS_QUERY)) for _ in range(50)]
-                flights = gateway.responses._flights
+                flights = gateway.response_cache._flights
                 await wait_until(lambda: asyncio.sleep(0, [each.waiting for each in flights.values()] == [50]), 4)
                 await wait_for_blocked(observer, 1)
             answers = await asyncio.gather(*asking)
@@ -179,7 +179,7 @@ async def test_the_deadline_ends_the_statement(settings: Settings, database_url:
 
 async def test_postgresql_ends_statements_by_itself(settings: Settings) -> None:
     """Should the process hang. The worker's may take as long as they need."""
-    api = create_app(settings.model_copy(update={"request_timeout_seconds": 7.5})).api
+    api = create_app(settings.model_copy(update={"request_timeout_seconds": 7.5})).starlette
     async with api.router.lifespan_context(api) as state:
         assert state is not None
         async with state["resources"].read() as session:

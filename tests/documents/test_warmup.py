@@ -15,7 +15,7 @@ from app.cache.entries import CacheQuery
 from app.db.tables import Domain
 from app.documents import usage, warmup
 from app.documents.registry import DocumentRegistry, builtin_documents
-from app.documents.usage import ASKED_KEY, PopularQuery, decay, most_popular
+from app.documents.usage import POPULAR_KEY, PopularQuery, decay, most_popular
 from app.documents.warmup import warm_cache
 from app.engine.document import content_id
 from app.resources import Resources
@@ -34,7 +34,7 @@ CPU_LIST = content_id(builtin_documents()["CpuList"])
 async def counted(redis_url: str) -> dict[str, float]:
     """Asked, as it is stored -> how often."""
     redis = Redis.from_url(redis_url)
-    found = await redis.zrevrange(ASKED_KEY, 0, -1, withscores=True)
+    found = await redis.zrevrange(POPULAR_KEY, 0, -1, withscores=True)
     await redis.aclose()
     return {each.decode(): times for each, times in found}
 
@@ -97,22 +97,22 @@ async def test_what_is_asked_is_counted_by_all_processes(
 async def test_counts_fade_and_are_bounded(
     resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usage, "MAX_ASKED", 3)
+    monkeypatch.setattr(usage, "MAX_POPULAR_QUERIES", 3)
     documents = DocumentRegistry(resources, SCHEMA._schema)
-    document = documents.from_text(TOTAL)
+    document = documents.ad_hoc(TOTAL)
     for number in range(5):
-        documents.asked(CacheQuery(document, "Total", b'{"n":%d}' % number), times=number + 1)
-    await documents.uses.flush(set())
+        documents.count_query(CacheQuery(document, "Total", b'{"n":%d}' % number), times=number + 1)
+    await documents.usage.flush(set())
     assert sorted((await counted(redis_url)).values()) == [1, 2, 3], "no more than three are counted at a time"
-    documents.asked(CacheQuery(document, "Total", b'{"n":9}'), times=9)
-    await documents.uses.flush(set())
+    documents.count_query(CacheQuery(document, "Total", b'{"n":9}'), times=9)
+    await documents.usage.flush(set())
     assert sorted((await counted(redis_url)).values()) == [2, 3, 9]
     await decay(resources)
     assert sorted((await counted(redis_url)).values()) == [1, 1.5, 4.5]
     await decay(resources)
     assert sorted((await counted(redis_url)).values()) == [2.25]
     redis = Redis.from_url(redis_url)
-    assert await redis.ttl(ASKED_KEY) > 0
+    assert await redis.ttl(POPULAR_KEY) > 0
     await redis.aclose()
 
 
@@ -138,8 +138,8 @@ async def stock_questions(resources: Resources, number: int) -> None:
     document = documents.find("CpuList")
     assert document is not None
     for first in range(1, number + 1):
-        documents.asked(CacheQuery(document, "CpuList", b'{"first":%d}' % first), times=10 * first)
-    await documents.uses.flush(set())
+        documents.count_query(CacheQuery(document, "CpuList", b'{"first":%d}' % first), times=10 * first)
+    await documents.usage.flush(set())
 
 
 async def test_what_makes_no_sense_any_more_is_passed_over(resources: Resources, redis_url: str) -> None:
@@ -154,12 +154,12 @@ async def test_what_makes_no_sense_any_more_is_passed_over(resources: Resources,
         (CPU_LIST, "CpuList", '{"first":"no number"}'),
         (CPU_LIST, "CpuList", '{"first":2}'),
     ]:
-        await redis.zadd(ASKED_KEY, {orjson.dumps([document_id, operation, variables]): 5})
+        await redis.zadd(POPULAR_KEY, {orjson.dumps([document_id, operation, variables]): 5})
     with capture_logs() as logs:
         await warm_cache(resources, SCHEMA._schema)
     line = {name: value for name, value in logs[-1].items() if name in {"gone", "failed", "MISS"}}
     assert line == {"gone": 2, "failed": 1, "MISS": 2}
-    await redis.zadd(ASKED_KEY, {b"not JSON": 50})
+    await redis.zadd(POPULAR_KEY, {b"not JSON": 50})
     await warm_cache(resources, SCHEMA._schema)
     await redis.aclose()
 

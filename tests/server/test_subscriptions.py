@@ -280,7 +280,7 @@ async def test_documents_by_id_over_a_socket(settings: Settings, resources: Reso
             message = await client.receive()
             assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", code)
     async with resources.read() as session:
-        assert (await sql.uses(session))[f"sha256:{digest}"].hits == 5
+        assert (await sql.usage(session))[f"sha256:{digest}"].hits == 5
 
 
 async def test_a_client_registers_what_it_sends_over_a_socket(settings: Settings) -> None:
