@@ -34,8 +34,9 @@ from app.db.tables import price_observation
 MAX_POINTS = 400
 
 # Common table expressions that end with `period`: one row per price of a listing of the CPUs :ids and the time in which
-# it was valid, before :now. Columns: cpu_id, listing_id, price, since, until (UTC without a time zone). Active and other
-# listings are selected separately, because each kind has its own index: `listing_active_idx`, `listing_inactive_idx`.
+# it was valid, before :now. Columns: cpu_id, listing_id, price, since, until (UTC without a time zone). Active and
+# other listings are selected separately, because each kind has its own index: `listing_active_idx`,
+# `listing_inactive_idx`.
 _PRICE_PERIODS = """
     WITH moment AS (
         SELECT CAST(:now AS timestamptz) AT TIME ZONE 'UTC' AS now
@@ -165,9 +166,9 @@ HISTORY = text(
     """
 )
 
-# Lowest prices, one row per CPU that ever had a price: of all time, of the last 90 and 30 days, and of the 30 days before
-# `current_since`. Since that time the current lowest price has been the lowest without a gap. Each low has the time when
-# that price was first seen; min() over arrays of price and time finds the earliest time.
+# Lowest prices, one row per CPU that ever had a price: of all time, of the last 90 and 30 days, and of the 30 days
+# before `current_since`. Since that time the current lowest price has been the lowest without a gap. Each low has the
+# time when that price was first seen; min() over arrays of price and time finds the earliest time.
 _LOWS = {
     "all_time": "true",
     "days_90": "until > now - interval '90 days'",

@@ -22,7 +22,14 @@ from app.events.feed import read_after
 from app.events.outbox import sequence_outbox
 from app.resources import Resources
 from tests.support.metrics_catalog import run_statements
-from tests.support.price_changes import add_listings, change_price, event_rows, outbox_rows, sequence_all_events, set_price
+from tests.support.price_changes import (
+    add_listings,
+    change_price,
+    event_rows,
+    outbox_rows,
+    sequence_all_events,
+    set_price,
+)
 
 # Before, after, and whether that is an event.
 PRICES: list[tuple[str | None, str | None, bool]] = [
