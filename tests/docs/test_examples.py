@@ -28,7 +28,7 @@ OPERATIONS = [
 
 @pytest.fixture(scope="module")
 def schema() -> GraphQLSchema:
-    """The schema of the repository."""
+    """Build the schema of the repository."""
     return build_schema((ROOT / "schema.graphql").read_text())
 
 

@@ -1,4 +1,4 @@
-"""The tutorial, run as a reader would run it: `dealmark up`, then every command, with its output compared."""
+"""The README and the tutorial, run as a reader would: `dealmark up`, then every command, with its output compared."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def is_global_id(value: object) -> bool:
 
 @pytest.fixture
 def reader() -> Iterator[Reader]:
-    """A reader with a running `dealmark up`."""
+    """Start `dealmark up` for a reader."""
     folder = Path(tempfile.mkdtemp(prefix="dm-"))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -140,8 +140,8 @@ def is_ready(port: int) -> bool:
 
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_tutorial_commands_print_the_documented_output(reader: Reader) -> None:
-    for block in blocks(TUTORIAL):
+def test_commands_print_the_documented_output(reader: Reader) -> None:
+    for block in [*blocks(ROOT / "README.md"), *blocks(TUTORIAL)]:
         if block.title is not None:
             (reader.folder / block.title).write_text(block.text + "\n")
         elif block.language == "console":
