@@ -13,6 +13,23 @@ from scripts.source_facts import error_codes, log_events, metrics, parse_sources
 from tests.docs.pages import PAGES, ROOT, code, name_of, spans
 
 SOURCES = parse_sources(ROOT)
+WORDS = {
+    word
+    for pattern in (
+        "app/**/*.py",
+        "app/**/*.sql",
+        "jobs/**/*.py",
+        "migrations/**/*.py",
+        "scripts/*.py",
+        "tests/clients/**/*.mjs",
+        "web/src/**/*.ts*",
+        "app/documents/**/*.graphql",
+        "*.graphql",
+    )
+    for path in ROOT.glob(pattern)
+    for word in {path.stem, *re.findall(r"\w+", path.read_text(encoding="utf-8"))}
+}
+OTHER_WORDS = {"persistConfig"}  # of Relay's compiler
 PATH = re.compile(r"(?:app|jobs|web|migrations|tests|scripts|bench|docs|changes)/[\w./*-]*")
 COMMAND = re.compile(r"(?<![\w./-])(?:\.venv/bin/)?dealmark ([a-z][^`]*)")
 OPTIONS = {path: {option for each in command.params for option in each.opts} for path, command in commands()}
@@ -90,6 +107,18 @@ def test_log_events_exist(page: Path) -> None:
     named = {span for span in spans(page) if re.fullmatch(r"[a-z_]+(?:\.[a-z_]+)+", span)}
     named = {span for span in named if span.split(".")[0] in prefixes and not span.endswith((".py", ".csv"))}
     assert named - EVENTS == set()
+
+
+@every_page
+def test_identifiers_exist(page: Path) -> None:
+    """Names in camel case or with an underscore occur in the sources, in the schema, or in the tests of clients.
+
+    Metrics and triggers, which have names that are put together, have tests of their own.
+    """
+    pattern = re.compile(r"[A-Z][a-z]+[A-Z]\w+|[a-z]+(?:[A-Z][a-z]+)+|[a-z]+(?:_[a-z]+)+")
+    named = {name for span in spans(page) if pattern.fullmatch(name := span.partition("(")[0])}
+    checked = {name for name in named if not re.match(r"dealmark_|\w+_(?:insert|update|delete|truncate)(?:_|$)", name)}
+    assert checked - WORDS - OTHER_WORDS == set()
 
 
 def test_readme_lists_every_command() -> None:
