@@ -317,7 +317,7 @@ async def test_an_answer_made_before_a_change_is_never_remembered_after_it(
     api, gateway = served
     await register_query(api, CPUS_QUERY)
     await add_cpu(resources, "AMD One")
-    original, changed = gateway.response_cache.answer, False
+    original, changed = gateway.response_cache.get_or_execute, False
 
     async def answer(*given: Any) -> Any:
         nonlocal changed
@@ -327,7 +327,7 @@ async def test_an_answer_made_before_a_change_is_never_remembered_after_it(
             await commit_change(resources, Domain.CATALOG, sql="UPDATE cpu SET name = 'AMD Two'")
         return made
 
-    monkeypatch.setattr(gateway.response_cache, "answer", answer)
+    monkeypatch.setattr(gateway.response_cache, "get_or_execute", answer)
     assert "AMD One" in (await get_persisted(api, CPUS_QUERY)).text
     assert not gateway.fast_path._entries
     for _ in range(3):

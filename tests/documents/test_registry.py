@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 
 from app.core.errors import Unavailable
-from app.documents import publishing, registry, sql, usage
+from app.documents import apq_store, publishing, registry, sql, usage
 from app.documents.registry import DocumentRegistry, builtin_documents
 from app.engine.document import content_id
 from app.resources import Resources
@@ -162,9 +162,9 @@ async def test_documents_are_parsed_once(resources: Resources) -> None:
 
 async def test_registrations_are_bounded(resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that was asked for longest ago goes first, wherever it was asked for."""
-    assert registry.MAX_APQ_ENTRIES == 5_000
-    monkeypatch.setattr(registry, "MAX_APQ_ENTRIES", 4)
-    monkeypatch.setattr(registry, "READY_TEXTS", 2)
+    assert apq_store.MAX_APQ_ENTRIES == 5_000
+    monkeypatch.setattr(apq_store, "MAX_APQ_ENTRIES", 4)
+    monkeypatch.setattr(registry, "MAX_AD_HOC_DOCUMENTS", 2)
     documents = DocumentRegistry(resources, SCHEMA._schema)
     texts = [f"query Q{number} {{ __typename }}" for number in range(7)]
     digests = [hashlib.sha256(each.encode()).hexdigest() for each in texts]
@@ -180,12 +180,12 @@ async def test_registrations_are_bounded(resources: Resources, redis_url: str, m
     redis = Redis.from_url(redis_url)
     assert await redis.zcard("dealmark:apq") == 4
     assert len(await redis.keys("dealmark:apq:*")) == 4
-    assert len(documents._given) == 2
+    assert len(documents._ad_hoc) == 2
     await redis.aclose()
 
 
 async def test_registrations_expire(resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "APQ_SECONDS", 1)
+    monkeypatch.setattr(apq_store, "APQ_TTL_SECONDS", 1)
     documents = DocumentRegistry(resources, SCHEMA._schema)
     await documents.register(TOTAL_HASH, TOTAL)
     await asyncio.sleep(1.2)
@@ -220,7 +220,7 @@ async def test_uses_are_counted_from_every_path(
     async with resources.read() as session:
         use = (await sql.usage(session))[TOTAL_ID]
     assert began <= use.first < use.last <= began + timedelta(seconds=10)
-    found = {each.id: each.use for each in await publishing.list_documents(resources, SCHEMA._schema)}
+    found = {each.id: each.usage for each in await publishing.list_documents(resources, SCHEMA._schema)}
     assert found[TOTAL_ID] == use
     assert found["old"] is None
 

@@ -33,8 +33,8 @@ HORIZON = "SELECT position FROM price_change_horizon"
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that there are several."""
-    monkeypatch.setattr(events_cleaning, "BATCH", 2)
-    monkeypatch.setattr(work_cleaning, "BATCH", 2)
+    monkeypatch.setattr(events_cleaning, "BATCH_SIZE", 2)
+    monkeypatch.setattr(work_cleaning, "BATCH_SIZE", 2)
     monkeypatch.setattr(ingestion_cleaning, "BATCH", 2)
     monkeypatch.setattr(ingestion_cleaning, "SESSIONS", 2)
 

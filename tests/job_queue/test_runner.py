@@ -14,12 +14,11 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from app.core.progress import ProgressCallback
 from app.db.tables import JobKind
 from app.db.transaction import Transaction
 from app.job_handlers import dispatch
 from app.job_queue import runner
-from app.job_queue.runner import MAX_ATTEMPTS
+from app.job_queue.runner import MAX_ATTEMPTS, JobRun
 from app.resources import Resources
 from jobs.tasks.abandoned_jobs import requeue_abandoned_jobs
 from tests.support.catalog_rows import add_cpu
@@ -52,12 +51,10 @@ class Work:
         self.goes_on.set()
         self.error: Exception | None = None
 
-    async def __call__(
-        self, tx: Transaction, job_id: int, content: dict[str, Any], progress: ProgressCallback
-    ) -> Outcome:
+    async def __call__(self, run: JobRun) -> Outcome:
         self.runs += 1
-        await run_in(tx, "INSERT INTO effect VALUES (:job)", job=job_id)
-        await progress(1, 3)
+        await run_in(run.tx, "INSERT INTO effect VALUES (:job)", job=run.job_id)
+        await run.report_progress(1, 3)
         await self.goes_on.wait()
         if self.error:
             raise self.error

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from app.graphql.viewer import Role
 from app.main import create_app
+from app.server.authentication import issue_token
 from app.settings import Settings
 
 
