@@ -201,7 +201,9 @@ def _parse_phrase(
     if not 2 <= len(words) <= 12 or not any(not word.isdigit() or len(word) >= 3 for word in numbers):
         return None
     empty: frozenset[str] = frozenset()
-    return CatalogCpu(cpu_id, name, slug, vendor, empty, " ".join(words), empty, empty, empty, *common, phrase=tuple(words))
+    return CatalogCpu(
+        cpu_id, name, slug, vendor, empty, " ".join(words), empty, empty, empty, *common, phrase=tuple(words)
+    )
 
 
 def alternative_models(cpu: CatalogCpu) -> tuple[str, ...]:

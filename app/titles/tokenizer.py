@@ -66,13 +66,13 @@ def tokenize(text: str) -> tuple[list[str], list[str]]:
     words: list[str] = []
     gaps: list[str] = []
     gap = ""
-    for token in _TOKEN.findall(_normalize(text)):
-        if not (token[0].isascii() and token[0].isalnum()):
-            gap += token
-        elif token == "2" and words and words[-1] == "core" and not _has_core_count_before(words, len(words) - 1):
+    for part in _TOKEN.findall(_normalize(text)):
+        if not (part[0].isascii() and part[0].isalnum()):
+            gap += part
+        elif part == "2" and words and words[-1] == "core" and not _has_core_count_before(words, len(words) - 1):
             words[-1] = "core2"
         else:
-            for word in COMPOUND_WORDS.get(token, (token,)):
+            for word in COMPOUND_WORDS.get(part, (part,)):
                 words.append(word)
                 gaps.append(gap)
                 gap = ""

@@ -39,7 +39,8 @@ BEGIN
             coalesce(sum(amount), 0),
             coalesce(jsonb_agg(jsonb_build_object(
                 'rule_id', rule_id, 'component', component, 'read', read, 'quantity', quantity, 'unit', unit,
-                'unit_value', unit_value, 'condition_multiplier', multiplier, 'amount', amount) ORDER BY sort_key), '[]')
+                'unit_value', unit_value, 'condition_multiplier', multiplier, 'amount', amount
+            ) ORDER BY sort_key), '[]')
         INTO deducted, deductions
         FROM (
             SELECT part.*, rule.*, rule.quantity * rule.unit_value * rule.multiplier AS amount

@@ -2,16 +2,16 @@
 -- `listing`, with the rows before (`removed`) and after it (`added`).
 --
 -- Appends to the price history `price_observation`: one row for a new listing, and one for each change of price,
--- shipping, currency, adjusted price or state (active, missing, gone). A listing has one observation per moment; another
--- one of the same moment replaces it.
+-- shipping, currency, adjusted price or state (active, missing, gone). A listing has one observation per moment, and a
+-- later one replaces it.
 --
 -- The time of an observation is
 -- 1. if nothing changed from which the adjusted price follows, so that only rules or rates are different: the effective
 --    time, but not before the listing was seen;
 -- 2. if the listing was seen again, or dealmark.effective_at is 'seen': the time at which it was seen;
 -- 3. otherwise the effective time.
--- The effective time is the setting dealmark.effective_at of the transaction (app/market/imports/merge_sql.py), or now if
--- it is not set. The value 'seen' means that the statement corrects an observation of the same time.
+-- The effective time is the setting dealmark.effective_at of the transaction (app/market/imports/merge_sql.py), or now
+-- if it is not set. The value 'seen' means that the statement corrects an observation of the same time.
 
 CREATE OR REPLACE FUNCTION record_price_observations() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,8 +1,8 @@
 -- Trigger function of cpu_insert_counted, cpu_update_counted, cpu_delete_counted and cpu_truncate_counted: runs once
 -- after every statement that writes `cpu`, with the rows before (`removed`) and after it (`added`).
 --
--- Keeps the row of `cpu_statistics` up to date. A recalculation changes only figures_computed_at of the columns that the
--- statistics are made of: then two times are compared, and `cpu` is not read.
+-- Keeps the row of `cpu_statistics` up to date. Of the columns that the statistics are made of, a recalculation changes
+-- only figures_computed_at: then two times are compared, and `cpu` is not read.
 
 CREATE OR REPLACE FUNCTION update_cpu_statistics() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
