@@ -50,8 +50,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--reads", type=int, default=5_000, help="how many answers the consistency of the cache is shown by"
     )
     parser.addoption(
-        "--documents", type=int, default=20_000, help="how many random documents are executed by plans and graphql-core"
+        "--documents", type=int, default=20_000, help="number of random documents to execute by plans and graphql-core"
     )
+    parser.addoption("--documents-seed", default="dealmark", help="seed of the random documents")
 
 
 __all__ = [

@@ -1,7 +1,7 @@
 """Statements about the statistics of the whole catalogue.
 
-Database triggers keep the statistics up to date: `cpu_written` maintains the single row of `cpu_statistics`,
-`listing_written` the number of active listings in `listing_statistics`. That table has a few rows, which are summed up,
+Database triggers keep the statistics up to date: `update_cpu_statistics` maintains the single row of `cpu_statistics`,
+`update_listing_statistics` the number of active listings in `listing_statistics`. That table has a few rows, which are summed up,
 so that transactions that write listings at the same time do not wait for each other.
 """
 

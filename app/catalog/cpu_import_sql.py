@@ -187,7 +187,7 @@ async def count_superseded(session: Session) -> int:
 async def merge(tx: Transaction) -> tuple[int, int]:
     """Write `cpu_change` to `cpu`; return the numbers of CPUs created and updated.
 
-    The statement triggers of `cpu` run here: `cpu_written` refreshes `cpu_statistics`, and `cpu_logged` adds the CPUs
+    The statement triggers of `cpu` run here: `update_cpu_statistics` refreshes `cpu_statistics`, and `log_cpu_changes` adds the CPUs
     with new marks to `data_change_log`, which makes a worker recalculate them.
     """
     updated = (await tx.execute(UPDATE)).rowcount

@@ -34,10 +34,10 @@ def match(
     titles = [title] if title is not None else _lines(file) if file is not None else []
     matcher = asyncio.run(_matcher(connected_settings()))
     matched = 0
-    for each in titles:
-        found = matcher.match(each)
-        matched += found.cpu is not None
-        for line in _told(each, found, parse_components(each)):
+    for title_text in titles:
+        result = matcher.match(title_text)
+        matched += result.cpu is not None
+        for line in _describe_match(title_text, result, parse_components(title_text)):
             typer.echo(line)
     if file is not None:
         typer.echo(f"{len(titles):,} titles, {matched:,} matched.")
@@ -65,29 +65,29 @@ async def _matcher(settings: Settings) -> TitleMatcher:
             return await build_matcher(session)
 
 
-def _told(title: str, found: TitleMatchResult, parts: Components) -> Iterator[str]:
-    """The lines about one title."""
+def _describe_match(title: str, result: TitleMatchResult, components: Components) -> Iterator[str]:
+    """Yield the output lines for one title."""
     yield title
-    if found.cpu is not None:
-        yield f"  {found.cpu.name}  ({found.cpu.slug})"
+    if result.cpu is not None:
+        yield f"  {result.cpu.name}  ({result.cpu.slug})"
     else:
-        yield f"  no CPU ({found.decision}): {found.reason}"
-    for step in found.steps:
-        of = f" [{step.name}]" if step.name else ""
-        yield f"    {step.verdict:8} {step.text}{of}: {step.reason}"
-    if parts:
-        yield f"    beside   {', '.join(_beside(parts))}"
+        yield f"  no CPU ({result.decision}): {result.reason}"
+    for step in result.steps:
+        name = f" [{step.name}]" if step.name else ""
+        yield f"    {step.verdict:8} {step.text}{name}: {step.reason}"
+    if components:
+        yield f"    with     {', '.join(_describe_components(components))}"
 
 
-def _beside(parts: Components) -> Iterator[str]:
-    if parts.quantity > 1:
-        yield f"{parts.quantity} of it"
-    if parts.memory_gb or parts.memory_kind:
-        size = f" {parts.memory_gb} GB" if parts.memory_gb else ""
-        yield f"memory{size}{f' {parts.memory_kind}' if parts.memory_kind else ''}"
-    for drive in parts.storage:
+def _describe_components(components: Components) -> Iterator[str]:
+    if components.quantity > 1:
+        yield f"quantity {components.quantity}"
+    if components.memory_gb or components.memory_kind:
+        size = f" {components.memory_gb} GB" if components.memory_gb else ""
+        yield f"memory{size}{f' {components.memory_kind}' if components.memory_kind else ''}"
+    for drive in components.storage:
         yield f"{drive.kind or 'storage'} {drive.size_gb} GB"
-    if parts.graphics:
-        yield f"graphics {parts.graphics}"
-    if parts.operating_system:
-        yield parts.operating_system
+    if components.graphics:
+        yield f"graphics {components.graphics}"
+    if components.operating_system:
+        yield components.operating_system
