@@ -1,4 +1,4 @@
-"""`dealmark match`: which CPU a title names, and why."""
+"""`dealmark match`: find the CPU that a listing title names, and show why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.connect import connected_settings, told_plainly
+from app.cli.connect import connected_settings, open_resources
 from app.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from app.titles.components import Components
     from app.titles.matcher import TitleMatcher, TitleMatchResult
 
-LONGEST_FILE = 64 * 1024 * 1024
+MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 def match(
-    title: Annotated[str | None, typer.Argument(help="The title, in quotes.", show_default=False)] = None,
+    title: Annotated[str | None, typer.Argument(help="The title of a listing, in quotes.", show_default=False)] = None,
     file: Annotated[
         Path | None, typer.Option("--file", help="A file with one title per line, UTF-8.", show_default=False)
     ] = None,
 ) -> None:
-    """Tell which CPU of the catalogue a seller's title names, and how that was found out."""
+    """Find the CPU of the catalogue that a listing title names, and show each step of the decision."""
     from app.titles.components import parse_components
 
     if (title is None) == (file is None):
         raise BadInput("Give either a title in quotes or --file with one title per line.")
-    titles = [title] if title is not None else _lines(file) if file is not None else []
-    matcher = asyncio.run(_matcher(connected_settings()))
+    titles = [title] if title is not None else _read_titles(file) if file is not None else []
+    matcher = asyncio.run(_build_matcher(connected_settings()))
     matched = 0
     for title_text in titles:
         result = matcher.match(title_text)
@@ -43,26 +43,24 @@ def match(
         typer.echo(f"{len(titles):,} titles, {matched:,} matched.")
 
 
-def _lines(file: Path) -> list[str]:
-    """The titles of a file, without blank lines. Raises BadInput when it cannot be read."""
+def _read_titles(file: Path) -> list[str]:
+    """Return the titles in a file, without blank lines. Raises BadInput if it cannot be read."""
     try:
-        if file.stat().st_size > LONGEST_FILE:
-            raise BadInput(f"{file} is larger than 64 MiB: match it in parts.")
+        if file.stat().st_size > MAX_FILE_BYTES:
+            raise BadInput(f"{file} is larger than 64 MiB: split it and match the parts.")
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise BadInput(f"{file} is not UTF-8: save it as such.") from None
+        raise BadInput(f"{file} is not UTF-8: convert it to UTF-8.") from None
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-async def _matcher(settings: Settings) -> TitleMatcher:
+async def _build_matcher(settings: Settings) -> TitleMatcher:
     from app.catalog.title_matcher import build_matcher
-    from app.resources import Resources
 
-    with told_plainly():
-        async with Resources.open(settings, listen=False) as resources, resources.read() as session:
-            return await build_matcher(session)
+    async with open_resources(settings) as resources, resources.read() as session:
+        return await build_matcher(session)
 
 
 def _describe_match(title: str, result: TitleMatchResult, components: Components) -> Iterator[str]:

@@ -3,8 +3,8 @@
 The functions write to `listing` only. Its triggers do the rest within the same statement (see `app/db/functions`):
 
 - `record_price_observations` appends changes of price and state to `price_observation`, the price history;
-- `log_listing_changes` adds CPUs with changed active prices to `data_change_log` and notifies the topic `change_log`, so
-  that a worker recalculates their price targets (`app.analytics.recalculation`);
+- `log_listing_changes` adds CPUs with changed active prices to `data_change_log` and notifies the topic `change_log`,
+  so that a worker recalculates their price targets (`app.analytics.recalculation`);
 - `record_price_changes` adds price changes to `outbox` and notifies the topic `outbox` (`app.events`);
 - `update_listing_statistics` counts active listings in `listing_statistics`.
 

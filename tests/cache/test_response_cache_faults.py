@@ -180,8 +180,8 @@ async def with_postgres(
     try:
         await asyncio.to_thread(schema_version.upgrade, url)
         settings = make_settings(database_url=url, redis_url=redis_url, development=True, **values)
-        async with Resources.open(settings) as resources, run_api_on(resources) as (api, gateway):
-            yield postgres, api, resources, gateway
+        async with Resources.open(settings) as resources, run_api_on(resources) as (api, graphql_app):
+            yield postgres, api, resources, graphql_app
     finally:
         await asyncio.to_thread(postgres.stop)
 
@@ -198,7 +198,7 @@ async def refused(api: ApiClient, query: str) -> None:
 async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was asked before goes on, and says that it may be old; the rest is refused; grace ends; all by itself."""
     monkeypatch.setattr(notifications, "RECONNECT_INTERVAL_SECONDS", 0.2)
-    async with with_postgres(redis_url, folder, stale_grace_seconds=2.0) as (postgres, api, resources, gateway):
+    async with with_postgres(redis_url, folder, stale_grace_seconds=2.0) as (postgres, api, resources, graphql_app):
         await add_cpu(resources, "AMD One")
         await register_query(api, TOTAL_QUERY)
         right = await get_persisted(api, CPUS_QUERY)
@@ -224,7 +224,7 @@ async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypa
         assert await cache_status(api, TOTAL_QUERY) == "MISS"
         await commit_change(resources, Domain.CATALOG, sql="UPDATE cpu SET name = 'AMD Two'")
         assert "AMD Two" in (await get_persisted(api, CPUS_QUERY)).text
-        assert gateway.response_cache._inflight == {}
+        assert graphql_app.response_cache._inflight == {}
 
 
 async def test_postgresql_that_hangs(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def test_what_cannot_be_done_is_one_sentence(run: Run, tmp_path: Path) -> None:
     assert run("match") == (1, [both])
     assert run("match", "i5", "--file", "latin.txt") == (1, [both])
     assert run("match", "--file", "none.txt") == (1, ["none.txt cannot be read: No such file or directory."])
-    assert run("match", "--file", "latin.txt") == (1, ["latin.txt is not UTF-8: save it as such."])
+    assert run("match", "--file", "latin.txt") == (1, ["latin.txt is not UTF-8: convert it to UTF-8."])
     code, lines = run("match", "i5", url="postgresql://127.0.0.1:1/none")
     assert code == 1
     assert lines[-1].startswith("The database of DATABASE_URL cannot be used (")

@@ -113,10 +113,8 @@ PREFILTERED_PATTERNS = [
 TITLE_WORDS = sorted({word for title in [*TITLES, *SELLERS] for word in title.lower().split()})
 PATTERN_SOURCES = " ".join(prefiltered.pattern.pattern for prefiltered in PREFILTERED_PATTERNS)
 PATTERN_LITERALS = sorted(set(re.findall(r"[a-z0-9\u00e0-\u00ff]{2,}", PATTERN_SOURCES)))
-WORD_LISTS = st.lists(
-    st.sampled_from([*TITLE_WORDS, *PATTERN_LITERALS, "x", "2", "4", "16", "512", "g", "t", "go", "to", "tb", "gig", "pc", "os", "as"]),
-    min_size=1, max_size=8,
-)  # fmt: skip
+OTHER_WORDS = ("x", "2", "4", "16", "512", "g", "t", "go", "to", "tb", "gig", "pc", "os", "as")
+WORD_LISTS = st.lists(st.sampled_from([*TITLE_WORDS, *PATTERN_LITERALS, *OTHER_WORDS]), min_size=1, max_size=8)
 SEPARATORS = st.sampled_from(["", " ", " ", "-", "/", " (", ") ", ", "])
 
 

@@ -4,8 +4,8 @@ Both imports stage the file, parse it into the temporary table `offer`, and merg
 transaction. The triggers of `listing` do the rest within the same statements (see `app/db/functions`):
 
 - `record_price_observations` appends changes of price and state to `price_observation`, the price history;
-- `log_listing_changes` adds CPUs with changed active prices to `data_change_log` and notifies the topic `change_log`, so
-  that a worker recalculates their price targets (`app.analytics.recalculation`);
+- `log_listing_changes` adds CPUs with changed active prices to `data_change_log` and notifies the topic `change_log`,
+  so that a worker recalculates their price targets (`app.analytics.recalculation`);
 - `record_price_changes` adds price changes to `outbox` and notifies the topic `outbox` (`app.events`);
 - `update_listing_statistics` counts active listings in `listing_statistics`.
 

@@ -53,7 +53,7 @@ graphql_enum(
 )
 
 
-# By name: `app.schema.cpus.types` imports this module.
+# A lazy type, because `app.schema.cpus.types` imports this module.
 CPU: Any = LazyType("CPU", "app.schema.cpus.types")
 
 
@@ -81,14 +81,17 @@ class Listing(Node):
     currency: str = column("currency", description="Currency of price and shipping, an ISO 4217 code.")
     adjusted_price: float | None = column(
         "adjusted_price",
-        description="Price of the CPU in USD, from which price targets are computed: price and shipping minus deductions for "
-        "other components, see `valuation`. Null without a price, in a currency without a rate, for parts, bundles, lots "
+        description="Price of the CPU in USD, from which price targets are computed: price and shipping minus "
+        "deductions for "
+        "other components, see `valuation`. Null without a price, in a currency without a rate, for parts, "
+        "bundles, lots "
         "and auctions, and if the deductions reach the price.",
     )
     valuation: Valuation | None = computed(
         valuation_of,
         *("adjusted_price", "currency", "valuation"),
-        description="How the adjusted price is computed; null without a price, in a currency without a rate, for parts, "
+        description="How the adjusted price is computed; null without a price, in a currency without a rate, "
+        "for parts, "
         "bundles, lots and auctions.",
     )
     memory_gb: int | None = column(
@@ -139,11 +142,11 @@ class Listing(Node):
     async def lifecycle(self: Any, info: Info, first: EventCountArgument = DEFAULT_EVENTS) -> list[ListingEvent]:
         """Return the events; batched over all listings of the response."""
         key = LifecycleKey(self["id"], check_event_count(first))
-        found: list[Any] = list(await info.context.loader(Lifecycles).load(key))
-        return found
+        return cast("list[ListingEvent]", list(await info.context.loader(Lifecycles).load(key)))
 
     @strawberry.field(
-        description="Price history, newest first: a point for each change of price, adjusted price or availability, and "
+        description="Price history, newest first: a point for each change of price, adjusted price or "
+        "availability, and "
         "for each observation of an import, from the start of the range.",
         metadata=requires(cache_hints(Domain.MARKET, time_dependent=True), "id"),
         directives=[connection_size(DEFAULT_PAGE_SIZE)],
@@ -158,12 +161,12 @@ class Listing(Node):
         range: RangeArgument = PriceRange.ALL,  # noqa: A002
     ) -> Connection[ListingPrice]:
         """Return a page of the history; batched over all listings of the response."""
-        key, within = self["id"], range
+        key, price_range = self["id"], range
         request = parse_page_arguments(first, after, last, before)
-        page = await info.context.loader(PricePages).load(PointsKey.of(key, within, request))
+        page = await info.context.loader(PricePages).load(PointsKey.of(key, price_range, request))
 
         async def count() -> int:
-            return await info.context.loader(PriceCounts).load((key, within))
+            return await info.context.loader(PriceCounts).load((key, price_range))
 
         return Connection(page=page, count=count)
 
