@@ -99,9 +99,7 @@ def plan(
 
 @documents_app.command()
 def retire(
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of documents.", show_default=False)
-    ] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of documents.", show_default=False)] = None,
     client: Annotated[
         str | None,
         typer.Option(

@@ -44,8 +44,9 @@ Encoding = Annotated[
 def cpus(file: File, strict: Strict = False, rejects: Rejects = None, encoding: Encoding = None) -> None:
     """Import CPUs from the JSON export of PassMark or from CSV.
 
-    CSV columns: name, manufacturer, socket, category, cores, threads, tdp_w, release_year, cpu_mark_multi,
-    cpu_mark_single, igpu_model, igpu_mark. Only name is required.
+    CSV columns: name, manufacturer, socket, category, cores, threads, tdp_w,
+    release_year, cpu_mark_multi, cpu_mark_single, igpu_model, igpu_mark.
+    Only name is required.
     """
     from app.catalog.cpu_import import import_cpus, open_cpus
 
@@ -56,8 +57,9 @@ def cpus(file: File, strict: Strict = False, rejects: Rejects = None, encoding: 
 def listings(file: File, strict: Strict = False, rejects: Rejects = None, encoding: Encoding = None) -> None:
     """Import listings from CSV.
 
-    Columns: title, cpu, price, currency, condition, marketplace, seller, vendor_item_id, url, status, seen_at,
-    shipping. The columns title, cpu, price and marketplace are required.
+    Columns: title, cpu, price, currency, condition, marketplace, seller,
+    vendor_item_id, url, status, seen_at, shipping.
+    The columns title, cpu, price and marketplace are required.
     """
     from app.market.imports.importer import import_listings, open_listings
 
@@ -98,8 +100,8 @@ def prices(
 def rates(file: File, strict: Strict = False, rejects: Rejects = None, encoding: Encoding = None) -> None:
     """Import exchange rates from CSV.
 
-    Columns: date, currency, rate (USD per unit). The files of the European Central Bank (date, and a column per
-    currency with its rate per EUR) can be imported unchanged.
+    Columns: date, currency, rate (USD per unit). The files of the European
+    Central Bank, with a column per currency, can be imported unchanged.
     """
     from app.valuation.rate_import import import_rates, open_rates
 
