@@ -60,7 +60,7 @@ async def test_readers_wait_for_each_other_and_not_for_ever(pool: ReadPool, monk
     readers = [Reader(pool), Reader(pool)]
     for reader in readers:
         await reader.scalar(SELECT_BACKEND_PID)
-    with pytest.raises(Unavailable, match="busy"):
+    with pytest.raises(Unavailable, match="in use"):
         await backend_pid(pool)
     waiting = asyncio.create_task(backend_pid(pool))
     await asyncio.sleep(0.01)
