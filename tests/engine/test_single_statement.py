@@ -27,7 +27,7 @@ from app.graphql.viewer import Viewer
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu
 from tests.support.pool import SELECT_BACKEND_PID, SELECT_SLEEP, backend_pid, fetch_value
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 from tests.support.statements import record_statements
 from tests.support.uniform_catalog import add_uniform_cpus
 from tests.support.waiting import wait_until
@@ -50,8 +50,8 @@ class Asked:
 
     def __init__(self, resources: Resources, query: str) -> None:
         self.resources = resources
-        self.executor = Executor(resources, SCHEMA._schema)
-        self.document: Document = prepare_document(SCHEMA._schema, "test", query)
+        self.executor = Executor(resources, GRAPHQL_SCHEMA)
+        self.document: Document = prepare_document(GRAPHQL_SCHEMA, "test", query)
         (self.operation,) = self.document.operations.values()
 
     async def run(self, **variables: Any) -> ExecutionOutcome:

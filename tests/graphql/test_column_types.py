@@ -21,13 +21,14 @@ from app.db.tables import import_payload, job
 from app.documents import list_sql as clients
 from app.events import sql as events
 from app.graphql.fields import ColumnField
+from app.graphql.strawberry_bridge import field_definition
 from app.ingestion import session_sql as ingestion
 from app.market import listing_sql as market
 from app.market import price_history_sql as history
-from app.schema.build import build_schema
+from app.schema.build import build_graphql_schema
 from app.valuation import rules_sql as rules
 
-SCHEMA = build_schema()._schema
+SCHEMA = build_graphql_schema()
 # The columns of the rows that are objects of these types.
 ROWS: Mapping[str, Mapping[str, Any]] = {
     "CPU": catalog.COLUMNS,
@@ -70,7 +71,7 @@ def fields() -> Iterator[tuple[str, str, GraphQLField, ColumnField]]:
     for type_ in SCHEMA.type_map.values():
         if isinstance(type_, GraphQLObjectType):
             for name, definition in type_.fields.items():
-                declared = definition.extensions.get("strawberry-definition")
+                declared: Any = field_definition(definition)
                 plain = isinstance(declared, ColumnField) and declared.column is not None and declared.mapping is None
                 if plain and get_named_type(definition.type).name in PYTHON:
                     yield type_.name, name, definition, declared

@@ -20,12 +20,13 @@ from app.core.global_ids import encode_global_id
 from app.db.tables import Domain, import_fetch, import_payload, import_row, import_session, metadata
 from app.engine.document import prepare_document
 from app.events.outbox import sequence_outbox
+from app.graphql.strawberry_bridge import field_definition
 from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu
 from tests.support.jobs import request_recalculation as ask_for_work
 from tests.support.jobs import run_sql
-from tests.support.schema_execution import SCHEMA, execute_query
+from tests.support.schema_execution import GRAPHQL_SCHEMA, execute_query
 from tests.support.statements import record_statements
 
 # Whose change moves a table. `cpu` holds the figures beside what is imported; `data_version` is what keys are made of.
@@ -147,7 +148,7 @@ def object_types() -> dict[str, GraphQLObjectType]:
     left_out = {"Query", "Mutation", "Subscription", "DataChange", "DataVersion"}
     return {
         name: kind
-        for name, kind in SCHEMA._schema.type_map.items()
+        for name, kind in GRAPHQL_SCHEMA.type_map.items()
         if isinstance(kind, GraphQLObjectType)
         and not is_introspection_type(kind)
         and name not in left_out
@@ -166,12 +167,12 @@ def nested(way: list[str], selection: str) -> str:
 
 def declared(type_name: str, field: str) -> Any:
     """The strawberry field, which has the facts."""
-    kind: Any = SCHEMA._schema.type_map[type_name]
-    return kind.fields[field].extensions["strawberry-definition"]
+    kind: Any = GRAPHQL_SCHEMA.type_map[type_name]
+    return field_definition(kind.fields[field])
 
 
 def selecting(type_name: str, field: str) -> str:
-    kind: Any = SCHEMA._schema.type_map[type_name]
+    kind: Any = GRAPHQL_SCHEMA.type_map[type_name]
     return f"{field} {{ __typename }}" if is_composite_type(get_named_type(kind.fields[field].type)) else field
 
 
@@ -207,7 +208,7 @@ async def filled(resources: Resources) -> Resources:
 def test_every_table_and_type_is_considered() -> None:
     assert set(DOMAINS) == set(metadata.tables)
     assert set(WAYS) == set(object_types())
-    query: Any = SCHEMA._schema.query_type
+    query: Any = GRAPHQL_SCHEMA.query_type
     assert set(ROOTS) == set(query.fields)
 
 
@@ -227,12 +228,12 @@ async def test_fields_declare_what_they_read(filled: Resources) -> None:
         query = nested(way, selecting(type_name, field))
         added = domains(await statements(filled, query) - base)
         loaded += bool(added)
-        assert added <= prepare_document(SCHEMA._schema, "test", query).domains, f"{type_name}.{field}"
+        assert added <= prepare_document(GRAPHQL_SCHEMA, "test", query).domains, f"{type_name}.{field}"
     assert loaded >= 5
 
 
 def test_what_may_run_a_statement_declares() -> None:
-    kinds = {**object_types(), "Query": SCHEMA._schema.query_type}
+    kinds = {**object_types(), "Query": GRAPHQL_SCHEMA.query_type}
     for name, kind in kinds.items():
         assert kind is not None
         for field in kind.fields:
@@ -243,7 +244,7 @@ def test_what_may_run_a_statement_declares() -> None:
 
 def test_documents_read_what_their_fields_read_together() -> None:
     def read(query: str) -> tuple[set[str], int, bool, bool]:
-        document = prepare_document(SCHEMA._schema, "test", query)
+        document = prepare_document(GRAPHQL_SCHEMA, "test", query)
         return {domain.value for domain in document.domains}, document.max_age, document.time_dependent, document.public
 
     cpu = 'cpu(slug: "x")'

@@ -16,7 +16,7 @@ from app.server.request_id import RequestIdMiddleware
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu
 from tests.support.http_errors import only_error, post_graphql
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 
 
 async def test_unexpected_errors_are_logged_under_the_id_that_the_client_gets(
@@ -46,7 +46,7 @@ async def test_unexpected_errors_are_logged_under_the_id_that_the_client_gets(
 
 async def test_errors_outside_of_any_field_are_masked_too(resources: Resources) -> None:
     broken: Any = None
-    graphql_app = GraphQLApp(resources, SCHEMA._schema)
+    graphql_app = GraphQLApp(resources, GRAPHQL_SCHEMA)
     graphql_app.registry.schema = broken
     app = RequestIdMiddleware(graphql_app)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:

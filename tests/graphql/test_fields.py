@@ -22,13 +22,14 @@ from app.engine.executor import execute_operation
 from app.events import sql as events
 from app.graphql.context import Context
 from app.graphql.fields import ColumnField, ValueMapping, column
+from app.graphql.strawberry_bridge import field_definition
 from app.ingestion import session_sql as ingestion
 from app.market import listing_sql as market
 from app.market import price_ranges
 from app.resources import Resources
 from tests.support.builtin_documents import BUILTIN_QUERIES, OPERATOR, load_builtin_document
 from tests.support.jobs import request_recalculation as ask_for_work
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 from tests.support.statements import record_statements
 from tests.support.uniform_catalog import add_uniform_cpus
 
@@ -75,21 +76,21 @@ def columns_of_field(declared: Any) -> set[str]:
 
 
 def test_every_column_that_a_field_names_can_be_selected() -> None:
-    kinds: Mapping[str, Any] = SCHEMA._schema.type_map
+    kinds: Mapping[str, Any] = GRAPHQL_SCHEMA.type_map
     of = {**ROWS, "PriceTarget": ROWS["CPU"], "PerformanceValue": ROWS["CPU"], "PriceBin": {"lo", "hi", "prices"}}
     seen = 0
     for name, selectable in of.items():
         kind = kinds[name]
         assert isinstance(kind, GraphQLObjectType)
         for field in kind.fields.values():
-            needed = columns_of_field(field.extensions["strawberry-definition"])
+            needed = columns_of_field(field_definition(field))
             assert needed <= selectable, (name, needed)
             seen += bool(needed)
     assert seen > 50
 
 
 def needs(query: str) -> Mapping[str, frozenset[str] | None]:
-    (operation,) = prepare_document(SCHEMA._schema, "test", query).operations.values()
+    (operation,) = prepare_document(GRAPHQL_SCHEMA, "test", query).operations.values()
     return operation.columns
 
 
@@ -147,14 +148,14 @@ def test_a_fragment_that_is_spread_again_and_again_is_gone_through_once() -> Non
     query = f"{{ cpus {{ nodes {{ ...F0 }} }} }} {steps} fragment F40 on CPU {{ name }}"
     ast = parse(query)
     operation = next(each for each in ast.definitions if isinstance(each, OperationDefinitionNode))
-    assert project_columns(SCHEMA._schema, ast, operation)["CPU"] == frozenset({"name"})
+    assert project_columns(GRAPHQL_SCHEMA, ast, operation)["CPU"] == frozenset({"name"})
 
 
 async def answer(resources: Resources, name: str, operation: Operation, variables: dict[str, Any]) -> tuple[Any, str]:
     """The data of a shipped document, and the statements it took."""
     with record_statements(resources) as ran:
         async with Context(resources, OPERATOR) as context:
-            result = await execute_operation(SCHEMA._schema, load_builtin_document(name), operation, variables, context)
+            result = await execute_operation(GRAPHQL_SCHEMA, load_builtin_document(name), operation, variables, context)
     assert not result.errors, result.errors
     return result.data, "\n".join(ran.texts)
 
@@ -195,11 +196,11 @@ async def test_columns_that_nobody_asked_for_are_not_in_the_statements(resources
         '{ cpus { nodes { name } } cpu(slug: "cpu-1") { cores listings { nodes { title } } }'
         f' node(id: "{LISTING}") {{ ... on Listing {{ seller }} }} }}'
     )
-    document = prepare_document(SCHEMA._schema, "test", query)
+    document = prepare_document(GRAPHQL_SCHEMA, "test", query)
     (operation,) = document.operations.values()
     with record_statements(resources) as ran:
         async with Context(resources) as context:
-            await execute_operation(SCHEMA._schema, document, operation, {}, context)
+            await execute_operation(GRAPHQL_SCHEMA, document, operation, {}, context)
     selected = {name for text in ran.texts for name in re.findall(r"(?:cpu|listing)\.(\w+)", text)}
     assert selected <= {*("id", "name", "cores", "slug"), *("title", "seller", "adjusted_price", "cpu_id", "status")}
     assert "count(" not in " ".join(ran.texts)

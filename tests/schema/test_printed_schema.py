@@ -28,7 +28,7 @@ from app.graphql.error_masking import mask_errors
 from app.schema.build import NODE_TYPES
 from app.schema.cpus.inputs import CPUOrderField
 from tests.support.paths import ROOT
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA, SCHEMA
 
 COMMITTED = ROOT / "schema.graphql"
 
@@ -135,7 +135,7 @@ def test_everything_is_described() -> None:
 
 def introspected() -> list[dict[str, Any]]:
     """All types, as introspection tells them."""
-    types: Any = introspection_from_schema(SCHEMA._schema)["__schema"]["types"]
+    types: Any = introspection_from_schema(GRAPHQL_SCHEMA)["__schema"]["types"]
     return list(types)
 
 
@@ -180,7 +180,7 @@ def test_listings_page_both_ways() -> None:
 
 
 def test_whatever_implements_node_can_be_found_by_id() -> None:
-    schema = SCHEMA._schema
+    schema = GRAPHQL_SCHEMA
     node: Any = schema.type_map["Node"]
     assert {each.name for each in schema.get_possible_types(node)} == set(NODE_TYPES)
 
@@ -192,7 +192,7 @@ def test_no_default_is_null() -> None:
 def test_only_scalars_that_clients_know() -> None:
     scalars = [
         name
-        for name, kind in SCHEMA._schema.type_map.items()
+        for name, kind in GRAPHQL_SCHEMA.type_map.items()
         if type(kind).__name__ == "GraphQLScalarType"
         and not is_specified_scalar_type(kind)
         and not is_introspection_type(kind)
@@ -240,12 +240,12 @@ ACCEPTED = {
 async def run(text: str) -> list[Any]:
     """The errors of a document that needs no data."""
     try:
-        document = prepare_document(SCHEMA._schema, "test", text, allow_introspection=True, ad_hoc=True)
+        document = prepare_document(GRAPHQL_SCHEMA, "test", text, allow_introspection=True, ad_hoc=True)
     except InvalidDocument as error:
         return list(mask_errors(error.errors) or ())
     (operation,) = document.operations.values()
     context: Any = Context(None)  # type: ignore[arg-type]
-    return (await execute_operation(SCHEMA._schema, document, operation, {}, context)).errors or []
+    return (await execute_operation(GRAPHQL_SCHEMA, document, operation, {}, context)).errors or []
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -62,8 +63,8 @@ def expected(retail: list[str], names: list[str]) -> dict[str, str | None]:
 
 
 def test_match_of_retail_names_reaches_precision_and_recall(
-    retail: list[str], names: list[str], matcher: TitleMatcher, record_property
-) -> None:  # type: ignore[no-untyped-def]
+    retail: list[str], names: list[str], matcher: TitleMatcher, record_property: Callable[[str, object], None]
+) -> None:
     correct = expected(retail, names)
     found = {name: match.cpu.name for name in retail if (match := matcher.match(name)).cpu is not None}
     wrong = {name: cpu for name, cpu in found.items() if cpu != correct[name]}
@@ -84,8 +85,8 @@ def test_match_of_retail_names_reaches_precision_and_recall(
 
 
 def test_match_of_catalogue_names_among_other_words_returns_those_cpus(
-    names: list[str], matcher: TitleMatcher, record_property
-) -> None:  # type: ignore[no-untyped-def]
+    names: list[str], matcher: TitleMatcher, record_property: Callable[[str, object], None]
+) -> None:
     """Add words to each name, because a title that equals a name matches without parsing."""
     found = {name: matcher.match(f"{name}, tested & working").cpu for name in names}
     wrong = {name: cpu.name for name, cpu in found.items() if cpu is not None and cpu.name != name}

@@ -28,6 +28,7 @@ from strawberry.types.nodes import SelectedField
 from strawberry.types.scalar import ScalarDefinition
 
 from app.core.errors import BadInput, NotFound
+from app.graphql.strawberry_bridge import graphql_schema
 from tests.engine.compiler.random_values import Pools
 
 T = TypeVar("T")
@@ -1000,4 +1001,4 @@ def build(*, handlers: bool = False) -> GraphQLSchema:
         config=StrawberryConfig(scalar_map=SCALARS),
         exception_handlers=[Finds()] if handlers else [],
     )
-    return schema._schema
+    return graphql_schema(schema)

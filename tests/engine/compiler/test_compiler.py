@@ -32,9 +32,10 @@ from app.engine.compiler import compiler
 from app.engine.compiler.compiler import MAX_VARIANTS, NotCompilable, Plan, compile_plan
 from app.engine.compiler.plan import RowBuilder
 from app.engine.document import prepare_document
-from app.schema.build import build_schema
+from app.graphql.strawberry_bridge import graphql_schema
+from app.schema.build import build_graphql_schema
 
-OURS = build_schema()._schema
+OURS = build_graphql_schema()
 
 
 @strawberry.type
@@ -109,7 +110,7 @@ class Mutation:
         return text
 
 
-SMALL: GraphQLSchema = strawberry.Schema(query=Query, mutation=Mutation)._schema
+SMALL: GraphQLSchema = graphql_schema(strawberry.Schema(query=Query, mutation=Mutation))
 
 
 def plan_of(text: str, schema: GraphQLSchema = SMALL) -> Plan:
@@ -301,7 +302,7 @@ class CpuInner(EmbeddedRow):
 
 
 def test_rows_are_unpacked_by_the_columns_of_their_class() -> None:
-    plan = plan_of("{ cpus { nodes { name slug } } }", build_schema()._schema)
+    plan = plan_of("{ cpus { nodes { name slug } } }", build_graphql_schema())
     (connection,) = plan.variant(()).root.fields
     (nodes,) = connection.selections["CPUConnection"].fields
     build = nodes.selections["CPU"].build_results

@@ -20,7 +20,7 @@ from app.engine.compiler.column_projection import project_columns
 from app.engine.compiler.compiler import NotCompilable, compile_plan
 from app.graphql.context import Context
 from app.resources import Resources
-from app.schema.build import build_schema
+from app.schema.build import build_graphql_schema
 from tests.engine.compiler import synthetic_schema
 from tests.engine.compiler.differential_fuzzer import Fuzz, Run, operation_of
 from tests.engine.compiler.equality import IGNORE_ABANDONED_COROUTINES, compare_worlds, world_for
@@ -104,7 +104,7 @@ async def catalogue(resources: Resources) -> Resources:
 @pytest.mark.parametrize("part", range(OWN_PARTS))
 async def test_our_own_schema(request: pytest.FixtureRequest, catalogue: Resources, part: int) -> None:
     """Whoever asks has no role, so mutations are refused."""
-    schema = build_schema()._schema
+    schema = build_graphql_schema()
     documents = Documents(schema, await pools(catalogue), mutations=0.02)
     fuzz = Fuzz(schema, lambda _: Context(catalogue))
     await fuzz.check_all(documents.case, _seed(request), _numbers(request, OWN_SHARE)[part::OWN_PARTS])
@@ -112,7 +112,7 @@ async def test_our_own_schema(request: pytest.FixtureRequest, catalogue: Resourc
 
 async def test_our_own_schema_in_one_statement(request: pytest.FixtureRequest, catalogue: Resources) -> None:
     """Plans that read the columns that they need, without a transaction where that does."""
-    schema = build_schema()._schema
+    schema = build_graphql_schema()
     documents = Documents(schema, await pools(catalogue), mutations=0.02)
     kept, again = 0, 0
 
@@ -140,7 +140,7 @@ async def test_our_own_schema_in_one_statement(request: pytest.FixtureRequest, c
 
 async def pools(resources: Resources) -> Pools:
     """Ids, slugs and cursors that exist, and some that do not; pages that are short."""
-    schema = build_schema()._schema
+    schema = build_graphql_schema()
     text = """{ cpus(first: 4) { nodes { id slug socket listings(first: 2) { nodes { id } edges { cursor } } }
         edges { cursor } } }"""
     async with Context(resources) as context:

@@ -32,7 +32,7 @@ from graphql import (
 )
 from graphql.utilities import TypeInfo, TypeInfoVisitor
 
-from app.schema.build import build_schema
+from app.schema.build import build_graphql_schema
 from tests.engine.compiler import synthetic_schema
 from tests.engine.compiler.equality import IGNORE_ABANDONED_COROUTINES, world_for
 from tests.engine.compiler.random_documents import Case, Documents
@@ -48,7 +48,7 @@ def cases(schema: GraphQLSchema, seed: str) -> Iterable[Case]:
     return (documents.case(f"{seed}:{n}") for n in range(MANY))
 
 
-@pytest.mark.parametrize("schema", [synthetic_schema.build(), build_schema()._schema], ids=["synthetic", "own"])
+@pytest.mark.parametrize("schema", [synthetic_schema.build(), build_graphql_schema()], ids=["synthetic", "own"])
 def test_documents_are_valid(schema: GraphQLSchema) -> None:
     for case in cases(schema, "valid"):
         errors = validate(schema, parse(case.text))

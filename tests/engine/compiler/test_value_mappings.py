@@ -12,6 +12,7 @@ from graphql import OperationDefinitionNode, execute_sync, parse
 
 from app.engine.compiler.compiler import compile_plan
 from app.graphql.fields import ValueMapping, column
+from app.graphql.strawberry_bridge import graphql_schema
 
 QUERY = "{ rows { words maybeWords size maybeSize key maybeKey share at number } }"
 
@@ -50,7 +51,7 @@ class Query:
         return list(ROWS)
 
 
-SCHEMA = strawberry.Schema(query=Query)._schema
+SCHEMA = graphql_schema(strawberry.Schema(query=Query))
 
 
 @pytest.mark.parametrize("values", [[1], [2], [1, 2, 1], [3], [1, 3, 2], [None], [1, None, 2]])

@@ -223,7 +223,7 @@ async def test_ebay_marketplace_header_follows_the_country_site(api: Site, fetch
 
 
 @pytest.mark.parametrize(
-    ("url", "served"),
+    ("url", "is_accepted"),
     [
         (URL, True),
         ("https://ebay.de/itm/title-of-it/112259821206?var=1", True),
@@ -237,7 +237,7 @@ async def test_ebay_marketplace_header_follows_the_country_site(api: Site, fetch
     ],
 )
 def test_ebay_source_accepts_item_urls_only(url: str, is_accepted: bool, fetcher: Fetcher) -> None:
-    assert EbaySource(fetcher, "client:secret").can_fetch(url) is served
+    assert EbaySource(fetcher, "client:secret").can_fetch(url) is is_accepted
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ async def test_without_a_cpu_the_title_tells_it(importer: FileImporter) -> None:
 
 async def test_every_chunk_is_matched(importer: FileImporter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging, "FIRST_CHUNK_BYTES", 100)
-    monkeypatch.setattr(staging, "LARGEST_CHUNK_BYTES", 100)
+    monkeypatch.setattr(staging, "MAX_CHUNK_BYTES", 100)
     rows = "".join(f"t{n},{('i5-8500T', 'Ryzen 5600X', 'Z80')[n % 3]},{n + 1},m\n" for n in range(60))
     assert checked_counts(await importer.listings("title,cpu,price,marketplace\n" + rows)) == (40, 0, 0, 20)
     assert await importer.rows(

@@ -23,7 +23,7 @@ from app.schema.cpus.types import MAX_BINS, prefetch_distribution, prefetch_firs
 from app.settings import Settings
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.databases import database_name, temporary_database
-from tests.support.schema_execution import SCHEMA, execute_in_context
+from tests.support.schema_execution import GRAPHQL_SCHEMA, execute_in_context
 from tests.support.settings import make_settings
 from tests.support.statements import record_statements
 
@@ -44,13 +44,13 @@ def refuse() -> Any:
 
 async def run(resources: Resources, query: str, compiled: bool = True, **variables: Any) -> tuple[Any, int]:
     """Data and errors, and the number of statements."""
-    document = prepare_document(SCHEMA._schema, "test", query)
+    document = prepare_document(GRAPHQL_SCHEMA, "test", query)
     (operation,) = document.operations.values()
     if not compiled:
         operation = replace(operation, compile=refuse)
     with record_statements(resources) as ran:
         async with Context(resources) as context:
-            result = await execute_operation(SCHEMA._schema, document, operation, variables, context)
+            result = await execute_operation(GRAPHQL_SCHEMA, document, operation, variables, context)
     return (result.data, [error.formatted for error in result.errors or ()]), ran.count
 
 
@@ -168,11 +168,11 @@ async def test_what_is_left_out_does_not_come_along(market: Resources, left_out:
         name listings(first: 1) @skip(if: $out) { nodes { id } } ... @skip(if: $out) { priceDistribution { lo } }
     } }"""
     await same(market, query, out=left_out)
-    document = prepare_document(SCHEMA._schema, "test", query)
+    document = prepare_document(GRAPHQL_SCHEMA, "test", query)
     (operation,) = document.operations.values()
     with record_statements(market) as ran:
         async with Context(market) as context:
-            await execute_operation(SCHEMA._schema, document, operation, {"out": left_out}, context)
+            await execute_operation(GRAPHQL_SCHEMA, document, operation, {"out": left_out}, context)
     (only,) = ran.texts
     assert ("listing" in only) is not left_out
 

@@ -9,7 +9,7 @@ from app.resources import Resources
 from app.settings import Settings
 from tests.support.catalog_rows import add_cpu
 from tests.support.mixed_catalog import fill_mixed_catalog, row_matches
-from tests.support.schema_execution import SCHEMA, query_data, query_error
+from tests.support.schema_execution import GRAPHQL_SCHEMA, query_data, query_error
 
 MAP = """
 query ($filter: CPUFilter) {
@@ -77,5 +77,5 @@ async def test_filters_are_refused_as_they_are_for_lists(resources: Resources) -
 
 def test_the_whole_map_may_be_asked_for(settings: Settings) -> None:
     """Its cost is that of as many points as it can have."""
-    (operation,) = prepare_document(SCHEMA._schema, "test", MAP).operations.values()
+    (operation,) = prepare_document(GRAPHQL_SCHEMA, "test", MAP).operations.values()
     assert sql.MAX_PRICE_MAP_POINTS == operation.cost({}) < settings.cost_limit

@@ -40,7 +40,7 @@ COMPILED = {"state": "COMPILED", "reason": None}
 @pytest.fixture
 async def served(resources: Resources) -> DocumentRegistry:
     """As in a process that serves documents."""
-    registry = DocumentRegistry(resources, schema_execution.SCHEMA._schema)
+    registry = DocumentRegistry(resources, schema_execution.GRAPHQL_SCHEMA)
     resources.documents = registry
     await registry.load()
     return registry
@@ -49,7 +49,7 @@ async def served(resources: Resources) -> DocumentRegistry:
 async def publish(resources: Resources, *texts: str, client: str = "web@1") -> None:
     entries = [ManifestEntry(content_id(text), text, None) for text in texts]
     await publishing.publish(
-        resources, schema_execution.SCHEMA._schema, entries, publishing.ClientVersion.parse(client, versioned=True)
+        resources, schema_execution.GRAPHQL_SCHEMA, entries, publishing.ClientVersion.parse(client, versioned=True)
     )
 
 

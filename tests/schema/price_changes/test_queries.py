@@ -23,7 +23,7 @@ from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.metrics_catalog import run_statements
 from tests.support.price_changes import add_listings, change_price, sequence_all_events
-from tests.support.schema_execution import SCHEMA, execute_query, query_data, query_error
+from tests.support.schema_execution import GRAPHQL_SCHEMA, execute_query, query_data, query_error
 from tests.support.statements import record_statements
 from tests.support.subscription_clients import EventStream, open_event_stream, open_socket
 from tests.support.waiting import wait_until
@@ -47,7 +47,7 @@ PAGE = """
 @pytest.fixture
 async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiClient]:
     """The API on the test's own resources, so that it can look into them."""
-    graphql_app = GraphQLApp(resources, SCHEMA._schema)
+    graphql_app = GraphQLApp(resources, GRAPHQL_SCHEMA)
     routes = [Route("/graphql", graphql_app), WebSocketRoute("/graphql", graphql_app)]
     async with run_api(resources.settings, Starlette(routes=routes)) as api:
         yield api
