@@ -172,9 +172,7 @@ async def test_query_without_rows_reads_the_versions_in_a_snapshot(resources: Re
 async def test_resolver_that_reads_the_versions_first_needs_a_snapshot(resources: Resources) -> None:
     await add_uniform_cpus(resources, 3, 3)
     for title in ("x", "CPU 1"):
-        query = RepeatedQuery(
-            resources, "query ($title: String!) { matchTitle(title: $title) { cpu { name } } }"
-        )
+        query = RepeatedQuery(resources, "query ($title: String!) { matchTitle(title: $title) { cpu { name } } }")
         for _ in range(3):
             await query.run(title=title)
             assert not query.operation.snapshot_heuristic.expects_single_statement
@@ -205,11 +203,11 @@ async def test_query_that_sometimes_needs_two_statements_falls_back_to_a_snapsho
 @pytest.mark.parametrize("query", [COUNTED, '{ matchTitle(title: "x") { decision } }'])
 async def test_query_that_needs_a_snapshot_gives_the_same_response(resources: Resources, query: str) -> None:
     await add_uniform_cpus(resources, 3, 3)
-    query = RepeatedQuery(resources, query)
+    repeated = RepeatedQuery(resources, query)
     variables = {"n": 3} if query == COUNTED else {}
-    first = await query.run(**variables)
-    query.force_single_statement_mode()
-    assert await query.run(**variables) == first
+    first = await repeated.run(**variables)
+    repeated.force_single_statement_mode()
+    assert await repeated.run(**variables) == first
     assert first.has_no_errors
 
 
@@ -238,13 +236,13 @@ async def test_errors_equal_those_of_a_snapshot(
     resources: Resources, query: str, good: Mapping[str, Any], bad: Mapping[str, Any], code: str
 ) -> None:
     await add_uniform_cpus(resources, 2, 2)
-    query = RepeatedQuery(resources, query)
-    expected = await query.error(**bad)
+    repeated = RepeatedQuery(resources, query)
+    expected = await repeated.error(**bad)
     assert expected["extensions"]["code"] == code
-    await query.run(**good)
-    assert query.operation.snapshot_heuristic.expects_single_statement
-    assert await query.error(**bad) == expected
-    assert query.operation.snapshot_heuristic.expects_single_statement, "it was not executed a second time"
+    await repeated.run(**good)
+    assert repeated.operation.snapshot_heuristic.expects_single_statement
+    assert await repeated.error(**bad) == expected
+    assert repeated.operation.snapshot_heuristic.expects_single_statement, "it was not executed a second time"
 
 
 async def test_database_error_is_not_retried(resources: Resources) -> None:

@@ -1,4 +1,4 @@
-"""The adjusted price: what offers carry, the rules that count, the breakdown, and what has no price."""
+"""Adjusted prices: components of offers, applicable rules, deductions, and offers without an adjusted price."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ BOXED = "Intel Core i5-8500T boxed"
 
 @pytest.fixture
 def importer(resources: Resources, tmp_path: Path) -> FileImporter:
-    """Imports listings."""
+    """Return an importer of listings."""
     return FileImporter(resources, tmp_path)
 
 
 async def value(resources: Resources, **given: Any) -> tuple[Decimal | None, dict[str, Any] | None]:
-    """What the expressions make of a row: 100 USD, used and seen now, with these columns instead."""
+    """Return adjusted price and valuation of a row: 100 USD, used, seen now, with these columns replaced."""
     cpu_id = await add_cpu(resources, "A CPU" + str(given))
     async with resources.write() as tx:
         key = await add_listing(tx, cpu_id, given.pop("price", 100), **{"adjusted_price": None, **given})
@@ -51,13 +51,13 @@ async def value(resources: Resources, **given: Any) -> tuple[Decimal | None, dic
 
 
 async def rules(resources: Resources, *made: dict[str, Any]) -> None:
-    """Rules that are in force."""
+    """Create rules that are in force."""
     async with resources.write() as tx:
         for each in made:
             await tx.execute(valuation_rule.insert().values({"in_force": True, **each}))
 
 
-async def test_titles_of_an_import_tell_what_is_carried(resources: Resources, importer: FileImporter) -> None:
+async def test_listing_import_reads_components_from_titles(resources: Resources, importer: FileImporter) -> None:
     await import_shop(
         resources, importer, PC, BOXED, "Lot of 5 Intel i5-8500T", "HP Z2 i5-8500T RTX 3060 12GB 1TB NVMe 2TB HDD"
     )
@@ -93,7 +93,7 @@ async def test_titles_of_an_import_tell_what_is_carried(resources: Resources, im
     ]
 
 
-async def test_deductions_and_how_they_were_found(resources: Resources, importer: FileImporter) -> None:
+async def test_valuation_lists_deductions(resources: Resources, importer: FileImporter) -> None:
     await import_shop(resources, importer, PC, BOXED)
     memory, storage, windows = await create_rules(
         resources,
@@ -146,7 +146,7 @@ async def test_deductions_and_how_they_were_found(resources: Resources, importer
     }
 
 
-async def test_shipping_and_deductions_in_another_currency(resources: Resources, importer: FileImporter) -> None:
+async def test_valuation_converts_price_and_shipping_to_usd(resources: Resources, importer: FileImporter) -> None:
     async with resources.write() as tx:
         await tx.execute(
             exchange_rate.insert().values(currency="EUR", date=text("'2025-01-02'"), usd=Decimal("1.0321"))
@@ -195,14 +195,16 @@ async def test_shipping_and_deductions_in_another_currency(resources: Resources,
         ({"graphics": "RTX 30601"}, "100"),
         ({"operating_system": "Windows 11 Pro"}, "85"),
         ({"operating_system": "Linux"}, "100"),
-        # The parts alone are worth as much as is asked, or more: no price, least of all the cheapest.
+        # The components are worth at least the price: there is no adjusted price.
         ({"price": 16, "memory_gb": 8}, None),
         ({"price": 15, "memory_gb": 8}, None),
         ({"price": "16.004", "memory_gb": 8}, None),
         ({"price": "16.01", "memory_gb": 8}, "0.01"),
     ],
 )
-async def test_the_adjusted_price(resources: Resources, given: dict[str, Any], expected: str | None) -> None:
+async def test_adjusted_price_of_each_kind_of_offer(
+    resources: Resources, given: dict[str, Any], expected: str | None
+) -> None:
     await rules(
         resources,
         {"component": "memory", "unit": "gb", "value_usd": 2, "condition_multipliers": {"new": 1.25}},
@@ -221,13 +223,13 @@ async def test_the_adjusted_price(resources: Resources, given: dict[str, Any], e
         assert price is None or abs(left - float(price)) < 0.006
 
 
-async def test_of_two_rules_the_newest_in_force(resources: Resources) -> None:
+async def test_valuation_uses_newest_rule_in_force(resources: Resources) -> None:
     ages = {"2020-01-01": 1, "2024-01-01": 2, "2999-01-01": 9}
     for since, amount in ages.items():
         at = text(f"'{since}'::timestamptz")
         await rules(resources, {"component": "memory", "unit": "gb", "value_usd": amount, "valid_from": at})
     assert (await value(resources, memory_gb=8))[0] == 84
-    # Where a rule is closer to what is read, its age does not matter; of value 0 it ends others.
+    # A rule with a longer kind applies regardless of its age; with value 0 it ends other rules.
     at = text("'2019-01-01'::timestamptz")
     await rules(resources, {"component": "memory", "unit": "gb", "value_usd": 0, "valid_from": at, "kind": "DDR3"})
     price, found = await value(resources, memory_gb=8, memory_kind="DDR3")
@@ -236,7 +238,7 @@ async def test_of_two_rules_the_newest_in_force(resources: Resources) -> None:
     assert [each["amount"] for each in found["deductions"]] == [0]
 
 
-def test_what_a_page_tells_beside_the_title() -> None:
+def test_offer_attributes_uses_page_texts_without_title_mention() -> None:
     found = offer_attributes(
         "HP ProDesk i5-8500T", memory="16 GB DDR4", storage="512GB SSD", flags=[ListingFlag.AUCTION]
     )
@@ -256,12 +258,14 @@ def test_what_a_page_tells_beside_the_title() -> None:
 
 
 @pytest.mark.parametrize("size", ["99999999999999GB", "0GB", "9999999TB"])
-async def test_sizes_that_cannot_be(resources: Resources, importer: FileImporter, size: str) -> None:
+async def test_offer_attributes_ignores_impossible_sizes(
+    resources: Resources, importer: FileImporter, size: str
+) -> None:
     await import_shop(resources, importer, f"i5-8500T {size} RAM {size} SSD")
     assert await importer.rows("SELECT memory_gb, storage, adjusted_price FROM listing") == [(None, None, Decimal(210))]
 
 
-async def test_an_import_does_not_forget_what_others_knew(resources: Resources, importer: FileImporter) -> None:
+async def test_listing_import_keeps_attributes_of_other_sources(resources: Resources, importer: FileImporter) -> None:
     await import_shop(resources, importer, "Dell OptiPlex i5-8500T")
     await create_rules(resources, rule_input("MEMORY", "GB", 2))
     async with resources.write() as tx:
@@ -281,8 +285,8 @@ NO_PRICE = (
 )
 
 
-async def test_titles_of_an_import_tell_what_has_no_price(resources: Resources, importer: FileImporter) -> None:
-    """Whatever its row says of the condition, or does not."""
+async def test_listing_import_title_flags_remove_adjusted_price(resources: Resources, importer: FileImporter) -> None:
+    """The title overrides the condition of the row."""
     await import_shop(resources, importer, BOXED, *NO_PRICE)
     assert await adjusted_prices(resources) == {BOXED: 210, **dict.fromkeys(NO_PRICE)}
     bare = "title,cpu,price,marketplace,vendor_item_id\n"

@@ -1,4 +1,4 @@
-"""All tables, and the enumerations whose values their text columns hold.
+"""All tables, and the enumerations of their text columns.
 
 These are tables of SQLAlchemy Core, without ORM entities, so no attribute access runs a hidden statement. Money is
 NUMERIC, times are timezone-aware, and enumerations are text with a CHECK, so that adding a value is one migration.
@@ -34,8 +34,8 @@ from app.db.tables.versions import Domain, data_version
 from app.db.tables.work import JobKind, JobStatus, job
 
 __all__ = [
-    "FINAL_IMPORT_STATUSES",
     "DISPLAY_EXPRESSIONS",
+    "FINAL_IMPORT_STATUSES",
     "Component",
     "Condition",
     "Domain",

@@ -1,4 +1,4 @@
-"""`priceMap`: the CPUs that have a price, as points."""
+"""The query `priceMap`: CPUs with a price, as points."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ query ($filter: CPUFilter) {
 """
 
 
-async def test_the_cheapest_come_first_and_those_without_a_price_are_left_out(resources: Resources) -> None:
+async def test_price_map_is_cheapest_first_without_unpriced_cpus(resources: Resources) -> None:
     for name, price in (("a", 10), ("b", 10), ("c", None), ("d", 11), ("e", 5)):
         await add_cpu(resources, name, price_good=price, cpu_mark_multi=None if name == "d" else 1)
     points = (await query_data(resources, MAP))["priceMap"]
     assert [point["name"] for point in points] == ["e", "a", "b", "d"], "by price, then by id"
 
 
-async def test_a_point_tells_what_the_cpu_does(resources: Resources) -> None:
+async def test_price_map_point_has_values_of_its_cpu(resources: Resources) -> None:
     shelf = await fill_mixed_catalog(resources)
     points = (await query_data(resources, MAP))["priceMap"]
     cpus = {
@@ -51,7 +51,7 @@ async def test_a_point_tells_what_the_cpu_does(resources: Resources) -> None:
             assert point[name] == cpu[name]
 
 
-async def test_the_points_are_those_of_the_filtered_cpus(resources: Resources) -> None:
+async def test_price_map_applies_filter(resources: Resources) -> None:
     shelf = await fill_mixed_catalog(resources)
     found = set()
     for conditions in ({"manufacturer": ["Intel"]}, {"withListings": True}, {"cores": {"min": 4}}, {"search": "i5"}):
@@ -63,19 +63,19 @@ async def test_the_points_are_those_of_the_filtered_cpus(resources: Resources) -
     assert len(found) > 1
 
 
-async def test_an_empty_map(resources: Resources) -> None:
+async def test_price_map_empty(resources: Resources) -> None:
     assert await query_data(resources, MAP) == {"priceMap": []}
     await add_cpu(resources, "No Price")
     assert await query_data(resources, MAP) == {"priceMap": []}
     assert await query_data(resources, MAP, filter={"manufacturer": []}) == {"priceMap": []}
 
 
-async def test_filters_are_refused_as_they_are_for_lists(resources: Resources) -> None:
+async def test_price_map_invalid_filters_are_rejected(resources: Resources) -> None:
     code, message = await query_error(resources, MAP, filter={"price": {"min": 2, "max": 1}})
     assert (code, message) == ("BAD_USER_INPUT", "`price` has a `min` (2.0) above its `max` (1.0).")
 
 
-def test_the_whole_map_may_be_asked_for(settings: Settings) -> None:
-    """Its cost is that of as many points as it can have."""
+def test_price_map_of_whole_catalogue_is_allowed(settings: Settings) -> None:
+    """Its cost is that of the maximum number of points."""
     (operation,) = prepare_document(GRAPHQL_SCHEMA, "test", MAP).operations.values()
     assert sql.MAX_PRICE_MAP_POINTS == operation.cost({}) < settings.cost_limit

@@ -1,4 +1,4 @@
-"""`matchTitle`: the CPU of a title, from the catalogue as the request sees it."""
+"""The query `matchTitle`: the CPU of a title, from the catalogue in the request's snapshot."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ NAME = "query ($title: String!) { matchTitle(title: $title) { cpu { name } decis
 
 
 async def add(resources: Resources, name: str) -> None:
-    """A CPU, as an import adds it: with the version of the catalogue."""
+    """Add a CPU like an import does, with a new version of the catalogue."""
     async with resources.write() as tx:
         slug = name.lower().replace(" ", "-")
         await tx.execute(cpu.insert().values(name=name, slug=slug, manufacturer="Intel"))
         tx.bump_version(Domain.CATALOG)
 
 
-async def test_all_that_it_tells(resources: Resources) -> None:
+async def test_match_title_returns_all_fields(resources: Resources) -> None:
     await add_cpu(resources, "Intel Core i5-8500T @ 2.10GHz", [10, 20])
     await add_cpu(resources, "Intel Core i5-8500")
     title = "HP 800 G4 i5-8500T 16GB DDR4 256GB SSD GTX 1650 Win11"
@@ -68,7 +68,7 @@ async def test_all_that_it_tells(resources: Resources) -> None:
     }
 
 
-async def test_none_and_why(resources: Resources) -> None:
+async def test_match_title_without_cpu_has_reason(resources: Resources) -> None:
     await add_cpu(resources, "Intel Core i5-8500T")
     found = (await query_data(resources, MATCH, title="2x i5-8500Q"))["matchTitle"]
     assert (found["cpu"], found["decision"]) == (None, "NO_MODEL")
@@ -81,13 +81,13 @@ async def test_none_and_why(resources: Resources) -> None:
     ("title", "message"),
     [("x" * 1001, "longer than 1000 characters"), ("i5\0", "text cannot hold"), ("\ud800", "text cannot hold")],
 )
-async def test_titles_that_are_refused(resources: Resources, title: str, message: str) -> None:
+async def test_match_title_invalid_titles_are_rejected(resources: Resources, title: str, message: str) -> None:
     code, told = await query_error(resources, NAME, title=title)
     assert code == "BAD_USER_INPUT"
     assert message in told
 
 
-async def test_the_matcher_is_made_once_per_version_of_the_catalogue(
+async def test_match_title_builds_matcher_once_per_catalogue_version(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Any] = []
@@ -112,7 +112,7 @@ async def test_the_matcher_is_made_once_per_version_of_the_catalogue(
     assert len(made) == 2
 
 
-async def test_a_request_sees_the_catalogue_of_its_snapshot(resources: Resources) -> None:
+async def test_match_title_uses_catalogue_of_snapshot(resources: Resources) -> None:
     await add(resources, "Intel Core i5-8500")
     async with Context(resources) as before:
         assert (await execute_in_context(before, NAME, title="i5-8600")).data == {
@@ -125,7 +125,7 @@ async def test_a_request_sees_the_catalogue_of_its_snapshot(resources: Resources
     assert (await query_data(resources, NAME, title="i5-8600"))["matchTitle"]["decision"] == "MATCHED"
 
 
-async def test_over_http_an_import_is_seen_when_its_news_has_come(api: ApiClient, resources: Resources) -> None:
+async def test_match_title_over_http_sees_imported_cpus(api: ApiClient, resources: Resources) -> None:
     await add(resources, "Intel Core i5-8500")
     assert (await api.data(NAME, title="i5-8600"))["matchTitle"]["cpu"] is None
     await add(resources, "Intel Core i5-8600")

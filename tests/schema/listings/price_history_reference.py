@@ -1,4 +1,4 @@
-"""The plain reading of prices over time: loops over listings and moments, in exact fractions."""
+"""Reference for price histories: loops over listings and moments, in exact fractions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.market.price_ranges import PriceInterval, PriceRange
 
 @dataclass(frozen=True)
 class Seen:
-    """A row of `price_observation`; `price` is the adjusted one."""
+    """A row of `price_observation`; `price` is the adjusted price."""
 
     at: datetime
     price: Decimal | None
@@ -23,7 +23,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Stood:
-    """A price that counted."""
+    """A price and the time in which it was valid."""
 
     listing: int
     price: Decimal
@@ -32,7 +32,7 @@ class Stood:
 
 
 def stood(listings: Sequence[Sequence[Seen]], now: datetime) -> list[Stood]:
-    """What counted, of listings with their rows in order."""
+    """Return the valid prices of listings with their rows in order."""
     found = []
     for number, rows in enumerate(listings):
         known = [row for row in rows if row.at < now]
@@ -43,7 +43,7 @@ def stood(listings: Sequence[Sequence[Seen]], now: datetime) -> list[Stood]:
 
 
 def begin_of(moment: datetime, interval: PriceInterval) -> datetime:
-    """Of the interval around a moment."""
+    """Return the start of the interval around a moment."""
     day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     if interval is PriceInterval.WEEK:
         return day - timedelta(days=day.weekday())
@@ -51,7 +51,7 @@ def begin_of(moment: datetime, interval: PriceInterval) -> datetime:
 
 
 def end_of(begin: datetime, interval: PriceInterval) -> datetime:
-    """Of the interval that begins then."""
+    """Return the end of the interval that begins then."""
     if interval is PriceInterval.MONTH:
         return (begin + timedelta(days=32)).replace(day=1)
     return begin + timedelta(days=7 if interval is PriceInterval.WEEK else 1)
@@ -60,7 +60,7 @@ def end_of(begin: datetime, interval: PriceInterval) -> datetime:
 def history(
     prices: Sequence[Stood], now: datetime, within: PriceRange, interval: PriceInterval
 ) -> list[dict[str, Any]]:
-    """The points, as GraphQL has them."""
+    """Return the points in the form of GraphQL."""
     midnight = datetime(now.year, now.month, now.day, tzinfo=UTC)
     start = min((each.since for each in prices), default=now)
     if within.value is not None:
@@ -85,7 +85,7 @@ def history(
 
 
 def mean(prices: Sequence[tuple[Fraction, timedelta]]) -> float | None:
-    """Weighted, rounded to cents."""
+    """Return the weighted mean, rounded to cents."""
     moment = timedelta(microseconds=1)
     total = sum(length // moment for _, length in prices)
     if not total:
@@ -95,21 +95,21 @@ def mean(prices: Sequence[tuple[Fraction, timedelta]]) -> float | None:
 
 
 def lowest(prices: Sequence[Stood], since: datetime, until: datetime) -> dict[str, Any] | None:
-    """The lowest price that stood between two moments, and when it was first seen."""
+    """Return the lowest price that was valid between two moments, and when it was first seen."""
     here = [each for each in prices if each.until > since and each.since < until]
     best = min(here, key=lambda each: (each.price, each.since), default=None)
     return None if best is None else {"price": float(best.price), "at": best.since.isoformat()}
 
 
 def lows(prices: Sequence[Stood], now: datetime) -> dict[str, Any] | None:
-    """The lows, as GraphQL has them."""
+    """Return the lows in the form of GraphQL."""
     if not prices:
         return None
     early = datetime(1900, 1, 1, tzinfo=UTC)
     current = min((each.price for each in prices if each.until == now), default=None)
     since = None
     if current is not None:
-        # Backwards over the moments at which anything changed, as long as the lowest price is the same.
+        # Backwards over the moments of changes, while the lowest price is the same.
         moments = sorted({moment for each in prices for moment in (each.since, each.until)} - {now}, reverse=True)
         for moment in moments:
             standing = [each.price for each in prices if each.since <= moment < each.until]

@@ -1,4 +1,4 @@
-"""A CPU's listings, their number and their distribution; and a listing by itself."""
+"""Listings of a CPU, their number and price distribution; and single listings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BINS = "query ($slug: String, $bins: Int) { cpu(slug: $slug) { priceDistribution
 
 
 async def offers(resources: Resources, prices: Sequence[float | str | None], name: str = "CPU") -> list[str]:
-    """A CPU with active listings at these prices and others that do not count; the ids in the order expected."""
+    """Create a CPU with active listings at these prices and other listings; return the ids in the expected order."""
     cpu_id = await add_cpu(resources, name)
     other = await add_cpu(resources, f"Other {name}", [1, 2])
     async with resources.write() as tx:
@@ -52,7 +52,7 @@ async def offers(resources: Resources, prices: Sequence[float | str | None], nam
 
 
 async def walk(resources: Resources, size: int, backward: bool) -> list[str]:
-    """All pages of the CPU's listings in the direction of reading."""
+    """Return all pages of the CPU's listings in the direction of reading."""
     limit, cursor, ahead = ("last", "before", "hasPreviousPage") if backward else ("first", "after", "hasNextPage")
     found: list[str] = []
     position = None
@@ -71,14 +71,14 @@ async def walk(resources: Resources, size: int, backward: bool) -> list[str]:
     raise AssertionError("the pages do not end")
 
 
-async def test_pages_are_cheapest_first_in_both_directions(resources: Resources) -> None:
+async def test_listings_pages_are_cheapest_first_both_ways(resources: Resources) -> None:
     expected = await offers(resources, [5, None, "0.01", 5, 7, 0, None, 5, "9999999999.99", 6])
     for size in (1, 2, 3, 200):
         assert await walk(resources, size, backward=False) == expected
         assert await walk(resources, size, backward=True) == expected[::-1]
 
 
-async def test_only_active_listings_of_this_cpu_count(resources: Resources) -> None:
+async def test_listings_are_active_ones_of_their_cpu(resources: Resources) -> None:
     expected = await offers(resources, [5, None, 7])
     found = (await query_data(resources, PAGE, slug="cpu"))["cpu"]
     assert found["listingsCount"] == found["listings"]["totalCount"] == 3
@@ -86,14 +86,14 @@ async def test_only_active_listings_of_this_cpu_count(resources: Resources) -> N
     assert [node["adjustedPrice"] for node in found["listings"]["nodes"]] == [5, 7, None]
 
 
-async def test_without_arguments_the_ten_cheapest(resources: Resources) -> None:
+async def test_listings_without_arguments_are_ten_cheapest(resources: Resources) -> None:
     expected = await offers(resources, range(12))
     found = (await query_data(resources, PLAIN, slug="cpu"))["cpu"]["listings"]
     assert [node["id"] for node in found["nodes"]] == expected[:10]
     assert found["pageInfo"]["hasNextPage"]
 
 
-async def test_the_default_gives_way_to_the_other_direction(resources: Resources) -> None:
+async def test_listings_default_first_does_not_conflict_with_last(resources: Resources) -> None:
     expected = await offers(resources, range(12))
     query = '{ cpu(slug: "cpu") { a: listings(last: 2) { nodes { id } } b: listings(first: 2) { edges { cursor } } } }'
     found = (await query_data(resources, query))["cpu"]
@@ -103,7 +103,7 @@ async def test_the_default_gives_way_to_the_other_direction(resources: Resources
     assert [node["id"] for node in found["listings"]["nodes"]] == expected[:1]
 
 
-async def test_pages_stay_stable_while_listings_come_and_go(resources: Resources) -> None:
+async def test_listings_pages_are_stable_while_listings_change(resources: Resources) -> None:
     expected = await offers(resources, [10, 20, 30, 40, 50])
     page = (await query_data(resources, PAGE, slug="cpu", first=2))["cpu"]["listings"]
     async with resources.write() as tx:
@@ -129,13 +129,13 @@ BAD_PAGES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_bad_pages_are_refused(resources: Resources) -> None:
+async def test_listings_invalid_pages_are_rejected(resources: Resources) -> None:
     await offers(resources, [5])
     for arguments, code in BAD_PAGES:
         assert (await query_error(resources, PAGE, slug="cpu", **arguments))[0] == code, arguments
 
 
-async def test_one_bad_cursor_spoils_no_other_page(resources: Resources) -> None:
+async def test_listings_invalid_cursor_does_not_affect_other_pages(resources: Resources) -> None:
     await offers(resources, [5, 6])
     query = '{ cpu(slug: "cpu") { listings(first: 1) { nodes { id } } b: listings(after: "junk") { nodes { id } } } }'
     result = await execute_query(resources, query)
@@ -144,7 +144,7 @@ async def test_one_bad_cursor_spoils_no_other_page(resources: Resources) -> None
     ]
 
 
-async def test_a_listing_says_all_it_knows(resources: Resources) -> None:
+async def test_listing_returns_all_fields(resources: Resources) -> None:
     cpu_id = await add_cpu(resources, "CPU")
     async with resources.write() as tx:
         full = await add_listing(
@@ -173,7 +173,7 @@ async def test_a_listing_says_all_it_knows(resources: Resources) -> None:
     }
 
 
-async def test_every_condition_and_status_can_be_said(resources: Resources) -> None:
+async def test_listing_returns_every_condition_and_status(resources: Resources) -> None:
     async with resources.write() as tx:
         made = [await add_listing(tx, None, 1, condition=c, status=s) for c in Condition for s in ListingStatus]
     found = [(await query_data(resources, LISTING, id=encode_global_id("Listing", key)))["node"] for key in made]
@@ -183,12 +183,12 @@ async def test_every_condition_and_status_can_be_said(resources: Resources) -> N
 
 
 async def bins(resources: Resources, name: str, **arguments: Any) -> list[tuple[float, float, int]]:
-    """The distribution of a CPU."""
+    """Return the price distribution of a CPU."""
     found = (await query_data(resources, BINS, slug=name, **arguments))["cpu"]["priceDistribution"]
     return [(each["lo"], each["hi"], each["count"]) for each in found]
 
 
-async def test_distributions_worked_out_by_hand(resources: Resources) -> None:
+async def test_price_distribution_examples(resources: Resources) -> None:
     await add_cpu(resources, "none")
     await add_cpu(resources, "nothing positive", [0, 0])
     await add_cpu(resources, "one", ["12.34"])
@@ -213,7 +213,7 @@ async def test_distributions_worked_out_by_hand(resources: Resources) -> None:
     )
 
 
-async def test_bins_out_of_range_are_refused(resources: Resources) -> None:
+async def test_price_distribution_bins_out_of_range_are_rejected(resources: Resources) -> None:
     await add_cpu(resources, "one")
     for wrong in (0, -1, 101, 2**31 - 1):
         code, message = await query_error(resources, BINS, slug="one", bins=wrong)
@@ -225,7 +225,9 @@ PRICES = st.lists(st.decimals("0.01", "9999999999.99", places=2), min_size=2, ma
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(PRICES, st.integers(1, 100))
-async def test_a_distribution_holds_every_price_once(resources: Resources, prices: list[Decimal], number: int) -> None:
+async def test_price_distribution_counts_every_price_once(
+    resources: Resources, prices: list[Decimal], number: int
+) -> None:
     async with resources.write() as tx:
         await tx.execute(delete(listing))
     name = f"c{await count(resources)}"
@@ -242,5 +244,5 @@ async def test_a_distribution_holds_every_price_once(resources: Resources, price
 
 
 async def count(resources: Resources) -> int:
-    """How many CPUs there are."""
+    """Return the number of CPUs."""
     return int((await query_data(resources, "{ cpus { totalCount } }"))["cpus"]["totalCount"])
