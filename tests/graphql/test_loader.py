@@ -41,7 +41,7 @@ class LibraryDoubler(DataLoader[int, int]):
 
 
 @pytest.fixture
-def loader(resources: Resources) -> Doubler:
+async def loader(resources: Resources) -> Doubler:
     return Context(resources).loader(Doubler)
 
 

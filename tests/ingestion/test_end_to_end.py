@@ -203,7 +203,7 @@ async def test_ingest_command_imports_url_and_file(resources: Resources, setting
     queued = await asyncio.to_thread(command, settings, "http://127.0.0.1:1/x")
     assert (queued.returncode, json.loads(queued.stdout)["status"]) == (0, "queued")
     for argument, message in (
-        (str(tmp_path / "missing.csv"), "as a file it cannot be read: No such file"),
+        (str(tmp_path / "missing.csv"), "cannot be read as a file: No such file"),
         ("ftp://127.0.0.1/", "Only URLs that begin with http"),
         (str(tmp_path), "Is a directory"),
     ):
