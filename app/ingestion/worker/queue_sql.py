@@ -241,8 +241,8 @@ LAST_KNOWN_LISTINGS = text(
     ) AS latest
     """
 )
-# Listings that should have an adjusted price but have none. `has_rate` tells the two reasons apart: without an exchange
-# rate there is no valuation at all.
+# Listings that should have an adjusted price but have none. `has_rate` distinguishes the two reasons: a listing without
+# an exchange rate has no valuation at all.
 UNPRICED_LISTINGS = text(
     """
     SELECT id, currency, valuation IS NOT NULL AS has_rate

@@ -16,7 +16,7 @@ from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefin
 from app.engine.compiler.compiler import NotCompilable, compile_plan
 from tests.engine.compiler.document_reduction import reduce_document
 from tests.engine.compiler.random_documents import Case
-from tests.engine.compiler.result_comparison import difference, everything, reference
+from tests.engine.compiler.result_comparison import find_all_errors, find_difference, reference
 
 # Share of documents that may not be compilable. Random documents have more conditions than real ones.
 MAX_NOT_COMPILABLE = 0.01
@@ -83,7 +83,7 @@ class Fuzz:
     async def check(self, case: Case, number: int) -> None:
         """Execute a case with each of its sets of variables, in new contexts. Raises Difference."""
         document = parse(case.text)
-        operation = operation_of(document, case.operation_name)
+        operation = find_operation(document, case.operation_name)
         try:
             run = self.subject(self.schema, document, operation)
         except NotCompilable as reason:
@@ -112,9 +112,9 @@ class Fuzz:
 
         async def explain() -> Any:
             async with self.contexts(number) as context:
-                return await everything(self.schema, document, name, context, deepcopy(variables))
+                return await find_all_errors(self.schema, document, name, context, deepcopy(variables))
 
-        reason = await difference(expected, actual, explain)
+        reason = await find_difference(expected, actual, explain)
         reason = reason or self.agreement(expected, expected_context, actual, actual_context)
         if reason is not None:
             raise Difference(reason, case, number, expected, actual)

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 import pytest
 from graphql import ExecutionResult
 
-from tests.engine.compiler.result_comparison import propagated
+from tests.engine.compiler.result_comparison import has_propagated_null
 from tests.engine.compiler.synthetic_schema import World
 
 TROUBLES = (0, 5, 0, 30, 2)
@@ -42,7 +42,7 @@ def compare_worlds(
     ]
     if repeated:
         return f"a resolver was called too often: {repeated}"
-    if not propagated(expected) and expected_world.calls != actual_world.calls:
+    if not has_propagated_null(expected) and expected_world.calls != actual_world.calls:
         return f"other resolvers were called: {expected_world.calls} and {actual_world.calls}"
     return None
 

@@ -145,7 +145,7 @@ async def find_all_errors(
     return CompleteErrors(frozenset(map(Problem.from_error, result.errors or ())), seen)
 
 
-async def difference(
+async def find_difference(
     expected: ExecutionResult, actual: ExecutionResult, explain: Callable[[], Awaitable[CompleteErrors]]
 ) -> str | None:
     """Return the difference in a sentence, or None. `explain` is only called if errors may have been cancelled."""

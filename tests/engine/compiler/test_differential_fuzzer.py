@@ -417,7 +417,7 @@ async def test_a_difference_is_told_with_the_smallest_document() -> None:
     with pytest.raises(Difference) as raised:
         await Fuzz(SCHEMA, world_for, flaw).check_all(DOCUMENTS.case, "small", ENOUGH)
     told = str(raised.value)
-    assert "the data differ (seed 'small:" in told
+    assert "the data differs (seed 'small:" in told
     assert raised.value.case.text.endswith("{ echo }")
     assert '"echo": "3,' in told
     assert '"echo": "4,' in told
