@@ -182,12 +182,12 @@ async def test_change_log_new_or_deleted_cpu_changes_other_ranks(catalogue: Reso
 
 async def test_change_log_batch_bumps_version_once(catalogue: Resources) -> None:
     before = await data_versions(catalogue)
-    async with catalogue.notifications.subscribe("analytics") as told:
+    async with catalogue.notifications.subscribe("analytics") as notified:
         for price in range(5):
             await replace_cpus(catalogue, {1: cpu_with_prices(price + 1)})
-        assert not told.is_set()
+        assert not notified.is_set()
         await process_all_changes(catalogue)
-        await asyncio.wait_for(told.wait(), 30)
+        await asyncio.wait_for(notified.wait(), 30)
     assert await data_versions(catalogue) == {**before, "analytics": before["analytics"] + 1}
 
 

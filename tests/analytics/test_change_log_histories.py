@@ -195,8 +195,8 @@ async def test_change_log_after_random_history_equals_full_recalculation(
     for keep, steps, worked_off in [START, *history]:
         with suppress(GaveUp):
             async with resources.write() as tx:
-                for each in steps:
-                    await do(tx, each, tmp_path)
+                for step in steps:
+                    await do(tx, step, tmp_path)
                 if not keep:
                     raise GaveUp
         if worked_off:

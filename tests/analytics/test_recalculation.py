@@ -48,9 +48,9 @@ EXAMPLES = settings(
 
 async def assert_exact(resources: Resources, cpus: Sequence[Cpu]) -> None:
     """Compare stored and served figures with the reference, to the last digit."""
-    found, said = await rows_by_cpu(resources), await served_metrics(resources)
-    assert len(found) == len(cpus)
-    for row, (target, value) in zip(found.values(), compute_metrics(cpus), strict=True):
+    rows, said = await rows_by_cpu(resources), await served_metrics(resources)
+    assert len(rows) == len(cpus)
+    for row, (target, value) in zip(rows.values(), compute_metrics(cpus), strict=True):
         assert metric_columns(row) == expected_stored(target, value)
         expected = expected_served(target, value)
         assert {name: said[row.id][name] for name in expected} == expected
@@ -78,10 +78,10 @@ async def test_recalculation_golden_vectors_match_through_api(resources: Resourc
         "{ cpus(first: 20, orderBy: {field: NAME}) { nodes { priceTarget"
         " { good great fair stddev sampleSize confidence highVariance fresh } } } }"
     )
-    found = [node["priceTarget"] for node in answer["cpus"]["nodes"]]
+    targets = [node["priceTarget"] for node in answer["cpus"]["nodes"]]
 
-    assert all(target.pop("fresh") for target in found)
-    assert [tuple(target.values()) for target in found] == list(GOLDEN.values())
+    assert all(target.pop("fresh") for target in targets)
+    assert [tuple(target.values()) for target in targets] == list(GOLDEN.values())
 
 
 @EXAMPLES
@@ -144,9 +144,9 @@ async def test_rating_at_threshold_is_the_better_one(resources: Resources, size:
 async def test_rating_uses_unrounded_percentile(resources: Resources) -> None:
     await fill_catalog(resources, [cpu_with_prices(price) for price in range(1, 2004)])
     await recalculate_metrics(resources)
-    found = await stored_metrics(resources)
+    metrics = await stored_metrics(resources)
     # 501, 1002 and 1503 of 2003 are better: 25.01 %, 50.02 % and 75.04 %.
-    assert [(found[key]["value_percentile"], found[key]["value_rating"]) for key in (502, 1003, 1504)] == [
+    assert [(metrics[key]["value_percentile"], metrics[key]["value_rating"]) for key in (502, 1003, 1504)] == [
         (25, "good"),
         (50, "fair"),
         (75, "poor"),

@@ -42,8 +42,8 @@ def with_old_dollars(before: Sequence[Cpu], now: Sequence[Cpu], failed: Collecti
     """Return reference values of succeeding CPUs, ranked with the old USD per mark of failing ones."""
     ranked = [old if key in failed else new for key, (old, new) in enumerate(zip(before, now, strict=True), 1)]
     dollars = [(dollars_per_mark(cpu.prices, cpu.multi), dollars_per_mark(cpu.prices, cpu.single)) for cpu in ranked]
-    found = zip([target(cpu.prices) for cpu in ranked], values(dollars), strict=True)
-    return {key: expected_stored(*each) for key, each in enumerate(found, 1) if key not in failed}
+    metrics = zip([target(cpu.prices) for cpu in ranked], values(dollars), strict=True)
+    return {key: expected_stored(*figures) for key, figures in enumerate(metrics, 1) if key not in failed}
 
 
 BEFORE = [cpu_with_prices(10 * i, 12 * i, multi=7, single=3) for i in range(1, 31)]
@@ -72,7 +72,9 @@ async def test_failing_cpu_keeps_old_figures_and_others_succeed(resources: Resou
 
     now, now_rows = await stored_metrics(resources), await rows_by_cpu(resources)
     assert {key: now[key] for key in (4, 21)} == {key: old[key] for key in (4, 21)}
-    assert {key: each for key, each in now.items() if key not in {4, 21}} == with_old_dollars(BEFORE, AFTER, {4, 21})
+    assert {key: figures for key, figures in now.items() if key not in {4, 21}} == with_old_dollars(
+        BEFORE, AFTER, {4, 21}
+    )
     assert {key for key in now if now_rows[key].computed_at > old_rows[key].computed_at} == set(now) - {4, 21}
     history = dict(await fetch_rows(resources, "SELECT cpu_id, count(*) FROM figure_history GROUP BY cpu_id"))
     assert history == {key: 1 if key in {4, 21} else 2 for key in now}

@@ -52,15 +52,15 @@ async def test_recalculation_log_events_have_job_id(resources: Resources) -> Non
 
 async def test_recalculation_reports_progress_after_each_batch(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
 
     async def progress(done: int, total: int) -> None:
-        told.append((done, total))
+        reports.append((done, total))
 
     with capture_logs() as logs:
         await recalculate_metrics(resources, batch_size=3, progress=progress)
-    assert told == [(3, 7), (6, 7), (7, 7)]
-    assert [(e["done"], e["total"]) for e in logs if e["event"] == "cpu_metrics.recalc.progress"] == told
+    assert reports == [(3, 7), (6, 7), (7, 7)]
+    assert [(e["done"], e["total"]) for e in logs if e["event"] == "cpu_metrics.recalc.progress"] == reports
 
 
 async def test_recalculation_failure_is_logged(resources: Resources) -> None:

@@ -52,10 +52,10 @@ async def test_history_has_cpus_with_changed_figures_only(resources: Resources) 
     assert outcome.written == 2
     assert await fetch_rows(resources, HISTORY) == [(1, 1), (2, 2), (3, 1), (4, 1)]
     latest = "SELECT price_sample_size, dollar_per_mark_multi, value_percentile, value_rating, computed_at FROM "
-    ((*kept, at),) = await fetch_rows(
+    ((*figures, at),) = await fetch_rows(
         resources, latest + "figure_history WHERE cpu_id = 2 ORDER BY computed_at DESC LIMIT 1"
     )
-    assert kept == [1, 5, 0, "excellent"]
+    assert figures == [1, 5, 0, "excellent"]
     assert at == (await rows_by_cpu(resources))[2].computed_at
 
 
@@ -100,8 +100,8 @@ async def test_recalculation_keeps_figures_and_time_of_other_cpus(resources: Res
     after = await rows_by_cpu(resources)
     assert {key for key, row in after.items() if row.computed_at > times[key]} == {2, 4}
     for key in (1, 3):
-        found = (await stored_metrics(resources))[key]
-        assert {name for name in found if found[name] != before[key][name]} <= {
+        metrics = (await stored_metrics(resources))[key]
+        assert {name for name in metrics if metrics[name] != before[key][name]} <= {
             "value_percentile",
             "value_percentile_single",
             "value_rating",
@@ -112,8 +112,8 @@ async def test_recalculation_keeps_figures_and_time_of_other_cpus(resources: Res
 
 async def test_price_target_is_fresh_for_seven_days(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
-    found = (await served_metrics(resources))[1]
-    assert (found["fresh"], found["updated_at"]) == (False, None)
+    metrics = (await served_metrics(resources))[1]
+    assert (metrics["fresh"], metrics["updated_at"]) == (False, None)
     await recalculate_metrics(resources)
 
     for age, fresh in (timedelta(days=7, seconds=1), False), (timedelta(days=7, seconds=-60), True):
@@ -123,14 +123,14 @@ async def test_price_target_is_fresh_for_seven_days(resources: Resources) -> Non
             f"UPDATE cpu SET figures_computed_at = '{at}'",
             f"UPDATE recalculation_watermark SET full_at = '{at}'",
         )
-        found = (await served_metrics(resources))[1]
-        assert (found["fresh"], found["updated_at"]) == (fresh, at)
+        metrics = (await served_metrics(resources))[1]
+        assert (metrics["fresh"], metrics["updated_at"]) == (fresh, at)
 
     await run_statements(
         resources, "UPDATE cpu SET figures_computed_at = '2020-01-01'", "DELETE FROM recalculation_watermark"
     )
     await recalculate_metrics(resources, [1])
-    assert [each["fresh"] for each in (await served_metrics(resources)).values()] == [True, False, False, False]
+    assert [metrics["fresh"] for metrics in (await served_metrics(resources)).values()] == [True, False, False, False]
     assert await fetch_rows(resources, HISTORY) == [(1, 1), (2, 1), (3, 1), (4, 1)]
 
 

@@ -122,8 +122,8 @@ async def test_statistics_after_random_history_equal_computed_ones(
     for keep, groups in history:
         with suppress(GaveUp):
             async with resources.write() as tx:
-                for kept, statements in groups:
-                    await run(tx, kept, statements)
+                for is_kept, statements in groups:
+                    await run(tx, is_kept, statements)
                     await kept_is_plain(tx)
                 if not keep:
                     raise GaveUp
@@ -195,9 +195,9 @@ async def test_statistics_of_concurrent_listing_writers_are_exact(resources: Res
 
     await asyncio.gather(*(write(number) for number in range(8)))
     await read_is_plain(resources)
-    found = await shards(resources)
-    assert sum(found) == 8 * 6 * 2 // 3
-    assert len(found) <= 8
+    counts = await shards(resources)
+    assert sum(counts) == 8 * 6 * 2 // 3
+    assert len(counts) <= 8
 
 
 async def test_statistics_of_concurrent_cpu_writers_are_exact(resources: Resources) -> None:
@@ -241,8 +241,8 @@ async def test_statistics_after_recalculation_change_time_only(resources: Resour
     async with resources.write() as tx:
         await tx.execute(text("UPDATE cpu_statistics SET total = 100"))
         await tx.execute(text("UPDATE cpu SET figures_computed_at = '2030-01-01', price_good = 1"))
-        found = await statistics_sql.load_statistics(tx)
-        assert (found.total, found.updated_at.year) == (100, 2030)
+        statistics = await statistics_sql.load_statistics(tx)
+        assert (statistics.total, statistics.updated_at.year) == (100, 2030)
         await tx.execute(text("UPDATE cpu SET cores = 4 WHERE id = :id"), {"id": cpu_id})
         await kept_is_plain(tx)
 

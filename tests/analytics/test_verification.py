@@ -80,9 +80,9 @@ WRONG = {
 async def test_verification_names_and_repairs_wrong_value(catalogue: Resources, column: str) -> None:
     await run_statements(catalogue, f"UPDATE cpu SET {column} = {WRONG[column]} WHERE id = 2")
     # The latest time of computation changes with it, in the table and in the statistics.
-    found = {**RIGHT, "consistent": 4, "consistency": 80.0, "cpus": {"cpu-2": [column]}, "left": 1}
-    assert await verified(catalogue) == found
-    assert await verified(catalogue, fix=True) == {**found, "left": 0}
+    expected = {**RIGHT, "consistent": 4, "consistency": 80.0, "cpus": {"cpu-2": [column]}, "left": 1}
+    assert await verified(catalogue) == expected
+    assert await verified(catalogue, fix=True) == {**expected, "left": 0}
     assert await verified(catalogue) == RIGHT
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
@@ -101,15 +101,15 @@ async def test_verification_finds_changes_without_triggers(catalogue: Resources)
         "ALTER TABLE listing ENABLE TRIGGER USER",
     )
     with capture_logs() as logs:
-        found = await verified(catalogue)
-    assert set(found["cpus"]) == {"cpu-1", "cpu-2", "cpu-3"}
-    assert set(found["cpus"]["cpu-2"]) <= {"value_percentile", "value_percentile_single", "value_rating"}
-    assert found["statistics"] == ["listings"]
-    assert (found["consistent"], found["consistency"], found["left"]) == (1, 20.0, 4)
-    told = {entry["event"]: entry for entry in logs}
-    assert told["verify.complete"]["log_level"] == "error"
-    assert told["verify.differs"]["cpu"] == "cpu-3"
-    assert told["verify.statistics_differ"]["columns"] == ["listings"]
+        result = await verified(catalogue)
+    assert set(result["cpus"]) == {"cpu-1", "cpu-2", "cpu-3"}
+    assert set(result["cpus"]["cpu-2"]) <= {"value_percentile", "value_percentile_single", "value_rating"}
+    assert result["statistics"] == ["listings"]
+    assert (result["consistent"], result["consistency"], result["left"]) == (1, 20.0, 4)
+    entries = {entry["event"]: entry for entry in logs}
+    assert entries["verify.complete"]["log_level"] == "error"
+    assert entries["verify.differs"]["cpu"] == "cpu-3"
+    assert entries["verify.statistics_differ"]["columns"] == ["listings"]
     before = await data_versions(catalogue)
     assert (await verified(catalogue, fix=True))["left"] == 0
     now = await data_versions(catalogue)
@@ -129,9 +129,9 @@ async def test_verification_finds_changes_without_triggers(catalogue: Resources)
 )
 async def test_verification_repairs_wrong_statistics(catalogue: Resources, harm: str, columns: list[str]) -> None:
     await run_statements(catalogue, harm)
-    found = {**RIGHT, "consistent": 4, "consistency": 80.0, "statistics": columns, "left": 1}
-    assert await verified(catalogue) == found
-    assert await verified(catalogue, fix=True) == {**found, "left": 0}
+    expected = {**RIGHT, "consistent": 4, "consistency": 80.0, "statistics": columns, "left": 1}
+    assert await verified(catalogue) == expected
+    assert await verified(catalogue, fix=True) == {**expected, "left": 0}
     assert await verified(catalogue) == RIGHT
 
 
@@ -164,11 +164,11 @@ async def test_verification_ignores_concurrent_changes(catalogue: Resources) -> 
     """A price is committed after the log is emptied and before prices are read."""
     async with catalogue.write() as holder:
         await holder.execute(text("LOCK TABLE listing IN ACCESS EXCLUSIVE MODE"))
-        found = asyncio.create_task(verified(catalogue))
+        verification = asyncio.create_task(verified(catalogue))
         waiting = text("SELECT count(*) FROM pg_locks WHERE relation = 'listing'::regclass AND NOT granted")
         await wait_until(lambda: holder.scalar(waiting))
         await holder.execute(text("UPDATE listing SET adjusted_price = 1 WHERE cpu_id = 3"))
-    assert await found == RIGHT
+    assert await verification == RIGHT
     assert await committed_change_log(catalogue) == [3]
 
 
@@ -176,9 +176,9 @@ async def test_verification_counts_failing_cpu_as_inconsistent(catalogue: Resour
     await run_statements(catalogue, "ALTER TABLE cpu ADD CONSTRAINT dear CHECK (price_good < 100)")
     await replace_cpus(catalogue, {1: cpu_with_prices(100, 200)})
     for fix in (False, True):
-        found = await verified(catalogue, fix=fix)
-        assert (found["consistent"], found["cpus"], list(found["failed"]), found["left"]) == (4, {}, ["cpu-1"], 1)
-        assert "dear" in found["failed"]["cpu-1"]
+        result = await verified(catalogue, fix=fix)
+        assert (result["consistent"], result["cpus"], list(result["failed"]), result["left"]) == (4, {}, ["cpu-1"], 1)
+        assert "dear" in result["failed"]["cpu-1"]
     await run_statements(
         catalogue, "ALTER TABLE cpu DROP CONSTRAINT dear", "UPDATE cpu SET price_good = 7 WHERE id = 2"
     )

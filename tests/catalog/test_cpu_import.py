@@ -101,8 +101,8 @@ async def test_cpu_import_derives_manufacturers_from_names(importer: FileImporte
         "Mobile Intel Celeron", "[Dual CPU] Intel Xeon", "06/5f", "Celeron N4020", "VIA Nano",
     ]  # fmt: skip
     await importer.cpus("name\n" + "\n".join(names))
-    found = dict(await importer.rows("SELECT name, manufacturer FROM cpu"))
-    assert [found[name] for name in names] == [
+    manufacturer_by_name = dict(await importer.rows("SELECT name, manufacturer FROM cpu"))
+    assert [manufacturer_by_name[name] for name in names] == [
         "Intel", "AMD", "MediaTek", "MediaTek", "Samsung", "Qualcomm", "Qualcomm", "Intel", "Intel", "Unknown", "Intel",
         "VIA",
     ]  # fmt: skip

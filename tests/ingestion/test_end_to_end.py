@@ -21,7 +21,7 @@ from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu
 from tests.support.sites import http_response, run_site
 from tests.support.subscription_clients import ACCEPT_SSE, EventStream
-from tests.support.url_imports import QUICK_SETTINGS, assert_counts_are_right, product_page, quick_settings
+from tests.support.url_imports import QUICK_SETTINGS, assert_session_counts, product_page, quick_settings
 from tests.support.waiting import wait_until
 from tests.support.worker_process import run_worker
 
@@ -111,7 +111,7 @@ async def test_url_import_changes_price_target(
 
             await wait_until(has_new_target)
         assert (await api.data(CPU))["cpu"]["listingsCount"] == 3
-    await assert_counts_are_right(resources)
+    await assert_session_counts(resources)
     await resources.broker.redis.flushall()
 
 

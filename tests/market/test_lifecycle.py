@@ -33,10 +33,10 @@ STATES = "SELECT price::int, state FROM price_observation WHERE listing_id = :id
 
 
 async def life(resources: Resources, key: int, **variables: Any) -> dict[str, Any]:
-    found: dict[str, Any] = (await query_data(resources, LIFE, id=encode_global_id("Listing", key), **variables))[
+    listing: dict[str, Any] = (await query_data(resources, LIFE, id=encode_global_id("Listing", key), **variables))[
         "node"
     ]
-    return found
+    return listing
 
 
 async def kinds(resources: Resources, key: int) -> list[str]:
@@ -63,7 +63,7 @@ async def test_listing_lifecycle_records_every_transition(resources: Resources, 
     for mark, kind in steps:
         async with resources.write() as tx:
             assert await mark(tx, [key]) == 1
-            assert {str(each) for each in tx.changed_domains} == {"market"}
+            assert {str(domain) for domain in tx.changed_domains} == {"market"}
         async with resources.write() as tx:
             assert await mark(tx, [key]) == 0, "twice is once"
             assert not tx.changed_domains
@@ -71,13 +71,13 @@ async def test_listing_lifecycle_records_every_transition(resources: Resources, 
         assert await kinds(resources, key) == expected
     async with resources.write() as tx:
         await tx.execute(update(listing).values(status="active", seen_at=SEEN + timedelta(days=500)))
-    found = await life(resources, key)
-    assert [event["kind"] for event in found["lifecycle"]] == ["BACK", *expected]
-    assert found["lifecycle"][0]["at"] == (SEEN + timedelta(days=500)).isoformat()
-    assert found["lifecycle"][-1] == {"kind": "SEEN", "at": SEEN.isoformat()}
-    assert found["firstSeenAt"] == SEEN.isoformat()
-    assert found["lastSeenAt"] == (SEEN + timedelta(days=500)).isoformat()
-    assert found["missingSince"] is None
+    listing = await life(resources, key)
+    assert [event["kind"] for event in listing["lifecycle"]] == ["BACK", *expected]
+    assert listing["lifecycle"][0]["at"] == (SEEN + timedelta(days=500)).isoformat()
+    assert listing["lifecycle"][-1] == {"kind": "SEEN", "at": SEEN.isoformat()}
+    assert listing["firstSeenAt"] == SEEN.isoformat()
+    assert listing["lastSeenAt"] == (SEEN + timedelta(days=500)).isoformat()
+    assert listing["missingSince"] is None
 
 
 async def test_listing_gone_cannot_become_missing(resources: Resources, key: int) -> None:
@@ -98,8 +98,8 @@ async def test_listing_missing_for_expiry_days_ends(resources: Resources, key: i
         assert await expire_missing(tx, 8) == 0
         assert await expire_missing(tx, 7) == 1
         assert (await tx.scalar(text("SELECT count(*) FROM data_change_log"))) >= 1, "its target is to be told"
-    found = await life(resources, key)
-    assert (found["status"], found["missingSince"]) == ("ENDED", None)
+    listing = await life(resources, key)
+    assert (listing["status"], listing["missingSince"]) == ("ENDED", None)
     assert await kinds(resources, key) == ["GONE", "MISSING", "SEEN"]
     assert (await life(resources, other))["missingSince"] is not None
 
@@ -139,9 +139,9 @@ async def test_adjusted_price_change_is_observed_without_event(resources: Resour
         async with resources.write() as tx:
             assert len(await states(tx, key)) == rows
             assert await tx.scalar(text("SELECT count(*) FROM outbox")) == 0
-    told = await life(resources, key)
-    assert [event["kind"] for event in told["lifecycle"]] == ["SEEN"]
-    points = told["priceHistory"]["nodes"]
+    listing = await life(resources, key)
+    assert [event["kind"] for event in listing["lifecycle"]] == ["SEEN"]
+    points = listing["priceHistory"]["nodes"]
     assert [(point["price"], point["adjustedPrice"]) for point in points] == [
         (10, 7),
         (10, None),
@@ -177,8 +177,8 @@ async def test_listing_price_history_pages_both_ways(resources: Resources, key: 
             await tx.execute(
                 update(listing).values(price=number, shipping=2, currency="EUR", seen_at=SEEN + timedelta(days=number))
             )
-    found = await life(resources, key, first=3)
-    page = found["priceHistory"]
+    listing = await life(resources, key, first=3)
+    page = listing["priceHistory"]
     assert page["totalCount"] == 8
     assert [node["price"] for node in page["nodes"]] == [7, 6, 5]
     assert page["nodes"][0] == {
@@ -222,15 +222,15 @@ async def test_listing_import_records_lifecycle_events(resources: Resources, tmp
     await importer.cpus("name\nIntel Core i5-8500T\n")
     header = "title,cpu,price,marketplace,vendor_item_id,status,seen_at\n"
 
-    async def told(status: str, day: int, price: int) -> None:
+    async def observe(status: str, day: int, price: int) -> None:
         row = f"A chip,Intel Core i5-8500T,{price},ebay,1,{status},2025-01-{day:02d}T00:00:00Z\n"
         assert checked_counts(await importer.listings(header + row))[3] == 0
 
-    await told("active", 5, 50)
-    await told("sold", 8, 50)
-    await told("active", 10, 50)
-    await told("active", 3, 45)  # an earlier observation that is imported later
-    await told("active", 10, 40)  # and a corrected one
+    await observe("active", 5, 50)
+    await observe("sold", 8, 50)
+    await observe("active", 10, 50)
+    await observe("active", 3, 45)  # an earlier observation that is imported later
+    await observe("active", 10, 40)  # and a corrected one
     async with resources.write() as tx:
         assert await states(tx, 1) == [(45, "active"), (50, "active"), (50, "gone"), (40, "active")]
         await mark_missing(tx, [1])

@@ -50,8 +50,8 @@ async def test_partitions_of_imported_months_are_created(resources: Resources, t
 
 async def test_partitions_of_current_and_next_month_exist(resources: Resources, tmp_path: Path) -> None:
     importer = await importer_of(resources, tmp_path)
-    found = await importer.rows("SELECT relname FROM pg_class WHERE relnamespace = 'partitions'::regnamespace")
-    assert {f"price_observation_{month}" for month in this_and_next()} <= {name for (name,) in found}
+    partitions = await importer.rows("SELECT relname FROM pg_class WHERE relnamespace = 'partitions'::regnamespace")
+    assert {f"price_observation_{month}" for month in this_and_next()} <= {name for (name,) in partitions}
 
 
 async def test_partitions_locked_by_reader_keep_prices_in_default_partition(
@@ -77,8 +77,8 @@ async def test_partitions_locked_by_reader_keep_prices_in_default_partition(
 
 async def test_partitions_are_created_once(resources: Resources) -> None:
     async with resources.write() as tx:
-        for made in (2, 0):
-            assert await create_partitions(tx, [date(2020, 1, 1), date(2020, 1, 1), date(2020, 2, 1)]) == made
+        for created in (2, 0):
+            assert await create_partitions(tx, [date(2020, 1, 1), date(2020, 1, 1), date(2020, 2, 1)]) == created
         assert (await tx.scalar(text(MADE))) == 5, "these two, this one, the next and the rest"
         assert await create_partitions(tx, []) == 0
 

@@ -60,8 +60,8 @@ async def test_upsert_same_offer_updates_its_listing(resources: Resources) -> No
     )
     assert again[:2] == first
     assert len({*first, *again}) == 4
-    found = {row.id: (row.title, row.price) for row in await all_listings(resources)}
-    assert [found[key] for key in first] == [("dell x!", 12), ("Renamed", 11)]
+    listing_by_id = {row.id: (row.title, row.price) for row in await all_listings(resources)}
+    assert [listing_by_id[key] for key in first] == [("dell x!", 12), ("Renamed", 11)]
 
 
 async def test_upsert_unknown_values_keep_stored_ones(resources: Resources) -> None:
@@ -107,8 +107,8 @@ async def test_upsert_repeated_offer_uses_observation_times(resources: Resources
     ids = await stored(resources, *sightings, seen("Another"))
     assert len(set(ids[:4])) == 1
     assert ids[4] != ids[0]
-    found = [price for listing, price in await all_observations(resources) if listing == ids[0]]
-    assert found == [10, 11, 12, 13]
+    prices = [price for listing, price in await all_observations(resources) if listing == ids[0]]
+    assert prices == [10, 11, 12, 13]
     assert {row.id: row.price for row in await all_listings(resources)}[ids[0]] == 13
 
 

@@ -56,7 +56,7 @@ async def news(events: EventStream) -> tuple[list[str], dict[str, int]]:
 
 def read(data: Any) -> tuple[list[str], dict[str, int]]:
     change = data["dataChanged"]
-    return change["domains"], {each["domain"]: each["version"] for each in change["versions"]}
+    return change["domains"], {version["domain"]: version["version"] for version in change["versions"]}
 
 
 async def test_data_changed_sends_versions_first_then_changes(api: ApiClient, resources: Resources) -> None:
@@ -177,6 +177,6 @@ async def test_viewer_response_is_not_cached(api: ApiClient) -> None:
 
 async def test_viewer_runs_no_statement(resources: Resources) -> None:
     with record_statements(resources) as ran:
-        found = await schema_execution.execute_query(resources, VIEWER, Viewer("somebody", Role.ADMIN))
-    assert found.data == {"viewer": {"subject": "somebody", "role": "ADMIN"}}
+        result = await schema_execution.execute_query(resources, VIEWER, Viewer("somebody", Role.ADMIN))
+    assert result.data == {"viewer": {"subject": "somebody", "role": "ADMIN"}}
     assert ran.count == 0

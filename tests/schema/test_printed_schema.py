@@ -108,17 +108,18 @@ ROOTS = {"Query", "Mutation", "Subscription"}
 def types_of(text: str) -> dict[str, dict[str, FieldDefinitionNode]]:
     """Return type name -> field name -> definition."""
     return {
-        each.name.value: {field.name.value: field for field in each.fields or ()}
-        for each in parse(text).definitions
-        if isinstance(each, (ObjectTypeDefinitionNode, InterfaceTypeDefinitionNode))
+        definition.name.value: {field.name.value: field for field in definition.fields or ()}
+        for definition in parse(text).definitions
+        if isinstance(definition, (ObjectTypeDefinitionNode, InterfaceTypeDefinitionNode))
     }
 
 
 def arguments_of(field: FieldDefinitionNode) -> dict[str, str]:
     """Return argument name -> "Type" or "Type = default"."""
     return {
-        each.name.value: print_ast(each.type) + (f" = {print_ast(each.default_value)}" if each.default_value else "")
-        for each in field.arguments or ()
+        argument.name.value: print_ast(argument.type)
+        + (f" = {print_ast(argument.default_value)}" if each.default_value else "")
+        for argument in field.arguments or ()
     }
 
 
@@ -127,8 +128,8 @@ def test_schema_file_equals_printed_schema() -> None:
 
 
 def test_schema_elements_all_have_descriptions() -> None:
-    described = [each for each in introspected() if not each["name"].startswith("__")]
-    bare = [place for each in described for place in undescribed(each)]
+    described = [described_type for described_type in introspected() if not described_type["name"].startswith("__")]
+    bare = [place for described_type in described for place in undescribed(described_type)]
     assert len(described) > 20
     assert not bare
 
@@ -166,7 +167,10 @@ def test_schema_has_fixed_names() -> None:
 
 
 def test_schema_has_fixed_enum_values() -> None:
-    ours = {each["name"]: [value["name"] for value in each["enumValues"] or []] for each in introspected()}
+    ours = {
+        introspected_type["name"]: [value["name"] for value in introspected_type["enumValues"] or []]
+        for introspected_type in introspected()
+    }
     assert {name: ours[name] for name in ENUMERATIONS} == ENUMERATIONS
 
 
@@ -182,7 +186,7 @@ def test_schema_listings_page_both_ways() -> None:
 def test_schema_node_types_are_found_by_id() -> None:
     schema = GRAPHQL_SCHEMA
     node: Any = schema.type_map["Node"]
-    assert {each.name for each in schema.get_possible_types(node)} == set(NODE_TYPES)
+    assert {possible_type.name for possible_type in schema.get_possible_types(node)} == set(NODE_TYPES)
 
 
 def test_schema_has_no_null_defaults() -> None:

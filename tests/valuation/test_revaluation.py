@@ -81,14 +81,14 @@ async def versions_of_rows(resources: Resources) -> dict[str, str]:
 async def test_revaluation_writes_affected_listings_in_batches(resources: Resources, importer: FileImporter) -> None:
     await stocked(resources, importer, 10)
     before = await versions_of_rows(resources)
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
 
     async def progress(done: int, total: int) -> None:
-        told.append((done, total))
+        reports.append((done, total))
 
     done = await run_revaluation(resources, MEMORY, progress, batch_size=4)
     assert (done.total, done.succeeded, done.failed, done.written) == (10, 10, 0, 10)
-    assert told == [(4, 10), (8, 10), (10, 10)]
+    assert reports == [(4, 10), (8, 10), (10, 10)]
     assert await adjusted_prices(resources) == valued(10)
     after = await versions_of_rows(resources)
     assert {title for title in before if before[title] != after[title]} == set(list(valued(10))[:10])
@@ -156,10 +156,10 @@ async def test_revaluation_adds_observation_to_history(resources: Resources, imp
     for written in (1, 0):
         assert (await run_revaluation(resources, MEMORY, no_progress)).written == written
     asked = "{ cpus { nodes { priceLows { current currentSince } priceHistory(range: DAYS_7) { lowest average } } } }"
-    (told,) = (await query_data(resources, asked))["cpus"]["nodes"]
-    assert told["priceLows"]["current"] == 194
-    assert began <= datetime.fromisoformat(told["priceLows"]["currentSince"]) <= datetime.now(UTC)
-    assert (told["priceHistory"][-1]["lowest"], round(told["priceHistory"][-1]["average"])) in {(194, 210), (194, 194)}
+    (cpu,) = (await query_data(resources, asked))["cpus"]["nodes"]
+    assert cpu["priceLows"]["current"] == 194
+    assert began <= datetime.fromisoformat(cpu["priceLows"]["currentSince"]) <= datetime.now(UTC)
+    assert (cpu["priceHistory"][-1]["lowest"], round(cpu["priceHistory"][-1]["average"])) in {(194, 210), (194, 194)}
     async with resources.read() as session:
         assert await session.scalar(text("SELECT count(*) FROM outbox")) == 0
         rows = await session.rows(text("SELECT adjusted_price FROM price_observation ORDER BY seen_at"))
@@ -241,8 +241,8 @@ async def test_revaluation_waits_for_writer_with_old_rules(resources: Resources,
     values = {name: f"listing.{name}" for name in VALUATION_INPUTS}
     async with resources.write() as tx:
         key = await add_listing(tx, 1, 210, title="i5-8500T 8GB RAM", memory_gb=8)
-        found = text(f"SELECT {adjusted_price(values)} FROM listing WHERE id = :id")
-        assert await tx.scalar(found, {"id": key}) == 210
+        statement = text(f"SELECT {adjusted_price(values)} FROM listing WHERE id = :id")
+        assert await tx.scalar(statement, {"id": key}) == 210
         await run_mutation(resources, CREATE, rule=rule_input("MEMORY", "GB", 1))
         working = asyncio.create_task(run_queued_jobs(resources))
 
@@ -293,8 +293,8 @@ async def test_rule_start_requests_revaluation_once(resources: Resources, import
     async with resources.write() as tx:
         assert await activate_due_rules(tx) is None, "once"
     async with resources.read() as session:
-        found = [(row.requested_by, row.input) for row in await session.rows(text("SELECT * FROM job"))]
-    assert found == [("schedule", MEMORY)]
+        jobs = [(row.requested_by, row.input) for row in await session.rows(text("SELECT * FROM job"))]
+    assert jobs == [("schedule", MEMORY)]
 
 
 async def test_revaluation_job_reports_progress(resources: Resources, importer: FileImporter) -> None:

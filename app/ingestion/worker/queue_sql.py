@@ -129,7 +129,7 @@ SECONDS_UNTIL_DUE = text(
     ) - clock_timestamp())::double precision
     """
 )
-# Requeue running fetches whose lease number is not locked: their worker is dead. objsubid 2 marks the advisory locks
+# Requeue running fetches with an unlocked lease number: their worker is dead. objsubid 2 marks the advisory locks
 # with two 32-bit keys, of which pg_locks shows the first as classid and the second as objid.
 REQUEUE_ABANDONED = text(
     """

@@ -306,7 +306,7 @@ def _shape(name: str, kind: GraphQLOutputType) -> str:
     if name == "__typename":
         return "String!"
     named = get_named_type(kind)
-    return str(kind).reslot(named.name, "{}") if is_composite_type(named) else str(kind)
+    return str(kind).replace(named.name, "{}") if is_composite_type(named) else str(kind)
 
 
 def _fields_of(kind: GraphQLNamedType, composite: bool) -> list[tuple[str, GraphQLField]]:

@@ -677,8 +677,8 @@ class Query:
         """Return the position that the resolve info contains."""
         place(info)
         raw = info._raw_info
-        told = [info.path.as_list(), info.field_name, info.python_name, raw.parent_type.name, str(raw.return_type)]
-        return repr([*told, raw.operation.operation.value, len(raw.field_nodes)])
+        position = [info.path.as_list(), info.field_name, info.python_name, raw.parent_type.name, str(raw.return_type)]
+        return repr([*position, raw.operation.operation.value, len(raw.field_nodes)])
 
     @strawberry.field
     def selected(self, info: Info, depth: int | None = None) -> list[str]:

@@ -55,11 +55,11 @@ class Item:
         return None if self.number > 1 else Item(number=self.number + 1, parts=[])
 
     @strawberry.field
-    def told(self, info: strawberry.Info) -> str:
+    def resolve_info(self, info: strawberry.Info) -> str:
         raw: Any = info._raw_info
         special = {"async_helpers", "is_awaitable", "path", "variable_values"}
-        told = {name: getattr(raw, name) for name in sorted(set(GraphQLResolveInfo._fields) - special)}
-        return repr([told, raw.path.as_list(), raw.path.typename, raw.variable_values.coerced])
+        attributes = {name: getattr(raw, name) for name in sorted(set(GraphQLResolveInfo._fields) - special)}
+        return repr([attributes, raw.path.as_list(), raw.path.typename, raw.variable_values.coerced])
 
     @strawberry.field
     def where(self, info: strawberry.Info) -> str:
@@ -205,11 +205,11 @@ async def test_resolve_info_has_the_path() -> None:
 
 
 async def test_resolve_info_equals_that_of_graphql_core() -> None:
-    text = "query ($n: Int = 1) { b: items(count: $n) { ...F } } fragment F on Item { told }"
+    text = "query ($n: Int = 1) { b: items(count: $n) { ...F } } fragment F on Item { resolveInfo }"
     got, expected = await execute_both(text)
     assert got == expected
     assert got.data is not None
-    assert "['b', 0, 'told'], 'Item', {'n': 1}" in got.data["b"][0]["told"]
+    assert "['b', 0, 'resolveInfo'], 'Item', {'n': 1}" in got.data["b"][0]["resolveInfo"]
 
 
 async def test_variant_that_is_not_compilable_is_tried_once(

@@ -376,12 +376,12 @@ FLAWS: dict[str, Subject] = {
 
 
 @pytest.mark.parametrize("name", FLAWS)
-async def test_a_flaw_is_found(name: str) -> None:
+async def test_fuzzer_finds_the_flaw(name: str) -> None:
     with pytest.raises(Difference):
         await Fuzz(SCHEMA, world_for, FLAWS[name], compare_worlds).check_all(DOCUMENTS.case, "flaws", ENOUGH)
 
 
-async def test_graphql_core_agrees_with_itself() -> None:
+async def test_graphql_core_equals_itself_with_another_order_of_tasks() -> None:
     """It agrees although tasks run in another order."""
 
     def slower(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Run:
@@ -412,12 +412,12 @@ class Patient(Executor[Any]):
         return later()
 
 
-async def test_a_difference_is_told_with_the_smallest_document() -> None:
+async def test_difference_shows_the_smallest_document() -> None:
     flaw = FLAWS["default of a number"]
     with pytest.raises(Difference) as raised:
         await Fuzz(SCHEMA, world_for, flaw).check_all(DOCUMENTS.case, "small", ENOUGH)
-    told = str(raised.value)
-    assert "the data differs (seed 'small:" in told
+    message = str(raised.value)
+    assert "the data differs (seed 'small:" in message
     assert raised.value.case.text.endswith("{ echo }")
-    assert '"echo": "3,' in told
-    assert '"echo": "4,' in told
+    assert '"echo": "3,' in message
+    assert '"echo": "4,' in message

@@ -146,7 +146,7 @@ async def test_fetch_resolves_and_checks_a_name_once_per_connection() -> None:
         Fetcher(by_network, SHORT_LIMITS, GuardedNetworkBackend(by_network, names, network)) as fetcher,
     ):
         page = await fetcher.fetch(server.url(host="shop.example"))
-        assert names.asked == ["shop.example"], "the check and the connection share one lookup"
+        assert names.requested_names == ["shop.example"], "the check and the connection share one lookup"
         with pytest.raises(UrlRejected):
             await fetcher.fetch(server.url(host="shop.example"))
     assert page.url == f"http://shop.example:{server.port}/"

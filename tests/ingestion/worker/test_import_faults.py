@@ -29,12 +29,12 @@ from tests.support.sites import Handler, Site, http_response, run_site
 from tests.support.url_imports import (
     all_listings,
     all_observations,
-    assert_counts_are_right,
+    assert_session_counts,
     fetch_import_rows,
     product_page,
     quick_settings,
     request_urls,
-    run_importer,
+    run_import_worker,
     session_rows,
     wait_until_session_ended,
 )
@@ -95,7 +95,7 @@ async def assert_all_rows_complete(resources: Resources, session_id: int) -> Non
         )
         == []
     )
-    await assert_counts_are_right(resources)
+    await assert_session_counts(resources)
 
 
 async def wait_until_exited(process: subprocess.Popen[bytes]) -> int:
@@ -133,7 +133,7 @@ async def test_worker_requeues_unfinished_fetches_on_shutdown(
     rows = await session_rows(resources, session_id)
     assert {row.status for row in rows} == {"queued", "complete"}
     assert {row.attempts for row in rows if row.status == "queued"} == {0}, "an interrupted attempt does not count"
-    async with run_importer(resources):
+    async with run_import_worker(resources):
         await assert_all_rows_complete(resources, session_id)
 
 
@@ -145,7 +145,7 @@ async def test_import_continues_after_connections_are_terminated(
     terminate = (
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> $1"
     )
-    async with run_importer(resources), run_importer(resources):
+    async with run_import_worker(resources), run_import_worker(resources):
         for pages in (8, 20, 35):
             await wait_until_requested(shop, pages)
             assert await connection.fetchval(terminate, connection.get_server_pid()) > 3
@@ -165,7 +165,7 @@ async def test_import_continues_after_postgresql_restarts(redis_url: str, shop: 
                 quick_settings(make_settings(database_url=url, redis_url=redis_url))
             ) as resources:
                 session_id = await request_pages(resources, shop)
-                async with run_importer(resources):
+                async with run_import_worker(resources):
                     await wait_until_requested(shop, 15)
                     await asyncio.to_thread(postgres.stop)
                     await asyncio.sleep(0.5)
@@ -194,7 +194,7 @@ async def test_worker_that_lost_a_fetch_does_not_write_its_result(resources: Res
 
     async with run_site({"/a": slow}) as shop:
         session_id = await request_urls(resources, shop.url("/a"))
-        async with run_importer(resources):
+        async with run_import_worker(resources):
             await wait_until_requested(shop, 1)
             async with resources.write() as tx:
                 await tx.execute(text("UPDATE import_fetch SET claim = claim + 1"))
@@ -205,14 +205,14 @@ async def test_worker_that_lost_a_fetch_does_not_write_its_result(resources: Res
     (row,) = await session_rows(resources, session_id)
     assert row.attempts == 2
     assert len(await all_listings(resources)) == 1
-    await assert_counts_are_right(resources)
+    await assert_session_counts(resources)
 
 
 async def test_fetch_that_crashes_every_worker_fails(resources: Resources, shop: Site) -> None:
     session_id = await request_urls(resources, shop.url("/1"))
     async with resources.write() as tx:
         await tx.execute(text("UPDATE import_fetch SET attempts = 5, status = 'running', claim = 1"))
-    async with run_importer(resources):
+    async with run_import_worker(resources):
         session = await wait_until_session_ended(resources, session_id)
     (row,) = await session_rows(resources, session_id)
     assert (session.status, row.error_code) == ("failed", "GIVEN_UP")
@@ -226,7 +226,7 @@ async def test_requeue_abandoned_keeps_fetches_of_live_workers(resources: Resour
     async def running() -> list[Any]:
         return [row for row in await session_rows(resources, session_id) if row.status == "running"]
 
-    async with run_importer(resources):
+    async with run_import_worker(resources):
         await wait_until(running)
         async with resources.write() as tx:
             assert await queue_sql.requeue_abandoned(tx) == 0

@@ -26,13 +26,13 @@ from tests.support.sites import Handler, http_response, redirect_response, run_s
 from tests.support.url_imports import (
     all_listings,
     all_observations,
-    assert_counts_are_right,
+    assert_session_counts,
     fetch_import_rows,
     import_urls,
     product_page,
     quick_settings,
     request_urls,
-    run_importer,
+    run_import_worker,
     session_row,
     session_rows,
     wait_until_session_ended,
@@ -59,7 +59,7 @@ async def test_import_of_url_creates_listing(resources: Resources) -> None:
     assert (listing.cpu_id, listing.price, listing.adjusted_price) == (cpu, Decimal("39.90"), Decimal("39.90"))
     assert listing.images == [shop.url("/picture.jpg")]
     assert await all_observations(resources) == [(listing.id, Decimal("39.90"))]
-    await assert_counts_are_right(resources)
+    await assert_session_counts(resources)
 
 
 async def test_import_of_url_already_in_progress_shares_the_fetch(resources: Resources) -> None:
@@ -73,7 +73,7 @@ async def test_import_of_url_already_in_progress_shares_the_fetch(resources: Res
 
     async with run_site({"/a": slow}) as shop:
         first = await request_urls(resources, shop.url("/a"), shop.url("/a#x"), shop.url("/a").replace("http", "HTTP"))
-        async with run_importer(resources), run_importer(resources):
+        async with run_import_worker(resources), run_import_worker(resources):
             await started.wait()
             second = await request_urls(resources, shop.url("/a"), priority=ImportPriority.HIGH)
             assert (await session_row(resources, second)).status == "running"
@@ -96,7 +96,7 @@ async def test_import_of_url_already_in_progress_shares_the_fetch(resources: Res
     (listing,) = await all_listings(resources)
     assert [price for _, price in await all_observations(resources)] == [Decimal(10), Decimal(11)]
     assert listing.price == Decimal(11)
-    await assert_counts_are_right(resources)
+    await assert_session_counts(resources)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -117,7 +117,7 @@ async def test_worker_limits_concurrent_fetches_per_host(settings: Settings, wor
         AsyncExitStack() as stack,
     ):
         for _ in range(workers):
-            await stack.enter_async_context(run_importer(resources))
+            await stack.enter_async_context(run_import_worker(resources))
         session = await wait_until_session_ended(
             resources, await request_urls(resources, *(shop.url(f"/{n}") for n in range(12)))
         )
@@ -139,8 +139,8 @@ async def test_worker_delays_fetches_of_the_same_host(settings: Settings) -> Non
         Resources.open(quick_settings(settings, fetch_host_delay_seconds=0.2)) as resources,
         run_site({f"/{n}": page("one") for n in range(5)}) as one,
         run_site({f"/{n}": page("two") for n in range(5)}) as two,
-        run_importer(resources),
-        run_importer(resources),
+        run_import_worker(resources),
+        run_import_worker(resources),
     ):
         start = time.monotonic()
         urls = [shop.url(f"/{n}") for shop in (one, two) for n in range(5)]
@@ -172,7 +172,7 @@ async def test_worker_fetches_higher_priorities_first(settings: Settings) -> Non
             ("/raised", ImportPriority.HIGH),
         ):
             last = await request_urls(resources, shop.url(name), priority=priority)
-        async with run_importer(resources):
+        async with run_import_worker(resources):
             await wait_until_session_ended(resources, last)
 
             async def all_requested() -> bool:
@@ -195,7 +195,7 @@ async def test_worker_retries_with_doubling_delays(settings: Settings) -> None:
         run_site({"/a": busy}) as shop,
     ):
         session_id = await request_urls(resources, shop.url("/a"))
-        async with run_importer(resources):
+        async with run_import_worker(resources):
 
             async def queued_row() -> Any:
                 (row,) = await session_rows(resources, session_id)
@@ -242,7 +242,7 @@ async def test_worker_tries_permanent_errors_once_and_retryable_errors_four_time
         path = f"/{row.position - 1}"
         assert (row.status, row.attempts, requests[path], row.error_code) == ("failed", attempts, attempts, code)
     assert await all_listings(resources) == []
-    await assert_counts_are_right(resources)
+    await assert_session_counts(resources)
 
 
 async def test_retry_after_delays_all_pages_of_the_host(settings: Settings) -> None:
@@ -262,7 +262,7 @@ async def test_retry_after_delays_all_pages_of_the_host(settings: Settings) -> N
         run_site({"/a": limited, "/b": limited}) as shop,
     ):
         session_id = await request_urls(resources, shop.url("/a"), shop.url("/b"))
-        async with run_importer(resources):
+        async with run_import_worker(resources):
             session = await wait_until_session_ended(resources, session_id)
     assert (session.status, session.complete) == ("complete", 2)
     assert len(times) == 3
@@ -433,7 +433,7 @@ async def test_import_of_page_that_cannot_be_stored_fails_only_its_row(resources
     assert (session.status, session.complete, session.failed) == ("partial", 2, 1)
     assert [row.error_code for row in await session_rows(resources, session.id)] == [None, "INTERNAL", None]
     assert {row.title for row in await all_listings(resources)} == {"Good", "Fine"}
-    await assert_counts_are_right(resources)
+    await assert_session_counts(resources)
 
 
 async def test_import_matches_cpu_in_specifications_if_title_has_none(resources: Resources) -> None:

@@ -15,11 +15,11 @@ from tests.support.sites import Handler, http_response, redirect_response, run_s
 from tests.support.url_imports import (
     all_listings,
     all_observations,
-    assert_counts_are_right,
+    assert_session_counts,
     product_page,
     quick_settings,
     request_urls,
-    run_importer,
+    run_import_worker,
     session_rows,
     wait_until_session_ended,
 )
@@ -111,7 +111,7 @@ async def test_import_of_large_file_finishes_every_row(settings: Settings) -> No
         cpu = await add_cpu(resources, "Intel Core i5-8500T")
         urls = [shop.url(f"/{number}") for number in range(ROWS)]
         session_id = await request_urls(resources, *urls[:-2], "http://192.168.0.1/", "no url")
-        async with run_importer(resources, LIMITS):
+        async with run_import_worker(resources, LIMITS):
             session = await wait_until_session_ended(resources, session_id, 60)
         rows = await session_rows(resources, session_id)
         expected[-2:] = ["URL_REFUSED", "URL_REFUSED"]
@@ -126,4 +126,4 @@ async def test_import_of_large_file_finishes_every_row(settings: Settings) -> No
         prices = [Decimal(f"{row.position - 1}.50") for row in rows if row.error_code is None]
         assert sorted(listing.price for listing in listings) == prices
         assert sorted(price for _, price in await all_observations(resources)) == prices
-        await assert_counts_are_right(resources)
+        await assert_session_counts(resources)

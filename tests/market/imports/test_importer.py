@@ -257,8 +257,8 @@ async def test_listing_import_maps_words_to_conditions_and_statuses(importer: Fi
     rows = [f"c{n:02d},amd-ryzen-5-5600x,1,m,{word},\n" for n, word in enumerate(conditions)]
     rows += [f"s{n:02d},amd-ryzen-5-5600x,1,m,,{word}\n" for n, word in enumerate(statuses)]
     assert checked_counts(await importer.listings(header + "".join(rows)))[3] == 0
-    found = await importer.rows("SELECT condition, status FROM listing ORDER BY title")
-    assert found == [(value, "active") for value in conditions.values()] + [
+    rows = await importer.rows("SELECT condition, status FROM listing ORDER BY title")
+    assert rows == [(value, "active") for value in conditions.values()] + [
         ("unknown", value) for value in statuses.values()
     ]
 
@@ -275,8 +275,8 @@ async def test_listing_import_parses_amounts(importer: FileImporter) -> None:
     ]
     rows = "".join(f"t{n},amd-ryzen-5-5600x,{cells},m\n" for n, (cells, _) in enumerate(cases))
     assert checked_counts(await importer.listings(header + rows)) == (len(cases), 0, 0, 0)
-    found = await importer.rows("SELECT price, shipping, adjusted_price FROM listing ORDER BY title")
-    assert [list(row) for row in found] == [expected for _, expected in cases]
+    rows = await importer.rows("SELECT price, shipping, adjusted_price FROM listing ORDER BY title")
+    assert [list(row) for row in rows] == [expected for _, expected in cases]
 
 
 async def test_listing_import_parses_iso_times(importer: FileImporter) -> None:
@@ -347,8 +347,8 @@ async def test_listing_import_rejects_bad_rows_and_loads_others(importer: FileIm
 
 async def test_listing_import_accepts_repaired_rejects(importer: FileImporter) -> None:
     await importer.listings('title,cpu,price,marketplace\na,amd-ryzen-5-5600x,1,m\n"b, c",amd-ryzen-5-5600x,x,m\n')
-    mended = importer.rejects_file.read_text().replace(",x,", ",2,")
-    assert checked_counts(await importer.listings(mended)) == (1, 0, 0, 0)
+    repaired = importer.rejects_file.read_text().replace(",x,", ",2,")
+    assert checked_counts(await importer.listings(repaired)) == (1, 0, 0, 0)
     assert await importer.rows("SELECT title, price::int FROM listing ORDER BY id") == [("a", 1), ("b, c", 2)]
 
 

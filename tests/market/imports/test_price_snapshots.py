@@ -31,7 +31,7 @@ OBSERVATIONS = """
     FROM (
         SELECT title, p.*, lag(state) OVER (PARTITION BY listing_id ORDER BY p.seen_at) AS before
         FROM price_observation AS p JOIN listing ON listing.id = listing_id
-    ) AS told
+    ) AS observed
     WHERE state = 'active' OR before = 'active'
     ORDER BY 1, 2
 """
@@ -232,11 +232,11 @@ async def test_price_snapshots_real_files_form_price_histories(
         await snapshots.take(path, date.fromisoformat(path.stem))
 
     async def curve(slug: str, interval: str = "MONTH") -> tuple[dict[str, Any], Any]:
-        found = (await query_data(resources, CURVE, slug=slug, interval=interval))["cpu"]
-        points = {point["at"][:10]: tuple(point.values())[1:] for point in found["priceHistory"]}
-        return points, found
+        cpu = (await query_data(resources, CURVE, slug=slug, interval=interval))["cpu"]
+        points = {point["at"][:10]: tuple(point.values())[1:] for point in cpu["priceHistory"]}
+        return points, cpu
 
-    points, found = await curve("amd-ryzen-7-7800x3d")
+    points, cpu = await curve("amd-ryzen-7-7800x3d")
     assert points == {
         "2023-07-05": (439, 439, 1),
         "2023-08-01": (439, 439, 1),
@@ -249,18 +249,18 @@ async def test_price_snapshots_real_files_form_price_histories(
         "2024-03-01": (357, 367.06, 1),  # (26 x 369 + 5 x 357) / 31
     }
     since = "2024-03-27T00:00:00+00:00"
-    assert found["priceLows"] == {
+    assert cpu["priceLows"] == {
         "current": 357,
         "currentSince": since,
         "allTimeLow": {"price": 357, "at": since},
         "priorLow30Days": {"price": 369, "at": "2024-02-20T00:00:00+00:00"},
     }
     # Missing from the second snapshot and back in the third.
-    points, found = await curve("intel-core-i9-10850k-3-60ghz", "WEEK")
+    points, cpu = await curve("intel-core-i9-10850k-3-60ghz", "WEEK")
     assert [points[day] for day in ("2023-07-31", "2023-08-07", "2023-09-04", "2023-09-11")] == [
         (249.63, 249.63, 1), (None, None, 0), (None, None, 0), (288.88, 288.88, 1),
     ]  # fmt: skip
-    (offer,) = found["listings"]["nodes"]
+    (offer,) = cpu["listings"]["nodes"]
     assert [(event["kind"], event["at"][:10]) for event in offer["lifecycle"]] == [
         ("BACK", "2023-09-12"), ("GONE", "2023-08-06"), ("SEEN", "2023-07-05"),
     ]  # fmt: skip

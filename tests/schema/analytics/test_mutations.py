@@ -31,8 +31,8 @@ async def test_recalculate_metrics_requires_admin(api: ApiClient, resources: Res
     key = await add_cpu(resources, "CPU", [1, 2])
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN"), (Role.OPERATOR, "FORBIDDEN")):
         for ids in (None, [encode_global_id("CPU", key)], ["junk"]):
-            found, message = await api.error(RECALCULATE, role, cpuIds=ids)
-            assert (found, message.startswith("This field requires the role admin")) == (code, True)
+            actual, message = await api.error(RECALCULATE, role, cpuIds=ids)
+            assert (actual, message.startswith("This field requires the role admin")) == (code, True)
     assert await traces(resources) == (0, 0)
     job = (await api.data(RECALCULATE, Role.ADMIN))["recalculateMetrics"]["job"]
     assert {**job, "id": ""} == {"id": "", "kind": "RECALCULATE_METRICS", "status": "QUEUED", "total": None, "done": 0}
@@ -69,7 +69,7 @@ async def test_recalculate_metrics_with_unknown_cpus_is_rejected(api: ApiClient,
     unknown = [encode_global_id("CPU", 404), encode_global_id("CPU", 405)]
     for wrong in (unknown, ["junk"], [encode_global_id("Job", 1)], ["\0", "💥"]):
         code, message = await api.error(RECALCULATE, Role.ADMIN, cpuIds=[known, *wrong])
-        named = ", ".join(f'"{each}"' for each in wrong)
+        named = ", ".join(f'"{each}"' for identifier in wrong)
         assert (code, message) == ("BAD_USER_INPUT", f"No CPU has the id {named}.")
     assert (await api.error(RECALCULATE, Role.ADMIN, cpuIds=[]))[1].startswith("`cpuIds` is empty")
     assert (await api.error(RECALCULATE, Role.ADMIN, cpuIds=[known] * 1001))[1].startswith(
@@ -85,8 +85,8 @@ async def test_recalculate_metrics_with_unknown_cpus_is_rejected(api: ApiClient,
 async def test_verify_figures_requires_admin(api: ApiClient, resources: Resources) -> None:
     await add_cpu(resources, "CPU", [1, 2])
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN"), (Role.OPERATOR, "FORBIDDEN")):
-        found, message = await api.error(VERIFY, role)
-        assert (found, message.startswith("This field requires the role admin")) == (code, True)
+        actual, message = await api.error(VERIFY, role)
+        assert (actual, message.startswith("This field requires the role admin")) == (code, True)
     assert await traces(resources) == (0, 0)
     looks, repairs, again = [
         (await api.data(VERIFY, Role.ADMIN, **arguments))["verifyFigures"]["job"]

@@ -42,10 +42,10 @@ async def verified(resources: Resources, *, fix: bool = False) -> dict[str, Any]
     result = await schema_execution.execute_query(resources, CONSISTENCY, Viewer("operator", Role.OPERATOR))
     assert not result.errors, result.errors
     assert result.data is not None
-    found: dict[str, Any] = result.data["consistency"]
-    at = datetime.fromisoformat(found.pop("verifiedAt"))
+    result: dict[str, Any] = result.data["consistency"]
+    at = datetime.fromisoformat(result.pop("verifiedAt"))
     assert began - timedelta(seconds=1) <= at <= datetime.now(UTC) + timedelta(seconds=1)
-    return found
+    return result
 
 
 RIGHT = {"percent": 100.0, "total": 4, "consistent": 4, "left": 0, "fixed": False, "differences": []}
@@ -77,10 +77,10 @@ async def test_consistency_is_result_of_last_verification(catalogue: Resources) 
 async def test_consistency_of_failed_cpu_has_reason(catalogue: Resources) -> None:
     await run_statements(catalogue, "ALTER TABLE cpu ADD CONSTRAINT dear CHECK (price_good < 100)")
     await replace_cpus(catalogue, {1: cpu_with_prices(100, 200)})
-    found = await verified(catalogue, fix=True)
-    (only,) = found["differences"]
+    result = await verified(catalogue, fix=True)
+    (only,) = result["differences"]
     assert (only["slug"], only["columns"], "dear" in only["reason"]) == ("cpu-1", [], True)
-    assert (found["percent"], found["left"], found["fixed"]) == (75.0, 1, True)
+    assert (result["percent"], result["left"], result["fixed"]) == (75.0, 1, True)
 
 
 async def test_consistency_percentage_is_rounded_down(resources: Resources) -> None:
@@ -91,9 +91,9 @@ async def test_consistency_percentage_is_rounded_down(resources: Resources) -> N
     await run_statements(resources, "UPDATE cpu SET price_good = 1 WHERE id = 7")
     assert (await verified(resources))["percent"] == 99.5
     await run_statements(resources, "UPDATE cpu SET price_good = 1")
-    found = await verified(resources)
-    assert (found["consistent"], found["percent"], len(found["differences"])) == (1, 0.5, MAX_DIFFERENCES)
-    assert [each["slug"] for each in found["differences"]] == sorted(f"cpu-{n}" for n in range(1, 200))[
+    result = await verified(resources)
+    assert (result["consistent"], result["percent"], len(result["differences"])) == (1, 0.5, MAX_DIFFERENCES)
+    assert [difference["slug"] for difference in result["differences"]] == sorted(f"cpu-{n}" for n in range(1, 200))[
         :MAX_DIFFERENCES
     ]
 
@@ -104,5 +104,5 @@ async def test_consistency_before_first_verification_is_null(api: ApiClient) -> 
 
 async def test_consistency_requires_operator(api: ApiClient) -> None:
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN")):
-        found, message = await api.error("{ consistency { percent } }", role)
-        assert (found, message.startswith("This field requires the role operator")) == (code, True)
+        actual, message = await api.error("{ consistency { percent } }", role)
+        assert (actual, message.startswith("This field requires the role operator")) == (code, True)

@@ -43,8 +43,8 @@ def asking(*names: str) -> str:
     return f"query ($filter: CPUFilter) {{ cpuFacets(filter: $filter) {{ {' '.join(PARTS[n] for n in names)} }} }}"
 
 
-def pairs(found: list[dict[str, Any]]) -> list[tuple[str, int]]:
-    return [(next(value for key, value in each.items() if key != "count"), each["count"]) for each in found]
+def pairs(counts: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    return [(next(value for key, value in item.items() if key != "count"), item["count"]) for item in counts]
 
 
 def plain(shelf: CpuRows, name: str, conditions: dict[str, Any]) -> list[tuple[str, int]]:
@@ -63,8 +63,8 @@ async def shelf(resources: Resources) -> CpuRows:
 
 async def test_facets_count_cpus_per_value(resources: Resources, shelf: CpuRows) -> None:
     for conditions in FILTERS:
-        found = (await query_data(resources, asking(*PARTS), filter=conditions))["cpuFacets"]
-        assert {name: pairs(each) for name, each in found.items()} == {
+        facets = (await query_data(resources, asking(*PARTS), filter=conditions))["cpuFacets"]
+        assert {name: pairs(counts) for name, counts in facets.items()} == {
             name: plain(shelf, name, conditions) for name in PARTS
         }
 
@@ -74,8 +74,8 @@ async def test_facets_count_requested_facets_only(resources: Resources, shelf: C
     for size in (1, 2, 3):
         for names in combinations(PARTS, size):
             with record_statements(resources) as ran:
-                found = (await query_data(resources, asking(*reversed(names))))["cpuFacets"]
-            assert {name: pairs(each) for name, each in found.items()} == {n: plain(shelf, n, {}) for n in names}
+                facets = (await query_data(resources, asking(*reversed(names))))["cpuFacets"]
+            assert {name: pairs(counts) for name, counts in facets.items()} == {n: plain(shelf, n, {}) for n in names}
             assert ran.count == 1
             assert ("value_rating" in ran.texts[0]) == ("ratings" in names)
 
@@ -86,9 +86,9 @@ async def test_facets_of_two_filters_are_separate(resources: Resources, shelf: C
         makers: cpuFacets(filter: {socket: ["AM4"]}) { manufacturers { value count } }
         sockets: cpuFacets(filter: {manufacturer: ["AMD"]}) { sockets { value count } }
     }"""
-    found = await query_data(resources, query)
-    assert pairs(found["makers"]["manufacturers"]) == plain(shelf, "manufacturers", {"socket": ["AM4"]})
-    assert pairs(found["sockets"]["sockets"]) == plain(shelf, "sockets", {"manufacturer": ["AMD"]})
+    data = await query_data(resources, query)
+    assert pairs(data["makers"]["manufacturers"]) == plain(shelf, "manufacturers", {"socket": ["AM4"]})
+    assert pairs(data["sockets"]["sockets"]) == plain(shelf, "sockets", {"manufacturer": ["AMD"]})
 
 
 async def test_facets_of_empty_catalogue_are_empty(resources: Resources) -> None:

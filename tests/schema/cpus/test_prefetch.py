@@ -131,7 +131,7 @@ async def test_prefetch_invalid_arguments_are_reported_by_resolvers(
     market: Resources, variables: dict[str, Any], code: str
 ) -> None:
     (_, errors), _ = await run(market, BY_SLUG, **variables)
-    assert {each["extensions"]["code"] for each in errors} == {code}
+    assert {error["extensions"]["code"] for error in errors} == {code}
     await same(market, BY_SLUG, **variables)
 
 
@@ -183,9 +183,9 @@ async def test_prefetch_of_operations_with_shared_context_is_separate(market: Re
     """Each operation prefetches its own fields."""
     query = "query ($slug: String, $n: Int) { cpu(slug: $slug) { listings(first: $n) { nodes { id } } } }"
     async with Context(market) as context:
-        found = [await execute_in_context(context, query, slug="cpu", n=n) for n in (1, 2)]
-        found.append(await execute_in_context(context, query, slug="cpu-3", n=3))
-    assert [len((each.data or {})["cpu"]["listings"]["nodes"]) for each in found] == [1, 2, 3]
+        results = [await execute_in_context(context, query, slug="cpu", n=n) for n in (1, 2)]
+        results.append(await execute_in_context(context, query, slug="cpu-3", n=3))
+    assert [len((result.data or {})["cpu"]["listings"]["nodes"]) for result in results] == [1, 2, 3]
 
 
 def requests() -> Iterator[tuple[dict[str, Any], bool]]:

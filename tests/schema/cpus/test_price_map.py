@@ -53,14 +53,14 @@ async def test_price_map_point_has_values_of_its_cpu(resources: Resources) -> No
 
 async def test_price_map_applies_filter(resources: Resources) -> None:
     shelf = await fill_mixed_catalog(resources)
-    found = set()
+    results = set()
     for conditions in ({"manufacturer": ["Intel"]}, {"withListings": True}, {"cores": {"min": 4}}, {"search": "i5"}):
         points = (await query_data(resources, MAP, filter=conditions))["priceMap"]
         expected = [r for r in shelf if r["price_good"] is not None and row_matches(r, conditions)]
         assert {point["id"] for point in points} == {encode_global_id("CPU", row["id"]) for row in expected}
         assert [point["price"] for point in points] == sorted(point["price"] for point in points)
-        found.add(tuple(point["id"] for point in points))
-    assert len(found) > 1
+        results.add(tuple(point["id"] for point in points))
+    assert len(results) > 1
 
 
 async def test_price_map_empty(resources: Resources) -> None:

@@ -51,7 +51,7 @@ async def walk(
 ) -> list[str]:
     """Return the ids of all pages in the direction of reading."""
     limit, cursor = ("last", "before") if backward else ("first", "after")
-    found: list[str] = []
+    ids: list[str] = []
     position = None
     for number in range(total + 2):
         arguments = {limit: size, cursor: position, "filter": conditions, "orderBy": order_argument(order)}
@@ -62,12 +62,12 @@ async def walk(
         assert len(here) <= size
         cursors = [edge["cursor"] for edge in page["edges"]] or [None]
         assert (info["startCursor"], info["endCursor"]) == (cursors[0], cursors[-1])
-        found += reversed(here) if backward else here
+        ids += reversed(here) if backward else here
         ahead, behind = ("hasPreviousPage", "hasNextPage") if backward else ("hasNextPage", "hasPreviousPage")
-        assert info[ahead] == (len(found) < total)
+        assert info[ahead] == (len(ids) < total)
         assert info[behind] == (number > 0)
         if not info[ahead]:
-            return found
+            return ids
         position = info["startCursor"] if backward else info["endCursor"]
     raise AssertionError("the pages do not end")
 
@@ -194,8 +194,8 @@ async def test_cpus_every_ordering_pages_both_ways(resources: Resources, shelf: 
     for name in ORDER_FIELDS:
         for down in (False, True):
             expected = ids(sort_rows(shelf, [(name, down)]))
-            found = await walk(resources, 25, {}, [(name, down)], len(shelf), backward=down)
-            assert found == (expected[::-1] if down else expected), (name, down)
+            ids = await walk(resources, 25, {}, [(name, down)], len(shelf), backward=down)
+            assert ids == (expected[::-1] if down else expected), (name, down)
 
 
 async def test_cpus_pages_return_unchanged_rows_once_while_others_change(resources: Resources, shelf: CpuRows) -> None:
@@ -221,12 +221,12 @@ async def read_while_it_changes(resources: Resources, order: Order) -> None:
         await change(resources, gone, other, f"{chance.choice('ABCKXYZ')} new {len(seen)} {order[0][0]}")
     stayed = before - moved
     assert len(stayed) > 5
-    assert [seen.count(each) for each in stayed] == [1] * len(stayed)
+    assert [seen.count(row) for row in stayed] == [1] * len(stayed)
 
 
 async def change(resources: Resources, gone: str, other: str, name: str) -> None:
     """Delete one row, change the sort key of another, add a third."""
-    keys = [int(base64.b64decode(each).decode().split(":")[1]) for each in (gone, other)]
+    keys = [int(base64.b64decode(global_id).decode().split(":")[1]) for global_id in (gone, other)]
     async with resources.write() as tx:
         await tx.execute(delete(listing).where(listing.c.cpu_id == keys[0]))
         await tx.execute(delete(cpu).where(cpu.c.id == keys[0]))

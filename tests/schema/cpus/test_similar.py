@@ -32,13 +32,13 @@ async def test_similar_cpus_are_ordered_by_difference(resources: Resources) -> N
     """The catalogue has many unknown values and ties; equal differences are ordered by id."""
     shelf = await fill_mixed_catalog(resources, 60)
     query = "{ cpus(first: 200) { nodes { id similar(first: 24) { id } } } }"
-    found = {cpu["id"]: cpu["similar"] for cpu in (await query_data(resources, query))["cpus"]["nodes"]}
-    assert len(found) == len(shelf)
+    similar_by_id = {cpu["id"]: cpu["similar"] for cpu in (await query_data(resources, query))["cpus"]["nodes"]}
+    assert len(similar_by_id) == len(shelf)
     rows = {encode_global_id("CPU", row["id"]): row for row in shelf}
     for row in shelf:
         others = [other for other in shelf if other is not row]
         nearest = sorted(difference(row, other) for other in others)[:24]
-        mine = [rows[each["id"]] for each in found[encode_global_id("CPU", row["id"])]]
+        mine = [rows[similar["id"]] for similar in similar_by_id[encode_global_id("CPU", row["id"])]]
         assert row not in mine
         assert len({other["id"] for other in mine}) == 24
         assert [difference(row, other) for other in mine] == pytest.approx(nearest)
@@ -51,8 +51,8 @@ async def test_similar_cpus_with_equal_difference_are_ordered_by_id(resources: R
 
     async def similar(key: int, first: int | None = None) -> list[int]:
         variables = {} if first is None else {"first": first}
-        found = (await query_data(resources, SIMILAR, id=encode_global_id("CPU", key), **variables))["cpu"]["similar"]
-        return [{encode_global_id("CPU", each): each for each in (*keys, far, unknown)}[each["id"]] for each in found]
+        similar = (await query_data(resources, SIMILAR, id=encode_global_id("CPU", key), **variables))["cpu"]["similar"]
+        return [{encode_global_id("CPU", each): each for each in (*keys, far, unknown)}[each["id"]] for each in similar]
 
     assert await similar(keys[1]) == [keys[0], *keys[2:], unknown, far], "half as much is nearer than a quarter"
     assert await similar(keys[1], 2) == [keys[0], keys[2]]
@@ -75,7 +75,7 @@ async def test_similar_cpus_have_all_cpu_fields(resources: Resources) -> None:
     assert (one["slug"], one["cores"], one["listingsCount"]) == ("cpu-1", 2, 2)
     assert one["listings"]["nodes"] == [{"adjustedPrice": 11.0, "cpu": {"slug": "cpu-1"}}]
     assert one["similar"][0]["slug"] == "cpu-0"
-    assert [each["slug"] for each in one["similar"][0]["similar"]] == ["cpu-1", "cpu-2", "cpu-3"]
+    assert [cpu["slug"] for cpu in one["similar"][0]["similar"]] == ["cpu-1", "cpu-2", "cpu-3"]
     assert two["slug"] == "cpu-2"
 
 

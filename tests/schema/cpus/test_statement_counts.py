@@ -86,12 +86,12 @@ async def test_statement_count_is_independent_of_number_of_cpus(resources: Resou
     await add_uniform_cpus(resources, parents, 8)
     for name, (document, statements) in DOCUMENTS.items():
         with record_statements(resources) as ran:
-            found = await query_data(resources, document)
+            data = await query_data(resources, document)
         assert ran.count == statements, (name, ran.texts)
         if name == "list":
-            assert len(found["cpus"]["nodes"]) == parents
-            assert found["cpus"]["nodes"][-1]["listings"]["totalCount"] == 6
-            assert [len(each["listings"]["nodes"]) for each in found["cpus"]["nodes"]] == [3] * parents
+            assert len(data["cpus"]["nodes"]) == parents
+            assert data["cpus"]["nodes"][-1]["listings"]["totalCount"] == 6
+            assert [len(node["listings"]["nodes"]) for node in data["cpus"]["nodes"]] == [3] * parents
 
 
 async def test_nodes_run_one_statement_per_type(resources: Resources) -> None:
@@ -104,7 +104,9 @@ async def test_nodes_run_one_statement_per_type(resources: Resources) -> None:
         ids = [encode_global_id(name, key) for key in keys for name in ("CPU", "Listing", "Job")]
         with record_statements(resources) as ran:
             nodes = (await query_data(resources, query, ids=ids))["nodes"]
-        assert [node["id"] for node in nodes if node] == [each for each in ids if each != "Job" and "Sm9i" not in each]
+        assert [node["id"] for node in nodes if node] == [
+            global_id for global_id in ids if global_id != "Job" and "Sm9i" not in global_id
+        ]
         assert ran.count == 3, "CPUs, listings, jobs"
 
 
@@ -120,8 +122,8 @@ async def planner(resources: Resources) -> AsyncIterator[asyncpg.Connection]:
 
 async def plan(planner: asyncpg.Connection, statement: Executable, values: Mapping[str, Any], option: str = "") -> str:
     """Return PostgreSQL's plan of this statement."""
-    made = compile_statement(statement)
-    rows = await planner.fetch(f"EXPLAIN (COSTS OFF{option}) {made.sql}", *made.arguments(values))
+    compiled = compile_statement(statement)
+    rows = await planner.fetch(f"EXPLAIN (COSTS OFF{option}) {compiled.sql}", *compiled.arguments(values))
     return "\n".join(row[0] for row in rows)
 
 
@@ -146,12 +148,12 @@ async def test_cpu_list_and_detail_statements_use_indexes(planner: asyncpg.Conne
     }
     for name, ((statement, values), index) in statements.items():
         for option in ("", ", GENERIC_PLAN"):
-            found = await plan(planner, statement, values, option)
-            assert index in found, (name, option, found)
-            assert "Seq Scan on cpu" not in found, (name, option, found)
-            assert "Seq Scan on listing" not in found, (name, option, found)
+            plan_text = await plan(planner, statement, values, option)
+            assert index in plan_text, (name, option, plan_text)
+            assert "Seq Scan on cpu" not in plan_text, (name, option, plan_text)
+            assert "Seq Scan on listing" not in plan_text, (name, option, plan_text)
             # Nulls come last, so the next page consists of two index ranges, which are sorted for one CPU only.
-            assert ("Sort" in found) == (name == "listings, after"), (name, option, found)
+            assert ("Sort" in plan_text) == (name == "listings, after"), (name, option, plan_text)
 
 
 EVERYTHING = sql.CpuFilter(
@@ -172,17 +174,17 @@ async def test_cpu_filters_read_cpus_once_and_use_listing_index(planner: asyncpg
         for counted, scans in ((False, 1), (True, 2)):
             statement, values = sql.select_page(conditions, ORDER, PageRequest(200), None, counted)
             for option in ("", ", GENERIC_PLAN"):
-                found = await plan(planner, statement, values, option)
-                assert found.count("Seq Scan on cpu") <= scans, (option, found)
-                assert "listing_active_idx" in found, (option, found)
+                plan_text = await plan(planner, statement, values, option)
+                assert plan_text.count("Seq Scan on cpu") <= scans, (option, plan_text)
+                assert "listing_active_idx" in plan_text, (option, plan_text)
                 if conditions is EVERYTHING:
-                    assert "Seq Scan on listing" not in found, (option, found)
+                    assert "Seq Scan on listing" not in plan_text, (option, plan_text)
 
 
 async def test_price_distribution_uses_index(planner: asyncpg.Connection) -> None:
     for option in ("", ", GENERIC_PLAN"):
-        found = await plan(planner, market.DISTRIBUTION, {"ids": [5, 6, 7], "bins": 10}, option)
-        assert "listing_active_idx" in found
+        plan_text = await plan(planner, market.DISTRIBUTION, {"ids": [5, 6, 7], "bins": 10}, option)
+        assert "listing_active_idx" in plan_text
 
 
 async def test_request_statements_see_one_snapshot(resources: Resources) -> None:

@@ -58,21 +58,26 @@ async def documents(resources: Resources, **variables: Any) -> dict[str, Any]:
     result = await schema_execution.execute_query(resources, LIST, OPERATOR, **variables)
     assert not result.errors, result.errors
     assert result.data is not None
-    found: dict[str, Any] = result.data["documents"]
-    return found
+    page: dict[str, Any] = result.data["documents"]
+    return page
 
 
 async def test_documents_builtin_are_listed_by_name(resources: Resources, served: DocumentRegistry) -> None:
-    found = await documents(resources)
-    assert [(each["documentId"], each["name"]) for each in found["nodes"]] == sorted(
-        OURS.items(), key=lambda each: each[1]
+    page = await documents(resources)
+    assert [(document["documentId"], document["name"]) for document in page["nodes"]] == sorted(
+        OURS.items(), key=lambda document: document[1]
     )
-    assert found["totalCount"] == len(OURS)
-    for each in found["nodes"]:
-        assert (each["ships"], each["clients"], each["hits"], each["publishedAt"]) == (True, [], 0, None)
-        subscription = OTHER_BUILTIN_DOCUMENTS.get(each["name"]) is OperationType.SUBSCRIPTION
-        assert each["running"]["state"] == ("INTERPRETED" if subscription else "COMPILED")
-        assert bool(each["running"]["reason"]) == subscription
+    assert page["totalCount"] == len(OURS)
+    for document in page["nodes"]:
+        assert (document["ships"], document["clients"], document["hits"], document["publishedAt"]) == (
+            True,
+            [],
+            0,
+            None,
+        )
+        subscription = OTHER_BUILTIN_DOCUMENTS.get(document["name"]) is OperationType.SUBSCRIPTION
+        assert document["running"]["state"] == ("INTERPRETED" if subscription else "COMPILED")
+        assert bool(document["running"]["reason"]) == subscription
 
 
 async def test_documents_published_have_clients_and_can_be_retired(
@@ -98,10 +103,10 @@ async def test_documents_builtin_and_published_are_one_entry(resources: Resource
     await publish(resources, text)
     async with resources.write() as tx:
         await sql.retire(tx, [content_id(text)])
-    found = await documents(resources)
-    (only,) = [each for each in found["nodes"] if each["documentId"] == content_id(text)]
+    page = await documents(resources)
+    (only,) = [document for document in page["nodes"] if document["documentId"] == content_id(text)]
     assert (only["ships"], only["clients"], only["retiredAt"], only["running"]) == (True, ["web@1"], None, COMPILED)
-    assert found["totalCount"] == len(OURS)
+    assert page["totalCount"] == len(OURS)
 
 
 async def test_documents_of_other_schema_are_outdated(resources: Resources, served: DocumentRegistry) -> None:
@@ -116,7 +121,7 @@ async def test_documents_of_other_schema_are_outdated(resources: Resources, serv
 async def test_documents_pages_both_ways(resources: Resources, served: DocumentRegistry) -> None:
     """Also among documents with the same name."""
     await publish(resources, *(f"query Same {{ a{n}: __typename }}" for n in range(5)), TEXT)
-    whole = [each["documentId"] for each in (await documents(resources, first=200))["nodes"]]
+    whole = [document["documentId"] for document in (await documents(resources, first=200))["nodes"]]
     assert len(whole) == len(OURS) + 6
     for limit, cursor, end, ahead in (
         ("first", "after", "endCursor", "hasNextPage"),
@@ -126,7 +131,7 @@ async def test_documents_pages_both_ways(resources: Resources, served: DocumentR
         position, more = None, True
         while more:
             page = await documents(resources, **{limit: 4, cursor: position})
-            ids = [each["documentId"] for each in page["nodes"]]
+            ids = [document["documentId"] for document in page["nodes"]]
             seen = seen + ids if limit == "first" else ids + seen
             assert (page["totalCount"], len(seen) <= len(whole)) == (len(whole), True)
             position, more = page["pageInfo"][end], page["pageInfo"][ahead]
@@ -143,12 +148,12 @@ async def test_documents_report_usage(
 
         async def used() -> Any:
             nodes = (await api.data(LIST, Role.OPERATOR))["documents"]["nodes"]
-            (one,) = [each for each in nodes if each["name"] == "Statistics"]
+            (one,) = [document for document in nodes if document["name"] == "Statistics"]
             assert one["running"] == COMPILED
             return one["hits"] == 3 and one
 
-        found = await wait_until(used)
-    assert found["firstUsedAt"] <= found["lastUsedAt"]
+        document = await wait_until(used)
+    assert document["firstUsedAt"] <= document["lastUsedAt"]
 
 
 async def test_documents_hits_are_capped_at_int_maximum(resources: Resources, served: DocumentRegistry) -> None:
@@ -156,7 +161,7 @@ async def test_documents_hits_are_capped_at_int_maximum(resources: Resources, se
     async with resources.write() as tx:
         moment = await tx.scalar(select(func.now()))
         await sql.record_usage(tx, {statistics: sql.DocumentUsage(2**40, moment, moment)})
-    (one,) = [each for each in (await documents(resources))["nodes"] if each["documentId"] == statistics]
+    (one,) = [document for document in (await documents(resources))["nodes"] if document["documentId"] == statistics]
     assert one["hits"] == 2**31 - 1
 
 
@@ -192,6 +197,6 @@ async def test_documents_invalid_pages_are_rejected(api: ApiClient) -> None:
 
 async def test_documents_require_operator(api: ApiClient) -> None:
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN")):
-        found, message = await api.error(LIST, role)
-        assert (found, message.startswith("This field requires the role operator")) == (code, True)
+        actual, message = await api.error(LIST, role)
+        assert (actual, message.startswith("This field requires the role operator")) == (code, True)
     assert (await api.data(LIST, Role.ADMIN))["documents"]["totalCount"] == len(OURS)

@@ -43,9 +43,9 @@ async def jobs(resources: Resources, **variables: Any) -> dict[str, Any]:
     result = await schema_execution.execute_query(resources, LIST, Viewer("operator", Role.OPERATOR), **variables)
     assert not result.errors, result.errors
     assert result.data is not None
-    found: dict[str, Any] = result.data["jobs"]
-    assert [edge["node"]["id"] for edge in found["edges"]] == [node["id"] for node in found["nodes"]]
-    return found
+    page: dict[str, Any] = result.data["jobs"]
+    assert [edge["node"]["id"] for edge in page["edges"]] == [node["id"] for node in page["nodes"]]
+    return page
 
 
 async def test_jobs_pages_are_newest_first_both_ways(filled: Resources) -> None:
@@ -115,8 +115,8 @@ async def test_jobs_invalid_pages_are_rejected(api: ApiClient) -> None:
 
 async def test_jobs_require_operator(api: ApiClient) -> None:
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN")):
-        found, message = await api.error(LIST, role)
-        assert (found, message.startswith("This field requires the role operator")) == (code, True)
+        actual, message = await api.error(LIST, role)
+        assert (actual, message.startswith("This field requires the role operator")) == (code, True)
     for role in (Role.OPERATOR, Role.ADMIN):
         assert (await api.data(LIST, role))["jobs"]["totalCount"] == 0
     response = await api.http.get("/graphql", params={"query": LIST}, headers=api.token(Role.OPERATOR))

@@ -33,13 +33,13 @@ class Stood:
 
 def stood(listings: Sequence[Sequence[Seen]], now: datetime) -> list[Stood]:
     """Return the valid prices of listings with their rows in order."""
-    found = []
+    periods = []
     for number, rows in enumerate(listings):
         known = [row for row in rows if row.at < now]
         for row, after in zip(known, [*known[1:], None], strict=False):
             if row.price is not None and row.price > 0 and row.state != "gone":
-                found.append(Stood(number, row.price, row.at, now if after is None else after.at))
-    return found
+                periods.append(Stood(number, row.price, row.at, now if after is None else after.at))
+    return periods
 
 
 def begin_of(moment: datetime, interval: PriceInterval) -> datetime:
@@ -62,23 +62,23 @@ def history(
 ) -> list[dict[str, Any]]:
     """Return the points in the form of GraphQL."""
     midnight = datetime(now.year, now.month, now.day, tzinfo=UTC)
-    start = min((each.since for each in prices), default=now)
+    start = min((period.since for period in prices), default=now)
     if within.value is not None:
         start = midnight - timedelta(days=within.value - 1)
-    if not any(each.until > start for each in prices):
+    if not any(period.until > start for period in prices):
         return []
     points = []
     begin = begin_of(start, interval)
     while begin < now:
         since, until = max(begin, start), min(end_of(begin, interval), now)
-        here = [(each, min(each.until, until) - max(each.since, since)) for each in prices]
-        here = [(each, length) for each, length in here if length > timedelta()]
+        here = [(period, min(period.until, until) - max(period.since, since)) for period in prices]
+        here = [(period, length) for period, length in here if length > timedelta()]
         points.append({
             "at": since.isoformat(),
             "until": until.isoformat(),
-            "lowest": float(min(each.price for each, _ in here)) if here else None,
-            "average": mean([(Fraction(each.price), length) for each, length in here]),
-            "listings": len({each.listing for each, _ in here}),
+            "lowest": float(min(period.price for period, _ in here)) if here else None,
+            "average": mean([(Fraction(period.price), length) for period, length in here]),
+            "listings": len({period.listing for period, _ in here}),
         })  # fmt: skip
         begin = end_of(begin, interval)
     return points
@@ -96,8 +96,8 @@ def mean(prices: Sequence[tuple[Fraction, timedelta]]) -> float | None:
 
 def lowest(prices: Sequence[Stood], since: datetime, until: datetime) -> dict[str, Any] | None:
     """Return the lowest price that was valid between two moments, and when it was first seen."""
-    here = [each for each in prices if each.until > since and each.since < until]
-    best = min(here, key=lambda each: (each.price, each.since), default=None)
+    here = [period for period in prices if period.until > since and period.since < until]
+    best = min(here, key=lambda period: (period.price, period.since), default=None)
     return None if best is None else {"price": float(best.price), "at": best.since.isoformat()}
 
 
@@ -106,13 +106,13 @@ def lows(prices: Sequence[Stood], now: datetime) -> dict[str, Any] | None:
     if not prices:
         return None
     early = datetime(1900, 1, 1, tzinfo=UTC)
-    current = min((each.price for each in prices if each.until == now), default=None)
+    current = min((period.price for period in prices if period.until == now), default=None)
     since = None
     if current is not None:
         # Backwards over the moments of changes, while the lowest price is the same.
-        moments = sorted({moment for each in prices for moment in (each.since, each.until)} - {now}, reverse=True)
+        moments = sorted({moment for period in prices for moment in (period.since, period.until)} - {now}, reverse=True)
         for moment in moments:
-            standing = [each.price for each in prices if each.since <= moment < each.until]
+            standing = [period.price for period in prices if period.since <= moment < period.until]
             if min(standing, default=None) != current:
                 break
             since = moment

@@ -73,8 +73,8 @@ async def cpu_of(resources: Resources, offers: Sequence[Sequence[Seen]], name: s
 
 
 async def asked(resources: Resources, slug: str = "cpu", **variables: Any) -> tuple[list[Any], Any]:
-    found = (await query_data(resources, QUERY, slug=slug, **variables))["cpu"]
-    return found["priceHistory"], found["priceLows"]
+    cpu = (await query_data(resources, QUERY, slug=slug, **variables))["cpu"]
+    return cpu["priceHistory"], cpu["priceLows"]
 
 
 def at(moment: datetime, price: float) -> dict[str, Any]:
@@ -180,7 +180,7 @@ async def test_price_history_long_has_newest_points(resources: Resources) -> Non
     assert months[0]["at"] == "2010-01-01T00:00:00+00:00"
 
 
-@pytest.mark.parametrize("within", [each for each in PriceRange if each.value])
+@pytest.mark.parametrize("within", [price_range for price_range in PriceRange if price_range.value])
 async def test_price_history_range_has_one_point_per_day(resources: Resources, within: PriceRange) -> None:
     await cpu_of(resources, [[Seen(ago(days=2), Decimal(5))]])
     points, _ = await asked(resources, range=within.name)
@@ -249,13 +249,15 @@ async def test_price_history_uses_indexes(resources: Resources) -> None:
         await connection.execute("VACUUM ANALYZE")
         values = {"ids": [5, 6], "now": datetime.now(UTC), "since": ago(days=90), "unit": "day", "points": 400}
         for statement in (price_history_sql.HISTORY, price_history_sql.LOWS):
-            made = compile_statement(statement)
+            compiled = compile_statement(statement)
             for option in ("", ", GENERIC_PLAN"):
-                plan = await connection.fetch(f"EXPLAIN (COSTS OFF{option}) {made.sql}", *made.arguments(values))
-                told = "\n".join(row[0] for row in plan)
+                plan = await connection.fetch(
+                    f"EXPLAIN (COSTS OFF{option}) {compiled.sql}", *compiled.arguments(values)
+                )
+                plan_text = "\n".join(row[0] for row in plan)
                 for index in ("listing_active_idx", "listing_inactive_idx", f"{month}_pkey"):
-                    assert index in told, told
+                    assert index in plan_text, plan_text
                 for table in ("listing", month):
-                    assert f"Seq Scan on {table} " not in f"{told} ", told
+                    assert f"Seq Scan on {table} " not in f"{plan_text} ", plan_text
     finally:
         await connection.close()

@@ -61,17 +61,17 @@ async def change(resources: Resources, listing_id: int, *prices: float) -> None:
     await sequence_all_events(resources)
 
 
-async def told(events: EventStream) -> dict[str, Any]:
+async def next_change(events: EventStream) -> dict[str, Any]:
     """Return the change of the next event."""
     name, result = await events.next()
     assert name == "next"
     assert "errors" not in result, result
-    found: dict[str, Any] = result["data"]["priceChanged"]
-    return found
+    change: dict[str, Any] = result["data"]["priceChanged"]
+    return change
 
 
 async def prices(events: EventStream, count: int) -> list[float]:
-    return [(await told(events))["priceAfter"] for _ in range(count)]
+    return [(await next_change(events))["priceAfter"] for _ in range(count)]
 
 
 async def ready(resources: Resources) -> None:
@@ -89,11 +89,11 @@ async def test_price_changed_sends_event(served: ApiClient, resources: Resources
     async with open_event_stream(served, FOLLOW) as events:
         await ready(resources)
         await change(resources, key, 20)
-        one = await told(events)
+        one = await next_change(events)
         assert resources.read_pool.in_use == 0, "whoever is slow to take it holds no connection"
         await run_statements(resources, "UPDATE cpu SET name = 'AMD Two'")
         await change(resources, key, 30)
-        two = await told(events)
+        two = await next_change(events)
     assert {name: one[name] for name in ("priceBefore", "priceAfter", "shipping", "currency")} == {
         "priceBefore": 10,
         "priceAfter": 20,
@@ -102,8 +102,8 @@ async def test_price_changed_sends_event(served: ApiClient, resources: Resources
     }
     assert (one["cpu"], one["listing"]) == ({"name": "AMD One"}, {"price": 20})
     assert (two["cpu"], two["listing"]) == ({"name": "AMD Two"}, {"price": 30}), "what was read for one is not kept"
-    found = await query_data(resources, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[two["id"], one["id"]])
-    assert [node["id"] for node in found["nodes"]] == [two["id"], one["id"]]
+    data = await query_data(resources, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[two["id"], one["id"]])
+    assert [node["id"] for node in data["nodes"]] == [two["id"], one["id"]]
     missing = encode_global_id("PriceChange", 404)
     assert await query_data(resources, "query ($id: ID!) { node(id: $id) { id } }", id=missing) == {"node": None}
 
@@ -113,7 +113,7 @@ async def test_price_change_of_listing_without_cpu_has_null_cpu(served: ApiClien
     async with open_event_stream(served, FOLLOW) as events:
         await ready(resources)
         await change(resources, key, 20)
-        assert (await told(events))["cpu"] is None
+        assert (await next_change(events))["cpu"] is None
 
 
 async def test_price_changed_with_since_continues_after_cursor(served: ApiClient, resources: Resources) -> None:
@@ -122,14 +122,14 @@ async def test_price_changed_with_since_continues_after_cursor(served: ApiClient
     async with open_event_stream(served, FOLLOW) as events:
         await ready(resources)
         await change(resources, key, 30)
-        first = await told(events)
+        first = await next_change(events)
     assert first["priceAfter"] == 30, "without `since` it begins with what comes"
     await change(resources, key, 40, 50)
     for _ in range(2):
         async with open_event_stream(served, FOLLOW, since=first["cursor"]) as events:
             assert await prices(events, 2) == [40, 50]
             await change(resources, key, 60)
-            last = await told(events)
+            last = await next_change(events)
             assert last["priceAfter"] == 60
         await change(resources, key, 40, 50)
         first = last
@@ -177,11 +177,11 @@ async def test_price_changed_subscribers_share_one_statement(resources: Resource
     (key,) = await add_listings(resources, 10)
     await change(resources, key, 20)
     with record_statements(resources) as seen:
-        found = await asyncio.gather(*(feed.read_after(resources, None, 0) for _ in range(10)))
+        batches = await asyncio.gather(*(feed.read_after(resources, None, 0) for _ in range(10)))
     assert seen.count == 1
-    assert [[row.price_after for row in rows] for rows, _, _ in found] == [[20]] * 10
+    assert [[row.price_after for row in rows] for rows, _, _ in batches] == [[20]] * 10
     await change(resources, key, 30)
-    rows, position, more = await feed.read_after(resources, [1], found[0][1])
+    rows, position, more = await feed.read_after(resources, [1], batches[0][1])
     assert ([row.price_after for row in rows], more) == ([30], False)
     assert await feed.read_after(resources, None, position) == ([], position, False)
 
@@ -208,7 +208,7 @@ async def test_price_changed_invalid_arguments_are_rejected(served: ApiClient, r
         async with open_event_stream(served, FOLLOW, **variables) as events:
             (name, result), end = await events.rest()
         assert (name, end) == ("next", ("complete", None))
-        assert [each["extensions"]["code"] for each in result["errors"]] == [code]
+        assert [error["extensions"]["code"] for error in result["errors"]] == [code]
 
 
 async def test_price_changed_with_expired_cursor_is_rejected(served: ApiClient, resources: Resources) -> None:
@@ -262,8 +262,8 @@ async def test_price_changes_pages_both_ways(resources: Resources) -> None:
 
 async def as_many(api: ApiClient, number: int) -> bool:
     """Wait until this many changes are returned: the server is notified shortly after the commit."""
-    found = await api.data("{ priceChanges { nodes { priceAfter } } }")
-    return len(found["priceChanges"]["nodes"]) == number
+    data = await api.data("{ priceChanges { nodes { priceAfter } } }")
+    return len(data["priceChanges"]["nodes"]) == number
 
 
 async def test_price_changes_over_http_are_not_stale(api: ApiClient, resources: Resources) -> None:

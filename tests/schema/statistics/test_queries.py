@@ -44,8 +44,8 @@ def known(shelf: CpuRows, column: str) -> list[Any]:
 
 async def test_statistics_match_catalogue(resources: Resources) -> None:
     shelf = await fill_mixed_catalog(resources)
-    found = (await query_data(resources, STATISTICS))["statistics"]
-    assert found == {
+    statistics = (await query_data(resources, STATISTICS))["statistics"]
+    assert statistics == {
         "total": len(shelf),
         "manufacturers": sorted(set(known(shelf, "manufacturer"))),
         "sockets": sorted(set(known(shelf, "socket"))),
@@ -56,7 +56,7 @@ async def test_statistics_match_catalogue(resources: Resources) -> None:
             for name, column in RANGES.items()
         },
     }
-    assert None not in found["sockets"]
+    assert None not in statistics["sockets"]
 
 
 async def test_statistics_updated_at_is_last_computation(resources: Resources) -> None:

@@ -53,27 +53,27 @@ async def jobs(resources: Resources) -> list[dict[str, Any]]:
 
 async def test_valuation_rule_created_can_be_read(resources: Resources) -> None:
     before = datetime.now(UTC)
-    made = await run_mutation(resources, CREATE, rule=DDR4)
-    assert (made["job"]["kind"], made["job"]["status"]) == ("REVALUE_LISTINGS", "QUEUED")
-    found = made["rule"]
-    assert before <= datetime.fromisoformat(found["validFrom"]) <= datetime.now(UTC)
-    assert {name: found[name] for name in DDR4} == {**DDR4, "unit": "GB"}
-    assert (await query_data(resources, NODE, id=found["id"]))["node"] == found
+    payload = await run_mutation(resources, CREATE, rule=DDR4)
+    assert (payload["job"]["kind"], payload["job"]["status"]) == ("REVALUE_LISTINGS", "QUEUED")
+    rule = payload["rule"]
+    assert before <= datetime.fromisoformat(rule["validFrom"]) <= datetime.now(UTC)
+    assert {name: rule[name] for name in DDR4} == {**DDR4, "unit": "GB"}
+    assert (await query_data(resources, NODE, id=rule["id"]))["node"] == rule
     await create_rules(
         resources, rule_input("STORAGE", "ITEM", 20, "  NVMe \t SSD "), rule_input("GRAPHICS", "ITEM", 60)
     )
     listed = (await query_data(resources, RULES, first=2))["valuationRules"]
     assert listed["totalCount"] == 3
-    assert [each["kind"] for each in listed["nodes"]] == ["DDR4", "NVMe SSD"]
+    assert [rule["kind"] for rule in listed["nodes"]] == ["DDR4", "NVMe SSD"]
     rest = (await query_data(resources, RULES, after=listed["pageInfo"]["endCursor"]))["valuationRules"]
-    assert [each["component"] for each in rest["nodes"]] == ["GRAPHICS"]
+    assert [rule["component"] for rule in rest["nodes"]] == ["GRAPHICS"]
     assert not rest["pageInfo"]["hasNextPage"]
     assert (await jobs(resources))[0] == {"rules": [{"component": "memory", "kind": "DDR4"}]}
 
 
 async def test_valuation_rules_empty_list(resources: Resources) -> None:
-    found = (await query_data(resources, RULES))["valuationRules"]
-    assert found == {"totalCount": 0, "nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+    rules = (await query_data(resources, RULES))["valuationRules"]
+    assert rules == {"totalCount": 0, "nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
     assert (await query_data(resources, NODE, id=encode_global_id("ValuationRule", 7)))["node"] is None
 
 
@@ -89,13 +89,13 @@ async def test_valuation_rule_mutations_require_admin(resources: Resources, view
         (DELETE, {"id": known}),
     ):
         assert (await mutation_error(resources, mutation, viewer, **variables))[0] == code
-    found = (await query_data(resources, RULES))["valuationRules"]["nodes"]
-    assert [each["valueUsd"] for each in found] == [2.5]
+    rules = (await query_data(resources, RULES))["valuationRules"]["nodes"]
+    assert [rule["valueUsd"] for rule in rules] == [2.5]
     assert len(await jobs(resources)) == 1
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("fields", "message"),
     [
         ({"valueUsd": -0.01}, "`valueUsd` must be from 0 to 100,000, not -0.01."),
         ({"valueUsd": 100000.5}, "`valueUsd` must be from 0 to 100,000, not 100000."),
@@ -119,11 +119,11 @@ async def test_valuation_rule_mutations_require_admin(resources: Resources, view
     ],
 )
 async def test_valuation_rule_invalid_input_is_rejected(
-    resources: Resources, given: dict[str, Any], message: str
+    resources: Resources, fields: dict[str, Any], message: str
 ) -> None:
-    assert await mutation_error(resources, CREATE, rule={**DDR4, **given}) == ("BAD_USER_INPUT", message)
+    assert await mutation_error(resources, CREATE, rule={**DDR4, **fields}) == ("BAD_USER_INPUT", message)
     (known,) = await create_rules(resources, DDR4)
-    assert await mutation_error(resources, UPDATE, id=known, changes=given) == ("BAD_USER_INPUT", message)
+    assert await mutation_error(resources, UPDATE, id=known, changes=fields) == ("BAD_USER_INPUT", message)
     assert len(await jobs(resources)) == 1
 
 
@@ -220,9 +220,9 @@ async def test_valuation_rule_in_future_requests_no_revaluation(resources: Resou
     pc = "i5-8500T 16GB DDR4"
     await import_shop(resources, importer, pc)
     soon = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    made = await run_mutation(resources, CREATE, rule={**DDR4, "validFrom": soon})
-    assert made["job"] is None
-    assert (await run_mutation(resources, UPDATE, id=made["rule"]["id"], changes={"valueUsd": 3}))["job"] is None
+    payload = await run_mutation(resources, CREATE, rule={**DDR4, "validFrom": soon})
+    assert payload["job"] is None
+    assert (await run_mutation(resources, UPDATE, id=payload["rule"]["id"], changes={"valueUsd": 3}))["job"] is None
     assert await jobs(resources) == []
     # A rule in force that is postponed does not apply any more.
     (known,) = await create_rules(resources, rule_input("MEMORY", "ITEM", 1))
