@@ -25,6 +25,7 @@ from tests.support.fixtures import (
     resources,
     settings,
 )
+from tests.support.real_data import data_set, describe_data_sets
 
 # A change is not held up by what another one did: CI looks at the same random cases each time, developers at new ones.
 hypothesis.settings.register_profile("ci", derandomize=True)
@@ -58,6 +59,7 @@ __all__ = [
     "api",
     "cluster",
     "configured_logging",
+    "data_set",
     "database_url",
     "redis_server",
     "redis_timeout",
@@ -65,3 +67,8 @@ __all__ = [
     "resources",
     "settings",
 ]
+
+
+def pytest_report_header() -> str:
+    """Name the data sets in the head of the report."""
+    return describe_data_sets()
