@@ -25,7 +25,10 @@ from tests.support.fixtures import (
     resources,
     settings,
 )
+from tests.support.process_guard import ProcessGuard
 from tests.support.real_data import data_set, describe_data_sets
+
+GUARD = pytest.StashKey[ProcessGuard]()
 
 # A change is not held up by what another one did: CI looks at the same random cases each time, developers at new ones.
 hypothesis.settings.register_profile("ci", derandomize=True)
@@ -36,6 +39,7 @@ if os.environ.get("CI"):
 def pytest_configure(config: pytest.Config) -> None:
     """What must be so before the first test, in the process that was started and in each of `-n`."""
     if not hasattr(config, "workerinput"):
+        config.stash[GUARD] = ProcessGuard()
         with suppress(StartupError):  # the tests that need the account will tell
             account_for_postgres()  # here, since several processes must not make it at once
         return
@@ -43,6 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # first one. What measures the tests comes later; where that pauses (no_cover) these two would go on.
     while (begun := coverage.Coverage.current()) is not None:
         begun.stop()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what the run left behind."""
+    if (guard := config.stash.get(GUARD, None)) is not None:
+        guard.close()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -32,8 +32,7 @@ def configured_logging() -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[str]:
     """URL of the run's cluster, with a migrated database `template` in it."""
-    # Not in pytest's own folder: as root another run would close that to PostgreSQL's account at any moment.
-    directory = Path(tempfile.mkdtemp(prefix="dealmark-test-"))
+    directory = Path(tempfile.mkdtemp(prefix="pg-"))
     server = EmbeddedPostgres(directory, durable=False)
     url = server.start()
     try:

@@ -24,13 +24,16 @@ STOP_TIMEOUT_SECONDS = 20.0
 # PostgreSQL frees its shared memory on SIGQUIT, but not on SIGKILL.
 GRACE_SECONDS = 5.0
 POLL_INTERVAL_SECONDS = 0.05
+MEMORY_DIRECTORY = "/dev/shm"
+MIN_MEMORY_BYTES = 4 * 2**30
 
 
 class ProcessGuard:
     """A guard process and the temporary directory of the test run that it watches."""
 
     def __init__(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="dm-test-"))
+        self._outer_directory = os.environ.get("TMPDIR")
+        self.directory = Path(tempfile.mkdtemp(prefix="dm-test-", dir=find_memory_directory()))
         environment = {name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}
         self._process = subprocess.Popen(
             [sys.executable, __file__, str(self.directory)],
@@ -43,10 +46,24 @@ class ProcessGuard:
 
     def close(self) -> None:
         """Close the pipe and wait until the guard has cleaned up."""
-        tempfile.tempdir = os.path.dirname(self.directory)  # noqa: PTH120
-        os.environ["TMPDIR"] = tempfile.tempdir
+        tempfile.tempdir = None
+        if self._outer_directory is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = self._outer_directory
         with suppress(subprocess.TimeoutExpired):
             self._process.communicate(timeout=STOP_TIMEOUT_SECONDS * 2)
+
+
+def find_memory_directory() -> str | None:
+    """Return a directory in memory for servers and programs, or None if there is none that is large enough."""
+    with suppress(OSError):
+        system = os.statvfs(MEMORY_DIRECTORY)
+        runs_programs = not system.f_flag & os.ST_NOEXEC
+        free = min(system.f_bavail * system.f_frsize, psutil.virtual_memory().available)
+        if runs_programs and free >= MIN_MEMORY_BYTES and os.access(MEMORY_DIRECTORY, os.W_OK):
+            return MEMORY_DIRECTORY
+    return None
 
 
 def find_processes(directory: str) -> list[psutil.Process]:
