@@ -33,12 +33,12 @@ check: $(READY) ## formatting, lint, types, import contracts; of the page, too
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m app.page_build check
+	@$(BIN)/python -m app.devserver.web_build check
 
 fix: $(READY) ## format and mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
-	@$(BIN)/python -m app.page_build fix
+	@$(BIN)/python -m app.devserver.web_build fix
 
 bench: $(READY) ## benchmarks: ratios measured side by side in one run
 	@$(BIN)/python -m bench $(ARGS)

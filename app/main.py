@@ -10,11 +10,13 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from app.gateway.endpoint import PATH
-from app.gateway.gateway import Gateway
-from app.gateway.operations import RequestId, health, metrics, ready
-from app.pages import Pages
 from app.resources import Resources
+from app.schema.build import build_schema
+from app.server.graphql_app import Gateway
+from app.server.graphql_http import PATH
+from app.server.health import health, metrics, ready
+from app.server.request_id import RequestId
+from app.server.static_files import Pages
 from app.settings import Settings
 
 
@@ -31,7 +33,7 @@ def create_app(settings: Settings) -> Front:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         opening = Resources.open(settings, statement_seconds=settings.request_seconds)
-        async with opening as resources, Gateway(resources) as gateway:
+        async with opening as resources, Gateway(resources, build_schema()._schema) as gateway:
             yield {"resources": resources, "gateway": gateway}
 
     routes = [Route("/health", health), Route("/ready", ready), Route("/metrics", metrics)]

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import asyncpg
 import orjson
-from sqlalchemy import Executable, text
-from sqlalchemy.engine import CursorResult
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from app.changes import CHANNEL, Changes
-from app.kept import Kept
-from app.queue import Queue
-from app.reading import Pool, Reader, Session
+from app.core.broker import Queue
+from app.core.versioned_cache import Kept
+from app.db.notifications import Changes
+from app.db.pool import Pool
+from app.db.session import Reader, Session
+from app.db.tables import Domain
+from app.db.transaction import Tx
 from app.settings import Settings
-from app.tables import Domain, JobKind
 
-# One recalculation or import of CPUs at a time: both write many rows of `cpu` and would lock them in different orders.
-# A trigger takes it for every statement that writes `cpu`; who first reads what it then writes takes it by hand.
-CPU_WRITERS_LOCK = 7_310_002
-
-BUMP_VERSIONS = text(
-    """
-    WITH bumped AS (
-        INSERT INTO data_version AS v (domain, version)
-        SELECT domain, 1 FROM unnest(CAST(:domains AS text[])) AS d (domain) ORDER BY domain
-        ON CONFLICT (domain) DO UPDATE SET version = v.version + 1
-        RETURNING domain, version
-    )
-    SELECT coalesce(jsonb_object_agg(domain, version), '{}')::text FROM bumped
-    """
-)
 # How soon PostgreSQL ends the transaction, and frees the locks, of a process that was killed or whose machine is gone.
 # By default it notices neither before the running statement has ended, and the latter after two hours.
 SESSION_SETTINGS = {
@@ -47,56 +32,8 @@ SESSION_SETTINGS = {
 # Statements of the read path are planned once per connection: to plan one takes longer than to run it.
 # None runs for as long as it takes to compile one.
 READING_SETTINGS = {"plan_cache_mode": "force_generic_plan", "default_transaction_read_only": "on", "jit": "off"}
-NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 __all__ = ["Reader", "Resources", "Session", "Tx"]
-
-
-class Tx(Session):
-    """A transaction that writes. What it touches and enqueues takes effect on commit, or not at all."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self.connection = connection
-        self.touched: set[Domain] = set()
-        self.moved_jobs: set[int] = set()
-        self.topics: set[str] = set()
-        self.enqueued: list[tuple[JobKind, int]] = []
-        self.versions: Mapping[str, int] = {}
-
-    async def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
-        """Runs one statement."""
-        return await self.connection.execute(statement, values)
-
-    async def rows(self, statement: Executable, values: Any = None) -> Sequence[Any]:
-        """All rows of one statement."""
-        return (await self.execute(statement, values)).all()
-
-    def touch(self, *domains: Domain) -> None:
-        """Says that data of these domains changed: their versions are bumped as part of the commit."""
-        self.touched.update(domains)
-
-    def moved(self, job_id: int) -> None:
-        """Says that a job changed: those who follow it are told."""
-        self.moved_jobs.add(job_id)
-
-    def tell(self, *topics: str) -> None:
-        """Wakes up whoever follows one of these topics, when this is committed."""
-        self.topics.update(topics)
-
-    def enqueue(self, kind: JobKind, job_id: int) -> None:
-        """Has the queue told of a job after the commit."""
-        self.enqueued.append((kind, job_id))
-        self.moved(job_id)
-
-    async def announce(self) -> None:
-        """Bumps and notifies. Last before the commit, because bumped rows are locked until then."""
-        if not self.touched and not self.moved_jobs and not self.topics:
-            return
-        if self.touched:
-            self.versions = orjson.loads(await self.scalar(BUMP_VERSIONS, {"domains": sorted(self.touched)}))
-        told = {"versions": self.versions, "jobs": sorted(self.moved_jobs), "topics": sorted(self.topics)}
-        payload = orjson.dumps(told).decode()
-        await self.execute(NOTIFY, {"channel": CHANNEL, "payload": payload})
 
 
 @dataclass(frozen=True)
@@ -191,3 +128,19 @@ class Resources:
         self.changes.told(tx.versions)
         for kind, job_id in tx.enqueued:
             await self.queue.tell(kind.value, job_id)
+
+    async def write_in_batches(self, batch: Callable[[Tx], Awaitable[int]], domain: Domain | None = None) -> int:
+        """Call `batch` in one transaction after another until it reports that no row is left.
+
+        `batch` returns the number of rows it changed. `domain` is the data domain whose version is bumped by each
+        transaction that changed rows; None when clients never see these rows. Return the total number of rows.
+        """
+        total = 0
+        while True:
+            async with self.write() as tx:
+                rows = await batch(tx)
+                if rows and domain is not None:
+                    tx.touch(domain)
+            if not rows:
+                return total
+            total += rows

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.errors import StartupError
+from app.core.errors import StartupError
 
 KEY_PREFIX = "whsec_"
 DocumentMode = Literal["required", "apq", "open"]

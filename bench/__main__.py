@@ -13,8 +13,8 @@ from pathlib import Path
 
 import asyncpg
 
-from app.embedded import EmbeddedPostgres
-from app.observability import configure_logging
+from app.core.logging import configure_logging
+from app.devserver.embedded import EmbeddedPostgres
 
 HERE = Path(__file__).parent
 

@@ -18,11 +18,12 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
-from app import tasks
-from app.gateway.documents import content_id
-from app.resources import Resources, Tx
+from app.db.tables import Domain, JobKind
+from app.db.transaction import Tx
+from app.engine.document import content_id
+from app.job_handlers import dispatch
+from app.resources import Resources
 from app.settings import Settings
-from app.tables import Domain, JobKind
 from bench.database import ROOT, filled_database
 from bench.serving import CORES, running
 
@@ -82,7 +83,7 @@ def working(settings: Settings) -> Iterator[None]:
 async def first_recalculation(settings: Settings) -> None:
     """All figures are right, and the log is empty."""
     async with Resources.open(settings, listen=False) as resources:
-        await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+        await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
 
 
 async def measure(settings: Settings, url: str, rounds: int) -> None:

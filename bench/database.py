@@ -10,12 +10,12 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from app import migrations
-from app.catalog.imports import import_cpus, open_cpus
-from app.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.bulk_import.staging import Options
+from app.catalog.cpu_import import import_cpus, open_cpus
+from app.db import schema_version
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.resources import Resources
 from app.settings import Settings
-from app.staging import Options
 
 ROOT = Path(__file__).parents[1]
 REAL_CPUS = ROOT.parent / "shared" / "data" / "passmark_cpus.json"
@@ -43,7 +43,7 @@ def filled_database(listings: int) -> Iterator[Settings]:
         postgres, redis = EmbeddedPostgres(home / "postgres"), EmbeddedRedis(home / "redis")
         try:
             settings = Settings(database_url=postgres.start(), redis_url=redis.start(), data_dir=home)
-            migrations.upgrade(settings.required_database_url)
+            schema_version.upgrade(settings.required_database_url)
             asyncio.run(_fill(settings, listings))
             yield settings
         finally:

@@ -17,11 +17,11 @@ from urllib.parse import urlencode
 import httpx
 from sqlalchemy import text
 
-from app import tasks
-from app.gateway.documents import content_id
+from app.db.tables import JobKind
+from app.engine.document import content_id
+from app.job_handlers import dispatch
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import JobKind
 from bench.database import ROOT, filled_database
 from bench.serving import Figures, Server, load, missing, running
 
@@ -73,7 +73,7 @@ def main() -> None:
 async def prepare(settings: Settings) -> str:
     """Recalculates, so that answers are as long as in real life; the slug of the CPU that is shown in detail."""
     async with Resources.open(settings, listen=False) as resources:
-        await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+        await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
         async with resources.read() as session:
             return str(await session.scalar(text("SELECT slug FROM cpu ORDER BY id LIMIT 1")))
 

@@ -29,10 +29,10 @@ import asyncpg
 import httpx
 from sqlalchemy import text
 
-from app import tasks
+from app.db.tables import JobKind
+from app.job_handlers import dispatch
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import JobKind
 from bench.database import ROOT, filled_database, vacuum
 from bench.serving import Figures, Server, load, missing, running
 
@@ -130,7 +130,7 @@ def all_pages(slug: str) -> list[Page]:
 async def prepare(settings: Settings) -> str:
     """Recalculates, so that answers are as long as in real life; the slug of the CPU that is shown in detail."""
     async with Resources.open(settings, listen=False) as resources:
-        await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+        await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
         await vacuum(resources)
         async with resources.read() as session:
             slug = await session.scalar(DETAILED)

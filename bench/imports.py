@@ -16,9 +16,9 @@ from statistics import median
 
 import asyncpg
 
-from app import migrations
-from app.embedded import EmbeddedPostgres
-from app.market.staged_sql import COLUMNS
+from app.db import schema_version
+from app.devserver.embedded import EmbeddedPostgres
+from app.market.imports.importer import LISTING_COLUMNS
 
 ROWS = 1_000_000
 MOST_TIMES_BARE = 5.0
@@ -61,7 +61,7 @@ def main() -> None:
         server = EmbeddedPostgres(home / "postgres")
         url = server.start()
         try:
-            migrations.upgrade(url)
+            schema_version.upgrade(url)
             compare(url, cpus, file)
         finally:
             server.stop()
@@ -88,7 +88,9 @@ async def bare_load(url: str, file: Path) -> float:
         start = time.perf_counter()
         async with connection.transaction():
             await connection.execute(BARE_TABLE)
-            await connection.copy_to_table("bare", source=file, columns=list(COLUMNS), format="csv", header=True)
+            await connection.copy_to_table(
+                "bare", source=file, columns=list(LISTING_COLUMNS), format="csv", header=True
+            )
             for statement in BARE_INDEXES:
                 await connection.execute(statement)
         seconds = time.perf_counter() - start
@@ -130,7 +132,7 @@ def write_listings(file: Path, names: list[str], rows: int) -> None:
     conditions = ["new", "used", "Used", "refurbished", "Renewed", "open_box", "for parts", ""]
     with file.open("w", newline="") as out:
         writer = csv.writer(out)
-        writer.writerow(COLUMNS)
+        writer.writerow(LISTING_COLUMNS)
         for number in range(rows):
             name = chance.choice(names)
             identifier = f"{(number * 2_654_435_761) % 2**40:012d}"

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 import orjson
 from sqlalchemy import text
 
-from app.ingestion.addresses import AllowList
-from app.ingestion.importing import Importer
-from app.ingestion.pages import Page
-from app.ingestion.requests import Request, Wanted, request_import
+from app.db.tables import ImportPriority, ImportSource
+from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.url_policy import AllowList
+from app.ingestion.requests.import_requests import Request, Wanted, request_import
+from app.ingestion.worker.import_worker import Importer
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import ImportPriority, ImportSource
 from bench.database import filled_database, vacuum
 
 LISTINGS = 100_000

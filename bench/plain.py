@@ -19,9 +19,9 @@ from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 
-from app.context import Context
+from app.graphql.context import Context
 from app.resources import Resources
-from app.schema import build_schema
+from app.schema.build import build_schema
 from app.settings import load_settings
 
 

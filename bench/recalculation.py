@@ -9,10 +9,10 @@ from statistics import median
 
 from sqlalchemy import text
 
-from app import tasks
+from app.db.tables import JobKind
+from app.job_handlers import dispatch
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import JobKind
 from bench.database import filled_database
 
 # Listings, and how many times the bare statement a recalculation may take.
@@ -81,7 +81,7 @@ async def bare_statement(resources: Resources) -> float:
 async def recalculation(resources: Resources) -> tuple[float, int]:
     """Seconds, and rows written. As `dealmark recalculate` does it: with its job row, its commit and its news."""
     start = time.perf_counter()
-    outcome = await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+    outcome = await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
     seconds = time.perf_counter() - start
     assert outcome.failed == 0
     return seconds, getattr(outcome, "written", 0)

@@ -18,18 +18,18 @@ from arq.cron import CronJob, cron
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
-from app.ingestion.understanding import open_fetcher
-from app.queue import HEARTBEAT_KEY, JOB_SECONDS, QUEUE_NAME, deserialize, serialize
+from app.core.broker import HEARTBEAT_KEY, JOB_SECONDS, QUEUE_NAME, deserialize, serialize
+from app.ingestion.extract.pipeline import open_fetcher
 from app.resources import Resources
 from app.settings import Settings
-from jobs.changes import follow_changes
-from jobs.clean_up import clean_up, nightly_clean_up
-from jobs.events import follow_events
-from jobs.imports import follow_imports
-from jobs.recalculation import nightly_recalculation, recalculate_metrics
-from jobs.sweep import sweep
-from jobs.valuation import due_rules, revalue_listings
-from jobs.verification import nightly_verification, verify_figures
+from jobs.daemons.change_log import follow_changes
+from jobs.daemons.events import follow_events
+from jobs.daemons.imports import follow_imports
+from jobs.tasks.clean_up import clean_up, nightly_clean_up
+from jobs.tasks.recalculation import nightly_recalculation, recalculate_metrics
+from jobs.tasks.sweep import sweep
+from jobs.tasks.valuation import due_rules, revalue_listings
+from jobs.tasks.verification import nightly_verification, verify_figures
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ HEARTBEAT_SECONDS = 5
 
 
 class WorkerSettings:
-    """What arq needs to know; `functions` are named after `app.tables.JobKind`."""
+    """What arq needs to know; `functions` are named after `app.db.tables.JobKind`."""
 
     functions: Sequence[Any] = (recalculate_metrics, verify_figures, clean_up, revalue_listings)
 

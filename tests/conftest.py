@@ -12,8 +12,8 @@ import coverage
 import hypothesis
 import pytest
 
-from app.embedded import account_for_postgres
-from app.errors import StartupError
+from app.core.errors import StartupError
+from app.devserver.embedded import account_for_postgres
 from tests.support.fixtures import (
     api,
     cluster,

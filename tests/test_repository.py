@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from app.cli import app
+from app.cli.main import app
 from tests.support.paths import ROOT
 
 LONGEST_MODULE = 400  # lines

@@ -16,13 +16,13 @@ from mypy import api as mypy
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError
 
-from app import queue
-from app.changes import CHANNEL
-from app.embedded import EmbeddedRedis
+from app.core import broker
+from app.db.notifications import CHANNEL
+from app.db.tables import Domain, cpu
+from app.devserver.embedded import EmbeddedRedis
+from app.job_queue import sql
 from app.resources import Resources, Session
 from app.settings import Settings
-from app.tables import Domain, cpu
-from app.work import sql
 from tests.support.catalog_rows import add_cpu
 from tests.support.jobs import KIND, all_jobs
 from tests.support.waiting import wait_until
@@ -136,7 +136,7 @@ async def test_the_queue_is_told_after_the_commit(resources: Resources) -> None:
 async def test_a_queue_that_hangs_holds_nobody_up(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue, "TELL_SECONDS", 0.1)
+    monkeypatch.setattr(broker, "TELL_SECONDS", 0.1)
     redis = EmbeddedRedis(tmp_path)
     try:
         async with Resources.open(settings.model_copy(update={"redis_url": redis.start()}), listen=False) as resources:

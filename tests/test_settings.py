@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import StartupError
+from app.core.errors import StartupError
 from app.settings import Settings, load_settings, unknown_variables, variable
 from tests.support.paths import ROOT
 

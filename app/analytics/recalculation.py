@@ -14,8 +14,8 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from app.analytics import sql
-from app.resources import Tx
-from app.tables import Domain
+from app.db.tables import Domain
+from app.db.transaction import Tx
 
 log = structlog.get_logger()
 

@@ -12,8 +12,10 @@ from typing import Any
 from sqlalchemy import Executable, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from app.resources import CPU_WRITERS_LOCK, Session, Tx
-from app.tables import cpu, last_verification
+from app.db.advisory_locks import CPU_WRITERS_LOCK
+from app.db.tables import cpu, last_verification
+from app.db.transaction import Tx
+from app.resources import Session
 
 # The planner's estimate for these statements grows with dead rows until it starts to compile them,
 # which costs ten times the work itself.

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from app.analytics import sql
 from app.analytics.recalculation import recalculate, recalculate_logged
-from app.resources import Tx
+from app.db.transaction import Tx
 
 Progress = Callable[[int, int], Awaitable[None]]
 

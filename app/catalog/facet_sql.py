@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, literal_column, select, tuple_
 
 from app.catalog.sql import CONFIDENCE_FROM, CpuFilter, Shape, Statement, shape_of, where
+from app.db.tables import cpu
 from app.resources import Session
-from app.tables import cpu
 
 _LEVELS = " ".join(f"WHEN cpu.price_sample_size >= {least} THEN '{name}'" for name, least in CONFIDENCE_FROM.items())
 FACETS: Mapping[str, ColumnElement[Any]] = {

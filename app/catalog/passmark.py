@@ -13,8 +13,9 @@ from typing import Any
 
 import orjson
 
-from app.errors import BadInput
-from app.records import Fault, Progress, Row, decode, no_progress
+from app.bulk_import.records import Fault, Progress, Row, no_progress
+from app.bulk_import.text_decoding import decode
+from app.core.errors import BadInput
 
 # Decoded and parsed it takes some ten times as much memory; the real export has 4 MB.
 LARGEST = 256 * 1024 * 1024

@@ -34,8 +34,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from app.keyset import Keyset, PageRequest, Position, SortKey
-from app.tables import SHOWN, cpu, cpu_statistics, listing, recalculation_failure, recalculation_watermark
+from app.db.pagination import Keyset, PageRequest, Position, SortKey
+from app.db.tables import SHOWN, cpu, cpu_statistics, listing, recalculation_failure, recalculation_watermark
 
 # A recalculation writes only rows whose figures changed, so "computed at" is the later of the row's own time and the
 # last time that all were computed; but not for a CPU that failed then.

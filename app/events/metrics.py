@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import nan
 
+from app.core.metrics import OUTBOX_ROWS, OUTBOX_SECONDS, WEBHOOK_DELIVERIES, WEBHOOK_PENDING, WEBHOOK_SECONDS
 from app.events import sql
-from app.observability import OUTBOX_ROWS, OUTBOX_SECONDS, WEBHOOK_DELIVERIES, WEBHOOK_PENDING, WEBHOOK_SECONDS
 from app.resources import Session
 
 OUTCOMES = ("delivered", "refused", "unanswered")

@@ -24,12 +24,12 @@ from sqlalchemy import (
     text,
 )
 
-from app.keyset import Keyset, PageRequest, Position, SortKey
-from app.resources import Session, Tx
-from app.tables import price_change
-
-# One transaction at a time gives positions; see `number`.
-NUMBERING_LOCK = 7_310_003
+from app.db.advisory_locks import NUMBERING_LOCK
+from app.db.pagination import Keyset, PageRequest, Position, SortKey
+from app.db.statements import Row
+from app.db.tables import price_change
+from app.db.transaction import Tx
+from app.resources import Session
 
 # Money is selected as it is encoded: a float holds what two decimals say exactly as written.
 COLUMNS: dict[str, ColumnElement[Any]] = {
@@ -254,3 +254,7 @@ async def webhooks(session: Session) -> Sequence[Any]:
 async def in_outbox(session: Session) -> Any:
     """Events without a position: how many, and the age of the oldest, seconds."""
     return await session.row(OUTBOX)
+
+
+class PriceChangeRow(Row):
+    """A row of `price_change` columns: those that the operation needs."""

@@ -20,10 +20,10 @@ import httpx
 import orjson
 import structlog
 
+from app.core.global_ids import global_id
 from app.events import sql
-from app.events.loaders import PriceChangeRow
-from app.events.signing import signature
-from app.relay import global_id
+from app.events.sql import PriceChangeRow
+from app.events.webhook_signature import signature
 from app.resources import Resources
 from app.settings import Settings
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Executable, text
 
-from app.resources import Tx
-from app.tables import Domain
+from app.db.tables import Domain
+from app.db.transaction import Tx
 
 MISSING = text("""
     UPDATE listing SET missing_since = now(), updated_at = now()

@@ -32,8 +32,9 @@ CREATE FUNCTION refresh_cpu_statistics() RETURNS void LANGUAGE sql AS $$
 $$
 """
 
-# Who writes CPUs takes turns (app.resources.CPU_WRITERS_LOCK) from before the first row is locked until the commit. So
-# what a later trigger reads of `cpu` is all there is, and nobody waits for the row of statistics with rows in hand.
+# Transactions that write CPUs are serialized by app.db.advisory_locks.CPU_WRITERS_LOCK, from before the first row is
+# locked until the commit: a later trigger reads every row of `cpu`, and no transaction waits for the statistics row
+# while it holds row locks.
 CPU_WRITING = """
 CREATE FUNCTION cpu_writing() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import text
 
+from app.analytics.statistics_sql import RANGED
 from app.resources import Session
-from app.statistics.sql import RANGED
 
 PLAIN = text(
     f"""
@@ -24,7 +24,7 @@ PLAIN = text(
 
 
 async def plain(session: Session) -> Any:
-    """The row that `app.statistics.sql.statistics` must return."""
+    """The row that `app.analytics.statistics_sql.statistics` must return."""
     row = await session.row(PLAIN)
     assert row is not None
     return row

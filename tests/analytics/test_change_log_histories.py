@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app import tasks
 from app.analytics.recalculation import recalculate
-from app.catalog.imports import import_cpus, open_cpus
-from app.market.imports import import_listings, open_listings
-from app.resources import Resources, Tx
-from app.staging import Options
+from app.bulk_import.staging import Options
+from app.catalog.cpu_import import import_cpus, open_cpus
+from app.db.transaction import Tx
+from app.job_handlers import dispatch
+from app.market.imports.importer import import_listings, open_listings
+from app.resources import Resources
 from tests.support.change_log import assert_metrics_are_current, committed_change_log, expected_metrics
 from tests.support.metrics_catalog import fetch_rows, no_progress, run_statements, stored_metrics
 
@@ -157,7 +158,7 @@ async def import_text(tx: Tx, kind: str, content: str, folder: Path) -> None:
 
 async def work_off(resources: Resources) -> None:
     """Until there is nothing left in the log."""
-    while await tasks.drain(resources) is not None:
+    while await dispatch.drain(resources) is not None:
         pass
     assert await committed_change_log(resources) == []
 

@@ -12,11 +12,11 @@ from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from app import tasks
 from app.analytics.recalculation import recalculate
+from app.db.tables import JobKind
+from app.job_handlers import dispatch
+from app.job_queue.enqueue import request_job
 from app.resources import Resources
-from app.tables import JobKind
-from app.work.jobs import request_job
 from tests.support.metrics_catalog import (
     cpu_with_prices,
     fetch_rows,
@@ -67,7 +67,7 @@ async def test_a_job_that_fails_as_a_whole_says_so(resources: Resources) -> None
     await run_statements(resources, "DROP TABLE figure_history")
     await fill_without_history(resources)
     with capture_logs(processors=[merge_contextvars]) as logs, pytest.raises(DBAPIError):
-        await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+        await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
     assert events_of(logs) == ["start", "failed"]
     failed = logs[-1]
     assert failed["log_level"] == "error"

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app import tasks
+from app.db.tables import JobKind
+from app.job_handlers import dispatch
 from app.resources import Resources
-from app.tables import JobKind
 from tests.support.catalog_rows import add_listing
 from tests.support.change_log import committed_change_log, data_versions, expected_metrics
 from tests.support.jobs import all_jobs
@@ -40,8 +40,8 @@ async def catalogue(resources: Resources) -> Resources:
 
 async def verified(resources: Resources, *, fix: bool = False) -> dict[str, Any]:
     """What the command line shows."""
-    outcome = await tasks.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
-    assert isinstance(outcome, tasks.Verification)
+    outcome = await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
+    assert isinstance(outcome, dispatch.Verification)
     return outcome.shown()
 
 

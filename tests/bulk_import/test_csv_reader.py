@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app.catalog.imports import open_cpus
-from app.errors import BadInput
-from app.records import LONGEST_LINE, CsvRecords, Fault
+from app.bulk_import.csv_reader import LONGEST_LINE, CsvRecords
+from app.bulk_import.records import Fault
+from app.catalog.cpu_import import open_cpus
+from app.core.errors import BadInput
 
 KNOWN = ("name", "price", "note")
 

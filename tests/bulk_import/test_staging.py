@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.errors import BadInput
-from app.records import Fault, Row
+from app.bulk_import.records import Fault, Row
+from app.bulk_import.staging import Options, as_number, cells, reject, stage
+from app.core.errors import BadInput
 from app.resources import Resources
-from app.staging import Options, as_number, cells, reject, stage
 
 
 class Given:

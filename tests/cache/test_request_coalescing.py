@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 
-from app.context import Role
-from app.gateway.responses import Responses
+from app.cache.response_cache import Responses
+from app.core.global_ids import global_id
+from app.db.tables import Domain
+from app.graphql.viewer import Role
 from app.main import create_app
-from app.relay import global_id
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import Domain
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu
 from tests.support.http_errors import only_error

@@ -11,13 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from app.context import Role
-from app.gateway import document_sql, uses
-from app.gateway.answers import OVERHEAD, Answer, Memory
-from app.gateway.gateway import Gateway
+from app.cache.entries import OVERHEAD, Answer, Memory
+from app.db.tables import Domain
+from app.documents import sql, usage
+from app.graphql.viewer import Role
 from app.resources import Resources
+from app.server.graphql_app import Gateway
 from app.settings import Settings
-from app.tables import Domain
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu
 from tests.support.response_cache import (
@@ -41,7 +41,7 @@ Served = tuple[ApiClient, Gateway]
 
 @pytest.fixture
 async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
-    monkeypatch.setattr(uses, "FLUSH_SECONDS", 3600.0)
+    monkeypatch.setattr(usage, "FLUSH_SECONDS", 3600.0)
     async with run_api_on(resources) as both:
         yield both
 
@@ -132,7 +132,7 @@ async def test_a_change_of_another_domain_ends_nothing(served: Served, resources
         response = await get_persisted(api, CPUS_QUERY)
         assert (response.headers["x-cache"], response.headers["etag"]) == ("HIT-L1", etag)
         assert await cache_status(api, CPUS_QUERY) == "HIT-L1", "by its bytes again"
-    assert set(statements.texts) <= {str(document_sql.ACTIVE)}, "the registry reads documents at a moment of its own"
+    assert set(statements.texts) <= {str(sql.ACTIVE)}, "the registry reads documents at a moment of its own"
     for domain in (Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET):
         await commit_change(resources, domain)
         assert await cache_status(api, CPUS_QUERY) == "MISS", domain

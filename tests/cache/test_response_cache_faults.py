@@ -17,13 +17,13 @@ import psutil
 import pytest
 from structlog.testing import capture_logs
 
-from app import changes, migrations
-from app.embedded import EmbeddedPostgres, EmbeddedRedis
-from app.gateway import breaker
-from app.gateway.gateway import Gateway
+from app.core import circuit_breaker
+from app.db import notifications, schema_version
+from app.db.tables import Domain
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.resources import Resources
+from app.server.graphql_app import Gateway
 from app.settings import Settings
-from app.tables import Domain
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu
 from tests.support.http_errors import only_error
@@ -70,7 +70,7 @@ async def timed(api: ApiClient, query: str, number: int) -> tuple[float, httpx.R
 
 
 async def test_redis_that_is_stopped(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(breaker, "TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(circuit_breaker, "TIMEOUT_SECONDS", 1.0)
     async with with_redis(settings, folder) as (redis, api, resources):
         await add_cpu(resources, "AMD One")
         assert await cache_status(api, CPUS_QUERY, n=1) == "MISS"
@@ -80,7 +80,7 @@ async def test_redis_that_is_stopped(settings: Settings, folder: Path, monkeypat
             assert response.json()["data"]["cpus"]["totalCount"] == 1
             assert response.headers["x-cache"] == "HIT-L1" if number == 1 else "MISS"
             assert await cache_status(api, CPUS_QUERY, n=number) == "HIT-L1"
-            assert seconds < breaker.TIMEOUT_SECONDS
+            assert seconds < circuit_breaker.TIMEOUT_SECONDS
         await asyncio.to_thread(redis.start)
         await kept_in_redis(api, resources)
 
@@ -100,7 +100,7 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One request waits, however long it lasts; those after it do not, even when it is asked again."""
-    monkeypatch.setattr(breaker, "TIMEOUT_SECONDS", 0.8)
+    monkeypatch.setattr(circuit_breaker, "TIMEOUT_SECONDS", 0.8)
     async with with_redis(settings, folder) as (redis, api, resources):
         await add_cpu(resources, "AMD One")
         await register_query(api, CPUS_QUERY)
@@ -111,18 +111,18 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
             with capture_logs() as logged:
                 first, response = await timed(api, CPUS_QUERY, 1)
                 assert response.headers["x-cache"] == "MISS"
-                assert breaker.TIMEOUT_SECONDS <= first < breaker.TIMEOUT_SECONDS * 2.5
+                assert circuit_breaker.TIMEOUT_SECONDS <= first < circuit_breaker.TIMEOUT_SECONDS * 2.5
                 unknown = await api.http.get(persisted_query_url(TOTAL_QUERY))
                 assert unknown.json()["errors"][0]["message"] == "PersistedQueryNotFound", "nor does the registry wait"
                 slowest, number = 0.0, 2
-                until = time.monotonic() + 2.5 * breaker.OPEN_SECONDS
+                until = time.monotonic() + 2.5 * circuit_breaker.OPEN_SECONDS
                 while time.monotonic() < until:
                     seconds, response = await timed(api, CPUS_QUERY, number)
                     assert (response.status_code, response.headers["x-cache"]) == (200, "MISS")
                     slowest, number = max(slowest, seconds), number + 1
                     await asyncio.sleep(0.02)
             assert number > 5
-            assert slowest < breaker.TIMEOUT_SECONDS
+            assert slowest < circuit_breaker.TIMEOUT_SECONDS
             assert [line["event"] for line in logged if line["event"].startswith("breaker")] == ["breaker.opened"]
         finally:
             os.kill(pid, signal.SIGCONT)
@@ -131,7 +131,7 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
 
 async def test_news_lost_and_nothing_else(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that is kept is given: it could have changed meanwhile, and has."""
-    monkeypatch.setattr(changes, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(notifications, "RETRY_SECONDS", 0.1)
     gate = gate_reconnects(monkeypatch)
     async with run_api_on(resources) as (api, _):
         await add_cpu(resources, "CPU 0")
@@ -178,7 +178,7 @@ async def with_postgres(
     postgres = EmbeddedPostgres(folder, durable=False)
     url = await asyncio.to_thread(postgres.start)
     try:
-        await asyncio.to_thread(migrations.upgrade, url)
+        await asyncio.to_thread(schema_version.upgrade, url)
         settings = make_settings(database_url=url, redis_url=redis_url, development=True, **values)
         async with Resources.open(settings) as resources, run_api_on(resources) as (api, gateway):
             yield postgres, api, resources, gateway
@@ -197,7 +197,7 @@ async def refused(api: ApiClient, query: str) -> None:
 
 async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was asked before goes on, and says that it may be old; the rest is refused; grace ends; all by itself."""
-    monkeypatch.setattr(changes, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(notifications, "RETRY_SECONDS", 0.2)
     async with with_postgres(redis_url, folder, stale_grace_seconds=2.0) as (postgres, api, resources, gateway):
         await add_cpu(resources, "AMD One")
         await register_query(api, TOTAL_QUERY)
@@ -229,7 +229,7 @@ async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypa
 
 async def test_postgresql_that_hangs(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes connections and answers nothing. Those who ask for what is kept wait once, the others are refused."""
-    monkeypatch.setattr(changes, "PING_SECONDS", 0.3)
+    monkeypatch.setattr(notifications, "PING_SECONDS", 0.3)
     async with with_postgres(redis_url, folder, request_seconds=3.0) as (postgres, api, resources, _):
         await add_cpu(resources, "AMD One")
         await register_query(api, TOTAL_QUERY)
@@ -269,7 +269,7 @@ async def test_neither_redis_nor_postgresql_at_the_start(folder: Path) -> None:
     """It starts, says what is missing, and serves once they are there."""
     redis, postgres = EmbeddedRedis(folder / "redis"), EmbeddedPostgres(folder / "postgres", durable=False)
     redis_url, url = redis.start(), await asyncio.to_thread(postgres.start)
-    await asyncio.to_thread(migrations.upgrade, url)
+    await asyncio.to_thread(schema_version.upgrade, url)
     await asyncio.to_thread(postgres.stop)
     await asyncio.to_thread(redis.stop)
     settings = make_settings(database_url=url, redis_url=redis_url, development=True)

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.catalog.imports import import_cpus, open_cpus
-from app.errors import BadInput
-from app.market.imports import import_listings, open_listings
-from app.resources import CPU_WRITERS_LOCK, Resources
-from app.staging import Options
+from app.bulk_import.staging import Options
+from app.catalog.cpu_import import import_cpus, open_cpus
+from app.core.errors import BadInput
+from app.db.advisory_locks import CPU_WRITERS_LOCK
+from app.market.imports.importer import import_listings, open_listings
+from app.resources import Resources
 from tests.support.file_imports import FileImporter, checked_counts
 from tests.support.passmark_export import export_rows
 from tests.support.real_data import DataSet

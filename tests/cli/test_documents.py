@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.gateway.documents import content_id
-from app.gateway.registry import shipped
+from app.documents.registry import shipped
+from app.engine.document import content_id
 from tests.support.command_line import UNREACHABLE_DATABASE_URL, CommandRunner, error_sentence, query_database
 from tests.support.databases import temporary_database
 from tests.support.documents_command import write_manifest

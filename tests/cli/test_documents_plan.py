@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.gateway.registry import shipped
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.documents.registry import shipped
 from app.resources import Resources
 from tests.support.builtin_documents import BUILTIN_QUERIES
 from tests.support.command_line import CommandRunner, error_sentence, query_database

@@ -14,12 +14,13 @@ from pathlib import Path
 import jwt
 import pytest
 
-from app import cli, migrations
-from app.context import Role, Viewer
-from app.embedded import EmbeddedPostgres, EmbeddedRedis
-from app.gateway.auth import Authenticator
+from app.cli import main
+from app.db import schema_version
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
-from app.schema import build_schema
+from app.schema.build import build_schema
+from app.server.authentication import Authenticator
 from app.settings import Settings
 from tests.support.catalog_rows import add_cpu
 from tests.support.command_line import (
@@ -152,11 +153,11 @@ def test_a_setting_that_cannot_be_used(dealmark: CommandRunner, command: str) ->
 
 
 def test_migrate(dealmark: CommandRunner, cluster: str) -> None:
-    told = f"The database is at revision {migrations.head()}.\n"
+    told = f"The database is at revision {schema_version.head()}.\n"
     with temporary_database(cluster) as url:
         assert dealmark("migrate", DATABASE_URL=url) == (0, told, "")
         assert dealmark("migrate", DATABASE_URL=url) == (0, told, "")
-        assert query_database(url, "SELECT version_num FROM alembic_version") == [(migrations.head(),)]
+        assert query_database(url, "SELECT version_num FROM alembic_version") == [(schema_version.head(),)]
         query_database(url, "UPDATE alembic_version SET version_num = 'f00d'")
         assert "newer than this code (revision f00d" in error_sentence(dealmark("migrate", DATABASE_URL=url))
 
@@ -221,7 +222,7 @@ def test_schema(dealmark: CommandRunner) -> None:
 
 
 def test_every_command_has_help(dealmark: CommandRunner) -> None:
-    commands = [command.callback for command in cli.app.registered_commands]
+    commands = [command.callback for command in main.app.registered_commands]
     for name in [*(command.__name__ for command in commands if command), "import"]:
         ran = dealmark(name, "--help")
         assert ran.code == 0
@@ -246,7 +247,7 @@ def test_an_error_of_ours_is_not_hidden(dealmark: CommandRunner, monkeypatch: py
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(migrations, "upgrade", broken)
+    monkeypatch.setattr(schema_version, "upgrade", broken)
     with pytest.raises(ZeroDivisionError):
         dealmark("migrate", DATABASE_URL=UNREACHABLE_DATABASE_URL)
 

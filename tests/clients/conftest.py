@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from app import tasks
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.db.tables import JobKind
+from app.job_handlers import dispatch
 from app.resources import Resources
-from app.tables import JobKind
 from tests.clients import node
 from tests.clients.node import Ask
 from tests.support.catalog_rows import add_cpu
@@ -24,5 +24,5 @@ def packages() -> None:
 async def page(resources: Resources) -> Ask:
     """The page of a CPU whose good price is 150, the only one in the catalogue."""
     number = await add_cpu(resources, "Intel Core i5-8500", [100, 200])
-    await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+    await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
     return Ask("CpuPage", {"id": global_id("CPU", number)})

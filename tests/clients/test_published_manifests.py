@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.context import Role
+from app.graphql.viewer import Role
 from app.settings import Settings
 from tests.clients import manifests
 from tests.clients.node import Ask, client, has_page, needs_node, publish

@@ -29,10 +29,11 @@ import structlog
 from sqlalchemy import text
 
 from app.analytics.recalculation import recalculate
-from app.embedded import EmbeddedRedis
-from app.resources import CPU_WRITERS_LOCK, Resources
+from app.db.advisory_locks import CPU_WRITERS_LOCK
+from app.db.tables import Domain
+from app.devserver.embedded import EmbeddedRedis
+from app.resources import Resources
 from app.settings import Settings
-from app.tables import Domain
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu
 from tests.support.databases import run_statement

@@ -21,8 +21,8 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from app import migrations
-from app.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.db import schema_version
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.catalog_rows import add_cpu, add_listing
@@ -256,7 +256,7 @@ async def test_postgresql_that_is_restarted(redis_url: str, folder: Path, tmp_pa
     """The attempt is lost and the job is not; the worker process lives on."""
     postgres = EmbeddedPostgres(folder, durable=False)
     url = await asyncio.to_thread(postgres.start)
-    await asyncio.to_thread(migrations.upgrade, url)
+    await asyncio.to_thread(schema_version.upgrade, url)
     settings = make_settings(database_url=url, redis_url=redis_url)
     crew = WorkerCrew(settings, tmp_path / "output")
     try:
@@ -335,7 +335,7 @@ async def test_postgresql_that_is_restarted_in_the_middle_of_a_batch(
 ) -> None:
     postgres = EmbeddedPostgres(folder, durable=False)
     url = await asyncio.to_thread(postgres.start)
-    await asyncio.to_thread(migrations.upgrade, url)
+    await asyncio.to_thread(schema_version.upgrade, url)
     settings = make_settings(database_url=url, redis_url=redis_url)
     crew = WorkerCrew(settings, tmp_path / "output")
     try:

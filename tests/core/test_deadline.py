@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from app.gateway.delay import Deadline, Delay
+from app.core.deadline import Deadline, Delay
 
 TICK = 0.03
 

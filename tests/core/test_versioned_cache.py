@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from app.kept import Kept
+from app.core.versioned_cache import Kept
 
 
 class Maker:

@@ -21,9 +21,9 @@ from sqlalchemy import Connection, insert, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app import migrations
-from app.errors import StartupError
-from app.tables import metadata
+from app.core.errors import StartupError
+from app.db import advisory_locks, schema_version
+from app.db.tables import metadata
 from tests.support.databases import database_url_in, temporary_database
 
 T = TypeVar("T")
@@ -151,7 +151,7 @@ def routines(connection: Connection) -> dict[str, str]:
 
 
 def test_alembic_finds_no_difference(database_url: str) -> None:
-    on(database_url, lambda connection: check(migrations.config(connection)))
+    on(database_url, lambda connection: check(schema_version.config(connection)))
     options = {"compare_type": True, "compare_server_default": True}
     assert on(database_url, lambda c: compare_metadata(MigrationContext.configure(c, opts=options), metadata)) == []
 
@@ -172,26 +172,26 @@ def test_up_down_up_with_rows_in_every_table(database_url: str) -> None:
     on(database_url, populate)
     assert all(run(database_url, f"SELECT count(*) FROM {table}") for table in KEPT)
     before = on(database_url, catalog), on(database_url, routines)
-    revisions = [each.revision for each in ScriptDirectory.from_config(migrations.config()).walk_revisions()]
+    revisions = [each.revision for each in ScriptDirectory.from_config(schema_version.config()).walk_revisions()]
     for revision in [*revisions[1:], "base"]:
-        migrations.downgrade(database_url, revision)
-        found = on(database_url, migrations.current)
+        schema_version.downgrade(database_url, revision)
+        found = on(database_url, schema_version.current)
         assert found == (None if revision == "base" else revision)
     assert on(database_url, tables) == set()
     assert on(database_url, routines) == {}
     for revision in [*reversed(revisions), "head"]:
-        migrations.upgrade(database_url, revision)
-    assert on(database_url, migrations.current) == migrations.head()
+        schema_version.upgrade(database_url, revision)
+    assert on(database_url, schema_version.current) == schema_version.head()
     assert (on(database_url, catalog), on(database_url, routines)) == before
     on(database_url, populate)
 
 
 def test_statistics_of_what_was_there_before_they_were_kept(empty_url: str) -> None:
-    migrations.upgrade(empty_url, "0002")
+    schema_version.upgrade(empty_url, "0002")
     on(empty_url, populate)
     listing = {**ROWS["listing"], "status": "ended", "offer_key": b"other"}
     on(empty_url, lambda connection: connection.execute(insert(metadata.tables["listing"]), listing))
-    migrations.upgrade(empty_url)
+    schema_version.upgrade(empty_url)
     kept = "SELECT (total, manufacturers, cores_min, (SELECT sum(active) FROM listing_statistics))::text"
     assert run(empty_url, f"{kept} FROM cpu_statistics") == "(1,{AMD},,1)"
 
@@ -204,7 +204,7 @@ OBSERVED = """
 
 
 def test_prices_that_were_there_before_move_to_their_months_and_back(empty_url: str) -> None:
-    migrations.upgrade(empty_url, "0004")
+    schema_version.upgrade(empty_url, "0004")
     on(empty_url, populate)
     ended = {**ROWS["listing"], "status": "ended", "offer_key": b"other"}
     parts = {**ROWS["listing"], "condition": "for_parts", "offer_key": b"parts"}
@@ -216,7 +216,7 @@ def test_prices_that_were_there_before_move_to_their_months_and_back(empty_url: 
             (3, '2026-03-01 00:01Z', 5, 1, 'USD'), (1, '1970-01-01', 7, NULL, 'EUR')""",
     )
     before = run(empty_url, "SELECT json_agg(p ORDER BY listing_id, seen_at)::text FROM price_observation AS p")
-    migrations.upgrade(empty_url, "0005")
+    schema_version.upgrade(empty_url, "0005")
     month = "partitions.price_observation"
     assert run(empty_url, OBSERVED) == (
         f"1 {month}_rest 7.00 active, 2 {month}_2023_07 20.00 21.50 active, 1 {month}_2025_12 10.00 10.00 active, "
@@ -224,7 +224,7 @@ def test_prices_that_were_there_before_move_to_their_months_and_back(empty_url: 
     )
     run(empty_url, "UPDATE listing SET status = 'sold', price = NULL WHERE id = 1")
     assert run(empty_url, "SELECT count(*) FROM price_observation") == 6
-    migrations.downgrade(empty_url, "0004")
+    schema_version.downgrade(empty_url, "0004")
     told = "SELECT json_agg(p ORDER BY listing_id, seen_at)::text FROM price_observation AS p"
     assert run(empty_url, told) == before, "that one had gone is forgotten"
     assert run(empty_url, "SELECT count(*) FROM pg_namespace WHERE nspname = 'partitions'") == 0
@@ -232,7 +232,7 @@ def test_prices_that_were_there_before_move_to_their_months_and_back(empty_url: 
 
 def test_what_was_valued_anew_before_that_was_remembered(empty_url: str) -> None:
     """Of offers that can be bought and are not plain; what they count for stands from the migration on."""
-    migrations.upgrade(empty_url, "0009")
+    schema_version.upgrade(empty_url, "0009")
     rows = [
         {**ROWS["listing"], "currency": currency, "status": status, "offer_key": key.encode(), "adjusted_price": 10}
         for key, currency, status in (("a", "EUR", "active"), ("b", "USD", "active"), ("c", "EUR", "sold"))
@@ -241,28 +241,28 @@ def test_what_was_valued_anew_before_that_was_remembered(empty_url: str) -> None
     on(empty_url, lambda connection: connection.execute(insert(metadata.tables["listing"]), rows))
     run(empty_url, "UPDATE listing SET adjusted_price = 9 WHERE currency = 'EUR'")
     assert run(empty_url, "SELECT count(*) FROM price_observation") == 3
-    migrations.upgrade(empty_url)
+    schema_version.upgrade(empty_url)
     told = "SELECT string_agg(listing_id || ' ' || adjusted_price, ', ' ORDER BY listing_id, seen_at)"
     assert run(empty_url, f"{told} FROM price_observation") == "1 10.00, 1 9.00, 2 10.00, 3 10.00"
     run(empty_url, "UPDATE listing SET adjusted_price = 8 WHERE id = 1")
     assert run(empty_url, "SELECT count(*) FROM price_observation") == 5
-    migrations.downgrade(empty_url, "0009")
+    schema_version.downgrade(empty_url, "0009")
     run(empty_url, "UPDATE listing SET adjusted_price = 7 WHERE id = 1")
     assert run(empty_url, "SELECT count(*) FROM price_observation") == 5
 
 
 def test_upgrading_again_changes_nothing(database_url: str) -> None:
     on(database_url, populate)
-    migrations.upgrade(database_url)
+    schema_version.upgrade(database_url)
     assert run(database_url, "SELECT count(*) FROM cpu") == 1
 
 
 def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
     run(empty_url, "CREATE TABLE job (in_the_way int)")
     with pytest.raises(Exception, match='"job" already exists'):
-        migrations.upgrade(empty_url)
+        schema_version.upgrade(empty_url)
     assert on(empty_url, tables) == {"job"}
-    assert on(empty_url, migrations.current) is None
+    assert on(empty_url, schema_version.current) is None
 
 
 def migrating(url: str) -> subprocess.Popen[bytes]:
@@ -274,7 +274,7 @@ def test_two_migrations_at_once_take_turns(empty_url: str) -> None:
 
     async def take_turns(both: list[subprocess.Popen[bytes]]) -> None:
         connection = await asyncpg.connect(empty_url)
-        await connection.execute("SELECT pg_advisory_lock($1)", migrations.MIGRATION_LOCK)
+        await connection.execute("SELECT pg_advisory_lock($1)", advisory_locks.MIGRATION_LOCK)
         both += [migrating(empty_url), migrating(empty_url)]
         deadline = time.monotonic() + 60
         while await connection.fetchval(waiting) < 2:
@@ -298,9 +298,9 @@ def test_a_database_newer_than_the_code(database_url: str) -> None:
     run(database_url, "UPDATE alembic_version SET version_num = 'f00d'")
     before = on(database_url, catalog)
     with pytest.raises(StartupError) as refused:
-        migrations.upgrade(database_url)
+        schema_version.upgrade(database_url)
     assert refused.value.message == (
-        f"The database is newer than this code (revision f00d, the code knows up to {migrations.head()}): "
+        f"The database is newer than this code (revision f00d, the code knows up to {schema_version.head()}): "
         "install the newer Dealmark, or restore a backup made with this one."
     )
     assert on(database_url, catalog) == before
@@ -330,7 +330,7 @@ def test_a_user_that_does_not_exist(cluster: str) -> None:
 def refusal(url: str) -> str:
     """The one sentence about a database that cannot be used."""
     with pytest.raises(StartupError) as refused:
-        migrations.upgrade(url)
+        schema_version.upgrade(url)
     sentence = refused.value.message
     assert sentence.startswith("The database of DATABASE_URL cannot be used (")
     assert sentence.endswith(".")
@@ -341,9 +341,9 @@ def refusal(url: str) -> str:
 
 def test_a_migration_makes_other_answers_than_before(empty_url: str) -> None:
     """It may have changed what they are made of."""
-    migrations.upgrade(empty_url, "0001")
+    schema_version.upgrade(empty_url, "0001")
     run(empty_url, "INSERT INTO data_version VALUES ('catalog', 7), ('market', 1)")
     for expected in ("catalog 8, market 2", "catalog 8, market 2"):
-        migrations.upgrade(empty_url)
+        schema_version.upgrade(empty_url)
         told = "SELECT string_agg(domain || ' ' || version, ', ' ORDER BY domain) FROM data_version"
         assert run(empty_url, told) == expected, "nothing to migrate the second time"

@@ -12,10 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from app import changes as module
-from app.changes import Changes
+from app.db import notifications as module
+from app.db.notifications import Changes
+from app.db.tables import Domain
 from app.resources import Resources
-from app.tables import Domain
 from tests.support.notifications import LISTENING_BACKENDS, gate_reconnects, terminate_listener
 from tests.support.waiting import wait_until
 

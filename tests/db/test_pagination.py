@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Column, DateTime, MetaData, Table
 
-from app.errors import BadCursor, BadInput
-from app.keyset import MAX_CURSOR, MAX_PAGE, Keyset, PageRequest, SortKey, page_request
-from app.tables import cpu
+from app.core.errors import BadCursor, BadInput
+from app.db.pagination import MAX_CURSOR, MAX_PAGE, Keyset, PageRequest, SortKey, page_request
+from app.db.tables import cpu
 
 TIMES = Table("times", MetaData(), Column("seen", DateTime(timezone=True), nullable=False))
 KEYS = [

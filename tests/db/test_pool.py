@@ -9,11 +9,14 @@ import asyncpg
 import pytest
 from sqlalchemy import ARRAY, Integer, any_, bindparam, select, text
 
-from app import reading
-from app.errors import Unavailable, is_unavailable
-from app.reading import InnerRow, Pool, Reader, Row, compiled
+from app.core.errors import Unavailable
+from app.db import pool as read_pool
+from app.db.errors import is_unavailable
+from app.db.pool import Pool
+from app.db.session import Reader
+from app.db.statements import InnerRow, Row, compiled
+from app.db.tables import cpu
 from app.resources import Resources
-from app.tables import cpu
 from tests.support.catalog_rows import add_cpu
 from tests.support.pool import SELECT_BACKEND_PID, SELECT_SLEEP, backend_pid, fetch_value
 from tests.support.waiting import wait_until
@@ -53,7 +56,7 @@ async def test_the_connection_used_last_is_used_next(pool: Pool) -> None:
 
 
 async def test_readers_wait_for_each_other_and_not_for_ever(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(read_pool, "WAIT_SECONDS", 0.1)
     readers = [Reader(pool), Reader(pool)]
     for reader in readers:
         await reader.scalar(SELECT_BACKEND_PID)
@@ -79,7 +82,7 @@ async def test_a_connection_that_dies_in_the_middle_is_an_error(pool: Pool, data
     reader = Reader(pool)
     pid = await reader.scalar(SELECT_BACKEND_PID)
     await fetch_value(database_url, "SELECT pg_terminate_backend($1)", pid)
-    with pytest.raises(reading.LOST) as caught:
+    with pytest.raises(read_pool.LOST) as caught:
         await wait_until(lambda: reader.scalar(text("SELECT NULL")))
     assert is_unavailable(caught.value)
     await reader.close()
@@ -89,7 +92,7 @@ async def test_a_connection_that_dies_in_the_middle_is_an_error(pool: Pool, data
 
 async def test_an_old_connection_is_replaced(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     first = await backend_pid(pool)
-    monkeypatch.setattr(reading, "MAX_AGE_SECONDS", 0.0)
+    monkeypatch.setattr(read_pool, "MAX_AGE_SECONDS", 0.0)
     assert await backend_pid(pool) != first
 
 

@@ -19,8 +19,8 @@ import psutil
 import pytest
 from redis import Redis
 
-from app.embedded import EmbeddedPostgres, EmbeddedRedis, account_for_postgres
-from app.errors import StartupError
+from app.core.errors import StartupError
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis, account_for_postgres
 
 
 @pytest.fixture
@@ -64,7 +64,9 @@ def postmaster(server: EmbeddedPostgres) -> psutil.Process:
 
 def start_elsewhere(server: EmbeddedPostgres | EmbeddedRedis) -> None:
     """Starts the server from a process that ends without stopping it, as one does that is killed."""
-    program = "import sys, pathlib, app.embedded as e; getattr(e, sys.argv[1])(pathlib.Path(sys.argv[2])).start()"
+    program = (
+        "import sys, pathlib, app.devserver.embedded as e; getattr(e, sys.argv[1])(pathlib.Path(sys.argv[2])).start()"
+    )
     directory = server.directory if isinstance(server, EmbeddedPostgres) else server.home
     subprocess.run([sys.executable, "-c", program, type(server).__name__, str(directory)], check=True)
 
@@ -268,7 +270,7 @@ def test_why_redis_does_not_start_is_told(redis: EmbeddedRedis) -> None:
 
 
 def test_a_server_that_never_gets_ready_is_stopped(redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.embedded.START_SECONDS", 0.2)
+    monkeypatch.setattr("app.devserver.embedded.START_SECONDS", 0.2)
     monkeypatch.setattr(EmbeddedRedis, "_is_ready", lambda self, pid: False)
     with pytest.raises(StartupError, match="did not become ready"):
         redis.start()

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from app import sample
-from app.market.sample_listings import SampleListings
-from app.records import Fault
+from app.bulk_import.records import Fault
+from app.devserver import sample_data
+from app.devserver.sample_listings import SampleListings
 from app.resources import Resources
 from tests.support.file_imports import FileImporter
 
@@ -56,15 +56,15 @@ def test_offers_are_of_the_last_month_and_of_all_kinds() -> None:
 @pytest.mark.usefixtures("resources")
 def test_it_is_loaded_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REDIS_URL", raising=False)
-    loaded = sample.load_if_empty(database_url)
+    loaded = sample_data.load_if_empty(database_url)
     assert 3500 <= loaded <= 4500
-    assert sample.load_if_empty(database_url) == 0
+    assert sample_data.load_if_empty(database_url) == 0
 
 
 async def test_what_is_loaded(resources: Resources) -> None:
     async with resources.write() as tx:
-        loaded = await sample.load(tx, NOW)
-    importer = FileImporter(resources, sample.CPUS.parent)
+        loaded = await sample_data.load(tx, NOW)
+    importer = FileImporter(resources, sample_data.CPUS.parent)
     assert await importer.rows("SELECT count(*), bool_and(is_sample), max(seen_at) <= now() FROM listing") == [
         (loaded, True, True)
     ]
@@ -84,4 +84,4 @@ async def test_a_database_with_cpus_is_left_alone(resources: Resources, database
     connection = await asyncpg.connect(database_url)
     await connection.execute("INSERT INTO cpu (name, slug, manufacturer) VALUES ('Mine', 'mine', 'Me')")
     await connection.close()
-    assert await sample.load_into(resources) == 0
+    assert await sample_data.load_into(resources) == 0

@@ -21,10 +21,10 @@ import httpx
 import psutil
 import pytest
 
-from app.embedded import EmbeddedPostgres, EmbeddedRedis
-from app.errors import StartupError
-from app.supervision import Child, Kept
-from app.up import development_secret
+from app.core.errors import StartupError
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.devserver.supervisor import Child, Kept
+from app.devserver.up import development_secret
 from tests.support.ports import closed_port
 
 NOBODY_LISTENS = "127.0.0.1:1"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from graphql import FieldNode, OperationType, Visitor, visit
 
-from app.context import Context
-from app.gateway.execution import execute_operation
-from app.gateway.registry import shipped
+from app.documents.registry import shipped
+from app.engine.executor import execute_operation
+from app.graphql.context import Context
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.builtin_documents import BUILTIN_QUERIES, OPERATOR, OTHER_BUILTIN_DOCUMENTS, load_builtin_document

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from app.gateway.registry import shipped
+from app.documents.registry import shipped
 from app.resources import Resources
 from app.settings import DocumentMode, Settings
 from tests.support.api_server import run_api, wait_for_notifications

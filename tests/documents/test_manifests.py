@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from app.errors import BadInput
-from app.gateway.documents import content_id
-from app.gateway.manifests import Entry, read_manifest
+from app.core.errors import BadInput
+from app.documents.manifests import Entry, read_manifest
+from app.engine.document import content_id
 
 VECTOR = "query($id:ID!){user(id:$id){name}}"
 VECTOR_ID = "sha256:71f7dc5758652baac68e4a10c50be732b741c892ade2883a99358f52b555286b"

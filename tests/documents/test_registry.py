@@ -11,10 +11,10 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import text
 
-from app.errors import Unavailable
-from app.gateway import document_sql, publishing, registry, uses
-from app.gateway.documents import content_id
-from app.gateway.registry import Registry, shipped
+from app.core.errors import Unavailable
+from app.documents import publishing, registry, sql, usage
+from app.documents.registry import Registry, shipped
+from app.engine.document import content_id
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
@@ -43,7 +43,7 @@ async def both(one: ApiClient, two: ApiClient, document_id: str, served: bool) -
 async def used(resources: Resources) -> dict[str, int]:
     """Id -> hits, as they are written down."""
     async with resources.read() as session:
-        return {key: use.hits for key, use in (await document_sql.uses(session)).items()}
+        return {key: use.hits for key, use in (await sql.uses(session)).items()}
 
 
 async def test_publications_reach_running_servers(settings: Settings, resources: Resources) -> None:
@@ -106,7 +106,7 @@ async def test_two_publications_of_one_id_at_a_time(resources: Resources) -> Non
         )
         assert sorted(type(result).__name__ for result in results) == ["BadInput", "list"]
     async with resources.read() as session:
-        assert len(await document_sql.active(session)) == 100
+        assert len(await sql.active(session)) == 100
 
 
 async def test_many_writers_do_not_lock_each_other_out(resources: Resources) -> None:
@@ -116,11 +116,9 @@ async def test_many_writers_do_not_lock_each_other_out(resources: Resources) -> 
 
     async def write(order: list[str]) -> None:
         async with resources.write() as tx:
-            await document_sql.publish(
-                tx, [document_sql.Publication(each, TOTAL, "Total", "web") for each in order], "1"
-            )
+            await sql.publish(tx, [sql.Publication(each, TOTAL, "Total", "web") for each in order], "1")
         async with resources.write() as tx:
-            await document_sql.record_uses(tx, {each: document_sql.Use(1, now, now) for each in order})
+            await sql.record_uses(tx, {each: sql.Use(1, now, now) for each in order})
 
     for _ in range(3):
         await asyncio.gather(write(ids), write(ids[::-1]), write(ids))
@@ -201,7 +199,7 @@ async def test_uses_are_counted_from_every_path(
     settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Made, kept, from memory by the bytes of the request, by POST, mutations; of what is published or shipped."""
-    monkeypatch.setattr(uses, "FLUSH_SECONDS", 0.2)
+    monkeypatch.setattr(usage, "FLUSH_SECONDS", 0.2)
     began = datetime.now(UTC)
     await publish_documents(resources, TOTAL, ("old", NAMES))
     statistics = content_id(shipped()["Statistics"])
@@ -220,7 +218,7 @@ async def test_uses_are_counted_from_every_path(
         await get_document(api, documentId=TOTAL_ID)
         await wait_until(lambda: _hits(resources, {TOTAL_ID: 11, statistics: 1, recalculate: 1}), seconds=2)
     async with resources.read() as session:
-        use = (await document_sql.uses(session))[TOTAL_ID]
+        use = (await sql.uses(session))[TOTAL_ID]
     assert began <= use.first < use.last <= began + timedelta(seconds=10)
     found = {each.id: each.use for each in await publishing.known(resources, SCHEMA._schema)}
     assert found[TOTAL_ID] == use

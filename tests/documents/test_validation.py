@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from graphql import build_schema
 
-from app.gateway.checking import problems
+from app.documents.validation import problems
 
 SCHEMA = build_schema(
     """

@@ -11,15 +11,15 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from app.gateway import uses, warming
-from app.gateway.answers import Question
-from app.gateway.documents import content_id
-from app.gateway.registry import Registry, shipped
-from app.gateway.uses import ASKED_KEY, Asked, fade, most_asked
-from app.gateway.warming import warm
+from app.cache.entries import Question
+from app.db.tables import Domain
+from app.documents import usage, warmup
+from app.documents.registry import Registry, shipped
+from app.documents.usage import ASKED_KEY, Asked, fade, most_asked
+from app.documents.warmup import warm
+from app.engine.document import content_id
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import Domain
 from tests.support.api_server import run_api, wait_for_notifications
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.document_requests import apq_extension, get_document, post_document, production_settings
@@ -97,7 +97,7 @@ async def test_what_is_asked_is_counted_by_all_processes(
 async def test_counts_fade_and_are_bounded(
     resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uses, "MAX_ASKED", 3)
+    monkeypatch.setattr(usage, "MAX_ASKED", 3)
     documents = Registry(resources, SCHEMA._schema)
     document = documents.from_text(TOTAL)
     for number in range(5):
@@ -117,18 +117,18 @@ async def test_counts_fade_and_are_bounded(
 
 
 async def test_warming_is_bounded(resources: Resources, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
-    monkeypatch.setattr(warming, "MAX_QUESTIONS", 3)
+    monkeypatch.setattr(warmup, "MAX_QUESTIONS", 3)
     await stock_questions(resources, 5)
     with capture_logs() as logs:
-        await warm(resources)
+        await warm(resources, SCHEMA._schema)
     assert logs[-1]["MISS"] == 3
     with capture_logs() as logs:
-        await warm(resources)
+        await warm(resources, SCHEMA._schema)
     assert "MISS" not in logs[-1]
     assert logs[-1]["HIT-L2"] == 3, "the answers are there already"
-    monkeypatch.setattr(warming, "MAX_SECONDS", 0.0)
+    monkeypatch.setattr(warmup, "MAX_SECONDS", 0.0)
     with capture_logs() as logs:
-        await warm(resources)
+        await warm(resources, SCHEMA._schema)
     assert [line["event"] for line in logs] == ["responses.warming_unfinished", "responses.warmed"]
 
 
@@ -156,11 +156,11 @@ async def test_what_makes_no_sense_any_more_is_passed_over(resources: Resources,
     ]:
         await redis.zadd(ASKED_KEY, {orjson.dumps([document_id, operation, variables]): 5})
     with capture_logs() as logs:
-        await warm(resources)
+        await warm(resources, SCHEMA._schema)
     line = {name: value for name, value in logs[-1].items() if name in {"gone", "failed", "MISS"}}
     assert line == {"gone": 2, "failed": 1, "MISS": 2}
     await redis.zadd(ASKED_KEY, {b"not JSON": 50})
-    await warm(resources)
+    await warm(resources, SCHEMA._schema)
     await redis.aclose()
 
 
@@ -169,7 +169,7 @@ async def test_registered_documents_are_warmed(settings: Settings, resources: Re
         assert (await post_document(api, query=TOTAL, extensions=apq_extension(TOTAL_HASH))).status_code == 200
     async with resources.write() as tx:
         tx.touch(Domain.MARKET)
-    await warm(resources)
+    await warm(resources, SCHEMA._schema)
     async with run_api(production_settings(settings, "apq")) as api:
         await wait_for_notifications(api)
         assert (await get_document(api, extensions=apq_extension(TOTAL_HASH))).headers["x-cache"] == "HIT-L2"
@@ -180,12 +180,12 @@ async def test_failures_never_reach_the_job(settings: Settings, resources: Resou
     away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     async with Resources.open(away) as without:
         with capture_logs() as logs:
-            await warm(without)
+            await warm(without, SCHEMA._schema)
         assert logs[0]["event"] == "responses.warming_failed"
     off = settings.model_copy(update={"response_cache": "off"})
     async with Resources.open(off) as without:
         with capture_logs() as logs:
-            await warm(without)
+            await warm(without, SCHEMA._schema)
         assert logs == []
 
 
@@ -193,16 +193,16 @@ async def test_a_process_that_hears_no_news_warms_nothing(
     settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would take old answers for new ones."""
-    monkeypatch.setattr(warming, "MAX_SECONDS", 0.5)
+    monkeypatch.setattr(warmup, "MAX_SECONDS", 0.5)
     await stock_questions(resources, 1)
     async with Resources.open(settings, listen=False) as deaf:
         with capture_logs() as logs:
-            await asyncio.wait_for(warm(deaf), 2)
+            await asyncio.wait_for(warm(deaf, SCHEMA._schema), 2)
     assert [line["event"] for line in logs] == ["responses.warming_unfinished", "responses.warmed"]
 
 
 async def test_it_is_measured(resources: Resources) -> None:
     before = REGISTRY.get_sample_value("dealmark_warmed_total", {"source": "MISS"}) or 0
     await stock_questions(resources, 2)
-    await warm(resources)
+    await warm(resources, SCHEMA._schema)
     assert REGISTRY.get_sample_value("dealmark_warmed_total", {"source": "MISS"}) == before + 2

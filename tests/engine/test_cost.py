@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.gateway.documents import read_document
+from app.engine.document import read_document
 from app.settings import Settings
 from tests.support.api_server import run_api
 from tests.support.http_errors import GRAPHQL_JSON, only_error

@@ -13,17 +13,18 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app import reading
-from app.context import Viewer
-from app.errors import Unavailable, is_unavailable
-from app.gateway.answers import Ran
-from app.gateway.delay import Delay
-from app.gateway.documents import Document, Operation, Pace, read_document
-from app.gateway.execution import BY_PLAN, DeadlineExceeded, Executor
-from app.reading import MoreThanOneStatement, OneStatementReader, Pool
-from app.relay import global_id
+from app.core.deadline import Delay
+from app.core.errors import Unavailable
+from app.core.global_ids import global_id
+from app.db import pool as read_pool
+from app.db.errors import is_unavailable
+from app.db.pool import Pool
+from app.db.session import MoreThanOneStatement, OneStatementReader
+from app.db.tables import Domain
+from app.engine.document import Document, Operation, Pace, read_document
+from app.engine.executor import BY_PLAN, DeadlineExceeded, Executor, Ran
+from app.graphql.viewer import Viewer
 from app.resources import Resources
-from app.tables import Domain
 from tests.support.catalog_rows import add_cpu
 from tests.support.pool import SELECT_BACKEND_PID, SELECT_SLEEP, backend_pid, fetch_value
 from tests.support.schema_execution import SCHEMA
@@ -366,7 +367,7 @@ async def test_a_connection_that_dies_under_the_statement(pool: Pool, database_u
         sleeping = asyncio.create_task(reader.rows(SELECT_SLEEP))
         pid = await wait_until(lambda: fetch_value(database_url, RUNNING))
         await fetch_value(database_url, "SELECT pg_terminate_backend($1)", pid)
-        with pytest.raises(reading.LOST) as caught:
+        with pytest.raises(read_pool.LOST) as caught:
             await sleeping
         assert is_unavailable(caught.value)
         assert reader.again is used

@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from app.events import following
-from app.events.following import read_on
-from app.events.numbering import number_events
-from app.resources import Resources, Tx
+from app.db.transaction import Tx
+from app.events import feed
+from app.events.feed import read_on
+from app.events.outbox import number_events
+from app.resources import Resources
 from tests.support.metrics_catalog import run_statements
 from tests.support.price_changes import add_listings, change_price, event_rows, outbox_rows, sequence_outbox, set_price
 
@@ -254,7 +255,7 @@ async def test_after_any_interleaving_everybody_saw_everything_once(
     resources: Resources, monkeypatch: pytest.MonkeyPatch, steps: Sequence[tuple[str, int] | tuple[str, int, int]]
 ) -> None:
     """Whether they are near the end, where all are told the same, or read on by themselves."""
-    monkeypatch.setattr(following, "TAIL", 3)
+    monkeypatch.setattr(feed, "TAIL", 3)
     resources.kept._held.clear()
     await run_statements(resources, "TRUNCATE listing, outbox, price_change RESTART IDENTITY")
     writers = [Writer(resources, await add_listings(resources, 5, 5, cpu_id=number)) for number in range(WRITERS)]
@@ -300,7 +301,7 @@ async def write(resources: Resources, keys: Sequence[int], chance: random.Random
 
 async def test_with_everybody_at_work_at_once(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writers that get into each other's way, two who give positions, and followers that read all the time."""
-    monkeypatch.setattr(following, "TAIL", 5)
+    monkeypatch.setattr(feed, "TAIL", 5)
     keys = await add_listings(resources, *[1000] * 6)
     chance = random.Random("dealmark")
     done = asyncio.Event()

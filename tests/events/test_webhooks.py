@@ -15,13 +15,13 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
+from app.core.global_ids import global_id
 from app.events import webhooks as webhooks_module
-from app.events.signing import signature
+from app.events.webhook_signature import signature
 from app.events.webhooks import deliver, make_client, pause, webhooks
-from app.relay import global_id
 from app.resources import Resources
 from app.settings import Settings
-from jobs.events import follow_events
+from jobs.daemons.events import follow_events
 from tests.support.metrics_catalog import fetch_rows, run_statements
 from tests.support.paths import README
 from tests.support.ports import closed_port

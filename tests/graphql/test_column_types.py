@@ -17,15 +17,15 @@ from graphql import (
 from sqlalchemy import ARRAY, BigInteger, Double, Integer, column
 
 from app.catalog import sql as catalog
-from app.clients import sql as clients
-from app.columns import Column
+from app.db.tables import import_payload, job
+from app.documents import list_sql as clients
 from app.events import sql as events
-from app.ingestion import sql as ingestion
-from app.market import history_sql as history
-from app.market import rules_sql as rules
-from app.market import sql as market
-from app.schema import build_schema
-from app.tables import import_payload, job
+from app.graphql.fields import Column
+from app.ingestion import session_sql as ingestion
+from app.market import listing_sql as market
+from app.market import price_history_sql as history
+from app.schema.build import build_schema
+from app.valuation import rules_sql as rules
 
 SCHEMA = build_schema()._schema
 # The columns of the rows that are objects of these types.

@@ -16,12 +16,12 @@ from graphql import (
 )
 from sqlalchemy import insert
 
-from app.context import Role, Viewer
-from app.events.numbering import number_events
-from app.gateway.documents import read_document
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.db.tables import Domain, import_fetch, import_payload, import_row, import_session, metadata
+from app.engine.document import read_document
+from app.events.outbox import number_events
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
-from app.tables import Domain, import_fetch, import_payload, import_row, import_session, metadata
 from tests.support.catalog_rows import add_cpu
 from tests.support.jobs import request_recalculation as ask_for_work
 from tests.support.jobs import run_sql

@@ -10,12 +10,13 @@ import structlog
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app.gateway.gateway import Gateway
-from app.gateway.operations import RequestId
 from app.resources import Resources
+from app.server.graphql_app import Gateway
+from app.server.request_id import RequestId
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu
 from tests.support.http_errors import only_error, post_graphql
+from tests.support.schema_execution import SCHEMA
 
 
 async def test_unexpected_errors_are_logged_under_the_id_that_the_client_gets(
@@ -45,7 +46,7 @@ async def test_unexpected_errors_are_logged_under_the_id_that_the_client_gets(
 
 async def test_errors_outside_of_any_field_are_masked_too(resources: Resources) -> None:
     broken: Any = None
-    gateway = Gateway(resources)
+    gateway = Gateway(resources, SCHEMA._schema)
     gateway.registry.schema = broken
     app = RequestId(gateway)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:

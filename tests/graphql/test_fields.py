@@ -13,19 +13,19 @@ import pytest
 from graphql import GraphQLObjectType, OperationDefinitionNode, parse
 
 from app.catalog.sql import COLUMNS
-from app.columns import Column, Meanings, column
-from app.context import Context
+from app.core.global_ids import global_id
+from app.db.tables import job
+from app.engine.compiler.column_projection import columns_of
+from app.engine.compiler.compiler import NotCompilable, Plan
+from app.engine.document import Operation, read_document
+from app.engine.executor import execute_operation
 from app.events import sql as events
-from app.gateway.documents import Operation, read_document
-from app.gateway.execution import execute_operation
-from app.gateway.plans.compiler import NotCompilable, Plan
-from app.gateway.plans.projection import columns_of
-from app.ingestion import sql as ingestion
-from app.market import ranges
-from app.market import sql as market
-from app.relay import global_id
+from app.graphql.context import Context
+from app.graphql.fields import Column, Meanings, column
+from app.ingestion import session_sql as ingestion
+from app.market import listing_sql as market
+from app.market import price_ranges
 from app.resources import Resources
-from app.tables import job
 from tests.support.builtin_documents import BUILTIN_QUERIES, OPERATOR, load_builtin_document
 from tests.support.jobs import request_recalculation as ask_for_work
 from tests.support.schema_execution import SCHEMA
@@ -165,7 +165,7 @@ async def test_answers_are_the_same_whether_all_columns_are_read_or_some(
     resources: Resources, name: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = datetime.now(UTC)
-    monkeypatch.setattr(ranges, "clock", lambda: now)
+    monkeypatch.setattr(price_ranges, "clock", lambda: now)
     await add_uniform_cpus(resources, 20, 8)
     await ask_for_work(resources)
     await resources.queue.redis.flushall()

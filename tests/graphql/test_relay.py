@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from decimal import Decimal
 
-from app.relay import global_id
+from app.core.global_ids import global_id
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu
 from tests.support.schema_execution import query_data, query_error

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from app.context import Role
-from app.ingestion.addresses import AllowList
+from app.graphql.viewer import Role
+from app.ingestion.fetch.url_policy import AllowList
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api

@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from app import cleaning, storage, tasks
-from app.events import cleaning as events_cleaning
+from app.core.metrics import STORED_BYTES
+from app.db import disk_usage
+from app.db.tables import JobKind
+from app.events import retention as events_cleaning
 from app.events.webhooks import webhooks
-from app.ingestion import cleaning as ingestion_cleaning
-from app.ingestion.work_sql import known_listings
-from app.observability import STORED_BYTES
+from app.ingestion import retention as ingestion_cleaning
+from app.ingestion.worker.queue_sql import known_listings
+from app.job_handlers import dispatch, nightly_cleanup
+from app.job_queue import retention as work_cleaning
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import JobKind
-from app.work import cleaning as work_cleaning
-from jobs.clean_up import nightly_clean_up
+from jobs.tasks.clean_up import nightly_clean_up
 from tests.support.api_server import ApiClient
 from tests.support.metrics_catalog import fetch_rows, no_progress, run_statements
 from tests.support.price_changes import add_listings, change_price, sequence_outbox
@@ -40,8 +41,8 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def cleaned(resources: Resources) -> dict[str, int]:
     """Rows concerned, by step, of those that found any."""
-    outcome = await cleaning.clean_up(resources, no_progress)
-    assert (outcome.total, outcome.failed) == (len(cleaning.STEPS), 0)
+    outcome = await nightly_cleanup.clean_up(resources, no_progress)
+    assert (outcome.total, outcome.failed) == (len(nightly_cleanup.STEPS), 0)
     return {step: rows for step, rows in outcome.rows.items() if rows}
 
 
@@ -180,8 +181,8 @@ async def test_a_step_that_fails_does_not_stop_the_others(resources: Resources) 
     await aged(resources, 40)
     await run_statements(resources, "ALTER TABLE webhook RENAME COLUMN looked_at TO elsewhere")
     with capture_logs() as logs:
-        outcome = await tasks.run_now(resources, JobKind.CLEAN_UP, {})
-    steps = len(cleaning.STEPS)
+        outcome = await dispatch.run_now(resources, JobKind.CLEAN_UP, {})
+    steps = len(nightly_cleanup.STEPS)
     assert (outcome.total, outcome.succeeded, outcome.failed) == (steps, steps - 1, 1)
     assert await fetch_rows(resources, LOG) == []
     (failed,) = [entry for entry in logs if entry["event"] == "clean_up.step_failed"]
@@ -198,7 +199,7 @@ async def test_the_night_cleans_up_once(settings: Settings) -> None:
         for _ in range(2):
             await nightly_clean_up({"resources": resources})
         await run_queued_jobs(resources)
-        expected = [("clean_up", "succeeded", at, len(cleaning.STEPS), len(cleaning.STEPS), 0)]
+        expected = [("clean_up", "succeeded", at, len(nightly_cleanup.STEPS), len(nightly_cleanup.STEPS), 0)]
         assert await fetch_rows(resources, "SELECT kind, status, due_at, total, succeeded, failed FROM job") == expected
         assert await fetch_rows(resources, LOG) == []
 
@@ -250,9 +251,9 @@ async def test_a_partitioned_table_is_all_of_its_parts(resources: Resources, mon
         "CREATE TABLE part_1 PARTITION OF parted FOR VALUES FROM (0) TO (1000000)",
         "INSERT INTO parted SELECT generate_series(1, 20000)",
     )
-    monkeypatch.setattr(storage, "TABLES", ("parted", "part_1"))
+    monkeypatch.setattr(disk_usage, "TABLES", ("parted", "part_1"))
     async with resources.read() as session:
-        await storage.measure(session)
-    sizes = {name: STORED_BYTES.labels(name)._value.get() for name in storage.TABLES}
+        await disk_usage.measure(session)
+    sizes = {name: STORED_BYTES.labels(name)._value.get() for name in disk_usage.TABLES}
     STORED_BYTES.clear()
     assert sizes["parted"] == sizes["part_1"] > 500_000

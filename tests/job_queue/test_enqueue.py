@@ -8,8 +8,8 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
+from app.job_queue.enqueue import request_job, schedule_job
 from app.resources import Resources
-from app.work.jobs import request_job, schedule_job
 from tests.support.jobs import KIND, all_jobs, request_recalculation, run_sql
 
 TIME = time(2, 30)

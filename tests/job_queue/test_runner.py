@@ -14,12 +14,13 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from app import tasks
-from app.resources import Resources, Tx
-from app.tables import JobKind
-from app.work import runner
-from app.work.runner import MAX_ATTEMPTS, Progress
-from jobs.sweep import sweep
+from app.db.tables import JobKind
+from app.db.transaction import Tx
+from app.job_handlers import dispatch
+from app.job_queue import runner
+from app.job_queue.runner import MAX_ATTEMPTS, Progress
+from app.resources import Resources
+from jobs.tasks.sweep import sweep
 from tests.support.catalog_rows import add_cpu
 from tests.support.jobs import (
     KIND,
@@ -214,7 +215,7 @@ async def test_a_job_that_nobody_waits_for_may_start_late(resources: Resources, 
 
 async def test_work_in_the_foreground_leaves_a_finished_job(resources: Resources) -> None:
     one = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
-    outcome = await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+    outcome = await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
     assert (outcome.total, outcome.succeeded, outcome.failed) == (1, 1, 0)
     (row,) = await all_jobs(resources)
     assert (row.status, row.attempts, row.requested_by, row.total) == ("succeeded", 1, "command line", 1)
@@ -225,7 +226,7 @@ async def test_work_in_the_foreground_that_raises_leaves_nothing(resources: Reso
     await add_cpu(resources, "AMD One", [10, 20])
     await run_sql(resources, "ALTER TABLE recalculation_watermark RENAME TO elsewhere")
     with pytest.raises(Exception, match="recalculation_watermark"):
-        await tasks.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+        await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
     assert await all_jobs(resources) == []
 
 

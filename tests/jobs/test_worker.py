@@ -17,16 +17,17 @@ from arq.cron import CronJob
 from pydantic import ValidationError
 from sqlalchemy import text
 
-from app import tasks
-from app.context import Role
-from app.embedded import EmbeddedRedis
-from app.queue import HEARTBEAT_KEY, MARK_SECONDS, QUEUE_NAME, deserialize, serialize
-from app.resources import Resources, Tx
+from app.core.broker import HEARTBEAT_KEY, MARK_SECONDS, QUEUE_NAME, deserialize, serialize
+from app.db.tables import JobKind
+from app.db.transaction import Tx
+from app.devserver.embedded import EmbeddedRedis
+from app.graphql.viewer import Role
+from app.job_handlers import dispatch
+from app.job_queue import sql
+from app.resources import Resources
 from app.settings import Settings
-from app.tables import JobKind
-from app.work import sql
-from jobs.sweep import sweep
-from jobs.verification import nightly_verification
+from jobs.tasks.sweep import sweep
+from jobs.tasks.verification import nightly_verification
 from jobs.worker import WorkerSettings, crons, make_worker
 from tests.support.api_server import run_api
 from tests.support.catalog_rows import add_cpu
@@ -213,7 +214,7 @@ async def test_the_night_verifies_and_repairs(settings: Settings) -> None:
     settings = settings.model_copy(update={"recalculation_at": FAR, "verification_at": at.time(), "clean_up_at": FAR})
     async with Resources.open(settings) as resources:
         await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
-        await tasks.run_now(resources, KIND, {})
+        await dispatch.run_now(resources, KIND, {})
         await run_sql(resources, "UPDATE cpu SET price_good = 1")
         async with working(resources):
             row = await wait_until_job_ended(resources, await wait_until(lambda: the_night(resources)))

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 
-from app.market.cleaning import end_missing_listings, make_price_months
+from app.core.global_ids import global_id
+from app.db.tables import listing
+from app.db.transaction import Tx
 from app.market.lifecycle import end_missing, mark_found, mark_gone, mark_missing
-from app.relay import global_id
-from app.resources import Resources, Tx
-from app.tables import listing
+from app.market.retention import end_missing_listings, make_price_months
+from app.resources import Resources
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.file_imports import FileImporter, checked_counts
 from tests.support.schema_execution import execute_query, query_data, query_error

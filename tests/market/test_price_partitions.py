@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.market import months
-from app.market.months import make_due_months, make_months
+from app.market import price_partitions
+from app.market.price_partitions import make_due_months, make_months
 from app.resources import Resources
 from tests.support.file_imports import FileImporter, checked_counts
 
@@ -59,7 +59,7 @@ async def test_somebody_in_the_way_loses_no_price(
 ) -> None:
     """A reader that does not end: the prices go to the rest, and move at night, when it has gone."""
     importer = await importer_of(resources, tmp_path)
-    monkeypatch.setattr(months, "PATIENCE", IMPATIENT)
+    monkeypatch.setattr(price_partitions, "PATIENCE", IMPATIENT)
     async with resources.engine.begin() as reader:
         await reader.execute(text("SELECT count(*) FROM price_observation"))
         assert checked_counts(await importer.listings(rows("2023-07-05", "2023-08-06"))) == (2, 0, 0, 0)
@@ -88,7 +88,7 @@ async def test_two_imports_in_one_transaction(
 ) -> None:
     """The second cannot make its months, because the first one reads the rest: it does without."""
     importer = await importer_of(resources, tmp_path)
-    monkeypatch.setattr(months, "PATIENCE", IMPATIENT)
+    monkeypatch.setattr(price_partitions, "PATIENCE", IMPATIENT)
     async with resources.write() as tx:
         await tx.execute(text("SELECT count(*) FROM price_observation"))
         await make_months(tx, [date(2020, 1, 1)])

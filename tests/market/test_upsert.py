@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from app.market.offers import Sighting, end, store
-from app.market.valuation import carried
+from app.db.tables import Condition, Domain, ListingStatus
+from app.market.upsert import Sighting, end, store
 from app.resources import Resources
-from app.tables import Condition, Domain, ListingStatus
+from app.valuation.adjusted_price import carried
 from tests.support.catalog_rows import add_cpu
 from tests.support.url_imports import all_listings, all_observations, fetch_import_rows
 

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app.clients import queries
-from app.context import Role, Viewer
+from app.db.tables import Domain
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
-from app.tables import Domain
+from app.schema import data_changes
 from tests.support import schema_execution
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu
@@ -37,7 +37,7 @@ async def api(resources: Resources) -> AsyncIterator[ApiClient]:
 @pytest.fixture(autouse=True)
 def pause(monkeypatch: pytest.MonkeyPatch) -> float:
     """Seconds between two events, shorter than for people."""
-    monkeypatch.setattr(queries, "PAUSE_SECONDS", 0.3)
+    monkeypatch.setattr(data_changes, "PAUSE_SECONDS", 0.3)
     return 0.3
 
 
@@ -103,7 +103,7 @@ async def test_what_is_read_after_news_is_new(api: ApiClient, resources: Resourc
 
 
 async def test_following_asks_the_database_nothing(resources: Resources) -> None:
-    subscription = queries.ClientsSubscription.data_changed
+    subscription = data_changes.DataChangesSubscription.data_changed
     info: Any = type("Info", (), {"context": type("Context", (), {"resources": resources})})
     await wait_until(lambda: asyncio.sleep(0, resources.changes.connected))
     with record_statements(resources) as ran:
@@ -116,7 +116,7 @@ async def test_following_asks_the_database_nothing(resources: Resources) -> None
 
 async def test_news_wait_for_a_connection_that_is_lost(resources: Resources) -> None:
     """Nothing is told that is not known for certain; when the connection is back, what was missed is."""
-    subscription = queries.ClientsSubscription.data_changed
+    subscription = data_changes.DataChangesSubscription.data_changed
     info: Any = type("Info", (), {"context": type("Context", (), {"resources": resources})})
     changes = resources.changes
     await wait_until(lambda: asyncio.sleep(0, changes.connected))

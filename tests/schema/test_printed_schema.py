@@ -19,14 +19,14 @@ from graphql import (
 )
 
 from app.catalog import sql
-from app.catalog.queries import CPUOrderField
-from app.context import Context
-from app.errors import presentable
-from app.gateway.documents import MAX_TOKENS_GIVEN as MAX_TOKENS
-from app.gateway.documents import InvalidDocument, read_document
-from app.gateway.execution import execute_operation
-from app.gateway.rules import MAX_ALIASES, MAX_DEPTH
-from app.schema import NODES
+from app.engine.document import MAX_TOKENS_GIVEN as MAX_TOKENS
+from app.engine.document import InvalidDocument, read_document
+from app.engine.executor import execute_operation
+from app.engine.validation_rules import MAX_ALIASES, MAX_DEPTH
+from app.graphql.context import Context
+from app.graphql.error_masking import presentable
+from app.schema.build import NODES
+from app.schema.cpus.inputs import CPUOrderField
 from tests.support.paths import ROOT
 from tests.support.schema_execution import SCHEMA
 

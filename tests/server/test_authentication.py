@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from app.context import Role, Viewer
-from app.errors import StartupError, Unauthenticated
-from app.gateway.auth import Authenticator, mint
+from app.core.errors import StartupError, Unauthenticated
+from app.graphql.viewer import Role, Viewer
+from app.server.authentication import Authenticator, mint
 from app.settings import Settings
 from tests.support.api_server import run_api
 from tests.support.ports import closed_port

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from app.context import Role
-from app.gateway.wire import MAX_BODY
+from app.graphql.viewer import Role
 from app.resources import Resources
+from app.server.request_parsing import MAX_BODY
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu

@@ -10,12 +10,12 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app import tasks
-from app.migrations import head
-from app.queue import HEARTBEAT_KEY
+from app.core.broker import HEARTBEAT_KEY
+from app.db.schema_version import head
+from app.db.tables import JobKind
+from app.job_handlers import dispatch
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import JobKind
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu
 from tests.support.databases import database_url_in
@@ -144,11 +144,11 @@ async def test_metrics_of_the_figures(api: ApiClient, resources: Resources) -> N
     rows, seconds, _ = await figures(api)
     assert float(rows) == 3  # one for the CPU, one for each listing
     assert 0 < float(seconds) < 60
-    await tasks.run_now(resources, JobKind.VERIFY_FIGURES, {})
+    await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {})
     assert await figures(api) == ["0.0", "0.0", "1.0"]
     async with resources.write() as tx:
         await tx.execute(text("UPDATE cpu SET price_good = 1"))
-    await tasks.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": True})
+    await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": True})
     assert await figures(api) == ["0.0", "0.0", "0.5"]  # the statistics were right
     async with resources.write() as tx:
         await tx.execute(text("DROP TABLE data_change_log CASCADE"))

@@ -12,10 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from app.context import Role, Viewer
-from app.errors import Unauthenticated, Unavailable
-from app.gateway import auth
-from app.gateway.auth import Authenticator, KeySet
+from app.core.errors import Unauthenticated, Unavailable
+from app.graphql.viewer import Role, Viewer
+from app.server import authentication
+from app.server.authentication import Authenticator, KeySet
 from app.settings import Settings
 from tests.support.key_server import KeyServer, key_server
 from tests.support.settings import SECRET, make_settings
@@ -93,7 +93,7 @@ async def test_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
             with pytest.raises(Unauthenticated, match="not known here"):
                 await authenticator.viewer(f"Bearer {new_token}")
         assert keys.requests == 1
-        monkeypatch.setattr(auth, "LEAST_REFRESH_SECONDS", 0)
+        monkeypatch.setattr(authentication, "LEAST_REFRESH_SECONDS", 0)
         assert (await authenticator.viewer(f"Bearer {new_token}")).role is Role.ADMIN
         with pytest.raises(Unauthenticated, match="not known here"):
             await authenticator.viewer(f"Bearer {old_token}")
@@ -105,13 +105,13 @@ async def test_known_keys_are_refreshed_in_time_and_kept_while_the_server_is_awa
 ) -> None:
     token = f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid='e')}"
     unknown = f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid='f')}"
-    monkeypatch.setattr(auth, "LEAST_REFRESH_SECONDS", -1)
+    monkeypatch.setattr(authentication, "LEAST_REFRESH_SECONDS", -1)
     async with key_server({"keys": [jwk(EC, "e")]}) as keys:
         authenticator = Authenticator(with_keys(keys))
         await authenticator.viewer(token)
         await authenticator.viewer(token)
         assert keys.requests == 1
-        monkeypatch.setattr(auth, "REFRESH_SECONDS", -1)
+        monkeypatch.setattr(authentication, "REFRESH_SECONDS", -1)
         await authenticator.viewer(token)
         assert keys.requests == 2
         keys.silent = True
@@ -187,7 +187,7 @@ async def test_keys_that_cannot_be_used_spoil_no_others() -> None:
 
 async def test_known_keys_wait_for_no_key_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither while somebody's unknown key is looked for, nor while they themselves are fetched again."""
-    monkeypatch.setattr(auth, "LEAST_REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(authentication, "LEAST_REFRESH_SECONDS", 0.0)
     known, unknown = (f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid=kid)}" for kid in ("e", "x"))
 
     async def hang(_keys: KeySet) -> None:
@@ -199,8 +199,8 @@ async def test_known_keys_wait_for_no_key_server(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(KeySet, "_fetch", hang)
         stuck = asyncio.create_task(authenticator.viewer(unknown))
         await asyncio.sleep(0.01)
-        for refresh in (auth.REFRESH_SECONDS, 0.0):
-            monkeypatch.setattr(auth, "REFRESH_SECONDS", refresh)
+        for refresh in (authentication.REFRESH_SECONDS, 0.0):
+            monkeypatch.setattr(authentication, "REFRESH_SECONDS", refresh)
             assert (await asyncio.wait_for(authenticator.viewer(known), 5)).role is Role.ADMIN
         assert not stuck.done()
         stuck.cancel()

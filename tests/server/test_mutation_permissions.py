@@ -9,10 +9,10 @@ from graphql import get_named_type, is_object_type, is_required_argument
 from redis.asyncio import Redis
 from sqlalchemy import insert, text
 
-from app.context import Role
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.db.tables import metadata, valuation_rule
+from app.graphql.viewer import Role
 from app.resources import Resources
-from app.tables import metadata, valuation_rule
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu
 from tests.support.schema_execution import SCHEMA

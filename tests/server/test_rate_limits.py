@@ -7,11 +7,11 @@ import pytest
 import uvicorn
 from starlette.requests import HTTPConnection
 
-from app import cli
-from app.context import Role
-from app.gateway.limits import ClientAddress
-from app.gateway.sockets import SocketContext
+from app.cli import main
+from app.graphql.viewer import Role
 from app.resources import Resources
+from app.server.client_address import ClientAddress
+from app.server.websocket import SocketContext
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
 from tests.support.http_errors import only_error
@@ -96,9 +96,9 @@ def test_the_server_itself_believes_nobody(settings: Settings, monkeypatch: pyte
     """By default uvicorn takes X-Forwarded-For from the machine's own address, before we see the peer."""
     given: dict[str, object] = {}
     monkeypatch.setattr(uvicorn, "run", lambda _app, **options: given.update(options))
-    monkeypatch.setattr(cli, "_process_settings", lambda: settings)
-    monkeypatch.setattr(cli, "_start_logging", lambda _settings: None)
-    cli.serve()
+    monkeypatch.setattr(main, "_process_settings", lambda: settings)
+    monkeypatch.setattr(main, "_start_logging", lambda _settings: None)
+    main.serve()
     assert given["proxy_headers"] is False
 
 

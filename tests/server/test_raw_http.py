@@ -14,8 +14,8 @@ from urllib.parse import quote
 import pytest
 from structlog.testing import capture_logs
 
-from app.gateway.registry import shipped
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.documents.registry import shipped
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api

@@ -12,8 +12,8 @@ import httpx
 import orjson
 import pytest
 
-from app.context import Role
-from app.gateway.registry import shipped
+from app.documents.registry import shipped
+from app.graphql.viewer import Role
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 
-from app.context import Role
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.graphql.viewer import Role
 from app.resources import Resources
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu

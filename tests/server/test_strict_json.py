@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import BadRequest
-from app.gateway import wire
-from app.gateway.wire import _strict_json, strict_json
+from app.core.errors import BadRequest
+from app.server import strict_json as strict_json_module
+from app.server.strict_json import _strict_json, strict_json
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -74,5 +74,5 @@ def test_edges(text: bytes) -> None:
     ['{"first":100,"after":null}', '{"filter":{"search":"Röhre ü"},"orderBy":[{"field":"NAME"}]}', '{"x":1.5}', "{}"],
 )
 def test_the_fast_way_is_taken_for_what_browsers_send(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "_strict_json", pytest.fail)
+    monkeypatch.setattr(strict_json_module, "_strict_json", pytest.fail)
     assert strict_json(text.encode(), "It") == json.loads(text)

@@ -15,19 +15,21 @@ from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 from structlog.testing import capture_logs
 
-from app.context import Role
-from app.gateway import auth, document_sql
-from app.gateway import events as events_module
-from app.gateway.gateway import Gateway
-from app.gateway.registry import shipped
-from app.observability import SUBSCRIPTIONS
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.core.metrics import SUBSCRIPTIONS
+from app.documents import sql
+from app.documents.registry import shipped
+from app.graphql.viewer import Role
 from app.resources import Resources
+from app.server import authentication
+from app.server import sse as events_module
+from app.server.graphql_app import Gateway
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu
 from tests.support.job_steps import advance_job, create_queued_job
 from tests.support.queue_worker import run_queued_jobs
+from tests.support.schema_execution import SCHEMA
 from tests.support.subscription_clients import ACCEPT_SSE, JOB_PROGRESS, WebSocketClient, open_event_stream, open_socket
 from tests.support.tokens import VALID_CLAIMS, sign_token
 
@@ -37,7 +39,7 @@ UNKNOWN = global_id("Job", 404)
 @pytest.fixture
 async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiClient]:
     """The API on the test's own resources, so that it can look into them."""
-    gateway = Gateway(resources)
+    gateway = Gateway(resources, SCHEMA._schema)
     routes = [Route("/graphql", gateway), WebSocketRoute("/graphql", gateway)]
     async with run_api(resources.settings, Starlette(routes=routes)) as api:
         yield api
@@ -244,7 +246,7 @@ async def test_a_token_that_expires_ends_what_the_socket_may_do(
         await client.receive()
         assert (await client.one(ask))["data"]["recalculateMetrics"]["job"]["status"] == "QUEUED"
         await resources.queue.redis.flushall()
-        monkeypatch.setattr(auth, "LEEWAY_SECONDS", 0)
+        monkeypatch.setattr(authentication, "LEEWAY_SECONDS", 0)
         for query in (ask, "{ __typename }"):
             await client.start("late", query)
             message = await client.receive()
@@ -278,7 +280,7 @@ async def test_documents_by_id_over_a_socket(settings: Settings, resources: Reso
             message = await client.receive()
             assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", code)
     async with resources.read() as session:
-        assert (await document_sql.uses(session))[f"sha256:{digest}"].hits == 5
+        assert (await sql.uses(session))[f"sha256:{digest}"].hits == 5
 
 
 async def test_a_client_registers_what_it_sends_over_a_socket(settings: Settings) -> None:

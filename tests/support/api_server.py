@@ -13,9 +13,9 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
-from app.context import Role
-from app.gateway.auth import mint
+from app.graphql.viewer import Role
 from app.main import create_app
+from app.server.authentication import mint
 from app.settings import Settings
 
 

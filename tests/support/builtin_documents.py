@@ -6,11 +6,11 @@ from typing import Any
 
 from graphql import OperationType
 
-from app.context import Role, Viewer
-from app.gateway.documents import Document, content_id, read_document
-from app.gateway.registry import shipped
-from app.relay import global_id
-from app.tables import Domain
+from app.core.global_ids import global_id
+from app.db.tables import Domain
+from app.documents.registry import shipped
+from app.engine.document import Document, content_id, read_document
+from app.graphql.viewer import Role, Viewer
 from tests.support.schema_execution import SCHEMA
 
 CATALOG_DOMAINS = {Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET}

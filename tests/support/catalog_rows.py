@@ -8,8 +8,9 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from app.resources import Resources, Tx
-from app.tables import cpu, listing
+from app.db.tables import cpu, listing
+from app.db.transaction import Tx
+from app.resources import Resources
 
 LISTING_NUMBERS = count(1)
 

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 import structlog
 
-from app import cli
+from app.cli import main
 
 UNREACHABLE_DATABASE_URL = "postgresql://user:hunter2@127.0.0.1:1/x"
 
@@ -46,7 +46,7 @@ def dealmark(
             for name, value in environment.items():
                 during.setenv(name, value)
             with pytest.raises(SystemExit) as exited:
-                cli.main()
+                main.main()
         captured = capsys.readouterr()
         return CommandResult(int(exited.value.code or 0), captured.out, captured.err)
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.catalog.imports import import_cpus, open_cpus
-from app.market.imports import import_listings, open_listings
-from app.records import Records
-from app.resources import Resources, Tx
-from app.staging import Options, Summary
+from app.bulk_import.records import Records
+from app.bulk_import.staging import Options, Summary
+from app.catalog.cpu_import import import_cpus, open_cpus
+from app.db.transaction import Tx
+from app.market.imports.importer import import_listings, open_listings
+from app.resources import Resources
 
 REJECTS = "rejected.csv"
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from app import migrations
-from app.embedded import EmbeddedPostgres, EmbeddedRedis
-from app.gateway import breaker
-from app.observability import configure_logging
+from app.core import circuit_breaker
+from app.core.logging import configure_logging
+from app.db import schema_version
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
@@ -37,7 +37,7 @@ def cluster() -> Iterator[str]:
     url = server.start()
     try:
         asyncio.run(run_statement(url, "CREATE DATABASE template"))
-        migrations.upgrade(database_url_in(url, "template"))
+        schema_version.upgrade(database_url_in(url, "template"))
         yield url
     finally:
         server.stop()
@@ -57,7 +57,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def redis_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Redis that is there is not given up when the machine pauses; tests of one that hangs say how long they wait."""
-    monkeypatch.setattr(breaker, "TIMEOUT_SECONDS", 3.0)
+    monkeypatch.setattr(circuit_breaker, "TIMEOUT_SECONDS", 3.0)
 
 
 @pytest.fixture

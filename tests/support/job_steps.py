@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from app.db.tables import JobKind
+from app.job_queue import sql
 from app.resources import Resources
-from app.tables import JobKind
-from app.work import sql
 
 
 async def create_queued_job(resources: Resources) -> int:

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Row, select, text
 
+from app.db.tables import JobKind, job
+from app.job_queue.enqueue import request_job
 from app.resources import Resources
-from app.tables import JobKind, job
-from app.work.jobs import request_job
 from tests.support.waiting import wait_until
 
 KIND = JobKind.RECALCULATE_METRICS

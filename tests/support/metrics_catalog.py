@@ -11,12 +11,12 @@ from strawberry.types import get_object_definition
 from strawberry.types.field import StrawberryField
 
 from app.analytics.recalculation import Outcome, Progress, recalculate
-from app.analytics.types import PerformanceValue, PriceTarget
 from app.catalog.sql import COMPUTED_AT
 from app.catalog.sql import columns as api_columns
-from app.reading import Row
+from app.db.statements import Row
+from app.db.tables import cpu
 from app.resources import Resources
-from app.tables import cpu
+from app.schema.analytics.types import PerformanceValue, PriceTarget
 from tests.support.metrics_reference import Cpu, Target, Value, rounded_or_none
 
 DELETE_ALL = text(

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from app.db.tables import cpu
 from app.resources import Resources
-from app.tables import cpu
 from tests.support.catalog_rows import add_listing
 
 CpuRows = list[dict[str, Any]]

@@ -7,7 +7,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from app.changes import Changes
+from app.db.notifications import Changes
 
 LISTENING_BACKENDS = """
     SELECT pid FROM pg_stat_activity

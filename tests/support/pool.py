@@ -7,7 +7,8 @@ from typing import Any
 import asyncpg
 from sqlalchemy import text
 
-from app.reading import Pool, Reader
+from app.db.pool import Pool
+from app.db.session import Reader
 
 SELECT_BACKEND_PID = text("SELECT pg_backend_pid()")
 SELECT_SLEEP = text("SELECT pg_sleep(60)")

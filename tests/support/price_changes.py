@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.events.numbering import number_events
-from app.resources import Resources, Tx
+from app.db.transaction import Tx
+from app.events.outbox import number_events
+from app.resources import Resources
 from tests.support.catalog_rows import add_listing
 
 SET_PRICE = text("UPDATE listing SET price = CAST(:price AS numeric) WHERE id = :id")

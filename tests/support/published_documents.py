@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.gateway import publishing
-from app.gateway.documents import content_id
-from app.gateway.manifests import Entry
+from app.documents import publishing
+from app.documents.manifests import Entry
+from app.engine.document import content_id
 from app.resources import Resources
 from tests.support.schema_execution import SCHEMA
 

@@ -14,11 +14,12 @@ import orjson
 from sqlalchemy import text
 from starlette.applications import Starlette
 
-from app.gateway.gateway import Gateway
+from app.db.tables import Domain
 from app.main import Front
 from app.resources import Resources
-from app.tables import Domain
+from app.server.graphql_app import Gateway
 from tests.support.api_server import ApiClient, run_api
+from tests.support.schema_execution import SCHEMA
 from tests.support.waiting import wait_until
 
 CPUS_QUERY = "query Cpus($n: Int = 50) { cpus(first: $n) { totalCount nodes { name cpuMarkMulti } } }"
@@ -35,7 +36,7 @@ BLOCKED_BACKENDS = """
 @asynccontextmanager
 async def run_api_on(resources: Resources) -> AsyncIterator[tuple[ApiClient, Gateway]]:
     """The API on resources of the test's own."""
-    async with Gateway(resources) as gateway:
+    async with Gateway(resources, SCHEMA._schema) as gateway:
 
         @asynccontextmanager
         async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:

@@ -6,11 +6,12 @@ from typing import Any
 
 from graphql import ExecutionResult
 
-from app.context import Context, Viewer
-from app.gateway.documents import read_document
-from app.gateway.execution import execute_operation
+from app.engine.document import read_document
+from app.engine.executor import execute_operation
+from app.graphql.context import Context
+from app.graphql.viewer import Viewer
 from app.resources import Resources
-from app.schema import build_schema
+from app.schema.build import build_schema
 
 SCHEMA = build_schema()
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import httpcore
 
-from app.ingestion.addresses import Address, AllowList
-from app.ingestion.fetching import Fetcher, Limits
+from app.ingestion.fetch.fetcher import Fetcher, Limits
+from app.ingestion.fetch.url_policy import Address, AllowList
 
 LOCALHOST_ONLY = AllowList.of(["127.0.0.1"])
 SHORT_LIMITS = Limits(seconds=5, silence_seconds=2, bytes=64 * 1024)

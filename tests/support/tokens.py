@@ -10,9 +10,9 @@ from typing import Any
 import jwt
 import pytest
 
-from app.context import Viewer
-from app.errors import Unauthenticated
-from app.gateway.auth import Authenticator
+from app.core.errors import Unauthenticated
+from app.graphql.viewer import Viewer
+from app.server.authentication import Authenticator
 from app.settings import Settings
 from tests.support.settings import SECRET
 

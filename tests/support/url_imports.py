@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
-from app.ingestion.addresses import AllowList
-from app.ingestion.fetching import Fetcher, Limits
-from app.ingestion.importing import Importer
-from app.ingestion.requests import Request, Wanted, request_import, request_url
+from app.db.tables import ImportPriority, ImportSource
+from app.ingestion.fetch.fetcher import Fetcher, Limits
+from app.ingestion.fetch.url_policy import AllowList
+from app.ingestion.requests.import_requests import Request, Wanted, request_import, request_url
+from app.ingestion.worker.import_worker import Importer
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import ImportPriority, ImportSource
 from tests.support.waiting import wait_until
 
 # Short enough for tests; whoever tests limits sets its own.

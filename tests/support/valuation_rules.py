@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.context import Role, Viewer
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu
 from tests.support.file_imports import FileImporter

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.market import selling
-from app.market.imports import MAY_TELL
-from app.titles import parts
-from app.titles.parts import Parts, Storage, read_parts
-from app.titles.words import split
+from app.market import title_flags
+from app.market.imports.importer import MAY_TELL
+from app.titles import components
+from app.titles.components import Parts, Storage, read_parts
+from app.titles.tokenizer import split
 from tests.titles.seller_titles import SELLERS
 
 SSD, NVME, HDD = "SSD", "NVMe SSD", "HDD"
@@ -96,8 +96,14 @@ def test_any_order_of_words_can_be_read(words: list[str]) -> None:
 
 
 HINTED = [
-    *(*parts._SIZES, parts._GPU, parts._PAIR, *parts._QUANTITY, *(each for each, _ in parts._OS)),
-    *(selling.BROKEN, selling.BUNDLE, *selling.LOTS),
+    *(
+        *components._SIZES,
+        components._GPU,
+        components._PAIR,
+        *components._QUANTITY,
+        *(each for each, _ in components._OS),
+    ),
+    *(title_flags.BROKEN, title_flags.BUNDLE, *title_flags.LOTS),
 ]
 # What patterns are made of: words of titles, and those of the patterns themselves, whole and cut off.
 WORDS = sorted({word for title in [*TITLES, *SELLERS] for word in title.lower().split()})
@@ -116,12 +122,12 @@ def test_hints_only_say_no_sooner(words: list[str], data: st.DataObject) -> None
         bare = each.pattern.search(text)
         hinted = each.search(text)
         assert (hinted and hinted.span()) == (bare and bare.span()), each.words
-    if not parts._may_tell_of_sizes(text):
-        assert parts._sizes(*split(text)) == (None, None, [])
+    if not components._may_tell_of_sizes(text):
+        assert components._sizes(*split(text)) == (None, None, [])
     if not MAY_TELL(text):
         assert not read_parts(text)
-        assert not selling.flags(text)
-        assert not selling.is_broken(text)
+        assert not title_flags.flags(text)
+        assert not title_flags.is_broken(text)
 
 
 def test_words_of_other_letters_are_taken_apart() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.titles.matching import LONGEST, Matcher, TitleDecision, TitleVerdict
-from app.titles.models import base_and_suffix
+from app.titles.cpu_names import base_and_suffix
+from app.titles.matcher import LONGEST, Matcher, TitleDecision, TitleVerdict
 from tests.titles.catalog_names import NAMES
 from tests.titles.seller_titles import SELLERS
 

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from app.catalog.imports import open_cpus
-from app.titles.matching import Matcher, TitleDecision
+from app.catalog.cpu_import import open_cpus
+from app.titles.matcher import Matcher, TitleDecision
 from tests.support.real_data import DataSet
 from tests.titles.retail_names import REVIEWED
 from tests.titles.seller_titles import SELLERS

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.market.valuation import VALUED, adjusted_price, carried, valuation
+from app.db.tables import Condition, ListingFlag, exchange_rate, listing, valuation_rule
 from app.resources import Resources
-from app.tables import Condition, ListingFlag, exchange_rate, listing, valuation_rule
+from app.valuation.adjusted_price import VALUED, adjusted_price, carried, valuation
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.file_imports import FileImporter, checked_counts
 from tests.support.schema_execution import query_data

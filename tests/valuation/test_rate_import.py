@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import BadInput
-from app.market.rates import import_rates, open_rates
+from app.bulk_import.staging import Summary
+from app.core.errors import BadInput
 from app.resources import Resources
-from app.staging import Summary
+from app.valuation.rate_import import import_rates, open_rates
 from tests.support.catalog_rows import add_cpu
 from tests.support.file_imports import FileImporter, checked_counts
 from tests.support.queue_worker import run_queued_jobs

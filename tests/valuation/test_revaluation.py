@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app import tasks
-from app.market import revaluation, revaluation_sql
-from app.market.imports import import_listings, open_listings
-from app.market.revaluation import bring_into_force, revalue
-from app.market.valuation import VALUED, adjusted_price
-from app.resources import Resources, Tx
-from app.staging import Options
-from app.tables import JobKind, valuation_rule
-from app.work.jobs import request_job
-from jobs.valuation import due_rules
+from app.bulk_import.staging import Options
+from app.db.tables import JobKind, valuation_rule
+from app.db.transaction import Tx
+from app.job_handlers import dispatch
+from app.job_queue.enqueue import request_job
+from app.market.imports.importer import import_listings, open_listings
+from app.resources import Resources
+from app.valuation import revaluation, revaluation_sql
+from app.valuation.adjusted_price import VALUED, adjusted_price
+from app.valuation.revaluation import bring_into_force, revalue
+from jobs.tasks.valuation import due_rules
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.change_log import (
     assert_metrics_are_current,
@@ -202,10 +203,10 @@ async def test_a_worker_that_dies_half_way(
     with monkeypatch.context() as patched:
         patched.setattr(revaluation_sql, "revalue", dying)
         with pytest.raises(asyncio.CancelledError):
-            await tasks.run(resources, JobKind.REVALUE_LISTINGS, job_id)
+            await dispatch.run(resources, JobKind.REVALUE_LISTINGS, job_id)
     half = await adjusted_prices(resources)
     assert [half[f"i5-8500T {size}GB RAM"] == 210 for size in range(1, 10)].count(False) == 4
-    done = await tasks.run(resources, JobKind.REVALUE_LISTINGS, job_id)
+    done = await dispatch.run(resources, JobKind.REVALUE_LISTINGS, job_id)
     assert done is not None
     assert (done.total, done.succeeded) == (9, 9)
     assert await adjusted_prices(resources) == valued(9)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app import page_build
-from app.context import Role
-from app.gateway.auth import mint
+from app.graphql.viewer import Role
 from app.resources import Resources
+from app.server import web_documents
+from app.server.authentication import mint
 from app.settings import Settings
 from tests.support.queue_worker import run_queued_jobs
 from tests.support.settings import make_settings
@@ -58,7 +58,7 @@ def tokens(settings: Settings) -> dict[str, str]:
 async def test_administration(
     settings: Settings, built: Path, catalogue: Resources, shop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await asyncio.to_thread(page_build.publish, settings.required_database_url)
+    await asyncio.to_thread(web_documents.publish, settings.required_database_url)
     for name, value in {**tokens(settings), "SHOP": shop}.items():
         monkeypatch.setenv(f"TEST_{name}", value)
     served = Served(settings)

@@ -9,12 +9,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app import page_build
-from app.errors import BadInput
-from app.gateway.documents import content_id
-from app.gateway.publishing import known
+from app.core.errors import BadInput
+from app.devserver import web_build
+from app.documents.publishing import known
+from app.engine.document import content_id
 from app.resources import Resources
-from app.schema import build_schema
+from app.schema.build import build_schema
+from app.server import web_documents
 from app.settings import Settings
 
 NPM = """#!/bin/sh
@@ -54,7 +55,7 @@ class Machine:
         self.program("node", f"#!/bin/sh\necho {version}\n")
 
     def build(self) -> None:
-        page_build.build(self.said.append, self.sources, self.built)
+        web_build.build(self.said.append, self.sources, self.built)
 
     @property
     def calls(self) -> list[str]:
@@ -135,7 +136,7 @@ async def test_its_documents_are_published_once(resources: Resources, settings: 
     query = "query Total { __typename statistics { __typename total } }"
     (tmp_path / "documents.json").write_bytes(orjson.dumps({content_id(query): query}))
     for _ in range(2):
-        await asyncio.to_thread(page_build.publish, settings.required_database_url, tmp_path)
+        await asyncio.to_thread(web_documents.publish, settings.required_database_url, tmp_path)
     (published,) = [each for each in await known(resources, build_schema()._schema) if each.name == "Total"]
     (client,) = published.clients
     assert client.startswith("web@")
@@ -145,9 +146,9 @@ async def test_documents_that_do_not_fit_the_schema_are_named(settings: Settings
     query = "query Total { nothing }"
     (tmp_path / "documents.json").write_bytes(orjson.dumps({content_id(query): query}))
     with pytest.raises(BadInput, match="nothing"):
-        await asyncio.to_thread(page_build.publish, settings.required_database_url, tmp_path)
+        await asyncio.to_thread(web_documents.publish, settings.required_database_url, tmp_path)
 
 
 def test_without_a_build_nothing_is_published(tmp_path: Path) -> None:
-    page_build.publish("postgresql://nobody@127.0.0.1:1/nothing", tmp_path)
+    web_documents.publish("postgresql://nobody@127.0.0.1:1/nothing", tmp_path)
     assert list(tmp_path.iterdir()) == []

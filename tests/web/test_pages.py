@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.pages import NOT_BUILT, Pages
+from app.server.static_files import NOT_BUILT, Pages
 
 HTML = {"accept": "text/html,*/*;q=0.8"}
 SCRIPT = b"console.log('a script')"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 
-from app import page_build
+from app.devserver import web_build
 from tests.web.browser import needs_node
 
 
 @needs_node
 def test_the_page_s_unit_tests() -> None:
-    assert page_build._install(page_build.SOURCES) is None
+    assert web_build._install(web_build.SOURCES) is None
     npm = shutil.which("npm")
     assert npm is not None
     done = subprocess.run(
-        [npm, "test", "--silent"], cwd=page_build.SOURCES, capture_output=True, text=True, timeout=120, check=False
+        [npm, "test", "--silent"], cwd=web_build.SOURCES, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed" in done.stdout

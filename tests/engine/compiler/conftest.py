@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.market import ranges
+from app.market import price_ranges
 
 
 @pytest.fixture(autouse=True)
 def _same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is executed twice is to end at the same moment."""
     now = datetime.now(UTC)
-    monkeypatch.setattr(ranges, "clock", lambda: now)
+    monkeypatch.setattr(price_ranges, "clock", lambda: now)
 
 
 @pytest.fixture(scope="module", autouse=True)

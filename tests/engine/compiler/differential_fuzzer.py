@@ -13,7 +13,7 @@ from typing import Any
 
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode, parse
 
-from app.gateway.plans.compiler import NotCompilable, compile_plan
+from app.engine.compiler.compiler import NotCompilable, compile_plan
 from tests.engine.compiler.document_reduction import reduced
 from tests.engine.compiler.random_documents import Case
 from tests.engine.compiler.result_comparison import difference, everything, reference

@@ -27,7 +27,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.nodes import SelectedField
 from strawberry.types.scalar import ScalarDefinition
 
-from app.errors import BadInput, NotFound
+from app.core.errors import BadInput, NotFound
 from tests.engine.compiler.random_values import Pools
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from graphql import GraphQLSchema, parse, validate
 
-from app.gateway.plans.compiler import NotCompilable, compile_plan
+from app.engine.compiler.compiler import NotCompilable, compile_plan
 from tests.engine.compiler import synthetic_schema
 from tests.engine.compiler.differential_fuzzer import Fuzz, operation_of
 from tests.engine.compiler.equality import IGNORE_ABANDONED_COROUTINES, compare_worlds, world_for

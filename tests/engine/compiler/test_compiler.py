@@ -26,13 +26,13 @@ from graphql import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.gateway.documents import read_document
-from app.gateway.plans import compiler
-from app.gateway.plans.compiler import MAX_VARIANTS, NotCompilable, Plan, compile_plan
-from app.gateway.plans.plan import RowBuild
-from app.gateway.registry import shipped
-from app.reading import InnerRow
-from app.schema import build_schema
+from app.db.statements import InnerRow
+from app.documents.registry import shipped
+from app.engine.compiler import compiler
+from app.engine.compiler.compiler import MAX_VARIANTS, NotCompilable, Plan, compile_plan
+from app.engine.compiler.plan import RowBuild
+from app.engine.document import read_document
+from app.schema.build import build_schema
 
 OURS = build_schema()._schema
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode, parse
 
-from app.context import Context
-from app.gateway.plans.compiler import NotCompilable, compile_plan
-from app.gateway.plans.projection import columns_of
-from app.reading import OneStatementReader
+from app.db.session import OneStatementReader
+from app.devserver.sample_data import load_into
+from app.engine.compiler.column_projection import columns_of
+from app.engine.compiler.compiler import NotCompilable, compile_plan
+from app.graphql.context import Context
 from app.resources import Resources
-from app.sample import load_into
-from app.schema import build_schema
+from app.schema.build import build_schema
 from tests.engine.compiler import synthetic_schema
 from tests.engine.compiler.differential_fuzzer import Fuzz, Run, operation_of
 from tests.engine.compiler.equality import IGNORE_ABANDONED_COROUTINES, compare_worlds, world_for

@@ -32,7 +32,7 @@ from graphql import (
 )
 from graphql.utilities import TypeInfo, TypeInfoVisitor
 
-from app.schema import build_schema
+from app.schema.build import build_schema
 from tests.engine.compiler import synthetic_schema
 from tests.engine.compiler.equality import IGNORE_ABANDONED_COROUTINES, world_for
 from tests.engine.compiler.random_documents import Case, Documents

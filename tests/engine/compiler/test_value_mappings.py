@@ -10,8 +10,8 @@ import pytest
 import strawberry
 from graphql import OperationDefinitionNode, execute_sync, parse
 
-from app.columns import Meanings, column
-from app.gateway.plans.compiler import compile_plan
+from app.engine.compiler.compiler import compile_plan
+from app.graphql.fields import Meanings, column
 
 QUERY = "{ rows { words maybeWords size maybeSize key maybeKey share at number } }"
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.ingestion import wording
-from app.ingestion.offers import Flag
-from app.market.selling import flags, is_broken
+from app.db.tables import Condition, ListingStatus
+from app.ingestion.extract import condition_parsing
+from app.ingestion.extract.offer import Flag
+from app.market.title_flags import flags, is_broken
 from app.market.vocabulary import CONDITIONS
-from app.tables import Condition, ListingStatus
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,12 @@ from app.tables import Condition, ListingStatus
     ],
 )
 def test_declared_conditions(declared: object, condition: str) -> None:
-    assert wording.declared_condition(declared) == condition
+    assert condition_parsing.declared_condition(declared) == condition
 
 
 @pytest.mark.parametrize("word", CONDITIONS)
 def test_the_words_of_files_mean_the_same_on_pages(word: str) -> None:
-    assert wording.declared_condition(word.upper()) == CONDITIONS[word]
+    assert condition_parsing.declared_condition(word.upper()) == CONDITIONS[word]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_the_words_of_files_mean_the_same_on_pages(word: str) -> None:
     ],
 )
 def test_titles_can_make_it_worse(declared: object, title: str, condition: str) -> None:
-    assert wording.condition(declared, title) == condition
+    assert condition_parsing.condition(declared, title) == condition
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_titles_can_make_it_worse(declared: object, title: str, condition: str) 
     ],
 )
 def test_availability(declared: object, status: str) -> None:
-    assert wording.status(declared) is ListingStatus(status)
+    assert condition_parsing.status(declared) is ListingStatus(status)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +185,6 @@ def test_single_things(title: str) -> None:
 
 @given(st.text())
 def test_any_text(text: str) -> None:
-    assert wording.condition(text, text) in Condition
-    assert wording.status(text) in ListingStatus
+    assert condition_parsing.condition(text, text) in Condition
+    assert condition_parsing.status(text) in ListingStatus
     assert flags(text) <= set(Flag)

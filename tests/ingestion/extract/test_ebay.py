@@ -11,14 +11,14 @@ from typing import Any
 import orjson
 import pytest
 
-from app.ingestion.adapters.ebay import EbayItems
-from app.ingestion.faults import Busy, CurrencyUnknown, Final, HttpRefused, NotUnderstood
-from app.ingestion.fetching import Fetcher
-from app.ingestion.offers import Flag, Offer, Quality
-from app.ingestion.pages import Page
-from app.ingestion.understanding import obtain, open_fetcher, sources, understand
+from app.db.tables import Condition, ListingStatus
+from app.ingestion.extract.ebay import EbayItems
+from app.ingestion.extract.offer import Flag, Offer, Quality
+from app.ingestion.extract.pipeline import obtain, open_fetcher, sources, understand
+from app.ingestion.fetch.errors import Busy, CurrencyUnknown, Final, HttpRefused, NotUnderstood
+from app.ingestion.fetch.fetcher import Fetcher
+from app.ingestion.fetch.page import Page
 from app.settings import Settings
-from app.tables import Condition, ListingStatus
 from tests.support.settings import make_settings
 from tests.support.sites import Site, http_response, run_fetcher, run_site
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.ingestion.faults import NotUnderstood
-from app.ingestion.offers import LONGEST_TITLE, LONGEST_WORD, MOST_IMAGES, MOST_SPECS, Offer
-from app.ingestion.pages import Page
-from app.ingestion.prices import CODES
-from app.ingestion.understanding import ADAPTERS, understand
+from app.ingestion.extract.offer import LONGEST_TITLE, LONGEST_WORD, MOST_IMAGES, MOST_SPECS, Offer
+from app.ingestion.extract.pipeline import ADAPTERS, understand
+from app.ingestion.extract.price_parsing import CODES
+from app.ingestion.fetch.errors import NotUnderstood
+from app.ingestion.fetch.page import Page
 from tests.support.shop_pages import MICRODATA, RDFA, json_ld, json_ld_offer, json_ld_product, meta_tags
 
 URL = "https://shop.example/p"

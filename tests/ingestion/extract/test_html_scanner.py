@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.ingestion.adapters.markup import JsonLd
-from app.ingestion.pages import Page
-from app.ingestion.scanning import root_attributes, scripts
+from app.ingestion.extract.html_scanner import root_attributes, scripts
+from app.ingestion.extract.structured_data import JsonLd
+from app.ingestion.fetch.page import Page
 
 BLOCK = '<script type="application/ld+json">{"@type": "Product", "name": "Intel Core i5-8500"}</script>'
 INSIDE = '{"@type": "Product", "name": "Intel Core i5-8500"}'

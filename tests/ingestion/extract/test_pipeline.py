@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from app.ingestion.adapters.making import Found, make
-from app.ingestion.adapters.opengraph import OpenGraph
-from app.ingestion.faults import CurrencyUnknown, NotUnderstood, PriceUnclear
-from app.ingestion.offers import Flag, Offer, Quality
-from app.ingestion.pages import Page
-from app.ingestion.prices import money
-from app.ingestion.understanding import ADAPTERS, understand
-from app.tables import Condition, ListingStatus
+from app.db.tables import Condition, ListingStatus
+from app.ingestion.extract.offer import Flag, Offer, Quality
+from app.ingestion.extract.offer_builder import Found, make
+from app.ingestion.extract.opengraph import OpenGraph
+from app.ingestion.extract.pipeline import ADAPTERS, understand
+from app.ingestion.extract.price_parsing import money
+from app.ingestion.fetch.errors import CurrencyUnknown, NotUnderstood, PriceUnclear
+from app.ingestion.fetch.page import Page
 from tests.support.paths import README
 from tests.support.shop_pages import MICRODATA, RDFA, json_ld, json_ld_offer, json_ld_product, meta_tags
 

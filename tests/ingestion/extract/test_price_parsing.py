@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.ingestion.faults import CurrencyUnknown, NotUnderstood, PriceUnclear
-from app.ingestion.prices import CODES, Money, country_of, iso_code, money, parse_amount, shipping_amount
+from app.ingestion.extract.price_parsing import CODES, Money, country_of, iso_code, money, parse_amount, shipping_amount
+from app.ingestion.fetch.errors import CurrencyUnknown, NotUnderstood, PriceUnclear
 
 
 @pytest.mark.parametrize(

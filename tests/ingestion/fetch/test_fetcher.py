@@ -22,10 +22,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.ingestion.addresses import Address, AllowList
-from app.ingestion.connections import GuardedBackend
-from app.ingestion.decoding import Inflater, Plain, decoder
-from app.ingestion.faults import (
+from app.ingestion.fetch.decompression import Inflater, Plain, decoder
+from app.ingestion.fetch.errors import (
     BadCertificate,
     Busy,
     Fault,
@@ -40,7 +38,9 @@ from app.ingestion.faults import (
     UrlRefused,
     WrongType,
 )
-from app.ingestion.fetching import Ask, Fetcher, Limits, retry_after
+from app.ingestion.fetch.fetcher import Ask, Fetcher, Limits, retry_after
+from app.ingestion.fetch.guarded_transport import GuardedBackend
+from app.ingestion.fetch.url_policy import Address, AllowList
 from tests.support.ports import closed_port
 from tests.support.sites import (
     LOCALHOST_ONLY,

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import StartupError
-from app.ingestion.addresses import NOT_PUBLIC, AllowList, follow, is_public, parse, permitted
-from app.ingestion.connections import GuardedBackend
-from app.ingestion.faults import Unreachable, UrlRefused
-from app.ingestion.fetching import Fetcher
+from app.core.errors import StartupError
+from app.ingestion.fetch.errors import Unreachable, UrlRefused
+from app.ingestion.fetch.fetcher import Fetcher
+from app.ingestion.fetch.guarded_transport import GuardedBackend
+from app.ingestion.fetch.url_policy import NOT_PUBLIC, AllowList, follow, is_public, parse, permitted
 from tests.support.sites import FakeResolver, RecordingBackend
 
 TLS = ssl.create_default_context()  # one for all, because making one takes a while

@@ -9,7 +9,7 @@ import httpx
 import orjson
 import pytest
 
-from app.context import Role
+from app.graphql.viewer import Role
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api

@@ -18,9 +18,9 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from app import migrations
-from app.embedded import EmbeddedPostgres
-from app.ingestion import work_sql
+from app.db import schema_version
+from app.devserver.embedded import EmbeddedPostgres
+from app.ingestion.worker import queue_sql
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.ports import closed_port
@@ -156,7 +156,7 @@ async def test_postgresql_that_is_restarted(redis_url: str, shop: Site) -> None:
         postgres = EmbeddedPostgres(Path(folder), durable=False)
         try:
             url = await asyncio.to_thread(postgres.start)
-            await asyncio.to_thread(migrations.upgrade, url)
+            await asyncio.to_thread(schema_version.upgrade, url)
             async with Resources.open(
                 quick_settings(make_settings(database_url=url, redis_url=redis_url))
             ) as resources:
@@ -225,6 +225,6 @@ async def test_nobody_takes_from_who_lives(resources: Resources, shop: Site) -> 
     async with run_importer(resources):
         await wait_until(running)
         async with resources.write() as tx:
-            assert await work_sql.free_orphans(tx) == 0
+            assert await queue_sql.free_orphans(tx) == 0
         await is_whole(resources, session_id)
     assert len(shop.requests) == PAGES

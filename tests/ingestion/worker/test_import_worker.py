@@ -16,10 +16,10 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from app.ingestion.cleaning import delete_old_payloads
+from app.db.tables import ImportPriority
+from app.ingestion.retention import delete_old_payloads
 from app.resources import Resources
 from app.settings import Settings
-from app.tables import ImportPriority
 from tests.support.catalog_rows import add_cpu
 from tests.support.schema_execution import query_data
 from tests.support.sites import Handler, http_response, redirect_response, run_site

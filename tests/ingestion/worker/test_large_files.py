@@ -7,7 +7,7 @@ import gzip
 from collections import Counter
 from decimal import Decimal
 
-from app.ingestion.fetching import Limits
+from app.ingestion.fetch.fetcher import Limits
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.catalog_rows import add_cpu

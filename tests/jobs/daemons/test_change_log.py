@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app.resources import CPU_WRITERS_LOCK, Resources
+from app.db.advisory_locks import CPU_WRITERS_LOCK
+from app.resources import Resources
 from app.settings import Settings
-from jobs.changes import follow_changes
+from jobs.daemons.change_log import follow_changes
 from tests.support.change_log import committed_change_log, data_versions, expected_metrics
 from tests.support.metrics_catalog import (
     cpu_with_prices,

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app import staging
-from app.errors import BadInput
-from app.market import naming
-from app.market.imports import import_listings, open_listings
+from app.bulk_import import staging
+from app.core.errors import BadInput
+from app.db.tables import Condition, ListingStatus
+from app.market.imports import cpu_lookup
+from app.market.imports.importer import import_listings, open_listings
 from app.resources import Resources
-from app.tables import Condition, ListingStatus
 from tests.support.file_imports import FileImporter, checked_counts
 
 CPUS = """name
@@ -135,7 +135,7 @@ async def test_known_names_need_no_matcher(importer: FileImporter, monkeypatch: 
     async def none(_tx: object) -> None:
         raise AssertionError("a matcher was made")
 
-    monkeypatch.setattr(naming, "make_matcher", none)
+    monkeypatch.setattr(cpu_lookup, "make_matcher", none)
     assert checked_counts(await importer.listings(HEADER + ROW)) == (1, 0, 0, 0)
 
 

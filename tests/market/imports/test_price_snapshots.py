@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from app.catalog.imports import import_cpus, open_cpus
-from app.errors import BadInput
-from app.market import ranges
-from app.market.imports import import_prices, open_prices
+from app.bulk_import.staging import Summary
+from app.catalog.cpu_import import import_cpus, open_cpus
+from app.core.errors import BadInput
+from app.market import price_ranges
+from app.market.imports.importer import import_prices, open_prices
 from app.resources import Resources
-from app.staging import Summary
 from tests.support.file_imports import FileImporter, checked_counts
 from tests.support.real_data import DataSet
 from tests.support.schema_execution import query_data
@@ -226,7 +226,7 @@ async def test_real_snapshots_give_price_curves(
     resources: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data_set: DataSet
 ) -> None:
     """Prices as the nine files have them: what a snapshot says stands until the next one. Averages by hand."""
-    monkeypatch.setattr(ranges, "clock", lambda: datetime(2024, 4, 1, tzinfo=UTC))
+    monkeypatch.setattr(price_ranges, "clock", lambda: datetime(2024, 4, 1, tzinfo=UTC))
     snapshots = Snapshots(resources, tmp_path)
     await snapshots.load(open_cpus(data_set.passmark), import_cpus)
     for path in random.Random(5).sample(data_set.snapshots, len(data_set.snapshots)):

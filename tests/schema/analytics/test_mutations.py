@@ -5,8 +5,8 @@ from __future__ import annotations
 from redis.asyncio import Redis
 from sqlalchemy import text
 
-from app.context import Role
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.graphql.viewer import Role
 from app.resources import Resources
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app import tasks
 from app.analytics.sql import MAX_DIFFERENCES
-from app.context import Role, Viewer
+from app.db.tables import JobKind
+from app.graphql.viewer import Role, Viewer
+from app.job_handlers import dispatch
 from app.resources import Resources
-from app.tables import JobKind
 from tests.support import schema_execution
 from tests.support.api_server import ApiClient
 from tests.support.metrics_catalog import (
@@ -38,7 +38,7 @@ async def catalogue(resources: Resources) -> Resources:
 async def verified(resources: Resources, *, fix: bool = False) -> dict[str, Any]:
     """What operators see after a verification, and that it is of now."""
     began = datetime.now(UTC)
-    await tasks.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
+    await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
     result = await schema_execution.execute_query(resources, CONSISTENCY, Viewer("operator", Role.OPERATOR))
     assert not result.errors, result.errors
     assert result.data is not None

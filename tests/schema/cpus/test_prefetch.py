@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from app.catalog.loaders import FEW
-from app.catalog.types import MAX_BINS, distribution, first_listings
-from app.context import Context
-from app.errors import BadInput
-from app.gateway.documents import read_document
-from app.gateway.execution import execute_operation
-from app.gateway.plans.compiler import NotCompilable
-from app.keyset import MAX_PAGE
-from app.relay import global_id
+from app.core.errors import BadInput
+from app.core.global_ids import global_id
+from app.db.pagination import MAX_PAGE
+from app.db.tables import Condition, ListingStatus
+from app.engine.compiler.compiler import NotCompilable
+from app.engine.document import read_document
+from app.engine.executor import execute_operation
+from app.graphql.context import Context
 from app.resources import Resources
+from app.schema.cpus.loaders import FEW
+from app.schema.cpus.types import MAX_BINS, distribution, first_listings
 from app.settings import Settings
-from app.tables import Condition, ListingStatus
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.databases import database_name, temporary_database
 from tests.support.schema_execution import SCHEMA, execute_in_context

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.catalog import sql
-from app.gateway.documents import read_document
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.engine.document import read_document
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.catalog_rows import add_cpu

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.db.tables import cpu, listing
 from app.resources import Resources
-from app.tables import cpu, listing
 from tests.support.catalog_rows import add_cpu
 from tests.support.mixed_catalog import (
     LIST_FILTERS,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.catalog.sql import SIMILARITY
-from app.context import Context
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.graphql.context import Context
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu
 from tests.support.mixed_catalog import fill_mixed_catalog

@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import Executable, delete, update
 
 from app.catalog import sql
-from app.catalog.queries import RANGES
-from app.context import Context
-from app.keyset import PageRequest
-from app.market import sql as market
-from app.market.loaders import ListingById
-from app.reading import compiled
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.db.pagination import PageRequest
+from app.db.statements import compiled
+from app.db.tables import cpu, listing
+from app.graphql.context import Context
+from app.market import listing_sql as market
 from app.resources import Resources
-from app.tables import cpu, listing
+from app.schema.cpus.inputs import RANGES
+from app.schema.listings.loaders import ListingById
 from tests.support.catalog_rows import add_cpu
 from tests.support.schema_execution import execute_in_context, query_data
 from tests.support.statements import record_statements

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.catalog import matching
-from app.context import Context
+from app.catalog import title_matcher
+from app.db.tables import Domain, cpu
+from app.graphql.context import Context
 from app.resources import Resources
-from app.tables import Domain, cpu
-from app.titles.matching import Matcher
+from app.titles.matcher import Matcher
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu
 from tests.support.schema_execution import execute_in_context, query_data, query_error
@@ -97,7 +97,7 @@ async def test_the_matcher_is_made_once_per_version_of_the_catalogue(
             super().__init__(rows)
             made.append(self)
 
-    monkeypatch.setattr(matching, "Matcher", Counted)
+    monkeypatch.setattr(title_matcher, "Matcher", Counted)
     await add(resources, "Intel Core i5-8500")
     answers = await asyncio.gather(*(query_data(resources, NAME, title="i5-8500") for _ in range(4)))
     assert {each["matchTitle"]["cpu"]["name"] for each in answers} == {"Intel Core i5-8500"}

@@ -8,11 +8,11 @@ import pytest
 from graphql import OperationType
 from sqlalchemy import func, select
 
-from app.context import Role, Viewer
-from app.gateway import document_sql, publishing, uses
-from app.gateway.documents import content_id
-from app.gateway.manifests import Entry
-from app.gateway.registry import Registry, shipped
+from app.documents import publishing, sql, usage
+from app.documents.manifests import Entry
+from app.documents.registry import Registry, shipped
+from app.engine.document import content_id
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from app.settings import Settings
 from tests.support import schema_execution
@@ -95,7 +95,7 @@ async def test_what_ships_and_is_published_is_one_document(resources: Resources,
     text = shipped()["Statistics"]
     await publish(resources, text)
     async with resources.write() as tx:
-        await document_sql.retire(tx, [content_id(text)])
+        await sql.retire(tx, [content_id(text)])
     found = await documents(resources)
     (only,) = [each for each in found["nodes"] if each["documentId"] == content_id(text)]
     assert (only["ships"], only["clients"], only["retiredAt"], only["running"]) == (True, ["web@1"], None, COMPILED)
@@ -104,7 +104,7 @@ async def test_what_ships_and_is_published_is_one_document(resources: Resources,
 
 async def test_one_of_another_schema_is_told(resources: Resources, served: Registry) -> None:
     async with resources.write() as tx:
-        await document_sql.publish(tx, [document_sql.Publication("x-a:1", "{ nothing }", "", "web")], "1")
+        await sql.publish(tx, [sql.Publication("x-a:1", "{ nothing }", "", "web")], "1")
     await served.load()
     first, *_ = (await documents(resources))["nodes"]
     assert (first["documentId"], first["name"], first["running"]["state"]) == ("x-a:1", "", "OUTDATED")
@@ -132,7 +132,7 @@ async def test_pages_both_ways(resources: Resources, served: Registry) -> None:
 
 
 async def test_uses_are_told(settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uses, "FLUSH_SECONDS", 0.1)
+    monkeypatch.setattr(usage, "FLUSH_SECONDS", 0.1)
     async with run_api(settings) as api:
         for _ in range(3):
             await api.http.get("/graphql/Statistics")
@@ -151,7 +151,7 @@ async def test_more_hits_than_an_int_can_tell(resources: Resources, served: Regi
     statistics = content_id(shipped()["Statistics"])
     async with resources.write() as tx:
         moment = await tx.scalar(select(func.now()))
-        await document_sql.record_uses(tx, {statistics: document_sql.Use(2**40, moment, moment)})
+        await sql.record_uses(tx, {statistics: sql.Use(2**40, moment, moment)})
     (one,) = [each for each in (await documents(resources))["nodes"] if each["documentId"] == statistics]
     assert one["hits"] == 2**31 - 1
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.context import Role, Viewer
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from tests.support import schema_execution
 from tests.support.api_server import ApiClient

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
 
-from app.market.ranges import PriceInterval, PriceRange
+from app.market.price_ranges import PriceInterval, PriceRange
 
 
 @dataclass(frozen=True)

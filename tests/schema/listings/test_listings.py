@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.db.tables import Condition, ListingStatus, listing
 from app.resources import Resources
-from app.tables import Condition, ListingStatus, listing
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.schema_execution import execute_query, query_data, query_error
 

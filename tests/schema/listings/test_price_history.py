@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, text, update
 
-from app.market import history_sql, ranges
-from app.market.ranges import PriceInterval, PriceRange
-from app.reading import compiled
-from app.resources import Resources, Tx
-from app.tables import listing, price_observation
+from app.db.statements import compiled
+from app.db.tables import listing, price_observation
+from app.db.transaction import Tx
+from app.market import price_history_sql, price_ranges
+from app.market.price_ranges import PriceInterval, PriceRange
+from app.resources import Resources
 from tests.schema.listings import price_history_reference
 from tests.schema.listings.price_history_reference import Seen
 from tests.support.catalog_rows import add_cpu, add_listing
@@ -42,7 +43,7 @@ query ($slug: String, $range: PriceRange! = DAYS_7, $interval: PriceInterval! = 
 
 @pytest.fixture(autouse=True)
 def _now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranges, "clock", lambda: NOW)
+    monkeypatch.setattr(price_ranges, "clock", lambda: NOW)
 
 
 def ago(**amount: float) -> datetime:
@@ -247,7 +248,7 @@ async def test_histories_use_their_indexes(resources: Resources) -> None:
     try:
         await connection.execute("VACUUM ANALYZE")
         values = {"ids": [5, 6], "now": datetime.now(UTC), "since": ago(days=90), "unit": "day", "points": 400}
-        for statement in (history_sql.HISTORY, history_sql.LOWS):
+        for statement in (price_history_sql.HISTORY, price_history_sql.LOWS):
             made = compiled(statement)
             for option in ("", ", GENERIC_PLAN"):
                 plan = await connection.fetch(f"EXPLAIN (COSTS OFF{option}) {made.sql}", *made.arguments(values))

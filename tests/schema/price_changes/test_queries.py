@@ -11,19 +11,19 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
-from app.errors import ExpiredCursor
-from app.events import following
-from app.events.cleaning import delete_old_changes
-from app.gateway.gateway import Gateway
-from app.keyset import Keyset, SortKey
-from app.relay import global_id
+from app.core.errors import ExpiredCursor
+from app.core.global_ids import global_id
+from app.db.pagination import Keyset, SortKey
+from app.db.tables import listing
+from app.events import feed
+from app.events.retention import delete_old_changes
 from app.resources import Resources
-from app.tables import listing
+from app.server.graphql_app import Gateway
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.metrics_catalog import run_statements
 from tests.support.price_changes import add_listings, change_price, sequence_outbox
-from tests.support.schema_execution import execute_query, query_data, query_error
+from tests.support.schema_execution import SCHEMA, execute_query, query_data, query_error
 from tests.support.statements import record_statements
 from tests.support.subscription_clients import EventStream, open_event_stream, open_socket
 from tests.support.waiting import wait_until
@@ -47,7 +47,7 @@ PAGE = """
 @pytest.fixture
 async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiClient]:
     """The API on the test's own resources, so that it can look into them."""
-    gateway = Gateway(resources)
+    gateway = Gateway(resources, SCHEMA._schema)
     routes = [Route("/graphql", gateway), WebSocketRoute("/graphql", gateway)]
     async with run_api(resources.settings, Starlette(routes=routes)) as api:
         yield api
@@ -139,8 +139,8 @@ async def test_going_on_after_a_break(served: ApiClient, resources: Resources) -
 
 async def test_only_of_some_cpus(served: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where what is read at once is full of it."""
-    monkeypatch.setattr(following.read_on, "__defaults__", (2,))
-    monkeypatch.setattr(following, "TAIL", 3)
+    monkeypatch.setattr(feed.read_on, "__defaults__", (2,))
+    monkeypatch.setattr(feed, "TAIL", 3)
     one, two = await add_listings(resources, 10), await add_listings(resources, 10, cpu_id=2)
     cpu_ids = [global_id("CPU", 2), global_id("CPU", 77)]
     async with open_event_stream(served, FOLLOW, cpuIds=cpu_ids, since="") as events:
@@ -175,13 +175,13 @@ async def test_all_who_follow_are_told_with_one_statement(resources: Resources) 
     (key,) = await add_listings(resources, 10)
     await change(resources, key, 20)
     with record_statements(resources) as seen:
-        found = await asyncio.gather(*(following.read_on(resources, None, 0) for _ in range(10)))
+        found = await asyncio.gather(*(feed.read_on(resources, None, 0) for _ in range(10)))
     assert seen.count == 1
     assert [[row.price_after for row in rows] for rows, _, _ in found] == [[20]] * 10
     await change(resources, key, 30)
-    rows, position, more = await following.read_on(resources, [1], found[0][1])
+    rows, position, more = await feed.read_on(resources, [1], found[0][1])
     assert ([row.price_after for row in rows], more) == ([30], False)
-    assert await following.read_on(resources, None, position) == ([], position, False)
+    assert await feed.read_on(resources, None, position) == ([], position, False)
 
 
 async def test_while_news_are_lost_each_reads_by_itself(resources: Resources) -> None:
@@ -189,9 +189,9 @@ async def test_while_news_are_lost_each_reads_by_itself(resources: Resources) ->
     await change(resources, key, 20)
     await resources.changes.stop()
     assert resources.changes.current() is None
-    rows, position, _ = await following.read_on(resources, None, 0)
+    rows, position, _ = await feed.read_on(resources, None, 0)
     await change(resources, key, 30)
-    more, _, _ = await following.read_on(resources, None, position)
+    more, _, _ = await feed.read_on(resources, None, position)
     assert [row.price_after for row in (*rows, *more)] == [20, 30]
 
 
@@ -223,7 +223,7 @@ async def test_a_cursor_after_which_something_was_deleted(served: ApiClient, res
         async with open_event_stream(served, FOLLOW, since=since) as events:
             assert await prices(events, len(expected)) == expected
     with pytest.raises(ExpiredCursor):
-        await following.read_on(resources, None, 0)  # who followed, and was too slow
+        await feed.read_on(resources, None, 0)  # who followed, and was too slow
 
 
 async def test_pages(resources: Resources) -> None:

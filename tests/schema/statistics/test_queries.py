@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import insert, update
 
+from app.db.tables import cpu, recalculation_watermark
 from app.resources import Resources
-from app.tables import cpu, recalculation_watermark
 from tests.support.mixed_catalog import CpuRows, fill_mixed_catalog
 from tests.support.schema_execution import query_data
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.context import Role, Viewer
-from app.relay import global_id
+from app.core.global_ids import global_id
+from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from tests.support.file_imports import FileImporter
 from tests.support.queue_worker import run_queued_jobs

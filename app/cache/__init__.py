@@ -1,0 +1,1 @@
+"""The response cache: entries, keys, memory and Redis."""

@@ -1,0 +1,1 @@
+"""The `dealmark` command line."""

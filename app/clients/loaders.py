@@ -1,9 +1,0 @@
-"""Documents as rows."""
-
-from __future__ import annotations
-
-from app.reading import Row
-
-
-class DocumentRow(Row):
-    """A row of `sql.COLUMNS`: those that the operation needs."""

@@ -1,0 +1,1 @@
+"""PostgreSQL access: connections, sessions, transactions, notifications and tables."""

@@ -1,0 +1,83 @@
+"""Every table, and the enumerations that their text columns hold.
+
+Plain SQLAlchemy Core tables: there are no ORM entities, so no attribute access can run a statement behind one's back.
+Money is NUMERIC; times are timezone-aware; enumerations are text with a CHECK, so that adding a value is one migration.
+"""
+
+from app.db.tables.analytics import (
+    data_change_log,
+    figure_history,
+    last_verification,
+    recalculation_failure,
+    recalculation_watermark,
+)
+from app.db.tables.base import Money, Timestamp, is_amount, metadata, not_negative, one_of
+from app.db.tables.catalog import SHOWN, ValueRating, cpu
+from app.db.tables.documents import document, document_client, document_use
+from app.db.tables.events import outbox, price_change, price_change_horizon, webhook
+from app.db.tables.ingestion import (
+    ENDED_IMPORTS,
+    ImportPriority,
+    ImportSource,
+    ImportStatus,
+    import_fetch,
+    import_host,
+    import_payload,
+    import_row,
+    import_session,
+)
+from app.db.tables.market import Condition, ListingFlag, ListingStatus, OfferState, listing, price_observation
+from app.db.tables.statistics import cpu_statistics, listing_statistics
+from app.db.tables.valuation import Component, RuleUnit, exchange_rate, valuation_rule
+from app.db.tables.versions import Domain, data_version
+from app.db.tables.work import JobKind, JobStatus, job
+
+__all__ = [
+    "ENDED_IMPORTS",
+    "SHOWN",
+    "Component",
+    "Condition",
+    "Domain",
+    "ImportPriority",
+    "ImportSource",
+    "ImportStatus",
+    "JobKind",
+    "JobStatus",
+    "ListingFlag",
+    "ListingStatus",
+    "Money",
+    "OfferState",
+    "RuleUnit",
+    "Timestamp",
+    "ValueRating",
+    "cpu",
+    "cpu_statistics",
+    "data_change_log",
+    "data_version",
+    "document",
+    "document_client",
+    "document_use",
+    "exchange_rate",
+    "figure_history",
+    "import_fetch",
+    "import_host",
+    "import_payload",
+    "import_row",
+    "import_session",
+    "is_amount",
+    "job",
+    "last_verification",
+    "listing",
+    "listing_statistics",
+    "metadata",
+    "not_negative",
+    "one_of",
+    "outbox",
+    "price_change",
+    "price_change_horizon",
+    "price_observation",
+    "recalculation_failure",
+    "recalculation_watermark",
+    "valuation_rule",
+    "webhook",
+]

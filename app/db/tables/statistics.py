@@ -1,0 +1,34 @@
+"""The catalogue as a whole."""
+
+from __future__ import annotations
+
+from sqlalchemy import ARRAY, BigInteger, Boolean, CheckConstraint, Column, Identity, Integer, Table, Text, text
+
+from app.db.tables.base import Timestamp, metadata
+
+# The catalogue as a whole, kept ready for readers. Triggers on `cpu` and `listing` write these two in the transaction
+# that changes what they say (see the migration that made them); nobody else does.
+cpu_statistics = Table(
+    "cpu_statistics",
+    metadata,
+    Column("single", Boolean, primary_key=True, server_default=text("true")),
+    Column("total", Integer, nullable=False),
+    Column("manufacturers", ARRAY(Text), nullable=False),
+    Column("sockets", ARRAY(Text), nullable=False),
+    *(
+        Column(f"{name}_{bound}", Integer)
+        for name in ("cores", "tdp_w", "release_year", "cpu_mark_multi", "cpu_mark_single")
+        for bound in ("min", "max")
+    ),
+    Column("figures_computed_at", Timestamp),
+    CheckConstraint("single", name="single"),
+)
+
+# The number of active listings is the sum over these few rows, of which some may be negative: each transaction adds to
+# one that is free.
+listing_statistics = Table(
+    "listing_statistics",
+    metadata,
+    Column("shard", Integer, Identity(always=True), primary_key=True),
+    Column("active", BigInteger, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""`dealmark up`: embedded servers, sample data and supervision, for development."""

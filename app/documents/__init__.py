@@ -1,0 +1,1 @@
+"""Persisted documents: registry, publishing, validation, usage and warm-up."""

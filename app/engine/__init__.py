@@ -1,0 +1,1 @@
+"""Compile and execute GraphQL operations."""

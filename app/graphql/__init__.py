@@ -1,0 +1,1 @@
+"""The GraphQL kit that every schema package uses."""

@@ -1,0 +1,1 @@
+"""Fetch pages of untrusted URLs safely."""

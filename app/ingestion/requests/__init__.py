@@ -1,0 +1,1 @@
+"""Import requests: sessions, rows and their progress."""

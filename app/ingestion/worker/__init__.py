@@ -1,0 +1,1 @@
+"""The import worker: claims, page processing and persistence."""

@@ -1,0 +1,1 @@
+"""Files of listings and price snapshots into the market's tables."""

@@ -1,0 +1,1 @@
+"""GraphQL side of price targets, performance values and recalculation."""

@@ -1,0 +1,97 @@
+"""Queries for jobs, once and live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Annotated
+
+import strawberry
+
+from app.core.errors import NotFound
+from app.core.global_ids import key_of
+from app.db.pagination import DEFAULT_PAGE, page_request
+from app.db.tables import Domain, JobKind, JobStatus
+from app.graphql.context import Context
+from app.graphql.directives import page_size, reads
+from app.graphql.permissions import IsOperator
+from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
+from app.job_queue import sql
+from app.schema.jobs.loaders import JobRow
+from app.schema.jobs.types import Job
+
+Info = strawberry.Info[Context, None]
+
+JobId = Annotated[strawberry.ID, strawberry.argument(description="Global id of the job.")]
+
+# Should a notification be lost with its connection, a follower looks for itself this often.
+LOOK_SECONDS = 5.0
+
+
+@strawberry.type
+class WorkQuery:
+    @strawberry.field(description="A job; null when there is none.", metadata=reads(Domain.WORK, max_age=0))
+    async def job(self, info: Info, id: JobId) -> Job | None:  # noqa: A002
+        """State, progress and outcome."""
+        return await Job.load_node(info, key_of(id, "Job"))
+
+    @strawberry.field(
+        description="Jobs, newest first. Operators only.",
+        metadata=reads(Domain.WORK, max_age=0),
+        permission_classes=[IsOperator],
+        directives=[page_size(DEFAULT_PAGE)],
+    )
+    async def jobs(
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        kind: Annotated[list[JobKind] | None, strawberry.argument(description="Of one of these kinds.")] = None,
+        status: Annotated[list[JobStatus] | None, strawberry.argument(description="In one of these states.")] = None,
+    ) -> Connection[Job]:
+        """A page; without `first` and `last` the first 50."""
+        request, conditions, context = (
+            page_request(first, after, last, before),
+            sql.JobFilter(kind, status),
+            info.context,
+        )
+        of_page = context.wanted("JobConnection")
+        counted = of_page is None or TOTAL_COUNT in of_page
+        async with context.read() as session:
+            rows = await session.rows(*sql.page(conditions, request, context.wanted("Job"), counted), JobRow)
+
+        async def count() -> int:
+            if counted and rows:
+                return int(rows[0][TOTAL_COUNT])
+            async with context.read() as session:
+                return int(await session.scalar(*sql.count(conditions)))
+
+        return Connection(page=sql.NEWEST_FIRST.page(rows, request), count=count)
+
+
+@strawberry.type
+class WorkSubscription:
+    @strawberry.subscription(description="A job each time that it changed, now first; ends when the job has.")
+    async def job_progress(self, info: Info, id: JobId) -> AsyncGenerator[Job, None]:  # noqa: A002
+        """Raises NotFound when there is no such job."""
+        key = key_of(id, "Job")
+        resources = info.context.resources
+        last: JobRow | None = None
+        async with resources.changes.follow(f"job:{key}") as changed:
+            while True:
+                changed.clear()
+                async with resources.read() as session:
+                    rows = await session.rows(sql.by_id(), {"ids": [key]}, JobRow)
+                if not rows:
+                    raise NotFound(f'There is no job "{id}".')
+                job = rows[0]
+                if job != last:
+                    yield job
+                last = job
+                if job["status"] in {JobStatus.SUCCEEDED, JobStatus.FAILED}:
+                    return
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), LOOK_SECONDS)

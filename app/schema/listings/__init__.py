@@ -1,0 +1,1 @@
+"""GraphQL side of listings and price history."""

@@ -1,1 +1,0 @@
-"""Figures about the catalogue as a whole."""

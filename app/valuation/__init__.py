@@ -1,0 +1,1 @@
+"""Adjusted prices: exchange rates, valuation rules and revaluation."""

@@ -1,0 +1,1 @@
+"""Long-running tasks of the worker process."""

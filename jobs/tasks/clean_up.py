@@ -1,0 +1,23 @@
+"""The nightly deletion of what is too old as arq functions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from app.db.tables import JobKind
+from app.job_handlers import dispatch
+from app.job_queue.enqueue import schedule_job
+from app.resources import Resources
+
+
+async def clean_up(ctx: dict[str, Any], job_id: int) -> None:
+    """Runs the deletion that this job asks for."""
+    await dispatch.run(ctx["resources"], JobKind.CLEAN_UP, job_id)
+
+
+async def nightly_clean_up(ctx: dict[str, Any]) -> None:
+    """Creates the night's job: once, however many workers there are, and not more than two hours late."""
+    resources: Resources = ctx["resources"]
+    async with resources.write() as tx:
+        await schedule_job(tx, JobKind.CLEAN_UP, resources.settings.clean_up_at, datetime.now(UTC))
