@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 
 import coverage
-import hypothesis
 import pytest
 
 from app.core.errors import StartupError
 from app.devserver.embedded import account_for_postgres
+from tests.support import effort
 from tests.support.fixtures import (
     api,
     cluster,
@@ -30,14 +29,10 @@ from tests.support.real_data import data_set, describe_data_sets
 
 GUARD = pytest.StashKey[ProcessGuard]()
 
-# A change is not held up by what another one did: CI looks at the same random cases each time, developers at new ones.
-hypothesis.settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    hypothesis.settings.load_profile("ci")
-
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What must be so before the first test, in the process that was started and in each of `-n`."""
+    """Prepare the process that was started and, with `-n`, each worker process."""
+    effort.configure(config)
     if not hasattr(config, "workerinput"):
         config.stash[GUARD] = ProcessGuard()
         with suppress(StartupError):  # the tests that need the account will tell
@@ -56,13 +51,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of our own."""
-    parser.addoption(
-        "--reads", type=int, default=5_000, help="how many answers the consistency of the cache is shown by"
-    )
-    parser.addoption(
-        "--documents", type=int, default=20_000, help="how many random documents are executed by plans and graphql-core"
-    )
+    """Add the options of this suite."""
+    effort.add_options(parser)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Set the time limits of tests that are longer than usual."""
+    effort.set_timeouts(items)
 
 
 __all__ = [

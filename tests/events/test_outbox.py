@@ -21,6 +21,7 @@ from app.events import feed
 from app.events.feed import read_on
 from app.events.outbox import number_events
 from app.resources import Resources
+from tests.support.effort import size_of
 from tests.support.metrics_catalog import run_statements
 from tests.support.price_changes import add_listings, change_price, event_rows, outbox_rows, sequence_outbox, set_price
 
@@ -243,8 +244,9 @@ class Writer:
         self.pending = []
 
 
+@pytest.mark.sized
 @settings(
-    max_examples=60,
+    max_examples=size_of(short=30, long=400),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -1,6 +1,6 @@
 """Plans answer as graphql-core does: random documents, the same data, the same errors.
 
-`comparison` says what is the same. `pytest tests/plans --documents 1000000 --documents-seed tonight` looks longer.
+`result_comparison` says what is the same. `--effort` and `--seed` choose how many documents, and which.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from tests.engine.compiler.random_documents import Case, Documents
 from tests.engine.compiler.random_values import Pools
 from tests.engine.compiler.result_comparison import Everything, difference, everything, reference
 from tests.engine.compiler.synthetic_schema import World
+from tests.support.effort import size_of
 
 # Of all documents these many are for our own schema, where each takes statements.
+DOCUMENT_COUNT = size_of(short=4_000, long=60_000, soak=1_000_000)
 OWN_SHARE = 0.075
 HANDLERS_SHARE = 0.05
 # The long tests are cut, so that processes can share them.
@@ -43,17 +45,19 @@ DOCUMENTS = Documents(SYNTHETIC, synthetic_schema.POOLS, mutations=0.1)
 
 
 @without_tracing
+@pytest.mark.sized
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_every_construct(request: pytest.FixtureRequest, part: int) -> None:
-    numbers = _numbers(request, 1 - OWN_SHARE - HANDLERS_SHARE)[part::PARTS]
+    numbers = _numbers(1 - OWN_SHARE - HANDLERS_SHARE)[part::PARTS]
     await Fuzz(SYNTHETIC, world_for, agreement=compare_worlds).check_all(DOCUMENTS.case, _seed(request), numbers)
 
 
 @without_tracing
+@pytest.mark.sized
 async def test_exceptions_that_become_values(request: pytest.FixtureRequest) -> None:
     """With handlers in the schema Strawberry wraps every resolver in another way."""
     fuzz = Fuzz(synthetic_schema.build(handlers=True), world_for, agreement=compare_worlds)
-    await fuzz.check_all(DOCUMENTS.case, f"{_seed(request)}:handlers", _numbers(request, HANDLERS_SHARE))
+    await fuzz.check_all(DOCUMENTS.case, f"{_seed(request)}:handlers", _numbers(HANDLERS_SHARE))
 
 
 async def test_executions_share_nothing(request: pytest.FixtureRequest) -> None:
@@ -101,15 +105,17 @@ async def catalogue(resources: Resources) -> Resources:
 
 
 @without_tracing
+@pytest.mark.sized
 @pytest.mark.parametrize("part", range(OWN_PARTS))
 async def test_our_own_schema(request: pytest.FixtureRequest, catalogue: Resources, part: int) -> None:
     """Whoever asks has no role, so mutations are refused."""
     schema = build_schema()._schema
     documents = Documents(schema, await pools(catalogue), mutations=0.02)
     fuzz = Fuzz(schema, lambda _: Context(catalogue))
-    await fuzz.check_all(documents.case, _seed(request), _numbers(request, OWN_SHARE)[part::OWN_PARTS])
+    await fuzz.check_all(documents.case, _seed(request), _numbers(OWN_SHARE)[part::OWN_PARTS])
 
 
+@pytest.mark.sized
 async def test_our_own_schema_in_one_statement(request: pytest.FixtureRequest, catalogue: Resources) -> None:
     """Plans that read the columns that they need, without a transaction where that does."""
     schema = build_schema()._schema
@@ -133,7 +139,7 @@ async def test_our_own_schema_in_one_statement(request: pytest.FixtureRequest, c
         return run
 
     fuzz = Fuzz(schema, lambda _: Context(catalogue), subject)
-    await fuzz.check_all(documents.case, f"{_seed(request)}:one", _numbers(request, OWN_SHARE / 3))
+    await fuzz.check_all(documents.case, f"{_seed(request)}:one", _numbers(OWN_SHARE / 3))
     assert kept > fuzz.runs * 0.1
     assert again > fuzz.runs * 0.1
 
@@ -170,9 +176,9 @@ async def pools(resources: Resources) -> Pools:
     )
 
 
-def _numbers(request: pytest.FixtureRequest, share: float) -> range:
-    return range(round(int(request.config.getoption("--documents")) * share))
+def _numbers(share: float) -> range:
+    return range(round(DOCUMENT_COUNT * share))
 
 
 def _seed(request: pytest.FixtureRequest) -> str:
-    return str(request.config.getoption("--documents-seed"))
+    return str(request.config.getoption("--seed"))
