@@ -12,61 +12,61 @@ from starlette.types import Receive, Scope, Send
 
 from app.resources import Resources
 from app.schema.build import build_schema
-from app.server.graphql_app import Gateway
-from app.server.graphql_http import PATH
+from app.server.graphql_app import GraphQLApp
+from app.server.graphql_http import GRAPHQL_PATH
 from app.server.health import health, metrics, ready
-from app.server.request_id import RequestId
-from app.server.static_files import Pages
+from app.server.request_id import RequestIdMiddleware
+from app.server.static_files import StaticFiles
 from app.settings import Settings
 
 
-class State(TypedDict):
-    """What the lifespan opens and requests use."""
+class LifespanState(TypedDict):
+    """What the lifespan opens; requests find it in `scope["state"]`."""
 
     resources: Resources
-    gateway: Gateway
+    graphql_app: GraphQLApp
 
 
-def create_app(settings: Settings) -> Front:
-    """The API with these settings; nothing is opened before the lifespan starts."""
+def create_app(settings: Settings) -> RootApp:
+    """Create the API server. Connections are opened when its lifespan starts."""
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[State]:
-        opening = Resources.open(settings, statement_seconds=settings.request_seconds)
-        async with opening as resources, Gateway(resources, build_schema()._schema) as gateway:
-            yield {"resources": resources, "gateway": gateway}
+    async def lifespan(_app: Starlette) -> AsyncIterator[LifespanState]:
+        opening = Resources.open(settings, statement_seconds=settings.request_timeout_seconds)
+        async with opening as resources, GraphQLApp(resources, build_schema()._schema) as graphql_app:
+            yield {"resources": resources, "graphql_app": graphql_app}
 
     routes = [Route("/health", health), Route("/ready", ready), Route("/metrics", metrics)]
-    routes.append(Route("/{path:path}", Pages()))
-    return Front(Starlette(routes=routes, lifespan=lifespan))
+    routes.append(Route("/{path:path}", StaticFiles()))
+    return RootApp(Starlette(routes=routes, lifespan=lifespan))
 
 
-class Front:
-    """Sends /graphql to the gateway before any middleware or routing, and everything else to Starlette."""
+class RootApp:
+    """Passes /graphql to the GraphQL app before any routing, and everything else to Starlette."""
 
-    def __init__(self, api: Starlette) -> None:
-        self.api = api
-        self.rest = RequestId(api)
-        self.graphql = RequestId(_gateway)
+    def __init__(self, starlette: Starlette) -> None:
+        self.starlette = starlette
+        self.other = RequestIdMiddleware(starlette)
+        self.graphql = RequestIdMiddleware(_call_graphql_app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            # Before all else, even a look at the path: this is the way of most requests.
-            messages = scope["state"]["gateway"].hot.find(scope)
+            # First of all, even before the path is read: most requests end here.
+            messages = scope["state"]["graphql_app"].fast_path.lookup(scope)
             if messages is not None:
                 start, body = messages
                 await send(start)
                 await send(body)
                 return
         if scope["type"] == "lifespan" or not _is_graphql(scope["path"]):
-            await self.rest(scope, receive, send)
+            await self.other(scope, receive, send)
         else:
             await self.graphql(scope, receive, send)
 
 
 def _is_graphql(path: str) -> bool:
-    return path == PATH or path.startswith(f"{PATH}/")
+    return path == GRAPHQL_PATH or path.startswith(f"{GRAPHQL_PATH}/")
 
 
-async def _gateway(scope: Scope, receive: Receive, send: Send) -> None:
-    await scope["state"]["gateway"](scope, receive, send)
+async def _call_graphql_app(scope: Scope, receive: Receive, send: Send) -> None:
+    await scope["state"]["graphql_app"](scope, receive, send)

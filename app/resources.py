@@ -1,4 +1,4 @@
-"""What a process needs to work: the database, the queue, the news of commits. Opened once, by API and worker alike."""
+"""Resources of a process, API or worker: the database, the job broker, and notifications of commits."""
 
 from __future__ import annotations
 
@@ -12,60 +12,71 @@ import asyncpg
 import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from app.core.broker import Queue
-from app.core.versioned_cache import Kept
-from app.db.notifications import Changes
-from app.db.pool import Pool
+from app.core.broker import JobBroker
+from app.core.versioned_cache import VersionedCache
+from app.db.notifications import NotificationListener
+from app.db.pool import ReadPool
 from app.db.session import Reader, Session
 from app.db.tables import Domain
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.settings import Settings
 
-# How soon PostgreSQL ends the transaction, and frees the locks, of a process that was killed or whose machine is gone.
-# By default it notices neither before the running statement has ended, and the latter after two hours.
+# With these, PostgreSQL ends the transactions, and releases the locks, of a killed process within a second and of a lost
+# host within a minute. By default it notices a killed process only after the running statement, and a lost host after
+# two hours.
 SESSION_SETTINGS = {
     "client_connection_check_interval": "1s",
     "tcp_keepalives_idle": "20",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "4",
 }
-# Statements of the read path are planned once per connection: to plan one takes longer than to run it.
-# None runs for as long as it takes to compile one.
-READING_SETTINGS = {"plan_cache_mode": "force_generic_plan", "default_transaction_read_only": "on", "jit": "off"}
+# Statements of the read path are planned once per connection, because planning takes longer than execution. None runs
+# long enough for JIT compilation to pay off.
+READ_SETTINGS = {"plan_cache_mode": "force_generic_plan", "default_transaction_read_only": "on", "jit": "off"}
 
-__all__ = ["Reader", "Resources", "Session", "Tx"]
+__all__ = ["Reader", "Resources", "Session", "Transaction"]
 
 
 @dataclass(frozen=True)
-class Running:
-    """How a document is run, `compiled`, `interpreted` or not, because it is `outdated`; and why, unless compiled."""
+class ExecutionMode:
+    """How a document is executed: `mode` is `compiled`, `interpreted`, or `outdated` if it is not executed at all.
 
-    how: str
+    `reason` says why it is not compiled.
+    """
+
+    mode: str
     reason: str | None = None
 
 
 class ServedDocuments(Protocol):
-    """What is known of documents by whoever serves them, beside what the tables say."""
+    """Facts about documents that only a process that serves them knows; the tables hold the others."""
 
     @property
-    def ours(self) -> Mapping[str, str]:
-        """Id to name of those that ship with the server."""
+    def builtin_names(self) -> Mapping[str, str]:
+        """Names of the documents that ship with the server, by id."""
 
-    async def running(self, document_id: str) -> Running | None:
-        """How the document with this id is run; None when it is not served."""
+    async def execution_mode(self, document_id: str) -> ExecutionMode | None:
+        """Return how a document is executed; None if it is not served."""
 
 
 class Resources:
-    """The one struct that everything is done with. Tests make their own; there is no global one."""
+    """Everything that a process works with. It is passed explicitly; there is no global instance."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine, reading: Pool, queue: Queue, changes: Changes) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: AsyncEngine,
+        read_pool: ReadPool,
+        broker: JobBroker,
+        notifications: NotificationListener,
+    ) -> None:
         self.settings = settings
         self.engine = engine
-        self.reading = reading
-        self.queue = queue
-        self.changes = changes
-        self.kept = Kept()
-        # Set by a process that serves documents.
+        self.read_pool = read_pool
+        self.broker = broker
+        self.notifications = notifications
+        self.versioned_cache = VersionedCache()
+        # Set by processes that serve documents.
         self.documents: ServedDocuments | None = None
 
     @classmethod
@@ -73,13 +84,13 @@ class Resources:
     async def open(
         cls, settings: Settings, *, listen: bool = True, statement_seconds: float = 0
     ) -> AsyncIterator[Resources]:
-        """Opens everything and closes it again. Connects when first used, so it works while a server is away.
+        """Open all resources, and close them at exit.
 
-        A command that does one thing and ends has no use for the news of commits, and does not `listen`. PostgreSQL
-        itself ends statements after `statement_seconds` (0: never).
+        Connections are made on first use, so this works while a server is down. A short command does not need
+        notifications and passes `listen=False`. PostgreSQL cancels statements after `statement_seconds` (0: never).
         """
         session_settings = {**SESSION_SETTINGS, "statement_timeout": f"{statement_seconds * 1000:.0f}"}
-        # The URL is for the driver to read: SQLAlchemy would not understand ?sslmode=require.
+        # asyncpg parses the URL, because SQLAlchemy does not understand ?sslmode=require.
         connect = partial(asyncpg.connect, settings.required_database_url, timeout=10, server_settings=session_settings)
         engine = create_async_engine(
             "postgresql+asyncpg://",
@@ -88,48 +99,53 @@ class Resources:
             max_overflow=0,
             pool_timeout=10,
             pool_recycle=1800,
-            # A connection that PostgreSQL ended when it was restarted is to fail no write.
+            # No write fails because of a connection that ended when PostgreSQL was restarted.
             pool_pre_ping=True,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
         )
-        reading = Pool(
-            partial(connect, server_settings={**session_settings, **READING_SETTINGS}), settings.database_pool_size
+        read_pool = ReadPool(
+            partial(connect, server_settings={**session_settings, **READ_SETTINGS}), settings.database_pool_size
         )
-        queue = Queue(settings.required_redis_url)
-        changes = Changes(str(settings.database_url))
+        broker = JobBroker(settings.required_redis_url)
+        notifications = NotificationListener(str(settings.database_url))
         if listen:
-            await changes.start()
+            await notifications.start()
         try:
-            yield cls(settings, engine, reading, queue, changes)
+            yield cls(settings, engine, read_pool, broker, notifications)
         finally:
-            await changes.stop()
-            await queue.close()
-            await reading.close()
+            await notifications.stop()
+            await broker.close()
+            await read_pool.close()
             await engine.dispose()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Reader]:
-        """A snapshot to read from."""
-        reader = Reader(self.reading)
+        """Open a snapshot to read from, and close it at exit."""
+        reader = Reader(self.read_pool)
         try:
             yield reader
         finally:
             await reader.close()
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Tx]:
-        """A transaction; the only thing that commits. On an exception nothing of it remains and nothing is told."""
-        async with self.engine.begin() as connection:
-            tx = Tx(connection)
-            yield tx
-            await tx.announce()
-        # Whoever made the change, and asks this process next, must not get an answer from before it.
-        self.changes.told(tx.versions)
-        for kind, job_id in tx.enqueued:
-            await self.queue.tell(kind.value, job_id)
+    async def write(self) -> AsyncIterator[Transaction]:
+        """Open a transaction, and commit it at exit. Nothing else in the program commits.
 
-    async def write_in_batches(self, batch: Callable[[Tx], Awaitable[int]], domain: Domain | None = None) -> int:
+        On an exception the transaction is rolled back, and no notification or job is sent.
+        """
+        async with self.engine.begin() as connection:
+            tx = Transaction(connection)
+            yield tx
+            await tx.publish()
+        # The caller's next request to this process must not be answered with data from before its own change.
+        self.notifications.apply_local_commit(tx.versions)
+        for kind, job_id in tx.enqueued:
+            await self.broker.enqueue(kind.value, job_id)
+
+    async def write_in_batches(
+        self, batch: Callable[[Transaction], Awaitable[int]], domain: Domain | None = None
+    ) -> int:
         """Call `batch` in one transaction after another until it reports that no row is left.
 
         `batch` returns the number of rows it changed. `domain` is the data domain whose version is bumped by each
@@ -140,7 +156,7 @@ class Resources:
             async with self.write() as tx:
                 rows = await batch(tx)
                 if rows and domain is not None:
-                    tx.touch(domain)
+                    tx.bump_version(domain)
             if not rows:
                 return total
             total += rows

@@ -1,4 +1,4 @@
-"""All configuration, read from the environment once. Nothing else reads `os.environ`."""
+"""Settings, read from environment variables. No other module reads `os.environ`."""
 
 from __future__ import annotations
 
@@ -15,178 +15,219 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.errors import StartupError
 
-KEY_PREFIX = "whsec_"
+WEBHOOK_KEY_PREFIX = "whsec_"
 DocumentMode = Literal["required", "apq", "open"]
 
 
 class Settings(BaseSettings):
-    """One field per environment variable, `DEALMARK_` + its upper-case name (the two URLs carry no prefix)."""
+    """One field per environment variable: `DEALMARK_` + the upper-case name, except DATABASE_URL and REDIS_URL."""
 
     model_config = SettingsConfigDict(env_prefix="DEALMARK_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     database_url: str | None = Field(
         default=None,
         validation_alias=AliasChoices("database_url", "DATABASE_URL"),
-        description="PostgreSQL to use, `postgresql://user:password@host/name`; `dealmark up` can start its own",
+        description="URL of PostgreSQL, `postgresql://user:password@host/name`. Unset: `dealmark up` starts its own",
     )
     redis_url: str | None = Field(
         default=None,
         validation_alias=AliasChoices("redis_url", "REDIS_URL"),
-        description="Redis to use, `redis://host:6379/0`; `dealmark up` can start its own",
+        description="URL of Redis, `redis://host:6379/0`. Unset: `dealmark up` starts its own",
     )
     data_dir: Path = Field(
-        default=Path(".dealmark"), description="Folder of the embedded servers and of the development secret"
+        default=Path(".dealmark"),
+        description="Directory of the embedded PostgreSQL and Redis, and of the development secret",
     )
-    host: str = Field(default="127.0.0.1", description="Address the API listens on")
-    port: int = Field(default=8000, ge=1, le=65535, description="Port the API listens on")
+    host: str = Field(default="127.0.0.1", description="Address on which the API listens")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port on which the API listens")
     development: bool = Field(
         default=False,
-        description="GraphiQL and introspection on, readable logs; `dealmark up` sets it unless told otherwise",
+        description="Enable GraphiQL and introspection, and write readable logs. Unset: `dealmark up` enables it",
     )
     documents: DocumentMode | None = Field(
         default=None,
-        description="`required`: published documents only; `apq`: clients may register theirs; `open`: any text. "
-        "By default `open` in development, else `required`",
+        description="Which GraphQL documents are executed. `required`: published documents only; `apq`: clients may "
+        "also register documents by their hash; `open`: any document. Unset: `open` in development, else `required`",
     )
     documents_report_only: bool = Field(
-        default=False, description="With `required`: log what would be refused, and answer it all the same"
+        default=False,
+        description="In mode `required`, execute unpublished documents and log that they would be rejected",
     )
     http_profile: Literal["audit", "2026-09"] = Field(
         default="audit",
-        description="Status codes: those that the graphql-http audit expects, or GraphQL over HTTP 2026-09",
+        description="HTTP status codes of errors. `audit`: as the graphql-http audit expects; `2026-09`: as in the "
+        "draft 2026-09 of GraphQL over HTTP",
     )
     response_cache: Literal["on", "off"] = Field(
-        default="on", description="Whether answers are kept in memory and Redis"
+        default="on", description="Whether responses are cached in memory and in Redis"
     )
-    response_memory_mib: int = Field(default=64, ge=1, le=65536, description="Memory for answers per process, MiB")
+    response_memory_mib: int = Field(
+        default=64, ge=1, le=65536, description="Memory for cached responses, in MiB per process"
+    )
     stale_grace_seconds: float = Field(
-        default=300.0, ge=0, description="How long kept answers are still given, marked stale, while PostgreSQL is away"
+        default=300.0,
+        ge=0,
+        description="How long cached responses are still sent, marked as stale, while PostgreSQL is unavailable, in "
+        "seconds. 0: never",
     )
-    cost_limit: int = Field(default=25_000, ge=1, description="Highest cost of one operation")
-    request_seconds: float = Field(default=10.0, gt=0, description="Longest time that one operation may run")
-    limit_persisted: str | None = Field(
+    cost_limit: int = Field(default=25_000, ge=1, description="Maximum cost of one operation")
+    request_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="Maximum duration of one operation, in seconds"
+    )
+    rate_limit_persisted: str | None = Field(
         default=None,
-        description="Requests per client for published documents that memory cannot answer, like `600/minute`",
+        description="Rate limit per client for published documents, like `600/minute`. Responses from the memory cache "
+        "are not counted. Unset: no limit",
     )
-    limit_text: str | None = Field(default=None, description="Requests per client with a text of their own")
-    limit_mutation: str | None = Field(default=None, description="Mutations per client")
+    rate_limit_ad_hoc: str | None = Field(
+        default=None, description="Rate limit per client for other documents, like `60/minute`. Unset: no limit"
+    )
+    rate_limit_mutation: str | None = Field(
+        default=None, description="Rate limit per client for mutations, like `10/minute`. Unset: no limit"
+    )
     trusted_proxies: tuple[str, ...] = Field(
-        default=(), description="Networks of proxies whose X-Forwarded-For is believed, as a JSON list"
+        default=(),
+        description="Networks of proxies whose X-Forwarded-For header is trusted, as a JSON list. Empty: none",
     )
     log_format: Literal["console", "json"] | None = Field(
         default=None,
-        description="Log lines for people or for machines; by default `console` in development, else `json`",
+        description="Format of log lines: `console` or `json`. Unset: `console` in development, else `json`",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Minimum level of log lines"
+    )
     jwt_secret: SecretStr | None = Field(
-        default=None, description="HS256 secret that bearer tokens are signed with, at least 32 bytes"
+        default=None,
+        description="HS256 secret for verifying bearer tokens, at least 32 bytes. Unset: no token is accepted, unless "
+        "DEALMARK_JWT_JWKS_URL is set",
     )
     jwt_jwks_url: str | None = Field(
-        default=None, description="JWKS whose RS256/ES256 keys bearer tokens are signed with, instead of the secret"
+        default=None,
+        description="URL of the JWKS with the RS256 or ES256 keys for verifying bearer tokens; it replaces the secret",
     )
-    jwt_issuer: str | None = Field(default=None, description="Required `iss` of tokens, when given")
-    jwt_audience: str | None = Field(default=None, description="Required `aud` of tokens, when given")
-    database_pool_size: int = Field(default=10, ge=2, le=200, description="Database connections per process")
-    recalculation_at: time = Field(
-        default=time(2, 30), description="Time (UTC, hours and minutes) of the nightly recalculation"
+    jwt_issuer: str | None = Field(default=None, description="Required `iss` claim of tokens. Unset: not checked")
+    jwt_audience: str | None = Field(default=None, description="Required `aud` claim of tokens. Unset: not checked")
+    database_pool_size: int = Field(
+        default=10, ge=2, le=200, description="Maximum number of database connections per process and pool"
     )
+    recalculation_at: time = Field(default=time(2, 30), description="Time of the nightly recalculation, HH:MM in UTC")
     verification_at: time = Field(
         default=time(2, 15),
-        description="Time (UTC, hours and minutes) of the nightly comparison of stored figures with computed ones",
+        description="Time of the nightly verification, which compares stored metrics with computed ones, HH:MM in UTC",
     )
     clean_up_at: time = Field(
-        default=time(2, 0), description="Time (UTC, hours and minutes) of the nightly deletion of what is too old"
+        default=time(2, 0), description="Time of the nightly deletion of expired data, HH:MM in UTC"
     )
-    keep_events_days: int = Field(
-        default=30, ge=1, le=36_500, description="Days that changes of prices are kept for those who follow them"
+    events_retention_days: int = Field(
+        default=30, ge=1, le=36_500, description="How long price changes are kept for subscribers and webhooks, in days"
     )
-    keep_payloads_days: int = Field(
-        default=30, ge=1, le=36_500, description="Days that imported pages are kept as they were fetched"
+    payloads_retention_days: int = Field(
+        default=30, ge=1, le=36_500, description="How long the content of imported pages is kept, in days"
     )
-    keep_imports_days: int = Field(
-        default=90, ge=1, le=36_500, description="Days that finished imports are kept, and what became of their rows"
+    imports_retention_days: int = Field(
+        default=90,
+        ge=1,
+        le=36_500,
+        description="How long finished imports and the results of their rows are kept, in days",
     )
-    keep_jobs_days: int = Field(default=90, ge=1, le=36_500, description="Days that finished jobs are kept")
-    missing_days: int = Field(
-        default=7, ge=1, le=3650, description="Days after which a listing that is not found any more has ended"
+    jobs_retention_days: int = Field(
+        default=90, ge=1, le=36_500, description="How long finished jobs are kept, in days"
     )
-    change_pause_seconds: float = Field(
+    listing_expiry_days: int = Field(
+        default=7, ge=1, le=3650, description="After how many days a missing listing is marked as ended"
+    )
+    change_log_min_interval_seconds: float = Field(
         default=0.25,
         ge=0,
         le=60,
-        description="Least seconds between two batches of changed figures: each ends what caches know",
+        description="Minimum interval between recalculation batches, in seconds. Each batch invalidates cached "
+        "responses",
     )
     recalculation_batch_size: int = Field(
-        default=1000, ge=1, le=100_000, description="CPUs written per savepoint in a recalculation"
+        default=1000, ge=1, le=100_000, description="Number of CPUs written per savepoint of a recalculation"
     )
-    sweep_seconds: float = Field(
-        default=5.0, gt=0, le=60, description="Seconds until the worker notices that a job's message or worker was lost"
+    poll_interval_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=60,
+        description="Interval in which workers look for jobs whose message or worker was lost, in seconds",
     )
-    drain_seconds: float = Field(
-        default=10.0, ge=0, description="Seconds that a stopping process lets running requests and jobs finish"
+    shutdown_timeout_seconds: float = Field(
+        default=10.0,
+        ge=0,
+        description="How long a stopping process waits for running requests and jobs, in seconds. 0: not at all",
     )
     fetch_allow: tuple[str, ...] = Field(
         default=(),
-        description="Hosts and networks that listings may be fetched from although they are not public, at any port, "
-        "as a JSON list",
+        description="Hosts and networks from which listings are fetched although they are not public, on any port, as "
+        "a JSON list. Empty: public hosts only",
     )
     fetch_concurrency: int = Field(
-        default=16, ge=1, le=500, description="Pages that one worker fetches at the same time"
+        default=16, ge=1, le=500, description="Maximum number of concurrent page fetches per worker"
     )
-    fetch_per_host: int = Field(
-        default=2, ge=1, le=100, description="Pages of one host that all workers together fetch at the same time"
+    fetch_host_concurrency: int = Field(
+        default=2,
+        ge=1,
+        le=100,
+        description="Maximum number of concurrent page fetches per host, by all workers together",
     )
-    fetch_pause_seconds: float = Field(
-        default=0.5, ge=0, le=60, description="Least seconds between two requests to one host, by whichever worker"
+    fetch_host_delay_seconds: float = Field(
+        default=0.5,
+        ge=0,
+        le=60,
+        description="Minimum interval between two requests to one host, by all workers together, in seconds",
     )
-    fetch_retry_seconds: float = Field(
+    fetch_retry_delay_seconds: float = Field(
         default=5.0,
         gt=0,
         le=3600,
-        description="Seconds until a page that could not be had is tried again; twice as many before each further try",
+        description="Delay before the first retry of a failed page fetch, in seconds. It doubles with each retry",
     )
-    upload_kib: int = Field(
-        default=4096, ge=1, le=65536, description="Largest request that brings a file (ingestBulk), KiB"
+    max_upload_kib: int = Field(
+        default=4096, ge=1, le=65536, description="Maximum size of a request with a file upload, in KiB"
     )
     ebay_credentials: SecretStr | None = Field(
         default=None,
-        description="`client id:client secret` of an eBay application: its items are read from the Browse API",
+        description="`client id:client secret` of an eBay application, for reading items from the Browse API. Unset: "
+        "items are read from their web pages",
     )
-    ebay_api_url: str = Field(default="https://api.ebay.com", description="Where the eBay API is, without a path")
+    ebay_api_url: str = Field(default="https://api.ebay.com", description="Base URL of the eBay API, without a path")
     webhook_url: str | None = Field(
-        default=None, description="Where changes of prices are delivered to; several URLs with spaces between them"
+        default=None,
+        description="URL to which price changes are delivered; several are separated by spaces. Unset: no deliveries",
     )
     webhook_secret: SecretStr | None = Field(
         default=None,
-        description="What deliveries are signed with: `whsec_` and 24 to 64 bytes in base64; several with spaces "
-        "between them, to change from one to another",
+        description="Key for signing deliveries, `whsec_` and 24 to 64 bytes in base64. Several keys, separated by "
+        "spaces, sign each delivery several times, for key rotation",
     )
     parent_pipe: int | None = Field(
-        default=None, description="Set by `dealmark up` for its children: they stop when this pipe closes"
+        default=None,
+        description="File descriptor that `dealmark up` passes to its child processes, which stop when it is closed",
     )
 
     @field_validator("jwt_secret")
     @classmethod
-    def long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
-        """RFC 7518 section 3.2: an HS256 key must have at least the size of the hash output."""
+    def check_jwt_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        """Require 32 bytes: RFC 7518 section 3.2 requires a key of at least the size of the hash output."""
         if secret is not None and len(secret.get_secret_value().encode()) < 32:
             raise ValueError("must be at least 32 bytes long")
         return secret
 
     @field_validator("ebay_credentials")
     @classmethod
-    def is_a_pair(cls, credentials: SecretStr | None) -> SecretStr | None:
-        """OAuth 2.0 client credentials, as HTTP Basic authentication has them."""
+    def check_ebay_credentials(cls, credentials: SecretStr | None) -> SecretStr | None:
+        """Require OAuth 2.0 client credentials in the form of HTTP Basic authentication."""
         if credentials is not None and not all(credentials.get_secret_value().partition(":")):
             raise ValueError("must be the client id and the client secret with a colon between them")
         return credentials
 
     @field_validator("webhook_url")
     @classmethod
-    def are_urls(cls, urls: str | None) -> str | None:
-        """The operator's own choice, so any host will do, in private networks, too."""
+    def check_webhook_urls(cls, urls: str | None) -> str | None:
+        """Require HTTP URLs. Private networks are permitted, because the operator chooses these URLs."""
         for url in (urls or "").split():
-            parts = urlsplit(url)  # raises ValueError that tells what is wrong with it
+            parts = urlsplit(url)  # raises ValueError with a message
             if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
                 raise ValueError("must be one or several URLs that begin with http:// or https://")
             if "@" in parts.netloc or parts.fragment:
@@ -195,113 +236,116 @@ class Settings(BaseSettings):
 
     @field_validator("webhook_secret")
     @classmethod
-    def are_keys(cls, secrets: SecretStr | None) -> SecretStr | None:
-        """Standard Webhooks: the key is what follows the prefix, decoded."""
-        if secrets is not None and not all(map(_is_key, secrets.get_secret_value().split() or [""])):
+    def check_webhook_keys(cls, secrets: SecretStr | None) -> SecretStr | None:
+        """Require keys of the Standard Webhooks specification: a prefix and the key in base64."""
+        if secrets is not None and not all(map(_is_webhook_key, secrets.get_secret_value().split() or [""])):
             raise ValueError("must be whsec_ and 24 to 64 bytes in base64")
         return secrets
 
     @field_validator("recalculation_at", "verification_at", "clean_up_at")
     @classmethod
-    def is_utc_to_the_minute(cls, at: time) -> time:
-        """The worker's clock goes by minutes of UTC; a zone would be ignored without a word."""
+    def check_time_of_day(cls, at: time) -> time:
+        """Require whole minutes without a time zone, because the worker's schedule is in minutes of UTC."""
         if at.tzinfo or at.second or at.microsecond:
             raise ValueError("must be hours and minutes in UTC, like 02:30")
         return at
 
     @field_validator("database_url")
     @classmethod
-    def is_postgresql(cls, url: str | None) -> str | None:
-        """Only PostgreSQL will do; the driver is ours to choose, so it is not part of the setting."""
+    def check_database_url(cls, url: str | None) -> str | None:
+        """Require a PostgreSQL URL, and remove SQLAlchemy's driver name from its scheme."""
         if url is None:
             return None
         scheme, separator, rest = url.partition("://")
         if not separator or scheme.split("+")[0] not in {"postgres", "postgresql"}:
             raise ValueError("must look like postgresql://user:password@host:5432/name")
         for host in rest.partition("/")[0].rpartition("@")[2].split(","):
-            _ = urlsplit(f"//{host}").port  # raises ValueError that tells what is wrong with it
+            _ = urlsplit(f"//{host}").port  # raises ValueError with a message
         return f"postgresql://{rest}"
 
     @field_validator("redis_url")
     @classmethod
-    def is_redis(cls, url: str | None) -> str | None:
-        """The schemes that redis-py and arq both understand."""
+    def check_redis_url(cls, url: str | None) -> str | None:
+        """Require a scheme that both redis-py and arq support."""
         if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must look like redis://host:6379/0")
         return url
 
     @property
     def document_mode(self) -> DocumentMode:
-        """The mode, its default resolved."""
+        """The document mode, with the default applied."""
         return self.documents or ("open" if self.development else "required")
 
     @property
     def required_database_url(self) -> str:
-        """The database URL. Raises StartupError when there is none."""
+        """The database URL. Raises StartupError if it is not set."""
         if self.database_url is None:
             raise StartupError(
-                "DATABASE_URL is not set. Set it, or use `dealmark up`, which brings its own PostgreSQL."
+                "DATABASE_URL is not set. Set it, or use `dealmark up`, which starts its own PostgreSQL."
             )
         return self.database_url
 
     @property
     def required_redis_url(self) -> str:
-        """The Redis URL. Raises StartupError when there is none."""
+        """The Redis URL. Raises StartupError if it is not set."""
         if self.redis_url is None:
-            raise StartupError("REDIS_URL is not set. Set it, or use `dealmark up`, which brings its own Redis.")
+            raise StartupError("REDIS_URL is not set. Set it, or use `dealmark up`, which starts its own Redis.")
         return self.redis_url
 
     @property
     def webhooks(self) -> tuple[str, ...]:
-        """The URLs to deliver to. Raises StartupError when there is nothing to sign with."""
+        """The webhook URLs, without duplicates. Raises StartupError if there is no key for signing."""
         if self.webhook_url and self.webhook_secret is None:
             raise StartupError(
-                "DEALMARK_WEBHOOK_URL is set, and DEALMARK_WEBHOOK_SECRET is not: receivers could not tell who sent."
+                "DEALMARK_WEBHOOK_URL is set, but DEALMARK_WEBHOOK_SECRET is not: receivers cannot verify the sender."
             )
         return tuple(dict.fromkeys((self.webhook_url or "").split()))
 
     @property
     def webhook_keys(self) -> tuple[bytes, ...]:
-        """The keys to sign with."""
+        """The decoded keys for signing deliveries."""
         secrets = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
-        return tuple(b64decode(each.removeprefix(KEY_PREFIX)) for each in secrets.split())
+        return tuple(b64decode(secret.removeprefix(WEBHOOK_KEY_PREFIX)) for secret in secrets.split())
 
 
-def _is_key(secret: str) -> bool:
+def _is_webhook_key(secret: str) -> bool:
     try:
-        return secret.startswith(KEY_PREFIX) and 24 <= len(b64decode(secret[len(KEY_PREFIX) :], validate=True)) <= 64
+        return (
+            secret.startswith(WEBHOOK_KEY_PREFIX)
+            and 24 <= len(b64decode(secret[len(WEBHOOK_KEY_PREFIX) :], validate=True)) <= 64
+        )
     except ValueError:
         return False
 
 
-def variable(field: str) -> str:
-    """The environment variable of a setting."""
+def environment_variable(field: str) -> str:
+    """Return the environment variable of a setting."""
     return field.upper() if field in {"database_url", "redis_url"} else f"DEALMARK_{field.upper()}"
 
 
 def unknown_variables() -> list[str]:
-    """A sentence for each environment variable that looks like a setting and is none: a typo would change nothing."""
-    known = [variable(field) for field in Settings.model_fields]
-    if variable("parent_pipe") in os.environ:
-        return []  # `dealmark up` has said it
+    """Return a warning for each environment variable with the prefix that is not a setting, because of a typo."""
+    known = [environment_variable(field) for field in Settings.model_fields]
+    if environment_variable("parent_pipe") in os.environ:
+        return []  # a child of `dealmark up`, which has printed the warnings
     unknown = sorted(name for name in os.environ if name.startswith("DEALMARK_") and name not in known)
-    return [f"{name} is no setting{_meant(name, known)}." for name in unknown]
+    return [f"{name} is not a setting{_suggestion(name, known)}." for name in unknown]
 
 
-def _meant(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, 1, 0.8)
-    return f"; {close[0]} is" if close else ""
+def _suggestion(name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, n=1, cutoff=0.8)
+    return f"; did you mean {close[0]}" if close else ""
 
 
 def load_settings() -> Settings:
-    """Settings from the environment. Raises StartupError, one sentence, for the first value that cannot be used."""
+    """Read the settings from the environment. Raise StartupError for the first invalid value."""
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = variable(str(first["loc"][0]).lower())
+        name = environment_variable(str(first["loc"][0]).lower())
         reason = (
             first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be").split(", unable")[0]
         )
-        given = "" if name == "DEALMARK_JWT_SECRET" or first["type"] == "value_error" else f', not "{first["input"]}"'
-        raise StartupError(f"{name} is not usable: {reason}{given}.") from None
+        actual = "" if name == "DEALMARK_JWT_SECRET" or first["type"] == "value_error" else f', not "{first["input"]}"'
+        raise StartupError(f"{name} is not usable: {reason}{actual}.") from None

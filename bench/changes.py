@@ -19,7 +19,7 @@ import httpx
 from sqlalchemy import text
 
 from app.db.tables import Domain, JobKind
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.engine.document import content_id
 from app.job_handlers import dispatch
 from app.resources import Resources
@@ -83,7 +83,7 @@ def working(settings: Settings) -> Iterator[None]:
 async def first_recalculation(settings: Settings) -> None:
     """All figures are right, and the log is empty."""
     async with Resources.open(settings, listen=False) as resources:
-        await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+        await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
 
 
 async def measure(settings: Settings, url: str, rounds: int) -> None:
@@ -93,7 +93,7 @@ async def measure(settings: Settings, url: str, rounds: int) -> None:
         Resources.open(settings, listen=False) as resources,
         httpx.AsyncClient(base_url=url, headers={"accept": "application/json"}) as http,
     ):
-        await until(resources.queue.worker_alive)
+        await until(resources.broker.is_worker_alive)
         async with resources.read() as session:
             chosen = await session.rows(CHOSEN, {"limit": rounds + 5 + BURST})
         seconds = []
@@ -136,10 +136,10 @@ async def burst(resources: Resources, http: httpx.AsyncClient, chosen: Any) -> N
     )
 
 
-async def reprice(tx: Tx, listing_id: int) -> None:
+async def reprice(tx: Transaction, listing_id: int) -> None:
     """A price as an import would change it."""
     await tx.execute(REPRICE, {"id": listing_id, "factor": random.choice((0.5, 1.5))})
-    tx.touch(Domain.MARKET)
+    tx.bump_version(Domain.MARKET)
 
 
 async def until(look: Callable[[], Awaitable[bool]]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from app.bulk_import.staging import Options
+from app.bulk_import.staging import ImportOptions
 from app.catalog.cpu_import import import_cpus, open_cpus
 from app.db import schema_version
 from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
@@ -55,7 +55,9 @@ async def _fill(settings: Settings, listings: int) -> None:
     cpus = REAL_CPUS if REAL_CPUS.exists() else SAMPLE_CPUS
     async with Resources.open(settings) as resources:
         async with resources.write() as tx:
-            summary = await import_cpus(tx, open_cpus(cpus), Options(rejects=settings.data_dir / "rejects.csv"))
+            summary = await import_cpus(
+                tx, open_cpus(cpus), ImportOptions(rejects_path=settings.data_dir / "rejects.csv")
+            )
             await tx.execute(text("SELECT setseed(0.5)"))
             await tx.execute(LISTINGS, {"listings": listings})
         await vacuum(resources)

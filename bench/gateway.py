@@ -73,7 +73,7 @@ def main() -> None:
 async def prepare(settings: Settings) -> str:
     """Recalculates, so that answers are as long as in real life; the slug of the CPU that is shown in detail."""
     async with Resources.open(settings, listen=False) as resources:
-        await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+        await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
         async with resources.read() as session:
             return str(await session.scalar(text("SELECT slug FROM cpu ORDER BY id LIMIT 1")))
 

@@ -130,7 +130,7 @@ def all_pages(slug: str) -> list[Page]:
 async def prepare(settings: Settings) -> str:
     """Recalculates, so that answers are as long as in real life; the slug of the CPU that is shown in detail."""
     async with Resources.open(settings, listen=False) as resources:
-        await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+        await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
         await vacuum(resources)
         async with resources.read() as session:
             slug = await session.scalar(DETAILED)

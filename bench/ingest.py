@@ -17,8 +17,8 @@ from sqlalchemy import text
 from app.db.tables import ImportPriority, ImportSource
 from app.ingestion.fetch.page import Page
 from app.ingestion.fetch.url_policy import AllowList
-from app.ingestion.requests.import_requests import Request, Wanted, request_import
-from app.ingestion.worker.import_worker import Importer
+from app.ingestion.requests.import_requests import ImportRequest, RequestedRow, request_import
+from app.ingestion.worker.import_worker import ImportWorker
 from app.resources import Resources
 from app.settings import Settings
 from bench.database import filled_database, vacuum
@@ -58,7 +58,9 @@ def main() -> None:
 
 async def measure(settings: Settings, pages: int) -> None:
     """New offers, the same at other prices, and the same again."""
-    settings = settings.model_copy(update={"fetch_pause_seconds": 0.0, "fetch_per_host": 100, "fetch_concurrency": 100})
+    settings = settings.model_copy(
+        update={"fetch_host_delay_seconds": 0.0, "fetch_host_concurrency": 100, "fetch_concurrency": 100}
+    )
     async with Resources.open(settings) as resources:
         async with resources.read() as session:
             rows = await session.rows(text("SELECT name FROM cpu ORDER BY md5(name) LIMIT 3000"))
@@ -88,12 +90,12 @@ async def one(resources: Resources, memory: Memory, urls: Sequence[str]) -> tupl
     """Seconds until all these are stored, and processor seconds of this process."""
     sessions = []
     for start in range(0, len(urls), FILE):
-        rows = [Wanted(url) for url in urls[start : start + FILE]]
+        rows = [RequestedRow(url) for url in urls[start : start + FILE]]
         async with resources.write() as tx:
-            request = Request(ImportSource.CSV, "file.csv", ImportPriority.NORMAL, "bench")
+            request = ImportRequest(ImportSource.CSV, "file.csv", ImportPriority.NORMAL, "bench")
             sessions.append(await request_import(tx, request, rows, AllowList()))
     began, used = time.perf_counter(), time.process_time()
-    working = asyncio.create_task(Importer(resources, memory).run())  # type: ignore[arg-type]
+    working = asyncio.create_task(ImportWorker(resources, memory).run())  # type: ignore[arg-type]
     left = text("SELECT count(*) FROM import_session WHERE id = ANY(CAST(:ids AS bigint[])) AND finished_at IS NULL")
     while True:
         await asyncio.sleep(0.1)

@@ -1,1 +1,1 @@
-"""The arq worker: thin functions over the domains of `app`."""
+"""The worker process: queued jobs, scheduled jobs, and daemons that react to commits."""

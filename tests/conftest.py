@@ -11,7 +11,7 @@ import coverage
 import pytest
 
 from app.core.errors import StartupError
-from app.devserver.embedded import account_for_postgres
+from app.devserver.embedded import postgres_account_options
 from tests.support import effort
 from tests.support.fixtures import (
     api,
@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.stash[GUARD] = ProcessGuard()
         with suppress(StartupError):  # the tests that need the account will tell
-            account_for_postgres()  # here, since several processes must not make it at once
+            postgres_account_options()  # here, since several processes must not make it at once
         return
     # This process is measured already: as a subprocess of a measured one, and by pytest-cov, which takes it for the
     # first one. What measures the tests comes later; where that pauses (no_cover) these two would go on.

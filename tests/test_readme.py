@@ -35,6 +35,6 @@ def test_the_tours_files_name_cpus_of_the_sample() -> None:
 
 def test_all_documents_that_ship_are_named() -> None:
     section = README.split("\n## Documents\n")[1].split("\n## ")[0]
-    shipped = {path.stem for path in (Path(__file__).parents[1] / "app" / "documents").glob("*.graphql")}
-    assert shipped
-    assert {name for name in shipped if f"`{name}`" not in section} == set()
+    builtin_documents = {path.stem for path in (Path(__file__).parents[1] / "app" / "documents").glob("*.graphql")}
+    assert builtin_documents
+    assert {name for name in builtin_documents if f"`{name}`" not in section} == set()

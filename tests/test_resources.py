@@ -74,9 +74,9 @@ async def names(session: Session) -> list[str]:
 async def test_rows_versions_and_the_news_of_them_come_together(resources: Resources, listener: Listener) -> None:
     async with resources.write() as tx:
         await tx.execute(insert(cpu), NAMES)
-        tx.touch(Domain.CATALOG, Domain.ANALYTICS)
-        tx.touch(Domain.CATALOG)
-        tx.moved(7)
+        tx.bump_version(Domain.CATALOG, Domain.ANALYTICS)
+        tx.bump_version(Domain.CATALOG)
+        tx.job_changed(7)
         async with resources.read() as session:
             assert await names(session) == []
         assert await versions(resources) == {}
@@ -104,9 +104,9 @@ async def fail(resources: Resources, error: BaseException | None) -> None:
     async with resources.write() as tx:
         await tx.execute(insert(cpu), NAMES)
         await sql.create(tx, KIND, {}, "tester")
-        tx.touch(Domain.CATALOG)
+        tx.bump_version(Domain.CATALOG)
         if error is None:
-            tx.touched.add("no such domain")  # type: ignore[arg-type]  # the last statement before the commit fails
+            tx.changed_domains.add("no such domain")  # type: ignore[arg-type]  # the last statement before the commit fails
         else:
             raise error
 
@@ -122,21 +122,21 @@ async def test_a_write_that_fails_leaves_nothing_and_tells_nothing(
     assert await all_jobs(resources) == []
     assert await versions(resources) == {}
     assert await listener.messages() == []
-    assert await resources.queue.redis.keys() == []
+    assert await resources.broker.redis.keys() == []
 
 
 async def test_the_queue_is_told_after_the_commit(resources: Resources) -> None:
     async with resources.write() as tx:
         job_id = await sql.create(tx, KIND, {}, "tester")
-        assert await resources.queue.redis.keys() == []
-    assert await resources.queue.redis.zrange("dealmark:queue", 0, -1) == [f"job:{job_id}".encode()]
-    await resources.queue.redis.flushall()
+        assert await resources.broker.redis.keys() == []
+    assert await resources.broker.redis.zrange("dealmark:queue", 0, -1) == [f"job:{job_id}".encode()]
+    await resources.broker.redis.flushall()
 
 
 async def test_a_queue_that_hangs_holds_nobody_up(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker, "TELL_SECONDS", 0.1)
+    monkeypatch.setattr(broker, "ENQUEUE_TIMEOUT_SECONDS", 0.1)
     redis = EmbeddedRedis(tmp_path)
     try:
         async with Resources.open(settings.model_copy(update={"redis_url": redis.start()}), listen=False) as resources:
@@ -145,9 +145,9 @@ async def test_a_queue_that_hangs_holds_nobody_up(
             async with resources.write() as tx:
                 job_id = await sql.create(tx, KIND, {}, "tester")
             assert [job.id for job in await all_jobs(resources)] == [job_id]
-            assert await resources.queue.tell(KIND, 1) is False
+            assert await resources.broker.enqueue(KIND, 1) is False
             process.resume()
-            assert await resources.queue.tell(KIND, 1) is True
+            assert await resources.broker.enqueue(KIND, 1) is True
     finally:
         redis.stop()
 
@@ -159,7 +159,7 @@ async def test_versions_only_ever_grow_by_one_whoever_writes(resources: Resource
     async def write(number: int) -> None:
         async with resources.write() as tx:
             for domain in domains if number % 2 else reversed(domains):
-                tx.touch(domain)
+                tx.bump_version(domain)
                 await asyncio.sleep(0)
 
     await asyncio.wait_for(asyncio.gather(*(write(number) for number in range(20))), 10)
@@ -205,8 +205,8 @@ async def test_rows_one_row_and_one_value(resources: Resources) -> None:
 async def test_resources_open_and_close_while_no_server_is_there(settings: Settings) -> None:
     away = {"database_url": "postgresql://127.0.0.1:1/x", "redis_url": "redis://127.0.0.1:1/0"}
     async with Resources.open(settings.model_copy(update=away)) as resources:
-        assert not resources.changes.connected
-        assert await resources.queue.tell(KIND, 1) is False
+        assert not resources.notifications.connected
+        assert await resources.broker.enqueue(KIND, 1) is False
         with pytest.raises(OSError, match="Connect"):
             await versions(resources)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import StartupError
-from app.settings import Settings, load_settings, unknown_variables, variable
+from app.settings import Settings, environment_variable, load_settings, unknown_variables
 from tests.support.paths import ROOT
 
 # Set by `dealmark up` for its own children, and by nobody else.
@@ -27,7 +27,7 @@ ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the caller's environment says."""
     for name in Settings.model_fields:
-        monkeypatch.delenv(variable(name), raising=False)
+        monkeypatch.delenv(environment_variable(name), raising=False)
 
 
 def public() -> dict[str, Any]:
@@ -41,7 +41,7 @@ def table_of_the_readme() -> Iterator[str]:
 
 def test_the_readme_lists_every_setting() -> None:
     expected = [
-        f"| `{variable(name)}` | {'' if field.default is None else f'`{field.default}`'} | {field.description} |"
+        f"| `{environment_variable(name)}` | {'' if field.default is None else f'`{field.default}`'} | {field.description} |"
         for name, field in public().items()
     ]
     found = [re.sub(r"\|\s+\|", "|  |", line) for line in table_of_the_readme()]
@@ -77,18 +77,18 @@ def test_every_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.
         "trusted_proxies": '["10.0.0.0/8"]',
         "fetch_allow": '["10.1.0.0/16"]',
         "ebay_credentials": "client:secret",
-        "limit_persisted": "600/minute",
-        "limit_text": "60/minute",
-        "limit_mutation": "10/minute",
+        "rate_limit_persisted": "600/minute",
+        "rate_limit_ad_hoc": "60/minute",
+        "rate_limit_mutation": "10/minute",
     }
     default = getattr(load_settings(), name)
-    monkeypatch.setenv(variable(name), values.get(name, "12" * 16 if name.startswith("jwt") else "12"))
+    monkeypatch.setenv(environment_variable(name), values.get(name, "12" * 16 if name.startswith("jwt") else "12"))
     assert getattr(load_settings(), name) != default
 
 
 def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
-        monkeypatch.setenv(variable(name), "")
+        monkeypatch.setenv(environment_variable(name), "")
     assert load_settings() == Settings()
 
 
@@ -117,8 +117,8 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DEALMARK_WEBHOOK_SECRET", "whsec_" + "QUJD" * 22, WRONG_KEY),
         ("DEALMARK_WEBHOOK_SECRET", "whsec_" + "QUJD" * 8 + " hunter2", WRONG_KEY),
         ("DEALMARK_WEBHOOK_SECRET", " ", WRONG_KEY),
-        ("DEALMARK_KEEP_EVENTS_DAYS", "0", 'it must be greater than or equal to 1, not "0"'),
-        ("DEALMARK_SWEEP_SECONDS", "120", 'it must be less than or equal to 60, not "120"'),
+        ("DEALMARK_EVENTS_RETENTION_DAYS", "0", 'it must be greater than or equal to 1, not "0"'),
+        ("DEALMARK_POLL_INTERVAL_SECONDS", "120", 'it must be less than or equal to 60, not "120"'),
         ("DEALMARK_LOG_LEVEL", "loud", "it must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR', not \"loud\""),
     ],
 )
@@ -155,7 +155,7 @@ def test_what_is_needed_and_not_given_is_one_sentence() -> None:
 
 def test_a_webhook_needs_a_secret() -> None:
     assert Settings().webhooks == ()
-    with pytest.raises(StartupError, match=r"^DEALMARK_WEBHOOK_URL is set, and DEALMARK_WEBHOOK_SECRET is not: .+\.$"):
+    with pytest.raises(StartupError, match=r"^DEALMARK_WEBHOOK_URL is set, but DEALMARK_WEBHOOK_SECRET is not: .+\.$"):
         _ = Settings(webhook_url="https://receiver.example").webhooks
 
 
@@ -205,8 +205,8 @@ def test_a_variable_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("DEALMARK_ELEPHANT", "on")
     monkeypatch.setenv("DEALMARK_PORT", "8001")
     assert unknown_variables() == [
-        "DEALMARK_ELEPHANT is no setting.",
-        "DEALMARK_RESPONSE_CASHE is no setting; DEALMARK_RESPONSE_CACHE is.",
+        "DEALMARK_ELEPHANT is not a setting.",
+        "DEALMARK_RESPONSE_CASHE is not a setting; did you mean DEALMARK_RESPONSE_CACHE.",
     ]
     monkeypatch.setenv("DEALMARK_PARENT_PIPE", "3")
     assert unknown_variables() == []

@@ -1,4 +1,9 @@
-"""Statements about the catalogue as a whole."""
+"""Statements about the statistics of the whole catalogue.
+
+Database triggers keep the statistics up to date: `cpu_written` maintains the single row of `cpu_statistics`,
+`listing_written` the number of active listings in `listing_statistics`. That table has a few rows, which are summed up,
+so that transactions that write listings at the same time do not wait for each other.
+"""
 
 from __future__ import annotations
 
@@ -7,69 +12,77 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.resources import Session
 
-RANGED = ("cores", "tdp_w", "release_year", "cpu_mark_multi", "cpu_mark_single")
+# Columns of `cpu` with a least and a greatest value in the statistics.
+RANGE_COLUMNS = ("cores", "tdp_w", "release_year", "cpu_mark_multi", "cpu_mark_single")
 
-# Reads what is kept ready, neither `cpu` nor `listing`; the sum is over a handful of rows.
+# Does not read `cpu` and `listing`, which are large.
 STATISTICS = text(
     f"""
     SELECT
-        total, manufacturers, sockets, {", ".join(f"{name}_min, {name}_max" for name in RANGED)},
+        total, manufacturers, sockets, {", ".join(f"{name}_min, {name}_max" for name in RANGE_COLUMNS)},
         (SELECT coalesce(sum(active), 0)::bigint FROM listing_statistics) AS listings,
         greatest(figures_computed_at, (SELECT full_at FROM recalculation_watermark)) AS updated_at
     FROM cpu_statistics
     """
 )
 
-
-# In one statement, because only so all of it is seen as of one moment: writers of listings go on meanwhile.
-_PLAIN = f"""
+_COMPUTED_CPU_STATISTICS = f"""
     SELECT
         count(*)::integer AS total,
         coalesce(array_agg(DISTINCT manufacturer), '{{}}') AS manufacturers,
         coalesce(array_agg(DISTINCT socket) FILTER (WHERE socket IS NOT NULL), '{{}}') AS sockets,
-        {", ".join(f"min({name}) AS {name}_min, max({name}) AS {name}_max" for name in RANGED)},
+        {", ".join(f"min({name}) AS {name}_min, max({name}) AS {name}_max" for name in RANGE_COLUMNS)},
         max(figures_computed_at) AS figures_computed_at
     FROM cpu
     """
-KEPT = (
-    "total", "manufacturers", "sockets", *(f"{name}_{bound}" for name in RANGED for bound in ("min", "max")),
+STORED_COLUMNS = (
+    "total", "manufacturers", "sockets", *(f"{name}_{bound}" for name in RANGE_COLUMNS for bound in ("min", "max")),
     "figures_computed_at",
 )  # fmt: skip
-_TOO_FEW = """
+# How many active listings are missing from `listing_statistics`; negative if it counts too many.
+_MISSING_LISTINGS = """
     (SELECT count(*) FROM listing WHERE status = 'active')
         - (SELECT coalesce(sum(active), 0) FROM listing_statistics)
     """
+# One statement, so that everything is read from one snapshot: other transactions may write listings meanwhile.
 DIFFERENCES = text(
     f"""
     SELECT array_remove(ARRAY[
-        {", ".join(f"CASE WHEN kept.{name} IS DISTINCT FROM plain.{name} THEN '{name}' END" for name in KEPT)},
-        CASE WHEN {_TOO_FEW} <> 0 THEN 'listings' END], NULL)
-    FROM ({_PLAIN}) AS plain LEFT JOIN cpu_statistics AS kept ON true
+        {
+        ", ".join(
+            f"CASE WHEN stored.{name} IS DISTINCT FROM computed.{name} THEN '{name}' END" for name in STORED_COLUMNS
+        )
+    },
+        CASE WHEN {_MISSING_LISTINGS} <> 0 THEN 'listings' END], NULL)
+    FROM ({_COMPUTED_CPU_STATISTICS}) AS computed LEFT JOIN cpu_statistics AS stored ON true
     """
 )
-REFRESH = text("SELECT refresh_cpu_statistics()")
-# A row more, because the others may be in use; the sum counts.
-MEND = text(f"INSERT INTO listing_statistics (active) SELECT {_TOO_FEW}")
+REFRESH_CPU_STATISTICS = text("SELECT refresh_cpu_statistics()")
+# Inserts a row instead of updating one, because other transactions may have locked the existing rows. The sum counts.
+REPAIR_LISTING_COUNT = text(f"INSERT INTO listing_statistics (active) SELECT {_MISSING_LISTINGS}")
 
 
-async def differences(session: Session) -> list[str]:
-    """What is kept and is not what the tables say: names of columns, and `listings`. While nobody writes CPUs."""
-    return list(await session.scalar(DIFFERENCES))
-
-
-async def mend(tx: Tx, columns: Sequence[str]) -> None:
-    """Makes right what `differences` found. Nobody who writes listings waits for it, nor it for them."""
-    if set(columns) - {"listings"}:
-        await tx.execute(REFRESH)
-    if "listings" in columns:
-        await tx.execute(MEND)
-
-
-async def statistics(session: Session) -> Any:
-    """The one row; both lists are sorted, because DISTINCT sorts."""
+async def load_statistics(session: Session) -> Any:
+    """Return the statistics as one row; the lists of manufacturers and sockets are sorted."""
     row = await session.row(STATISTICS)
     assert row is not None
     return row
+
+
+async def find_differences(session: Session) -> list[str]:
+    """Return the columns that differ from the tables, and `listings` if the number of active listings does.
+
+    The caller has the lock of CPU writers.
+    """
+    return list(await session.scalar(DIFFERENCES))
+
+
+async def repair(tx: Transaction, columns: Sequence[str]) -> None:
+    """Correct the columns that `find_differences` returned, without waiting for writers of listings."""
+    if set(columns) - {"listings"}:
+        await tx.execute(REFRESH_CPU_STATISTICS)
+    if "listings" in columns:
+        await tx.execute(REPAIR_LISTING_COUNT)

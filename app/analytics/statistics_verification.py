@@ -1,16 +1,19 @@
-"""Whether the statistics that are kept ready are what the tables say."""
+"""Verification of the stored catalogue statistics."""
 
 from __future__ import annotations
 
 from app.analytics import statistics_sql
 from app.db.tables import Domain
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 
 
-async def verify(tx: Tx, *, fix: bool) -> list[str]:
-    """The columns that differ; repaired with `fix`. The caller keeps writers of CPUs away."""
-    columns = await statistics_sql.differences(tx)
+async def verify(tx: Transaction, *, fix: bool) -> list[str]:
+    """Return the statistics that differ from the tables; with `fix`, repair them.
+
+    The caller has the lock of CPU writers.
+    """
+    columns = await statistics_sql.find_differences(tx)
     if columns and fix:
-        await statistics_sql.mend(tx, columns)
-        tx.touch(Domain.CATALOG, Domain.MARKET)
+        await statistics_sql.repair(tx, columns)
+        tx.bump_version(Domain.CATALOG, Domain.MARKET)
     return columns

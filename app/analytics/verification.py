@@ -1,40 +1,41 @@
-"""Whether the stored figures are what prices and marks ask for.
+"""Verification: compare the stored figures of all CPUs with computed ones, and repair them if requested.
 
-Changes that are not worked off yet make no figure wrong, only late: they are worked off first, as the worker would do
-it, and what is logged while this runs is left out.
+Pending rows of the change log are recalculated first, as a worker would do, because a figure that is late is not wrong.
+CPUs that are logged while the verification runs are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from app.analytics import sql
+from app.analytics import sql, verification_sql
 from app.analytics.recalculation import recalculate, recalculate_logged
-from app.db.transaction import Tx
+from app.core.progress import ProgressCallback
+from app.db.transaction import Transaction
 
-Progress = Callable[[int, int], Awaitable[None]]
-
-# How far the figures are behind.
-backlog = sql.backlog
+change_log_backlog = sql.change_log_backlog
 
 
 @dataclass(frozen=True)
-class Verified:
-    """Of `total` CPUs: those with other figures than they should have (slug -> columns), those that cannot have theirs
-    (slug -> reason), and those of either that are left after a repair."""
+class VerificationResult:
+    """Result of the verification of `total` CPUs.
+
+    `differing` maps slugs to the stored columns that differ, `failed` slugs to the reason why the figures cannot be
+    written. `remaining` counts the CPUs of both kinds that are left after a repair, or without one.
+    """
 
     total: int
     differing: dict[str, list[str]]
     failed: dict[str, str]
-    left: int
+    remaining: int
 
 
 @dataclass(frozen=True)
 class Difference:
-    """An item that was not right: the CPU with this slug, or the statistics (None).
+    """An item that is not consistent: the CPU with this slug, or the statistics (None).
 
-    `columns`: those that differed; or the `reason` why the figures cannot be written.
+    `columns` are those that differ; `reason` says why the figures of a CPU cannot be written.
     """
 
     slug: str | None
@@ -42,35 +43,41 @@ class Difference:
     reason: str | None = None
 
 
-async def record(
-    tx: Tx, *, total: int, consistent: int, left: int, fixed: bool, differences: Sequence[Difference]
+async def save_verification(
+    tx: Transaction, *, total: int, consistent: int, left: int, fixed: bool, differences: Sequence[Difference]
 ) -> None:
-    """Keeps what a verification found for those who ask; `sql.MAX_DIFFERENCES` of the differences by name."""
-    shown = [asdict(each) for each in differences[: sql.MAX_DIFFERENCES]]
-    values = {"total": total, "consistent": consistent, "left_over": left, "fixed": fixed, "differences": shown}
-    await sql.record_verification(tx, values)
+    """Store the result of a verification for the query `consistency`.
 
-
-async def verify(tx: Tx, job_id: int, batch_size: int, progress: Progress, *, fix: bool) -> Verified:
-    """Computes all figures and compares them with the stored ones; with `fix` recalculates all if any differ.
-
-    Keeps writers of CPUs waiting until the transaction ends, so nobody recalculates in between.
+    `left` is the number of items that are not consistent afterwards. Up to `verification_sql.MAX_DIFFERENCES`
+    differences are stored by name.
     """
-    await sql.lock(tx)
+    stored = [asdict(difference) for difference in differences[: verification_sql.MAX_DIFFERENCES]]
+    values = {"total": total, "consistent": consistent, "left_over": left, "fixed": fixed, "differences": stored}
+    await verification_sql.save_verification(tx, values)
+
+
+async def verify(
+    tx: Transaction, job_id: int, batch_size: int, progress: ProgressCallback, *, fix: bool
+) -> VerificationResult:
+    """Compute all figures and compare them with the stored ones; with `fix`, recalculate all CPUs if any differ.
+
+    Takes the lock of CPU writers until the transaction ends, so no other recalculation runs in between.
+    """
+    await sql.lock_cpu_writers(tx)
     await recalculate_logged(tx, batch_size)
     total = await sql.count_cpus(tx, None)
-    differing = await _compare(tx)
-    failed = await sql.failed(tx)
-    left = len({*differing, *failed})
+    differing = await _find_differences(tx)
+    failed = await verification_sql.failed_cpus(tx)
+    remaining = len({*differing, *failed})
     if differing and fix:
-        left = (await recalculate(tx, job_id, None, batch_size, progress)).failed
-    return Verified(total, differing, failed, left)
+        remaining = (await recalculate(tx, job_id, None, batch_size, progress)).failed
+    return VerificationResult(total, differing, failed, remaining)
 
 
-async def _compare(tx: Tx) -> dict[str, list[str]]:
-    """Leaves nothing behind in the transaction."""
-    look = await tx.connection.begin_nested()
-    await sql.begin(tx, None)
-    differing = await sql.differences(tx)
-    await look.rollback()
+async def _find_differences(tx: Transaction) -> dict[str, list[str]]:
+    """Return slug -> differing columns; the savepoint removes the temporary tables."""
+    savepoint = await tx.connection.begin_nested()
+    await sql.load_active_prices(tx, None)
+    differing = await verification_sql.find_differences(tx)
+    await savepoint.rollback()
     return differing

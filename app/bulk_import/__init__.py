@@ -1,1 +1,1 @@
-"""Files into staging tables."""
+"""Load rows of files into staging tables."""

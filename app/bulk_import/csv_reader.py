@@ -1,7 +1,7 @@
-"""Rows of a file, read as a stream: memory stays bounded, and every complaint names a line.
+"""Stream rows from a CSV file with bounded memory.
 
-CSV as it occurs: UTF-8, UTF-16 and others, with and without BOM, separated by commas, semicolons or tabs,
-quoted as in RFC 4180. One bad row is one `Fault`; only what makes the whole file unreadable is an error.
+Accepts any text encoding, with or without BOM, comma, semicolon or tab as delimiter, and quotes as in RFC 4180.
+A row that cannot be parsed becomes a RejectedRow; an error is raised only if the whole file is unusable.
 """
 
 from __future__ import annotations
@@ -14,52 +14,52 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
-from app.bulk_import.records import Fault, File, Progress, Row, no_progress
-from app.bulk_import.text_decoding import _Decoder
+from app.bulk_import.records import BytesReadCallback, NumberedRow, ReadableFile, RejectedRow, ignore_progress
+from app.bulk_import.text_decoding import StreamDecoder
 from app.core.errors import BadInput
 
 CHUNK_BYTES = 256 * 1024
-# Characters. Without a bound a file of 2 GB that is no CSV would be read into memory in search of a line end.
-LONGEST_LINE = 1024 * 1024
-UNCLOSED = "a quote is opened and never closed"
+# In characters. Without a limit, a binary file of 2 GB would be read into memory in search of a line end.
+MAX_LINE_LENGTH = 1024 * 1024
+UNCLOSED_QUOTE = "a quote is opened but never closed"
 STRAY_QUOTE = "text follows a closing quote (a quote inside a quoted cell is written twice)"
 
 
 class CsvRecords:
-    """A CSV file with a header line. Opening it reads the header; iterating reads the rows.
+    """Reader of a CSV file with a header line. The constructor reads the header, and iteration the rows.
 
-    Columns are found by name: `known` ones in any order, others left out and named in `ignored`.
-    Raises BadInput, one sentence, when the file cannot be read, is not CSV, or lacks a `required` column.
+    `columns` are the `known` columns that the file has, in the file's order. Other columns are skipped and listed in
+    `ignored_columns`. Raises BadInput if the file cannot be read, is not CSV, or lacks a `required` column.
     """
 
     def __init__(
         self,
-        path: File,
+        path: ReadableFile,
         known: Sequence[str],
         required: Sequence[str],
         encoding: str | None = None,
-        progress: Progress = no_progress,
+        progress: BytesReadCallback = ignore_progress,
     ) -> None:
-        # A field may hold a whole line, no more; csv's own limit is process-wide and smaller.
-        csv.field_size_limit(LONGEST_LINE)
+        # The limit of the csv module is process-wide and by default smaller than a line may be.
+        csv.field_size_limit(MAX_LINE_LENGTH)
         self._name = path.name
         self._lines = _lines(path, encoding, progress)
-        self._backlog: deque[str] = deque()  # lines given back after a quote that was never closed
-        self._held: list[str] = []  # lines of the record being read
-        self._consumed = 0  # lines of the records that were read
+        self._unread: deque[str] = deque()  # lines to parse again after an unclosed quote
+        self._record_lines: list[str] = []  # lines of the current record
+        self._lines_read = 0  # number of lines of all records read so far
         header = self._read_header()
         self._width = len(header)
-        found = [index for index, name in enumerate(header) if name in known]
-        self.columns: Sequence[str] = [header[index] for index in found]
-        self.ignored = [name for name in header if name and name not in known]
+        indexes = [index for index, name in enumerate(header) if name in known]
+        self.columns: Sequence[str] = [header[index] for index in indexes]
+        self.ignored_columns = [name for name in header if name and name not in known]
         self._check_columns(required)
-        self._pick: Callable[[list[str]], Sequence[str]] | None = None  # none needed when every column is wanted
-        if len(found) < self._width:
-            self._pick = itemgetter(*found) if len(found) > 1 else lambda cells: [cells[found[0]]]
+        self._select: Callable[[list[str]], Sequence[str]] | None = None  # None: all columns are selected
+        if len(indexes) < self._width:
+            self._select = itemgetter(*indexes) if len(indexes) > 1 else lambda cells: [cells[indexes[0]]]
 
     def _read_header(self) -> list[str]:
         for line in self._lines:
-            self._consumed += 1
+            self._lines_read += 1
             if line.strip(" \t\n,;"):
                 break
         else:
@@ -68,90 +68,92 @@ class CsvRecords:
         try:
             cells = next(self._reader([line]))
         except csv.Error:
-            raise BadInput(f"{self._name}, line {self._consumed}: the header has an unclosed quote.") from None
+            raise BadInput(f"{self._name}, line {self._lines_read}: the header has an unclosed quote.") from None
         return [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in cells]
 
     def _check_columns(self, required: Sequence[str]) -> None:
-        if twice := sorted({name for name in self.columns if self.columns.count(name) > 1}):
-            raise BadInput(f"{self._name} has more than one column {_listed(twice)}.")
+        if duplicates := sorted({name for name in self.columns if self.columns.count(name) > 1}):
+            raise BadInput(f"{self._name} has more than one column {_quoted_list(duplicates)}.")
         if missing := [name for name in required if name not in self.columns]:
-            names = _listed([*self.columns, *self.ignored]) or "nothing"
+            names = _quoted_list([*self.columns, *self.ignored_columns]) or "no columns"
             raise BadInput(
-                f"{self._name} has no column{'s' * (len(missing) > 1)} {_listed(missing)}; "
-                f"line {self._consumed}, the header, names {names}."
+                f"{self._name} has no column{'s' * (len(missing) > 1)} {_quoted_list(missing)}; "
+                f"the header (line {self._lines_read}) has {names}."
             )
 
     def _reader(self, lines: Any) -> Any:
         return csv.reader(lines, delimiter=self._delimiter, strict=True, skipinitialspace=True)
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[NumberedRow]:
         while True:
             try:
                 yield from self._rows()
             except csv.Error as error:
-                yield self._give_back(error)
+                yield self._reject_first_line(error)
             else:
                 return
 
-    def _rows(self) -> Iterator[Row]:
-        """Rows up to the end, or up to a record that csv refuses."""
+    def _rows(self) -> Iterator[NumberedRow]:
+        """Yield rows up to the end of the file, or up to a record that the csv module rejects."""
         reader = self._reader(self._feed())
-        held, pick, width, start = self._held, self._pick, self._width, self._consumed
+        record_lines, select, width, start = self._record_lines, self._select, self._width, self._lines_read
         for cells in reader:
-            held.clear()
-            line = self._consumed + 1
-            self._consumed = start + reader.line_num
+            record_lines.clear()
+            line = self._lines_read + 1
+            self._lines_read = start + reader.line_num
             if not any(cells):
-                continue  # a blank line, or one of a spreadsheet's empty rows
+                continue  # a blank line, or an empty row of a spreadsheet
             if len(cells) == width:
-                yield line, pick(cells) if pick else cells
+                yield line, select(cells) if select else cells
             else:
-                yield line, Fault(self._ragged(line, len(cells)), cells)
+                yield line, RejectedRow(self._width_mismatch(line, len(cells)), cells)
 
     def _feed(self) -> Iterator[str]:
-        """Physical lines for csv.reader; those of the current record are held, in case it has to begin again."""
-        while self._backlog:
-            self._held.append(self._backlog.popleft())
-            yield self._held[-1]
-        held, more = self._held, 0
+        """Yield the lines of the file, and remember those of the current record in case it must be parsed again."""
+        while self._unread:
+            self._record_lines.append(self._unread.popleft())
+            yield self._record_lines[-1]
+        record_lines, length = self._record_lines, 0
         for line in self._lines:
-            more = more + len(line) if held else 0
-            if more > LONGEST_LINE:
-                self._backlog.append(line)
-                raise csv.Error(UNCLOSED)
-            held.append(line)
+            length = length + len(line) if record_lines else 0
+            if length > MAX_LINE_LENGTH:
+                self._unread.append(line)
+                raise csv.Error(UNCLOSED_QUOTE)
+            record_lines.append(line)
             yield line
 
-    def _give_back(self, error: csv.Error) -> Row:
-        """Blames the first line of the refused record; reading goes on with the second.
+    def _reject_first_line(self, error: csv.Error) -> NumberedRow:
+        """Reject the first line of a record that cannot be parsed, and continue with its second line.
 
-        Nothing is read often: lines that keep a quote open have none of their own to open another with.
+        This is not quadratic: lines that continue an open quote contain no quote with which they could open another.
         """
-        self._consumed += 1
-        first, *rest = self._held
-        self._backlog.extendleft(reversed(rest))
-        self._held.clear()
-        return self._consumed, Fault(STRAY_QUOTE if "expected after" in str(error) else UNCLOSED, [first.rstrip("\n")])
+        self._lines_read += 1
+        first, *rest = self._record_lines
+        self._unread.extendleft(reversed(rest))
+        self._record_lines.clear()
+        return self._lines_read, RejectedRow(
+            STRAY_QUOTE if "expected after" in str(error) else UNCLOSED_QUOTE, [first.rstrip("\n")]
+        )
 
-    def _ragged(self, line: int, count: int) -> str:
-        lines = f" (lines {line} to {self._consumed})" if self._consumed > line else ""
+    def _width_mismatch(self, line: int, count: int) -> str:
+        lines = f" (lines {line} to {self._lines_read})" if self._lines_read > line else ""
         return f"the row{lines} has {count} cell{'s' * (count != 1)}, the header {self._width}"
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Names in quotes; a file that is no CSV may have very many, and long ones."""
+def _quoted_list(names: Sequence[str]) -> str:
+    """Return names in quotes, shortened, because a file that is not CSV may have many and long ones."""
     shown = [f'"{name[:40]}"' for name in names[:20]]
     return ", ".join([*shown, "..."] if len(names) > 20 else shown)
 
 
-def _lines(path: File, encoding: str | None, progress: Progress) -> Iterator[str]:
-    """The lines of a file; each but perhaps the last ends with a line feed, whatever it ended with in the file."""
+def _lines(path: ReadableFile, encoding: str | None, progress: BytesReadCallback) -> Iterator[str]:
+    """Yield the lines of a file. Each ends with a line feed, except the last if the file does not end with one."""
     tail, count = "", 0
     for text in _texts(path, encoding, progress):
         text = tail + text
         end = text.rfind("\n") + 1
-        # Only the first line can be long: the others began in this chunk, which is shorter than the limit.
-        if (text.find("\n") if end else len(text)) > LONGEST_LINE:
+        # Only the first line can be too long: the others lie in this chunk, which is shorter than the limit.
+        if (text.find("\n") if end else len(text)) > MAX_LINE_LENGTH:
             raise BadInput(f"{path.name}, line {count + 1}, is longer than 1 MiB: this is not a CSV file.")
         count += text.count("\n")
         tail = text[end:]
@@ -160,12 +162,12 @@ def _lines(path: File, encoding: str | None, progress: Progress) -> Iterator[str
         yield tail
 
 
-def _texts(path: File, encoding: str | None, progress: Progress) -> Iterator[str]:
-    """The text of a file in pieces."""
+def _texts(path: ReadableFile, encoding: str | None, progress: BytesReadCallback) -> Iterator[str]:
+    """Yield the text of a file in chunks."""
     try:
         with path.open("rb") as file:
             chunk = file.read(CHUNK_BYTES)
-            decoder = _Decoder(path.name, chunk, encoding)
+            decoder = StreamDecoder(path.name, chunk, encoding)
             while chunk:
                 yield decoder.decode(chunk)
                 progress(file.tell())

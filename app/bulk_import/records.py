@@ -1,4 +1,4 @@
-"""Rows of import files: accepted, rejected, and progress."""
+"""Rows of import files, accepted or rejected, and the interfaces of files and readers."""
 
 from __future__ import annotations
 
@@ -8,39 +8,40 @@ from typing import BinaryIO, Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A row that cannot be loaded however its cells are read: why, and the cells as far as there are any."""
+class RejectedRow:
+    """A row that cannot be parsed: the reason, and its cells as far as they are known."""
 
     reason: str
     cells: Sequence[str]
 
 
-# The line (from 1) where the row begins, and its cells in the order of `Records.columns`.
-Row = tuple[int, Sequence[str] | Fault]
+# The line (from 1) on which a row begins, and its cells in the order of `Records.columns`.
+NumberedRow = tuple[int, Sequence[str] | RejectedRow]
 
-Progress = Callable[[int], None]  # called with the bytes read so far
+# Called with the number of bytes read so far.
+BytesReadCallback = Callable[[int], None]
 
 
-class File(Protocol):
-    """What a file is to be read from: a `Path`, or anything that can be opened like one."""
+class ReadableFile(Protocol):
+    """A file to import: a `Path`, or any object that is opened like one."""
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Name for messages."""
 
     def open(self, mode: Literal["rb"], /) -> BinaryIO:
-        """To read its bytes from the beginning."""
+        """Open the file for reading from the start."""
 
 
 class Records(Protocol):
-    """Rows to import, and the columns that they have. They can be iterated once."""
+    """Rows to import, which can be iterated once, and their columns."""
 
     @property
     def columns(self) -> Sequence[str]:
-        """Names of the columns that are there."""
+        """Names of the columns that the file has."""
 
-    def __iter__(self) -> Iterator[Row]: ...
+    def __iter__(self) -> Iterator[NumberedRow]: ...
 
 
-def no_progress(_bytes_read: int) -> None:
-    """For callers that do not show any."""
+def ignore_progress(_bytes_read: int) -> None:
+    """Do nothing; for callers that do not report progress."""

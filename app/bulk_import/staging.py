@@ -1,7 +1,8 @@
-"""The way in for rows of a file: COPY into a temporary table, check them there, tell which were rejected and why.
+"""Load rows of a file through a staging table: COPY them into a temporary table, check them there, report rejects.
 
-`staged` holds rows as text, trimmed, empty cells as null. A domain's query reads them, typed, into a table that also
-has the columns `line`, `reason` (null: good) and `cells`, and merges the good ones. All of it is one transaction.
+The temporary table `staged` holds the cells of one chunk as text, trimmed, with null for empty cells. A query of the
+domain reads it, converts the types, and fills a second temporary table, which has in addition the columns `line`,
+`reason` (null for good rows) and `cells`; the domain then merges the good rows. All of it is one transaction.
 """
 
 from __future__ import annotations
@@ -17,48 +18,48 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.bulk_import.records import Fault, Records, Row
+from app.bulk_import.records import NumberedRow, Records, RejectedRow
 from app.core.errors import BadInput
 
-N = TypeVar("N")
+MappedT = TypeVar("MappedT")
 
-# The first chunk is small, so that the database soon has something to do; each next one is twice as large.
+# The first chunk is small, so that PostgreSQL starts working soon; each next one is twice as large, up to the maximum.
 FIRST_CHUNK_BYTES = 1024 * 1024
-LARGEST_CHUNK_BYTES = 16 * 1024 * 1024
-# Of a row that cannot be read, as much goes into the file of rejects as helps to recognise it.
-LONGEST_SHOWN_CELL = 1000
-MOST_SHOWN_CELLS = 100
-# Above so many changed rows the planner should not have to wait for autovacuum to learn of them.
-ANALYZE_ABOVE = 10_000
+MAX_CHUNK_BYTES = 16 * 1024 * 1024
+# Of a row that cannot be parsed, the file of rejects shows this much.
+MAX_REJECTED_CELL_LENGTH = 1000
+MAX_REJECTED_CELLS = 100
+# After changes of more rows, the planner needs new statistics before autovacuum would collect them.
+ANALYZE_MIN_ROWS = 10_000
 
-ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-NUL = "the row contains a NUL character"
-NOT_TEXT = "the row contains half a surrogate pair, which is no character"
+COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+NUL_CHARACTER = "the row contains a NUL character"
+LONE_SURROGATE = "the row contains half of a surrogate pair, which is not a character"
 
-SETTINGS = (
-    # The planner's estimates for temporary tables can start the JIT compiler, which costs more than it saves.
+IMPORT_SETTINGS = (
+    # The planner overestimates temporary tables and starts the JIT compiler, which costs more than it saves.
     "SET LOCAL jit = off",
-    # Times without a zone are UTC whatever the server's zone is.
+    # Times without a zone are UTC, whatever the server's zone is.
     "SET LOCAL timezone = 'UTC'",
-    # Hash joins and sorts over a million rows that would otherwise go through files.
+    # Hash joins and sorts of a million rows would otherwise spill to disk.
     "SET LOCAL work_mem = '128MB'",
 )
 
 
 @dataclass(frozen=True)
-class Options:
-    """How to treat bad rows: where to write them, and whether one of them is one too many."""
+class ImportOptions:
+    """What to do with bad rows: write them to `rejects_path`; if `strict`, fail if there is any."""
 
-    rejects: Path
+    rejects_path: Path
     strict: bool = False
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What an import did: rows = created + updated + unchanged + rejected.
+class ImportSummary:
+    """Row counts of an import: rows = created + updated + unchanged + rejected.
 
-    `superseded` of the unchanged rows were followed by another row about the same thing in the same file.
-    `notes` are sentences about anything else that happened.
+    `superseded` of the unchanged rows were replaced by a later row of the same file. `notes` are further sentences for
+    the user.
     """
 
     rows: int
@@ -72,77 +73,80 @@ class Summary:
 
 async def stage(
     connection: AsyncConnection,
-    known: Sequence[str],
+    known_columns: Sequence[str],
     records: Records,
-    into: str,
+    table: str,
     query: str,
     values: Mapping[str, Any] | None = None,
-    note: Callable[[Sequence[str]], N | None] | None = None,
-    prepare: Callable[[list[N]], Awaitable[None]] | None = None,
+    map_row: Callable[[Sequence[str]], MappedT | None] | None = None,
+    prepare: Callable[[list[MappedT]], Awaitable[None]] | None = None,
 ) -> int:
-    """Makes the table `into` of what `query` makes of these records; returns how many records there were.
+    """Fill the new temporary table `table` with the rows that `query` returns; return the number of records read.
 
-    The query reads `staged`: line, fault and raw (null for rows that could be read) and the `known` columns. It runs
-    once per chunk of the file, after `prepare`, while a thread reads the next one: so both have a processor, and no
-    more than two chunks are in memory. The thread also calls `note` with the cells of each row; what it returns, but
-    for None, is given to `prepare` of the chunk. Raises BadInput when the records turn out to be unreadable.
+    `query` reads the temporary table `staged`: `line`, `fault` and `raw` (the reason and the cells of a row that cannot
+    be parsed, else null), and the `known_columns`. It runs once per chunk of the file, after `prepare`, while a thread
+    reads the next chunk: both use a processor, and at most two chunks are in memory. The thread calls `map_row` with
+    the cells of each row; `prepare` gets the results of its chunk, without None. Raise BadInput if the records turn out
+    to be unreadable.
     """
-    for setting in SETTINGS:
+    for setting in IMPORT_SETTINGS:
         await connection.execute(text(setting))
-    columns = ", ".join(f"{name} text" for name in known)
-    await connection.execute(text("DROP TABLE IF EXISTS pg_temp.staged"))  # of an import earlier in the transaction
-    staged = f"CREATE TEMP TABLE staged (line bigint, fault text, raw text, {columns}) ON COMMIT DROP"
-    await connection.execute(text(staged))
-    await connection.execute(text(f"CREATE TEMP TABLE {into} ON COMMIT DROP AS {query} WITH NO DATA"), values)
+    # `staged` may exist from an earlier import in the same transaction. Both temporary tables end with the transaction.
+    await connection.execute(text("DROP TABLE IF EXISTS pg_temp.staged"))
+    columns = ", ".join(f"{name} text" for name in known_columns)
+    create_staged = f"CREATE TEMP TABLE staged (line bigint, fault text, raw text, {columns}) ON COMMIT DROP"
+    await connection.execute(text(create_staged))
+    await connection.execute(text(f"CREATE TEMP TABLE {table} ON COMMIT DROP AS {query} WITH NO DATA"), values)
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
     names = ["line", "fault", "raw", *records.columns]
-    chunks = _Chunks(records, note)
-    chunk, noted = chunks.take()
+    encoder = _ChunkEncoder(records, map_row)
+    chunk, mapped = encoder.next_chunk()
     while chunk:
-        # A view, because asyncpg takes bytes for the path of a file.
+        # A memoryview, because asyncpg takes bytes for the path of a file.
         await driver.copy_to_table("staged", source=memoryview(chunk), columns=names, null="")
-        # Not earlier: sending and reading would only keep each other from Python's lock.
-        reading = asyncio.create_task(asyncio.to_thread(chunks.take))
+        # Started only now: sending and reading at the same time would compete for Python's global lock.
+        next_chunk = asyncio.create_task(asyncio.to_thread(encoder.next_chunk))
         try:
             if prepare is not None:
-                await prepare(noted)
-            await connection.execute(text(f"INSERT INTO {into} {query}"), values)
+                await prepare(mapped)
+            await connection.execute(text(f"INSERT INTO {table} {query}"), values)
         finally:
-            await asyncio.wait([reading])  # nobody leaves this transaction before the thread is out of the file
-        chunk, noted = await reading
+            await asyncio.wait([next_chunk])  # the caller may close the file only after the thread has left it
+        chunk, mapped = await next_chunk
         await connection.execute(text("TRUNCATE staged"))
-    return chunks.rows
+    return encoder.rows
 
 
-async def reject(connection: AsyncConnection, checked: str, columns: Sequence[str], options: Options) -> int:
-    """Writes the rows of the table `checked` that have a reason to the file of rejects; returns how many.
+async def write_rejects(connection: AsyncConnection, table: str, columns: Sequence[str], options: ImportOptions) -> int:
+    """Write the rows of `table` that have a reason to the file of rejects; return their number.
 
-    Nothing is written when there are none. Raises BadInput when there are some and the import is strict.
+    No file is written if there are none. Raise BadInput if there are some and the import is strict.
     """
-    count = (await connection.execute(text(f"SELECT count(*) FROM {checked} WHERE reason IS NOT NULL"))).scalar_one()
+    count = (await connection.execute(text(f"SELECT count(*) FROM {table} WHERE reason IS NOT NULL"))).scalar_one()
     if not count:
         return 0
-    query = text(f"SELECT line, reason, cells FROM {checked} WHERE reason IS NOT NULL ORDER BY line")
+    query = text(f"SELECT line, reason, cells FROM {table} WHERE reason IS NOT NULL ORDER BY line")
+    path = options.rejects_path
     try:
-        with options.rejects.open("w", encoding="utf-8", newline="") as file:
-            await _write(connection, query, columns, file)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            await _write_csv(connection, query, columns, file)
     except OSError as error:
-        raise BadInput(f"{options.rejects}, the file of rejected rows, cannot be written: {error.strerror}.") from None
+        raise BadInput(f"{path}, the file of rejected rows, cannot be written: {error.strerror}.") from None
     if options.strict:
         rows = "1 row is" if count == 1 else f"{count:,} rows are"
-        raise BadInput(f"Nothing was loaded, because {rows} bad: see {options.rejects}.")
+        raise BadInput(f"Nothing was loaded, because {rows} bad: see {path}.")
     return int(count)
 
 
 async def analyze(connection: AsyncConnection, changed: int, *tables: str) -> None:
-    """Has the planner learn of a large change."""
-    if changed > ANALYZE_ABOVE:
+    """Update the planner's statistics of `tables` if many rows changed."""
+    if changed > ANALYZE_MIN_ROWS:
         await connection.execute(text(f"ANALYZE {', '.join(tables)}"))
 
 
-async def _write(connection: AsyncConnection, query: Any, columns: Sequence[str], file: TextIO) -> None:
-    """The rejects, streamed: there may be as many as the file has rows."""
+async def _write_csv(connection: AsyncConnection, query: Any, columns: Sequence[str], file: TextIO) -> None:
+    """Stream the rejects to a file; there may be as many as the imported file has rows."""
     writer = csv.writer(file)
     writer.writerow(["line", "reason", *columns])
     async with connection.stream(query) as result:
@@ -150,78 +154,83 @@ async def _write(connection: AsyncConnection, query: Any, columns: Sequence[str]
             writer.writerow([line, reason, *orjson.loads(cells)])
 
 
-class _Chunks(Generic[N]):
-    """Records in COPY's text format, a chunk at a time; counts them on the way, and gathers what is noted of them."""
+class _ChunkEncoder(Generic[MappedT]):
+    """Encodes records in COPY's text format, one chunk at a time.
 
-    def __init__(self, records: Records, note: Callable[[Sequence[str]], N | None] | None) -> None:
-        self._lines = map(self._line, records)
-        self._note = note
-        self._noted: list[N] = []
+    `rows` counts the records encoded so far.
+    """
+
+    def __init__(self, records: Records, map_row: Callable[[Sequence[str]], MappedT | None] | None) -> None:
+        self._lines = map(self._encode_row, records)
+        self._map_row = map_row
+        self._mapped: list[MappedT] = []
         self._width = len(records.columns)
-        self._most = FIRST_CHUNK_BYTES
+        self._chunk_bytes = FIRST_CHUNK_BYTES
         self.rows = 0
 
-    def take(self) -> tuple[bytes, list[N]]:
-        """The next chunk, empty after the last, and what was noted of its rows."""
-        self._noted = []
+    def next_chunk(self) -> tuple[bytes, list[MappedT]]:
+        """Return the next chunk, empty after the last one, and the results of `map_row` for its rows."""
+        self._mapped = []
         lines: list[bytes] = []
         size = 0
         for line in self._lines:
             lines.append(line)
             size += len(line)
-            if size > self._most:
+            if size > self._chunk_bytes:
                 break
-        self._most = min(2 * self._most, LARGEST_CHUNK_BYTES)
+        self._chunk_bytes = min(2 * self._chunk_bytes, MAX_CHUNK_BYTES)
         self.rows += len(lines)
-        return b"".join(lines), self._noted
+        return b"".join(lines), self._mapped
 
-    def _line(self, row: Row) -> bytes:
-        """One line of COPY text: line, fault, raw cells, cells."""
+    def _encode_row(self, row: NumberedRow) -> bytes:
+        """Return one line of COPY text: line, fault, raw, cells."""
         number, cells = row
-        if isinstance(cells, Fault):
-            return self._faulty(number, cells.reason, cells.cells)
+        if isinstance(cells, RejectedRow):
+            return self._encode_rejected(number, cells.reason, cells.cells)
         line = "\t".join(map(str.strip, cells))
         if "\\" in line or "\n" in line or "\r" in line or line.count("\t") >= self._width:
-            line = "\t".join([cell.strip().translate(ESCAPES) for cell in cells])
+            line = "\t".join([cell.strip().translate(COPY_ESCAPES) for cell in cells])
         if "\0" in line:
-            return self._faulty(number, NUL, cells)
+            return self._encode_rejected(number, NUL_CHARACTER, cells)
         try:
             encoded = f"{number}\t\t\t{line}\n".encode()
         except UnicodeEncodeError:
-            return self._faulty(number, NOT_TEXT, cells)
-        if self._note is not None and (noted := self._note(cells)) is not None:
-            self._noted.append(noted)
+            return self._encode_rejected(number, LONE_SURROGATE, cells)
+        if self._map_row is not None and (mapped := self._map_row(cells)) is not None:
+            self._mapped.append(mapped)
         return encoded
 
-    def _faulty(self, number: int, reason: str, cells: Sequence[str]) -> bytes:
-        shown = [cell[:LONGEST_SHOWN_CELL] for cell in cells[:MOST_SHOWN_CELLS]]
-        raw = orjson.dumps([_printable(cell) for cell in shown]).decode()
-        return f"{number}\t{reason.translate(ESCAPES)}\t{raw.translate(ESCAPES)}".encode() + b"\t" * self._width + b"\n"
+    def _encode_rejected(self, number: int, reason: str, cells: Sequence[str]) -> bytes:
+        excerpt = [cell[:MAX_REJECTED_CELL_LENGTH] for cell in cells[:MAX_REJECTED_CELLS]]
+        raw = orjson.dumps([_storable(cell) for cell in excerpt]).decode()
+        line = f"{number}\t{reason.translate(COPY_ESCAPES)}\t{raw.translate(COPY_ESCAPES)}"
+        return line.encode() + b"\t" * self._width + b"\n"
 
 
-def _printable(cell: str) -> str:
-    """The cell without what neither a table nor a file could hold."""
+def _storable(cell: str) -> str:
+    """Replace the characters that neither PostgreSQL nor a UTF-8 file can hold."""
     return cell.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-def cells(columns: Sequence[str]) -> str:
-    """SQL: the cells of a staged row with a `reason`, as JSON for the file of rejects; null for good ones."""
+def rejected_cells_sql(columns: Sequence[str]) -> str:
+    """Return SQL for the cells of a staged row with a `reason`, as JSON for the file of rejects; null for good rows."""
     values = ", ".join(f"coalesce({column}, '')" for column in columns)
     return f"CASE WHEN reason IS NOT NULL THEN coalesce(raw, json_build_array({values})::text) END"
 
 
-def shown(value: str) -> str:
-    """SQL: the text expression `value`, cut short and quoted, for a reason."""
+def quoted_sql(value: str) -> str:
+    """Return SQL that shortens and quotes the text expression `value`, for use in a reason."""
     return f"""'"' || left({value}, 80) || '"'"""
 
 
 _NUMBER = r"'^-?\$?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]*)?$|^-?\$?\.[0-9]+$'"
 
 
-def as_number(value: str) -> str:
-    """SQL: the text expression as a numeric, null when it is not a plain decimal number.
+def parse_number_sql(value: str) -> str:
+    """Return SQL that converts the text expression `value` to numeric, or to null if it is not a plain decimal number.
 
-    Thousands commas and a leading $ are fine. The first case decides nothing, but spares most cells the costly pattern.
+    Thousands separators (commas) and a leading $ are accepted. The second branch is only a shortcut, which spares most
+    cells the expensive pattern.
     """
     return (
         f"CASE WHEN length({value}) > 40 THEN NULL "

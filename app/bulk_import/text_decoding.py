@@ -1,4 +1,4 @@
-"""Decode the text of import files."""
+"""Detect the encoding of import files and decode them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 
 from app.core.errors import BadInput
 
-# The little-endian mark of UTF-32 begins with that of UTF-16, so it comes first.
+# The little-endian BOM of UTF-32 starts with that of UTF-16, so it must be compared first.
 BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -17,55 +17,59 @@ BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
-# Python calls them encodings, too, but no file is in one, and for a few megabytes of punycode it takes hours.
-NOT_OF_FILES = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape"})
+# Python codecs that no file uses; to decode a few megabytes as punycode takes hours.
+NON_FILE_ENCODINGS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape"})
 
 
-def is_encoding(name: str) -> bool:
-    """Whether files are in an encoding of this name."""
+def is_text_encoding(name: str) -> bool:
+    """Return whether `name` is an encoding that a file can have."""
     try:
         "".encode(name)
-        return codecs.lookup(name).name not in NOT_OF_FILES
-    except (LookupError, ValueError):  # UnicodeError is one, and so is what a zero character causes
+        return codecs.lookup(name).name not in NON_FILE_ENCODINGS
+    except (LookupError, ValueError):  # ValueError: a UnicodeError, or a NUL character in the name
         return False
 
 
-def decode(name: str, data: bytes, encoding: str | None) -> str:
-    """`data` as text. Raises BadInput naming the file and the line that does not decode."""
-    return _Decoder(name, data, encoding).decode(data, final=True)
+def decode_text(name: str, data: bytes, encoding: str | None) -> str:
+    """Decode a whole file. Raise BadInput, naming the file and the line, if it cannot be decoded."""
+    return StreamDecoder(name, data, encoding).decode(data, final=True)
 
 
-class _Decoder:
-    """Bytes to text with line feeds, and for bytes that are no text a sentence with the line."""
+class StreamDecoder:
+    """Incremental decoder that converts line ends to line feeds and reports the line of an undecodable byte.
 
-    def __init__(self, name: str, first: bytes, encoding: str | None) -> None:
-        mark = next((mark for mark in BOMS if first.startswith(mark[0])), None)
-        self._skip = len(mark[0]) if mark else 0
-        self._encoding = mark[1] if mark else encoding or "utf-8"
+    The encoding is that of the BOM in the first chunk, else the given one, else UTF-8.
+    """
+
+    def __init__(self, name: str, first_chunk: bytes, encoding: str | None) -> None:
+        bom = next((bom for bom in BOMS if first_chunk.startswith(bom[0])), None)
+        self._skip = len(bom[0]) if bom else 0
+        self._encoding = bom[1] if bom else encoding or "utf-8"
         self._name = name
         self._lines = 0
-        if not mark and not encoding and len(first) > 8 and set(first[1:9:2]) == {0} and 0 not in first[0:9:2]:
-            raise BadInput(f"{name} looks like UTF-16 without BOM: say so with --encoding utf-16-le.")
-        if not is_encoding(self._encoding):
-            raise BadInput(f'There is no encoding "{encoding}"; utf-8, utf-16 and cp1252 are usual ones.')
+        odd, even = first_chunk[1:9:2], first_chunk[0:9:2]
+        if not bom and not encoding and len(first_chunk) > 8 and set(odd) == {0} and 0 not in even:
+            raise BadInput(f"{name} looks like UTF-16 without a BOM: use --encoding utf-16-le.")
+        if not is_text_encoding(self._encoding):
+            raise BadInput(f'"{encoding}" is not a known encoding; common ones are utf-8, utf-16 and cp1252.')
         decoder = codecs.getincrementaldecoder(self._encoding)("strict")
         self._decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
 
     def decode(self, data: bytes, *, final: bool = False) -> str:
-        """The text of the next piece."""
+        """Return the text of the next chunk. Raise BadInput if it cannot be decoded."""
         try:
             text = self._decoder.decode(data[self._skip :], final)
         except UnicodeDecodeError as error:
             before = error.object[: error.start].decode(self._encoding, "ignore")
             line = self._lines + len(re.findall(r"\r\n|\r|\n", before)) + 1
             raise BadInput(
-                f"{self._name}, line {line}, is not {self._encoding}: save the file as UTF-8, "
-                "or name its encoding with --encoding (cp1252, for example)."
+                f"{self._name}, line {line}, is not valid {self._encoding}: save the file as UTF-8, "
+                "or pass its encoding with --encoding (for example cp1252)."
             ) from None
         except UnicodeError:
             raise BadInput(
-                f"{self._name} has no BOM, without which {self._encoding} does not say the order of its bytes: "
-                "try --encoding utf-16-le or utf-16-be, or save the file as UTF-8."
+                f"{self._name} has no BOM, so the byte order of {self._encoding} is unknown: "
+                "use --encoding utf-16-le or utf-16-be, or save the file as UTF-8."
             ) from None
         self._skip = 0
         self._lines += text.count("\n")

@@ -1,4 +1,4 @@
-"""A file that a request uploaded."""
+"""File uploaded with a request."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import BinaryIO, Literal
 
 @dataclass(frozen=True)
 class UploadedFile:
-    """A file, all of it; what reads from a `Path` can read from this."""
+    """An uploaded file in memory. It can be read like a `Path`."""
 
     name: str
     content: bytes = field(repr=False)
 
     def open(self, _mode: Literal["rb"], /) -> BinaryIO:
-        """To read it from its beginning."""
+        """Open the file for reading from the start."""
         return io.BytesIO(self.content)

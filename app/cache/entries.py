@@ -17,7 +17,7 @@ from prometheus_client import Gauge
 from app.core.metrics import RESPONSES
 from app.db.tables import Domain
 from app.engine.document import Document
-from app.engine.executor import Ran
+from app.engine.executor import ExecutionOutcome
 
 MEMORY_BYTES = Gauge("dealmark_response_memory_bytes", "Size of the responses cached in memory, in bytes")
 
@@ -48,7 +48,7 @@ class CachedResponse(NamedTuple):
     """A response body. `key` is None if the response is not cached (errors, per-viewer responses)."""
 
     body: bytes
-    outcome: Ran | None = None
+    outcome: ExecutionOutcome | None = None
     key: bytes | None = None
     created_at: float = 0.0
 
@@ -63,7 +63,7 @@ class CacheQuery(NamedTuple):
     def digest(self) -> bytes:
         """Return the part of the cache key that does not depend on data versions."""
         sha256 = hashlib.sha256(code_fingerprint())
-        for part in (self.document.content.encode(), (self.operation or "").encode(), self.variables):
+        for part in (self.document.content_id.encode(), (self.operation or "").encode(), self.variables):
             sha256.update(b"\0" + part)
         return sha256.digest()
 
@@ -106,9 +106,9 @@ def code_fingerprint() -> bytes:
     return sha256.digest()
 
 
-def cache_key(digest: bytes, reads: frozenset[Domain], versions: Mapping[str, int]) -> bytes:
+def cache_key(digest: bytes, domains: frozenset[Domain], versions: Mapping[str, int]) -> bytes:
     """Return the key of a response: the digest of its query, and the versions of the data domains it reads."""
-    domain_versions = ",".join(f"{domain}={versions.get(domain, 0)}" for domain in sorted(reads))
+    domain_versions = ",".join(f"{domain}={versions.get(domain, 0)}" for domain in sorted(domains))
     return hashlib.sha256(digest + domain_versions.encode()).digest()
 
 

@@ -1,11 +1,11 @@
-"""Answers as bytes, kept in memory and in Redis, never wrong.
+"""Response cache in memory and Redis that never returns outdated data.
 
-An answer is kept under its document, its variables, and the versions of the data domains it was made of. The versions
-are read in the snapshot that the answer is made from, so equal keys mean equal bytes; a change makes new keys, and
-nothing is ever purged. Which versions are current is known from LISTEN/NOTIFY; while that connection is lost, nothing
-kept is used but in an emergency (PostgreSQL is down, too), and then it says so.
+The key of a response is made of its document, its variables, and the versions of the data domains it reads. The
+versions come from the snapshot that the response was computed from. Equal keys therefore mean equal bytes: a data
+change produces new keys, and no entry is ever invalidated explicitly. LISTEN/NOTIFY keeps the current versions known.
+While that connection is lost, cached responses are only used if PostgreSQL is down too, and then marked as stale.
 
-The code that makes answers is part of the key as well: a new release makes answers of its own.
+The program code is part of the key as well, so a new release does not read the entries of an old one.
 """
 
 from __future__ import annotations
@@ -14,201 +14,222 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
+from redis.asyncio.lock import Lock
+from redis.exceptions import LockNotOwnedError
 
-from app.cache.entries import TIMED_SECONDS, Answer, Memory, Question, Source, key_of, pack, unpack
-from app.core.circuit_breaker import Breaker
+from app.cache.entries import (
+    TIME_DEPENDENT_TTL,
+    CachedResponse,
+    CacheQuery,
+    CacheStatus,
+    MemoryCache,
+    cache_key,
+    pack,
+    unpack,
+)
+from app.core.circuit_breaker import CircuitBreaker
 from app.core.errors import Unavailable
 from app.engine.document import Document
-from app.engine.executor import Ran
+from app.engine.executor import ExecutionOutcome
 from app.resources import Resources
 
 log = structlog.get_logger()
 
+# Entries of old versions are never read again, and must not fill the Redis that also holds the job queue.
+REDIS_TTL_SECONDS = 600
+# A lock expires if its process dies. A run that takes longer no longer owns its lock.
+LOCK_TTL_SECONDS = 5.0
+LOCK_POLL_INTERVAL_SECONDS = 0.01
+LOCK_WAIT_TIMEOUT_SECONDS = 1.0
+# While a stale response is available: how long a request tries PostgreSQL, and how long the next attempt is delayed
+# after a failure.
+STALE_ATTEMPT_TIMEOUT_SECONDS = 2.0
+STALE_RETRY_INTERVAL_SECONDS = 1.0
+REDIS_PREFIX = b"dealmark:response:"
+LOCK_PREFIX = b"dealmark:response-lock:"
+MAX_LATEST_KEYS = 50_000
 
-# Old versions are never asked for again; Redis, which the queue needs too, must not fill up with them.
-REDIS_SECONDS = 600
-LOCK_MILLISECONDS = 5_000
-LOCK_POLL_SECONDS = 0.01
-LOCK_WAIT_SECONDS = 1.0
-# While PostgreSQL seems to be down and there is an old answer: so long one request tries all the same, so often.
-PATIENCE_SECONDS = 2.0
-AWAY_SECONDS = 1.0
-REDIS_PREFIX = b"dealmark:answer:"
-LOCK_PREFIX = b"dealmark:flight:"
-MAX_LATEST = 50_000
 
-
-Run = Callable[[], Awaitable[Ran]]
+Execute = Callable[[], Awaitable[ExecutionOutcome]]
 
 
 @dataclass
-class Flight:
-    """A run that several requests wait for; it ends when the last of them has gone."""
+class InflightRequest:
+    """An execution that several requests wait for. It is cancelled when the last of them disconnects."""
 
-    task: asyncio.Task[tuple[Answer, Source]]
-    waiting: int = 0
-    # Not `task.cancelling()`, which is true for a moment whenever a time-out within the task ends.
-    ended: bool = False
+    task: asyncio.Task[tuple[CachedResponse, CacheStatus]]
+    waiters: int = 0
+    # Not `task.cancelling()`, which is also true for a moment when a timeout inside the task ends.
+    cancelled: bool = False
 
 
-class Responses:
-    """The cache of one process."""
+class ResponseCache:
+    """Response cache of one process; processes share entries through Redis."""
 
-    def __init__(self, resources: Resources, breaker: Breaker) -> None:
+    def __init__(self, resources: Resources, breaker: CircuitBreaker) -> None:
         settings = resources.settings
-        self.changes = resources.changes
-        self.redis = resources.queue.redis
+        self.notifications = resources.notifications
+        self.redis = resources.broker.redis
         self.enabled = settings.response_cache == "on"
-        self.grace = settings.stale_grace_seconds
-        self.memory = Memory(settings.response_memory_mib * 2**20)
+        self.stale_grace_seconds = settings.stale_grace_seconds
+        self.memory = MemoryCache(settings.response_memory_mib * 2**20)
         self.breaker = breaker
-        self._flights: dict[bytes, Flight] = {}
+        self._inflight: dict[bytes, InflightRequest] = {}
+        # Query digest -> key of its newest response.
         self._latest: OrderedDict[bytes, bytes] = OrderedDict()
-        self._away_until = 0.0
+        self._database_retry_at = 0.0
 
-    def key(self, question: Question) -> bytes | None:
-        """The key that the right answer has now; None while nobody knows, and with the cache off."""
-        versions = self.changes.current() if self.enabled else None
-        return None if versions is None else key_of(question.digest(), question.document.reads, versions)
+    def current_key(self, query: CacheQuery) -> bytes | None:
+        """Return the key at the current data versions; None if they are unknown or the cache is off."""
+        versions = self.notifications.current_versions() if self.enabled else None
+        return None if versions is None else cache_key(query.digest(), query.document.domains, versions)
 
-    def in_memory(self, question: Question, key: bytes) -> Answer | None:
-        """The answer, if it is here."""
-        kept = self.memory.get(key)
-        return kept if kept is not None and _holds(question.document, kept) else None
+    def get_from_memory(self, query: CacheQuery, key: bytes) -> CachedResponse | None:
+        """Return the response if this process has it in memory."""
+        response = self.memory.get(key)
+        return response if response is not None and _is_fresh(query.document, response) else None
 
-    async def answer(self, question: Question, run: Run) -> tuple[Answer, Source]:
-        """The answer: from memory, from Redis, or by running it, once however many ask at the same time."""
+    async def get_or_execute(self, query: CacheQuery, execute: Execute) -> tuple[CachedResponse, CacheStatus]:
+        """Return the response from memory, from Redis, or by executing the query once for all concurrent requests."""
         if not self.enabled:
-            return await _fresh(run), Source.BYPASS
-        key = self.key(question)
+            return await _execute_uncached(execute), CacheStatus.BYPASS
+        key = self.current_key(query)
         if key is None:
-            return await self._blind(question.digest(), run)
-        kept = self.in_memory(question, key)
-        if kept is not None:
-            return kept, Source.MEMORY
-        return await self._join(question, key, run)
+            return await self._without_notifications(query.digest(), execute)
+        response = self.get_from_memory(query, key)
+        if response is not None:
+            return response, CacheStatus.MEMORY
+        return await self._coalesce(query, key, execute)
 
-    async def _blind(self, digest: bytes, run: Run) -> tuple[Answer, Source]:
-        """Without news of changes nothing kept may be used, unless the database is down and grace lasts."""
-        stale = self._last_known(digest)
+    async def _without_notifications(self, digest: bytes, execute: Execute) -> tuple[CachedResponse, CacheStatus]:
+        """Execute, or return a stale response if PostgreSQL is down and the grace period lasts."""
+        stale = self._stale_response(digest)
         if stale is None:
-            return await _fresh(run), Source.BYPASS
-        if time.monotonic() < self._away_until:
-            return stale, Source.STALE
+            return await _execute_uncached(execute), CacheStatus.BYPASS
+        if time.monotonic() < self._database_retry_at:
+            return stale, CacheStatus.STALE
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                return await _fresh(run), Source.BYPASS
+            async with asyncio.timeout(STALE_ATTEMPT_TIMEOUT_SECONDS):
+                return await _execute_uncached(execute), CacheStatus.BYPASS
         except (Unavailable, TimeoutError):
-            self._away_until = time.monotonic() + AWAY_SECONDS
-            return stale, Source.STALE
+            self._database_retry_at = time.monotonic() + STALE_RETRY_INTERVAL_SECONDS
+            return stale, CacheStatus.STALE
 
-    def _last_known(self, digest: bytes) -> Answer | None:
-        """The newest answer that is kept, while there is no news and grace lasts."""
-        if self.changes.connected or self.changes.seconds_lost() > self.grace:
+    def _stale_response(self, digest: bytes) -> CachedResponse | None:
+        """Return the newest cached response while notifications are lost and the grace period lasts."""
+        if self.notifications.connected or self.notifications.seconds_disconnected() > self.stale_grace_seconds:
             return None
         key = self._latest.get(digest)
         return None if key is None else self.memory.get(key)
 
-    async def _join(self, question: Question, key: bytes, run: Run) -> tuple[Answer, Source]:
-        flight = self._flights.get(key)
-        if flight is None or flight.ended:
-            flight = Flight(asyncio.create_task(self._fly(question, key, run)))
-            self._flights[key] = flight
-            flight.task.add_done_callback(lambda task: self._landed(key, task))
-        flight.waiting += 1
+    async def _coalesce(self, query: CacheQuery, key: bytes, execute: Execute) -> tuple[CachedResponse, CacheStatus]:
+        """Wait for the execution that other requests of this process already wait for, or start one."""
+        inflight = self._inflight.get(key)
+        if inflight is None or inflight.cancelled:
+            inflight = InflightRequest(asyncio.create_task(self._execute_once(query, key, execute)))
+            self._inflight[key] = inflight
+            inflight.task.add_done_callback(lambda task: self._on_done(key, task))
+        inflight.waiters += 1
         try:
-            return await asyncio.shield(flight.task)
+            return await asyncio.shield(inflight.task)
         except Unavailable:
-            # The connection for news may have been lost with that of the run.
-            stale = self._last_known(question.digest())
+            # The notification connection may have been lost together with the one that ran the query.
+            stale = self._stale_response(query.digest())
             if stale is None:
                 raise
-            return stale, Source.STALE
+            return stale, CacheStatus.STALE
         finally:
-            flight.waiting -= 1
-            if not flight.waiting and not flight.task.done():
-                flight.ended = True
-                flight.task.cancel()
+            inflight.waiters -= 1
+            if not inflight.waiters and not inflight.task.done():
+                inflight.cancelled = True
+                inflight.task.cancel()
 
-    def _landed(self, key: bytes, task: asyncio.Task[tuple[Answer, Source]]) -> None:
-        if key in self._flights and self._flights[key].task is task:
-            del self._flights[key]
+    def _on_done(self, key: bytes, task: asyncio.Task[tuple[CachedResponse, CacheStatus]]) -> None:
+        if key in self._inflight and self._inflight[key].task is task:
+            del self._inflight[key]
         if not task.cancelled():
-            task.exception()  # those who waited have it; without them nobody would look
+            task.exception()  # the waiters received it; without any, asyncio would log it as never retrieved
 
-    async def _fly(self, question: Question, key: bytes, run: Run) -> tuple[Answer, Source]:
-        digest = question.digest()
-        found = await self._from_redis(question.document, key)
-        if found is not None:
-            self._remember(digest, found)
-            return found, Source.REDIS
-        locked = await self._lock(key)
-        if not locked and (found := await self._wait_for_other(question.document, key)) is not None:
-            self._remember(digest, found)
-            return found, Source.REDIS
+    async def _execute_once(
+        self, query: CacheQuery, key: bytes, execute: Execute
+    ) -> tuple[CachedResponse, CacheStatus]:
+        """Read the response from Redis, or execute the query in one process while the others wait for its result."""
+        digest = query.digest()
+        response = await self._get_from_redis(query.document, key)
+        if response is not None:
+            self._put_in_memory(digest, response)
+            return response, CacheStatus.REDIS
+        lock = await self._acquire_lock(key)
+        if lock is None and (response := await self._wait_for_other_process(query.document, key)) is not None:
+            self._put_in_memory(digest, response)
+            return response, CacheStatus.REDIS
         try:
-            made_at = time.time()
-            ran = await run()
-            if not ran.clean:
-                return Answer(ran.body, ran), Source.MISS
-            # The snapshot may be newer than the versions known when it was asked for: kept under its own.
-            answer = Answer(ran.body, None, key_of(digest, question.document.reads, ran.versions), made_at)
-            self._remember(digest, answer)
-            await self._to_redis(answer)
-            return answer, Source.MISS
+            created_at = time.time()
+            outcome = await execute()
+            if not outcome.has_no_errors:
+                return CachedResponse(outcome.body, outcome), CacheStatus.MISS
+            # The snapshot may be newer than the versions in `key`: the response is stored under its own versions.
+            stored_key = cache_key(digest, query.document.domains, outcome.versions)
+            response = CachedResponse(outcome.body, None, stored_key, created_at)
+            self._put_in_memory(digest, response)
+            await self._put_in_redis(response)
+            return response, CacheStatus.MISS
         finally:
-            if locked:
-                await self._unlock(key)
+            if lock is not None:
+                await self.breaker.call(lambda: _release(lock))
 
-    def _remember(self, digest: bytes, answer: Answer) -> None:
-        assert answer.key is not None
-        self.memory.put(answer.key, answer)
-        self._latest[digest] = answer.key
+    def _put_in_memory(self, digest: bytes, response: CachedResponse) -> None:
+        assert response.key is not None
+        self.memory.put(response.key, response)
+        self._latest[digest] = response.key
         self._latest.move_to_end(digest)
-        if len(self._latest) > MAX_LATEST:
+        if len(self._latest) > MAX_LATEST_KEYS:
             self._latest.popitem(last=False)
 
-    async def _from_redis(self, document: Document, key: bytes) -> Answer | None:
+    async def _get_from_redis(self, document: Document, key: bytes) -> CachedResponse | None:
         stored = await self.breaker.call(lambda: self.redis.get(REDIS_PREFIX + key))
         if stored is None:
             return None
-        answer = unpack(key, stored)
-        return answer if answer is not None and _holds(document, answer) else None
+        response = unpack(key, stored)
+        return response if response is not None and _is_fresh(document, response) else None
 
-    async def _to_redis(self, answer: Answer) -> None:
-        assert answer.key is not None
-        name, packed = REDIS_PREFIX + answer.key, pack(answer)
-        await self.breaker.call(lambda: self.redis.set(name, packed, ex=REDIS_SECONDS))
+    async def _put_in_redis(self, response: CachedResponse) -> None:
+        assert response.key is not None
+        name, packed = REDIS_PREFIX + response.key, pack(response)
+        await self.breaker.call(lambda: self.redis.set(name, packed, ex=REDIS_TTL_SECONDS))
 
-    async def _lock(self, key: bytes) -> bool:
-        """Whether this process is the one that runs it. Without Redis every process does."""
-        name = LOCK_PREFIX + key
-        taken = await self.breaker.call(lambda: self.redis.set(name, b"1", nx=True, px=LOCK_MILLISECONDS))
-        return bool(taken)
+    async def _acquire_lock(self, key: bytes) -> Lock | None:
+        """Return the acquired lock, or None if another process holds it or Redis is down."""
+        lock = self.redis.lock(LOCK_PREFIX + key, timeout=LOCK_TTL_SECONDS, thread_local=False)
+        return lock if await self.breaker.call(lambda: lock.acquire(blocking=False)) else None
 
-    async def _unlock(self, key: bytes) -> None:
-        await self.breaker.call(lambda: self.redis.delete(LOCK_PREFIX + key))
-
-    async def _wait_for_other(self, document: Document, key: bytes) -> Answer | None:
-        """What the process that holds the lock makes of it; None when it gives up, or takes too long."""
-        deadline = time.monotonic() + LOCK_WAIT_SECONDS
-        while not self.breaker.open and time.monotonic() < deadline:
-            if (found := await self._from_redis(document, key)) is not None:
-                return found
+    async def _wait_for_other_process(self, document: Document, key: bytes) -> CachedResponse | None:
+        """Return the response of the process that holds the lock; None if it fails or takes too long."""
+        deadline = time.monotonic() + LOCK_WAIT_TIMEOUT_SECONDS
+        while not self.breaker.is_open and time.monotonic() < deadline:
+            if (response := await self._get_from_redis(document, key)) is not None:
+                return response
             if not await self.breaker.call(lambda: self.redis.exists(LOCK_PREFIX + key)):
-                return await self._from_redis(document, key)
-            await asyncio.sleep(LOCK_POLL_SECONDS)
+                return await self._get_from_redis(document, key)
+            await asyncio.sleep(LOCK_POLL_INTERVAL_SECONDS)
         return None
 
 
-def _holds(document: Document, answer: Answer) -> bool:
-    """Whether time alone has not made it wrong."""
-    return not document.timed or time.time() - answer.made_at < TIMED_SECONDS
+async def _release(lock: Lock) -> None:
+    """Release a lock unless it has expired: another process may have acquired it since then."""
+    with suppress(LockNotOwnedError):  # a RedisError, which would open the circuit breaker
+        await lock.release()
 
 
-async def _fresh(run: Run) -> Answer:
-    ran = await run()
-    return Answer(ran.body, ran)
+def _is_fresh(document: Document, response: CachedResponse) -> bool:
+    """Return whether the passage of time has not yet outdated a response."""
+    return not document.time_dependent or time.time() - response.created_at < TIME_DEPENDENT_TTL
+
+
+async def _execute_uncached(execute: Execute) -> CachedResponse:
+    outcome = await execute()
+    return CachedResponse(outcome.body, outcome)

@@ -1,6 +1,7 @@
-"""PassMark's export of CPUs, read into the columns that an import of CPUs knows.
+"""Reader of PassMark exports: converts their entries into the columns of a CPU import.
 
-The export prints what the site prints: "5,830", "NA", "Aug 2025"; threads are per core, everything is per socket.
+An export holds values as the site prints them: "5,830", "NA", "Aug 2025". Thread counts are per core; core counts and
+watts are per socket.
 """
 
 from __future__ import annotations
@@ -13,44 +14,45 @@ from typing import Any
 
 import orjson
 
-from app.bulk_import.records import Fault, Progress, Row, no_progress
-from app.bulk_import.text_decoding import decode
+from app.bulk_import.records import BytesReadCallback, NumberedRow, RejectedRow, ignore_progress
+from app.bulk_import.text_decoding import decode_text
 from app.core.errors import BadInput
 
-# Decoded and parsed it takes some ten times as much memory; the real export has 4 MB.
-LARGEST = 256 * 1024 * 1024
+# Parsing takes about ten times the file's size in memory. The real export has 4 MB.
+MAX_FILE_BYTES = 256 * 1024 * 1024
 COLUMNS = (
     "name", "socket", "category", "cores", "threads", "tdp_w", "release_year", "cpu_mark_multi", "cpu_mark_single",
 )  # fmt: skip
-ABSENT = {"", "NA", "Unknown"}
-SEVERAL = {2: "Dual", 4: "Quad"}
+PLACEHOLDERS = {"", "NA", "Unknown"}
+SOCKET_COUNT_WORDS = {2: "Dual", 4: "Quad"}
 
 
 class PassMarkRecords:
-    """The rows of an export, `{"data": [{...}]}`; a row's "line" is its place in the list, from 1.
+    """Rows of an export, `{"data": [{...}]}`. The "line" of a row is its position in the list, from 1.
 
-    Raises BadInput, one sentence, when the file is something else.
+    Raises BadInput if the file cannot be read or is not such an export.
     """
 
     columns = COLUMNS
 
-    def __init__(self, path: Path, encoding: str | None = None, progress: Progress = no_progress) -> None:
+    def __init__(self, path: Path, encoding: str | None = None, progress: BytesReadCallback = ignore_progress) -> None:
         try:
             size = path.stat().st_size
-            if size > LARGEST:
+            if size > MAX_FILE_BYTES:
                 raise BadInput(f"{path.name} is larger than 256 MiB: this is not an export of CPUs.")
             data = path.read_bytes()
         except OSError as error:
             raise BadInput(f"{path} cannot be read: {error.strerror}.") from None
-        self._rows = _rows(path.name, decode(path.name, data, encoding))
+        self._rows = _rows(path.name, decode_text(path.name, data, encoding))
         progress(size)
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[NumberedRow]:
+        """Yield each entry as cells in the order of `columns`, or as a rejected row if it is not an object."""
         for number, row in enumerate(self._rows, start=1):
             if isinstance(row, dict):
                 yield number, list(_cells(row).values())
             else:
-                yield number, Fault("the row is not an object", [str(row)[:1000]])
+                yield number, RejectedRow("the row is not an object", [str(row)[:1000]])
 
 
 def _rows(name: str, text: str) -> list[Any]:
@@ -67,7 +69,7 @@ def _rows(name: str, text: str) -> list[Any]:
 
 
 def _cells(row: Mapping[str, Any]) -> dict[str, str]:
-    """A row as cells. What is no number where one is expected is left for the import to reject."""
+    """Return the entry as cells by column. Texts in place of numbers are kept, so that the import rejects them."""
     count = max(_integer(row, "cpuCount"), 1)
     cores, threads = _cores_and_threads(row)
     return {
@@ -84,32 +86,38 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _name(row: Mapping[str, Any], count: int) -> str:
-    """The name as printed; the same chip on a board with several of them is another row, and another name."""
+    """Return the printed name, with the number of sockets in front if there are several: "[Dual CPU] Xeon ...".
+
+    PassMark lists a chip on a multi-socket board as a separate entry with the same name.
+    """
     name = _text(row, "name")
-    return f"[{SEVERAL.get(count, f'{count}-Way')} CPU] {name}" if count > 1 and name else name
+    return f"[{SOCKET_COUNT_WORDS.get(count, f'{count}-Way')} CPU] {name}" if count > 1 and name else name
 
 
 def _cores_and_threads(row: Mapping[str, Any]) -> tuple[int, int]:
-    """Per socket: performance and efficiency cores together; `logicals` are threads per core."""
-    first, second = _integer(row, "cores"), _integer(row, "secondaryCores")
-    threads = first * _integer(row, "logicals") + second * _integer(row, "secondaryLogicals")
-    return first + second, threads
+    """Return the numbers of cores and threads per socket, performance and efficiency cores together.
+
+    `logicals` and `secondaryLogicals` are threads per core.
+    """
+    cores, secondary_cores = _integer(row, "cores"), _integer(row, "secondaryCores")
+    threads = cores * _integer(row, "logicals") + secondary_cores * _integer(row, "secondaryLogicals")
+    return cores + secondary_cores, threads
 
 
 def _text(row: Mapping[str, Any], key: str) -> str:
     value = row.get(key)
     collapsed = "" if value is None else " ".join(str(value).split())
-    return "" if collapsed in ABSENT else collapsed
+    return "" if collapsed in PLACEHOLDERS else collapsed
 
 
 def _integer(row: Mapping[str, Any], key: str) -> int:
-    """The number, 0 for none."""
+    """Return the number, or 0 if there is none."""
     cell = _text(row, key).replace(",", "")
     return int(cell) if re.fullmatch(r"[0-9]{1,9}", cell) else 0
 
 
 def _mark(row: Mapping[str, Any], key: str) -> str:
-    """A mark; zero means that none was measured."""
+    """Return a mark; an exported 0 means that it was never measured and becomes an empty cell."""
     cell = _text(row, key)
     return "" if cell == "0" else cell
 

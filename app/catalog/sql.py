@@ -1,4 +1,4 @@
-"""Statements about CPUs. Builders return statements, so that a test can EXPLAIN them."""
+"""Statements that read CPUs. Builders return statements and do not execute them, so that tests can EXPLAIN them."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from app.db.pagination import Keyset, PageRequest, Position, SortKey
+from app.db.pagination import Keyset, PageRequest, PageShape, SortKey
+from app.db.statements import BoundStatement
 from app.db.tables import SHOWN, cpu, cpu_statistics, listing, recalculation_failure, recalculation_watermark
 
-# A recalculation writes only rows whose figures changed, so "computed at" is the later of the row's own time and the
-# last time that all were computed; but not for a CPU that failed then.
+# When the figures of a CPU were last computed. A recalculation writes only rows with changed figures, so this is the
+# later of the row's own time and the time of the last full recalculation. A CPU that failed then has its own time.
 COMPUTED_AT = case(
     (cpu.c.figures_computed_at.is_(None), None),
     (exists().where(recalculation_failure.c.cpu_id == cpu.c.id), cpu.c.figures_computed_at),
@@ -53,7 +54,7 @@ LISTINGS_COUNT = (
     .label("listings_count")
 )
 
-# Numbers are selected as they are encoded: floats.
+# Name -> expression of every column that GraphQL fields read. Money and ratios are floats, as they are sent to clients.
 COLUMNS: dict[str, ColumnElement[Any]] = {
     **{
         column.name: column
@@ -66,9 +67,9 @@ COLUMNS: dict[str, ColumnElement[Any]] = {
     "listings_count": LISTINGS_COUNT,
 }
 
-# What a CPU can be ordered by; the names are those of the GraphQL enumeration CPUOrderField. Not by the number of its
-# listings, which is counted for the CPUs of a page alone: an order would count those of all for each page. SAMPLE_SIZE,
-# how many of them have a price that counts, is a column.
+# GraphQL enum value of CPUOrderField -> column to order by. The number of listings is missing on purpose: it is counted
+# per CPU of a page, and an ordering would count the listings of all CPUs for each page. SAMPLE_SIZE, the number of
+# listings with a price that counts, is a stored column.
 ORDERABLE: dict[str, ColumnElement[Any]] = {
     "NAME": cpu.c.name,
     "MANUFACTURER": cpu.c.manufacturer,
@@ -93,13 +94,13 @@ ORDERABLE: dict[str, ColumnElement[Any]] = {
     "PERCENTILE_SINGLE": cpu.c.value_percentile_single,
 }
 
-# Least sample size of each confidence (DOMAIN: n >= 10 high, >= 5 medium, >= 2 low), best first.
-CONFIDENCE_FROM = {"high": 10, "medium": 5, "low": 2, "insufficient": 0}
+# Confidence of a price target -> least number of prices, best first.
+MIN_SAMPLE_SIZE_BY_CONFIDENCE = {"high": 10, "medium": 5, "low": 2, "insufficient": 0}
 
 
 @dataclass(frozen=True)
 class Range:
-    """Closed on both sides; None is open. A row without the value is in no range."""
+    """Range that includes both bounds; None means no bound. A null value is outside every range."""
 
     low: float | None = None
     high: float | None = None
@@ -107,7 +108,12 @@ class Range:
 
 @dataclass(frozen=True)
 class CpuFilter:
-    """What a CPU must satisfy; an absent condition is satisfied by all."""
+    """Conditions on CPUs, which must all hold; None and empty mappings mean no condition.
+
+    `search` holds words that must all occur in the name. `one_of` maps a text column to accepted values, `ranges` a
+    numeric column to a range. `confidence` lists keys of MIN_SAMPLE_SIZE_BY_CONFIDENCE. `with_listings` requires active
+    listings (True) or their absence (False).
+    """
 
     search: str | None = None
     one_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -117,27 +123,30 @@ class CpuFilter:
     with_listings: bool | None = None
 
 
-# What a point of the map of prices is made of.
-POINT: dict[str, ColumnElement[Any]] = {
+# Columns of a point of the price map.
+PRICE_MAP_COLUMNS: dict[str, ColumnElement[Any]] = {
     name: COLUMNS[name]
     for name in (
         "id", "name", "slug", "manufacturer", "price_good", "cpu_mark_multi", "cpu_mark_single", "value_rating",
     )
 }  # fmt: skip
-# So many points at most, which is more than there are CPUs with a price.
-MAX_POINTS = 10_000
+# More than there are CPUs with a price.
+MAX_PRICE_MAP_POINTS = 10_000
 
-# How much the attributes of two CPUs weigh in how similar they are. Where one is not known, they are taken for as
-# different as if it were half the other.
-SIMILARITY = {"cpu_mark_multi": 3, "cpu_mark_single": 2, "cores": 1, "tdp_w": 1, "price_good": 1}
-UNKNOWN_RATIO = 2
+# Column -> weight in the difference of two CPUs. If either value is unknown, the CPUs count as different by this ratio,
+# that is, as if one value were half of the other.
+SIMILARITY_WEIGHTS = {"cpu_mark_multi": 3, "cpu_mark_single": 2, "cores": 1, "tdp_w": 1, "price_good": 1}
+UNKNOWN_VALUE_RATIO = 2
 
-# What titles are matched with.
-NAMES = select(cpu.c.id, cpu.c.name, cpu.c.slug).order_by(cpu.c.id)
+# Input of the title matcher.
+CPU_NAMES = select(cpu.c.id, cpu.c.name, cpu.c.slug).order_by(cpu.c.id)
 
 
-class Shape(NamedTuple):
-    """All of a filter that the text of its statement depends on; the values are parameters of these names."""
+class FilterShape(NamedTuple):
+    """The part of a filter that determines the SQL text, without the values: the key of the statement caches.
+
+    `at_least` and `at_most` name the columns with a lower and an upper bound.
+    """
 
     search: bool = False
     one_of: tuple[str, ...] = ()
@@ -148,16 +157,9 @@ class Shape(NamedTuple):
     with_listings: bool | None = None
 
 
-class Statement(NamedTuple):
-    """A statement, the same object for the same shape, and its values."""
-
-    statement: Select[Any]
-    values: Mapping[str, Any]
-
-
 @lru_cache(maxsize=512)
-def keyset(order: tuple[tuple[str, bool], ...]) -> Keyset:
-    """The ordering by these (ORDERABLE name, descending), made total by the id."""
+def keyset_for(order: tuple[tuple[str, bool], ...]) -> Keyset:
+    """Return the keyset for this ordering, pairs of (key of ORDERABLE, descending). The id is the last sort key."""
     keys = [
         SortKey(
             label=column.key or name,
@@ -171,62 +173,76 @@ def keyset(order: tuple[tuple[str, bool], ...]) -> Keyset:
     return Keyset("cpus", [*keys, SortKey("id", cpu.c.id)])
 
 
-def page(
+def select_page(
     conditions: CpuFilter,
     order: Keyset,
     request: PageRequest,
-    wanted: frozenset[str] | None = None,
+    column_names: frozenset[str] | None = None,
     counted: bool = False,
-) -> Statement:
-    """A page of CPUs with these columns (None: all); `counted`, each row tells in `total_count` how many there are."""
-    shape, values = shape_of(conditions)
-    position, place = order.position(request)
-    return Statement(_page(shape, order, position, wanted, counted), {**values, **place})
+) -> BoundStatement:
+    """Return the statement for a page of CPUs that satisfy the conditions, with these columns (None: all).
+
+    With `counted`, each row has the size of the whole list as `total_count`.
+    """
+    shape, values = split_filter(conditions)
+    page_shape, page_values = order.bind(request)
+    statement = _select_page(shape, order, page_shape, column_names, counted)
+    return BoundStatement(statement, {**values, **page_values})
 
 
 @lru_cache(maxsize=512)
-def _page(shape: Shape, order: Keyset, position: Position, wanted: frozenset[str] | None, counted: bool) -> Select[Any]:
-    selected = {column.name: column for column in (*columns(wanted), *order.columns)}
+def _select_page(
+    shape: FilterShape, order: Keyset, page_shape: PageShape, column_names: frozenset[str] | None, counted: bool
+) -> Select[Any]:
+    selected = {column.name: column for column in (*selected_columns(column_names), *order.columns)}
     if counted:
-        selected["total_count"] = _count(shape).correlate(None).scalar_subquery().label("total_count")
-    return order.apply(select(*selected.values()).where(*where(shape)), position)
+        selected["total_count"] = _select_count(shape).correlate(None).scalar_subquery().label("total_count")
+    return order.paginate(select(*selected.values()).where(*where_clauses(shape)), page_shape)
 
 
-def count(conditions: CpuFilter) -> Statement:
-    """How many CPUs satisfy the conditions."""
-    shape, values = shape_of(conditions)
-    return Statement(_count(shape), values)
+def select_count(conditions: CpuFilter) -> BoundStatement:
+    """Return the statement that counts the CPUs that satisfy the conditions.
+
+    Without conditions it reads the count from `cpu_statistics`.
+    """
+    shape, values = split_filter(conditions)
+    return BoundStatement(_select_count(shape), values)
 
 
 @lru_cache(maxsize=512)
-def _count(shape: Shape) -> Select[Any]:
-    if shape == Shape():  # the whole catalogue is counted already
+def _select_count(shape: FilterShape) -> Select[Any]:
+    if shape == FilterShape():
         return select(cpu_statistics.c.total)
-    return select(func.count()).select_from(cpu).where(*where(shape))
+    return select(func.count()).select_from(cpu).where(*where_clauses(shape))
 
 
-def price_map(conditions: CpuFilter, wanted: frozenset[str] | None = None) -> Statement:
-    """CPUs that have a price, cheapest first, each with these columns of POINT (None: all)."""
-    shape, values = shape_of(conditions)
-    return Statement(_price_map(shape, wanted), values)
+def select_price_map(conditions: CpuFilter, column_names: frozenset[str] | None = None) -> BoundStatement:
+    """Return the statement for the CPUs with a good price, cheapest first, with these PRICE_MAP_COLUMNS (None: all)."""
+    shape, values = split_filter(conditions)
+    return BoundStatement(_select_price_map(shape, column_names), values)
 
 
 @lru_cache(maxsize=512)
-def _price_map(shape: Shape, wanted: frozenset[str] | None) -> Select[Any]:
-    selected = [column for name, column in POINT.items() if wanted is None or name in wanted or name == "id"]
+def _select_price_map(shape: FilterShape, column_names: frozenset[str] | None) -> Select[Any]:
+    selected = [
+        column
+        for name, column in PRICE_MAP_COLUMNS.items()
+        if column_names is None or name in column_names or name == "id"
+    ]
     priced = cpu.c.price_good.is_not(None)
-    return select(*selected).where(priced, *where(shape)).order_by(cpu.c.price_good, cpu.c.id).limit(MAX_POINTS)
+    statement = select(*selected).where(priced, *where_clauses(shape))
+    return statement.order_by(cpu.c.price_good, cpu.c.id).limit(MAX_PRICE_MAP_POINTS)
 
 
-def columns(wanted: frozenset[str] | None) -> list[ColumnElement[Any]]:
-    """The columns of these names (None: all), and the id."""
-    return [column for name, column in COLUMNS.items() if wanted is None or name in wanted or name == "id"]
+def selected_columns(column_names: frozenset[str] | None) -> list[ColumnElement[Any]]:
+    """Return the columns of these names (None: all) and the id."""
+    return [column for name, column in COLUMNS.items() if column_names is None or name in column_names or name == "id"]
 
 
-def shape_of(conditions: CpuFilter) -> tuple[Shape, dict[str, Any]]:
-    """A filter as its shape and the values of its parameters."""
+def split_filter(conditions: CpuFilter) -> tuple[FilterShape, dict[str, Any]]:
+    """Split a filter into its shape and the values of its bind parameters."""
     words, ranges = search_words(conditions.search), conditions.ranges
-    shape = Shape(
+    shape = FilterShape(
         search=bool(words),
         one_of=tuple(conditions.one_of),
         at_least=tuple(name for name, bounds in ranges.items() if bounds.low is not None),
@@ -235,69 +251,70 @@ def shape_of(conditions: CpuFilter) -> tuple[Shape, dict[str, Any]]:
         confidence=None if conditions.confidence is None else tuple(sorted(set(conditions.confidence))),
         with_listings=conditions.with_listings,
     )
-    values: dict[str, Any] = {f"{name}_any": list(given) for name, given in conditions.one_of.items()}
+    values: dict[str, Any] = {f"{name}_any": list(accepted) for name, accepted in conditions.one_of.items()}
     values.update((f"{name}_min", ranges[name].low) for name in shape.at_least)
     values.update((f"{name}_max", ranges[name].high) for name in shape.at_most)
     if words:
-        values["words"] = [f"%{word}%" for word in words]  # letters and digits: nothing that LIKE reads otherwise
+        values["words"] = [f"%{word}%" for word in words]  # letters and digits only: no LIKE wildcards to escape
     if shape.has_igpu:
         values["has_igpu"] = conditions.has_igpu
     return shape, values
 
 
-def where(shape: Shape) -> list[ColumnElement[bool]]:
-    """The conditions as SQL."""
+def where_clauses(shape: FilterShape) -> list[ColumnElement[bool]]:
+    """Return the WHERE conditions of a filter of this shape."""
     terms: list[ColumnElement[bool]] = []
     if shape.search:
         terms.append(cpu.c.search_text.like(all_(bindparam("words", type_=ARRAY(Text)))))
     terms += [cpu.c[name] == any_(bindparam(f"{name}_any", type_=ARRAY(Text))) for name in shape.one_of]
-    terms += [cpu.c[name] >= bindparam(f"{name}_min", type_=_bound(name)) for name in shape.at_least]
-    terms += [cpu.c[name] <= bindparam(f"{name}_max", type_=_bound(name)) for name in shape.at_most]
+    terms += [cpu.c[name] >= bindparam(f"{name}_min", type_=_bound_type(name)) for name in shape.at_least]
+    terms += [cpu.c[name] <= bindparam(f"{name}_max", type_=_bound_type(name)) for name in shape.at_most]
     if shape.has_igpu:
         terms.append(cpu.c.igpu_model.is_not(None) == bindparam("has_igpu", type_=Boolean))
     if shape.confidence is not None:
         terms.append(or_(False, *(_has_confidence(name) for name in shape.confidence)))
     if shape.with_listings is not None:
-        found = exists().where(listing.c.cpu_id == cpu.c.id, listing.c.status == text("'active'"))
-        terms.append(found if shape.with_listings else ~found)
+        has_listings = exists().where(listing.c.cpu_id == cpu.c.id, listing.c.status == text("'active'"))
+        terms.append(has_listings if shape.with_listings else ~has_listings)
     return terms
 
 
-def _bound(name: str) -> TypeEngine[Any]:
-    """The type of a bound. Floats are compared as floats, which is what clients were shown of the column."""
-    kind = cpu.c[name].type
-    return Double() if isinstance(kind, Numeric) else kind
+def _bound_type(name: str) -> TypeEngine[Any]:
+    """Return the type of a range bound. NUMERIC columns are compared as floats, because clients see them as floats."""
+    column_type = cpu.c[name].type
+    return Double() if isinstance(column_type, Numeric) else column_type
 
 
-def search_words(given: str | None) -> list[str]:
-    """The words of a search, reduced like `cpu.search_text`: every one of them must occur."""
-    words = (re.sub(r"[^\w]+|_", "", word).lower() for word in (given or "").split())
+def search_words(search: str | None) -> list[str]:
+    """Return the words of a search, reduced to lower-case letters and digits like `cpu.search_text`."""
+    words = (re.sub(r"[^\w]+|_", "", word).lower() for word in (search or "").split())
     return [word for word in words if word]
 
 
 def _has_confidence(name: str) -> ColumnElement[bool]:
-    levels = list(CONFIDENCE_FROM)
-    least = cpu.c.price_sample_size >= CONFIDENCE_FROM[name]
+    levels = list(MIN_SAMPLE_SIZE_BY_CONFIDENCE)
+    enough = cpu.c.price_sample_size >= MIN_SAMPLE_SIZE_BY_CONFIDENCE[name]
     better = levels[: levels.index(name)]
-    return and_(least, cpu.c.price_sample_size < CONFIDENCE_FROM[better[-1]]) if better else least
+    return and_(enough, cpu.c.price_sample_size < MIN_SAMPLE_SIZE_BY_CONFIDENCE[better[-1]]) if better else enough
 
 
 @lru_cache(maxsize=512)
-def by_id(wanted: frozenset[str] | None = None, more: tuple[Any, ...] = ()) -> Select[Any]:
-    """CPUs with the ids in `:ids`, in any order; `more` is selected, too."""
+def select_by_id(column_names: frozenset[str] | None = None, more: tuple[Any, ...] = ()) -> Select[Any]:
+    """Return the statement for the CPUs with the ids in `:ids`, in any order; `more` holds further expressions."""
     return (
-        select(*columns(wanted), *more)
+        select(*selected_columns(column_names), *more)
         .select_from(cpu)
         .where(cpu.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
     )
 
 
 @lru_cache(maxsize=512)
-def similar(wanted: frozenset[str] | None = None) -> Select[Any]:
-    """Of each CPU with its id in `:ids` the `:first` other ones that are most similar: those with the least difference.
+def select_similar(column_names: frozenset[str] | None = None) -> Select[Any]:
+    """Return the statement for the `:first` most similar CPUs of each CPU in `:ids`.
 
-    The difference is the sum over SIMILARITY of weight x |ln(one value / the other)|. Rows of one CPU (`similar_to`)
-    follow each other, most similar first.
+    The difference of two CPUs a and b is the sum over SIMILARITY_WEIGHTS of weight x |ln(a / b)|. Rows are ordered by
+    `similar_to`, the id of the CPU that they belong to, then by difference, smallest first. No index helps: for each
+    id, every CPU is compared.
     """
     this, other = cpu.alias("this"), cpu.alias("other")
     difference = _difference(this, other).label("difference")
@@ -309,7 +326,7 @@ def similar(wanted: frozenset[str] | None = None) -> Select[Any]:
         .lateral("nearest")
     )
     return (
-        select(*columns(wanted), this.c.id.label("similar_to"))
+        select(*selected_columns(column_names), this.c.id.label("similar_to"))
         .select_from(this.join(nearest, true()).join(cpu, cpu.c.id == nearest.c.id))
         .where(this.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
         .order_by(this.c.id, nearest.c.difference, cpu.c.id)
@@ -317,17 +334,20 @@ def similar(wanted: frozenset[str] | None = None) -> Select[Any]:
 
 
 def _difference(this: Any, other: Any) -> ColumnElement[Any]:
-    """A value of zero is none."""
+    """Return the difference of two CPUs, see `select_similar`. Zero counts as unknown."""
     terms: list[ColumnElement[Any]] = []
-    for name, weight in SIMILARITY.items():
-        mine, theirs = (cast(func.nullif(each.c[name], text("0")), Double) for each in (this, other))
-        ratio = func.coalesce(func.abs(func.ln(mine / theirs)), func.ln(cast(UNKNOWN_RATIO, Double)))
+    for name, weight in SIMILARITY_WEIGHTS.items():
+        a, b = (cast(func.nullif(table.c[name], text("0")), Double) for table in (this, other))
+        ratio = func.coalesce(func.abs(func.ln(a / b)), func.ln(cast(UNKNOWN_VALUE_RATIO, Double)))
         terms.append(ratio * text(str(weight)))
     return reduce(add, terms)
 
 
 @lru_cache(maxsize=512)
-def by_slug(wanted: frozenset[str] | None = None, more: tuple[Any, ...] = ()) -> Select[Any]:
-    """CPUs with the slugs in `:slugs`, in any order; the slug is always selected, and `more`."""
-    selected = columns(None if wanted is None else wanted | {"slug"})
+def select_by_slug(column_names: frozenset[str] | None = None, more: tuple[Any, ...] = ()) -> Select[Any]:
+    """Return the statement for the CPUs with the slugs in `:slugs`, in any order; `more` holds further expressions.
+
+    The slug is always selected, because callers find the rows by it.
+    """
+    selected = selected_columns(None if column_names is None else column_names | {"slug"})
     return select(*selected, *more).select_from(cpu).where(cpu.c.slug == any_(bindparam("slugs", type_=ARRAY(Text))))

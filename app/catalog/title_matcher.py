@@ -1,4 +1,4 @@
-"""The matcher of titles over the catalogue, kept ready in the process."""
+"""Title matcher for the CPUs of the catalogue, cached per process and catalogue version."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import asyncio
 from app.catalog import sql
 from app.db.tables import Domain
 from app.resources import Reader, Resources, Session
-from app.titles.matcher import Matcher
+from app.titles.matcher import TitleMatcher
 
-KEPT = "catalog.matcher"
+CACHE_KEY = "catalog.matcher"
 
 
-async def matcher(resources: Resources, session: Reader) -> Matcher:
-    """The matcher of the catalogue as this snapshot sees it; made anew only when the catalogue's version is another."""
+async def get_matcher(resources: Resources, session: Reader) -> TitleMatcher:
+    """Return the matcher for the catalogue in the snapshot of `session`; it is rebuilt when the catalogue changes."""
     version = (await session.versions()).get(Domain.CATALOG, 0)
-    return await resources.kept.at(KEPT, version, lambda: make_matcher(session))
+    return await resources.versioned_cache.get_or_create(CACHE_KEY, version, lambda: build_matcher(session))
 
 
-async def make_matcher(session: Session) -> Matcher:
-    """A matcher of the CPUs that this transaction sees; some 0.2 s for 6,000, in a thread."""
-    rows = [tuple(row) for row in await session.rows(sql.NAMES)]
-    return await asyncio.to_thread(Matcher, rows)
+async def build_matcher(session: Session) -> TitleMatcher:
+    """Build a matcher from the CPUs that this transaction sees. Takes about 0.2 s for 6,000 CPUs, in a thread."""
+    rows = [tuple(row) for row in await session.rows(sql.CPU_NAMES)]
+    return await asyncio.to_thread(TitleMatcher, rows)

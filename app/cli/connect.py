@@ -45,9 +45,9 @@ def told_plainly() -> Iterator[None]:
             raise StartupError("The database has no tables yet: run `dealmark migrate`.") from None
         if not is_unavailable(error):
             raise
-        from app.db.schema_version import unusable
+        from app.db.schema_version import database_unusable_error
 
-        raise unusable(error) from None
+        raise database_unusable_error(error) from None
 
 
 def _embedded_database(settings: Settings) -> str | None:

@@ -18,7 +18,7 @@ from app.core.errors import BadInput
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
 
-    from app.documents.publishing import Known
+    from app.documents.publishing import DocumentInfo
     from app.engine.document import Document
     from app.resources import Resources
 
@@ -39,9 +39,9 @@ def publish(
 ) -> None:
     """Have the documents of a client's version served: all of them, or none and exit code 1."""
     from app.documents.manifests import read_manifest
-    from app.documents.publishing import Client, publish
+    from app.documents.publishing import ClientVersion, publish
 
-    who = Client.parse(client, versioned=True)
+    who = ClientVersion.parse(client, versioned=True)
     entries = read_manifest(manifest)
     added = _run(lambda resources: publish(resources, _schema(), entries, who))
     typer.echo(f"{len(entries)} published for {who}, {added} of them new.")
@@ -52,9 +52,9 @@ def list_documents(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
     """List all documents: who asks for them, how they are used, what they read and cost."""
-    from app.documents.publishing import known
+    from app.documents.publishing import list_documents
 
-    found = _run(lambda resources: known(resources, _schema()))
+    found = _run(lambda resources: list_documents(resources, _schema()))
     for each in found:
         facts = _facts(each)
         typer.echo(json.dumps({"id": each.id, "name": each.name, **facts}) if as_json else _block(each, facts))
@@ -63,9 +63,9 @@ def list_documents(
 @documents_app.command()
 def show(name: Annotated[str, typer.Argument(metavar="ID|NAME", help="Id of a document, or name.")]) -> None:
     """Show a document with its text."""
-    from app.documents.publishing import named
+    from app.documents.publishing import find_documents
 
-    for each in _run(lambda resources: named(resources, _schema(), name)):
+    for each in _run(lambda resources: find_documents(resources, _schema(), name)):
         typer.echo(_block(each, _facts(each)))
         typer.echo("\n" + each.text.strip() + "\n")
 
@@ -76,13 +76,15 @@ def plan(
     variables: Annotated[str, typer.Option(help="Variables to run it with, as JSON.")] = "{}",
 ) -> None:
     """Show a document, the code that is generated for it, and the SQL that it sends."""
-    from app.documents.publishing import named
+    from app.documents.publishing import find_documents
 
     given = _variables(variables)
     schema = _schema()
 
     async def shown(resources: Resources) -> list[str]:
-        documents = [each.document for each in await named(resources, schema, name) if each.document is not None]
+        documents = [
+            each.document for each in await find_documents(resources, schema, name) if each.document is not None
+        ]
         return [part for each in documents for part in await _parts(resources, schema, each, given)]
 
     parts = _run(shown)
@@ -106,7 +108,7 @@ def retire(
     from app.documents import publishing
 
     if client is not None and not ids:
-        who = publishing.Client.parse(client, versioned=False)
+        who = publishing.ClientVersion.parse(client, versioned=False)
         retired = _run(lambda resources: publishing.retire_client(resources, who))
     elif ids and client is None:
         retired = _run(lambda resources: publishing.retire(resources, ids))
@@ -123,10 +125,10 @@ def check(
     ] = None,
 ) -> None:
     """Check that every document still fits the schema; exit code 1 when one does not."""
-    from app.documents.publishing import misfits
+    from app.documents.publishing import find_incompatible
 
     against = _schema() if schema is None else _schema_of(schema)
-    count, found = _run(lambda resources: misfits(resources, against))
+    count, found = _run(lambda resources: find_incompatible(resources, against))
     for client, problem in found:
         typer.echo(f"{client}: {problem}")
     if found:
@@ -154,13 +156,13 @@ async def _parts(
     resources: Resources, schema: GraphQLSchema, document: Document, variables: dict[str, Any]
 ) -> list[str]:
     """The document, and of each of its operations the code and the statements."""
-    from app.engine.explain import code_of, statements_of
+    from app.engine.explain import executed_statements, generated_code
 
     parts = [document.text.strip()]
     for operation in document.operations.values():
-        parts.append(code_of(operation).strip())
+        parts.append(generated_code(operation).strip())
         try:
-            statements = await statements_of(resources, schema, document, operation, variables)
+            statements = await executed_statements(resources, schema, document, operation, variables)
         except BadInput as reason:
             parts.append(f"-- SQL: {reason.message}")
         else:
@@ -198,40 +200,42 @@ def _schema_of(path: Path) -> GraphQLSchema:
         raise BadInput(f"{path} is not a schema: {str(error).splitlines()[0]}") from None
 
 
-def _facts(each: Known) -> dict[str, Any]:
+def _facts(each: DocumentInfo) -> dict[str, Any]:
     """What is told about a document, as JSON knows it. `cost` is that without variables, `plans` what runs it."""
     document = each.document
     operations = [] if document is None else list(document.operations.values())
     costs = None if document is None else {str(each.name): each.cost({}) for each in operations}
-    plans = None if document is None else {str(each.name): each.not_compiled or "compiled" for each in operations}
+    plans = (
+        None if document is None else {str(each.name): each.not_compiled_reason or "compiled" for each in operations}
+    )
     return {
         "clients": list(each.clients),
         "published_at": _iso(each.published_at),
         "retired_at": _iso(each.retired_at),
-        "hits": 0 if each.use is None else each.use.hits,
-        "first_used_at": None if each.use is None else _iso(each.use.first),
-        "last_used_at": None if each.use is None else _iso(each.use.last),
+        "hits": 0 if each.usage is None else each.usage.hits,
+        "first_used_at": None if each.usage is None else _iso(each.usage.first),
+        "last_used_at": None if each.usage is None else _iso(each.usage.last),
         "valid": document is not None,
         "public": None if document is None else document.public,
         "max_age": None if document is None else document.max_age,
-        "timed": None if document is None else document.timed,
-        "reads": None if document is None else sorted(document.reads),
+        "timed": None if document is None else document.time_dependent,
+        "reads": None if document is None else sorted(document.domains),
         "cost": costs,
         "plans": plans,
     }
 
 
-def _block(each: Known, facts: dict[str, Any]) -> str:
-    use = "never used"
-    if each.use is not None:
-        use = f"{each.use.hits:,} hits, first {facts['first_used_at']}, last {facts['last_used_at']}"
+def _block(each: DocumentInfo, facts: dict[str, Any]) -> str:
+    usage = "never used"
+    if each.usage is not None:
+        usage = f"{each.usage.hits:,} hits, first {facts['first_used_at']}, last {facts['last_used_at']}"
     published = "ships with the server" if each.published_at is None else f"published {facts['published_at']}"
     retired = "" if each.retired_at is None else f", retired {facts['retired_at']}"
     clients = ", ".join(each.clients) or "no client"
     return f"{each.name}  {each.id}\n  {clients}; {published}{retired}; {use}\n  {_traits(each, facts)}"
 
 
-def _traits(each: Known, facts: dict[str, Any]) -> str:
+def _traits(each: DocumentInfo, facts: dict[str, Any]) -> str:
     if each.document is None:
         return "does not fit the schema: see `dealmark documents check`"
     cached = "public" if each.document.public else "depends on the viewer"

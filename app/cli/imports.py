@@ -17,13 +17,13 @@ from app.cli.connect import connected_settings, told_plainly
 from app.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from app.bulk_import.records import Progress, Records
-    from app.bulk_import.staging import Options, Summary
-    from app.db.transaction import Tx
+    from app.bulk_import.records import BytesReadCallback, Records
+    from app.bulk_import.staging import ImportOptions, ImportSummary
+    from app.db.transaction import Transaction
     from app.settings import Settings
 
-    Open = Callable[[Path, str | None, Progress], Records]
-    Load = Callable[[Tx, Records, Options], Awaitable[Summary]]
+    Open = Callable[[Path, str | None, BytesReadCallback], Records]
+    Load = Callable[[Transaction, Records, ImportOptions], Awaitable[ImportSummary]]
 
 import_app = typer.Typer(no_args_is_help=True, help="Import CPUs, listings, prices and exchange rates from files.")
 
@@ -86,7 +86,7 @@ def prices(
 
     taken = day.date() if day else _date_of(file)
 
-    async def load(tx: Tx, records: Records, options: Options) -> Summary:
+    async def load(tx: Transaction, records: Records, options: ImportOptions) -> ImportSummary:
         return await import_prices(tx, records, options, taken)
 
     _run(file, strict, rejects, encoding, open_prices, load)
@@ -115,13 +115,13 @@ def _date_of(file: Path) -> date:
 
 def _run(file: Path, strict: bool, rejects: Path | None, encoding: str | None, open_file: Open, load: Load) -> None:
     """Opens and loads a file, and tells about it."""
-    from app.bulk_import.staging import Options
+    from app.bulk_import.staging import ImportOptions
     from app.core.logging import configure_logging
 
     settings = connected_settings()
     configure_logging(settings.log_format or "console", "ERROR", sys.stderr)
-    options = Options(rejects or Path(f"{file.name}.rejected.csv"), strict)
-    if options.rejects.exists() and file.exists() and options.rejects.samefile(file):
+    options = ImportOptions(rejects or Path(f"{file.name}.rejected.csv"), strict)
+    if options.rejects_path.exists() and file.exists() and options.rejects_path.samefile(file):
         raise BadInput(f"{file} is the file to import: give another one for the rejected rows.")
     with _progress(file) as progress:
         # Opened first: a file that cannot be read is told without a look at the database.
@@ -130,11 +130,11 @@ def _run(file: Path, strict: bool, rejects: Path | None, encoding: str | None, o
             typer.echo(f"Ignored columns: {', '.join(ignored)}.", err=True)
         summary = asyncio.run(_load(settings, records, options, load))
     if rejects is None and not summary.rejected:
-        options.rejects.unlink(missing_ok=True)  # of an earlier import of this file, whose faults are mended
+        options.rejects_path.unlink(missing_ok=True)  # of an earlier import of this file, whose faults are mended
     _tell(summary, options)
 
 
-async def _load(settings: Settings, records: Records, options: Options, load: Load) -> Summary:
+async def _load(settings: Settings, records: Records, options: ImportOptions, load: Load) -> ImportSummary:
     from app.resources import Resources
 
     with told_plainly():
@@ -142,7 +142,7 @@ async def _load(settings: Settings, records: Records, options: Options, load: Lo
             return await load(tx, records, options)
 
 
-def _tell(summary: Summary, options: Options) -> None:
+def _tell(summary: ImportSummary, options: ImportOptions) -> None:
     if summary.superseded:
         typer.echo(f"Superseded by another row about the same thing in the file: {summary.superseded:,}.")
     for note in summary.notes:
@@ -152,11 +152,11 @@ def _tell(summary: Summary, options: Options) -> None:
     if not summary.created and not summary.updated:
         typer.echo("Nothing changed.")
     if summary.rejected:
-        typer.echo(f"The rejected rows and why: {options.rejects}")
+        typer.echo(f"The rejected rows and why: {options.rejects_path}")
 
 
 @contextmanager
-def _progress(file: Path) -> Iterator[Progress]:
+def _progress(file: Path) -> Iterator[BytesReadCallback]:
     """A bar on a terminal; elsewhere a line for every tenth of the file."""
     from rich.console import Console
 

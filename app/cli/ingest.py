@@ -37,8 +37,8 @@ def ingest(
 ) -> None:
     """Have the worker fetch a page, or those of a file, and store what they offer; exits with 1 when any row failed."""
     settings, file = connected_settings(), _file(what)
-    session, failures = asyncio.run(_ingest(settings, what, file, priority, encoding, wait))
-    for position, url, error in failures:
+    session, failed_rows = asyncio.run(_ingest(settings, what, file, priority, encoding, wait))
+    for position, url, error in failed_rows:
         typer.echo(f"{position}: {url}: {error}", err=True)
     typer.echo(json.dumps(session))
     raise typer.Exit(1 if session["failed"] else 0)
@@ -50,23 +50,23 @@ async def _ingest(
     """What the session counts, and its rows that failed."""
     from app.db.tables import ImportPriority
     from app.ingestion.fetch.url_policy import AllowList
-    from app.ingestion.requests.import_requests import Request, request_import, request_url
-    from app.ingestion.requests.progress import ended, failures, session_of
-    from app.ingestion.requests.url_files import read_urls
+    from app.ingestion.requests.import_requests import ImportRequest, request_import, request_url_import
+    from app.ingestion.requests.progress import failed_rows, session_progress, wait_until_finished
+    from app.ingestion.requests.url_files import read_url_file
     from app.resources import Resources
 
-    allowed, level = AllowList.of(settings.fetch_allow), ImportPriority[priority.name]
-    given = None if file is None else read_urls(file, encoding)
+    allowed, level = AllowList.from_entries(settings.fetch_allow), ImportPriority[priority.name]
+    given = None if file is None else read_url_file(file, encoding)
     with told_plainly():
         async with Resources.open(settings, listen=wait) as resources:
             async with resources.write() as tx:
                 if given is None or file is None:
-                    key = await request_url(tx, url, level, REQUESTED_BY, allowed)
+                    key = await request_url_import(tx, url, level, REQUESTED_BY, allowed)
                 else:
                     source, rows = given
-                    key = await request_import(tx, Request(source, file.name, level, REQUESTED_BY), rows, allowed)
-            found = await (ended if wait else session_of)(resources, key)
-            return found, await failures(resources, key)
+                    key = await request_import(tx, ImportRequest(source, file.name, level, REQUESTED_BY), rows, allowed)
+            found = await (wait_until_finished if wait else session_progress)(resources, key)
+            return found, await failed_rows(resources, key)
 
 
 def _file(what: str) -> UploadedFile | None:

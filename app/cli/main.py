@@ -22,7 +22,7 @@ from app.core.errors import AppError
 from app.settings import Settings, load_settings, unknown_variables
 
 if TYPE_CHECKING:
-    from app.job_handlers.dispatch import Verification
+    from app.job_handlers.verification import VerificationReport
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(import_app, name="import")
@@ -45,6 +45,9 @@ def _every_command(
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
     ] = False,
 ) -> None:
+    from app.core.logging import use_plain_tracebacks
+
+    use_plain_tracebacks()
     for sentence in unknown_variables():
         typer.echo(sentence, err=True)
 
@@ -91,7 +94,7 @@ def serve() -> None:
         server_header=False,
         proxy_headers=False,  # X-Forwarded-For is believed by `trusted_proxies` alone
         ws_max_size=256 * 1024,
-        timeout_graceful_shutdown=round(settings.drain_seconds),
+        timeout_graceful_shutdown=round(settings.shutdown_timeout_seconds),
     )
 
 
@@ -114,8 +117,8 @@ def migrate() -> None:
 
     settings = connected_settings()
     schema_version.upgrade(settings.required_database_url)
-    web_documents.publish(settings.required_database_url)
-    typer.echo(f"The database is at revision {schema_version.head()}.")
+    web_documents.publish_web_documents(settings.required_database_url)
+    typer.echo(f"The database is at revision {schema_version.head_revision()}.")
 
 
 @app.command()
@@ -138,8 +141,8 @@ def verify(
     settings = connected_settings()
     _start_logging(settings, level="CRITICAL", stream=sys.stderr)
     found = asyncio.run(_verify(settings, fix))
-    typer.echo(json.dumps(found.shown()))
-    raise typer.Exit(1 if found.left else 0)
+    typer.echo(json.dumps(found.as_dict()))
+    raise typer.Exit(1 if found.remaining else 0)
 
 
 @app.command()
@@ -158,9 +161,9 @@ def token(
 ) -> None:
     """Mint a bearer token for development."""
     from app.graphql.viewer import Role
-    from app.server.authentication import mint
+    from app.server.authentication import issue_token
 
-    typer.echo(mint(connected_settings(), Role[role.name], subject, timedelta(hours=hours)))
+    typer.echo(issue_token(connected_settings(), Role[role.name], subject, timedelta(hours=hours)))
 
 
 def main() -> None:
@@ -194,24 +197,26 @@ async def _recalculate(settings: Settings, slugs: list[str] | None) -> tuple[int
     """The worker's path, without the queue."""
     from app.db.tables import JobKind
     from app.job_handlers import dispatch
+    from app.job_handlers.recalculation import cpu_ids_of_slugs
     from app.resources import Resources
 
     with told_plainly():
         async with Resources.open(settings, listen=False) as resources:
-            content = {} if slugs is None else {"cpu_ids": await dispatch.cpu_ids(resources, slugs)}
-            outcome = await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, content)
+            content = {} if slugs is None else {"cpu_ids": await cpu_ids_of_slugs(resources, slugs)}
+            outcome = await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, content)
     return outcome.total, outcome.succeeded, outcome.failed
 
 
-async def _verify(settings: Settings, fix: bool) -> Verification:
+async def _verify(settings: Settings, fix: bool) -> VerificationReport:
     from app.db.tables import JobKind
     from app.job_handlers import dispatch
+    from app.job_handlers.verification import VerificationReport
     from app.resources import Resources
 
     with told_plainly():
         async with Resources.open(settings, listen=False) as resources:
-            outcome = await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
-    assert isinstance(outcome, dispatch.Verification)
+            outcome = await dispatch.run_in_foreground(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
+    assert isinstance(outcome, VerificationReport)
     return outcome
 
 

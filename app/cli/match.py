@@ -14,8 +14,8 @@ from app.core.errors import BadInput
 
 if TYPE_CHECKING:
     from app.settings import Settings
-    from app.titles.components import Parts
-    from app.titles.matcher import Match, Matcher
+    from app.titles.components import Components
+    from app.titles.matcher import TitleMatcher, TitleMatchResult
 
 LONGEST_FILE = 64 * 1024 * 1024
 
@@ -27,7 +27,7 @@ def match(
     ] = None,
 ) -> None:
     """Tell which CPU of the catalogue a seller's title names, and how that was found out."""
-    from app.titles.components import read_parts
+    from app.titles.components import parse_components
 
     if (title is None) == (file is None):
         raise BadInput("Give either a title in quotes or --file with one title per line.")
@@ -37,7 +37,7 @@ def match(
     for each in titles:
         found = matcher.match(each)
         matched += found.cpu is not None
-        for line in _told(each, found, read_parts(each)):
+        for line in _told(each, found, parse_components(each)):
             typer.echo(line)
     if file is not None:
         typer.echo(f"{len(titles):,} titles, {matched:,} matched.")
@@ -56,16 +56,16 @@ def _lines(file: Path) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-async def _matcher(settings: Settings) -> Matcher:
-    from app.catalog.title_matcher import make_matcher
+async def _matcher(settings: Settings) -> TitleMatcher:
+    from app.catalog.title_matcher import build_matcher
     from app.resources import Resources
 
     with told_plainly():
         async with Resources.open(settings, listen=False) as resources, resources.read() as session:
-            return await make_matcher(session)
+            return await build_matcher(session)
 
 
-def _told(title: str, found: Match, parts: Parts) -> Iterator[str]:
+def _told(title: str, found: TitleMatchResult, parts: Components) -> Iterator[str]:
     """The lines about one title."""
     yield title
     if found.cpu is not None:
@@ -79,7 +79,7 @@ def _told(title: str, found: Match, parts: Parts) -> Iterator[str]:
         yield f"    beside   {', '.join(_beside(parts))}"
 
 
-def _beside(parts: Parts) -> Iterator[str]:
+def _beside(parts: Components) -> Iterator[str]:
     if parts.quantity > 1:
         yield f"{parts.quantity} of it"
     if parts.memory_gb or parts.memory_kind:

@@ -1,7 +1,7 @@
-"""The few lines that know arq: telling a worker that a job waits.
+"""Message broker: notify workers, through arq and Redis, that a job waits in PostgreSQL.
 
-A message carries the job's id and nothing else; the job itself is a row in PostgreSQL. So a message may be lost (the
-sweep tells again) or come twice (the worker finds the job taken).
+A message carries only the job's id; the job itself is a row in PostgreSQL. A lost message is therefore harmless,
+because the sweep sends it again, and so is a duplicate, because the worker sees that the job is already claimed.
 """
 
 from __future__ import annotations
@@ -19,31 +19,34 @@ log = structlog.get_logger()
 
 QUEUE_NAME = "dealmark:queue"
 HEARTBEAT_KEY = "dealmark:worker"
-# What was committed waits no longer for a Redis that hangs; the sweep tells again.
-TELL_SECONDS = 1.0
-# Longer than any job may take; a job that hangs keeps its lock, and this ends it.
-JOB_SECONDS = 3600
-# From when it takes a message until the job ends, arq has it marked as in progress, for so long at most.
-MARK_SECONDS = JOB_SECONDS + 10
-# A worker that took a message has claimed its job by then, if it lives.
-CLAIM_SECONDS = 2.0
-# Compared and deleted in one go: between the two a worker might take the message.
+# Short, because the job is already committed: a Redis that hangs must not delay the caller, and the sweep retries.
+ENQUEUE_TIMEOUT_SECONDS = 1.0
+# Longer than any job takes. A job that hangs keeps its lock until this timeout cancels it.
+JOB_TIMEOUT_SECONDS = 3600
+# Expiry of the marker with which arq records that a job is in progress, from the delivery of its message.
+IN_PROGRESS_TTL_SECONDS = JOB_TIMEOUT_SECONDS + 10
+# A live worker has claimed the job's row within this time after it received the message.
+JOB_CLAIM_TIMEOUT_SECONDS = 2.0
+# Compares and deletes in one script, because a worker could receive the message between two commands.
 DELETE_IF_EXPIRING_WITHIN = "if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('DEL', KEYS[1]) end"
 
 
 def serialize(message: dict[str, Any]) -> bytes:
-    """A message as JSON: unlike arq's default, pickle, reading it can run no code."""
+    """Encode a message as JSON. Decoding it cannot run code, unlike arq's default, pickle."""
     return orjson.dumps(message, default=str)
 
 
 def deserialize(message: bytes) -> dict[str, Any]:
-    """The inverse of `serialize`."""
-    loaded: dict[str, Any] = orjson.loads(message)
-    return loaded
+    """Decode a message encoded by `serialize`."""
+    decoded: dict[str, Any] = orjson.loads(message)
+    return decoded
 
 
-class Queue:
-    """Tells workers about jobs. Connects when first used; a Redis that is away costs the caller a warning, no more."""
+class JobBroker:
+    """Sends messages about jobs to workers.
+
+    Connects on first use. If Redis is unavailable, the caller gets False and a warning is logged.
+    """
 
     def __init__(self, redis_url: str) -> None:
         self.redis = ArqRedis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=5, health_check_interval=30)
@@ -51,33 +54,36 @@ class Queue:
         self.redis.job_deserializer = deserialize
         self.redis.default_queue_name = QUEUE_NAME
 
-    async def tell(self, function: str, job_id: int) -> bool:
-        """Asks a worker to run `function(job_id)`. False when Redis is away: the sweep will ask again.
+    async def enqueue(self, function: str, job_id: int) -> bool:
+        """Ask a worker to run `function(job_id)`. Return False if Redis is unavailable; the sweep retries later.
 
-        To be called for a job that nobody works on, or did a moment ago.
+        Call this only for a job that no live worker is running.
         """
         message = f"job:{job_id}"
         try:
-            async with asyncio.timeout(TELL_SECONDS):
-                # arq drops a message while one of the same id waits or runs, which is what one job needs; but after
-                # its worker was killed, arq takes the message for running until a time-out of an hour.
+            async with asyncio.timeout(ENQUEUE_TIMEOUT_SECONDS):
+                # arq ignores a message while another with the same id is queued or in progress. That is what a job
+                # needs, except after its worker was killed: then the in-progress marker would block it for an hour.
                 if await self.redis.enqueue_job(function, job_id, _job_id=message) is None:
-                    await self._forget_the_dead(in_progress_key_prefix + message)
+                    await self._clear_stale_marker(in_progress_key_prefix + message)
         except (RedisError, OSError) as error:
-            log.warning("queue.unavailable", job=job_id, error=str(error) or type(error).__name__)
+            log.warning("broker.unavailable", job=job_id, error=str(error) or type(error).__name__)
             return False
         return True
 
-    async def _forget_the_dead(self, mark: str) -> None:
-        """Deletes the mark of a worker that must be dead. That of one which takes the message in this very moment
-        stays: a worker does not bear to be given again what it is at."""
-        left = round(1000 * (MARK_SECONDS - CLAIM_SECONDS))
-        await self.redis.execute_command("EVAL", DELETE_IF_EXPIRING_WITHIN, 1, mark, left)
+    async def _clear_stale_marker(self, key: str) -> None:
+        """Delete the in-progress marker of a dead worker.
 
-    async def worker_alive(self) -> bool:
-        """Whether a worker wrote its heartbeat lately. Raises RedisError when Redis is away."""
+        A marker younger than JOB_CLAIM_TIMEOUT_SECONDS is kept: its worker may be about to claim the job, and arq fails
+        if a running job is delivered twice.
+        """
+        expires_within_ms = round(1000 * (IN_PROGRESS_TTL_SECONDS - JOB_CLAIM_TIMEOUT_SECONDS))
+        await self.redis.execute_command("EVAL", DELETE_IF_EXPIRING_WITHIN, 1, key, expires_within_ms)
+
+    async def is_worker_alive(self) -> bool:
+        """Return whether a worker has written its heartbeat recently. Raise RedisError if Redis is unavailable."""
         return bool(await self.redis.exists(HEARTBEAT_KEY))
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         await self.redis.aclose(close_connection_pool=True)

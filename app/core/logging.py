@@ -1,4 +1,4 @@
-"""Configuration of structlog."""
+"""Configuration of structlog and the standard library's logging."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from typing import Literal, TextIO
 
 import structlog
 
+# Loggers that write one line per migration, poll or request: only their warnings are of interest.
+QUIET_LOGGERS = ("alembic", "arq", "httpx", "uvicorn.access")
+
 
 def configure_logging(form: Literal["console", "json"], level: str, stream: TextIO) -> None:
-    """Sends structlog and the standard library's loggers to `stream` in one form, with the bound request or job id."""
+    """Send structlog and the standard library's loggers to `stream` in one form.
+
+    Each line carries the bound context, for example the request or job id. Tracebacks are plain in both forms: the
+    rich form would print local variables, which may hold secrets.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    last: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
+    renderers: list[structlog.typing.Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if form == "json"
-        else structlog.dev.ConsoleRenderer(
-            # Plain: the rich form prints local variables, and with them secrets.
-            colors=stream.isatty(),
-            pad_event_to=0,
-            exception_formatter=structlog.dev.plain_traceback,
-        )
+        else [_console_renderer(colors=stream.isatty())]
     )
-    tracebacks: list[structlog.typing.Processor] = [structlog.processors.format_exc_info] if form == "json" else []
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
@@ -36,12 +37,24 @@ def configure_logging(form: Literal["console", "json"], level: str, stream: Text
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tracebacks, last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # Alembic tells each migration, arq each poll, httpx each key fetch: of interest when something is wrong.
-    for name in ("alembic", "arq", "httpx", "uvicorn.access"):
+    for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel("WARNING")
+
+
+def use_plain_tracebacks() -> None:
+    """Replace structlog's default renderer, which prints local variables, until `configure_logging` is called."""
+    if not structlog.is_configured():
+        processors = structlog.get_config()["processors"]
+        structlog.configure(processors=[*processors[:-1], _console_renderer(colors=False)])
+
+
+def _console_renderer(*, colors: bool) -> structlog.dev.ConsoleRenderer:
+    return structlog.dev.ConsoleRenderer(
+        colors=colors, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+    )

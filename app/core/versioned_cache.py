@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Kept:
+class VersionedCache:
     """Cache of one value per key, made from the newest data version requested so far.
 
     Callers pass the version of their snapshot, so they always get a value that matches the data they read. A caller
@@ -20,7 +20,7 @@ class Kept:
         self._entries: dict[str, tuple[int, Any]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def at(self, key: str, version: int, factory: Callable[[], Awaitable[T]]) -> T:
+    async def get_or_create(self, key: str, version: int, factory: Callable[[], Awaitable[T]]) -> T:
         """Return the value for `key` at `version`; concurrent callers share one call of `factory`."""
         entry = self._entries.get(key)
         if entry is not None and entry[0] == version:

@@ -1,1 +1,1 @@
-"""PostgreSQL access: connections, sessions, transactions, notifications and tables."""
+"""Access to PostgreSQL: tables, statements, snapshots, transactions and notifications."""

@@ -1,30 +1,31 @@
-"""Keys of all PostgreSQL advisory locks."""
+"""Keys of all PostgreSQL advisory locks.
+
+Advisory locks share one number space per database, so every key is defined here. PostgreSQL keeps the locks of one
+64-bit key apart from those of two 32-bit keys.
+"""
 
 from __future__ import annotations
 
-# One recalculation or import of CPUs at a time: both write many rows of `cpu` and would lock them in different orders.
-# A trigger takes it for every statement that writes `cpu`; who first reads what it then writes takes it by hand.
-CPU_WRITERS_LOCK = 7_310_002
-
-
-# One transaction at a time gives positions; see `number`.
-NUMBERING_LOCK = 7_310_003
-
-
-# Advisory locks share one number space: this prefix (the letters JOB) keeps those of jobs apart.
-JOB_LOCKS = 0x4A4F42 << 32
-
-
-# Advisory locks of two numbers: the letters IMP, and the claim of a worker.
-CLAIMS = 0x494D50
-
-# Of several workers one claims at a time, so what it counts is so.
-CLAIMING_LOCK = 7_310_005
-
-
-# Any two processes that migrate the same database take turns; the number has no meaning.
+# Held by a process that migrates the database, so that two processes never migrate it at the same time.
 MIGRATION_LOCK = 7_310_001
 
+# Held by every transaction that writes `cpu`, from before its first write until it ends: recalculations and CPU imports
+# write many rows and would lock them in different orders. A trigger takes the lock for each statement that writes `cpu`
+# (app/db/functions). A transaction that first reads what it will then write takes the lock itself, before it reads.
+CPU_WRITERS_LOCK = 7_310_002
 
-# With a hash of its name, the lock of whoever delivers to a receiver.
-WEBHOOK_LOCKS = 7_310_004
+# Held by the transaction that moves events from `outbox` to `price_change`, so that positions become visible in order.
+OUTBOX_SEQUENCER_LOCK = 7_310_003
+
+# First of two keys, the second being a hash of the webhook's name. Held by the process that delivers to that webhook.
+WEBHOOK_LOCK_CLASS = 7_310_004
+
+# Held by an import worker while it claims fetches, so that its counts of running fetches per host are exact.
+FETCH_CLAIM_LOCK = 7_310_005
+
+# Plus the id of a job: held by the worker that runs the job. The prefix (the letters JOB) keeps these keys apart.
+JOB_LOCK_BASE = 0x4A4F42 << 32
+
+# First of two keys (the letters IMP), the second being the number of a lease. Held by an import worker while it lives.
+# A fetch whose lease is free belongs to a dead worker.
+WORKER_LEASE_LOCK_CLASS = 0x494D50

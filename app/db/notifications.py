@@ -1,6 +1,6 @@
-"""What PostgreSQL tells about commits: the data versions, the jobs that moved, and that figures were left behind.
+"""PostgreSQL notifications about commits: new data versions, changed jobs, and work for the daemons.
 
-A writer notifies inside its transaction, so a notification arrives exactly when, and only if, the commit happened.
+A writer notifies inside its transaction, so a notification arrives if and only if the transaction commits.
 """
 
 from __future__ import annotations
@@ -19,128 +19,136 @@ import structlog
 log = structlog.get_logger()
 
 CHANNEL = "dealmark"
-# What followers of the change log follow; triggers notify it in the commit that logs something.
-CHANGE_LOG = "change_log"
-# What the sequencer of events follows; a trigger notifies it in the commit that leaves events.
-OUTBOX = "outbox"
-APPLICATION = "dealmark changes"
-VERSIONS = "SELECT domain, version FROM data_version"
-# From one try to connect to the next; after a connection that lasted longer, the first try is at once.
-RETRY_SECONDS = 1.0
-# A machine or a network that went away says nothing; so the connection is asked this often, and has as long to answer.
-# It is asked for the versions: should a notification ever get lost, its news come so late, and not never.
-PING_SECONDS = 5.0
+# Topic of rows added to `data_change_log`; triggers notify it.
+CHANGE_LOG_TOPIC = "change_log"
+# Topic of events added to `outbox`; a trigger notifies it.
+OUTBOX_TOPIC = "outbox"
+APPLICATION_NAME = "dealmark notifications"
+SELECT_VERSIONS = "SELECT domain, version FROM data_version"
+# Measured from the start of one connection attempt to the next, so a long-lived connection is replaced immediately.
+RECONNECT_INTERVAL_SECONDS = 1.0
+# Interval and timeout of a query that detects a dead host or network. It reads the data versions, so that a lost
+# notification is noticed, too.
+PING_INTERVAL_SECONDS = 5.0
 
 
-class Changes:
-    """One listening connection of a process. `connected` is False while it is lost; then nothing may be trusted."""
+class NotificationListener:
+    """The listening connection of a process.
+
+    While the connection is lost, `connected` is False and `versions` may be outdated. `epoch` is incremented each time
+    that the versions change or the connection is lost or restored; a conclusion drawn from the versions is valid only
+    as long as the epoch stays the same.
+    """
 
     def __init__(self, database_url: str) -> None:
         self.versions: dict[str, int] = {}
         self.connected = False
-        # Counts news: whatever was concluded from the versions is void once this moved.
         self.epoch = 0
-        self._lost_at = time.monotonic()
+        self._disconnected_at = time.monotonic()
         self._dsn = database_url
-        self._followers: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._subscribers: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begins to listen in the background; reconnects by itself."""
-        self._task = asyncio.create_task(self._listen(), name="changes")
+        """Start listening in a background task, which reconnects after errors."""
+        self._task = asyncio.create_task(self._listen(), name="notifications")
 
     async def stop(self) -> None:
-        """Ends the listening."""
+        """Stop listening."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    def current(self) -> Mapping[str, int] | None:
-        """The data versions; None while the connection that brings news is lost."""
+    def current_versions(self) -> Mapping[str, int] | None:
+        """Return the data versions, or None while the connection is lost."""
         return self.versions if self.connected else None
 
-    def seconds_lost(self) -> float:
-        """For how long there has been no news; 0 while connected."""
-        return 0.0 if self.connected else time.monotonic() - self._lost_at
+    def seconds_disconnected(self) -> float:
+        """Return how long the connection has been lost; 0 while connected."""
+        return 0.0 if self.connected else time.monotonic() - self._disconnected_at
 
-    def told(self, versions: Mapping[str, int]) -> None:
-        """Takes note of what this process itself has committed, before the notification arrives."""
+    def apply_local_commit(self, versions: Mapping[str, int]) -> None:
+        """Apply the versions that this process has committed itself, before their notification arrives."""
         if self.connected:
-            self._advance(versions)
+            self._apply_versions(versions)
 
     @asynccontextmanager
-    async def follow(self, *topics: str) -> AsyncIterator[asyncio.Event]:
-        """An event, set when one of the topics (a domain, "job:12", or as above) changed and when a lost connection is
-        back."""
+    async def subscribe(self, *topics: str) -> AsyncIterator[asyncio.Event]:
+        """Yield an event that is set when one of the topics changes, and when a lost connection is restored.
+
+        A topic is a data domain, a job ("job:12"), or one of the constants of this module.
+        """
         event = asyncio.Event()
         for topic in topics:
-            self._followers[topic].add(event)
+            self._subscribers[topic].add(event)
         try:
             yield event
         finally:
             for topic in topics:
-                self._followers[topic].discard(event)
-                if not self._followers[topic]:
-                    del self._followers[topic]
+                self._subscribers[topic].discard(event)
+                if not self._subscribers[topic]:
+                    del self._subscribers[topic]
 
     async def _listen(self) -> None:
         while True:
-            began = time.monotonic()
+            started_at = time.monotonic()
             try:
                 await self._listen_once()
-            except Exception as error:  # whatever it is, the next try may do better
-                log.warning("changes.lost", error=str(error) or type(error).__name__)
-            await asyncio.sleep(max(0.0, began + RETRY_SECONDS - time.monotonic()))
+            except Exception as error:  # any error: the next attempt may succeed
+                log.warning("notifications.connection_lost", error=str(error) or type(error).__name__)
+            await asyncio.sleep(max(0.0, started_at + RECONNECT_INTERVAL_SECONDS - time.monotonic()))
 
     async def _listen_once(self) -> None:
-        settings = {"application_name": APPLICATION}
+        settings = {"application_name": APPLICATION_NAME}
         connection = await asyncpg.connect(self._dsn, timeout=5, server_settings=settings)
-        ended = asyncio.Event()
+        terminated = asyncio.Event()
 
-        def end(_connection: object) -> None:
-            self._lose()  # at once: not one answer more is given on the strength of old news
-            ended.set()
+        def on_termination(_connection: object) -> None:
+            # Not left to the `finally` below: no response may rely on outdated versions until that runs.
+            self._mark_disconnected()
+            terminated.set()
 
-        connection.add_termination_listener(end)
+        connection.add_termination_listener(on_termination)
         try:
-            await connection.add_listener(CHANNEL, self._notified)
-            # Listening first and reading second: a commit between the two is seen twice rather than never.
-            self._advance(dict(await connection.fetch(VERSIONS, timeout=PING_SECONDS)))
+            await connection.add_listener(CHANNEL, self._on_notification)
+            # Read the versions after LISTEN: a commit in between is seen twice instead of never.
+            self._apply_versions(dict(await connection.fetch(SELECT_VERSIONS, timeout=PING_INTERVAL_SECONDS)))
             self.connected = True
             self.epoch += 1
-            self._wake(list(self._followers))
+            self._notify_subscribers(list(self._subscribers))
             while True:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(ended.wait(), PING_SECONDS)
+                    await asyncio.wait_for(terminated.wait(), PING_INTERVAL_SECONDS)
                     break
-                self._wake(self._advance(dict(await connection.fetch(VERSIONS, timeout=PING_SECONDS))))
+                versions = dict(await connection.fetch(SELECT_VERSIONS, timeout=PING_INTERVAL_SECONDS))
+                self._notify_subscribers(self._apply_versions(versions))
             raise ConnectionResetError("PostgreSQL ended the connection")
         finally:
-            self._lose()
+            self._mark_disconnected()
             connection.terminate()
 
-    def _lose(self) -> None:
+    def _mark_disconnected(self) -> None:
         if self.connected:
             self.connected = False
-            self._lost_at = time.monotonic()
+            self._disconnected_at = time.monotonic()
         self.epoch += 1
 
-    def _notified(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
+    def _on_notification(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
         message: dict[str, Any] = orjson.loads(str(payload))
-        self._advance(message.get("versions", {}))
+        self._apply_versions(message.get("versions", {}))
         jobs = (f"job:{job}" for job in message.get("jobs", []))
-        self._wake([*message.get("versions", {}), *jobs, *message.get("topics", [])])
+        self._notify_subscribers([*message.get("versions", {}), *jobs, *message.get("topics", [])])
 
-    def _advance(self, versions: Mapping[str, int]) -> list[str]:
-        """The domains of which this is news."""
-        news = {domain: version for domain, version in versions.items() if version > self.versions.get(domain, 0)}
-        if news:
-            self.versions.update(news)
+    def _apply_versions(self, versions: Mapping[str, int]) -> list[str]:
+        """Take over higher versions; return the domains that have one."""
+        newer = {domain: version for domain, version in versions.items() if version > self.versions.get(domain, 0)}
+        if newer:
+            self.versions.update(newer)
             self.epoch += 1
-        return list(news)
+        return list(newer)
 
-    def _wake(self, topics: list[str]) -> None:
+    def _notify_subscribers(self, topics: list[str]) -> None:
         for topic in topics:
-            for event in self._followers.get(topic, ()):
+            for event in self._subscribers.get(topic, ()):
                 event.set()

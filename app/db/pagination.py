@@ -1,7 +1,7 @@
-"""Keyset pagination in SQL: pages that stay stable while rows change, at the same cost for the first and the last.
+"""Keyset pagination in SQL: pages are stable while rows change, and the last page costs as much as the first.
 
-A cursor is the sort key of a row. The next page is what sorts after it; nothing is counted or skipped, so rows that
-appear or go elsewhere never make a row show up twice or not at all. Nulls sort last, whatever the direction.
+A cursor is the sort key of a row, and the next page holds the rows that sort after it. There is no OFFSET, so rows
+inserted or deleted elsewhere neither repeat nor hide a row. Nulls sort last in both directions.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, Numeric, Select, and_
 
 from app.core.errors import BadCursor, BadInput
 
-MAX_PAGE = 200
-DEFAULT_PAGE = 50
-# Anything longer was not made here, and need not be decoded to know it: the longest sort key is four texts of 200
-# characters, up to 6 bytes each in JSON, a third more in base64.
-MAX_CURSOR = 8_000
+MAX_PAGE_SIZE = 200
+DEFAULT_PAGE_SIZE = 50
+# The longest sort key is four texts of 200 characters, up to 6 bytes each in JSON, times 4/3 in base64. A longer cursor
+# is rejected without decoding it.
+MAX_CURSOR_LENGTH = 8_000
 
 
 @dataclass(frozen=True)
 class SortKey:
-    """One column of an ordering. `label` names it in cursors."""
+    """A column of an ordering. `label` is its name in cursors and rows."""
 
     label: str
     column: ColumnElement[Any]
@@ -38,25 +38,25 @@ class SortKey:
     nullable: bool = False
 
     @cached_property
-    def source(self) -> str:
-        """The name of the exact value in a row: what goes out under the label of a NUMERIC is a rounded float."""
+    def row_column(self) -> str:
+        """Name of the exact value in a row. Under the label of a NUMERIC column, a row holds a rounded float."""
         return f"exact_{self.label}" if isinstance(self.column.type, Numeric) else self.label
 
 
 @dataclass(frozen=True)
 class PageRequest:
-    """Which page: `limit` rows after (forward) or before (backward) the cursor, or from the respective end."""
+    """A page: `limit` rows after (or, if `backward`, before) the cursor, or from the start (or end) of the list."""
 
-    limit: int = DEFAULT_PAGE
+    limit: int = DEFAULT_PAGE_SIZE
     cursor: str | None = None
     backward: bool = False
 
 
 @dataclass(frozen=True)
-class Position:
-    """The shape of a page request: all that the text of its statement depends on, but no value.
+class PageShape:
+    """Those properties of a page request on which the SQL text depends; hashable, so that statements can be cached.
 
-    `nulls`: which values of the cursor are null; None without a cursor.
+    `nulls` says which values of the cursor are null; None without a cursor.
     """
 
     backward: bool = False
@@ -65,22 +65,22 @@ class Position:
 
 @dataclass(frozen=True)
 class Page:
-    """Rows in ascending sort order. Their cursors are made when asked for."""
+    """Rows of a page, in the order of the keyset."""
 
     keyset: Keyset
     items: Sequence[Any]
     has_next: bool
     has_previous: bool
 
-    def cursor(self, index: int) -> str | None:
-        """Of the first (0) or last (-1) item; None on an empty page."""
-        return self.keyset.cursor(self.items[index]) if self.items else None
+    def cursor_at(self, index: int) -> str | None:
+        """Return the cursor of the first (0) or last (-1) item; None on an empty page."""
+        return self.keyset.encode(self.items[index]) if self.items else None
 
 
-def page_request(
-    first: int | None, after: str | None, last: int | None, before: str | None, default: int = DEFAULT_PAGE
+def parse_page_arguments(
+    first: int | None, after: str | None, last: int | None, before: str | None, default: int = DEFAULT_PAGE_SIZE
 ) -> PageRequest:
-    """The arguments of a Relay connection, validated. Raises BadInput, which says what to ask instead."""
+    """Validate the arguments of a Relay connection. Raise BadInput if they conflict or are out of range."""
     if first is not None and last is not None:
         raise BadInput("Give either `first` or `last`, not both: a page is read in one direction.")
     if after is not None and before is not None:
@@ -88,133 +88,136 @@ def page_request(
     if (after is not None and last is not None) or (before is not None and first is not None):
         raise BadInput("`first` goes with `after`, `last` goes with `before`.")
     name, limit = ("last", last) if last is not None else ("first", first)
-    if limit is not None and not 1 <= limit <= MAX_PAGE:
-        raise BadInput(f"`{name}` must be from 1 to {MAX_PAGE}, not {limit}.")
+    if limit is not None and not 1 <= limit <= MAX_PAGE_SIZE:
+        raise BadInput(f"`{name}` must be from 1 to {MAX_PAGE_SIZE}, not {limit}.")
     backward = last is not None or before is not None
     return PageRequest(limit or default, before if backward else after, backward)
 
 
 class Keyset:
-    """An ordering with a unique last key, and the cursors that belong to it."""
+    """An ordering whose last key is unique, with its cursors. `scope` is the name of the list in them."""
 
     def __init__(self, scope: str, keys: Sequence[SortKey]) -> None:
         self.keys = tuple(keys)
-        spelled = ",".join(f"{key.label}{'-' if key.descending else '+'}" for key in self.keys)
-        # A cursor of another list or ordering must be refused, not silently read as a position in this one.
-        self.fingerprint = zlib.crc32(f"{scope}:{spelled}".encode())
+        ordering = ",".join(f"{key.label}{'-' if key.descending else '+'}" for key in self.keys)
+        # Part of each cursor: a cursor of another list or ordering is rejected instead of misread.
+        self.fingerprint = zlib.crc32(f"{scope}:{ordering}".encode())
 
     @property
     def columns(self) -> list[ColumnElement[Any]]:
-        """What a statement selects so that cursors can be made of its rows."""
-        return [key.column.label(key.source) for key in self.keys]
+        """Columns that a statement must select so that `encode` can read its rows."""
+        return [key.column.label(key.row_column) for key in self.keys]
 
-    def cursor(self, row: Mapping[str, Any]) -> str:
-        """The opaque position of a row."""
-        values = [self.fingerprint, *(row[key.source] for key in self.keys)]
+    def encode(self, row: Mapping[str, Any]) -> str:
+        """Return the cursor of a row."""
+        values = [self.fingerprint, *(row[key.row_column] for key in self.keys)]
         return base64.urlsafe_b64encode(orjson.dumps(values, default=str)).rstrip(b"=").decode()
 
     def decode(self, cursor: str) -> list[Any]:
-        """The sort key in a cursor. Raises BadCursor."""
-        wrong = BadCursor("This cursor belongs to another list or ordering: take it from `pageInfo` of the same query.")
-        if len(cursor) > MAX_CURSOR:
-            raise wrong
+        """Return the sort key in a cursor. Raise BadCursor if it is malformed or of another list or ordering."""
+        error = BadCursor("This cursor belongs to another list or ordering: take it from `pageInfo` of the same query.")
+        if len(cursor) > MAX_CURSOR_LENGTH:
+            raise error
         try:
             padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
             values = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         except (ValueError, binascii.Error):
-            raise wrong from None
+            raise error from None
         if not isinstance(values, list) or len(values) != len(self.keys) + 1 or values[0] != self.fingerprint:
-            raise wrong
+            raise error
         try:
-            return [_typed(key, value) for key, value in zip(self.keys, values[1:], strict=True)]
+            return [_coerce(key, value) for key, value in zip(self.keys, values[1:], strict=True)]
         except (TypeError, ValueError, InvalidOperation):
-            raise wrong from None
+            raise error from None
 
-    def position(self, page: PageRequest) -> tuple[Position, dict[str, Any]]:
-        """The shape of a request, and the values of the parameters that `apply` makes. Raises BadCursor."""
+    def bind(self, page: PageRequest) -> tuple[PageShape, dict[str, Any]]:
+        """Return the shape of a request, and the values of the parameters that `paginate` adds. Raise BadCursor."""
         values: dict[str, Any] = {"limit": page.limit + 1}
         if page.cursor is None:
-            return Position(page.backward), values
+            return PageShape(page.backward), values
         decoded = self.decode(page.cursor)
-        values.update((_parameter(i), value) for i, value in enumerate(decoded) if value is not None)
-        return Position(page.backward, tuple(value is None for value in decoded)), values
+        values.update((_parameter_name(i), value) for i, value in enumerate(decoded) if value is not None)
+        return PageShape(page.backward, tuple(value is None for value in decoded)), values
 
-    def apply(self, statement: Select[Any], position: Position) -> Select[Any]:
-        """The statement ordered, positioned, and limited to one row more than the page: is there more?"""
-        if position.nulls is not None:
-            statement = statement.where(self._beyond(position.nulls, position.backward))
-        return statement.order_by(*self.order_by(position.backward)).limit(bindparam("limit", type_=Integer))
+    def paginate(self, statement: Select[Any], shape: PageShape) -> Select[Any]:
+        """Order a statement, start it at the cursor, and limit it to the page.
+
+        The limit is one row more than the page has, which shows whether there is another page.
+        """
+        if shape.nulls is not None:
+            statement = statement.where(self._after_cursor(shape.nulls, shape.backward))
+        return statement.order_by(*self.order_by(shape.backward)).limit(bindparam("limit", type_=Integer))
 
     def order_by(self, backward: bool = False) -> list[ColumnElement[Any]]:
-        """The ORDER BY terms; backward they are reversed, so that LIMIT takes the rows next to the cursor."""
-        return [_term(key, backward) for key in self.keys]
+        """Return the ORDER BY terms. Backward, they are reversed, so that LIMIT takes the rows next to the cursor."""
+        return [_order_term(key, backward) for key in self.keys]
 
-    def page(self, rows: Sequence[Any], request: PageRequest) -> Page:
-        """The page that the statement of `apply` found."""
-        more = len(rows) > request.limit
-        kept = list(rows[: request.limit])
+    def build_page(self, rows: Sequence[Any], request: PageRequest) -> Page:
+        """Build the page from the rows of a statement of `paginate`."""
+        has_more = len(rows) > request.limit
+        items = list(rows[: request.limit])
         if request.backward:
-            kept.reverse()
-        beyond = request.cursor is not None
+            items.reverse()
+        has_cursor = request.cursor is not None  # the row of the cursor lies on the other side of the page
         return Page(
             keyset=self,
-            items=kept,
-            has_next=beyond if request.backward else more,
-            has_previous=more if request.backward else beyond,
+            items=items,
+            has_next=has_cursor if request.backward else has_more,
+            has_previous=has_more if request.backward else has_cursor,
         )
 
-    def _beyond(self, nulls: Sequence[bool], backward: bool) -> ColumnElement[bool]:
+    def _after_cursor(self, nulls: Sequence[bool], backward: bool) -> ColumnElement[bool]:
         values = [
-            None if null else bindparam(_parameter(i), type_=key.column.type)
+            None if null else bindparam(_parameter_name(i), type_=key.column.type)
             for i, (key, null) in enumerate(zip(self.keys, nulls, strict=True))
         ]
-        if self._is_plain():
-            # A row comparison is what an index on the same columns can start from.
-            mine, theirs = tuple_(*(key.column for key in self.keys)), tuple_(*values)
-            return mine < theirs if backward else mine > theirs
-        either = []
-        for position, key in enumerate(self.keys):
-            same = [_equal(k, v) for k, v in zip(self.keys[:position], values[:position], strict=True)]
-            either.append(and_(*same, _past(key, values[position], backward)))
-        return or_(*either)
+        if self._supports_row_comparison():
+            # An index on the same columns can start at a row comparison.
+            row_key, cursor_key = tuple_(*(key.column for key in self.keys)), tuple_(*values)
+            return row_key < cursor_key if backward else row_key > cursor_key
+        alternatives = []
+        for index, key in enumerate(self.keys):
+            equal_before = [_equals(k, v) for k, v in zip(self.keys[:index], values[:index], strict=True)]
+            alternatives.append(and_(*equal_before, _sorts_after(key, values[index], backward)))
+        return or_(*alternatives)
 
-    def _is_plain(self) -> bool:
+    def _supports_row_comparison(self) -> bool:
         return not any(key.descending or key.nullable for key in self.keys)
 
 
-def _parameter(index: int) -> str:
+def _parameter_name(index: int) -> str:
     return f"after_{index}"
 
 
-def _term(key: SortKey, backward: bool) -> ColumnElement[Any]:
-    down = key.descending != backward
-    term = key.column.desc() if down else key.column.asc()
+def _order_term(key: SortKey, backward: bool) -> ColumnElement[Any]:
+    descending = key.descending != backward
+    term = key.column.desc() if descending else key.column.asc()
     if not key.nullable:
         return term
     return term.nulls_first() if backward else term.nulls_last()
 
 
-def _equal(key: SortKey, value: Any) -> ColumnElement[bool]:
+def _equals(key: SortKey, value: Any) -> ColumnElement[bool]:
     return key.column.is_(None) if value is None else key.column == value
 
 
-def _past(key: SortKey, value: Any, backward: bool) -> ColumnElement[bool]:
-    """Strictly later in the direction of reading. Nulls are last: nothing is after one, all values are before."""
+def _sorts_after(key: SortKey, value: Any, backward: bool) -> ColumnElement[bool]:
+    """Return the condition for rows strictly after `value` in reading direction. Nulls are last."""
     if value is None:
         return key.column.is_not(None) if backward else false()
-    past: ColumnElement[bool] = key.column < value if key.descending != backward else key.column > value
-    return past if backward or not key.nullable else or_(past, key.column.is_(None))
+    after: ColumnElement[bool] = key.column < value if key.descending != backward else key.column > value
+    return after if backward or not key.nullable else or_(after, key.column.is_(None))
 
 
-def _typed(key: SortKey, value: Any) -> Any:
-    """A JSON value as the column's Python type. Raises TypeError or ValueError."""
+def _coerce(key: SortKey, value: Any) -> Any:
+    """Convert a JSON value to the column's Python type. Raise TypeError or ValueError if it cannot be such a value."""
     if value is None:
         if not key.nullable:
             raise TypeError
         return None
     kind = key.column.type
     if isinstance(kind, Numeric):
-        return _decimal(value, kind)
+        return _coerce_decimal(value, kind)
     if kind.python_type is datetime:
         return datetime.fromisoformat(value)
     bits = 63 if isinstance(kind, BigInteger) else 31
@@ -225,8 +228,8 @@ def _typed(key: SortKey, value: Any) -> Any:
     return value
 
 
-def _decimal(value: Any, kind: Numeric[Any]) -> Decimal:
-    """A number that the column could hold: PostgreSQL refuses to compare with another. Raises ValueError."""
+def _coerce_decimal(value: Any, kind: Numeric[Any]) -> Decimal:
+    """Return a number that the column can hold; PostgreSQL raises an error for others. Raise ValueError."""
     number = Decimal(str(value))
     precision, scale = kind.precision or 0, kind.scale or 0
     if not number.is_finite() or number.adjusted() >= precision - scale or int(number.as_tuple().exponent) < -scale:

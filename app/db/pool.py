@@ -12,100 +12,104 @@ import orjson
 
 from app.core.errors import Unavailable
 
-# Seconds that a request waits for a connection, after which one is made anew, and that one which was interrupted has to
-# become usable again.
-WAIT_SECONDS = 10.0
+# How long `acquire` waits for a connection.
+ACQUIRE_TIMEOUT_SECONDS = 10.0
+# An older connection is replaced by a new one.
+MAX_CONNECTION_AGE_SECONDS = 1800.0
+# How long an interrupted connection may take to become usable again, and an idle one to close.
+RESET_TIMEOUT_SECONDS = 1.0
 
-MAX_AGE_SECONDS = 1800.0
-
-MEND_SECONDS = 1.0
-
-# What asyncpg raises on a connection that has died; the third where PostgreSQL's farewell has come, but not the end.
-LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+# Raised by asyncpg on a dead connection. InternalClientError: PostgreSQL has announced the end of a connection that is
+# not closed yet.
+CONNECTION_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 @dataclass(eq=False)
-class Held:
-    """A connection that is in use. `used` says that it was used before, so it may have died since."""
+class PooledConnection:
+    """A connection of the pool. One that `is_reused` may have died since its last use."""
 
     connection: asyncpg.Connection
-    made_at: float = field(default_factory=time.monotonic)
-    used: bool = False
+    opened_at: float = field(default_factory=time.monotonic)
+    is_reused: bool = False
 
 
-async def prepare(connection: asyncpg.Connection) -> None:
-    """Has JSON arrive as Python objects, as it does where SQLAlchemy reads."""
+async def configure_connection(connection: asyncpg.Connection) -> None:
+    """Decode JSON columns to Python objects, as SQLAlchemy does."""
     for kind in ("json", "jsonb"):
         await connection.set_type_codec(kind, schema="pg_catalog", encoder=str, decoder=orjson.loads)
 
 
-class Pool:
-    """Connections to read through: made when needed, at most `size`, the one used last first.
+class ReadPool:
+    """At most `size` connections for reading, opened on demand; the most recently used is handed out first.
 
-    Unlike asyncpg's own pool it runs nothing when one is given back: what readers do ends with their transaction.
+    Unlike asyncpg's pool it runs no statement when a connection is released: everything that a reader does ends with
+    its transaction.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int) -> None:
         self.in_use = 0
-        # Told of the text of each statement.
-        self.observer: Callable[[str], None] | None = None
+        # Called with the SQL of each statement; for tests.
+        self.statement_observer: Callable[[str], None] | None = None
         self._connect = connect
-        self._idle: list[Held] = []
+        self._idle: list[PooledConnection] = []
         self._permits = asyncio.Semaphore(size)
         self._closed = False
 
-    async def acquire(self) -> Held:
-        """A connection. Raises Unavailable when none is given back in time, and OSError when none can be made."""
+    async def acquire(self) -> PooledConnection:
+        """Return a connection.
+
+        Raise Unavailable if none is released in time, and OSError if a new one cannot be opened.
+        """
         if self._permits.locked():
             try:
-                async with asyncio.timeout(WAIT_SECONDS):
+                async with asyncio.timeout(ACQUIRE_TIMEOUT_SECONDS):
                     await self._permits.acquire()
             except TimeoutError:
-                raise Unavailable("All connections to the database are busy; try again in a moment.") from None
+                raise Unavailable("All database connections are in use; retry in a moment.") from None
         else:
             await self._permits.acquire()
         self.in_use += 1
         while self._idle:
-            held = self._idle.pop()
-            if self._usable(held):
-                held.used = True
-                return held
-            held.connection.terminate()
+            pooled = self._idle.pop()
+            if self._is_usable(pooled):
+                pooled.is_reused = True
+                return pooled
+            pooled.connection.terminate()
         try:
-            return Held(await self._made())
+            return PooledConnection(await self._open_connection())
         except BaseException:
-            self._returned()
+            self._release_permit()
             raise
 
-    def release(self, held: Held) -> None:
-        """Takes back a connection, outside of any transaction."""
-        if self._closed or not self._usable(held):
-            held.connection.terminate()
+    def release(self, pooled: PooledConnection) -> None:
+        """Take back a connection that is outside of a transaction."""
+        if self._closed or not self._is_usable(pooled):
+            pooled.connection.terminate()
         else:
-            self._idle.append(held)
-        self._returned()
+            self._idle.append(pooled)
+        self._release_permit()
 
-    def discard(self, held: Held) -> None:
-        """Takes back a connection that is of no use any more."""
-        held.connection.terminate()
-        self._returned()
+    def discard(self, pooled: PooledConnection) -> None:
+        """Take back a connection that cannot be used again, and terminate it."""
+        pooled.connection.terminate()
+        self._release_permit()
 
     async def close(self) -> None:
-        """Ends the idle connections now, and those in use when they are given back."""
+        """Close the idle connections now, and those in use when they are released."""
         self._closed = True
         while self._idle:
-            held = self._idle.pop()
+            pooled = self._idle.pop()
             try:
-                await held.connection.close(timeout=MEND_SECONDS)
+                await pooled.connection.close(timeout=RESET_TIMEOUT_SECONDS)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                held.connection.terminate()
+                pooled.connection.terminate()
 
-    async def _made(self) -> asyncpg.Connection:
-        """Raises OSError, whatever the reason: that there is no such database or account, too."""
+    async def _open_connection(self) -> asyncpg.Connection:
+        """Open a connection. Raise OSError for every reason, a missing database or role included."""
         try:
             connection = await self._connect()
             try:
-                await prepare(connection)
+                await configure_connection(connection)
             except BaseException:
                 connection.terminate()
                 raise
@@ -113,10 +117,11 @@ class Pool:
             raise ConnectionError(str(error)) from error
         return connection
 
-    def _returned(self) -> None:
+    def _release_permit(self) -> None:
         self.in_use -= 1
         self._permits.release()
 
     @staticmethod
-    def _usable(held: Held) -> bool:
-        return not held.connection.is_closed() and time.monotonic() - held.made_at < MAX_AGE_SECONDS
+    def _is_usable(pooled: PooledConnection) -> bool:
+        age = time.monotonic() - pooled.opened_at
+        return not pooled.connection.is_closed() and age < MAX_CONNECTION_AGE_SECONDS

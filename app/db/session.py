@@ -1,8 +1,8 @@
-"""Reading PostgreSQL: statements of SQLAlchemy Core, compiled once, run by asyncpg as prepared statements.
+"""Read PostgreSQL: SQLAlchemy Core statements, compiled once and run by asyncpg as prepared statements.
 
-A request reads a few statements and hundreds of rows, and what SQLAlchemy's own execution costs per statement and per
-row is many times what asyncpg takes. So statements of the read path are made once (constants of a module, or functions
-with a cache by shape), get their values apart, and their rows are asyncpg's records.
+A request runs a few statements and reads hundreds of rows, and SQLAlchemy's own execution costs many times what asyncpg
+takes per statement and per row. Therefore the statements of the read path are built once (constants of a module, or
+functions cached by shape), their values are passed separately, and their rows are records of asyncpg.
 """
 
 from __future__ import annotations
@@ -13,164 +13,170 @@ from typing import Any, NoReturn
 import asyncpg
 from sqlalchemy import Executable, text
 
-from app.db.pool import LOST, MEND_SECONDS, Held, Pool
-from app.db.statements import Row, compiled, row_class, with_versions
+from app.db.pool import CONNECTION_ERRORS, RESET_TIMEOUT_SECONDS, PooledConnection, ReadPool
+from app.db.statements import Row, compile_statement, compile_with_versions, row_class
 
-BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-VERSIONS = text("SELECT domain, version FROM data_version")
+BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+SELECT_VERSIONS = text("SELECT domain, version FROM data_version")
 
-# Of PostgreSQL's own errors those that end a connection: not that of a statement that took too long (57014).
-ENDING_STATES = ("08", "57P")
+# Classes of SQLSTATE after which the connection is closed. A statement timeout (57014) is not among them.
+CONNECTION_ENDING_SQLSTATES = ("08", "57P")
 
 
-class MoreThanOneStatement(Exception):
-    """A reader that was made for one statement cannot do what it is asked: a snapshot must be opened instead."""
+class SnapshotRequired(Exception):
+    """A reader that was opened for a single statement is asked for more; the caller must start over with a snapshot."""
 
 
 class Session:
-    """Where statements run. Statement functions take this; those that write take a Tx."""
+    """Runs statements. Functions that read take a Session, functions that write take a Transaction."""
 
     async def rows(self, statement: Executable, values: Any = None) -> Sequence[Any]:
-        """All rows of one statement."""
+        """Run a statement and return all its rows."""
         raise NotImplementedError
 
     async def row(self, statement: Executable, values: Any = None) -> Any | None:
-        """The only row, or None."""
-        found = await self.rows(statement, values)
-        assert len(found) <= 1, "more than one row"
-        return found[0] if found else None
+        """Run a statement and return its only row, or None."""
+        rows = await self.rows(statement, values)
+        assert len(rows) <= 1, "more than one row"
+        return rows[0] if rows else None
 
     async def scalar(self, statement: Executable, values: Any = None) -> Any:
-        """The first column of the only row, or None."""
-        found = await self.row(statement, values)
-        return None if found is None else found[0]
+        """Run a statement and return the first column of its only row, or None."""
+        row = await self.row(statement, values)
+        return None if row is None else row[0]
 
 
 class Reader(Session):
-    """A read-only snapshot: all of its statements see the database as of the first."""
+    """A read-only snapshot: all its statements see the database as of the first one.
 
-    def __init__(self, pool: Pool) -> None:
+    `statement_count` does not include the statement that reads the versions, which runs at most once per snapshot;
+    `version_requests` counts the calls of `versions`.
+    """
+
+    def __init__(self, pool: ReadPool) -> None:
         self.pool = pool
-        # Beside that for the versions, which are read once however often they are asked for.
-        self.statements = 0
-        self.versions_asked = 0
+        self.statement_count = 0
+        self.version_requests = 0
         self._versions: Mapping[str, int] | None = None
-        self._held: Held | None = None
-        self._interrupted = False
+        self._pooled: PooledConnection | None = None
+        self._is_interrupted = False
 
     async def rows(self, statement: Executable, values: Any = None, record: type[Row] = Row) -> Sequence[Any]:
-        """All rows of one statement, as records of this class. Raises asyncpg's errors, OSError and Unavailable."""
-        made = compiled(statement)
-        self.statements += 1
-        return await self._fetch(made.sql, made.arguments(values), record)
+        """Run a statement and return all its rows, as records of the class `record`.
+
+        Raise asyncpg's errors, OSError or Unavailable.
+        """
+        compiled = compile_statement(statement)
+        self.statement_count += 1
+        return await self._fetch(compiled.sql, compiled.arguments(values), record)
 
     async def versions(self) -> Mapping[str, int]:
-        """The data versions of this snapshot."""
-        self.versions_asked += 1
+        """Return the data versions of this snapshot."""
+        self.version_requests += 1
         if self._versions is None:
-            rows = await self._fetch(compiled(VERSIONS).sql, [], Row)
+            rows = await self._fetch(compile_statement(SELECT_VERSIONS).sql, [], Row)
             self._versions = {row["domain"]: row["version"] for row in rows}
         return self._versions
 
     async def close(self) -> None:
-        """Ends the snapshot and gives the connection back."""
-        held, self._held = self._held, None
-        if held is None:
+        """End the snapshot and release its connection."""
+        pooled, self._pooled = self._pooled, None
+        if pooled is None:
             return
         try:
-            # One that was interrupted may have to wait for the end of the statement, on a server that hangs for ever.
-            await held.connection.execute("COMMIT", timeout=MEND_SECONDS if self._interrupted else None)
+            # An interrupted connection may wait for the end of its statement; if the server hangs, that never comes.
+            await pooled.connection.execute("COMMIT", timeout=RESET_TIMEOUT_SECONDS if self._is_interrupted else None)
         except BaseException as error:
-            self.pool.discard(held)
+            self.pool.discard(pooled)
             if not isinstance(error, Exception):
                 raise
         else:
-            self.pool.release(held)
+            self.pool.release(pooled)
 
     async def _fetch(self, sql: str, arguments: list[Any], record: Any) -> Sequence[Any]:
-        if self.pool.observer is not None:
-            self.pool.observer(sql)
-        held = self._held or await self._begin()
-        kind = row_class(sql, record)
+        if self.pool.statement_observer is not None:
+            self.pool.statement_observer(sql)
+        pooled = self._pooled or await self._begin()
+        record_class = row_class(sql, record)
         try:
-            found: Sequence[Any] = await held.connection.fetch(sql, *arguments, record_class=kind)
+            rows: Sequence[Any] = await pooled.connection.fetch(sql, *arguments, record_class=record_class)
         except BaseException as error:
-            self._interrupted |= not isinstance(error, asyncpg.PostgresError)
+            self._is_interrupted |= not isinstance(error, asyncpg.PostgresError)
             raise
-        if kind.columns is None and found:
-            kind.columns = tuple(found[0].keys())
-        return found
+        if record_class.columns is None and rows:
+            record_class.columns = tuple(rows[0].keys())
+        return rows
 
-    async def _begin(self) -> Held:
-        """Opens the snapshot, on another connection when this one has died since it was used last."""
+    async def _begin(self) -> PooledConnection:
+        """Open the snapshot. If a reused connection turns out to be dead, try the next one."""
         while True:
-            held = await self.pool.acquire()
+            pooled = await self.pool.acquire()
             try:
-                await held.connection.execute(BEGIN)
+                await pooled.connection.execute(BEGIN_SNAPSHOT)
             except BaseException as error:
-                self.pool.discard(held)
-                if held.used and isinstance(error, LOST):
+                self.pool.discard(pooled)
+                if pooled.is_reused and isinstance(error, CONNECTION_ERRORS):
                     continue
                 raise
-            self._held = held
-            return held
+            self._pooled = pooled
+            return pooled
 
 
-class OneStatementReader(Reader):
-    """A single statement, which is a snapshot by itself: no transaction is opened, and it brings the versions along.
+class SingleStatementReader(Reader):
+    """Reader for exactly one statement, which is a snapshot without a transaction and returns the data versions, too.
 
-    Whoever uses it must look at `again` in the end: if it is set, nothing that was read counts, and all is to be done
-    once more with a snapshot. Other errors are final, as they are there. `empty`: it was a single statement, but there
-    is no row to tell the versions.
+    The caller must check `needs_snapshot` afterwards. If it is set, the rows are invalid, and the work must be repeated
+    with a Reader. Any other error is final, as it would be with a Reader. `returned_no_rows` is set if the snapshot is
+    needed only because the statement found no row to carry the versions.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: ReadPool) -> None:
         super().__init__(pool)
-        self.again = self.empty = False
-        self._spelled: str | None = None
+        self.needs_snapshot = self.returned_no_rows = False
+        self._versions_text: str | None = None
 
     async def rows(self, statement: Executable, values: Any = None, record: type[Row] = Row) -> Sequence[Any]:
-        """All rows of the one statement, and MoreThanOneStatement when there are none to tell the versions."""
-        if self.statements:
-            self._give_up()
-        self.statements += 1
-        made = with_versions(statement)
+        """Run the statement and return its rows. Raise SnapshotRequired if it is the second one or has no rows."""
+        if self.statement_count:
+            self._require_snapshot()
+        self.statement_count += 1
+        compiled = compile_with_versions(statement)
         try:
-            found = await self._fetch(made.sql, made.arguments(values), record)
-        except LOST as error:
-            # A snapshot would have noticed at its BEGIN that the connection has died since it was used last.
-            if _ends_connection(error) and self._held is not None:
-                self._interrupted, self.again = True, self._held.used
+            rows = await self._fetch(compiled.sql, compiled.arguments(values), record)
+        except CONNECTION_ERRORS as error:
+            # A Reader would have noticed at its BEGIN that a reused connection is dead, and have taken another one.
+            if _ends_connection(error) and self._pooled is not None:
+                self._is_interrupted, self.needs_snapshot = True, self._pooled.is_reused
             raise
-        if not found:
-            self.empty = True
-            self._give_up()
-        self._spelled = found[0]["data_versions"] or ""  # of a database in which nothing ever changed
-        return found
+        if not rows:
+            self.returned_no_rows = True
+            self._require_snapshot()
+        self._versions_text = rows[0]["data_versions"] or ""  # null if `data_version` has no rows yet
+        return rows
 
     async def versions(self) -> Mapping[str, int]:
-        """The data versions as of the statement, which must have been run. Raises MoreThanOneStatement."""
-        if self._spelled is None:
-            self._give_up()
-        pairs = (each.split(" ") for each in self._spelled.split(",") if each)
+        """Return the data versions as of the statement. Raise SnapshotRequired if it has not run yet."""
+        if self._versions_text is None:
+            self._require_snapshot()
+        pairs = (pair.split(" ") for pair in self._versions_text.split(",") if pair)
         return {domain: int(version) for domain, version in pairs}
 
     async def close(self) -> None:
-        """Gives the connection back; one that was interrupted is of no use any more."""
-        held, self._held = self._held, None
-        if held is not None:
-            (self.pool.discard if self._interrupted else self.pool.release)(held)
+        """Release the connection, or discard it if its statement was interrupted."""
+        pooled, self._pooled = self._pooled, None
+        if pooled is not None:
+            (self.pool.discard if self._is_interrupted else self.pool.release)(pooled)
 
-    async def _begin(self) -> Held:
-        self._held = await self.pool.acquire()
-        return self._held
+    async def _begin(self) -> PooledConnection:
+        self._pooled = await self.pool.acquire()
+        return self._pooled
 
-    def _give_up(self) -> NoReturn:
-        self.again = True
-        raise MoreThanOneStatement
+    def _require_snapshot(self) -> NoReturn:
+        self.needs_snapshot = True
+        raise SnapshotRequired
 
 
 def _ends_connection(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
-        return str(error.sqlstate or "").startswith(ENDING_STATES)
-    return not isinstance(error, ValueError)  # a value of the wrong type
+        return str(error.sqlstate or "").startswith(CONNECTION_ENDING_SQLSTATES)
+    return not isinstance(error, ValueError)  # an InterfaceError that is a ValueError: value of the wrong type

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import asyncpg
 from sqlalchemy import Executable, Select, literal_column
@@ -13,15 +13,26 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 DIALECT = dialect()  # type: ignore[no-untyped-call]
 
-# The versions as one text: "analytics 12,catalog 7".
-SPELLED_VERSIONS = "(SELECT string_agg(domain || ' ' || version, ',') FROM data_version)"
+# All data versions in one text column: "analytics 12,catalog 7".
+VERSIONS_AS_TEXT = "(SELECT string_agg(domain || ' ' || version, ',') FROM data_version)"
+
+
+class BoundStatement(NamedTuple):
+    """A statement and the values of its parameters.
+
+    Functions that build statements cache them by shape and return the same object each time, because compiled SQL is
+    cached by the statement's identity.
+    """
+
+    statement: Select[Any]
+    values: Mapping[str, Any]
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]
-    """A row: `row["name"]`, or `row.name` where speed does not matter.
+    """A row: `row["name"]`, or the slower `row.name`.
 
-    The rows of each statement have a class of their own, so that rows of one class have the same columns in the same
-    order: `columns`, once there was one. Who reads many rows can unpack them instead of looking up names.
+    Each statement has a subclass of its own for its rows, so all rows of one class have the same columns in the same
+    order. `columns` holds their names once a row was read. Code that reads many rows can unpack them by position.
     """
 
     __slots__ = ()
@@ -35,12 +46,12 @@ class Row(asyncpg.Record):  # type: ignore[misc]
 
     @property
     def _mapping(self) -> Row:
-        """As the rows of SQLAlchemy have it."""
+        """The row itself, for code written for SQLAlchemy rows."""
         return self
 
 
-class InnerRow(tuple[Any, ...]):
-    """A row that came along as a value of another one: a record of these `columns`."""
+class EmbeddedRow(tuple[Any, ...]):
+    """A row embedded as a value in a column of another row: a record of the columns named in `columns`."""
 
     __slots__ = ()
     columns: ClassVar[tuple[str, ...]] = ()
@@ -48,7 +59,7 @@ class InnerRow(tuple[Any, ...]):
     @classmethod
     @cache
     def of(cls, *columns: str) -> type[Self]:
-        """The class of such rows with these columns, which makes one of their values."""
+        """Return the subclass for rows with these columns; its constructor takes the values in the same order."""
         return type(cls.__name__, (cls,), {"__slots__": (), "columns": columns})
 
     def __getitem__(self, name: Any) -> Any:
@@ -59,15 +70,15 @@ class InnerRow(tuple[Any, ...]):
 
 
 @dataclass(frozen=True)
-class Compiled:
-    """The text of a statement, the names of its parameters in their order, and values that the statement brings."""
+class CompiledStatement:
+    """SQL text, parameter names by position, and the values of parameters that were bound in the statement itself."""
 
     sql: str
     names: tuple[str, ...]
     values: Mapping[str, Any]
 
     def arguments(self, values: Mapping[str, Any] | None) -> list[Any]:
-        """The values by position. Raises KeyError for one that is missing."""
+        """Return the parameter values by position. Raise KeyError if one is missing."""
         if not values:
             return [self.values[name] for name in self.names]
         if not self.values:
@@ -76,24 +87,25 @@ class Compiled:
 
 
 @lru_cache(maxsize=1024)
-def compiled(statement: Executable) -> Compiled:
-    """What is sent for a statement; kept by the statement's identity."""
-    made: Any = statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
-    required = {name for name, parameter in made.binds.items() if parameter.required}
-    values = {name: value for name, value in made.params.items() if name not in required}
-    return Compiled(str(made), tuple(made.positiontup or ()), values)
+def compile_statement(statement: Executable) -> CompiledStatement:
+    """Return the SQL and parameters of a statement, cached by its identity."""
+    result: Any = statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
+    required = {name for name, parameter in result.binds.items() if parameter.required}
+    values = {name: value for name, value in result.params.items() if name not in required}
+    return CompiledStatement(str(result), tuple(result.positiontup or ()), values)
 
 
 @lru_cache(maxsize=1024)
-def with_versions(statement: Executable) -> Compiled:
-    """The same statement, each row of which also tells the data versions as of that statement."""
+def compile_with_versions(statement: Executable) -> CompiledStatement:
+    """Compile a statement with an additional column `data_versions`: the data versions seen by that statement."""
     if isinstance(statement, Select):
-        return compiled(statement.add_columns(literal_column(SPELLED_VERSIONS).label("data_versions")))
-    made = compiled(statement)
-    return replace(made, sql=f"SELECT answer.*, {SPELLED_VERSIONS} AS data_versions FROM ({made.sql}) AS answer")
+        return compile_statement(statement.add_columns(literal_column(VERSIONS_AS_TEXT).label("data_versions")))
+    original = compile_statement(statement)
+    sql = f"SELECT answer.*, {VERSIONS_AS_TEXT} AS data_versions FROM ({original.sql}) AS answer"
+    return replace(original, sql=sql)
 
 
 @lru_cache(maxsize=2048)
 def row_class(sql: str, kind: Any) -> Any:
-    """The class of the rows of one statement."""
+    """Return the subclass of the row class `kind` for the rows of one statement."""
     return type(kind.__name__, (kind,), {"__slots__": ()})

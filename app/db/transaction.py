@@ -29,48 +29,53 @@ BUMP_VERSIONS = text(
 NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 
-class Tx(Session):
-    """A transaction that writes. What it touches and enqueues takes effect on commit, or not at all."""
+class Transaction(Session):
+    """A transaction that writes. Version bumps, notifications and enqueued jobs take effect only if it commits.
+
+    `versions` holds the bumped data versions after `publish`.
+    """
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
-        self.touched: set[Domain] = set()
-        self.moved_jobs: set[int] = set()
+        self.changed_domains: set[Domain] = set()
+        self.changed_jobs: set[int] = set()
         self.topics: set[str] = set()
         self.enqueued: list[tuple[JobKind, int]] = []
         self.versions: Mapping[str, int] = {}
 
     async def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
-        """Runs one statement."""
+        """Run a statement."""
         return await self.connection.execute(statement, values)
 
     async def rows(self, statement: Executable, values: Any = None) -> Sequence[Any]:
-        """All rows of one statement."""
+        """Run a statement and return all its rows."""
         return (await self.execute(statement, values)).all()
 
-    def touch(self, *domains: Domain) -> None:
-        """Says that data of these domains changed: their versions are bumped as part of the commit."""
-        self.touched.update(domains)
+    def bump_version(self, *domains: Domain) -> None:
+        """Increment the versions of these domains, as part of the commit: their data has changed."""
+        self.changed_domains.update(domains)
 
-    def moved(self, job_id: int) -> None:
-        """Says that a job changed: those who follow it are told."""
-        self.moved_jobs.add(job_id)
+    def job_changed(self, job_id: int) -> None:
+        """Notify the subscribers of a job once the transaction commits."""
+        self.changed_jobs.add(job_id)
 
-    def tell(self, *topics: str) -> None:
-        """Wakes up whoever follows one of these topics, when this is committed."""
+    def notify(self, *topics: str) -> None:
+        """Notify the subscribers of these topics once the transaction commits."""
         self.topics.update(topics)
 
     def enqueue(self, kind: JobKind, job_id: int) -> None:
-        """Has the queue told of a job after the commit."""
+        """Enqueue a job once the transaction commits."""
         self.enqueued.append((kind, job_id))
-        self.moved(job_id)
+        self.job_changed(job_id)
 
-    async def announce(self) -> None:
-        """Bumps and notifies. Last before the commit, because bumped rows are locked until then."""
-        if not self.touched and not self.moved_jobs and not self.topics:
+    async def publish(self) -> None:
+        """Bump the versions and send the notification.
+
+        Call this last before the commit, because the rows of bumped versions stay locked until then.
+        """
+        if not self.changed_domains and not self.changed_jobs and not self.topics:
             return
-        if self.touched:
-            self.versions = orjson.loads(await self.scalar(BUMP_VERSIONS, {"domains": sorted(self.touched)}))
-        told = {"versions": self.versions, "jobs": sorted(self.moved_jobs), "topics": sorted(self.topics)}
-        payload = orjson.dumps(told).decode()
-        await self.execute(NOTIFY, {"channel": CHANNEL, "payload": payload})
+        if self.changed_domains:
+            self.versions = orjson.loads(await self.scalar(BUMP_VERSIONS, {"domains": sorted(self.changed_domains)}))
+        message = {"versions": self.versions, "jobs": sorted(self.changed_jobs), "topics": sorted(self.topics)}
+        await self.execute(NOTIFY, {"channel": CHANNEL, "payload": orjson.dumps(message).decode()})

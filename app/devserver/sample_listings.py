@@ -1,6 +1,6 @@
-"""Offers that nobody made: listings for the sample catalogue, the same ones for the same seed and time.
+"""Generated listings for the sample catalogue: the same ones for the same seed and time.
 
-They are offers of a CPU alone, not of a PC that has it: a price target is made of what the CPU costs.
+They offer single CPUs, not computers, because price targets are calculated from the price of the CPU.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from app.bulk_import.records import Row
+from app.bulk_import.records import NumberedRow
 from app.db.tables import Condition, ListingStatus
 from app.market.imports.importer import LISTING_COLUMNS
 
 SEED = 2_025
-THIS_YEAR = 2025  # of the marks, whose worth falls with the age of the chip
+BENCHMARK_YEAR = 2025  # the year of the benchmark marks
 DOLLARS_PER_MARK = 0.0105
-YEARLY_LOSS = 0.07
-LEAST_PRICE = 6.0
-DAYS = 30
+YEARLY_DEPRECIATION = 0.07
+MIN_PRICE = 6.0
+MAX_AGE_DAYS = 30
 
-# Share of the offers, and price relative to a new one.
+# Share of the listings, and price relative to a new CPU.
 CONDITIONS = {
     Condition.NEW: (0.22, 1.0),
     Condition.OPEN_BOX: (0.08, 0.9),
@@ -60,58 +60,58 @@ LAPTOP_TITLES = (
 
 
 class SampleListings:
-    """Records for the import of listings: a few CPUs with hardly any offers, most with 10 to 40."""
+    """Rows for the import of listings: most CPUs have 10 to 36 listings, one in eight has at most 4."""
 
     columns = LISTING_COLUMNS
 
     def __init__(self, cpus: Iterable[Mapping[str, str]], now: datetime, seed: int = SEED) -> None:
         self._cpus = list(cpus)
         self._now = now.astimezone(UTC)
-        self._chance = random.Random(seed)  # noqa: S311 - it must be predictable
+        self._random = random.Random(seed)  # noqa: S311 - must be reproducible
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[NumberedRow]:
         line = 0
         for cpu in self._cpus:
-            offers = self._chance.randint(0, 4) if self._chance.random() < 0.12 else self._chance.randint(10, 36)
-            for _ in range(offers):
+            count = self._random.randint(0, 4) if self._random.random() < 0.12 else self._random.randint(10, 36)
+            for _ in range(count):
                 line += 1
-                cells = self._offer(cpu)
+                cells = self._listing(cpu)
                 yield line, [cells[column] for column in LISTING_COLUMNS]
 
-    def _offer(self, cpu: Mapping[str, str]) -> dict[str, str]:
-        chance = self._chance
+    def _listing(self, cpu: Mapping[str, str]) -> dict[str, str]:
+        rng = self._random
         condition = self._pick({condition: share for condition, (share, _) in CONDITIONS.items()})
         marketplace = self._pick(MARKETPLACES)
-        item = f"S{chance.randrange(10**11):011d}"
-        seen = self._now - timedelta(seconds=chance.randrange(DAYS * 86_400))
+        item = f"S{rng.randrange(10**11):011d}"
+        seen_at = self._now - timedelta(seconds=rng.randrange(MAX_AGE_DAYS * 86_400))
         titles = LAPTOP_TITLES if cpu["category"] == "Laptop" else TITLES
-        name = cpu["name"].partition(" @ ")[0]  # no seller writes "@ 2.10GHz"
+        name = cpu["name"].partition(" @ ")[0]  # sellers do not write "@ 2.10GHz"
         return {
-            "title": chance.choice(titles).format(name=name, cores=cpu["cores"]),
+            "title": rng.choice(titles).format(name=name, cores=cpu["cores"]),
             "cpu": cpu["name"],
             "price": self._price(cpu, condition),
             "currency": self._pick(CURRENCIES),
             "condition": condition,
             "marketplace": marketplace,
-            "seller": chance.choice(SELLERS),
+            "seller": rng.choice(SELLERS),
             "vendor_item_id": item if marketplace != "forum" else "",
             "url": f"https://example.com/{marketplace}/{item}",
             "status": self._pick(STATUSES),
-            "seen_at": seen.isoformat(timespec="seconds"),
-            "shipping": chance.choice(("", "0", "0", "0", "4.99", "5.50", "7.95", "12.00")),
+            "seen_at": seen_at.isoformat(timespec="seconds"),
+            "shipping": rng.choice(("", "0", "0", "0", "4.99", "5.50", "7.95", "12.00")),
         }
 
     def _price(self, cpu: Mapping[str, str], condition: str) -> str:
-        """What the chip's speed and age make it worth, spread as offers are; one in fifty is far off."""
-        chance = self._chance
-        age = max(THIS_YEAR - int(cpu["release_year"] or THIS_YEAR - 5), 0)
-        worth = int(cpu["cpu_mark_multi"] or 2000) * DOLLARS_PER_MARK * (1 - YEARLY_LOSS) ** age
+        """Return a price from the CPU's speed and age, with log-normal noise. One in fifty is an outlier."""
+        rng = self._random
+        age = max(BENCHMARK_YEAR - int(cpu["release_year"] or BENCHMARK_YEAR - 5), 0)
+        value = int(cpu["cpu_mark_multi"] or 2000) * DOLLARS_PER_MARK * (1 - YEARLY_DEPRECIATION) ** age
         if cpu["category"] == "Laptop":
-            worth *= 0.75
-        price = worth * CONDITIONS[Condition(condition)][1] * chance.lognormvariate(0, 0.13)
-        if chance.random() < 0.02:
-            price *= chance.choice((0.35, 2.5, 3.5))
-        return f"{max(int(price), LEAST_PRICE - 1) + chance.choice((0, 0.5, 0.95, 0.99)):.2f}"
+            value *= 0.75
+        price = value * CONDITIONS[Condition(condition)][1] * rng.lognormvariate(0, 0.13)
+        if rng.random() < 0.02:
+            price *= rng.choice((0.35, 2.5, 3.5))
+        return f"{max(int(price), MIN_PRICE - 1) + rng.choice((0, 0.5, 0.95, 0.99)):.2f}"
 
     def _pick(self, shares: Mapping[str, float]) -> str:
-        return str(self._chance.choices(list(shares), list(shares.values()))[0])
+        return str(self._random.choices(list(shares), list(shares.values()))[0])

@@ -1,4 +1,4 @@
-"""Keeping servers alive for `dealmark up`: a server that dies is started again, later and later."""
+"""Supervision of processes for `dealmark up`: a process that ends is restarted, with exponential backoff."""
 
 from __future__ import annotations
 
@@ -14,101 +14,108 @@ import typer
 
 from app.core.errors import StartupError
 
-FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0  # seconds before a server that died is started again
-STEADY_SECONDS = 60.0  # who ran this long begins with the first delay again
-QUICK_SECONDS = 5.0  # a process of ours that fails sooner than this after its start fails the next time too
-QUICK_FAILURES = 3
+MIN_RESTART_DELAY_SECONDS, MAX_RESTART_DELAY_SECONDS = 0.5, 30.0
+# After this time without a failure, the restart delay starts again at its minimum.
+STABLE_AFTER_SECONDS = 60.0
+# A `dealmark` command that exits with 1 within this time after its start will most likely do so again.
+STARTUP_FAILURE_SECONDS = 5.0
+MAX_STARTUP_FAILURES = 3
 
 
 class Startable(Protocol):
-    """What can be kept alive: the embedded servers and our own processes."""
+    """A process that can be supervised: an embedded server or a ChildProcess."""
 
     def start(self) -> object: ...
     def is_running(self) -> bool: ...
 
 
-class Child:
-    """A `dealmark` command as a process. It has a session of its own: a terminal's Ctrl-C stops it through us alone."""
+class ChildProcess:
+    """A `dealmark` command as a child process.
 
-    def __init__(self, command: str, environment: Mapping[str, str], pipe: int, stop_seconds: float) -> None:
+    It has a session of its own, so that Ctrl-C in the terminal only reaches `dealmark up`, which then stops it.
+    """
+
+    def __init__(self, command: str, environment: Mapping[str, str], pipe: int, stop_timeout_seconds: float) -> None:
         """`pipe` is the read end of the pipe that `stop_with_parent` watches in the child."""
-        # -P: the folder that the user is in may have an `app` of its own.
+        # -P: the current directory may contain another package named `app`.
         self._command = [sys.executable, "-P", "-m", "app.cli", command]
-        # The environment passes through: what subprocess would inherit, and ours. Nothing is read from it.
         self._environment = {**os.environ, **environment, "DEALMARK_PARENT_PIPE": str(pipe)}
         self._pipe = pipe
-        self._stop_seconds = stop_seconds
+        self._stop_timeout_seconds = stop_timeout_seconds
         self._process: subprocess.Popen[bytes] | None = None
-        self._asked = 0.0
+        self._stop_requested_at = 0.0
 
     def start(self) -> None:
-        """Start the process; whether it works shows later."""
+        """Start the process, without waiting until it is ready."""
         self._process = subprocess.Popen(
             self._command, env=self._environment, pass_fds=(self._pipe,), start_new_session=True
         )
 
-    def ask_to_stop(self) -> None:
-        """Begin to stop: the process lets finish what runs."""
-        self._asked = time.monotonic()
+    def request_stop(self) -> None:
+        """Send SIGTERM. The process finishes its current work before it exits."""
+        self._stop_requested_at = time.monotonic()
         if self._process is not None:
             self._process.terminate()
 
-    def wait_stopped(self) -> None:
-        """After `ask_to_stop`: wait until the process is gone, and kill it when it takes too long."""
+    def wait_until_stopped(self) -> None:
+        """Wait until the process has exited after `request_stop`, and kill it after the timeout."""
         if self._process is None:
             return
         try:
-            self._process.wait(max(0.0, self._asked + self._stop_seconds - time.monotonic()))
+            self._process.wait(max(0.0, self._stop_requested_at + self._stop_timeout_seconds - time.monotonic()))
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
     def is_running(self) -> bool:
-        """Whether the process lives."""
+        """Return whether the process has been started and has not exited."""
         return self._process is not None and self._process.poll() is None
 
     def exit_code(self) -> int | None:
-        """What the process ended with, negative for a signal; None while it runs."""
+        """Return the exit code, negative for a signal; None while the process runs."""
         return None if self._process is None else self._process.poll()
 
 
 @dataclass
-class Kept:
-    """One server that is kept alive. `essential`: when it cannot even start, there is no point in going on."""
+class SupervisedProcess:
+    """A process that is restarted when it ends. If an essential process cannot start, supervision gives up."""
 
     name: str
-    server: Startable
-    essential: bool = False
-    delay: float = FIRST_DELAY
-    started: float = 0.0
-    start_again: float | None = None
-    quick_failures: int = 0
+    process: Startable
+    is_essential: bool = False
+    restart_delay: float = MIN_RESTART_DELAY_SECONDS
+    started_at: float = 0.0
+    restart_at: float | None = None
+    startup_failures: int = 0
 
     def start(self) -> None:
-        """Start it now."""
-        self.started, self.start_again = time.monotonic(), None
-        self.server.start()
+        """Start the process."""
+        self.started_at, self.restart_at = time.monotonic(), None
+        self.process.start()
 
-    def look(self) -> None:
-        """Notice that it died, or start it again when its time has come. Raises StartupError when there is no point."""
+    def check(self) -> None:
+        """Schedule a restart if the process has ended, or restart it when the delay is over.
+
+        Raises StartupError if an essential process has failed MAX_STARTUP_FAILURES times in a row.
+        """
         now = time.monotonic()
-        if self.server.is_running():
-            if now - self.started > STEADY_SECONDS:
-                self.delay, self.quick_failures = FIRST_DELAY, 0
-        elif self.start_again is None:
-            self._died(now)
-        elif now >= self.start_again:
+        if self.process.is_running():
+            if now - self.started_at > STABLE_AFTER_SECONDS:
+                self.restart_delay, self.startup_failures = MIN_RESTART_DELAY_SECONDS, 0
+        elif self.restart_at is None:
+            self._schedule_restart(now)
+        elif now >= self.restart_at:
             try:
                 self.start()
             except StartupError as error:
                 typer.echo(error.message, err=True)
 
-    def _died(self, now: float) -> None:
-        refused = isinstance(self.server, Child) and self.server.exit_code() == 1
-        quick = refused and now - self.started < QUICK_SECONDS
-        self.quick_failures = self.quick_failures + 1 if quick else 0
-        if self.essential and self.quick_failures == QUICK_FAILURES:
-            raise StartupError(f"The {self.name} failed {QUICK_FAILURES} times in a row; its messages are above.")
-        typer.echo(f"{self.name} ended unexpectedly; starting it again in {self.delay:g} s.", err=True)
-        self.start_again = now + self.delay
-        self.delay = min(self.delay * 2, LONGEST_DELAY)
+    def _schedule_restart(self, now: float) -> None:
+        has_failed = isinstance(self.process, ChildProcess) and self.process.exit_code() == 1
+        is_startup_failure = has_failed and now - self.started_at < STARTUP_FAILURE_SECONDS
+        self.startup_failures = self.startup_failures + 1 if is_startup_failure else 0
+        if self.is_essential and self.startup_failures == MAX_STARTUP_FAILURES:
+            raise StartupError(f"The {self.name} failed {MAX_STARTUP_FAILURES} times in a row; its messages are above.")
+        typer.echo(f"{self.name} ended unexpectedly; restarting it in {self.restart_delay:g} s.", err=True)
+        self.restart_at = now + self.restart_delay
+        self.restart_delay = min(self.restart_delay * 2, MAX_RESTART_DELAY_SECONDS)

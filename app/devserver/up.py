@@ -1,4 +1,7 @@
-"""`dealmark up`: the servers, the schema, the sample, the API and the worker, from one command until Ctrl-C."""
+"""`dealmark up`: run everything that a developer needs, until Ctrl-C.
+
+That is PostgreSQL and Redis (unless their URLs are set), migrations, sample data, the web page, the API and the worker.
+"""
 
 from __future__ import annotations
 
@@ -22,24 +25,25 @@ from types import FrameType
 import typer
 
 from app.core.errors import StartupError
-from app.devserver.supervisor import Child, Kept
+from app.devserver.supervisor import ChildProcess, SupervisedProcess
 from app.settings import Settings
 
 DATABASE = "dealmark"
-READY_SECONDS = 30.0
-PORT_SECONDS = 3.0  # the API of a killed `dealmark up` needs a moment to notice
-POLL_SECONDS = 0.05
-ORPHAN_SECONDS = 10.0
+READY_TIMEOUT_SECONDS = 30.0
+# The API of a `dealmark up` that was killed needs a moment to exit and release its port.
+PORT_TIMEOUT_SECONDS = 3.0
+POLL_INTERVAL_SECONDS = 0.05
+ORPHAN_TIMEOUT_SECONDS = 10.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def up(settings: Settings) -> int:
-    """Start everything, keep it running, and stop it at SIGINT, SIGTERM or SIGHUP; then returns the exit code 0.
+    """Start everything, supervise it, and stop it on SIGINT, SIGTERM or SIGHUP. Return the exit code 0.
 
-    Raises StartupError, one sentence, when something cannot start; nothing is left running then either.
+    Raises StartupError if something cannot start. Everything that was started before is stopped then.
     """
     for number in STOP_SIGNALS:
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # under nohup it stays ignored
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, _interrupt)
     try:
         with ExitStack() as stack:
@@ -50,19 +54,19 @@ def up(settings: Settings) -> int:
 
 
 def stop_with_parent(pipe: int) -> None:
-    """Have this process stop when the parent that holds the other end of `pipe` is gone, be it by kill -9."""
+    """Stop this process when its parent ends, even by SIGKILL: then the parent's end of the pipe is closed."""
 
     def wait() -> None:
         os.read(pipe, 1)
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(ORPHAN_SECONDS)
+        time.sleep(ORPHAN_TIMEOUT_SECONDS)
         os._exit(1)
 
     threading.Thread(target=wait, name="stop-with-parent", daemon=True).start()
 
 
 def development_secret(data_dir: Path) -> str:
-    """The HS256 secret kept in the data directory, 64 hex digits; made when there is none."""
+    """Return the HS256 secret in the data directory, 64 hex digits. Create it on first use."""
     path = data_dir / "jwt-secret"
     path.touch(mode=0o600)
     secret = path.read_text().strip() or secrets.token_hex(32)
@@ -71,45 +75,46 @@ def development_secret(data_dir: Path) -> str:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """The first signal stops everything. Further ones must not disturb that: each of its steps is limited in time."""
-    for each in STOP_SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
+    """Stop on the first signal. Later signals are ignored, because every step of stopping has a timeout."""
+    for stop_signal in STOP_SIGNALS:
+        signal.signal(stop_signal, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _run(settings: Settings, stack: ExitStack) -> None:
-    """Everything in order; `stack` undoes it in the reverse order. Ends by an exception only."""
-    begun = time.monotonic()
+    """Start everything in order and supervise it. `stack` stops it in reverse order. Ends with an exception only."""
+    started_at = time.monotonic()
     data_dir = settings.data_dir.absolute()
-    was_killed = stack.enter_context(_only_one(data_dir))
-    _check_port(settings, PORT_SECONDS if was_killed else 0.0)
-    kept: list[Kept] = []
-    database_url = settings.database_url or _embedded_postgres(data_dir / "postgres", kept, stack)
+    was_killed = stack.enter_context(_lock_data_dir(data_dir))
+    _check_port(settings, PORT_TIMEOUT_SECONDS if was_killed else 0.0)
+    supervised: list[SupervisedProcess] = []
+    database_url = settings.database_url or _start_postgres(data_dir / "postgres", supervised, stack)
     if settings.redis_url:
-        redis_url = _given_redis(settings.redis_url)
+        redis_url = settings.redis_url
+        _ping_redis(redis_url)
     else:
-        redis_url = _embedded_redis(data_dir / "redis", kept, stack)
-    _fill(database_url)
-    _page(database_url)
-    development = _development(settings, data_dir)
-    kept += _children(settings, {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **development}, stack)
-    _wait_until_ready(settings, kept)
-    _tell(settings, database_url, redis_url, time.monotonic() - begun)
+        redis_url = _start_redis(data_dir / "redis", supervised, stack)
+    _migrate(database_url)
+    _publish_web_page(database_url)
+    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **_development_defaults(settings, data_dir)}
+    supervised += _start_children(settings, environment, stack)
+    _wait_until_ready(settings, supervised)
+    _print_summary(settings, database_url, redis_url, time.monotonic() - started_at)
     while True:
-        time.sleep(POLL_SECONDS)
-        for server in kept:
-            server.look()
+        time.sleep(POLL_INTERVAL_SECONDS)
+        for process in supervised:
+            process.check()
 
 
 @contextmanager
-def _only_one(data_dir: Path) -> Iterator[bool]:
-    """Hold the data directory for this process. Gives whether the one that held it before was killed."""
+def _lock_data_dir(data_dir: Path) -> Iterator[bool]:
+    """Lock the data directory for this process. Yield whether the previous process was killed."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         lock = (data_dir / "up.lock").open("a+")
     except OSError as error:
         raise StartupError(
-            f"{data_dir} cannot be used ({error.strerror}): set DEALMARK_DATA_DIR to a folder that can be written."
+            f"{data_dir} cannot be used ({error.strerror}): set DEALMARK_DATA_DIR to a writable folder."
         ) from None
     with lock:
         lock.seek(0)
@@ -117,7 +122,7 @@ def _only_one(data_dir: Path) -> Iterator[bool]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StartupError(f"Dealmark already runs from this folder (process {holder or 'unknown'}).") from None
+            raise StartupError(f"`dealmark up` already runs with {data_dir} (process {holder or 'unknown'}).") from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -127,10 +132,10 @@ def _only_one(data_dir: Path) -> Iterator[bool]:
             lock.truncate(0)
 
 
-def _check_port(settings: Settings, patience: float) -> None:
-    """Find out before anything is started. Raises StartupError when the port is taken for longer than `patience` s."""
+def _check_port(settings: Settings, timeout_seconds: float) -> None:
+    """Check before anything is started that the port is free. Raises StartupError if it stays in use."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout_seconds
     while True:
         try:
             socket.create_server((settings.host, settings.port), family=family).close()
@@ -142,23 +147,23 @@ def _check_port(settings: Settings, patience: float) -> None:
                 ) from None
             if time.monotonic() >= deadline:
                 raise StartupError(
-                    f"Port {settings.port} is taken by another program: stop it, or set DEALMARK_PORT."
+                    f"Port {settings.port} is used by another program: stop it, or set DEALMARK_PORT."
                 ) from None
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_INTERVAL_SECONDS)
         else:
             return
 
 
-def _embedded_postgres(directory: Path, kept: list[Kept], stack: ExitStack) -> str:
-    """A PostgreSQL of our own with the database `dealmark`; returns its URL."""
+def _start_postgres(directory: Path, supervised: list[SupervisedProcess], stack: ExitStack) -> str:
+    """Start an embedded PostgreSQL with the database `dealmark`. Return its URL."""
     from app.devserver.embedded import EmbeddedPostgres
 
     server = EmbeddedPostgres(directory)
     stack.callback(server.stop)
     if not directory.exists():
         typer.echo(f"Setting up PostgreSQL in {directory} ...")
-    kept.append(Kept("PostgreSQL", server))
-    kept[-1].start()
+    supervised.append(SupervisedProcess("PostgreSQL", server))
+    supervised[-1].start()
     asyncio.run(_create_database(server.url))
     return server.url.replace("/postgres?", f"/{DATABASE}?", 1)
 
@@ -174,19 +179,19 @@ async def _create_database(url: str) -> None:
         await connection.close()
 
 
-def _embedded_redis(directory: Path, kept: list[Kept], stack: ExitStack) -> str:
-    """A Redis of our own; returns its URL."""
+def _start_redis(directory: Path, supervised: list[SupervisedProcess], stack: ExitStack) -> str:
+    """Start an embedded Redis. Return its URL."""
     from app.devserver.embedded import EmbeddedRedis
 
     server = EmbeddedRedis(directory)
     stack.callback(server.stop)
-    kept.append(Kept("Redis", server))
-    kept[-1].start()
+    supervised.append(SupervisedProcess("Redis", server))
+    supervised[-1].start()
     return server.url
 
 
-def _given_redis(url: str) -> str:
-    """The Redis of the user. Raises StartupError when it does not answer; the API would only say "not ready"."""
+def _ping_redis(url: str) -> None:
+    """Check the Redis of REDIS_URL. Raises StartupError if it does not answer (the API would only be "not ready")."""
     from redis import Redis
     from redis.exceptions import RedisError
 
@@ -195,11 +200,10 @@ def _given_redis(url: str) -> str:
             client.ping()
     except (RedisError, ValueError) as error:
         raise StartupError(f"Redis does not answer at REDIS_URL: {str(error).rstrip('.')}.") from None
-    return url
 
 
-def _fill(database_url: str) -> None:
-    """The schema of this code, and the sample catalogue when there is no data at all."""
+def _migrate(database_url: str) -> None:
+    """Upgrade the database schema, and load the sample catalogue into an empty database."""
     from app.db import schema_version
     from app.devserver import sample_data
 
@@ -208,51 +212,53 @@ def _fill(database_url: str) -> None:
         typer.echo(f"Loaded the sample catalogue: {loaded:,} listings.")
 
 
-def _page(database_url: str) -> None:
-    """The page that people look at, built from its sources where they changed, and its documents."""
+def _publish_web_page(database_url: str) -> None:
+    """Build the web page if its sources have changed, and publish its documents."""
     from app.devserver import web_build
     from app.server import web_documents
 
     web_build.build(typer.echo)
-    web_documents.publish(database_url)
+    web_documents.publish_web_documents(database_url)
 
 
-def _development(settings: Settings, data_dir: Path) -> dict[str, str]:
-    """What `dealmark up` decides as long as the user did not."""
-    chosen = {}
+def _development_defaults(settings: Settings, data_dir: Path) -> dict[str, str]:
+    """Return environment variables for settings that the user has not set."""
+    defaults = {}
     if "development" not in settings.model_fields_set:
-        chosen["DEALMARK_DEVELOPMENT"] = "true"
+        defaults["DEALMARK_DEVELOPMENT"] = "true"
     if settings.jwt_secret is None and settings.jwt_jwks_url is None:
-        chosen["DEALMARK_JWT_SECRET"] = development_secret(data_dir)
-    return chosen
+        defaults["DEALMARK_JWT_SECRET"] = development_secret(data_dir)
+    return defaults
 
 
-def _children(settings: Settings, environment: dict[str, str], stack: ExitStack) -> list[Kept]:
-    """The API and the worker, started. They hold the read end of a pipe that closes when this process is gone."""
+def _start_children(settings: Settings, environment: dict[str, str], stack: ExitStack) -> list[SupervisedProcess]:
+    """Start the API and the worker. They watch the read end of a pipe that is closed when this process ends."""
     read_end, write_end = os.pipe()
     stack.callback(os.close, write_end)
     stack.callback(os.close, read_end)
-    stop_seconds = settings.drain_seconds + 5.0
-    api, worker = (Child(command, environment, read_end, stop_seconds) for command in ("serve", "worker"))
+    stop_timeout_seconds = settings.shutdown_timeout_seconds + 5.0
+    api, worker = (
+        ChildProcess(command, environment, read_end, stop_timeout_seconds) for command in ("serve", "worker")
+    )
     for child in (api, worker):
-        stack.callback(child.wait_stopped)
-    for child in (api, worker):  # undone first: the two stop side by side
-        stack.callback(child.ask_to_stop)
-    kept = [Kept("API", api, essential=True), Kept("worker", worker)]
-    for server in kept:
-        server.start()
-    return kept
+        stack.callback(child.wait_until_stopped)
+    for child in (api, worker):  # called before the waits above, so that both stop at the same time
+        stack.callback(child.request_stop)
+    supervised = [SupervisedProcess("API", api, is_essential=True), SupervisedProcess("worker", worker)]
+    for process in supervised:
+        process.start()
+    return supervised
 
 
-def _wait_until_ready(settings: Settings, kept: list[Kept]) -> None:
-    """Until /ready says yes. Raises StartupError when it does not within READY_SECONDS."""
-    deadline = time.monotonic() + READY_SECONDS
+def _wait_until_ready(settings: Settings, supervised: list[SupervisedProcess]) -> None:
+    """Wait until /ready returns 200. Raises StartupError after READY_TIMEOUT_SECONDS."""
+    deadline = time.monotonic() + READY_TIMEOUT_SECONDS
     while not _is_ready(settings):
         if time.monotonic() > deadline:
-            raise StartupError(f"The API was not ready within {READY_SECONDS:.0f} s; its messages are above.")
-        time.sleep(POLL_SECONDS)
-        for server in kept:
-            server.look()
+            raise StartupError(f"The API was not ready within {READY_TIMEOUT_SECONDS:.0f} s; its messages are above.")
+        time.sleep(POLL_INTERVAL_SECONDS)
+        for process in supervised:
+            process.check()
 
 
 def _is_ready(settings: Settings) -> bool:
@@ -267,24 +273,24 @@ def _is_ready(settings: Settings) -> bool:
         connection.close()
 
 
-def _tell(settings: Settings, database_url: str, redis_url: str, seconds: float) -> None:
-    """What is where. A URL of the user's own is not repeated: it may hold a password."""
+def _print_summary(settings: Settings, database_url: str, redis_url: str, seconds: float) -> None:
+    """Print the addresses. URLs from the environment are not printed, because they may contain a password."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{settings.port}"
     development = settings.development or "development" not in settings.model_fields_set
-    logs = "API and worker write here"
+    logs = "API and worker: here"
     if not settings.database_url:
-        logs += f", PostgreSQL to {settings.data_dir}/postgres/postgres.log"
+        logs += f"; PostgreSQL: {settings.data_dir}/postgres/postgres.log"
     if not settings.redis_url:
-        logs += f", Redis to {settings.data_dir}/redis/redis.log"
+        logs += f"; Redis: {settings.data_dir}/redis/redis.log"
     lines = {
         "Page": f"{address}/",
         "GraphQL": f"{address}/graphql" + (" (GraphiQL in a browser)" if development else ""),
         "Ready": f"{address}/ready",
         "Metrics": f"{address}/metrics",
         "Token": f"{_dealmark_command()} token --role admin",
-        "Database": "the one of DATABASE_URL" if settings.database_url else database_url,
-        "Redis": "the one of REDIS_URL" if settings.redis_url else redis_url,
+        "Database": "from DATABASE_URL" if settings.database_url else database_url,
+        "Redis": "from REDIS_URL" if settings.redis_url else redis_url,
         "Logs": logs,
     }
     typer.echo(f"\nDealmark is ready after {seconds:.1f} s.")
@@ -294,7 +300,7 @@ def _tell(settings: Settings, database_url: str, redis_url: str, seconds: float)
 
 
 def _dealmark_command() -> str:
-    """How the user calls us: `make run` does not put the virtual environment on the PATH."""
+    """Return the command that the user can type. `make run` does not put the virtual environment on the PATH."""
     program = Path(sys.executable).with_name("dealmark")
     if shutil.which("dealmark"):
         return "dealmark"

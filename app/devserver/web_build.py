@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.server.static_files import BUILT
+from app.server.static_files import WEB_BUILD_DIR
 
 SOURCES = Path(__file__).parents[2] / "web"
 SCHEMA = SOURCES.parent / "schema.graphql"
@@ -28,7 +28,7 @@ BUILD = ("run", "build", "--silent")
 Tell = Callable[[str], object]
 
 
-def build(tell: Tell, sources: Path = SOURCES, built: Path = BUILT) -> None:
+def build(tell: Tell, sources: Path = SOURCES, built: Path = WEB_BUILD_DIR) -> None:
     """Builds the page unless what is there was made of these very sources; what is in the way is told in one line.
 
     Does nothing where there are no sources: an installed package has the built files.

@@ -1,4 +1,4 @@
-"""Publishing and retiring documents, and telling about those there are: what `dealmark documents` does."""
+"""Publishing, retiring and listing documents: the functions behind `dealmark documents`."""
 
 from __future__ import annotations
 
@@ -10,31 +10,35 @@ from graphql import GraphQLSchema
 
 from app.core.errors import BadInput, NotFound
 from app.documents import sql
-from app.documents.manifests import Entry
-from app.documents.registry import shipped
-from app.documents.validation import Problem, operation_names, problems
-from app.engine.document import Document, InvalidDocument, content_id, read_document
+from app.documents.manifests import ManifestEntry
+from app.documents.registry import builtin_documents
+from app.documents.validation import DocumentProblem, find_problems, operation_names
+from app.engine.document import Document, InvalidDocument, content_id, prepare_document
 from app.resources import Reader, Resources
 
-SHIPPED_CLIENT = "dealmark"
+BUILTIN_CLIENT = "dealmark"
+MAX_CLIENT_LENGTH = 200
 
 
 @dataclass(frozen=True)
-class Client:
-    """Who asks for documents: `web@1.2.3`. `version` is None for all versions."""
+class ClientVersion:
+    """A client that uses documents, like `web@1.2.3`; `version` is None for all its versions."""
 
     name: str
     version: str | None
 
     @classmethod
-    def parse(cls, given: str, *, versioned: bool) -> Client:
-        """Raises BadInput. The name may be scoped: `@acme/web@1.2.3`."""
-        name, at, version = given.rpartition("@")
+    def parse(cls, text: str, *, versioned: bool) -> ClientVersion:
+        """Parse `name@version`; with `versioned`, the version is required. Raises BadInput.
+
+        The name may have a scope, as in `@acme/web@1.2.3`.
+        """
+        name, at, version = text.rpartition("@")
         if not at or not name:
-            name, version = given, ""
-        fits = name and (version or not versioned) and given.isprintable() and len(given) <= 200 and " " not in given
-        if not fits:
-            raise BadInput(f'"{given[:80]}" names no client: it is a name and a version, like web@1.2.3.')
+            name, version = text, ""
+        valid = name and (version or not versioned)
+        if not valid or not text.isprintable() or len(text) > MAX_CLIENT_LENGTH or " " in text:
+            raise BadInput(f'"{text[:80]}" names no client: it is a name and a version, like web@1.2.3.')
         return cls(name, version or None)
 
     def __str__(self) -> str:
@@ -42,8 +46,8 @@ class Client:
 
 
 @dataclass(frozen=True)
-class Known:
-    """A document that is, or was, served; `document` is None when it does not fit the schema."""
+class DocumentInfo:
+    """A document that is, or was, served; `document` is None if it does not fit the schema."""
 
     id: str
     name: str
@@ -51,7 +55,7 @@ class Known:
     clients: Sequence[str]
     published_at: datetime | None
     retired_at: datetime | None
-    use: sql.Use | None
+    usage: sql.DocumentUsage | None
     document: Document | None
 
 
@@ -61,59 +65,72 @@ async def are_published(resources: Resources, ids: Sequence[str]) -> bool:
         return set(ids) <= set(await sql.active(session))
 
 
-async def publish(resources: Resources, schema: GraphQLSchema, entries: Sequence[Entry], client: Client) -> int:
-    """Publishes all of the documents or none; the number of those that were not served before.
+async def publish(
+    resources: Resources, schema: GraphQLSchema, entries: Sequence[ManifestEntry], client: ClientVersion
+) -> int:
+    """Publish all documents or none. Return how many of them were not served before.
 
-    Raises BadInput that names each document that cannot be published, and why.
+    Raises BadInput that names each document that cannot be published, with the reason.
     """
     assert client.version is not None
-    faults = [fault for entry in entries if (fault := _fault(schema, entry, resources.settings.cost_limit))]
-    if faults:
-        raise _refused(faults)
-    given = [sql.Publication(e.id, e.text, operation_names(e.text), e.client or client.name) for e in entries]
+    cost_limit = resources.settings.cost_limit
+    errors = [error for entry in entries if (error := _publication_error(schema, entry, cost_limit))]
+    if errors:
+        raise _not_published(errors)
+    publications = [
+        sql.Publication(entry.id, entry.text, operation_names(entry.text), entry.client or client.name)
+        for entry in entries
+    ]
     async with resources.write() as tx:
-        added = await sql.publish(tx, given, client.version)
-        # Afterwards: what somebody else publishes at this moment is seen, too. An error takes everything back.
-        if taken := await sql.conflicts(tx, given):
-            raise _refused([f"{each} is published with another text: an id never changes its text." for each in taken])
+        added = await sql.publish(tx, publications, client.version)
+        # Checked after the insert, which waits for concurrent publications. The error rolls everything back.
+        if conflicts := await sql.conflicts(tx, publications):
+            raise _not_published(
+                [
+                    f"{document_id} is published with another text: an id never changes its text."
+                    for document_id in conflicts
+                ]
+            )
     return added
 
 
-async def known(resources: Resources, schema: GraphQLSchema) -> list[Known]:
-    """All documents, shipped ones first, each part by name."""
+async def list_documents(resources: Resources, schema: GraphQLSchema) -> list[DocumentInfo]:
+    """Return all documents: first the built-in ones, then the others, each ordered by name."""
     async with resources.read() as session:
-        uses = await sql.uses(session)
-        published = await _published(session, schema, uses)
-    also = {each.id: each.clients for each in published}
-    ours = [
-        Known(
-            id=identifier,
+        usage = await sql.usage(session)
+        published = await _published_documents(session, schema, usage)
+    clients = {info.id: info.clients for info in published}
+    builtin = [
+        DocumentInfo(
+            id=document_id,
             name=name,
             text=text,
-            clients=[SHIPPED_CLIENT, *also.get(identifier, [])],
+            clients=[BUILTIN_CLIENT, *clients.get(document_id, [])],
             published_at=None,
             retired_at=None,
-            use=uses.get(identifier),
-            document=_read(schema, identifier, text),
+            usage=usage.get(document_id),
+            document=_prepare(schema, document_id, text),
         )
-        for name, text in shipped().items()
-        for identifier in (content_id(text),)
+        for name, text in builtin_documents().items()
+        for document_id in (content_id(text),)
     ]
-    return ours + [each for each in published if each.id not in {one.id for one in ours}]
+    builtin_ids = {info.id for info in builtin}
+    return builtin + [info for info in published if info.id not in builtin_ids]
 
 
-async def named(resources: Resources, schema: GraphQLSchema, wanted: str) -> list[Known]:
-    """The documents with this id, or the name of an operation. Raises NotFound."""
-    found = [each for each in await known(resources, schema) if wanted in {each.id, *each.name.split(", ")}]
-    if not found:
-        raise NotFound(f'There is no document with the id or name "{wanted[:80]}".')
-    return found
+async def find_documents(resources: Resources, schema: GraphQLSchema, id_or_name: str) -> list[DocumentInfo]:
+    """Return the documents with this id or with an operation of this name. Raises NotFound."""
+    documents = await list_documents(resources, schema)
+    matching = [info for info in documents if id_or_name in {info.id, *info.name.split(", ")}]
+    if not matching:
+        raise NotFound(f'There is no document with the id or name "{id_or_name[:80]}".')
+    return matching
 
 
 async def retire(resources: Resources, ids: Sequence[str]) -> list[str]:
-    """Stops serving these. Raises BadInput that names those that are not served, and then does nothing."""
-    if ours := sorted({content_id(text) for text in shipped().values()} & set(ids)):
-        raise BadInput(f"{', '.join(ours)} ships with the server and cannot be retired.")
+    """Retire all of these documents, or none. Raises BadInput that names those that are built-in or not served."""
+    if builtin := sorted({content_id(text) for text in builtin_documents().values()} & set(ids)):
+        raise BadInput(f"{', '.join(builtin)} ships with the server and cannot be retired.")
     async with resources.write() as tx:
         retired = await sql.retire(tx, ids)
         if missing := sorted(set(ids) - set(retired)):
@@ -121,8 +138,8 @@ async def retire(resources: Resources, ids: Sequence[str]) -> list[str]:
     return retired
 
 
-async def retire_client(resources: Resources, client: Client) -> list[str]:
-    """Stops serving what nobody else asks for. Raises NotFound when the client asks for nothing."""
+async def retire_client(resources: Resources, client: ClientVersion) -> list[str]:
+    """Retire the documents that no other client uses. Raises NotFound if the client uses no document."""
     async with resources.write() as tx:
         retired = await sql.retire_client(tx, client.name, client.version)
     if retired is None:
@@ -130,54 +147,62 @@ async def retire_client(resources: Resources, client: Client) -> list[str]:
     return retired
 
 
-async def misfits(resources: Resources, schema: GraphQLSchema) -> tuple[int, list[tuple[str, Problem]]]:
-    """How many documents are served, and who has which problem with this schema."""
+async def find_incompatible(
+    resources: Resources, schema: GraphQLSchema
+) -> tuple[int, list[tuple[str, DocumentProblem]]]:
+    """Return the number of served documents, and each problem that a client has with this schema."""
     async with resources.read() as session:
-        rows = [row for row in await sql.listed(session) if row.retired_at is None]
-    served = {text: [SHIPPED_CLIENT] for text in shipped().values()}
+        rows = [row for row in await sql.list_all(session) if row.retired_at is None]
+    clients_by_text = {text: [BUILTIN_CLIENT] for text in builtin_documents().values()}
     for row in rows:
-        served[row.text] = [*served.get(row.text, []), *(row.clients or ["(no client)"])]
-    found = [
-        (client, each) for text, clients in served.items() for each in problems(schema, text) for client in clients
+        clients_by_text[row.text] = [*clients_by_text.get(row.text, []), *(row.clients or ["(no client)"])]
+    problems = [
+        (client, problem)
+        for text, clients in clients_by_text.items()
+        for problem in find_problems(schema, text)
+        for client in clients
     ]
-    return len(served), found
+    return len(clients_by_text), problems
 
 
-def _fault(schema: GraphQLSchema, entry: Entry, cost_limit: int) -> str | None:
-    if entry.id in shipped():
+def _publication_error(schema: GraphQLSchema, entry: ManifestEntry, cost_limit: int) -> str | None:
+    """Return why a document cannot be published, None if it can."""
+    if entry.id in builtin_documents():
         return f"{entry.id} is the name of a document that ships with the server."
-    if found := problems(schema, entry.text):
-        return "\n".join(f"{entry.id}: {problem}" for problem in found)
-    document = read_document(schema, entry.id, entry.text)
+    if problems := find_problems(schema, entry.text):
+        return "\n".join(f"{entry.id}: {problem}" for problem in problems)
+    document = prepare_document(schema, entry.id, entry.text)
     for operation in document.operations.values():
-        least = operation.cost(dict.fromkeys(operation.variables, 0))
-        if least > cost_limit:
-            return f"{entry.id}: {operation.name}: it costs {least} at least; at most {cost_limit} is allowed."
+        lowest_cost = operation.cost(dict.fromkeys(operation.variables, 0))
+        if lowest_cost > cost_limit:
+            return f"{entry.id}: {operation.name}: it costs {lowest_cost} at least; at most {cost_limit} is allowed."
     return None
 
 
-def _refused(faults: Sequence[str]) -> BadInput:
-    return BadInput("\n".join(["Nothing is published.", *faults]))
+def _not_published(errors: Sequence[str]) -> BadInput:
+    return BadInput("\n".join(["Nothing is published.", *errors]))
 
 
-async def _published(session: Reader, schema: GraphQLSchema, uses: Mapping[str, sql.Use]) -> list[Known]:
+async def _published_documents(
+    session: Reader, schema: GraphQLSchema, usage: Mapping[str, sql.DocumentUsage]
+) -> list[DocumentInfo]:
     return [
-        Known(
+        DocumentInfo(
             id=row.id,
             name=row.name,
             text=row.text,
             clients=row.clients,
             published_at=row.published_at,
             retired_at=row.retired_at,
-            use=uses.get(row.id),
-            document=_read(schema, row.id, row.text),
+            usage=usage.get(row.id),
+            document=_prepare(schema, row.id, row.text),
         )
-        for row in await sql.listed(session)
+        for row in await sql.list_all(session)
     ]
 
 
-def _read(schema: GraphQLSchema, document_id: str, text: str) -> Document | None:
+def _prepare(schema: GraphQLSchema, document_id: str, text: str) -> Document | None:
     try:
-        return read_document(schema, document_id, text)
+        return prepare_document(schema, document_id, text)
     except InvalidDocument:
         return None

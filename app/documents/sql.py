@@ -1,4 +1,4 @@
-"""Statements about published documents."""
+"""SQL statements for published documents and their usage."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from app.db.tables import Domain
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.resources import Session
 
-CONFLICTS = text(
+SELECT_CONFLICTS = text(
     """
     SELECT d.id FROM document AS d
     JOIN unnest(CAST(:ids AS text[]), CAST(:texts AS text[])) AS given (id, text) ON given.id = d.id
     WHERE d.text <> given.text ORDER BY d.id
     """
 )
-# In the order of ids, so that two publications at a time wait for each other instead of locking each other out.
-INSERT = text(
+# Ordered by id, so that concurrent publications wait for each other instead of running into a deadlock.
+INSERT_DOCUMENTS = text(
     """
     INSERT INTO document (id, text, name)
     SELECT id, text, name FROM unnest(CAST(:ids AS text[]), CAST(:texts AS text[]), CAST(:names AS text[]))
@@ -38,8 +38,8 @@ INSERT_CLIENTS = text(
     ON CONFLICT DO NOTHING
     """
 )
-ACTIVE = text("SELECT id, text FROM document WHERE retired_at IS NULL ORDER BY id")
-LISTED = text(
+SELECT_ACTIVE = text("SELECT id, text FROM document WHERE retired_at IS NULL ORDER BY id")
+SELECT_ALL = text(
     """
     SELECT d.id, d.name, d.text, d.published_at, d.retired_at,
         array(
@@ -49,19 +49,19 @@ LISTED = text(
     FROM document AS d ORDER BY d.name, d.id
     """
 )
-USES = text("SELECT document_id, first_used_at, last_used_at, hits FROM document_use")
+SELECT_USAGE = text("SELECT document_id, first_used_at, last_used_at, hits FROM document_use")
 RETIRE = text(
     "UPDATE document SET retired_at = now() WHERE retired_at IS NULL AND id = ANY(CAST(:ids AS text[])) RETURNING id"
 )
-FORGET_CLIENT = text(
+DELETE_CLIENT = text(
     """
     DELETE FROM document_client
     WHERE client_name = :client AND (CAST(:version AS text) IS NULL OR client_version = :version)
     RETURNING document_id
     """
 )
-# A document that another client or version still uses stays.
-RETIRE_UNWANTED = text(
+# Documents that another client or version still uses are not retired.
+RETIRE_UNUSED = text(
     """
     UPDATE document AS d SET retired_at = now()
     WHERE retired_at IS NULL AND id = ANY(CAST(:ids AS text[]))
@@ -69,8 +69,8 @@ RETIRE_UNWANTED = text(
     RETURNING id
     """
 )
-# In the order of ids: several processes do this at a time.
-RECORD_USES = text(
+# Ordered by id against deadlocks: several processes write at the same time.
+INSERT_USAGE = text(
     """
     INSERT INTO document_use AS u (document_id, hits, first_used_at, last_used_at)
     SELECT id, hits, first_at, last_at FROM unnest(
@@ -86,7 +86,7 @@ RECORD_USES = text(
 
 @dataclass(frozen=True)
 class Publication:
-    """A document to publish: its id, text, the names of its operations, and the client that asks for it."""
+    """A document to publish; `name` lists its operations, `client` is the client that uses it."""
 
     id: str
     text: str
@@ -95,77 +95,87 @@ class Publication:
 
 
 @dataclass(frozen=True)
-class Use:
-    """How often a document was used, from when to when."""
+class DocumentUsage:
+    """Number of uses of a document, and the times of the first and the last."""
 
     hits: int
     first: datetime
     last: datetime
 
 
-async def conflicts(session: Session, given: Sequence[Publication]) -> list[str]:
-    """Ids that are published already (or were), with another text."""
-    values = {"ids": [each.id for each in given], "texts": [each.text for each in given]}
-    return [row.id for row in await session.rows(CONFLICTS, values)]
+async def conflicts(session: Session, publications: Sequence[Publication]) -> list[str]:
+    """Return the ids that are, or were, published with another text."""
+    values = {
+        "ids": [publication.id for publication in publications],
+        "texts": [publication.text for publication in publications],
+    }
+    return [row.id for row in await session.rows(SELECT_CONFLICTS, values)]
 
 
-async def publish(tx: Tx, given: Sequence[Publication], version: str) -> int:
-    """Publishes documents for a version of their clients; the number of those that were not served before."""
-    documents = {each.id: each for each in given}
+async def publish(tx: Transaction, publications: Sequence[Publication], version: str) -> int:
+    """Publish documents for a version of their clients. Return how many of them were not served before."""
+    documents = {publication.id: publication for publication in publications}
     values = {
         "ids": list(documents),
-        "texts": [each.text for each in documents.values()],
-        "names": [each.name for each in documents.values()],
+        "texts": [document.text for document in documents.values()],
+        "names": [document.name for document in documents.values()],
     }
-    added = await tx.rows(INSERT, values)
-    clients = {"ids": [each.id for each in given], "clients": [each.client for each in given]}
+    added = await tx.rows(INSERT_DOCUMENTS, values)
+    clients = {
+        "ids": [publication.id for publication in publications],
+        "clients": [publication.client for publication in publications],
+    }
     await tx.execute(INSERT_CLIENTS, {**clients, "version": version})
     if added:
-        tx.touch(Domain.DOCUMENTS)
+        tx.bump_version(Domain.DOCUMENTS)
     return len(added)
 
 
 async def active(session: Session) -> dict[str, str]:
-    """Id to text of every document that is served."""
-    return {row.id: row.text for row in await session.rows(ACTIVE)}
+    """Return the texts of all served documents by id."""
+    return {row.id: row.text for row in await session.rows(SELECT_ACTIVE)}
 
 
-async def listed(session: Session) -> Sequence[Row[Any]]:
-    """All documents with their clients, by name."""
-    return await session.rows(LISTED)
+async def list_all(session: Session) -> Sequence[Row[Any]]:
+    """Return all documents, including retired ones, with their clients, ordered by name."""
+    return await session.rows(SELECT_ALL)
 
 
-async def uses(session: Session) -> dict[str, Use]:
-    """How documents are used, by id."""
-    return {row.document_id: Use(row.hits, row.first_used_at, row.last_used_at) for row in await session.rows(USES)}
+async def usage(session: Session) -> dict[str, DocumentUsage]:
+    """Return the usage of documents by id."""
+    rows = await session.rows(SELECT_USAGE)
+    return {row.document_id: DocumentUsage(row.hits, row.first_used_at, row.last_used_at) for row in rows}
 
 
-async def retire(tx: Tx, ids: Sequence[str]) -> list[str]:
-    """Stops serving these; the ids that were served until now."""
-    return _touched(tx, [row.id for row in await tx.rows(RETIRE, {"ids": list(ids)})])
+async def retire(tx: Transaction, ids: Sequence[str]) -> list[str]:
+    """Retire documents. Return the ids of those that were served until now."""
+    return _retired(tx, [row.id for row in await tx.rows(RETIRE, {"ids": list(ids)})])
 
 
-async def retire_client(tx: Tx, client: str, version: str | None) -> list[str] | None:
-    """Stops serving what no client but this one (in this version, or in any) asks for; None when there is no such."""
-    gone = [row.document_id for row in await tx.rows(FORGET_CLIENT, {"client": client, "version": version})]
-    if not gone:
+async def retire_client(tx: Transaction, client: str, version: str | None) -> list[str] | None:
+    """Remove a client, in one version or in all (None), and retire the documents that no other client uses.
+
+    Return the ids of the retired documents, or None if there is no such client.
+    """
+    used = [row.document_id for row in await tx.rows(DELETE_CLIENT, {"client": client, "version": version})]
+    if not used:
         return None
-    return _touched(tx, [row.id for row in await tx.rows(RETIRE_UNWANTED, {"ids": gone})])
+    return _retired(tx, [row.id for row in await tx.rows(RETIRE_UNUSED, {"ids": used})])
 
 
-def _touched(tx: Tx, retired: list[str]) -> list[str]:
-    if retired:
-        tx.touch(Domain.DOCUMENTS)
-    return sorted(retired)
+def _retired(tx: Transaction, ids: list[str]) -> list[str]:
+    if ids:
+        tx.bump_version(Domain.DOCUMENTS)
+    return sorted(ids)
 
 
-async def record_uses(tx: Tx, counted: Mapping[str, Use]) -> None:
-    """Adds what a process counted. Bumps no version: nobody's answer is made of it."""
-    used = list(counted.values())
+async def record_usage(tx: Transaction, usage_by_id: Mapping[str, DocumentUsage]) -> None:
+    """Add what a process counted. This bumps no data version, because no cached response contains usage."""
+    counted = list(usage_by_id.values())
     values = {
-        "ids": list(counted),
-        "hits": [use.hits for use in used],
-        "firsts": [use.first for use in used],
-        "lasts": [use.last for use in used],
+        "ids": list(usage_by_id),
+        "hits": [usage.hits for usage in counted],
+        "firsts": [usage.first for usage in counted],
+        "lasts": [usage.last for usage in counted],
     }
-    await tx.execute(RECORD_USES, values)
+    await tx.execute(INSERT_USAGE, values)

@@ -1,4 +1,4 @@
-"""How documents are used: hits for operators, and which questions are asked most for those who warm the cache."""
+"""Document usage: hits for operators, and the most popular queries for the cache warm-up."""
 
 from __future__ import annotations
 
@@ -12,131 +12,137 @@ from typing import NamedTuple
 import orjson
 import structlog
 
-from app.cache.entries import Question
-from app.core.circuit_breaker import Breaker
+from app.cache.entries import CacheQuery
+from app.core.circuit_breaker import CircuitBreaker
 from app.documents import sql
 from app.engine.document import Document
 from app.resources import Resources
 
 log = structlog.get_logger()
 
-FLUSH_SECONDS = 5.0
+FLUSH_INTERVAL_SECONDS = 5.0
 
-# A sorted set: asked -> how often, halved by each warming (see `fade`).
-ASKED_KEY = "dealmark:asked"
-ASKED_SECONDS = 7 * 24 * 3600
-# So many are kept in Redis, and counted by a process between two flushes; longer ones are nobody's first page.
-MAX_ASKED = 1_000
-MAX_VARIABLES = 1_024
+# Sorted set: packed query -> number of uses, halved by each warm-up (see `decay`).
+POPULAR_KEY = "dealmark:popular-queries"
+POPULAR_TTL_SECONDS = 7 * 24 * 3600
+# Maximum number of queries in Redis, and in a process between two flushes.
+MAX_POPULAR_QUERIES = 1_000
+# Queries with longer variables are not counted: the first page of a list has short ones.
+MAX_VARIABLES_BYTES = 1_024
 
 
-class Asked(NamedTuple):
-    """A question by names alone, as it can be stored: `variables` is the canonical JSON."""
+class PopularQuery(NamedTuple):
+    """A cacheable query as it is stored in Redis; `variables` is canonical JSON."""
 
     document_id: str
     operation: str | None
     variables: bytes
 
     def pack(self) -> bytes:
-        """For Redis."""
+        """Serialize the query."""
         return orjson.dumps([self.document_id, self.operation, self.variables.decode()])
 
     @classmethod
-    def unpack(cls, stored: bytes) -> Asked:
-        """The inverse of `pack`."""
+    def unpack(cls, stored: bytes) -> PopularQuery:
+        """Return the query that `pack` serialized."""
         document_id, operation, variables = orjson.loads(stored)
         return cls(document_id, operation, variables.encode())
 
 
-class Uses:
-    """Counts in memory, and writes down every few seconds and at the end.
+class UsageCounter:
+    """Counts usage in memory, and writes it periodically and when it stops.
 
-    `sources` are called before that: who counts for itself, because it is in a hurry, tells then.
+    Before each write it calls the `reporters`, which count uses of their own and pass them on by `count_query`.
     """
 
-    def __init__(self, resources: Resources, breaker: Breaker) -> None:
+    def __init__(self, resources: Resources, breaker: CircuitBreaker) -> None:
         self.resources = resources
         self.breaker = breaker
-        self.sources: list[Callable[[], None]] = []
-        self._hits: dict[str, sql.Use] = {}
-        self._asked: Counter[Asked] = Counter()
-        self._task: asyncio.Task[None] | None = None
+        self.reporters: list[Callable[[], None]] = []
+        self._usage: dict[str, sql.DocumentUsage] = {}
+        self._queries: Counter[PopularQuery] = Counter()
+        self._flush_task: asyncio.Task[None] | None = None
 
-    def start(self, served: Callable[[], Container[str]]) -> None:
-        """Begins to write down the uses of the documents that are `served`; nobody lists those of given texts."""
-        self._task = asyncio.create_task(self._run(served), name="document uses")
+    def start(self, served_ids: Callable[[], Container[str]]) -> None:
+        """Start to write the usage of the documents in `served_ids()`. Ad hoc documents are not listed anywhere."""
+        self._flush_task = asyncio.create_task(self._flush_periodically(served_ids), name="document usage")
 
-    async def stop(self, served: Container[str]) -> None:
-        """Writes down what is left."""
-        if self._task is not None:
-            self._task.cancel()
+    async def stop(self, served_ids: Container[str]) -> None:
+        """Stop the periodic writes and write the remaining usage."""
+        if self._flush_task is not None:
+            self._flush_task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
-        await self.flush(served)
+                await self._flush_task
+        await self.flush(served_ids)
 
-    def hit(self, document: Document, times: int = 1) -> None:
-        """Counts uses of a document."""
+    def count_use(self, document: Document, times: int = 1) -> None:
+        """Count uses of a document."""
         if times:
             now = datetime.now(UTC)
-            before = self._hits.get(document.id)
-            self._hits[document.id] = (
-                sql.Use(times, now, now) if before is None else sql.Use(before.hits + times, before.first, now)
+            usage = self._usage.get(document.id)
+            self._usage[document.id] = (
+                sql.DocumentUsage(times, now, now)
+                if usage is None
+                else sql.DocumentUsage(usage.hits + times, usage.first, now)
             )
 
-    def asked(self, question: Question, times: int = 1) -> None:
-        """Counts uses of a document with a cacheable operation and these variables."""
-        self.hit(question.document, times)
-        if times and len(question.variables) <= MAX_VARIABLES:
-            asked = Asked(question.document.id, question.operation, question.variables)
-            if asked in self._asked or len(self._asked) < MAX_ASKED:
-                self._asked[asked] += times
+    def count_query(self, query: CacheQuery, times: int = 1) -> None:
+        """Count uses of a cacheable query and of its document."""
+        self.count_use(query.document, times)
+        if times and len(query.variables) <= MAX_VARIABLES_BYTES:
+            popular = PopularQuery(query.document.id, query.operation, query.variables)
+            if popular in self._queries or len(self._queries) < MAX_POPULAR_QUERIES:
+                self._queries[popular] += times
 
-    async def flush(self, served: Container[str]) -> None:
-        """Writes down what was counted. Hits wait for a database that is away; what was asked is not worth that."""
-        for tell in self.sources:
-            tell()
-        hits, self._hits = self._hits, {}
-        asked, self._asked = self._asked, Counter()
-        hits = {document_id: use for document_id, use in hits.items() if document_id in served}
-        if asked:
-            await self.breaker.call(lambda: self._add(asked))
-        if hits:
+    async def flush(self, served_ids: Container[str]) -> None:
+        """Write what was counted. Hits are kept while the database is down; popular queries are not worth that."""
+        for report in self.reporters:
+            report()
+        usage, self._usage = self._usage, {}
+        queries, self._queries = self._queries, Counter()
+        usage = {document_id: counted for document_id, counted in usage.items() if document_id in served_ids}
+        if queries:
+            await self.breaker.call(lambda: self._add_queries(queries))
+        if usage:
             try:
                 async with self.resources.write() as tx:
-                    await sql.record_uses(tx, hits)
-            except Exception as error:  # whatever it is, what was counted must not be lost
-                log.warning("documents.uses_wait", error=str(error))
-                self._give_back(hits)
+                    await sql.record_usage(tx, usage)
+            except Exception as error:  # after any error the counts must not be lost
+                log.warning("documents.usage_not_written", error=str(error))
+                self._restore(usage)
 
-    async def _run(self, served: Callable[[], Container[str]]) -> None:
+    async def _flush_periodically(self, served_ids: Callable[[], Container[str]]) -> None:
         while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            await self.flush(served())
+            await asyncio.sleep(FLUSH_INTERVAL_SECONDS)
+            await self.flush(served_ids())
 
-    def _give_back(self, hits: Mapping[str, sql.Use]) -> None:
-        for document_id, use in hits.items():
-            since = self._hits.get(document_id)
-            self._hits[document_id] = use if since is None else sql.Use(use.hits + since.hits, use.first, since.last)
+    def _restore(self, usage: Mapping[str, sql.DocumentUsage]) -> None:
+        """Add counts that could not be written to those that were made meanwhile."""
+        for document_id, old in usage.items():
+            new = self._usage.get(document_id)
+            self._usage[document_id] = (
+                old if new is None else sql.DocumentUsage(old.hits + new.hits, old.first, new.last)
+            )
 
-    async def _add(self, asked: Mapping[Asked, int]) -> None:
-        async with self.resources.queue.redis.pipeline(transaction=True) as pipe:
-            for each, times in asked.items():
-                pipe.zincrby(ASKED_KEY, times, each.pack())
-            pipe.zremrangebyrank(ASKED_KEY, 0, -MAX_ASKED - 1)
-            pipe.expire(ASKED_KEY, ASKED_SECONDS)
+    async def _add_queries(self, queries: Mapping[PopularQuery, int]) -> None:
+        async with self.resources.broker.redis.pipeline(transaction=True) as pipe:
+            for query, times in queries.items():
+                pipe.zincrby(POPULAR_KEY, times, query.pack())
+            pipe.zremrangebyrank(POPULAR_KEY, 0, -MAX_POPULAR_QUERIES - 1)
+            pipe.expire(POPULAR_KEY, POPULAR_TTL_SECONDS)
             await pipe.execute()
 
 
-async def most_asked(resources: Resources, number: int) -> Sequence[Asked]:
-    """What was asked most of late, by all processes together. Raises RedisError."""
-    found = await resources.queue.redis.zrevrange(ASKED_KEY, 0, number - 1)
-    return [Asked.unpack(each) for each in found]
+async def most_popular(resources: Resources, number: int) -> Sequence[PopularQuery]:
+    """Return the queries that all processes together used most, the most popular first. Raises RedisError."""
+    members = await resources.broker.redis.zrevrange(POPULAR_KEY, 0, number - 1)
+    return [PopularQuery.unpack(member) for member in members]
 
 
-async def fade(resources: Resources) -> None:
-    """Halves all counts and forgets those below one: what was asked yesterday gives way to what is asked today."""
-    async with resources.queue.redis.pipeline(transaction=True) as pipe:
-        pipe.zunionstore(ASKED_KEY, {ASKED_KEY: 0.5})
-        pipe.zremrangebyscore(ASKED_KEY, "-inf", "(1")
-        pipe.expire(ASKED_KEY, ASKED_SECONDS)
+async def decay(resources: Resources) -> None:
+    """Halve all counts and remove those below one, so that new queries replace old ones."""
+    async with resources.broker.redis.pipeline(transaction=True) as pipe:
+        pipe.zunionstore(POPULAR_KEY, {POPULAR_KEY: 0.5})
+        pipe.zremrangebyscore(POPULAR_KEY, "-inf", "(1")
+        pipe.expire(POPULAR_KEY, POPULAR_TTL_SECONDS)
         await pipe.execute()

@@ -1,4 +1,4 @@
-"""Whether documents fit a schema, told so that somebody can find the place."""
+"""Validation of documents against a schema, with the location of each problem in the document."""
 
 from __future__ import annotations
 
@@ -22,105 +22,111 @@ from graphql import (
 )
 
 from app.engine.document import InvalidDocument, parse_document
-from app.engine.validation_rules import rules
+from app.engine.validation_rules import validation_rules
+
+MAX_PROBLEMS = 20
 
 
 @dataclass(frozen=True)
-class Problem:
-    """An error of a document: the operation (or fragment), the field or argument, and what is wrong there."""
+class DocumentProblem:
+    """A validation error: the operation or fragment, the field or argument, and what is wrong there."""
 
     operation: str
-    place: str
+    location: str
     message: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.operation, self.place, self.message) if part)
+        return ": ".join(part for part in (self.operation, self.location, self.message) if part)
 
 
-def problems(schema: GraphQLSchema, text: str) -> list[Problem]:
-    """What is wrong with a document; nothing when it fits."""
+def find_problems(schema: GraphQLSchema, text: str) -> list[DocumentProblem]:
+    """Return up to MAX_PROBLEMS problems of a document; none if it fits the schema."""
     try:
         ast = parse_document(text)
     except InvalidDocument as error:
-        return [Problem("", "", error.message)]
-    return [_problem(schema, ast, error) for error in validate(schema, ast, rules(introspection=False), max_errors=20)]
+        return [DocumentProblem("", "", error.message)]
+    return [
+        _problem(schema, ast, error)
+        for error in validate(schema, ast, validation_rules(allow_introspection=False), max_errors=MAX_PROBLEMS)
+    ]
 
 
 def operation_names(text: str) -> str:
-    """The names of the operations in a text that can be parsed."""
-    found = (node for node in parse_document(text).definitions if isinstance(node, OperationDefinitionNode))
-    return ", ".join(_name(node) for node in found)
+    """Return the names of the operations in a syntactically valid text, separated by commas."""
+    operations = (node for node in parse_document(text).definitions if isinstance(node, OperationDefinitionNode))
+    return ", ".join(_definition_name(node) for node in operations)
 
 
-def _problem(schema: GraphQLSchema, ast: DocumentNode, error: GraphQLError) -> Problem:
+def _problem(schema: GraphQLSchema, ast: DocumentNode, error: GraphQLError) -> DocumentProblem:
     node = error.nodes[0] if error.nodes else None
-    definition = next((each for each in ast.definitions if node is not None and _holds(each, node)), None)
+    definition = next((d for d in ast.definitions if node is not None and _contains(d, node)), None)
     if definition is None:
-        return Problem("", "", error.message)
-    finder = _Place(node)
+        return DocumentProblem("", "", error.message)
+    finder = _LocationFinder(node)
     info = TypeInfo(schema)
     finder.info = info
     visit(definition, TypeInfoVisitor(info, finder))
-    return Problem(_name(definition), finder.found, error.message)
+    return DocumentProblem(_definition_name(definition), finder.location, error.message)
 
 
-def _name(definition: Any) -> str:
+def _definition_name(definition: Any) -> str:
     kind = "fragment " if isinstance(definition, FragmentDefinitionNode) else ""
     return f"{kind}{definition.name.value}" if definition.name else "(unnamed)"
 
 
-def _holds(root: Node, wanted: Node) -> bool:
-    return any(node is wanted for node in _below(root))
+def _contains(root: Node, searched: Node) -> bool:
+    return any(node is searched for node in _descendants(root))
 
 
-def _below(node: Node) -> Iterator[Node]:
+def _descendants(node: Node) -> Iterator[Node]:
     yield node
     for key in node.keys:
         value = getattr(node, key, None)
         for child in value if isinstance(value, (list, tuple)) else (value,):
             if isinstance(child, Node):
-                yield from _below(child)
+                yield from _descendants(child)
 
 
-class _Place(Visitor):
-    """Finds out where a node stands: `CPU.listings(first:)`, `CPUFilter.socket`, `$id`, or a type."""
+class _LocationFinder(Visitor):
+    """Determines the location of a node: `CPU.listings(first:)`, `CPUFilter.socket`, `$id`, or a type."""
 
     info: TypeInfo
 
-    def __init__(self, wanted: Node | None) -> None:
+    def __init__(self, searched: Node | None) -> None:
         super().__init__()
-        self.wanted = wanted
-        self.found = ""
-        self._field: list[str] = []
+        self.searched = searched
+        self.location = ""
+        # `Type.field` of the fields around the current node.
+        self._fields: list[str] = []
 
     def enter(self, node: Node, *_: Any) -> None:
-        """Keeps the field that is being visited, and stops remembering at the node itself."""
+        """Track the enclosing fields, and set the location at the searched node."""
         if node.kind == "field":
             parent = self.info.get_parent_type()
-            self._field.append(f"{parent.name if parent else '?'}.{_value(node)}")
-        if node is self.wanted:
-            self.found = self._place(node)
+            self._fields.append(f"{parent.name if parent else '?'}.{_node_name(node)}")
+        if node is self.searched:
+            self.location = self._location_of(node)
 
     def leave(self, node: Node, *_: Any) -> None:
-        """Goes back to the field around."""
+        """Return to the enclosing field."""
         if node.kind == "field":
-            self._field.pop()
+            self._fields.pop()
 
-    def _place(self, node: Node) -> str:
-        field = self._field[-1] if self._field else ""
+    def _location_of(self, node: Node) -> str:
+        field = self._fields[-1] if self._fields else ""
         if node.kind == "argument":
-            return f"{field}({_value(node)}:)"
+            return f"{field}({_node_name(node)}:)"
         if node.kind in {"variable_definition", "variable"}:
-            name = node.variable.name.value if node.kind == "variable_definition" else _value(node)  # type: ignore[attr-defined]
+            name = node.variable.name.value if node.kind == "variable_definition" else _node_name(node)  # type: ignore[attr-defined]
             return " ".join(part for part in (field, f"${name}") if part)
         if node.kind == "object_field":
             parent = get_named_type(self.info.get_parent_input_type())
-            return f"{parent.name}.{_value(node)}" if parent is not None else field
+            return f"{parent.name}.{_node_name(node)}" if parent is not None else field
         if node.kind == "named_type":
-            return _value(node)
+            return _node_name(node)
         argument = self.info.get_argument()
         if field and argument is not None:
-            name = next((n for n, each in self._arguments().items() if each is argument), "")
+            name = next((name for name, declared in self._arguments().items() if declared is argument), "")
             return f"{field}({name}:)"
         return field
 
@@ -129,6 +135,6 @@ class _Place(Visitor):
         return definition.args if definition is not None else {}
 
 
-def _value(node: Node) -> str:
+def _node_name(node: Node) -> str:
     name: Any = getattr(node, "name", None)
     return str(name.value) if name is not None else "?"

@@ -1,4 +1,4 @@
-"""After a change of figures: the questions that are asked most are answered before anybody asks them again."""
+"""Cache warm-up: after a change of metrics, caches the responses to the most popular queries."""
 
 from __future__ import annotations
 
@@ -11,93 +11,101 @@ import structlog
 from graphql import GraphQLSchema
 from prometheus_client import Counter
 
-from app.cache.entries import Question
-from app.cache.response_cache import Responses
+from app.cache.entries import CacheQuery
+from app.cache.response_cache import ResponseCache
 from app.core.errors import AppError
-from app.documents.registry import Registry
-from app.documents.usage import Asked, fade, most_asked
+from app.documents.registry import DocumentRegistry
+from app.documents.usage import PopularQuery, decay, most_popular
 from app.engine.document import HASH_PREFIX, Document
-from app.engine.executor import Executor, Ran
-from app.graphql.viewer import NOBODY
+from app.engine.executor import ExecutionOutcome, Executor
+from app.graphql.viewer import ANONYMOUS
 from app.resources import Resources
 
 log = structlog.get_logger()
 
-WARMED = Counter(
-    "dealmark_warmed_total", "Questions answered ahead of their readers, by where the answer was", ["source"]
+WARMUPS = Counter(
+    "dealmark_cache_warmups_total",
+    "Popular queries that were executed or found in the cache after a change of metrics, by cache status",
+    ["cache"],
 )
 
-MAX_QUESTIONS = 50
-MAX_SECONDS = 5.0
-NEWS_SECONDS = 0.01
+MAX_QUERIES = 50
+WARMUP_TIMEOUT_SECONDS = 5.0
+NOTIFICATION_POLL_INTERVAL_SECONDS = 0.01
 
 
-async def warm(resources: Resources, schema: GraphQLSchema) -> None:
-    """Has Redis hold the newest answers to what was asked most; never raises, because nothing depends on it.
+async def warm_cache(resources: Resources, schema: GraphQLSchema) -> None:
+    """Execute the most popular queries, so that Redis has their new responses. Never raises.
 
-    One question at a time: readers come first. What takes longer than MAX_SECONDS is left to them.
+    Queries are executed one after another, because requests have priority. Queries that are left after
+    WARMUP_TIMEOUT_SECONDS are executed when a client requests them.
     """
     if resources.settings.response_cache == "off":
         return
-    began, sources = time.monotonic(), Tally[str]()
+    started_at, statuses = time.monotonic(), Tally[str]()
     try:
-        async with asyncio.timeout(MAX_SECONDS):
-            asked = await most_asked(resources, MAX_QUESTIONS)
-            warmer = Warmer(resources, schema)
-            if asked:
+        async with asyncio.timeout(WARMUP_TIMEOUT_SECONDS):
+            queries = await most_popular(resources, MAX_QUERIES)
+            warmer = CacheWarmer(resources, schema)
+            if queries:
                 await warmer.registry.load()
-                await _news(resources)
-            for each in asked:
-                sources[await warmer.answer(each)] += 1
-            await fade(resources)
+                await _wait_for_notifications(resources)
+            for query in queries:
+                statuses[await warmer.warm(query)] += 1
+            await decay(resources)
     except TimeoutError:
-        log.warning("responses.warming_unfinished", limit=MAX_SECONDS)
+        log.warning("cache.warmup_unfinished", limit=WARMUP_TIMEOUT_SECONDS)
     except Exception as error:
-        log.warning("responses.warming_failed", error=str(error) or type(error).__name__)
-    for source, times in sources.items():
-        WARMED.labels(source).inc(times)
-    log.info("responses.warmed", seconds=round(time.monotonic() - began, 3), **sources)
+        log.warning("cache.warmup_failed", error=str(error) or type(error).__name__)
+    for status, times in statuses.items():
+        WARMUPS.labels(status).inc(times)
+    log.info("cache.warmed_up", seconds=round(time.monotonic() - started_at, 3), **statuses)
 
 
-async def _news(resources: Resources) -> None:
-    """Waits until this process has heard of what is committed: old answers would be found under the old versions."""
+async def _wait_for_notifications(resources: Resources) -> None:
+    """Wait until this process knows the committed versions: it would find outdated responses under older ones."""
     async with resources.read() as session:
         committed = await session.versions()
     while True:
-        heard = resources.changes.current()
-        if heard is not None and all(heard.get(domain, -1) >= version for domain, version in committed.items()):
+        known = resources.notifications.current_versions()
+        if known is not None and all(known.get(domain, -1) >= version for domain, version in committed.items()):
             return
-        await asyncio.sleep(NEWS_SECONDS)
+        await asyncio.sleep(NOTIFICATION_POLL_INTERVAL_SECONDS)
 
 
-class Warmer:
-    """Answers questions by their names, as an API process would."""
+class CacheWarmer:
+    """Executes popular queries as an API process does."""
 
     def __init__(self, resources: Resources, schema: GraphQLSchema) -> None:
         self.resources = resources
-        self.registry = Registry(resources, schema)
+        self.registry = DocumentRegistry(resources, schema)
         self.executor = Executor(resources, schema)
-        self.responses = Responses(resources, self.registry.breaker)
+        self.response_cache = ResponseCache(resources, self.registry.breaker)
 
-    async def answer(self, asked: Asked) -> str:
-        """Where the answer was: `MISS`, when it was made here; `gone`, when the question makes no sense any more."""
+    async def warm(self, popular: PopularQuery) -> str:
+        """Cache the response to a query.
+
+        Return its cache status: `MISS` if the query was executed here, `unknown` if the document or its operation is
+        no longer served, `failed` if the query cannot be executed.
+        """
         try:
-            document = await self._document(asked.document_id)
-            operation = None if document is None else document.operation(asked.operation)
+            document = await self._find_document(popular.document_id)
+            operation = None if document is None else document.find_operation(popular.operation)
             if document is None or operation is None:
-                return "gone"
-            variables = orjson.loads(asked.variables)
+                return "unknown"
+            variables = orjson.loads(popular.variables)
 
-            async def run() -> Ran:
-                return await self.executor.run(document, operation, variables, NOBODY)
+            async def execute() -> ExecutionOutcome:
+                return await self.executor.run(document, operation, variables, ANONYMOUS)
 
-            _, source = await self.responses.answer(Question(document, asked.operation, asked.variables), run)
-            return source
+            query = CacheQuery(document, popular.operation, popular.variables)
+            _, status = await self.response_cache.get_or_execute(query, execute)
+            return status
         except AppError as error:
-            log.info("responses.not_warmed", document=asked.document_id, error=error.message)
+            log.info("cache.query_not_warmed_up", document=popular.document_id, error=error.message)
             return "failed"
 
-    async def _document(self, document_id: str) -> Document | None:
-        """Published, shipped, or registered by a client."""
-        found = self.registry.find(document_id)
-        return found or await self.registry.registered(document_id.removeprefix(HASH_PREFIX))
+    async def _find_document(self, document_id: str) -> Document | None:
+        """Return a document that is published, built-in, or registered by a client."""
+        document = self.registry.find(document_id)
+        return document or await self.registry.find_registered(document_id.removeprefix(HASH_PREFIX))

@@ -1,9 +1,10 @@
-"""What a document may cost at most: the static analysis of the GraphQL Cost Directives specification draft.
+"""Static cost analysis: an upper bound of an operation's cost, by the GraphQL Cost Directives specification draft.
 
-A field costs its `@cost` weight (1 for objects, 0 for leaves unless told otherwise) and what is selected below it; a
-list that many times as it has items: the greatest of its slicing arguments, else the assumed size of `@listSize`. With
-`sizedFields` it is not the field itself but those fields below it (`edges`, `nodes`) that have that size. The shape of
-the sum is found once per document; only sizes that come from variables are looked up per request.
+The cost of a field is its `@cost` weight (by default 1 for an object, 0 for a leaf) plus the cost of its selection,
+times its size. The size of a list is the greatest of its slicing arguments, or the assumed size of `@listSize`. If
+`@listSize` has `sizedFields`, that size applies to these fields below (`edges`, `nodes`) and not to the field itself.
+
+The sum is built once per document; only sizes that depend on variables are computed per request.
 """
 
 from __future__ import annotations
@@ -27,72 +28,90 @@ from graphql import (
     SelectionSetNode,
     VariableNode,
     get_named_type,
+    get_nullable_type,
     is_composite_type,
     is_list_type,
-    is_non_null_type,
 )
 
 from app.graphql.directives import CostWeight, ListSize
+from app.graphql.strawberry_bridge import field_definition
 
+# From the variables of a request to the cost.
 Cost = Callable[[Mapping[str, Any]], int]
-# A size, or the cost of a part: known, or still to be found from variables. A part that occurs again and again (a
-# fragment that is spread twice in one that is spread twice ...) is one object, measured once and summed once.
+# A number, or a function of the variables.
 Size = int | Cost
-Part = Union[int, "_Sum"]
+# The cost of a selection: a number, or a sum that depends on variables. A fragment that is spread several times is one
+# object, so that fragments that spread each other twice are evaluated in linear time.
+SelectionCost = Union[int, "_Sum"]
 
-DEFAULT_LIST = 10
-GREATEST_INT = 2**31 - 1
+DEFAULT_LIST_SIZE = 10
+MAX_INT = 2**31 - 1
+# Combinations of sizes per operation whose costs are cached. Clients use few.
+MAX_CACHED_COSTS = 1_000
 
 
 @dataclass(eq=False, slots=True)
 class _Sum:
-    """A sum of which terms depend on variables: each a size times what is below."""
+    """A sum of a constant and of terms that depend on variables: each a size times the cost of what it repeats."""
 
-    known: int
-    terms: list[tuple[Size, Part]]
+    constant: int
+    terms: list[tuple[Size, SelectionCost]]
 
-    def of(self, variables: Mapping[str, Any], summed: dict[_Sum, int]) -> int:
-        """The value; `summed` holds what was worked out for these variables."""
-        if self not in summed:
-            summed[self] = self.known + sum(
-                _size(size, variables) * (below if isinstance(below, int) else below.of(variables, summed))
-                for size, below in self.terms
+    def evaluate(self, variables: Mapping[str, Any], evaluated: dict[_Sum, int]) -> int:
+        """Return the value for these variables. `evaluated` holds the sums that have been evaluated for them."""
+        if self not in evaluated:
+            evaluated[self] = self.constant + sum(
+                _evaluate_size(size, variables)
+                * (cost if isinstance(cost, int) else cost.evaluate(variables, evaluated))
+                for size, cost in self.terms
             )
-        return summed[self]
+        return evaluated[self]
 
 
 @dataclass(frozen=True)
-class _Measure:
-    """The cost of selections of one operation."""
+class _CostAnalysis:
+    """Builds the cost of an operation's selections.
+
+    `defaults`: the sizes that the defaults of variables stand for. `size_variables`: the variables that the cost
+    depends on, found during the analysis.
+    """
 
     schema: GraphQLSchema
     fragments: Mapping[str, FragmentDefinitionNode]
     defaults: Mapping[str, int]
-    measured: dict[Any, Part] = field(default_factory=dict)
-    # The variables that the cost depends on.
-    deciding: set[str] = field(default_factory=set)
+    size_variables: set[str] = field(default_factory=set)
+    _analyzed: dict[Any, SelectionCost] = field(default_factory=dict)
 
-    def selections(self, selected: SelectionSetNode | None, parent: Any, sized: Mapping[str, Size]) -> Part:
-        """The sum over a selection set. Conditions (@skip) are not looked at: the cost is an upper bound."""
-        if selected is None:
+    def selection_cost(
+        self, selection_set: SelectionSetNode | None, parent: Any, sizes: Mapping[str, Size]
+    ) -> SelectionCost:
+        """Return the cost of a selection set. `sizes`: by field name, those that the parent gives to its fields.
+
+        Fields with @skip and @include are counted, because the cost is an upper bound.
+        """
+        if selection_set is None:
             return 0
         key = (
-            id(selected),
+            id(selection_set),
             parent.name,
-            *((name, size if isinstance(size, int) else id(size)) for name, size in sized.items()),
+            *((name, size if isinstance(size, int) else id(size)) for name, size in sizes.items()),
         )
-        if key not in self.measured:
-            terms = [term for each in selected.selections for term in self._selection(each, parent, sized)]
-            known = sum(size * below for size, below in terms if isinstance(size, int) and isinstance(below, int))
-            open_terms = [each for each in terms if not (isinstance(each[0], int) and isinstance(each[1], int))]
-            self.measured[key] = _Sum(known, open_terms) if open_terms else known
-        return self.measured[key]
+        if key not in self._analyzed:
+            constant, variable_terms = 0, []
+            for selection in selection_set.selections:
+                for size, cost in self._terms(selection, parent, sizes):
+                    if isinstance(size, int) and isinstance(cost, int):
+                        constant += size * cost
+                    else:
+                        variable_terms.append((size, cost))
+            self._analyzed[key] = _Sum(constant, variable_terms) if variable_terms else constant
+        return self._analyzed[key]
 
-    def _selection(self, selection: Any, parent: Any, sized: Mapping[str, Size]) -> Iterable[tuple[Size, Part]]:
+    def _terms(self, selection: Any, parent: Any, sizes: Mapping[str, Size]) -> Iterable[tuple[Size, SelectionCost]]:
         if isinstance(selection, FieldNode):
             definition = getattr(parent, "fields", {}).get(selection.name.value)
             if definition is not None:
-                yield self._field(selection, definition, sized)
+                yield self._field_term(selection, definition, sizes)
             return
         if isinstance(selection, FragmentSpreadNode):
             fragment: Any = self.fragments[selection.name.value]
@@ -100,94 +119,98 @@ class _Measure:
             assert isinstance(selection, InlineFragmentNode)
             fragment = selection
         condition = fragment.type_condition
-        target = parent if condition is None else self.schema.type_map[condition.name.value]
-        yield 1, self.selections(fragment.selection_set, target, sized)
+        type_ = parent if condition is None else self.schema.type_map[condition.name.value]
+        yield 1, self.selection_cost(fragment.selection_set, type_, sizes)
 
-    def _field(self, node: FieldNode, definition: GraphQLField, sized: Mapping[str, Size]) -> tuple[Size, Part]:
-        named = get_named_type(definition.type)
-        own = _directive(definition, CostWeight)
-        weight = own.weight if own is not None else int(is_composite_type(named))
-        size, passed_on = self._sizes(node, definition, sized)
-        below = self.selections(node.selection_set, named, passed_on)
+    def _field_term(
+        self, node: FieldNode, definition: GraphQLField, sizes: Mapping[str, Size]
+    ) -> tuple[Size, SelectionCost]:
+        """Return the size of a field and the cost of one item."""
+        named_type = get_named_type(definition.type)
+        directive = _find_directive(definition, CostWeight)
+        weight = directive.weight if directive is not None else int(is_composite_type(named_type))
+        size, sizes_below = self._sizes(node, definition, sizes)
+        below = self.selection_cost(node.selection_set, named_type, sizes_below)
         return size, weight + below if isinstance(below, int) else _Sum(weight, [(1, below)])
 
     def _sizes(
-        self, node: FieldNode, definition: GraphQLField, sized: Mapping[str, Size]
+        self, node: FieldNode, definition: GraphQLField, sizes: Mapping[str, Size]
     ) -> tuple[Size, Mapping[str, Size]]:
-        """How often the field counts, and the sizes of fields below it."""
-        inherited = sized.get(node.name.value)
-        rule = _directive(definition, ListSize)
-        if rule is None:
-            return (DEFAULT_LIST if _is_list(definition.type) else 1) if inherited is None else inherited, {}
-        size = self._slice(node, rule)
-        if isinstance(rule.sized_fields, list):
-            return 1 if inherited is None else inherited, dict.fromkeys(rule.sized_fields, size)
+        """Return the size of a field, and the sizes that it gives to fields below."""
+        inherited = sizes.get(node.name.value)
+        directive = _find_directive(definition, ListSize)
+        if directive is None:
+            is_list = is_list_type(get_nullable_type(definition.type))
+            return (DEFAULT_LIST_SIZE if is_list else 1) if inherited is None else inherited, {}
+        size = self._slice_size(node, directive)
+        if isinstance(directive.sized_fields, list):
+            return 1 if inherited is None else inherited, dict.fromkeys(directive.sized_fields, size)
         return size, {}
 
-    def _slice(self, node: FieldNode, rule: ListSize) -> Size:
-        slicing = rule.slicing_arguments if isinstance(rule.slicing_arguments, list) else []
-        given = {argument.name.value: argument.value for argument in node.arguments or ()}
-        values = [given[name] for name in slicing if name in given]
-        literal = [found for value in values if (found := _literal(value)) is not None]
-        named = [value.name.value for value in values if isinstance(value, VariableNode)]
-        assumed, defaults = rule.assumed_size, self.defaults
+    def _slice_size(self, node: FieldNode, directive: ListSize) -> Size:
+        """Return the size of a list from its slicing arguments."""
+        slicing_arguments = directive.slicing_arguments if isinstance(directive.slicing_arguments, list) else []
+        values = [argument.value for argument in node.arguments or () if argument.name.value in slicing_arguments]
+        literals = [size for value in values if (size := _literal_size(value)) is not None]
+        variable_names = [value.name.value for value in values if isinstance(value, VariableNode)]
+        assumed_size, defaults = directive.assumed_size, self.defaults
 
-        def size(variables: Mapping[str, Any]) -> int:
-            asked = [s for name in named if (s := _number(variables.get(name, defaults.get(name)))) is not None]
-            return max([*literal, *asked], default=assumed)
+        def slice_size(variables: Mapping[str, Any]) -> int:
+            values = [variables.get(name, defaults.get(name)) for name in variable_names]
+            sizes = [size for value in values if (size := _variable_size(value)) is not None]
+            return max([*literals, *sizes], default=assumed_size)
 
-        self.deciding.update(named)
-        return size if named else size({})
+        self.size_variables.update(variable_names)
+        return slice_size if variable_names else slice_size({})
 
 
-def measure(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Cost:
-    """The cost of an operation as a function of its variables."""
-    fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+def cost_function(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Cost:
+    """Return the cost of an operation as a function of its variables."""
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     defaults = {
-        d.variable.name.value: size
-        for d in operation.variable_definitions or ()
-        if (size := _literal(d.default_value)) is not None
+        definition.variable.name.value: size
+        for definition in operation.variable_definitions or ()
+        if (size := _literal_size(definition.default_value)) is not None
     }
-    root = schema.get_root_type(operation.operation)
-    measuring = _Measure(schema, fragments, defaults)
-    whole = measuring.selections(operation.selection_set, root, {})
-    if isinstance(whole, int):
-        return lambda _: whole
-    names = sorted(measuring.deciding)
+    analysis = _CostAnalysis(schema, fragments, defaults)
+    root_type = schema.get_root_type(operation.operation)
+    total = analysis.selection_cost(operation.selection_set, root_type, {})
+    if isinstance(total, int):
+        return lambda _: total
+    names = sorted(analysis.size_variables)
 
-    @lru_cache(maxsize=1_000)
-    def of_sizes(*sizes: int | None) -> int:
-        # Clients ask for few sizes, and ask for them often.
-        return whole.of(dict(zip(names, sizes, strict=True)), {})
+    @lru_cache(maxsize=MAX_CACHED_COSTS)
+    def cost_of_sizes(*sizes: int | None) -> int:
+        return total.evaluate(dict(zip(names, sizes, strict=True)), {})
 
-    return lambda variables: of_sizes(*[_number(variables.get(name, defaults.get(name))) for name in names])
+    def cost(variables: Mapping[str, Any]) -> int:
+        return cost_of_sizes(*[_variable_size(variables.get(name, defaults.get(name))) for name in names])
+
+    return cost
 
 
-def _size(size: Size, variables: Mapping[str, Any]) -> int:
+def _evaluate_size(size: Size, variables: Mapping[str, Any]) -> int:
     return size if isinstance(size, int) else size(variables)
 
 
-def _literal(value: Any) -> int | None:
-    """The size that an argument in the text gives: an integer, or the length of a list."""
+def _literal_size(value: Any) -> int | None:
+    """Return the size that an argument's literal stands for: an integer, or the length of a list."""
     if isinstance(value, ListValueNode):
         return len(value.values)
-    # Never below zero: it would pay for what stands beside it.
+    # A negative size would reduce the cost of other fields.
     return max(int(value.value), 0) if isinstance(value, IntValueNode) else None
 
 
-def _number(value: Any) -> int | None:
-    """The size that a variable gives. A wrong type is refused later, when variables are coerced."""
+def _variable_size(value: Any) -> int | None:
+    """Return the size that a variable stands for. None for a wrong type, which coercion rejects later."""
     if isinstance(value, list):
         return len(value)
-    # GraphQL takes 200.0 for the integer that it is.
-    whole = type(value) is int or (isinstance(value, float) and value.is_integer())
-    return min(max(int(value), 0), GREATEST_INT) if whole else None
+    # GraphQL accepts 200.0 as an integer.
+    is_integer = type(value) is int or (isinstance(value, float) and value.is_integer())
+    return min(max(int(value), 0), MAX_INT) if is_integer else None
 
 
-def _directive(definition: GraphQLField, kind: type) -> Any:
-    field = definition.extensions.get("strawberry-definition")
-    return next((d for d in getattr(field, "directives", ()) if isinstance(d, kind)), None)
-
-
-def _is_list(of: Any) -> bool:
-    return is_list_type(of.of_type if is_non_null_type(of) else of)
+def _find_directive(field: GraphQLField, directive_class: type) -> Any:
+    definition = field_definition(field)
+    directives = () if definition is None else definition.directives
+    return next((directive for directive in directives if isinstance(directive, directive_class)), None)

@@ -1,4 +1,4 @@
-"""Documents: parsed, validated and measured once, when they are published or first seen; never per request."""
+"""Documents: parsed, validated and analysed once, when they are published or first received, never per request."""
 
 from __future__ import annotations
 
@@ -25,20 +25,23 @@ from graphql import (
 
 from app.core.errors import AppError, BadRequest
 from app.db.tables import Domain
-from app.engine.compiler.column_projection import Columns, columns_of
+from app.engine.compiler.column_projection import ColumnsByType, project_columns
 from app.engine.compiler.compiler import NotCompilable, Plan, compile_plan
-from app.engine.cost import Cost, measure
-from app.engine.validation_rules import rules
+from app.engine.cost import Cost, cost_function
+from app.engine.validation_rules import validation_rules
+from app.graphql.prefetch import SnapshotHeuristic
+from app.graphql.strawberry_bridge import field_definition
 
 HASH_PREFIX = "sha256:"
-# Checking that fields of the same name agree takes time with the square of a text's length: at the first of these
-# lengths 0.2 s, which a text that anybody may send must not exceed. Published ones are checked when they are published.
-MAX_TOKENS_GIVEN = 1_000
+# Validation checks that fields with the same response key agree, in quadratic time: 0.2 s for a document of
+# MAX_TOKENS_AD_HOC, the most that a client may send with a request. Published documents are validated beforehand.
+MAX_TOKENS_AD_HOC = 1_000
 MAX_TOKENS_PUBLISHED = 10_000
+MAX_VALIDATION_ERRORS = 20
 
 
 class InvalidDocument(AppError):
-    """A text that is no document, or none of this schema; `errors` are graphql-core's own."""
+    """The text is not a GraphQL document, or not valid for the schema. `errors` are those of graphql-core."""
 
     code = "GRAPHQL_VALIDATION_FAILED"
 
@@ -47,57 +50,34 @@ class InvalidDocument(AppError):
         self.errors = list(errors)
 
 
-@dataclass
-class Pace:
-    """Whether an operation needs one statement only, as far as experience tells.
-
-    Then it runs without a transaction. Each time that this was wrong, more runs in a row must have needed one.
-    """
-
-    MOST = 1_000
-    needed: int = 1
-    seen: int = 0
-
-    @property
-    def one_statement(self) -> bool:
-        """What to expect of the next run."""
-        return self.seen >= self.needed
-
-    def ran(self, one_statement: bool) -> None:
-        """Whether a run needed one only."""
-        self.seen = self.seen + 1 if one_statement else 0
-
-    def failed(self) -> None:
-        """One was not enough. Of runs at the same time only the first counts."""
-        if self.one_statement:
-            self.needed = min(2 * self.needed, self.MOST)
-        self.seen = 0
-
-
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a document, and what is known of it without running it."""
+    """One operation of a document, analysed.
+
+    `variables`: the names of its variables. `cost`: its cost as a function of them. `columns`: those that it needs of
+    the rows of each type. `compile` returns its plan or raises NotCompilable.
+    """
 
     node: OperationDefinitionNode
     name: str | None
     kind: OperationType
     variables: frozenset[str]
     cost: Cost
-    columns: Columns
+    columns: ColumnsByType
     compile: Callable[[], Plan]
-    pace: Pace = field(default_factory=Pace, compare=False)
+    snapshot_heuristic: SnapshotHeuristic = field(default_factory=SnapshotHeuristic, compare=False)
 
     @cached_property
     def plan(self) -> Plan | NotCompilable:
-        """What runs it; or why graphql-core must."""
+        """The plan, compiled on first use; NotCompilable if graphql-core must execute the operation."""
         try:
             return self.compile()
         except NotCompilable as reason:
-            return reason.with_traceback(None)  # which would keep all that was compiled until then
+            return reason.with_traceback(None)  # the traceback would keep the compiler alive
 
     @property
-    def not_compiled(self) -> str | None:
-        """Why it has no plan; None when it has one."""
+    def not_compiled_reason(self) -> str | None:
+        """The reason why the operation has no plan; None if it has one."""
         return str(self.plan) if isinstance(self.plan, NotCompilable) else None
 
 
@@ -105,68 +85,77 @@ class Operation:
 class Document:
     """A document that is valid for the schema.
 
-    `content` is the id by content, under which answers are kept. `reads`: the domains whose data its answers are made
-    of. `max_age`: for how many seconds others may keep an answer. `public`: whether the answer is the same for every
-    viewer. `timed`: whether it changes as time goes by.
+    `content_id` identifies the text and is part of cache keys. `domains`: the data domains that responses depend on.
+    `max_age`: seconds for which clients and proxies may cache a response. `public`: the response is the same for every
+    viewer. `time_dependent`: the response changes with time, without a change of data.
     """
 
     id: str
     text: str
-    content: str
+    content_id: str
     ast: DocumentNode
     operations: Mapping[str | None, Operation]
-    reads: frozenset[Domain]
+    domains: frozenset[Domain]
     max_age: int
     public: bool
-    timed: bool
+    time_dependent: bool
 
-    def operation(self, name: str | None) -> Operation | None:
-        """The operation to run: the named one, or the only one."""
+    def select_operation(self, name: str | None) -> Operation:
+        """Return the operation with this name, or the only one if there is no name. Raises BadRequest."""
+        if name is None and len(self.operations) == 1:
+            return next(iter(self.operations.values()))
+        operation = None if name is None else self.operations.get(name)
+        if operation is not None:
+            return operation
+        names = ", ".join(map(str, self.operations))
         if name is None:
-            return next(iter(self.operations.values())) if len(self.operations) == 1 else None
-        return self.operations.get(name)
+            raise BadRequest(f"The document has several operations: name one of {names} in `operationName`.")
+        raise BadRequest(f'The document has no operation "{name[:100]}"; it has {names}.')
 
     @property
     def title(self) -> str:
-        """The names of its operations."""
+        """The names of the operations, separated by commas."""
         return ", ".join(name or "(unnamed)" for name in self.operations)
 
 
 def content_id(text: str) -> str:
-    """The id that a text has by its content: `sha256:` and the hash of its UTF-8.
+    """Return the id of a text: `sha256:` and the SHA-256 of its UTF-8 encoding.
 
-    A text with half characters (surrogates) has no UTF-8, but an id: the parser refuses it with a better sentence.
+    Lone surrogates are encoded too. Such a text is not valid UTF-8, but the parser rejects it with a better message.
     """
     return HASH_PREFIX + hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-def read_document(
-    schema: GraphQLSchema, document_id: str, text: str, *, introspection: bool = False, given: bool = False
+def prepare_document(
+    schema: GraphQLSchema, document_id: str, text: str, *, allow_introspection: bool = False, ad_hoc: bool = False
 ) -> Document:
-    """Parses, validates and measures a text; `given` by a client, it must be shorter. Raises InvalidDocument."""
-    ast = parse_document(text, MAX_TOKENS_GIVEN if given else MAX_TOKENS_PUBLISHED)
-    if errors := validate(schema, ast, rules(introspection), max_errors=20):
+    """Parse, validate and analyse a document. Raises InvalidDocument.
+
+    An `ad_hoc` document, which a client sends with its request, may have fewer tokens than a published one.
+    """
+    ast = parse_document(text, MAX_TOKENS_AD_HOC if ad_hoc else MAX_TOKENS_PUBLISHED)
+    if errors := validate(schema, ast, validation_rules(allow_introspection), max_errors=MAX_VALIDATION_ERRORS):
         raise InvalidDocument(errors)
     nodes = [node for node in ast.definitions if isinstance(node, OperationDefinitionNode)]
-    operations = {operation.name: operation for operation in (_operation(schema, ast, node) for node in nodes)}
-    traits = _Traits()
+    operations = [_analyze_operation(schema, ast, node) for node in nodes]
+    facts = DocumentFacts()
     info = TypeInfo(schema)
-    visit(ast, TypeInfoVisitor(info, _FieldVisitor(info, traits)))
+    visit(ast, TypeInfoVisitor(info, _FactCollector(info, facts)))
     return Document(
         id=document_id,
         text=text,
-        content=content_id(text),
+        content_id=content_id(text),
         ast=ast,
-        operations=operations,
-        reads=frozenset(traits.reads),
-        max_age=min(traits.max_ages, default=0),
-        public=traits.public,
-        timed=traits.timed,
+        operations={operation.name: operation for operation in operations},
+        domains=frozenset(facts.domains),
+        max_age=min(facts.max_ages, default=0),
+        public=facts.public,
+        time_dependent=facts.time_dependent,
     )
 
 
 def parse_document(text: str, max_tokens: int = MAX_TOKENS_PUBLISHED) -> DocumentNode:
-    """The syntax tree of a text that holds an operation. Raises InvalidDocument."""
+    """Parse a document and check that it has an operation. Raises InvalidDocument."""
     try:
         ast = parse(text, max_tokens=max_tokens)
     except GraphQLError as error:
@@ -178,55 +167,44 @@ def parse_document(text: str, max_tokens: int = MAX_TOKENS_PUBLISHED) -> Documen
     return ast
 
 
-def _operation(schema: GraphQLSchema, ast: DocumentNode, node: OperationDefinitionNode) -> Operation:
+def _analyze_operation(schema: GraphQLSchema, ast: DocumentNode, node: OperationDefinitionNode) -> Operation:
     return Operation(
         node=node,
         name=node.name.value if node.name else None,
         kind=node.operation,
         variables=frozenset(definition.variable.name.value for definition in node.variable_definitions or ()),
-        cost=measure(schema, ast, node),
+        cost=cost_function(schema, ast, node),
         compile=partial(compile_plan, schema, ast, node),
-        columns=columns_of(schema, ast, node),
+        columns=project_columns(schema, ast, node),
     )
 
 
 @dataclass
-class _Traits:
-    """What the fields of a document say together."""
+class DocumentFacts:
+    """The cache hints of all fields of a document, combined."""
 
-    reads: set[Domain] = field(default_factory=set)
+    domains: set[Domain] = field(default_factory=set)
     max_ages: list[int] = field(default_factory=list)
     public: bool = True
-    timed: bool = False
+    time_dependent: bool = False
 
 
-class _FieldVisitor(Visitor):
-    """Gathers what `app.graphql.directives.reads` says of each field."""
+class _FactCollector(Visitor):
+    """Combines the metadata that `app.graphql.directives.cache_hints` made for each field."""
 
-    def __init__(self, info: TypeInfo, traits: _Traits) -> None:
+    def __init__(self, info: TypeInfo, facts: DocumentFacts) -> None:
         super().__init__()
-        self.info, self.traits = info, traits
+        self.info, self.facts = info, facts
 
     def enter_field(self, _node: FieldNode, *_: Any) -> None:
-        """Fields of interfaces count like those of the types that have them: both are declared with facts."""
-        definition = self.info.get_field_def()
-        declared: Any = definition.extensions.get("strawberry-definition") if definition is not None else None
-        if declared is None:
+        """Add the hints of a field. Fields of interfaces are declared with hints of their own."""
+        field = self.info.get_field_def()
+        definition = field_definition(field) if field is not None else None
+        if definition is None:
             return
-        facts = declared.metadata
-        self.traits.reads.update(facts.get("reads", ()))
-        if "max_age" in facts:
-            self.traits.max_ages.append(facts["max_age"])
-        self.traits.timed |= facts.get("timed", False)
-        self.traits.public &= not declared.permission_classes and not facts.get("own", False)
-
-
-def operation_of(document: Document, name: str | None) -> Operation:
-    """The operation to run. Raises BadRequest when the name is missing, or no operation has it."""
-    operation = document.operation(name)
-    if operation is not None:
-        return operation
-    names = ", ".join(str(each) for each in document.operations)
-    if name is None:
-        raise BadRequest(f"The document has several operations: name one of {names} in `operationName`.")
-    raise BadRequest(f'The document has no operation "{name[:100]}"; it has {names}.')
+        hints = definition.metadata
+        self.facts.domains.update(hints.get("domains", ()))
+        if "max_age" in hints:
+            self.facts.max_ages.append(hints["max_age"])
+        self.facts.time_dependent |= hints.get("time_dependent", False)
+        self.facts.public &= not definition.permission_classes and not hints.get("per_viewer", False)

@@ -1,7 +1,8 @@
-"""Runs operations of documents, each with a context of its own: by its plan, or by graphql-core where it has none."""
+"""Execution of operations: by the compiled plan, or by graphql-core if there is none."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from inspect import isawaitable
@@ -11,33 +12,45 @@ import orjson
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType, execute, subscribe
 from prometheus_client import Counter
 
-from app.core.deadline import Deadline, Delay
 from app.core.errors import Unavailable
-from app.db.session import OneStatementReader
+from app.db.session import SingleStatementReader
 from app.engine.compiler.compiler import Plan
 from app.engine.document import Document, Operation
 from app.graphql.context import Context
-from app.graphql.error_masking import presentable, presentable_cause
+from app.graphql.error_masking import mask_errors, to_client_error
 from app.graphql.viewer import Viewer
 from app.resources import Resources
 
-RUN = Counter("dealmark_operations_run_total", "Operations by what ran them: plan, interpreter", ["by"])
-BY_PLAN, BY_INTERPRETER = RUN.labels("plan"), RUN.labels("interpreter")
+OPERATIONS = Counter("dealmark_operations_total", "Executed operations, by executor: plan, interpreter", ["executor"])
+COMPILED_OPERATIONS, INTERPRETED_OPERATIONS = OPERATIONS.labels("plan"), OPERATIONS.labels("interpreter")
 
 
 class DeadlineExceeded(Unavailable):
-    """The operation took longer than it may."""
+    """The operation took longer than the request timeout."""
 
     code = "DEADLINE_EXCEEDED"
 
 
+class ExecutionOutcome(NamedTuple):
+    """The encoded response of an operation.
+
+    `executed`: execution began; False for a request error, such as an invalid variable. `versions`: the data versions
+    of the snapshot that the response was made from; empty for a mutation.
+    """
+
+    body: bytes
+    executed: bool
+    has_no_errors: bool
+    versions: Mapping[str, int]
+
+
 class Executor:
-    """What an API process runs operations with."""
+    """Executes operations, each with a context of its own."""
 
     def __init__(self, resources: Resources, schema: GraphQLSchema) -> None:
         self.resources = resources
         self.schema = schema
-        self.patience = Delay(resources.settings.request_seconds)
+        self.timeout_seconds = resources.settings.request_timeout_seconds
 
     async def run(
         self,
@@ -46,77 +59,90 @@ class Executor:
         variables: Mapping[str, Any],
         viewer: Viewer,
         extensions: Mapping[str, Any] | None = None,
-    ) -> Ran:
-        """A query or mutation. Raises Unavailable when the database does not answer, or not in time."""
-        result, versions = await self._once(document, operation, variables, viewer)
+    ) -> ExecutionOutcome:
+        """Execute a query or mutation. Raises Unavailable if the database fails, DeadlineExceeded after the timeout."""
+        result, versions = await self._execute(document, operation, variables, viewer)
         _raise_unavailable(result)
-        return Ran(encode(result, extensions), not is_request_error(result), not result.errors, versions)
+        body = encode_response(result, extensions)
+        return ExecutionOutcome(body, not is_request_error(result), not result.errors, versions)
 
     async def stream(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
     ) -> AsyncGenerator[ExecutionResult, None]:
-        """Any operation, as a stream of results; a query or mutation gives one. What is raised is the last result."""
+        """Yield the results of any operation: one for a query or mutation, one per event for a subscription.
+
+        An exception becomes the last result.
+        """
         try:
             if operation.kind is OperationType.SUBSCRIPTION:
-                events = self._events(document, operation, variables, viewer)
+                events = self._subscribe(document, operation, variables, viewer)
                 async with aclosing(events):
                     async for result in events:
-                        yield _presented(result)
+                        yield _mask_errors(result)
             else:
-                yield (await self._once(document, operation, variables, viewer))[0]
+                yield (await self._execute(document, operation, variables, viewer))[0]
         except Exception as error:
-            known = presentable_cause(error)
-            yield ExecutionResult(None, [GraphQLError(known.message, extensions={"code": known.code})])
+            client_error = to_client_error(error)
+            yield ExecutionResult(None, [GraphQLError(client_error.message, extensions={"code": client_error.code})])
 
-    async def _once(
+    async def _execute(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
     ) -> tuple[ExecutionResult, Mapping[str, int]]:
-        """The result of a query or mutation, and for a query the versions of the snapshot that it is made of."""
-        versions: Mapping[str, int] = {}
-        queries = operation.kind is OperationType.QUERY
+        """Return the result of a query or mutation, and the data versions that a query has read."""
+        is_query = operation.kind is OperationType.QUERY
         try:
-            (BY_PLAN if isinstance(operation.plan, Plan) else BY_INTERPRETER).inc()
-            with Deadline(self.patience):
-                if queries and operation.pace.one_statement:
-                    found = await self._in_one_statement(document, operation, variables, viewer)
-                    if found is not None:
-                        return found
+            (COMPILED_OPERATIONS if isinstance(operation.plan, Plan) else INTERPRETED_OPERATIONS).inc()
+            async with asyncio.timeout(self.timeout_seconds):
+                if is_query and operation.snapshot_heuristic.expects_single_statement:
+                    outcome = await self._query_with_single_statement(document, operation, variables, viewer)
+                    if outcome is not None:
+                        return outcome
+                if is_query:
+                    return await self._query_in_snapshot(document, operation, variables, viewer)
                 async with Context(self.resources, viewer) as context:
-                    if queries:
-                        versions = await _versions(context)
-                    result = await execute_operation(self.schema, document, operation, variables, context)
-                    if (reader := context.reader) is not None:
-                        # The versions can come along; but not for a resolver that wants them before the statement.
-                        operation.pace.ran(reader.statements == 1 and reader.versions_asked == 1)
-                    return result, versions
+                    return await execute_operation(self.schema, document, operation, variables, context), {}
         except TimeoutError:
             raise DeadlineExceeded(
-                f"The answer was not ready within {self.patience.seconds:g} s; ask for less."
+                f"The operation did not finish within {self.timeout_seconds:g} s; request less data."
             ) from None
         except Exception as error:
-            raise presentable_cause(error) from None
+            raise to_client_error(error) from None
 
-    async def _in_one_statement(
+    async def _query_in_snapshot(
+        self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
+    ) -> tuple[ExecutionResult, Mapping[str, int]]:
+        """Execute a query in a transaction, and record whether a single statement would have been enough."""
+        async with Context(self.resources, viewer) as context:
+            async with context.read() as session:
+                versions = await session.versions()
+            result = await execute_operation(self.schema, document, operation, variables, context)
+            if (reader := context.reader) is not None:
+                # A second request for versions was made by a resolver, perhaps before the statement that returns them.
+                needed_one_statement = reader.statement_count == 1 and reader.version_requests == 1
+                operation.snapshot_heuristic.record_run(needed_one_statement)
+            return result, versions
+
+    async def _query_with_single_statement(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
     ) -> tuple[ExecutionResult, Mapping[str, int]] | None:
-        """The same without a transaction; None when that does not do, and all of it is to be done with one.
+        """Execute a query without a transaction (see app/graphql/prefetch.py); None if it needs a snapshot after all.
 
-        An answer with errors is not kept, so it needs no versions.
+        A result with errors is not cached, so it needs no versions.
         """
-        async with Context(self.resources, viewer, one_statement=True) as context:
-            result = await _executed(self.schema, document, operation, variables, context)
+        async with Context(self.resources, viewer, single_statement=True) as context:
+            result = await _execute_unmasked(self.schema, document, operation, variables, context)
             reader = context.reader
-            assert reader is None or isinstance(reader, OneStatementReader)
-            if reader is None or not reader.again:
+            assert reader is None or isinstance(reader, SingleStatementReader)
+            if reader is None or not reader.needs_snapshot:
                 if result.errors:
-                    return _presented(result), {}
-                if reader is not None and reader.statements:
+                    return _mask_errors(result), {}
+                if reader is not None and reader.statement_count:
                     return result, await reader.versions()
-        if reader is None or not reader.empty:  # another time there may be rows
-            operation.pace.failed()
+        if reader is None or not reader.returned_no_rows:  # without rows there are no versions; next time there may be
+            operation.snapshot_heuristic.record_failure()
         return None
 
-    async def _events(
+    async def _subscribe(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
     ) -> AsyncGenerator[ExecutionResult, None]:
         async with Context(self.resources, viewer, operation.columns) as context:
@@ -134,7 +160,7 @@ class Executor:
                 return
             async with aclosing(source):
                 async for result in source:
-                    # Each is of a snapshot of its own, which nobody holds while the result is sent.
+                    # Each event has a snapshot of its own, which is not held while its result is sent.
                     await context.close()
                     yield result
 
@@ -142,11 +168,11 @@ class Executor:
 async def execute_operation(
     schema: GraphQLSchema, document: Document, operation: Operation, variables: Mapping[str, Any], context: Context
 ) -> ExecutionResult:
-    """The result of a query or mutation, its errors such as a client may see."""
-    return _presented(await _executed(schema, document, operation, variables, context))
+    """Execute a query or mutation in this context. Errors in the result are masked for the client."""
+    return _mask_errors(await _execute_unmasked(schema, document, operation, variables, context))
 
 
-async def _executed(
+async def _execute_unmasked(
     schema: GraphQLSchema, document: Document, operation: Operation, variables: Mapping[str, Any], context: Context
 ) -> ExecutionResult:
     context.columns = operation.columns
@@ -163,14 +189,8 @@ async def _executed(
     return await result if isawaitable(result) else result
 
 
-async def _versions(context: Context) -> Mapping[str, int]:
-    """The data versions of the request's snapshot, which begins here."""
-    async with context.read() as session:
-        return await session.versions()
-
-
-def encode(result: ExecutionResult, extensions: Mapping[str, Any] | None = None) -> bytes:
-    """The response as JSON. A request error has no `data`."""
+def encode_response(result: ExecutionResult, extensions: Mapping[str, Any] | None = None) -> bytes:
+    """Encode the response as JSON. A request error has no `data`."""
     response: dict[str, Any] = {}
     if result.errors:
         response["errors"] = [error.formatted for error in result.errors]
@@ -182,30 +202,17 @@ def encode(result: ExecutionResult, extensions: Mapping[str, Any] | None = None)
 
 
 def is_request_error(result: ExecutionResult) -> bool:
-    """Whether the operation never began: a variable is wrong, say."""
+    """Return whether execution did not begin, for example because a variable is invalid."""
     return result.data is None and bool(result.errors) and all(e.path is None for e in result.errors or ())
 
 
-def _presented(result: ExecutionResult) -> ExecutionResult:
-    result.errors = presentable(result.errors)
+def _mask_errors(result: ExecutionResult) -> ExecutionResult:
+    result.errors = mask_errors(result.errors)
     return result
 
 
 def _raise_unavailable(result: ExecutionResult) -> None:
-    """A database that is away is no field's error: it is the answer's, and another try may help."""
+    """Raise Unavailable if a field failed with it: then the whole request fails, and the client can retry it."""
     for error in result.errors or ():
         if (error.extensions or {}).get("code") == Unavailable.code:
             raise Unavailable(error.message)
-
-
-class Ran(NamedTuple):
-    """What running an operation gave.
-
-    `began` is False when a variable was wrong, say; `clean`: without errors. `versions` are those of the snapshot that
-    it was made from.
-    """
-
-    body: bytes
-    began: bool
-    clean: bool
-    versions: Mapping[str, int]

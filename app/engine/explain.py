@@ -1,4 +1,4 @@
-"""What a document runs: its generated code, and the statements that it sends, found by running it once."""
+"""Explain an operation: its generated code, and the SQL statements that it executes."""
 
 from __future__ import annotations
 
@@ -16,48 +16,50 @@ from app.graphql.context import Context
 from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 
-WIDTH = 120
+MAX_LINE_LENGTH = 120
 
 
-def code_of(operation: Operation) -> str:
-    """The generated Python, or why there is none."""
-    return operation.plan.source if isinstance(operation.plan, Plan) else f"# interpreted: {operation.not_compiled}\n"
+def generated_code(operation: Operation) -> str:
+    """Return the generated Python code, or a comment with the reason why there is none."""
+    plan = operation.plan
+    return plan.source if isinstance(plan, Plan) else f"# interpreted: {operation.not_compiled_reason}\n"
 
 
-async def statements_of(
+async def executed_statements(
     resources: Resources, schema: GraphQLSchema, document: Document, operation: Operation, variables: Mapping[str, Any]
 ) -> list[str]:
-    """The SQL that the operation sends when it runs with these variables. Raises BadInput when it cannot.
+    """Execute a query with these variables and return the SQL statements that it executed.
 
-    Only queries are run: to see the statements of a mutation would be to carry it out.
+    Raises BadInput if a required variable is missing, if the query fails, and for mutations and subscriptions.
     """
     if operation.kind is not OperationType.QUERY:
-        raise BadInput(f"the statements of a {operation.kind.value} are not shown, because it would have to be run")
-    required = [name for name in _required(operation) if name not in variables]
+        raise BadInput(f"the statements of a {operation.kind.value} are not shown, because it would be executed")
+    required = [name for name in _required_variables(operation) if name not in variables]
     if required:
         example = ", ".join(f'"{name}": ...' for name in required)
-        raise BadInput(f"give --variables '{{{example}}}' to see the statements")
-    seen: list[str] = []
-    resources.reading.observer = seen.append
+        raise BadInput(f"pass --variables '{{{example}}}' to see the statements")
+    statements: list[str] = []
+    resources.read_pool.statement_observer = statements.append
     try:
         async with Context(resources, Viewer("command line", Role.ADMIN), columns=operation.columns) as context:
             result = await execute_operation(schema, document, operation, variables, context)
     finally:
-        resources.reading.observer = None
+        resources.read_pool.statement_observer = None
     if result.errors:
-        raise BadInput(f"with these variables it fails: {result.errors[0].message}")
-    return [readable(each) for each in seen]
+        raise BadInput(f"with these variables the query fails: {result.errors[0].message}")
+    return [wrap_sql(statement) for statement in statements]
 
 
-def readable(sql: str) -> str:
-    """A statement in lines that fit a screen."""
+def wrap_sql(sql: str) -> str:
+    """Wrap the lines of a statement at MAX_LINE_LENGTH characters."""
     lines = textwrap.dedent(sql).strip().splitlines()
-    wrapped = [textwrap.wrap(line, WIDTH, subsequent_indent="    ", break_long_words=False) for line in lines]
-    return "\n".join(line for each in wrapped for line in each)
+    wrapped = [textwrap.wrap(line, MAX_LINE_LENGTH, subsequent_indent="    ", break_long_words=False) for line in lines]
+    return "\n".join(line for parts in wrapped for line in parts)
 
 
-def _required(operation: Operation) -> list[str]:
-    """Variables that must be given."""
-    definitions = operation.node.variable_definitions or ()
-    required = [each for each in definitions if isinstance(each.type, NonNullTypeNode) and each.default_value is None]
-    return [each.variable.name.value for each in required]
+def _required_variables(operation: Operation) -> list[str]:
+    return [
+        definition.variable.name.value
+        for definition in operation.node.variable_definitions or ()
+        if isinstance(definition.type, NonNullTypeNode) and definition.default_value is None
+    ]

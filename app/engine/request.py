@@ -1,4 +1,4 @@
-"""A GraphQL request, parsed."""
+"""A parsed GraphQL request."""
 
 from __future__ import annotations
 
@@ -7,29 +7,33 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-NONE: Mapping[str, Any] = MappingProxyType({})
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
-SHA256 = re.compile(r"[0-9a-f]{64}")
+SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 
 
-class Ask(NamedTuple):
-    """One operation to run: a document by id, by the hash of an automatically persisted query, or by its text."""
+class GraphQLRequest(NamedTuple):
+    """A request to execute one operation.
+
+    The document is given by its id, by the SHA-256 hash of an automatically persisted query, by its text, or by a hash
+    and the text. `is_get`: the HTTP method is GET. `has_files`: variables contain uploaded files.
+    """
 
     document_id: str | None = None
     apq_hash: str | None = None
     text: str | None = None
     operation_name: str | None = None
-    variables: Mapping[str, Any] = NONE
-    extensions: Mapping[str, Any] = NONE
-    by_get: bool = False
+    variables: Mapping[str, Any] = EMPTY
+    extensions: Mapping[str, Any] = EMPTY
+    is_get: bool = False
     has_files: bool = False
 
     @property
-    def persisted(self) -> bool:
-        """Whether it names a document instead of, or beside, carrying its text."""
+    def is_persisted(self) -> bool:
+        """Whether the document is given by id or hash, with or without its text."""
         return self.document_id is not None or self.apq_hash is not None
 
     @property
-    def shows_cost(self) -> bool:
-        """Whether the answer is to tell what it cost: `"extensions": {"cost": true}`."""
+    def requests_cost(self) -> bool:
+        """Whether the response should contain the cost, requested by `"extensions": {"cost": true}`."""
         return self.extensions.get("cost") is True

@@ -1,4 +1,4 @@
-"""Limits on the shape of a document, as validation rules beside those of the specification."""
+"""Limits on the size of a document, as validation rules in addition to those of the specification."""
 
 from __future__ import annotations
 
@@ -24,38 +24,42 @@ MAX_DEPTH = 15
 
 
 @dataclass
-class Extent:
-    """What an operation or a fragment holds itself: levels of fields, aliases, and fragments (level, name)."""
+class SelectionMetrics:
+    """Size of an operation or fragment: levels of fields, aliases, and the fragments that it spreads.
+
+    `spreads`: level and name of each fragment. `depth` and `aliases` do not include them.
+    """
 
     depth: int = 0
     aliases: int = 0
     spreads: list[tuple[int, str]] = field(default_factory=list)
 
 
-class ExtentLimit(ValidationRule):
-    """Limits depth and aliases. Each fragment is measured once, however often it is spread.
+class SelectionLimits(ValidationRule):
+    """Limits the depth and the number of aliases of an operation.
 
-    (The limiters of strawberry follow every spread, and fragments that spread others twice make them run for years.)
+    Each fragment is measured once. Strawberry's own limiters follow every spread, which takes exponential time for
+    fragments that spread other fragments twice.
     """
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
-        self._operations: list[tuple[OperationDefinitionNode, Extent]] = []
-        self._fragments: dict[str, Extent] = {}
-        self._measured: dict[str, Extent] = {}
-        self._current, self._level = Extent(), 0
+        self._operations: list[tuple[OperationDefinitionNode, SelectionMetrics]] = []
+        self._fragments: dict[str, SelectionMetrics] = {}
+        self._fragment_totals: dict[str, SelectionMetrics] = {}
+        self._current, self._level = SelectionMetrics(), 0
 
     def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
-        """Begins to measure an operation."""
-        self._current = Extent()
+        """Start measuring an operation."""
+        self._current = SelectionMetrics()
         self._operations.append((node, self._current))
 
     def enter_fragment_definition(self, node: FragmentDefinitionNode, *_: Any) -> None:
-        """Begins to measure a fragment."""
-        self._current = self._fragments[node.name.value] = Extent()
+        """Start measuring a fragment."""
+        self._current = self._fragments[node.name.value] = SelectionMetrics()
 
     def enter_field(self, node: FieldNode, *_: Any) -> VisitorAction:
-        """Introspection counts for no depth: tools need it deep, and it costs little."""
+        """Count a field. Introspection adds no depth: tools need it deep, and it is cheap."""
         self._current.aliases += node.alias is not None
         if node.name.value.startswith("__"):
             return SKIP
@@ -64,35 +68,36 @@ class ExtentLimit(ValidationRule):
         return None
 
     def leave_field(self, *_: Any) -> None:
-        """Goes back up."""
+        """Return to the level above."""
         self._level -= 1
 
     def enter_fragment_spread(self, node: FragmentSpreadNode, *_: Any) -> None:
-        """Notes where the fragment stands; it may be defined further down."""
+        """Record a spread; the fragment may be defined later in the document."""
         self._current.spreads.append((self._level, node.name.value))
 
     def leave_document(self, *_: Any) -> None:
-        """All is known now."""
-        for node, own in self._operations:
-            whole = self._whole(own)
-            if whole.depth > MAX_DEPTH:
+        """Compare each operation, including its fragments, with the limits."""
+        for node, metrics in self._operations:
+            total = self._total(metrics)
+            if total.depth > MAX_DEPTH:
                 self.report_error(GraphQLError(f"The operation is more than {MAX_DEPTH} levels deep.", node))
-            if whole.aliases > MAX_ALIASES:
+            if total.aliases > MAX_ALIASES:
                 self.report_error(GraphQLError(f"The operation has more than {MAX_ALIASES} aliases.", node))
 
-    def _whole(self, own: Extent) -> Extent:
-        """With the fragments in it."""
-        whole = Extent(own.depth, own.aliases)
-        for level, name in own.spreads:
-            if name not in self._measured:
-                self._measured[name] = Extent()  # a fragment in itself is refused by another rule
-                self._measured[name] = self._whole(self._fragments.get(name, Extent()))
-            whole.depth = max(whole.depth, level + self._measured[name].depth)
-            whole.aliases += self._measured[name].aliases
-        return whole
+    def _total(self, metrics: SelectionMetrics) -> SelectionMetrics:
+        """Return the metrics including those of the fragments."""
+        total = SelectionMetrics(metrics.depth, metrics.aliases)
+        for level, name in metrics.spreads:
+            if name not in self._fragment_totals:
+                # Ends the recursion of a fragment that spreads itself, which another rule rejects.
+                self._fragment_totals[name] = SelectionMetrics()
+                self._fragment_totals[name] = self._total(self._fragments.get(name, SelectionMetrics()))
+            total.depth = max(total.depth, level + self._fragment_totals[name].depth)
+            total.aliases += self._fragment_totals[name].aliases
+        return total
 
 
-def rules(introspection: bool) -> tuple[type[ValidationRule], ...]:
-    """The rules that documents must obey."""
-    ours = (ExtentLimit,) if introspection else (ExtentLimit, NoSchemaIntrospectionCustomRule)
-    return (*specified_rules, *ours)
+def validation_rules(allow_introspection: bool) -> tuple[type[ValidationRule], ...]:
+    """Return the rules that every document must pass."""
+    own_rules = (SelectionLimits,) if allow_introspection else (SelectionLimits, NoSchemaIntrospectionCustomRule)
+    return (*specified_rules, *own_rules)

@@ -1,1 +1,1 @@
-"""What happened, told in one order to everybody who follows: changes of prices."""
+"""Price change events: outbox, feed, webhooks and retention."""

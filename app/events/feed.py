@@ -1,4 +1,4 @@
-"""Going through the changes of prices in their order, from any position on."""
+"""Reading price changes in order, from any position of the feed."""
 
 from __future__ import annotations
 
@@ -11,60 +11,66 @@ from app.events import sql
 from app.events.sql import PriceChangeRow
 from app.resources import Resources, Session
 
-# How many changes a follower has in memory at most.
-CHUNK = 200
-# The newest changes, which all who follow are told of at the same time.
-TAIL = 200
-EXPIRED = "Changes after this cursor are not kept any more: read the prices that matter anew, and go on without it."
+# Maximum number of changes that a subscriber has in memory.
+CHUNK_SIZE = 200
+# Number of newest changes that all subscribers of a process share in memory.
+TAIL_SIZE = 200
+EXPIRED_MESSAGE = (
+    "Changes after this cursor have been deleted: query the current prices, then continue without a cursor."
+)
 
 
-async def begin(session: Session, since: str | None) -> int:
-    """The position to begin after: that of a cursor; the end without one, and for an empty text what is kept first.
+async def start_position(session: Session, since: str | None) -> int:
+    """Return the position after which a subscriber starts to read.
 
-    Raises BadCursor, and ExpiredCursor when something after it was deleted.
+    This is the position of the cursor `since`, the end of the feed for None, and its beginning for an empty string.
+    Raises BadCursor, and ExpiredCursor if changes after the cursor were deleted.
     """
-    ends = await sql.ends(session)
+    bounds = await sql.stream_bounds(session)
     if since is None:
-        return ends.latest
+        return bounds.latest
     if not since:
-        return ends.deleted
+        return bounds.deleted
     position: int = sql.OLDEST_FIRST.decode(since)[0]
-    if position < ends.deleted:
-        raise ExpiredCursor(EXPIRED)
+    if position < bounds.deleted:
+        raise ExpiredCursor(EXPIRED_MESSAGE)
     return position
 
 
-async def read_on(
-    resources: Resources, cpus: Sequence[int] | None, position: int, chunk: int = CHUNK
+async def read_after(
+    resources: Resources, cpu_ids: Sequence[int] | None, position: int, limit: int = CHUNK_SIZE
 ) -> tuple[Sequence[Any], int, bool]:
-    """Changes (of these CPUs; None: all) after this position, the position up to which that is all, and whether there
-    are more now. Raises ExpiredCursor."""
+    """Return changes after `position`, of these CPUs or of all (None).
+
+    Also return the position up to which the changes are complete, and whether there are more. Raises ExpiredCursor.
+    """
     tail = await _tail(resources)
     if tail and position >= tail[0]["position"] - 1:
-        wanted = None if cpus is None else frozenset(cpus)
-        news = [row for row in tail if row["position"] > position and (wanted is None or row["cpu_id"] in wanted)]
-        return news, max(position, tail[-1]["position"]), False
+        ids = None if cpu_ids is None else frozenset(cpu_ids)
+        rows = [row for row in tail if row["position"] > position and (ids is None or row["cpu_id"] in ids)]
+        return rows, max(position, tail[-1]["position"]), False
     async with resources.read() as session:
-        ends = await sql.ends(session)
-        if position < ends.deleted:
-            raise ExpiredCursor(EXPIRED)
-        if position >= ends.latest:
+        bounds = await sql.stream_bounds(session)
+        if position < bounds.deleted:
+            raise ExpiredCursor(EXPIRED_MESSAGE)
+        if position >= bounds.latest:
             return [], position, False
-        of_cpus = {} if cpus is None else {"ids": cpus}
-        statement = sql.AFTER if cpus is None else sql.AFTER_OF_CPUS
-        rows = await session.rows(statement, {"after": position, "limit": chunk, **of_cpus}, PriceChangeRow)
-    full = len(rows) == chunk
-    return rows, rows[-1]["position"] if full else ends.latest, full
+        statement = sql.AFTER if cpu_ids is None else sql.AFTER_OF_CPUS
+        values = {"after": position, "limit": limit, **({} if cpu_ids is None else {"ids": cpu_ids})}
+        changes = await session.rows(statement, values, PriceChangeRow)
+    has_more = len(changes) == limit
+    return changes, changes[-1]["position"] if has_more else bounds.latest, has_more
 
 
 async def _tail(resources: Resources) -> Sequence[Any]:
-    """The newest changes, the oldest of them first: read once for all who follow. Empty while news are lost."""
-    versions = resources.changes.current()
+    """Return the newest changes, oldest first, read once for all subscribers; none while notifications are lost."""
+    versions = resources.notifications.current_versions()
     if versions is None:
         return []
 
     async def read() -> Sequence[Any]:
         async with resources.read() as session:
-            return (await session.rows(sql.NEWEST, {"limit": TAIL}, PriceChangeRow))[::-1]
+            return (await session.rows(sql.NEWEST, {"limit": TAIL_SIZE}, PriceChangeRow))[::-1]
 
-    return await resources.kept.at("newest price changes", versions.get(Domain.EVENTS, 0), read)
+    version = versions.get(Domain.EVENTS, 0)
+    return await resources.versioned_cache.get_or_create("newest price changes", version, read)

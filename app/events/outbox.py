@@ -1,4 +1,4 @@
-"""Committed events get their positions."""
+"""Sequencing of the outbox: committed events receive their positions in the feed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from app.db.tables import Domain
 from app.events import sql
 from app.resources import Resources
 
-BATCH = 10_000
+BATCH_SIZE = 10_000
 
 
-async def number_events(resources: Resources, batch: int = BATCH) -> bool | None:
-    """Gives positions to what is committed, in one transaction, and tells those who follow.
+async def sequence_outbox(resources: Resources, batch_size: int = BATCH_SIZE) -> bool | None:
+    """Move up to `batch_size` events from the outbox to the feed, and notify its subscribers.
 
-    True when there may be more, None when somebody else is at it: ask again.
+    Return True if there may be more events, and None if another worker holds the lock: call again later.
     """
     async with resources.write() as tx:
-        numbered = await sql.number(tx, batch)
-        if numbered:
-            tx.touch(Domain.EVENTS)
-    return None if numbered is None else numbered == batch
+        count = await sql.sequence(tx, batch_size)
+        if count:
+            tx.bump_version(Domain.EVENTS)
+    return None if count is None else count == batch_size

@@ -1,8 +1,8 @@
-"""Statements about events. Builders return statements, so that a test can EXPLAIN them."""
+"""SQL statements for price changes, the outbox and webhooks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -24,34 +24,34 @@ from sqlalchemy import (
     text,
 )
 
-from app.db.advisory_locks import NUMBERING_LOCK
-from app.db.pagination import Keyset, PageRequest, Position, SortKey
-from app.db.statements import Row
+from app.db.advisory_locks import OUTBOX_SEQUENCER_LOCK
+from app.db.pagination import Keyset, PageRequest, PageShape, SortKey
+from app.db.statements import BoundStatement, Row
 from app.db.tables import price_change
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.resources import Session
 
-# Money is selected as it is encoded: a float holds what two decimals say exactly as written.
+# Money is selected as a float, which JSON encodes with the same two decimals.
 COLUMNS: dict[str, ColumnElement[Any]] = {
-    each.name: cast(each, Double).label(each.name) if isinstance(each.type, Numeric) else each
-    for each in price_change.c
+    column.name: cast(column, Double).label(column.name) if isinstance(column.type, Numeric) else column
+    for column in price_change.c
 }
 OLDEST_FIRST = Keyset("price changes", [SortKey("position", price_change.c.position)])
 
-TRY_NUMBERING = text("SELECT pg_try_advisory_xact_lock(:lock)")
-_TOLD = "listing_id, cpu_id, price_before, price_after, shipping, currency, at"
-# Whoever changes a price that another transaction changed has waited for its commit, and its event has the higher id:
-# so in this order each listing's prices follow each other.
-NUMBER = text(
+TRY_SEQUENCER_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
+_EVENT_COLUMNS = "listing_id, cpu_id, price_before, price_after, shipping, currency, at"
+# A transaction that changes a price after another one has waited for its commit, and its event has the higher id. So
+# the order of ids is the order of each listing's prices.
+SEQUENCE = text(
     f"""
-    WITH taken AS (
+    WITH sequenced AS (
         DELETE FROM outbox WHERE id = ANY (ARRAY(SELECT id FROM outbox ORDER BY id LIMIT :batch)) RETURNING *
     )
-    INSERT INTO price_change ({_TOLD}) SELECT {_TOLD} FROM taken ORDER BY id
+    INSERT INTO price_change ({_EVENT_COLUMNS}) SELECT {_EVENT_COLUMNS} FROM sequenced ORDER BY id
     """
 )
-# The highest position, and the highest that was deleted; 0 where there is none.
-ENDS = text(
+# The highest position, and the highest deleted one; 0 if there is none.
+SELECT_BOUNDS = text(
     """
     SELECT
         greatest((SELECT max(position) FROM price_change), (SELECT position FROM price_change_horizon), 0) AS latest,
@@ -69,14 +69,14 @@ NEWEST = select(*COLUMNS.values()).order_by(price_change.c.position.desc()).limi
 AFTER_OF_CPUS = AFTER.where(price_change.c.cpu_id == any_(IDS))
 UNTIL = AFTER.where(price_change.c.position <= bindparam("until", type_=BigInteger))
 
-# What comes from now on is for a receiver that is new.
-REGISTER = text(
+# A new webhook receives the events from now on. `looked_at` is updated at most once per hour.
+REGISTER_WEBHOOK = text(
     f"""
-    INSERT INTO webhook (name, position) SELECT :name, ends.latest FROM ({ENDS.text}) AS ends
+    INSERT INTO webhook (name, position) SELECT :name, bounds.latest FROM ({SELECT_BOUNDS.text}) AS bounds
     ON CONFLICT (name) DO UPDATE SET looked_at = now() WHERE webhook.looked_at < now() - interval '1 hour'
     """
 )
-FIX_BATCH = text(
+CREATE_BATCH = text(
     """
     UPDATE webhook SET batch_id = gen_random_uuid(), batch_until = upcoming.until
     FROM (
@@ -88,7 +88,7 @@ FIX_BATCH = text(
     WHERE name = :name AND batch_id IS NULL AND upcoming.until IS NOT NULL
     """
 )
-BATCH = text(
+SELECT_BATCH = text(
     """
     SELECT
         batch_id, position, batch_until, attempts,
@@ -96,7 +96,7 @@ BATCH = text(
     FROM webhook WHERE name = :name AND batch_id IS NOT NULL
     """
 )
-DELIVERED = text(
+MARK_DELIVERED = text(
     """
     UPDATE webhook SET
         position = batch_until, batch_id = NULL, batch_until = NULL, attempts = 0, next_attempt_at = NULL,
@@ -104,35 +104,35 @@ DELIVERED = text(
     WHERE name = :name AND batch_id = :batch_id
     """
 )
-_FAILED = """
+_MARK_FAILED = """
     UPDATE webhook SET
         attempts = attempts + 1, next_attempt_at = clock_timestamp() + :wait, {outcome} = {outcome} + 1
     WHERE name = :name AND batch_id = :batch_id
 """
-FAILED = {outcome: text(_FAILED.format(outcome=outcome)) for outcome in ("refused", "unanswered")}
+MARK_FAILED = {outcome: text(_MARK_FAILED.format(outcome=outcome)) for outcome in ("refused", "unanswered")}
 
-# The oldest events, from the first to the last that is older than `:keep` and that every receiver has got.
+# Deletes up to the last event that is older than `:retention`, of those that every webhook has received.
 DELETE_OLD = text(
     """
     WITH oldest AS (
         SELECT position, at FROM price_change
         WHERE position <= coalesce((SELECT min(position) FROM webhook), 9223372036854775807)
         ORDER BY position LIMIT :batch
-    ), gone AS (
+    ), deleted AS (
         DELETE FROM price_change
-        WHERE position <= (SELECT max(position) FROM oldest WHERE at < now() - CAST(:keep AS interval))
+        WHERE position <= (SELECT max(position) FROM oldest WHERE at < now() - CAST(:retention AS interval))
         RETURNING position
     ), horizon AS (
-        INSERT INTO price_change_horizon AS h (position) SELECT max(position) FROM gone HAVING count(*) > 0
+        INSERT INTO price_change_horizon AS h (position) SELECT max(position) FROM deleted HAVING count(*) > 0
         ON CONFLICT (single) DO UPDATE SET position = greatest(h.position, excluded.position)
     )
-    SELECT count(*) FROM gone
+    SELECT count(*) FROM deleted
     """
 )
-FORGET_WEBHOOKS = text(
-    "DELETE FROM webhook WHERE looked_at < now() - CAST(:keep AS interval) AND name <> ALL (CAST(:names AS text[]))"
+DELETE_WEBHOOKS = text(
+    "DELETE FROM webhook WHERE looked_at < now() - CAST(:retention AS interval) AND name <> ALL (CAST(:names AS text[]))"
 )
-WEBHOOKS = text(
+SELECT_WEBHOOK_STATES = text(
     """
     SELECT
         name, delivered, refused, unanswered, pending,
@@ -142,7 +142,7 @@ WEBHOOKS = text(
     ) AS events
     """
 )
-OUTBOX = text(
+SELECT_OUTBOX_BACKLOG = text(
     """
     SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(at)), 0)::double precision AS seconds
     FROM outbox
@@ -150,53 +150,48 @@ OUTBOX = text(
 )
 
 
-class Ends(NamedTuple):
-    """Positions: the highest, and the highest that was deleted."""
+class StreamBounds(NamedTuple):
+    """Positions of the newest event and of the newest deleted one; 0 if there is none."""
 
     latest: int
     deleted: int
 
 
-class Statement(NamedTuple):
-    """A statement, the same object for the same shape, and its values."""
+async def sequence(tx: Transaction, batch_size: int) -> int | None:
+    """Give positions to up to `batch_size` committed events. Return how many, or None if the lock is not free.
 
-    statement: Select[Any]
-    values: Mapping[str, Any]
-
-
-async def number(tx: Tx, batch: int) -> int | None:
-    """Gives positions to events that are committed, at most so many; how many. None when another is at it.
-
-    The lock is taken before what is committed is looked at, and freed after what is written here is to be seen. So
-    positions come to be seen in their order.
+    The lock is taken before the outbox is read, and released after the commit. So positions become visible in order.
     """
-    if not await tx.scalar(TRY_NUMBERING, {"lock": NUMBERING_LOCK}):
+    if not await tx.scalar(TRY_SEQUENCER_LOCK, {"lock": OUTBOX_SEQUENCER_LOCK}):
         return None
-    return (await tx.execute(NUMBER, {"batch": batch})).rowcount
+    return (await tx.execute(SEQUENCE, {"batch": batch_size})).rowcount
 
 
-async def ends(session: Session) -> Ends:
-    """Where the events begin and end now."""
-    row = await session.row(ENDS)
+async def stream_bounds(session: Session) -> StreamBounds:
+    """Return the bounds of the stream of events."""
+    row = await session.row(SELECT_BOUNDS)
     assert row is not None
-    return Ends(row.latest, row.deleted)
+    return StreamBounds(row.latest, row.deleted)
 
 
-def page(request: PageRequest, cpu_id: int | None, wanted: frozenset[str] | None) -> Statement:
-    """A page of events, the oldest first, with these columns (None: all). Raises BadCursor."""
-    position, values = OLDEST_FIRST.position(request)
+def page(request: PageRequest, cpu_id: int | None, names: frozenset[str] | None) -> BoundStatement:
+    """Return the statement for a page of events, oldest first, of one CPU or of all (None).
+
+    `names`: the names of the columns to select, None for all. Raises BadCursor.
+    """
+    shape, values = OLDEST_FIRST.bind(request)
     of_cpu = {} if cpu_id is None else {"cpu_id": cpu_id}
-    return Statement(_page(position, cpu_id is not None, wanted), {**values, **of_cpu})
+    return BoundStatement(_page(shape, cpu_id is not None, names), {**values, **of_cpu})
 
 
 @lru_cache(maxsize=512)
-def _page(position: Position, of_cpu: bool, wanted: frozenset[str] | None) -> Select[Any]:
-    return OLDEST_FIRST.apply(_of_cpu(select(*columns(wanted)), of_cpu), position)
+def _page(shape: PageShape, of_cpu: bool, names: frozenset[str] | None) -> Select[Any]:
+    return OLDEST_FIRST.paginate(_of_cpu(select(*columns(names)), of_cpu), shape)
 
 
-def count(cpu_id: int | None) -> Statement:
-    """How many events there are, of a CPU or in all."""
-    return Statement(_count(cpu_id is not None), {} if cpu_id is None else {"cpu_id": cpu_id})
+def count(cpu_id: int | None) -> BoundStatement:
+    """Return the statement for the number of events, of one CPU or of all (None)."""
+    return BoundStatement(_count(cpu_id is not None), {} if cpu_id is None else {"cpu_id": cpu_id})
 
 
 @lru_cache(maxsize=2)
@@ -209,52 +204,55 @@ def _of_cpu(statement: Select[Any], of_cpu: bool) -> Select[Any]:
 
 
 @lru_cache(maxsize=512)
-def by_id(wanted: frozenset[str] | None = None) -> Select[Any]:
-    """Events at the positions in `:ids`, in any order."""
-    return select(*columns(wanted)).where(price_change.c.position == any_(IDS))
+def by_id(names: frozenset[str] | None = None) -> Select[Any]:
+    """Return the statement for the events at the positions in `:ids`, in any order."""
+    return select(*columns(names)).where(price_change.c.position == any_(IDS))
 
 
-def columns(wanted: frozenset[str] | None) -> list[ColumnElement[Any]]:
-    """The columns of these names (None: all), and the position."""
-    return [each for name, each in COLUMNS.items() if wanted is None or name in wanted or name == "position"]
+def columns(names: frozenset[str] | None) -> list[ColumnElement[Any]]:
+    """Return the columns of these names, None for all, and always the position."""
+    return [column for name, column in COLUMNS.items() if names is None or name in names or name == "position"]
 
 
-async def fix_batch(tx: Tx, name: str, batch: int) -> Any | None:
-    """The batch that this receiver gets next, the same until it has got it; None when there is nothing to tell."""
-    await tx.execute(REGISTER, {"name": name})
-    await tx.execute(FIX_BATCH, {"name": name, "batch": batch})
-    return await tx.row(BATCH, {"name": name})
+async def prepare_batch(tx: Transaction, name: str, batch_size: int) -> Any | None:
+    """Return the batch to send to a webhook, the same until it is delivered; None if there are no events."""
+    await tx.execute(REGISTER_WEBHOOK, {"name": name})
+    await tx.execute(CREATE_BATCH, {"name": name, "batch": batch_size})
+    return await tx.row(SELECT_BATCH, {"name": name})
 
 
-async def delivered(tx: Tx, name: str, batch_id: UUID) -> None:
-    """The receiver has this batch. Without effect when somebody else has said so."""
-    await tx.execute(DELIVERED, {"name": name, "batch_id": batch_id})
+async def mark_delivered(tx: Transaction, name: str, batch_id: UUID) -> None:
+    """Record that a webhook has received a batch. This has no effect if another worker has recorded it."""
+    await tx.execute(MARK_DELIVERED, {"name": name, "batch_id": batch_id})
 
 
-async def failed(tx: Tx, name: str, batch_id: UUID, outcome: str, wait: timedelta) -> None:
-    """It has not, as far as is known (`refused` or `unanswered`): it is to be tried again."""
-    await tx.execute(FAILED[outcome], {"name": name, "batch_id": batch_id, "wait": wait})
+async def mark_failed(tx: Transaction, name: str, batch_id: UUID, outcome: str, wait: timedelta) -> None:
+    """Record a failed attempt (`refused` or `unanswered`); the next one is due after `wait`."""
+    await tx.execute(MARK_FAILED[outcome], {"name": name, "batch_id": batch_id, "wait": wait})
 
 
-async def delete_old(tx: Tx, keep: timedelta, batch: int) -> int:
-    """Deletes events that are older than `keep` and that every receiver has got, about so many at most; how many."""
-    return int(await tx.scalar(DELETE_OLD, {"keep": keep, "batch": batch}))
+async def delete_old(tx: Transaction, retention: timedelta, batch_size: int) -> int:
+    """Delete up to `batch_size` events older than the retention period that every webhook has received.
+
+    Return how many were deleted.
+    """
+    return int(await tx.scalar(DELETE_OLD, {"retention": retention, "batch": batch_size}))
 
 
-async def forget_webhooks(tx: Tx, names: Sequence[str], keep: timedelta) -> int:
-    """Forgets receivers that are not among these and that no worker knew for so long; how many."""
-    return (await tx.execute(FORGET_WEBHOOKS, {"names": list(names), "keep": keep})).rowcount
+async def delete_webhooks(tx: Transaction, keep_names: Sequence[str], retention: timedelta) -> int:
+    """Delete webhooks that no worker has used for the retention period, except these. Return how many."""
+    return (await tx.execute(DELETE_WEBHOOKS, {"names": list(keep_names), "retention": retention})).rowcount
 
 
-async def webhooks(session: Session) -> Sequence[Any]:
-    """How each receiver is doing: outcomes so far, events that it has not got, and the age of the oldest, seconds."""
-    return await session.rows(WEBHOOKS)
+async def webhook_states(session: Session) -> Sequence[Any]:
+    """Return for each webhook the counts of outcomes, the number of pending events, and the oldest one's age in seconds."""
+    return await session.rows(SELECT_WEBHOOK_STATES)
 
 
-async def in_outbox(session: Session) -> Any:
-    """Events without a position: how many, and the age of the oldest, seconds."""
-    return await session.row(OUTBOX)
+async def outbox_backlog(session: Session) -> Any:
+    """Return the number of events in the outbox, and the age of the oldest one in seconds."""
+    return await session.row(SELECT_OUTBOX_BACKLOG)
 
 
 class PriceChangeRow(Row):
-    """A row of `price_change` columns: those that the operation needs."""
+    """A row with those columns of `price_change` that the operation needs."""

@@ -1,4 +1,4 @@
-"""Signatures by which a receiver knows who sent, as Standard Webhooks has them."""
+"""Signatures of webhook deliveries by the Standard Webhooks specification."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from hmac import digest
 
 
 def signature(keys: Sequence[bytes], message_id: str, timestamp: int, body: bytes) -> str:
-    """The header `webhook-signature`: "v1," and HMAC-SHA256 of id, time and body, for each key, with spaces between."""
+    """Return the `webhook-signature` header: for each key, "v1," and the HMAC-SHA256 of id, time and body."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     return " ".join(f"v1,{b64encode(digest(key, signed, 'sha256')).decode()}" for key in keys)

@@ -1,7 +1,7 @@
-"""Delivers events to receivers that the operator named, in order and in batches.
+"""Delivery of price changes to the webhooks of the settings, in order and in batches.
 
-A batch and its id are committed before it is first sent, and the id is the receiver's means to take it once: until it
-has said that it has it, the same batch comes again, whoever sends it. What is next is in PostgreSQL alone.
+A batch and its id are committed before it is first sent. Until the receiver confirms it, the same batch with the same
+id is sent again, by any worker, so that the receiver can recognize it. The progress of a webhook is in PostgreSQL only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import httpx
 import orjson
 import structlog
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.events import sql
 from app.events.sql import PriceChangeRow
 from app.events.webhook_signature import signature
@@ -29,26 +29,26 @@ from app.settings import Settings
 
 log = structlog.get_logger()
 
-# Events of one request; each takes about 200 bytes.
-BATCH = 200
-# A receiver has so long to answer, however it goes about it. What it is to do with the events may be done later.
-ANSWER_SECONDS = 15.0
-CONNECT_SECONDS = 5.0
-# From one attempt to the next: doubled each time up to the longest, and up to half of it less, by chance.
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 300.0
+# Events per request; each takes about 200 bytes.
+BATCH_SIZE = 200
+# Total time for a request. A receiver should confirm a batch first, and process it later.
+REQUEST_TIMEOUT_SECONDS = 15.0
+CONNECT_TIMEOUT_SECONDS = 5.0
+# The delay doubles with each failed attempt. Up to half of it is random, so that webhooks do not retry in step.
+FIRST_RETRY_DELAY_SECONDS = 1.0
+MAX_RETRY_DELAY_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """A receiver. `name` is for people and the database: it does not tell what the URL may hold of secrets."""
+    """A receiver of events. `name` identifies it in logs and in the database; the URL may contain secrets."""
 
     url: str
     name: str
 
 
-def webhooks(settings: Settings) -> list[Webhook]:
-    """The receivers. Raises StartupError."""
+def configured_webhooks(settings: Settings) -> list[Webhook]:
+    """Return the webhooks of the settings. Raises StartupError if there is no key to sign with."""
     return [Webhook(url, _name(url)) for url in settings.webhooks]
 
 
@@ -56,49 +56,52 @@ def _name(url: str) -> str:
     return f"{urlsplit(url).hostname}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 
-def make_client() -> httpx.AsyncClient:
-    """Follows no redirects, and goes by no proxy of the environment."""
-    timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+def create_client() -> httpx.AsyncClient:
+    """Create an HTTP client that follows no redirects and ignores proxies of the environment."""
+    timeout = httpx.Timeout(REQUEST_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS)
     return httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=timeout)
 
 
-async def deliver(resources: Resources, client: httpx.AsyncClient, webhook: Webhook) -> float | None:
-    """Sends the next batch, if it is time. Seconds until the next attempt, 0 after a success; None: nothing to tell."""
+async def deliver_batch(resources: Resources, client: httpx.AsyncClient, webhook: Webhook) -> float | None:
+    """Send the next batch if it is due.
+
+    Return the seconds until the next attempt, 0 after a success, and None if there are no more events.
+    """
     async with resources.write() as tx:
-        batch = await sql.fix_batch(tx, webhook.name, BATCH)
+        batch = await sql.prepare_batch(tx, webhook.name, BATCH_SIZE)
     if batch is None:
         return None
     if batch.wait > 0:
         return float(batch.wait)
     async with resources.read() as session:
-        values = {"after": batch.position, "until": batch.batch_until, "limit": BATCH}
+        values = {"after": batch.position, "until": batch.batch_until, "limit": BATCH_SIZE}
         events = await session.rows(sql.UNTIL, values, PriceChangeRow)
     outcome, reason = await _post(client, webhook, str(batch.batch_id), encode(events), resources.settings)
     if outcome == "delivered":
         async with resources.write() as tx:
-            await sql.delivered(tx, webhook.name, batch.batch_id)
+            await sql.mark_delivered(tx, webhook.name, batch.batch_id)
         return 0.0
-    wait = pause(batch.attempts)
-    log.warning(f"webhook.{outcome}", webhook=webhook.name, reason=reason, attempt=batch.attempts + 1, seconds=wait)
+    delay = retry_delay(batch.attempts)
+    log.warning(f"webhook.{outcome}", webhook=webhook.name, reason=reason, attempt=batch.attempts + 1, seconds=delay)
     async with resources.write() as tx:
-        await sql.failed(tx, webhook.name, batch.batch_id, outcome, timedelta(seconds=wait))
-    return wait
+        await sql.mark_failed(tx, webhook.name, batch.batch_id, outcome, timedelta(seconds=delay))
+    return delay
 
 
 def encode(events: Sequence[PriceChangeRow]) -> bytes:
-    """The body: the same bytes for the same events."""
-    told = [_told(event) for event in events]
-    return orjson.dumps({"type": "price.changed", "timestamp": events[-1]["at"], "data": {"events": told}})
+    """Return the body of a delivery. Equal events give equal bytes."""
+    payload = [_event_payload(event) for event in events]
+    return orjson.dumps({"type": "price.changed", "timestamp": events[-1]["at"], "data": {"events": payload}})
 
 
-def _told(event: PriceChangeRow) -> dict[str, Any]:
-    """Under the names, and with the values, that GraphQL has for the same."""
-    cpu = event["cpu_id"]
+def _event_payload(event: PriceChangeRow) -> dict[str, Any]:
+    """Return an event with the names and values of the GraphQL type PriceChange."""
+    cpu_id = event["cpu_id"]
     return {
-        "id": global_id("PriceChange", event["position"]),
+        "id": encode_global_id("PriceChange", event["position"]),
         "cursor": sql.OLDEST_FIRST.cursor(event),
-        "listingId": global_id("Listing", event["listing_id"]),
-        "cpuId": None if cpu is None else global_id("CPU", cpu),
+        "listingId": encode_global_id("Listing", event["listing_id"]),
+        "cpuId": None if cpu_id is None else encode_global_id("CPU", cpu_id),
         "priceBefore": event["price_before"],
         "priceAfter": event["price_after"],
         "shipping": event["shipping"],
@@ -107,16 +110,19 @@ def _told(event: PriceChangeRow) -> dict[str, Any]:
     }
 
 
-def pause(attempts: int) -> float:
-    """Seconds until the next attempt, after one more than `attempts` failed."""
-    longest: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 30))
-    return longest * random.uniform(0.5, 1)  # noqa: S311, nothing is to be kept secret
+def retry_delay(attempts: int) -> float:
+    """Return the seconds until the next attempt after `attempts` + 1 failures."""
+    longest: float = min(MAX_RETRY_DELAY_SECONDS, FIRST_RETRY_DELAY_SECONDS * 2 ** min(attempts, 30))
+    return longest * random.uniform(0.5, 1)  # noqa: S311, not for cryptography
 
 
 async def _post(
     client: httpx.AsyncClient, webhook: Webhook, message_id: str, body: bytes, settings: Settings
 ) -> tuple[str, str]:
-    """`delivered`, `refused` (it answered, but with no 2xx) or `unanswered`, and the reason."""
+    """Send a request.
+
+    Return the outcome, which is `delivered`, `refused` (a status other than 2xx) or `unanswered`, and the reason.
+    """
     now = int(time.time())
     headers = {
         "content-type": "application/json",
@@ -127,8 +133,8 @@ async def _post(
     }
     try:
         async with (
-            asyncio.timeout(ANSWER_SECONDS),
-            # Of the answer nothing but the status counts, so no more is read.
+            asyncio.timeout(REQUEST_TIMEOUT_SECONDS),
+            # Only the status matters, so the body of the response is not read.
             client.stream("POST", webhook.url, content=body, headers=headers) as response,
         ):
             status = response.status_code

@@ -1,4 +1,4 @@
-"""What the schema says about its fields beside their types: cost, list sizes, and what an answer is made of."""
+"""Schema directives and field metadata: cost, list sizes, and the data that a field depends on."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from app.db.tables import Domain
 @strawberry.schema_directive(
     locations=[Location.FIELD_DEFINITION],
     name="cost",
-    description="What the field costs beside what is selected below it.",
+    description="The cost of the field without the fields selected below it.",
 )
 class CostWeight:
     weight: int = strawberry.directive_field(name="weight")
 
 
 @strawberry.schema_directive(
-    locations=[Location.FIELD_DEFINITION], name="listSize", description="How many items a list has at most."
+    locations=[Location.FIELD_DEFINITION], name="listSize", description="The maximum number of items of a list."
 )
 class ListSize:
     assumed_size: int
@@ -28,16 +28,18 @@ class ListSize:
     sized_fields: list[str] | None = strawberry.UNSET
 
 
-def page_size(default: int) -> ListSize:
-    """Of a connection: `default` items, unless `first` or `last` tells otherwise, below `edges` and `nodes`."""
+def connection_size(default: int) -> ListSize:
+    """Return the size of a connection: the argument `first` or `last`, else `default`, in `edges` and in `nodes`."""
     return ListSize(assumed_size=default, slicing_arguments=["first", "last"], sized_fields=["edges", "nodes"])
 
 
-def reads(*domains: Domain, max_age: int | None = None, timed: bool = False, own: bool = False) -> dict[str, Any]:
-    """The metadata of a field that reads data: the domains that its value is made of.
+def cache_hints(
+    *domains: Domain, max_age: int | None = None, time_dependent: bool = False, per_viewer: bool = False
+) -> dict[str, Any]:
+    """Return the metadata of a field that reads data of these domains.
 
-    `max_age`: for how many seconds others may keep it. `timed`: it changes as time goes by, without any change of data.
-    `own`: it depends on who asks, and is kept by nobody.
+    `max_age`: how long shared caches may keep the value, in seconds. `time_dependent`: the value changes with time even
+    if no data changes. `per_viewer`: the value depends on the viewer, so it is not cached.
     """
-    facts: dict[str, Any] = {"reads": domains, "timed": timed, "own": own}
-    return facts if max_age is None else {**facts, "max_age": max_age}
+    hints: dict[str, Any] = {"domains": domains, "time_dependent": time_dependent, "per_viewer": per_viewer}
+    return hints if max_age is None else {**hints, "max_age": max_age}

@@ -1,4 +1,4 @@
-"""Python enumerations as documented GraphQL ones."""
+"""Python enumerations as documented GraphQL enums."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ E = TypeVar("E", bound=type[Enum])
 
 
 def graphql_enum(enum: E, description: str, values: Mapping[str, str], name: str | None = None) -> E:
-    """Registers `enum`, which may live below GraphQL, with a description of each of its values, by name.
+    """Register an enumeration, which may belong to a layer below GraphQL, as a GraphQL enum.
 
-    `name`: of the GraphQL type, where it is not that of the class.
+    `values` holds a description for each value by its name. `name` is the name of the GraphQL type if it differs from
+    that of the class.
     """
-    made = strawberry.enum(enum, name=name, description=description)
-    definition: StrawberryEnumDefinition = made.__strawberry_definition__  # type: ignore[attr-defined]
+    registered = strawberry.enum(enum, name=name, description=description)
+    definition: StrawberryEnumDefinition = registered.__strawberry_definition__  # type: ignore[attr-defined]
     for value in definition.values:
         value.description = values[value.name]
-    return made
+    return registered

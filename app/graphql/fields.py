@@ -1,8 +1,8 @@
-"""GraphQL fields that are columns of a database row: the row itself is the object that a type describes.
+"""GraphQL fields that are columns of a database row: the source object of such a type is the row itself.
 
-A type whose fields are columns is never made an instance of. What loaders return, a row that is read by `row["name"]`,
-is the source of its fields; so nothing is copied per row, a plan can read the columns in place, and statements can
-leave out those that nobody asked for.
+These types are never instantiated. Loaders return rows (`row["name"]`), and resolvers pass them on, with a `cast` for
+the type checker. So nothing is copied per row, compiled operations read the columns in place, and statements select
+only the columns that an operation requests.
 """
 
 from __future__ import annotations
@@ -13,51 +13,49 @@ from typing import Any
 import strawberry
 from strawberry.types.field import StrawberryField
 
-# In the metadata of a field that computes its value from the row: the columns that it reads.
-NEEDS = "needs"
-# In the metadata of a field whose resolver asks a loader: from its arguments to what it will ask, `Ahead` or None.
-AHEAD = "ahead"
-# Attribute of an `is_type_of`: the classes of the rows that are objects of the type.
-RECORDS = "records"
+# Key of a field's metadata: the columns of the row that its resolver reads.
+REQUIRED_COLUMNS = "required_columns"
+# Attribute of an `is_type_of` function: the row classes that it accepts.
+ROW_CLASSES = "row_classes"
 
 
-class Meanings(dict[Any, Any]):
-    """What values of a column mean, worked out when first looked up; null means null.
+class ValueMapping(dict[Any, Any]):
+    """Lazy mapping from values of a column to values of a GraphQL field; null maps to null.
 
-    Never to be copied: a copy as a plain dict would hold only what was looked up so far.
+    Do not copy it to a plain dict, which would contain only the values looked up so far.
     """
 
-    MOST = 100_000
+    MAX_ENTRIES = 100_000
 
-    def __init__(self, meaning: Callable[[Any], Any]) -> None:
+    def __init__(self, convert: Callable[[Any], Any]) -> None:
         super().__init__()
-        self.meaning = meaning
+        self.convert = convert
 
     def __missing__(self, value: Any) -> Any:
-        if len(self) >= self.MOST:
+        if len(self) >= self.MAX_ENTRIES:
             self.clear()
-        found = self[value] = None if value is None else self.meaning(value)
-        return found
+        converted = self[value] = None if value is None else self.convert(value)
+        return converted
 
 
-class Column(StrawberryField):
-    """A field without a resolver. `column`: the one that holds its value, None where that is the source row itself.
+class ColumnField(StrawberryField):
+    """A field without a resolver: its value is `column` of the row, converted by `mapping` if there is one.
 
-    `mapping`, where there is one, says what each value of the column means.
+    If `column` is None, the value is the row itself.
     """
 
     column: str | None = None
-    mapping: Meanings | None = None
+    mapping: ValueMapping | None = None
 
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: Any) -> Any:
-        """What graphql-core resolves the field to."""
+        """Return the value of the field; graphql-core calls this."""
         if self.column is None:
             return source
         value = source[self.column]
         return value if self.mapping is None else self.mapping[value]
 
-    def __copy__(self) -> Column:
-        """Strawberry copies the fields of a type into those that inherit from it."""
+    def __copy__(self) -> ColumnField:
+        """Copy the field with its column; Strawberry copies the fields of a type into its subtypes."""
         copied = super().__copy__()
         copied.column, copied.mapping = self.column, self.mapping
         return copied
@@ -67,38 +65,38 @@ def column(
     name: str,
     *,
     description: str,
-    mapping: Meanings | None = None,
+    mapping: ValueMapping | None = None,
     metadata: Mapping[str, Any] | None = None,
     directives: Sequence[object] = (),
 ) -> Any:
-    """A field that is the column `name` of the row."""
-    made = Column(description=description, metadata=metadata, directives=directives)
-    made.column, made.mapping = name, mapping
-    return made
+    """Return a field whose value is the column `name` of the row."""
+    field = ColumnField(description=description, metadata=metadata, directives=directives)
+    field.column, field.mapping = name, mapping
+    return field
 
 
-def same_row(*, description: str) -> Any:
-    """A field of an object type that other columns of the same row make up."""
-    return Column(description=description)
+def embedded(*, description: str) -> Any:
+    """Return a field whose value is an object made of other columns of the same row."""
+    return ColumnField(description=description)
 
 
 def computed(
-    resolver: Callable[[Any], Any], *needs: str, description: str, metadata: Mapping[str, Any] | None = None
+    resolver: Callable[[Any], Any], *columns: str, description: str, metadata: Mapping[str, Any] | None = None
 ) -> Any:
-    """A field that a function of the row computes (synchronously; its parameter is `self`) from these columns."""
-    return strawberry.field(resolver=resolver, description=description, metadata=with_needs(metadata, *needs))
+    """Return a field that the synchronous function `resolver(self)` computes from these columns of the row `self`."""
+    return strawberry.field(resolver=resolver, description=description, metadata=requires(metadata, *columns))
 
 
-def with_needs(metadata: Mapping[str, Any] | None, *needs: str) -> dict[str, Any]:
-    """The metadata of a field whose resolver reads these columns of the row, and no others."""
-    return {**(metadata or {}), NEEDS: needs}
+def requires(metadata: Mapping[str, Any] | None, *columns: str) -> dict[str, Any]:
+    """Return field metadata with the columns of the row that the resolver reads; it must not read others."""
+    return {**(metadata or {}), REQUIRED_COLUMNS: columns}
 
 
-def is_row(*records: type) -> Any:
-    """`is_type_of` of a type whose objects are rows of these classes, which are kept on it for plans to compare."""
+def is_row(*classes: type) -> Any:
+    """Return an `is_type_of` that accepts rows of these classes, which compiled operations read from its attribute."""
 
     def is_type_of(value: Any, _info: Any) -> bool:
-        return isinstance(value, records)
+        return isinstance(value, classes)
 
-    setattr(is_type_of, RECORDS, records)
+    setattr(is_type_of, ROW_CLASSES, classes)
     return staticmethod(is_type_of)

@@ -1,37 +1,37 @@
-"""Who may use a field. Each is a strawberry permission class, so that it shows in the code beside the field."""
+"""Permission classes of Strawberry for the roles of viewers."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import strawberry
 from strawberry.permission import BasePermission
 
 from app.core.errors import Forbidden, Unauthenticated
-from app.graphql.context import Context
+from app.graphql.context import Info
 from app.graphql.viewer import Role
 
 
-class _AtLeast(BasePermission):
+class _HasRole(BasePermission):
     role: Role
 
-    def has_permission(self, source: Any, info: strawberry.Info[Context, None], **kwargs: Any) -> bool:
-        """Raises the error that tells the two cases apart: who asks is not known, or is not enough."""
+    def has_permission(self, source: Any, info: Info, **kwargs: Any) -> bool:
+        """Raise Unauthenticated if a token is missing, Forbidden if its role is too low."""
         viewer = info.context.viewer
         if viewer.role >= self.role:
             return True
+        required = self.role.name.lower()
         if viewer.subject is None:
-            raise Unauthenticated(f"This needs the role {self.role.name.lower()}: send a bearer token.")
-        raise Forbidden(f"This needs the role {self.role.name.lower()}; your token has {viewer.role.name.lower()}.")
+            raise Unauthenticated(f"This field requires the role {required}: send a bearer token.")
+        raise Forbidden(f"This field requires the role {required}; your token has the role {viewer.role.name.lower()}.")
 
 
-class IsOperator(_AtLeast):
-    """Operators and admins."""
+class IsOperator(_HasRole):
+    """Permits operators and admins."""
 
     role = Role.OPERATOR
 
 
-class IsAdmin(_AtLeast):
-    """Admins."""
+class IsAdmin(_HasRole):
+    """Permits admins."""
 
     role = Role.ADMIN

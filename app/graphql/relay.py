@@ -1,72 +1,68 @@
-"""The Relay parts of the schema: global ids, nodes and connections."""
+"""Relay in the schema: global ids, nodes and connections."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 import strawberry
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.db.pagination import Page
-from app.graphql.fields import Meanings, column, with_needs
-
-if TYPE_CHECKING:
-    from app.graphql.context import Info
+from app.graphql.context import Info
+from app.graphql.fields import ValueMapping, column, requires
 
 N = TypeVar("N")
 
-# What `totalCount` needs: statements that can tell it beside the rows do so when it is asked for.
+# Pseudo-column that `totalCount` requires: if it is requested, statements that can count select the count, too.
 TOTAL_COUNT = "total_count"
 
 
-First = Annotated[int | None, strawberry.argument(description="How many, from the start or after `after`; 1 to 200.")]
-After = Annotated[str | None, strawberry.argument(description="Cursor to start after.")]
-Last = Annotated[int | None, strawberry.argument(description="How many, from the end or before `before`; 1 to 200.")]
-Before = Annotated[str | None, strawberry.argument(description="Cursor to end before.")]
+First = Annotated[int | None, strawberry.argument(description="Number of items from the start or `after`; 1 to 200.")]
+After = Annotated[str | None, strawberry.argument(description="Cursor after which the page starts.")]
+Last = Annotated[int | None, strawberry.argument(description="Number of items up to the end or `before`; 1 to 200.")]
+Before = Annotated[str | None, strawberry.argument(description="Cursor before which the page ends.")]
 
 
-def ids_of(type_name: str) -> Meanings:
-    """From keys to global ids. Made once per row, because making one takes longer than all else about a row's field."""
-    return Meanings(partial(global_id, type_name))
+def global_id_mapping(type_name: str) -> ValueMapping:
+    """Return the mapping from keys to global ids. It caches them, because encoding one is the costly part of a field."""
+    return ValueMapping(partial(encode_global_id, type_name))
 
 
-def node_id(type_name: str) -> Any:
-    """The field `id` of a node whose source is a row."""
-    return column("id", description="Global id; opaque.", mapping=ids_of(type_name))
+def id_field(type_name: str) -> Any:
+    """Return the field `id` of a node whose source is a row."""
+    return column("id", description="Global id; opaque.", mapping=global_id_mapping(type_name))
 
 
-@strawberry.interface(description="An object with an id that is unique among all objects of this API.")
+@strawberry.interface(description="An object with a global id, which is unique among all objects of this API.")
 class Node:
     id: strawberry.ID = strawberry.field(description="Global id; opaque.")
 
     @classmethod
     async def load_node(cls, info: Info, key: int) -> Self | None:
-        """The object with this key, or None. Each type that can be found by `node(id:)` says how."""
+        """Load the object with this key, or None. Each type that `node(id:)` can return implements this."""
         raise NotImplementedError
 
 
-@strawberry.type(description="Where a page lies in its list.")
+@strawberry.type(description="Position of a page in its list.")
 class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether there is more after this page.")
-    has_previous_page: bool = strawberry.field(description="Whether there is more before this page.")
+    has_next_page: bool = strawberry.field(description="Whether there are items after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether there are items before this page.")
     page: strawberry.Private[Page]
 
     @strawberry.field(description="Cursor of the first item; null on an empty page.")
     def start_cursor(self) -> str | None:
-        """Made when asked for."""
-        return self.page.cursor(0)
+        return self.page.cursor_at(0)
 
     @strawberry.field(description="Cursor of the last item; null on an empty page.")
     def end_cursor(self) -> str | None:
-        """Made when asked for."""
-        return self.page.cursor(-1)
+        return self.page.cursor_at(-1)
 
 
-@strawberry.type(description="An item of a list and its position.")
+@strawberry.type(description="An item of a list and its cursor.")
 class Edge(Generic[N]):
-    cursor: str = strawberry.field(description="Position of this item, for `after` and `before`.")
+    cursor: str = strawberry.field(description="Cursor of this item, for `after` and `before`.")
     node: N = strawberry.field(description="The item.")
 
 
@@ -77,20 +73,16 @@ class Connection(Generic[N]):
 
     @strawberry.field(description="The items with their cursors.")
     def edges(self) -> list[Edge[N]]:
-        """Made when asked for."""
-        return [Edge(cursor=self.page.keyset.cursor(row), node=row) for row in self.page.items]
+        return [Edge(cursor=self.page.keyset.encode(row), node=row) for row in self.page.items]
 
     @strawberry.field(description="The items.")
     def nodes(self) -> list[N]:
-        """The rows themselves are the nodes."""
         return self.page.items  # type: ignore[return-value]
 
-    @strawberry.field(description="Where this page lies in the list.")
+    @strawberry.field(description="Position of this page in the list.")
     def page_info(self) -> PageInfo:
-        """Cheap: its cursors are not made yet."""
         return PageInfo(has_next_page=self.page.has_next, has_previous_page=self.page.has_previous, page=self.page)
 
-    @strawberry.field(description="How many items the whole list has.", metadata=with_needs(None, TOTAL_COUNT))
+    @strawberry.field(description="Number of items in the whole list.", metadata=requires(None, TOTAL_COUNT))
     async def total_count(self) -> int:
-        """Counted only when asked for."""
         return await self.count()

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class Role(IntEnum):
-    """What a viewer may do; each role may do what the ones below it may."""
+    """Role of a viewer; each role includes the rights of the lower ones."""
 
     VIEWER = 0
     OPERATOR = 1
@@ -16,10 +16,10 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who asks. Without a token: nobody, with the role viewer."""
+    """The caller of a request. `subject` is None without a token."""
 
     subject: str | None = None
     role: Role = Role.VIEWER
 
 
-NOBODY = Viewer()
+ANONYMOUS = Viewer()

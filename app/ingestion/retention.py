@@ -1,4 +1,4 @@
-"""What is forgotten of imports."""
+"""Data retention of imports: delete old pages, sessions and fetches."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from app.db.tables import Domain
 from app.ingestion import retention_sql
 from app.resources import Resources
 
-BATCH = 1_000
-# A session has up to 1,000 rows, which go with it.
-SESSIONS = 20
+BATCH_SIZE = 1_000
+# Smaller, because a session has up to 1,000 rows, which are deleted with it.
+SESSION_BATCH_SIZE = 20
 
 
 async def delete_old_payloads(resources: Resources) -> int:
-    """Deletes pages that were stored more than `keep_payloads_days` ago; what they came to stays. Returns how many."""
-    before = _days_ago(resources.settings.keep_payloads_days)
-    return await resources.write_in_batches(lambda tx: retention_sql.delete_old_payloads(tx, before, BATCH))
+    """Delete pages older than the retention period; their offers remain. Returns the number of pages."""
+    before = _days_ago(resources.settings.payloads_retention_days)
+    return await resources.write_in_batches(lambda tx: retention_sql.delete_old_payloads(tx, before, BATCH_SIZE))
 
 
 async def delete_old_imports(resources: Resources) -> int:
-    """Deletes sessions that ended more than `keep_imports_days` ago, with their rows, and then what was fetched for
-    nobody who could still ask about it; the listings stay. Returns the number of sessions."""
-    before = _days_ago(resources.settings.keep_imports_days)
+    """Delete sessions that ended before the retention period, and then the fetches that no session refers to.
+
+    The listings remain. Returns the number of sessions.
+    """
+    before = _days_ago(resources.settings.imports_retention_days)
     deleted = await resources.write_in_batches(
-        lambda tx: retention_sql.delete_old_sessions(tx, before, SESSIONS), Domain.WORK
+        lambda tx: retention_sql.delete_old_sessions(tx, before, SESSION_BATCH_SIZE), Domain.WORK
     )
-    upto: int | None = 0
-    while upto is not None:
+    last_id: int | None = 0
+    while last_id is not None:
         async with resources.write() as tx:
-            upto = await retention_sql.delete_old_fetches(tx, before, upto, BATCH)
+            last_id = await retention_sql.delete_old_fetches(tx, before, last_id, BATCH_SIZE)
     return deleted
 
 

@@ -1,10 +1,10 @@
-"""Statements about imports as they are shown. Builders return statements, so that a test can EXPLAIN them."""
+"""SQL that reads import sessions and their rows. Functions return statements, so that tests can EXPLAIN them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -21,15 +21,16 @@ from sqlalchemy import (
     true,
 )
 
-from app.db.pagination import Keyset, PageRequest, Position, SortKey
+from app.db.pagination import Keyset, PageRequest, PageShape, SortKey
+from app.db.statements import BoundStatement
 from app.db.tables import import_fetch, import_payload, import_row, import_session
 
 IDS = bindparam("ids", type_=ARRAY(BigInteger))
-NEWEST_FIRST = Keyset("import sessions", [SortKey("id", import_session.c.id, descending=True)])
-IN_ORDER = Keyset("import rows", [SortKey("position", import_row.c.position)])
+SESSION_ORDER = Keyset("import sessions", [SortKey("id", import_session.c.id, descending=True)])
+ROW_ORDER = Keyset("import rows", [SortKey("position", import_row.c.position)])
 
-SESSION_COLUMNS: dict[str, ColumnElement[Any]] = {each.name: each for each in import_session.c}
-# A row is what it says itself and what its fetch says; one without a fetch has failed.
+SESSION_COLUMNS: dict[str, ColumnElement[Any]] = {element.name: element for element in import_session.c}
+# A row has its own values and those of its fetch. A row without a fetch was rejected, so its status is failed.
 ROW_COLUMNS: dict[str, ColumnElement[Any]] = {
     "id": import_row.c.id,
     "session_id": import_row.c.session_id,
@@ -51,52 +52,53 @@ ROW_COLUMNS: dict[str, ColumnElement[Any]] = {
     "listing_ids": func.coalesce(import_fetch.c.listing_ids, literal_column("'{}'::bigint[]")).label("listing_ids"),
     "remarks": func.coalesce(import_fetch.c.remarks, literal_column("'{}'::text[]")).label("remarks"),
 }
-_ROWS = import_row.outerjoin(import_fetch, import_fetch.c.id == import_row.c.fetch_id)
-
-
-class Statement(NamedTuple):
-    """A statement, the same object for the same shape, and its values."""
-
-    statement: Select[Any]
-    values: Mapping[str, Any]
+_ROWS_WITH_FETCHES = import_row.outerjoin(import_fetch, import_fetch.c.id == import_row.c.fetch_id)
 
 
 @lru_cache(maxsize=512)
-def sessions_by_id(wanted: frozenset[str] | None = None) -> Select[Any]:
-    """Sessions with the ids in `:ids`, in any order."""
-    return select(*_columns(SESSION_COLUMNS, wanted)).where(import_session.c.id == any_(IDS))
+def sessions_by_id(requested_columns: frozenset[str] | None = None) -> Select[Any]:
+    """Select the sessions with the ids in `:ids`, in any order."""
+    return select(*_select_columns(SESSION_COLUMNS, requested_columns)).where(import_session.c.id == any_(IDS))
 
 
-def sessions(request: PageRequest, wanted: frozenset[str] | None = None) -> Statement:
-    """A page of all sessions, the newest first."""
-    position, values = NEWEST_FIRST.position(request)
-    return Statement(_sessions(position, wanted), values)
+def sessions(request: PageRequest, requested_columns: frozenset[str] | None = None) -> BoundStatement:
+    """Select a page of all sessions, the newest first."""
+    shape, values = SESSION_ORDER.bind(request)
+    return BoundStatement(_sessions(shape, requested_columns), values)
 
 
 @lru_cache(maxsize=512)
-def _sessions(position: Position, wanted: frozenset[str] | None) -> Select[Any]:
-    return NEWEST_FIRST.apply(select(*_columns(SESSION_COLUMNS, wanted)), position)
+def _sessions(shape: PageShape, requested_columns: frozenset[str] | None) -> Select[Any]:
+    return SESSION_ORDER.paginate(select(*_select_columns(SESSION_COLUMNS, requested_columns)), shape)
 
 
 COUNT_SESSIONS = select(func.count()).select_from(import_session)
 
 
-def rows(session_ids: Sequence[int], request: PageRequest, wanted: frozenset[str] | None = None) -> Statement:
-    """A page of the rows of each of these sessions."""
-    position, values = IN_ORDER.position(request)
-    return Statement(_rows(position, wanted), {"ids": session_ids, **values})
+def rows(
+    session_ids: Sequence[int], request: PageRequest, requested_columns: frozenset[str] | None = None
+) -> BoundStatement:
+    """Select a page of the rows of each session."""
+    shape, values = ROW_ORDER.bind(request)
+    return BoundStatement(_rows(shape, requested_columns), {"ids": session_ids, **values})
 
 
 @lru_cache(maxsize=512)
-def _rows(position: Position, wanted: frozenset[str] | None) -> Select[Any]:
-    of = func.unnest(IDS).table_valued(column("id", BigInteger)).render_derived("wanted")
-    named = {each.name: each for each in (*_columns(ROW_COLUMNS, wanted), import_row.c.session_id, *IN_ORDER.columns)}
-    each = select(*named.values()).select_from(_ROWS).where(import_row.c.session_id == of.c.id)
-    page = IN_ORDER.apply(each, position).lateral("page")
-    return select(page).select_from(of.join(page, true()))
+def _rows(shape: PageShape, requested_columns: frozenset[str] | None) -> Select[Any]:
+    """Join each session id with a LATERAL subquery that reads one page by the unique index (session_id, position)."""
+    session = func.unnest(IDS).table_valued(column("id", BigInteger)).render_derived("requested")
+    columns = (*_select_columns(ROW_COLUMNS, requested_columns), import_row.c.session_id, *ROW_ORDER.columns)
+    distinct_columns = {element.name: element for element in columns}
+    session_rows = (
+        select(*distinct_columns.values())
+        .select_from(_ROWS_WITH_FETCHES)
+        .where(import_row.c.session_id == session.c.id)
+    )
+    page = ROW_ORDER.paginate(session_rows, shape).lateral("page")
+    return select(page).select_from(session.join(page, true()))
 
 
-# Pages as they were fetched, by the ids of fetches.
+# Fetched pages by the ids of their fetches.
 PAYLOADS = select(
     import_payload.c.fetch_id,
     import_payload.c.content,
@@ -107,6 +109,12 @@ PAYLOADS = select(
 ).where(import_payload.c.fetch_id == any_(IDS))
 
 
-def _columns(known: Mapping[str, ColumnElement[Any]], wanted: frozenset[str] | None) -> list[ColumnElement[Any]]:
-    """The columns of these names (None: all), and the id."""
-    return [each for name, each in known.items() if wanted is None or name in wanted or name == "id"]
+def _select_columns(
+    columns: Mapping[str, ColumnElement[Any]], requested_columns: frozenset[str] | None
+) -> list[ColumnElement[Any]]:
+    """Return the requested columns (None: all columns) and the id."""
+    return [
+        element
+        for name, element in columns.items()
+        if requested_columns is None or name in requested_columns or name == "id"
+    ]

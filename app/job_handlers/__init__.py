@@ -1,1 +1,1 @@
-"""What each kind of job does."""
+"""Job handlers: what each kind of job does."""

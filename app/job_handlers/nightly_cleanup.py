@@ -1,7 +1,8 @@
-"""What is done every night because its day has come, and what is deleted as too old: the only list of it.
+"""Nightly maintenance steps: scheduled tasks and data retention.
 
-A step works in transactions of its own, a batch in each: it holds no locks for long, and what it has done stays done.
-It can be run again at any time. The change log is no part of this: its rows are work to be done, and go when it is.
+Each step works in batches, each in a transaction of its own. It therefore holds locks briefly, keeps what it has done
+if it fails later, and can be repeated at any time. The change log has no retention: its rows are deleted when they are
+processed.
 """
 
 from __future__ import annotations
@@ -11,22 +12,25 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.events.retention import delete_old_changes, forget_old_webhooks
+from app.core.progress import ProgressCallback
+from app.db.tables import JobKind
+from app.events.retention import delete_old_changes, delete_removed_webhooks
 from app.ingestion.retention import delete_old_imports, delete_old_payloads
+from app.job_handlers.registry import job_handler
 from app.job_queue.retention import delete_old_jobs
-from app.job_queue.runner import Progress
-from app.market.retention import end_missing_listings, make_price_months
+from app.job_queue.runner import JobRun
+from app.market.retention import create_price_partitions, expire_missing_listings
 from app.resources import Resources
 
 log = structlog.get_logger()
 
-# Returns how many rows it made, changed or deleted.
+# Returns the number of rows or tables that it created, changed or deleted.
 Step = Callable[[Resources], Awaitable[int]]
 
 STEPS: tuple[Step, ...] = (
-    make_price_months,
-    end_missing_listings,
-    forget_old_webhooks,
+    create_price_partitions,
+    expire_missing_listings,
+    delete_removed_webhooks,
     delete_old_payloads,
     delete_old_imports,
     delete_old_changes,
@@ -35,32 +39,40 @@ STEPS: tuple[Step, ...] = (
 
 
 @dataclass(frozen=True)
-class Cleaned:
-    """The outcome as that of a job: its items are the steps. `rows`: step -> rows concerned, of each that succeeded."""
+class CleanupResult:
+    """Result of a cleanup, whose items are the steps. `rows`: name of a successful step -> rows it affected."""
 
     total: int
     rows: dict[str, int]
 
     @property
     def succeeded(self) -> int:
-        """Steps that ran to their end."""
+        """Number of steps that succeeded."""
         return len(self.rows)
 
     @property
     def failed(self) -> int:
-        """Steps that did not; the log tells why."""
+        """Number of steps that failed; the log has the reasons."""
         return self.total - self.succeeded
 
 
-async def clean_up(resources: Resources, progress: Progress, steps: tuple[Step, ...] = STEPS) -> Cleaned:
-    """Runs all steps; one that fails does not stop the others."""
+@job_handler(JobKind.CLEAN_UP)
+async def clean_up(run: JobRun) -> CleanupResult:
+    """Run all maintenance steps."""
+    return await run_steps(run.resources, run.report_progress)
+
+
+async def run_steps(
+    resources: Resources, report_progress: ProgressCallback, steps: tuple[Step, ...] = STEPS
+) -> CleanupResult:
+    """Run the steps; after a failure the others are still run."""
     rows: dict[str, int] = {}
     for done, step in enumerate(steps):
-        await progress(done, len(steps))
+        await report_progress(done, len(steps))
         try:
             rows[step.__name__] = await step(resources)
         except Exception:
             log.exception("clean_up.step_failed", step=step.__name__)
-    cleaned = Cleaned(len(steps), rows)
-    log.info("clean_up.complete", failed=cleaned.failed, **rows)
-    return cleaned
+    result = CleanupResult(len(steps), rows)
+    log.info("clean_up.complete", failed=result.failed, **rows)
+    return result

@@ -1,1 +1,1 @@
-"""Jobs: state, progress and outcome of background work."""
+"""Job queue: state, progress and results of background jobs, stored in PostgreSQL."""

@@ -1,4 +1,4 @@
-"""Asking for work: what other domains may do with jobs."""
+"""Functions that create and enqueue jobs."""
 
 from __future__ import annotations
 
@@ -7,37 +7,34 @@ from math import nan
 from typing import Any
 
 from app.db.tables import JobKind
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.job_queue import sql
 from app.resources import Resources, Session
 
-LATEST = timedelta(hours=2)
+MAX_SCHEDULE_DELAY = timedelta(hours=2)
 
 
-async def request_job(tx: Tx, kind: JobKind, content: dict[str, Any], requested_by: str) -> int:
-    """The id of a queued job for this work, new or already waiting."""
+async def request_job(tx: Transaction, kind: JobKind, job_input: dict[str, Any], requested_by: str) -> int:
+    """Return the id of a queued job for this work, which is new or was already waiting."""
     job_id = None
-    while job_id is None:  # again when the one that waited started at this moment: it may not see the newest data
-        job_id = await sql.create(tx, kind, content, requested_by)
+    while job_id is None:  # a waiting job that starts at this moment may not see the newest data: look again
+        job_id = await sql.create(tx, kind, job_input, requested_by)
     return job_id
 
 
-async def succeeded_ratio(session: Session, kind: JobKind) -> float:
-    """Succeeded items of all items, in the job of this kind that ended last; NaN when none has."""
-    row = await sql.latest(session, kind)
-    return nan if row is None else row.succeeded / row.total if row.total else 1.0
-
-
 async def schedule_job(
-    tx: Tx, kind: JobKind, at: time, now: datetime, content: dict[str, Any] | None = None
+    tx: Transaction, kind: JobKind, at: time, now: datetime, job_input: dict[str, Any] | None = None
 ) -> int | None:
-    """Creates the job due at the last `at` (UTC), once; None when it is there already or more than two hours late."""
-    due = datetime.combine(now.date(), at, tzinfo=UTC)
-    if due > now:
-        due -= timedelta(days=1)
-    if now - due > LATEST:
+    """Create the job that was due at the last `at` (UTC).
+
+    Return None if it has been created before, or is more than MAX_SCHEDULE_DELAY late.
+    """
+    due_at = datetime.combine(now.date(), at, tzinfo=UTC)
+    if due_at > now:
+        due_at -= timedelta(days=1)
+    if now - due_at > MAX_SCHEDULE_DELAY:
         return None
-    return await sql.create(tx, kind, content or {}, "schedule", due)
+    return await sql.create(tx, kind, job_input or {}, "schedule", due_at)
 
 
 async def requeue_abandoned(resources: Resources) -> None:
@@ -46,6 +43,12 @@ async def requeue_abandoned(resources: Resources) -> None:
     A message may be lost with Redis, and a worker may die. The row in `job` is authoritative.
     """
     async with resources.write() as tx:
-        jobs = await sql.orphans(tx)
+        jobs = await sql.lock_abandoned(tx)
     for job in jobs:
-        await resources.queue.tell(job.kind, job.id)
+        await resources.broker.enqueue(job.kind, job.id)
+
+
+async def latest_success_ratio(session: Session, kind: JobKind) -> float:
+    """Return succeeded items / all items of the job of this kind that finished last; NaN if there is none."""
+    job = await sql.latest_success(session, kind)
+    return nan if job is None else job.succeeded / job.total if job.total else 1.0

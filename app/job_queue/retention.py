@@ -1,4 +1,4 @@
-"""What is forgotten of jobs."""
+"""Data retention of jobs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from app.db.tables import Domain
 from app.job_queue import sql
 from app.resources import Resources
 
-BATCH = 5_000
+BATCH_SIZE = 5_000
 
 
 async def delete_old_jobs(resources: Resources) -> int:
-    """Deletes jobs that ended more than `keep_jobs_days` ago, but not the last success of each kind; how many."""
-    keep = timedelta(days=resources.settings.keep_jobs_days)
-    return await resources.write_in_batches(lambda tx: sql.delete_old(tx, keep, BATCH), Domain.WORK)
+    """Delete jobs that finished before the retention period, except the last success of each kind.
+
+    Return how many were deleted.
+    """
+    retention = timedelta(days=resources.settings.jobs_retention_days)
+    return await resources.write_in_batches(lambda tx: sql.delete_old(tx, retention, BATCH_SIZE), Domain.WORK)

@@ -1,32 +1,35 @@
 """Runs one job, exactly once in effect.
 
-The transaction that does the work also holds the job's lock and writes its outcome. A worker that dies takes all three
-with it, and the next one starts afresh; a second worker that hears of the same job finds it locked or finished.
+One transaction holds the lock of the job, does its work, and writes its result. If the worker dies, all three are
+rolled back, and another worker starts the job again. A second worker that receives the same job finds it locked or
+finished.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
 
 from app.core.metrics import JOBS
+from app.core.progress import ProgressCallback
 from app.db.tables import JobKind
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.job_queue import sql
 from app.resources import Resources
 
 log = structlog.get_logger()
 
-# A job that was started this often and never ended would only bring down the next worker too.
+# A job that was started this often without finishing probably kills its worker.
 MAX_ATTEMPTS = 5
-PROGRESS_SECONDS = 0.25
+PROGRESS_INTERVAL_SECONDS = 0.25
 
 
-class Outcome(Protocol):
-    """What a job's work returns: succeeded + failed = total."""
+class JobResult(Protocol):
+    """What a job handler returns: the numbers of processed items, with succeeded + failed = total."""
 
     @property
     def total(self) -> int: ...
@@ -36,73 +39,88 @@ class Outcome(Protocol):
     def failed(self) -> int: ...
 
 
-Progress = Callable[[int, int], Awaitable[None]]
-Perform = Callable[[Tx, int, dict[str, Any], Progress], Awaitable[Outcome]]
+@dataclass(frozen=True)
+class JobRun:
+    """One attempt to run a job.
+
+    Handlers do their work in `tx`. Some work in transactions of their own, which stay committed if the job fails.
+    """
+
+    resources: Resources
+    tx: Transaction
+    job_id: int
+    input: dict[str, Any]
+    report_progress: ProgressCallback
 
 
-async def run(resources: Resources, job_id: int, perform: Perform) -> Outcome | None:
-    """Runs the job with `perform(tx, job_id, input, progress)`. None when there was nothing to do or it failed."""
+JobHandler = Callable[[JobRun], Awaitable[JobResult]]
+
+
+async def run_job(resources: Resources, job_id: int, handler: JobHandler) -> JobResult | None:
+    """Run a queued job. Return None if it is not waiting, another worker runs it, or it failed."""
     with structlog.contextvars.bound_contextvars(job_id=job_id):
         try:
-            return await _run(resources, job_id, perform)
+            return await _run_locked(resources, job_id, handler)
         except Exception:
             log.exception("job.attempt_failed")
-            # The row still says running, its lock is free: the sweep brings it back until the attempts are used up.
+            # The row still says "running", but its lock is free: the worker enqueues the job again periodically.
             return None
 
 
-async def run_now(resources: Resources, kind: JobKind, content: dict[str, Any], perform: Perform) -> Outcome:
-    """Runs work in the foreground. Its job appears, finished, when it commits: until then no worker can find it."""
+async def run_job_in_foreground(
+    resources: Resources, kind: JobKind, job_input: dict[str, Any], handler: JobHandler
+) -> JobResult:
+    """Create a job and run it in the same transaction. Workers cannot see the job before it has finished."""
     async with resources.write() as tx:
-        job_id = await sql.create_running(tx, kind, content, "command line")
+        job_id = await sql.create_running(tx, kind, job_input, "command line")
         with structlog.contextvars.bound_contextvars(job_id=job_id):
-            outcome = await perform(tx, job_id, content, _ignore)
-        await sql.succeed(tx, job_id, outcome.total, outcome.succeeded, outcome.failed)
-    return outcome
+            result = await handler(JobRun(resources, tx, job_id, job_input, _ignore_progress))
+        await sql.mark_succeeded(tx, job_id, result.total, result.succeeded, result.failed)
+    return result
 
 
-async def _ignore(_done: int, _total: int) -> None:
-    """Nobody can see the progress of a job that is not committed."""
+async def _ignore_progress(_done: int, _total: int) -> None:
+    """Discard progress: the job is not visible yet."""
 
 
-async def _run(resources: Resources, job_id: int, perform: Perform) -> Outcome | None:
+async def _run_locked(resources: Resources, job_id: int, handler: JobHandler) -> JobResult | None:
     async with resources.write() as tx:
-        if not await sql.claim(tx, job_id):
+        if not await sql.try_lock(tx, job_id):
             return None
-        job = await sql.unfinished(tx, job_id)
+        job = await sql.get_unfinished(tx, job_id)
         if job is None:
             return None
-        if reason := _hopeless(job.attempts, job.too_late):
+        if reason := _reason_to_give_up(job.attempts, job.too_late):
             log.error("job.given_up", reason=reason)
             JOBS.labels(job.kind, "failed").inc()
-            await sql.fail(tx, job_id, reason)
+            await sql.mark_failed(tx, job_id, reason)
             return None
-        async with resources.write() as aside:
-            await sql.start(aside, job_id)
-        outcome = await perform(tx, job_id, job.input, _reporter(resources, job_id))
-        await sql.succeed(tx, job_id, outcome.total, outcome.succeeded, outcome.failed)
+        async with resources.write() as status_tx:
+            await sql.mark_running(status_tx, job_id)
+        result = await handler(JobRun(resources, tx, job_id, job.input, _progress_writer(resources, job_id)))
+        await sql.mark_succeeded(tx, job_id, result.total, result.succeeded, result.failed)
     JOBS.labels(job.kind, "succeeded").inc()
-    return outcome
+    return result
 
 
-def _hopeless(attempts: int, too_late: bool) -> str | None:
+def _reason_to_give_up(attempts: int, too_late: bool) -> str | None:
     if too_late and attempts == 0:
-        return f"Skipped: it could not start within {sql.TOO_LATE} of its time."
+        return f"Skipped: it could not start within {sql.MAX_START_DELAY} of its time."
     if attempts >= MAX_ATTEMPTS:
-        return f"Given up after {attempts} attempts; the worker's log tells why."
+        return f"Given up after {attempts} attempts; see the worker's log for the reason."
     return None
 
 
-def _reporter(resources: Resources, job_id: int) -> Progress:
-    """Writes progress in transactions of its own, so that it is seen before the work commits; a few times a second."""
-    last = 0.0
+def _progress_writer(resources: Resources, job_id: int) -> ProgressCallback:
+    """Return a callback that writes progress in transactions of its own, at most every PROGRESS_INTERVAL_SECONDS."""
+    last_write = 0.0
 
-    async def report(done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last < PROGRESS_SECONDS:
+    async def write_progress(done: int, total: int) -> None:
+        nonlocal last_write
+        if time.monotonic() - last_write < PROGRESS_INTERVAL_SECONDS:
             return
-        last = time.monotonic()
-        async with resources.write() as aside:
-            await sql.progress(aside, job_id, done, total)
+        last_write = time.monotonic()
+        async with resources.write() as status_tx:
+            await sql.save_progress(status_tx, job_id, done, total)
 
-    return report
+    return write_progress

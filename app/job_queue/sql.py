@@ -1,8 +1,8 @@
-"""Statements about jobs."""
+"""SQL statements for jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -24,16 +24,17 @@ from sqlalchemy import (
     update,
 )
 
-from app.db.advisory_locks import JOB_LOCKS
-from app.db.pagination import Keyset, PageRequest, Position, SortKey
+from app.db.advisory_locks import JOB_LOCK_BASE
+from app.db.pagination import Keyset, PageRequest, PageShape, SortKey
+from app.db.statements import BoundStatement
 from app.db.tables import Domain, JobKind, JobStatus, job
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.resources import Session
 
-# A scheduled job that starts later than this after its time is not worth starting.
-TOO_LATE = "2 hours"
+# A scheduled job that could not start within this time is skipped.
+MAX_START_DELAY = "2 hours"
 
-CREATE = text(
+INSERT_JOB = text(
     """
     INSERT INTO job (kind, input, requested_by, due_at)
     VALUES (:kind, CAST(:input AS jsonb), :requested_by, :due_at)
@@ -41,41 +42,40 @@ CREATE = text(
     RETURNING id
     """
 )
-# A queued job reads the data when it starts, so one that covers the request will do.
-WAITING = text(
+# A queued job reads the data when it starts, so it also serves later requests whose input it covers.
+SELECT_WAITING = text(
     """
     SELECT id FROM job
     WHERE kind = :kind AND status = 'queued' AND (input = CAST(:input AS jsonb) OR input = '{}'::jsonb)
     ORDER BY id LIMIT 1
     """
 )
-CLAIM = text("SELECT pg_try_advisory_xact_lock(:key)")
-UNFINISHED = text(
+TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+SELECT_UNFINISHED = text(
     f"""
-    SELECT id, kind, input, attempts, due_at IS NOT NULL AND now() > due_at + interval '{TOO_LATE}' AS too_late
+    SELECT id, kind, input, attempts, due_at IS NOT NULL AND now() > due_at + interval '{MAX_START_DELAY}' AS too_late
     FROM job WHERE id = :id AND status IN ('queued', 'running')
     """
 )
-# A job nobody works on: queued, or running while its worker's lock is free, which is so the moment the worker dies.
-ORPHANS = text(
+# Unfinished jobs whose lock is free: queued ones, and running ones whose worker has died.
+LOCK_ABANDONED = text(
     """
     SELECT id, kind FROM job
     WHERE status IN ('queued', 'running') AND pg_try_advisory_xact_lock(:locks + id)
     ORDER BY id LIMIT 1000
     """
 )
-
-LATEST = text(
+SELECT_LATEST_SUCCESS = text(
     """
     SELECT succeeded, total FROM job WHERE kind = :kind AND status = 'succeeded' ORDER BY finished_at DESC LIMIT 1
     """
 )
-# The last success of each kind tells how things are.
+# The last success of each kind is kept: metrics report its result.
 DELETE_OLD = text(
     """
     DELETE FROM job WHERE id = ANY (ARRAY(
         SELECT id FROM job
-        WHERE finished_at < now() - CAST(:keep AS interval)
+        WHERE finished_at < now() - CAST(:retention AS interval)
             AND id NOT IN (
                 SELECT DISTINCT ON (kind) id FROM job WHERE status = 'succeeded' ORDER BY kind, finished_at DESC)
         ORDER BY id LIMIT :batch
@@ -85,116 +85,126 @@ DELETE_OLD = text(
 
 
 async def create(
-    tx: Tx, kind: JobKind, content: dict[str, Any], requested_by: str, due_at: datetime | None = None
+    tx: Transaction, kind: JobKind, job_input: dict[str, Any], requested_by: str, due_at: datetime | None = None
 ) -> int | None:
-    """Creates a job and has the queue told of it; returns the one that already waits for the same work, if any.
+    """Create a job and enqueue it on commit, or find a waiting job for the same work. Return its id.
 
-    None when the job is a scheduled one that was created before, or the one that waited has just started.
+    Return None if the job is scheduled and has been created before, or if the waiting job has just started.
     """
-    values = {"kind": kind, "input": orjson.dumps(content).decode()}
-    waiting = await tx.scalar(WAITING, values)
+    values = {"kind": kind, "input": orjson.dumps(job_input).decode()}
+    waiting = await tx.scalar(SELECT_WAITING, values)
     if waiting is not None:
         return int(waiting)
-    created = await tx.scalar(CREATE, {**values, "requested_by": requested_by, "due_at": due_at})
-    if created is None:
-        # Somebody else created it between the two statements; it is committed now, because INSERT waited for that.
-        waiting = await tx.scalar(WAITING, values)
+    job_id = await tx.scalar(INSERT_JOB, {**values, "requested_by": requested_by, "due_at": due_at})
+    if job_id is None:
+        # Another transaction created it between the two statements, and INSERT waited until that was committed.
+        waiting = await tx.scalar(SELECT_WAITING, values)
         return None if waiting is None else int(waiting)
-    tx.touch(Domain.WORK)
-    tx.enqueue(kind, int(created))
-    return int(created)
+    tx.bump_version(Domain.WORK)
+    tx.enqueue(kind, int(job_id))
+    return int(job_id)
 
 
-async def create_running(tx: Tx, kind: JobKind, content: dict[str, Any], requested_by: str) -> int:
-    """Creates a job that the caller runs in this same transaction."""
-    values = {"kind": kind, "input": content, "requested_by": requested_by, "status": JobStatus.RUNNING, "attempts": 1}
-    created = await tx.scalar(insert(job).values(**values, started_at=func.now()).returning(job.c.id))
-    assert created is not None
-    return int(created)
+async def create_running(tx: Transaction, kind: JobKind, job_input: dict[str, Any], requested_by: str) -> int:
+    """Create a job that the caller runs in the same transaction. Return its id."""
+    values = {
+        "kind": kind,
+        "input": job_input,
+        "requested_by": requested_by,
+        "status": JobStatus.RUNNING,
+        "attempts": 1,
+    }
+    job_id = await tx.scalar(insert(job).values(**values, started_at=func.now()).returning(job.c.id))
+    assert job_id is not None
+    return int(job_id)
 
 
 NEWEST_FIRST = Keyset("jobs", [SortKey("id", job.c.id, descending=True)])
 
 
 class JobFilter(NamedTuple):
-    """Which jobs: of one of these kinds, in one of these states; None: of any."""
+    """Conditions on jobs: one of these kinds, one of these states; None for any."""
 
     kind: Sequence[str] | None = None
     status: Sequence[str] | None = None
 
     @property
-    def given(self) -> dict[str, list[str]]:
-        """The conditions, by the name of their column."""
+    def conditions(self) -> dict[str, list[str]]:
+        """Allowed values by column name."""
         return {name: list(values) for name, values in self._asdict().items() if values is not None}
 
 
-class Statement(NamedTuple):
-    """A statement, the same object for the same shape, and its values."""
+@lru_cache(maxsize=512)
+def by_id(columns: frozenset[str] | None = None) -> Select[Any]:
+    """Return the statement for the jobs with the ids in `:ids`, in any order.
 
-    statement: Select[Any]
-    values: Mapping[str, Any]
+    It selects the id and the columns of these names, None for all.
+    """
+    return select(*_columns(columns)).where(job.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+
+
+def page(
+    job_filter: JobFilter, request: PageRequest, columns: frozenset[str] | None, with_count: bool
+) -> BoundStatement:
+    """Return the statement for a page of jobs, newest first.
+
+    `columns`: the names of the columns to select, None for all. With `with_count`, each row has the number of all
+    matching jobs in `total_count`.
+    """
+    conditions = job_filter.conditions
+    shape, values = NEWEST_FIRST.bind(request)
+    return BoundStatement(_page(tuple(conditions), shape, columns, with_count), {**conditions, **values})
 
 
 @lru_cache(maxsize=512)
-def by_id(wanted: frozenset[str] | None = None) -> Select[Any]:
-    """Jobs with the ids in `:ids`, in any order, with these columns (None: all) and the id."""
-    return select(*_columns(wanted)).where(job.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+def _page(filtered: tuple[str, ...], shape: PageShape, columns: frozenset[str] | None, with_count: bool) -> Select[Any]:
+    selected: list[Any] = _columns(columns)
+    if with_count:
+        selected.append(_count(filtered).correlate(None).scalar_subquery().label("total_count"))
+    return NEWEST_FIRST.paginate(select(*selected).where(*_where(filtered)), shape)
 
 
-def page(conditions: JobFilter, request: PageRequest, wanted: frozenset[str] | None, counted: bool) -> Statement:
-    """A page of jobs, newest first; `counted`, each row tells in `total_count` how many there are."""
-    position, place = NEWEST_FIRST.position(request)
-    return Statement(_page(tuple(conditions.given), position, wanted, counted), {**conditions.given, **place})
-
-
-@lru_cache(maxsize=512)
-def _page(given: tuple[str, ...], position: Position, wanted: frozenset[str] | None, counted: bool) -> Select[Any]:
-    selected: list[Any] = _columns(wanted)
-    if counted:
-        selected.append(_count(given).correlate(None).scalar_subquery().label("total_count"))
-    return NEWEST_FIRST.apply(select(*selected).where(*_where(given)), position)
-
-
-def count(conditions: JobFilter) -> Statement:
-    """How many jobs satisfy the conditions."""
-    return Statement(_count(tuple(conditions.given)), conditions.given)
+def count(job_filter: JobFilter) -> BoundStatement:
+    """Return the statement for the number of matching jobs."""
+    conditions = job_filter.conditions
+    return BoundStatement(_count(tuple(conditions)), conditions)
 
 
 @lru_cache(maxsize=16)
-def _count(given: tuple[str, ...]) -> Select[Any]:
-    return select(func.count()).select_from(job).where(*_where(given))
+def _count(filtered: tuple[str, ...]) -> Select[Any]:
+    return select(func.count()).select_from(job).where(*_where(filtered))
 
 
-def _where(given: tuple[str, ...]) -> list[ColumnElement[bool]]:
-    return [job.c[name] == any_(bindparam(name, type_=ARRAY(Text))) for name in given]
+def _where(filtered: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    return [job.c[name] == any_(bindparam(name, type_=ARRAY(Text))) for name in filtered]
 
 
-def _columns(wanted: frozenset[str] | None) -> list[Column[Any]]:
-    return [each for each in job.c if wanted is None or each.name in wanted or each.name == "id"]
+def _columns(names: frozenset[str] | None) -> list[Column[Any]]:
+    return [column for column in job.c if names is None or column.name in names or column.name == "id"]
 
 
 async def jobs_by_id(session: Session, ids: Sequence[int]) -> Sequence[Any]:
-    """Jobs, in any order."""
+    """Return the jobs with these ids, in any order."""
     return await session.rows(by_id(), {"ids": list(ids)})
 
 
-async def latest(session: Session, kind: JobKind) -> Any:
-    """The outcome of the job of this kind that ended last, if any did."""
-    return await session.row(LATEST, {"kind": kind})
+async def latest_success(session: Session, kind: JobKind) -> Any:
+    """Return the item counts of the job of this kind that succeeded last, None if there is none."""
+    return await session.row(SELECT_LATEST_SUCCESS, {"kind": kind})
 
 
-async def claim(tx: Tx, job_id: int) -> bool:
-    """Takes the job for this transaction. False when another worker has it."""
-    return bool(await tx.scalar(CLAIM, {"key": JOB_LOCKS + job_id}))
+async def try_lock(tx: Transaction, job_id: int) -> bool:
+    """Lock the job until the transaction ends. Return False if another worker has the lock."""
+    return bool(await tx.scalar(TRY_LOCK, {"key": JOB_LOCK_BASE + job_id}))
 
 
-async def unfinished(tx: Tx, job_id: int) -> Any | None:
-    """What is to be done, or None when it is done already or does not exist."""
-    return await tx.row(UNFINISHED, {"id": job_id})
+async def get_unfinished(tx: Transaction, job_id: int) -> Any | None:
+    """Return the job, or None if it has finished or does not exist."""
+    return await tx.row(SELECT_UNFINISHED, {"id": job_id})
 
 
-async def start(tx: Tx, job_id: int) -> None:
-    """Marks a job as running, once more."""
+async def mark_running(tx: Transaction, job_id: int) -> None:
+    """Count an attempt, and set the status to running."""
     await tx.execute(
         update(job)
         .where(job.c.id == job_id)
@@ -208,14 +218,14 @@ async def start(tx: Tx, job_id: int) -> None:
     _changed(tx, job_id)
 
 
-async def progress(tx: Tx, job_id: int, done: int, total: int) -> None:
-    """Records how far a job is."""
+async def save_progress(tx: Transaction, job_id: int, done: int, total: int) -> None:
+    """Save how many items are done."""
     await tx.execute(update(job).where(job.c.id == job_id).values(done=done, total=total))
     _changed(tx, job_id)
 
 
-async def succeed(tx: Tx, job_id: int, total: int, succeeded: int, failed: int) -> None:
-    """Records the outcome, in the transaction of the work itself: both are there or neither."""
+async def mark_succeeded(tx: Transaction, job_id: int, total: int, succeeded: int, failed: int) -> None:
+    """Save the result of a job. `tx` is the transaction that did the work, so that both are committed or neither."""
     await tx.execute(
         update(job)
         .where(job.c.id == job_id)
@@ -232,8 +242,8 @@ async def succeed(tx: Tx, job_id: int, total: int, succeeded: int, failed: int) 
     _changed(tx, job_id)
 
 
-async def fail(tx: Tx, job_id: int, error: str) -> None:
-    """Records that a job is given up; `error` is a sentence that clients may read."""
+async def mark_failed(tx: Transaction, job_id: int, error: str) -> None:
+    """Set the status to failed; clients can read `error`."""
     await tx.execute(
         update(job)
         .where(job.c.id == job_id)
@@ -242,16 +252,16 @@ async def fail(tx: Tx, job_id: int, error: str) -> None:
     _changed(tx, job_id)
 
 
-async def delete_old(tx: Tx, keep: timedelta, batch: int) -> int:
-    """Deletes finished jobs that are older, at most so many; how many."""
-    return (await tx.execute(DELETE_OLD, {"keep": keep, "batch": batch})).rowcount
+async def delete_old(tx: Transaction, retention: timedelta, batch_size: int) -> int:
+    """Delete up to `batch_size` jobs that finished before the retention period. Return how many."""
+    return (await tx.execute(DELETE_OLD, {"retention": retention, "batch": batch_size})).rowcount
 
 
-async def orphans(session: Session) -> Sequence[Any]:
-    """Jobs that wait for a worker to be told (again). Takes their locks until the end of the transaction."""
-    return await session.rows(ORPHANS, {"locks": JOB_LOCKS})
+async def lock_abandoned(session: Session) -> Sequence[Any]:
+    """Return the unfinished jobs that no worker runs, and lock them until the transaction ends."""
+    return await session.rows(LOCK_ABANDONED, {"locks": JOB_LOCK_BASE})
 
 
-def _changed(tx: Tx, job_id: int) -> None:
-    tx.touch(Domain.WORK)
-    tx.moved(job_id)
+def _changed(tx: Transaction, job_id: int) -> None:
+    tx.bump_version(Domain.WORK)
+    tx.job_changed(job_id)

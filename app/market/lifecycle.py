@@ -1,7 +1,7 @@
-"""What befalls offers that are looked for and not found: missing, gone, and the end of those missing for long.
+"""Listing lifecycle: mark listings as missing or gone, and expire those that stay missing.
 
-Who finds an offer again writes its row (`seen_at`, status, `missing_since` null), as imports do. The triggers of
-`listing` remember every transition, these ones too; who calls these functions touches nothing else.
+A listing that is found again is written like any other observation (`seen_at`, status, `missing_since` null). The
+trigger function `listing_remembered` records every transition of the state in `price_observation`.
 """
 
 from __future__ import annotations
@@ -11,49 +11,53 @@ from collections.abc import Sequence
 from sqlalchemy import Executable, text
 
 from app.db.tables import Domain
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 
-MISSING = text("""
+MARK_MISSING = text("""
     UPDATE listing SET missing_since = now(), updated_at = now()
     WHERE id = ANY(CAST(:ids AS bigint[])) AND status = 'active' AND missing_since IS NULL
     """)
-FOUND = text("""
+MARK_FOUND = text("""
     UPDATE listing SET missing_since = NULL, seen_at = greatest(seen_at, now()), updated_at = now()
     WHERE id = ANY(CAST(:ids AS bigint[])) AND missing_since IS NOT NULL
     """)
-GONE = text("""
+MARK_GONE = text("""
     UPDATE listing SET status = 'ended', missing_since = NULL, updated_at = now()
     WHERE id = ANY(CAST(:ids AS bigint[])) AND status IN ('active', 'pending')
     """)
-END_MISSING = text("""
+# Uses `listing_missing_idx`.
+EXPIRE_MISSING = text("""
     UPDATE listing SET status = 'ended', missing_since = NULL, updated_at = now()
     WHERE missing_since <= now() - CAST(:days AS integer) * interval '24 hours' AND status IN ('active', 'pending')
     """)
 
 
-async def mark_missing(tx: Tx, listing_ids: Sequence[int]) -> int:
-    """These were not found at a look, but may be there still: their prices go on counting. How many were active and not
-    missing before; a look that misses them again does not begin anew."""
-    return await _write(tx, MISSING, {"ids": listing_ids})
+async def mark_missing(tx: Transaction, listing_ids: Sequence[int]) -> int:
+    """Mark listings that a check did not find; return how many were active and not missing before.
+
+    The offers may still exist, so their prices continue to count. A listing that is missing already keeps its
+    `missing_since`.
+    """
+    return await _update_listings(tx, MARK_MISSING, {"ids": listing_ids})
 
 
-async def mark_found(tx: Tx, listing_ids: Sequence[int]) -> int:
-    """These were found again as they were. How many were missing."""
-    return await _write(tx, FOUND, {"ids": listing_ids})
+async def mark_found(tx: Transaction, listing_ids: Sequence[int]) -> int:
+    """Mark listings that were found again without changes; return how many were missing."""
+    return await _update_listings(tx, MARK_FOUND, {"ids": listing_ids})
 
 
-async def mark_gone(tx: Tx, listing_ids: Sequence[int]) -> int:
-    """These have ended, as the place says where they were offered. How many had not before."""
-    return await _write(tx, GONE, {"ids": listing_ids})
+async def mark_gone(tx: Transaction, listing_ids: Sequence[int]) -> int:
+    """Mark listings as ended because their source says so; return how many had not ended before."""
+    return await _update_listings(tx, MARK_GONE, {"ids": listing_ids})
 
 
-async def end_missing(tx: Tx, after_days: int) -> int:
-    """Every night: ends what has been missing for so many times 24 hours; how many. See DEALMARK_MISSING_DAYS."""
-    return await _write(tx, END_MISSING, {"days": after_days})
+async def expire_missing(tx: Transaction, after_days: int) -> int:
+    """End the listings that have been missing for this number of times 24 hours; return how many."""
+    return await _update_listings(tx, EXPIRE_MISSING, {"days": after_days})
 
 
-async def _write(tx: Tx, statement: Executable, values: dict[str, object]) -> int:
-    written = (await tx.execute(statement, values)).rowcount
-    if written:
-        tx.touch(Domain.MARKET)
-    return written
+async def _update_listings(tx: Transaction, statement: Executable, values: dict[str, object]) -> int:
+    updated = (await tx.execute(statement, values)).rowcount
+    if updated:
+        tx.bump_version(Domain.MARKET)
+    return updated

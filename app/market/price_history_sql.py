@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-from app.db.pagination import Keyset, Position, SortKey
+from app.db.pagination import Keyset, PageShape, SortKey
 from app.db.tables import price_observation
 
 # Of a CPU's points; a history that were longer ends at the newest ones.
@@ -220,7 +220,7 @@ POINT = (
     cast(price_observation.c.adjusted_price, Double).label("adjusted_price"),
     price_observation.c.state,
 )
-POINTS_COUNT = (
+COUNT_POINTS = (
     select(price_observation.c.listing_id, func.count().label("points"))
     .where(price_observation.c.listing_id == any_(IDS), SINCE)
     .group_by(price_observation.c.listing_id)
@@ -228,11 +228,11 @@ POINTS_COUNT = (
 
 
 @lru_cache(maxsize=64)
-def points(position: Position) -> Select[Any]:
+def select_points(position: PageShape) -> Select[Any]:
     """A page of what was seen of each of the listings `:ids` from `:since` on."""
     of = func.unnest(IDS).table_valued(column("id", BigInteger)).render_derived("wanted")
     each = select(*POINT).where(price_observation.c.listing_id == of.c.id, SINCE)
-    page = NEWEST_FIRST.apply(each, position).lateral("page")
+    page = NEWEST_FIRST.paginate(each, position).lateral("page")
     return select(page).select_from(of.join(page, true()))
 
 

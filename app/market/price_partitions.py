@@ -1,7 +1,8 @@
-"""The partitions of `price_observation`: one per month (UTC), and the rest for months that have none yet.
+"""Monthly partitions (UTC) of `price_observation`, and the default partition for all other months.
 
-A price is never lost: what comes before its month is there goes into the rest, and moves when the month is made. Months
-are made by the migration and every night, this one and the next, and before an import for the dates of its file.
+A price that is stored before the partition of its month exists goes to the default partition `price_observation_rest`,
+and moves when the partition is created. Partitions are created by migrations, every night for the current and the next
+month, and before an import for the months of its file.
 """
 
 from __future__ import annotations
@@ -13,44 +14,51 @@ import structlog
 from sqlalchemy import Executable, text
 from sqlalchemy.exc import DBAPIError
 
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 
 log = structlog.get_logger()
 
-# To attach a partition waits for the readers of the rest. Longer than this is not worth it, for they wait then, too.
-PATIENCE = text("SET LOCAL lock_timeout = '2s'")
-MAKE = text("SELECT make_price_months(CAST(:months AS date[]))")
-MISSING = text("""
+# Attaching a partition waits for readers of the default partition, and new readers queue behind it. The timeout limits
+# how long they wait.
+SET_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '2s'")
+CREATE_PARTITIONS = text("SELECT make_price_months(CAST(:months AS date[]))")
+MISSING_PARTITIONS = text("""
     SELECT month FROM unnest(CAST(:months AS date[])) AS months (month)
     WHERE to_regclass('partitions.price_observation_' || to_char(month, 'YYYY_MM')) IS NULL
     """)
-# This month and the next, and those of what is in the rest.
-DUE = text("""
+# The current month, the next one, and the months of rows in the default partition.
+CREATE_DUE_PARTITIONS = text("""
     SELECT make_price_months(ARRAY(
-        SELECT (now() AT TIME ZONE 'UTC' + each)::date FROM unnest(CAST('{0,1 month}' AS interval[])) AS each
+        SELECT (now() AT TIME ZONE 'UTC' + delay)::date FROM unnest(CAST('{0,1 month}' AS interval[])) AS delay
         UNION SELECT date_trunc('month', seen_at AT TIME ZONE 'UTC')::date
         FROM partitions.price_observation_rest WHERE seen_at >= '2000-01-01Z'))
     """)
 
 
-async def make_months(tx: Tx, months: Sequence[date]) -> int:
-    """Makes the partitions of these months that are missing, in a transaction aside that is over at once: in the
-    import's own, readers of prices would wait for its end. Where that cannot be now, the rest will do. How many."""
-    missing = [row.month for row in await tx.rows(MISSING, {"months": months})]
-    return await _aside(tx, MAKE, {"months": missing}) if missing else 0
+async def create_partitions(tx: Transaction, months: Sequence[date]) -> int:
+    """Create the missing partitions of these months (first days); return how many.
+
+    They are created in a separate short transaction: inside the import's transaction, readers of prices would wait for
+    the end of the import. If they cannot be created now, prices go to the default partition.
+    """
+    missing = [row.month for row in await tx.rows(MISSING_PARTITIONS, {"months": months})]
+    return await _in_separate_transaction(tx, CREATE_PARTITIONS, {"months": missing}) if missing else 0
 
 
-async def make_due_months(tx: Tx) -> int:
-    """Every night, in a transaction aside: the months to come, and those whose prices are in the rest. How many."""
-    return await _aside(tx, DUE, {})
+async def create_due_partitions(tx: Transaction) -> int:
+    """Create the partitions of the current and the next month, and of rows in the default partition; return how many.
+
+    Runs every night, in a separate transaction like `create_partitions`.
+    """
+    return await _in_separate_transaction(tx, CREATE_DUE_PARTITIONS, {})
 
 
-async def _aside(tx: Tx, statement: Executable, values: dict[str, object]) -> int:
+async def _in_separate_transaction(tx: Transaction, statement: Executable, values: dict[str, object]) -> int:
     try:
-        async with tx.connection.engine.begin() as aside:
-            await aside.execute(PATIENCE)
-            made = (await aside.execute(statement, values)).scalar_one()
+        async with tx.connection.engine.begin() as connection:
+            await connection.execute(SET_LOCK_TIMEOUT)
+            created = (await connection.execute(statement, values)).scalar_one()
     except DBAPIError as error:
-        log.warning("prices.months_not_made", error=str(error.orig))
+        log.warning("price_partitions.not_created", error=str(error.orig))
         return 0
-    return int(made)
+    return int(created)

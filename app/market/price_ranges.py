@@ -1,4 +1,4 @@
-"""Ranges and intervals of histories, by UTC days."""
+"""Ranges and intervals of price histories, in UTC days."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.core.errors import BadInput
 
 
 class PriceRange(Enum):
-    """How far back; the value is the number of days, today included."""
+    """Length of a price history; the value is the number of days, including today."""
 
     DAYS_7 = 7
     DAYS_30 = 30
@@ -18,27 +18,27 @@ class PriceRange(Enum):
     DAYS_365 = 365
     ALL = None
 
-    def since(self, now: datetime) -> datetime | None:
-        """Where it begins: a midnight in UTC, so that a range of days has as many of them; None: at the beginning."""
+    def start(self, now: datetime) -> datetime | None:
+        """Return the start of the range, a midnight in UTC, or None for ALL."""
         if self.value is None:
             return None
         return datetime.combine(now.astimezone(UTC).date() - timedelta(days=self.value - 1), time(), UTC)
 
 
 class PriceInterval(Enum):
-    """What a point of a history stands for; the value is PostgreSQL's name of it."""
+    """Interval of one point of a history; the value is its name in PostgreSQL's date_trunc()."""
 
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
 
 
-def check_points(within: PriceRange, interval: PriceInterval) -> None:
-    """Raises BadInput for more points than a history has."""
-    if within is PriceRange.ALL and interval is PriceInterval.DAY:
-        raise BadInput("Days go back a year at most: ask for `range: ALL` with `interval: WEEK` or `MONTH`.")
+def check_interval(price_range: PriceRange, interval: PriceInterval) -> None:
+    """Raise BadInput if the range has more intervals than a history can have."""
+    if price_range is PriceRange.ALL and interval is PriceInterval.DAY:
+        raise BadInput("`interval: DAY` covers a year at most: use `interval: WEEK` or `MONTH` with `range: ALL`.")
 
 
-def clock() -> datetime:
-    """Now."""
+def utc_now() -> datetime:
+    """Return the current time. Tests replace this function."""
     return datetime.now(UTC)

@@ -1,19 +1,19 @@
-"""What is due for the market every night; each step in a transaction of its own, and again at any time."""
+"""Nightly maintenance of the market. Each step is a transaction of its own and may be repeated at any time."""
 
 from __future__ import annotations
 
-from app.market.lifecycle import end_missing
-from app.market.price_partitions import make_due_months
+from app.market.lifecycle import expire_missing
+from app.market.price_partitions import create_due_partitions
 from app.resources import Resources
 
 
-async def end_missing_listings(resources: Resources) -> int:
-    """Ends listings that were missing for DEALMARK_MISSING_DAYS; how many."""
+async def expire_missing_listings(resources: Resources) -> int:
+    """End listings that have been missing for DEALMARK_LISTING_EXPIRY_DAYS; return how many."""
     async with resources.write() as tx:
-        return await end_missing(tx, resources.settings.missing_days)
+        return await expire_missing(tx, resources.settings.listing_expiry_days)
 
 
-async def make_price_months(resources: Resources) -> int:
-    """Makes the partitions of prices to come; how many."""
+async def create_price_partitions(resources: Resources) -> int:
+    """Create the due partitions of `price_observation`; return how many."""
     async with resources.write() as tx:
-        return await make_due_months(tx)
+        return await create_due_partitions(tx)

@@ -1,4 +1,15 @@
-"""Offers as they are seen: each becomes a listing, or what is news about one."""
+"""Store offers of fetched pages: each becomes a new listing, or a newer or older observation of a known one.
+
+The functions write to `listing` only. Its triggers do the rest within the same statement (see `app/db/functions`):
+
+- `listing_remembered` appends changes of price and state to `price_observation`, the price history;
+- `listing_logged` adds CPUs with changed active prices to `data_change_log` and notifies the topic `change_log`, so
+  that a worker recalculates their price targets (`app.analytics.recalculation`);
+- `listing_repriced` adds price changes to `outbox` and notifies the topic `outbox` (`app.events`);
+- `listing_written` counts active listings in `listing_statistics`.
+
+The bumped version of the domain MARKET invalidates cached responses on commit.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +23,17 @@ from typing import Any
 import orjson
 
 from app.db.tables import Condition, Domain, ListingStatus
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.market import upsert_sql
 from app.market.lifecycle import mark_gone
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """An offer as somebody saw it at a time.
+class ObservedOffer:
+    """An offer as it was observed at a time.
 
-    `price` and `shipping` are in `currency`; a price that was not told is None, and leaves what is stored. `carried`:
-    what is offered beside the CPU, and why the price is not that of one thing, see `market.valuation.carried`.
+    `price` and `shipping` are in `currency`. A price of None is unknown, and the stored price is kept. `attributes` are
+    the columns that `app.valuation.adjusted_price.offer_attributes` returns.
     """
 
     title: str
@@ -37,64 +48,70 @@ class Sighting:
     shipping: Decimal | None
     cpu_id: int | None
     images: tuple[str, ...]
-    carried: Mapping[str, Any]
+    attributes: Mapping[str, Any]
     seen_at: datetime
 
 
-async def store(tx: Tx, sightings: Sequence[Sighting]) -> list[int]:
-    """Creates and updates listings; the id of each sighting's listing, in their order.
+async def upsert_offers(tx: Transaction, offers: Sequence[ObservedOffer]) -> list[int]:
+    """Create and update listings; return the listing id of each offer, in the same order.
 
-    The same offer seen twice is the same listing, whoever else stores it at the same time. What was seen earlier than
-    what is stored changes nothing of the listing, but its price is remembered too.
+    Offers with the same offer key are one listing, also when several transactions store it at the same time. An
+    observation that is older than the listing does not change the listing, but is added to its price history.
     """
-    if not sightings:
+    if not offers:
         return []
-    given = orjson.dumps([_plain(place, each) for place, each in enumerate(sightings)]).decode()
-    found: dict[int, int] = {}
-    for places in _rounds(await upsert_sql.keys(tx, given), sightings):
-        stored = await upsert_sql.upsert(tx, given, places)
-        found.update(stored.ids)
-        if stored.changed:
-            tx.touch(Domain.MARKET)
-    return [found[place] for place in range(len(sightings))]
+    payload = orjson.dumps([_to_json_row(position, offer) for position, offer in enumerate(offers)]).decode()
+    ids: dict[int, int] = {}
+    for positions in _split_by_offer(await upsert_sql.offer_keys(tx, payload), offers):
+        result = await upsert_sql.upsert(tx, payload, positions)
+        ids.update(result.ids)
+        if result.changed:
+            tx.bump_version(Domain.MARKET)
+    return [ids[position] for position in range(len(offers))]
 
 
-async def end(tx: Tx, listing_ids: Sequence[int]) -> int:
-    """Ends listings whose offers are gone; returns how many had not ended yet.
+async def end_listings(tx: Transaction, listing_ids: Sequence[int]) -> int:
+    """End listings with offers that are gone; return how many had not ended before.
 
-    In a transaction that does not `store` too: of listings that two transactions write, both take the locks in one
-    order as long as each does so only once.
+    Do not call `upsert_offers` in the same transaction: transactions lock listings in the order of their offer keys
+    and so avoid deadlocks, but only if each locks them in a single pass.
     """
     if not listing_ids:
         return 0
-    await upsert_sql.lock(tx, listing_ids)
+    await upsert_sql.lock_listings(tx, listing_ids)
     return await mark_gone(tx, listing_ids)
 
 
-def _rounds(keys: Mapping[int, bytes], sightings: Sequence[Sighting]) -> list[list[int]]:
-    """Places of sightings, such that no round has an offer twice and each offer's come in the order of time."""
-    by_key: dict[bytes, list[int]] = defaultdict(list)
-    for place in sorted(keys, key=lambda each: sightings[each].seen_at):
-        by_key[keys[place]].append(place)
-    most = max(len(places) for places in by_key.values())
-    return [[places[number] for places in by_key.values() if len(places) > number] for number in range(most)]
+def _split_by_offer(keys: Mapping[int, bytes], offers: Sequence[ObservedOffer]) -> list[list[int]]:
+    """Split positions into rounds so that no round has two offers with one key; a key's offers are ordered by time.
+
+    ON CONFLICT cannot update a row twice in one statement.
+    """
+    positions_by_key: dict[bytes, list[int]] = defaultdict(list)
+    for position in sorted(keys, key=lambda position: offers[position].seen_at):
+        positions_by_key[keys[position]].append(position)
+    rounds = max(len(positions) for positions in positions_by_key.values())
+    return [
+        [positions[number] for positions in positions_by_key.values() if len(positions) > number]
+        for number in range(rounds)
+    ]
 
 
-def _plain(place: int, sighting: Sighting) -> Mapping[str, Any]:
+def _to_json_row(position: int, offer: ObservedOffer) -> Mapping[str, Any]:
     return {
-        "place": place,
-        "title": sighting.title,
-        "url": sighting.url,
-        "marketplace": sighting.marketplace,
-        "seller": sighting.seller,
-        "vendor_item_id": sighting.vendor_item_id,
-        "condition": sighting.condition,
-        "status": sighting.status,
-        "price": None if sighting.price is None else str(sighting.price),
-        "currency": sighting.currency,
-        "shipping": None if sighting.shipping is None else str(sighting.shipping),
-        "cpu_id": sighting.cpu_id,
-        "images": sighting.images,
-        "seen_at": sighting.seen_at,
-        **sighting.carried,
+        "position": position,
+        "title": offer.title,
+        "url": offer.url,
+        "marketplace": offer.marketplace,
+        "seller": offer.seller,
+        "vendor_item_id": offer.vendor_item_id,
+        "condition": offer.condition,
+        "status": offer.status,
+        "price": None if offer.price is None else str(offer.price),
+        "currency": offer.currency,
+        "shipping": None if offer.shipping is None else str(offer.shipping),
+        "cpu_id": offer.cpu_id,
+        "images": offer.images,
+        "seen_at": offer.seen_at,
+        **offer.attributes,
     }

@@ -1,11 +1,11 @@
-"""The words that files use for conditions and statuses, and the currencies there are."""
+"""Words that import files use for conditions and statuses, in lower case."""
 
 from __future__ import annotations
 
 from app.db.tables import Condition, ListingStatus
 
-# In lower case -> the condition that is meant.
-CONDITIONS: dict[str, str] = {
+# Word -> value of Condition.
+CONDITION_BY_WORD: dict[str, str] = {
     **{str(condition): str(condition) for condition in Condition},
     **dict.fromkeys(("brand new", "sealed"), Condition.NEW.value),
     **dict.fromkeys(("open box", "open-box", "like new", "like-new", "like_new"), Condition.OPEN_BOX.value),
@@ -22,7 +22,8 @@ CONDITIONS: dict[str, str] = {
     ),
 }
 
-STATUSES: dict[str, str] = {
+# Word -> value of ListingStatus.
+STATUS_BY_WORD: dict[str, str] = {
     **{str(status): str(status) for status in ListingStatus},
     **dict.fromkeys(
         ("inactive", "expired", "removed", "archived", "out_of_stock", "out of stock"), ListingStatus.ENDED.value

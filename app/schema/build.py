@@ -16,35 +16,33 @@ from graphql import (
 from strawberry.schema.config import StrawberryConfig
 
 from app.core.errors import BadInput
-from app.core.global_ids import parse_id
+from app.core.global_ids import decode_global_id
 from app.db.tables import Domain
-from app.graphql.context import Context
-from app.graphql.directives import ListSize, reads
+from app.graphql.context import Info
+from app.graphql.directives import ListSize, cache_hints
 from app.graphql.relay import Node
 from app.graphql.scalars import UPLOAD, Upload
 from app.schema.analytics.mutations import AnalyticsMutation
 from app.schema.analytics.queries import AnalyticsQuery
-from app.schema.cpus.queries import CatalogQuery
+from app.schema.cpus.queries import CpusQuery
 from app.schema.cpus.types import CPU
 from app.schema.data_changes import DataChangesSubscription
 from app.schema.documents.queries import DocumentsQuery
-from app.schema.imports.mutations import IngestionMutation
-from app.schema.imports.queries import IngestionQuery, IngestionSubscription
+from app.schema.imports.mutations import ImportsMutation
+from app.schema.imports.queries import ImportsQuery, ImportsSubscription
 from app.schema.imports.types import ImportRow, ImportSession
-from app.schema.jobs.queries import WorkQuery, WorkSubscription
+from app.schema.jobs.queries import JobsQuery, JobsSubscription
 from app.schema.jobs.types import Job
 from app.schema.listings.types import Listing
-from app.schema.price_changes.queries import EventsQuery, EventsSubscription
+from app.schema.price_changes.queries import PriceChangesQuery, PriceChangesSubscription
 from app.schema.price_changes.types import PriceChange
 from app.schema.statistics.queries import StatisticsQuery
-from app.schema.valuation.mutations import MarketMutation
-from app.schema.valuation.queries import MarketQuery
+from app.schema.valuation.mutations import ValuationMutation
+from app.schema.valuation.queries import ValuationQuery
 from app.schema.valuation.rule_types import ValuationRule
 from app.schema.viewer import ViewerQuery
 
-Info = strawberry.Info[Context, None]
-
-NODES: dict[str, type[Node]] = {
+NODE_TYPES: dict[str, type[Node]] = {
     "CPU": CPU,
     "Listing": Listing,
     "Job": Job,
@@ -55,23 +53,23 @@ NODES: dict[str, type[Node]] = {
 }
 MAX_NODES = 200
 # Whether an id is that of an object at all depends on every domain that has nodes, whatever is selected of it.
-READS = reads(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, Domain.WORK, Domain.EVENTS, max_age=0)
+NODE_CACHE_HINTS = cache_hints(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, Domain.WORK, Domain.EVENTS, max_age=0)
 
 
 @strawberry.type
 class NodeQuery:
-    @strawberry.field(description="The object with this global id; null when there is none.", metadata=READS)
+    @strawberry.field(description="The object with this global id; null when there is none.", metadata=NODE_CACHE_HINTS)
     async def node(
         self,
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="Global id.")],  # noqa: A002
     ) -> Node | None:
         """Any type that implements Node."""
-        return await _load(info, id)
+        return await _load_node(info, id)
 
     @strawberry.field(
         description="The objects with these global ids, in their order; null where there is none.",
-        metadata=READS,
+        metadata=NODE_CACHE_HINTS,
         directives=[ListSize(assumed_size=MAX_NODES, slicing_arguments=["ids"])],
     )
     async def nodes(
@@ -82,25 +80,25 @@ class NodeQuery:
         """Batched: one statement per type."""
         if len(ids) > MAX_NODES:
             raise BadInput(f"`ids` takes at most {MAX_NODES} ids.")
-        return list(await asyncio.gather(*(_load(info, each) for each in ids)))
+        return list(await asyncio.gather(*(_load_node(info, each) for each in ids)))
 
 
-async def _load(info: Info, given: str) -> Node | None:
-    parsed = parse_id(given)
-    if parsed is None or parsed[0] not in NODES:
+async def _load_node(info: Info, given: str) -> Node | None:
+    parsed = decode_global_id(given)
+    if parsed is None or parsed[0] not in NODE_TYPES:
         raise BadInput(f'"{given[:100]}" is not an id of this API.')
-    return await NODES[parsed[0]].load_node(info, parsed[1])
+    return await NODE_TYPES[parsed[0]].load_node(info, parsed[1])
 
 
 @strawberry.type(description="What can be read.")
 class Query(
-    CatalogQuery,
-    MarketQuery,
+    CpusQuery,
+    ValuationQuery,
     AnalyticsQuery,
     StatisticsQuery,
-    EventsQuery,
-    WorkQuery,
-    IngestionQuery,
+    PriceChangesQuery,
+    JobsQuery,
+    ImportsQuery,
     ViewerQuery,
     DocumentsQuery,
     NodeQuery,
@@ -109,12 +107,12 @@ class Query(
 
 
 @strawberry.type(description="What can be changed.")
-class Mutation(AnalyticsMutation, MarketMutation, IngestionMutation):
+class Mutation(AnalyticsMutation, ValuationMutation, ImportsMutation):
     pass
 
 
 @strawberry.type(description="What can be followed live.")
-class Subscription(WorkSubscription, IngestionSubscription, EventsSubscription, DataChangesSubscription):
+class Subscription(JobsSubscription, ImportsSubscription, PriceChangesSubscription, DataChangesSubscription):
     pass
 
 
@@ -124,7 +122,7 @@ def build_schema() -> strawberry.Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=list(NODES.values()),
+        types=list(NODE_TYPES.values()),
         config=StrawberryConfig(auto_camel_case=True, scalar_map={Upload: UPLOAD}),
     )
     _drop_null_defaults(schema._schema)

@@ -10,11 +10,9 @@ import strawberry
 
 from app.core.errors import BadInput
 from app.db.tables import Domain
-from app.graphql.context import Context
+from app.graphql.context import Info
 from app.graphql.directives import ListSize
 from app.graphql.enums import graphql_enum
-
-Info = strawberry.Info[Context, None]
 
 graphql_enum(
     Domain,
@@ -63,7 +61,7 @@ class DataChange:
 
 
 # From one event to the next at least: whatever commits meanwhile is one event.
-PAUSE_SECONDS = 1.0
+MIN_EVENT_INTERVAL_SECONDS = 1.0
 
 
 @strawberry.type
@@ -71,7 +69,7 @@ class DataChangesSubscription:
     @strawberry.subscription(
         description="News of data that changed, so that what is shown can be asked for anew. The first event, at once, "
         f"tells the state; each next one comes as soon as a commit changed something, at most one every "
-        f"{PAUSE_SECONDS:g} s."
+        f"{MIN_EVENT_INTERVAL_SECONDS:g} s."
     )
     async def data_changed(
         self,
@@ -81,24 +79,24 @@ class DataChangesSubscription:
         ] = None,
     ) -> AsyncGenerator[DataChange, None]:
         """Asks the database nothing: what a process hears of commits is enough."""
-        followed = _followed(domains)
-        changes = info.context.resources.changes
+        followed = _parse_domains(domains)
+        changes = info.context.resources.notifications
         told: Mapping[Domain, int] | None = None
-        async with changes.follow(*followed) as changed:
+        async with changes.subscribe(*followed) as changed:
             while True:
                 changed.clear()
-                versions = changes.current()
+                versions = changes.current_versions()
                 if versions is not None:  # else nothing is known for certain; once it is, followers are woken
                     now = {domain: versions.get(domain, 0) for domain in followed}
                     if now != told:
                         yield DataChange.between(told or {}, now)
                         told = now
-                        await asyncio.sleep(PAUSE_SECONDS)
+                        await asyncio.sleep(MIN_EVENT_INTERVAL_SECONDS)
                         continue
                 await changed.wait()
 
 
-def _followed(given: Sequence[Domain] | None) -> list[Domain]:
+def _parse_domains(given: Sequence[Domain] | None) -> list[Domain]:
     """Once each, sorted by name. Raises BadInput when there is none."""
     if given is not None and not given:
         raise BadInput("`domains` is empty: leave it out to follow everything.")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import strawberry
 
-from app.graphql.context import Context
-from app.graphql.directives import reads
+from app.graphql.context import Info
+from app.graphql.directives import cache_hints
 from app.graphql.enums import graphql_enum
 from app.graphql.viewer import Role, Viewer
-
-Info = strawberry.Info[Context, None]
 
 graphql_enum(
     Role,
@@ -37,7 +35,7 @@ class ViewerFacts:
 class ViewerQuery:
     @strawberry.field(
         description="Who asks: a token that is not valid is an error, so this tells whether one is.",
-        metadata=reads(max_age=0, own=True),
+        metadata=cache_hints(max_age=0, per_viewer=True),
     )
     def viewer(self, info: Info) -> ViewerFacts:
         """Of the request itself."""

@@ -1,4 +1,4 @@
-"""What a client may ask for: how much at once, and how often. The same over HTTP and over sockets."""
+"""Admission control: the cost limit and the rate limits, for HTTP and WebSocket alike."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from graphql import OperationType
 
 from app.core.errors import BadRequest
 from app.engine.document import Operation
-from app.server.client_address import ClientAddress
-from app.server.rate_limits import DocumentClass, RateLimits
+from app.server.client_address import TrustedProxies
+from app.server.rate_limits import RateLimitClass, RateLimits
 from app.settings import Settings
 
 
@@ -21,15 +21,15 @@ class CostLimitExceeded(BadRequest):
 
 
 class Admission:
-    """The limits of the settings."""
+    """Checks operations against the limits of the settings."""
 
-    def __init__(self, settings: Settings, limits: RateLimits) -> None:
+    def __init__(self, settings: Settings, rate_limits: RateLimits) -> None:
         self.cost_limit = settings.cost_limit
-        self.limits = limits
-        self.addresses = ClientAddress(settings.trusted_proxies)
+        self.rate_limits = rate_limits
+        self.trusted_proxies = TrustedProxies(settings.trusted_proxies)
 
-    def cost(self, operation: Operation, variables: Mapping[str, Any]) -> int:
-        """What it may cost at most. Raises CostLimitExceeded."""
+    def check_cost(self, operation: Operation, variables: Mapping[str, Any]) -> int:
+        """Return the highest cost that the operation may have. Raises CostLimitExceeded."""
         cost = operation.cost(variables)
         if cost > self.cost_limit:
             raise CostLimitExceeded(
@@ -37,10 +37,16 @@ class Admission:
             )
         return cost
 
-    async def count(self, operation: Operation, persisted: bool, peer: str | None, forwarded: str | None) -> None:
-        """Counts one request of the client. Raises RateLimited, and Unavailable when a mutation cannot be counted."""
-        kind = DocumentClass.PERSISTED if persisted else DocumentClass.TEXT
+    async def check_rate(
+        self, operation: Operation, persisted: bool, peer: str | None, forwarded_for: str | None
+    ) -> None:
+        """Count a request of the client.
+
+        `peer` is the address of the connection, `forwarded_for` the X-Forwarded-For header.
+        Raises RateLimited, and Unavailable if a mutation cannot be counted.
+        """
+        limit_class = RateLimitClass.PERSISTED if persisted else RateLimitClass.AD_HOC
         if operation.kind is OperationType.MUTATION:
-            kind = DocumentClass.MUTATION
-        if kind in self.limits.items:
-            await self.limits.check(kind, self.addresses.of(peer, forwarded))
+            limit_class = RateLimitClass.MUTATION
+        if limit_class in self.rate_limits.limits:
+            await self.rate_limits.check(limit_class, self.trusted_proxies.client_address(peer, forwarded_for))

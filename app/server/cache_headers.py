@@ -1,11 +1,11 @@
-"""What HTTP is told about how long an answer is good: validators, ages, Cache-Control."""
+"""HTTP caching headers: ETag, Age, Cache-Control, Vary and X-Cache."""
 
 from __future__ import annotations
 
 import hashlib
 import struct
 
-from app.cache.entries import TIMED_SECONDS, Answer, Source
+from app.cache.entries import TIME_DEPENDENT_TTL, CachedResponse, CacheStatus
 from app.engine.document import Document
 from app.server.content_negotiation import MediaType
 
@@ -15,40 +15,44 @@ PRIVATE: Headers = [(b"cache-control", b"private, no-store")]
 STALE: Headers = [(b"cache-control", b"private, no-store"), (b"warning", b'110 - "Response is Stale"')]
 
 
-def etag_of_key(key: bytes, media: MediaType, made_at: float | None = None) -> bytes:
-    """A strong validator, the same at every process: one key, one body; another media type, another representation."""
-    time_part = b"" if made_at is None else struct.pack("!d", made_at)
+def etag_for_key(key: bytes, media: MediaType, created_at: float | None = None) -> bytes:
+    """Return a strong validator, equal in all processes, for the body under a cache key in one media type."""
+    time_part = b"" if created_at is None else struct.pack("!d", created_at)
     return b'"%s"' % hashlib.sha256(key + time_part + media.encode()).hexdigest()[:32].encode()
 
 
-def etag_of(document: Document, answer: Answer, media: MediaType) -> bytes | None:
-    """Of an answer that is kept. Where a body changes as time goes by, the time it was made counts, too."""
-    if answer.key is None:
+def etag_for_response(document: Document, response: CachedResponse, media: MediaType) -> bytes | None:
+    """Return the validator of a response, None if it is not cached.
+
+    The body of a time-dependent document changes under one key, so its validator includes the creation time.
+    """
+    if response.key is None:
         return None
-    return etag_of_key(answer.key, media, answer.made_at if document.timed else None)
+    return etag_for_key(response.key, media, response.created_at if document.time_dependent else None)
 
 
-def matches(if_none_match: bytes, etag: bytes) -> bool:
-    """RFC 9110, 13.1.2: weak comparison with each of the list, or `*`."""
+def etag_matches(if_none_match: bytes, etag: bytes) -> bool:
+    """Compare weakly with each validator of an If-None-Match header, or `*` (RFC 9110, section 13.1.2)."""
     if if_none_match == etag or if_none_match.strip() == b"*":
         return True
-    return any(each.strip().removeprefix(b"W/") == etag for each in if_none_match.split(b","))
+    return any(validator.strip().removeprefix(b"W/") == etag for validator in if_none_match.split(b","))
 
 
-def lifetime(document: Document, age: int) -> Headers:
-    """Age and Cache-Control of an answer that was made `age` seconds ago, and is right now.
+def freshness_headers(document: Document, age: int) -> Headers:
+    """Return Age and Cache-Control of a response that was created `age` seconds ago and is current.
 
-    Caches count max-age from when the answer was made (RFC 9111, 4.2), so what it is old already comes on top. One that
-    changes with time is given by nobody once it is TIMED_SECONDS old.
+    HTTP caches measure max-age from the creation of a response (RFC 9111, section 4.2), so max-age is the document's
+    own plus `age`. A time-dependent response must not be served once it is TIME_DEPENDENT_TTL seconds old, including
+    the time that `stale-while-revalidate` allows.
     """
     seconds = document.max_age
-    until = age + seconds
-    if document.timed:
-        until = min(until, int(TIMED_SECONDS) - seconds)
-    control = f"public, max-age={until}, stale-while-revalidate={seconds}" if seconds else "public, no-cache"
+    max_age = age + seconds
+    if document.time_dependent:
+        max_age = min(max_age, int(TIME_DEPENDENT_TTL) - seconds)
+    control = f"public, max-age={max_age}, stale-while-revalidate={seconds}" if seconds else "public, no-cache"
     return [(b"age", b"%d" % age), (b"cache-control", control.encode())]
 
 
-def about(source: Source) -> Headers:
-    """What every answer says."""
-    return [(b"vary", b"accept"), (b"x-cache", source.encode())]
+def common_headers(status: CacheStatus) -> Headers:
+    """Return the headers of every response."""
+    return [(b"vary", b"accept"), (b"x-cache", status.encode())]

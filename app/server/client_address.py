@@ -1,4 +1,4 @@
-"""The network address of a client, behind trusted proxies."""
+"""Network address of a client behind trusted proxies."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ from collections.abc import Sequence
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class ClientAddress:
-    """Whose request it is: the peer, or what a trusted proxy says in X-Forwarded-For."""
+class TrustedProxies:
+    """Networks of proxies whose X-Forwarded-For header is believed."""
 
-    def __init__(self, proxies: Sequence[str]) -> None:
-        self.trusted = [ipaddress.ip_network(proxy.strip(), strict=False) for proxy in proxies]
+    def __init__(self, networks: Sequence[str]) -> None:
+        self.networks = [ipaddress.ip_network(network.strip(), strict=False) for network in networks]
 
-    def of(self, peer: str | None, forwarded: str | None) -> str:
-        """From the right, the first address that is no trusted proxy: what stands left of it anybody can write."""
+    def client_address(self, peer: str | None, forwarded_for: str | None) -> str:
+        """Return the address that identifies a client: the peer, or what trusted proxies report.
+
+        This is the rightmost address that is not a trusted proxy. Clients can forge everything to the left of it.
+        """
         address = _parse(peer or "")
         if address is None:
             return "unknown"
-        for hop in reversed((forwarded or "").split(",")):
-            said = _parse(hop.strip())
-            if said is None or not any(address in network for network in self.trusted):
+        for hop in reversed((forwarded_for or "").split(",")):
+            reported = _parse(hop.strip())
+            if reported is None or not any(address in network for network in self.networks):
                 break
-            address = said
-        # Whoever has one IPv6 address has 2^64 of them.
+            address = reported
+        # A client with one IPv6 address usually has a /64 network, 2^64 addresses.
         return str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
 
 

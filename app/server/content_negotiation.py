@@ -1,4 +1,4 @@
-"""Media types and status codes: what HTTP says beside the body, by the profile of the settings."""
+"""Media type and status code of a response, by the HTTP profile of the settings."""
 
 from __future__ import annotations
 
@@ -8,70 +8,71 @@ from typing import Literal
 
 from app.core.errors import AppError, BadRequest, Unauthenticated, Unavailable
 from app.engine.document import InvalidDocument
-from app.engine.executor import Ran
+from app.engine.executor import ExecutionOutcome
 from app.server.rate_limits import RateLimited
 from app.server.request_parsing import BodyTooLarge, BodyTooSlow, UnsupportedMediaType
 
-# Longer Accept headers are not remembered.
-MAX_USUAL = 300
+# The results for longer Accept headers are not cached.
+MAX_CACHED_ACCEPT_LENGTH = 300
 
-Profile = Literal["audit", "2026-09"]
+HttpProfile = Literal["audit", "2026-09"]
 
 
 class MediaType(StrEnum):
-    """What an answer can be sent as."""
+    """Media types that a response can have."""
 
     GRAPHQL = "application/graphql-response+json"
     JSON = "application/json"
 
     @property
     def header(self) -> bytes:
-        """The Content-Type."""
-        return _HEADERS[self]
+        """Value of the Content-Type header."""
+        return _CONTENT_TYPES[self]
 
 
-_HEADERS = {media: f"{media.value}; charset=utf-8".encode() for media in MediaType}
+_CONTENT_TYPES = {media: f"{media.value}; charset=utf-8".encode() for media in MediaType}
 
 
 class NotAcceptable(BadRequest):
-    """An Accept header that excludes both media types."""
+    """The Accept header excludes both media types."""
 
     code = "NOT_ACCEPTABLE"
 
 
 class MethodNotAllowed(BadRequest):
-    """A mutation by GET, or a method that is neither GET nor POST."""
+    """The request is a mutation by GET, or its method is neither GET nor POST."""
 
     code = "METHOD_NOT_ALLOWED"
 
 
-def media_type(accept: str) -> MediaType | None:
-    """The best of the two for an Accept header; None when it excludes both.
+def negotiate_media_type(accept: str) -> MediaType | None:
+    """Return the preferred media type of an Accept header, or None if it excludes both.
 
-    GRAPHQL wins a tie, because only with it can a client tell an answer from a proxy's error page; but where the
-    header names neither (*/*, or no header at all), JSON, which every client reads.
+    GRAPHQL wins a tie, because only its clients can distinguish a GraphQL response from a proxy's error page. JSON,
+    which every client reads, is the default if the header names neither (*/* or no header at all).
     """
-    return _usual(accept) if len(accept) <= MAX_USUAL else _media_type(accept)
+    return _negotiate_cached(accept) if len(accept) <= MAX_CACHED_ACCEPT_LENGTH else _negotiate(accept)
 
 
-def _media_type(accept: str) -> MediaType | None:
+def _negotiate(accept: str) -> MediaType | None:
     if not accept.strip():
         return MediaType.JSON
     weights = dict(_weighted(part) for part in accept.lower().split(","))
-    anything = max(weights.get("*/*", 0.0), weights.get("application/*", 0.0))
+    wildcard = max(weights.get("*/*", 0.0), weights.get("application/*", 0.0))
     graphql, plain = weights.get(MediaType.GRAPHQL), weights.get(MediaType.JSON)
     if graphql and graphql >= (plain or 0.0):
         return MediaType.GRAPHQL
-    if plain or (anything and plain is None):
+    if plain or (wildcard and plain is None):
         return MediaType.JSON
     return None
 
 
-# Clients are few, and each sends the same header every time.
-_usual = lru_cache(maxsize=500)(_media_type)
+# Each client sends the same header every time.
+_negotiate_cached = lru_cache(maxsize=500)(_negotiate)
 
 
 def _weighted(part: str) -> tuple[str, float]:
+    """Return the media range of one part of an Accept header, and its quality."""
     name, *parameters = (piece.strip() for piece in part.split(";"))
     for parameter in parameters:
         if parameter.startswith("q="):
@@ -82,9 +83,9 @@ def _weighted(part: str) -> tuple[str, float]:
     return name, 1.0
 
 
-def status_of_error(error: AppError, profile: Profile, media: MediaType) -> int:
-    """The status of a response that is this one error."""
-    fixed: list[tuple[type[AppError], int]] = [
+def error_status(error: AppError, profile: HttpProfile, media: MediaType) -> int:
+    """Return the status of a response that consists of this error."""
+    by_class: list[tuple[type[AppError], int]] = [
         (RateLimited, 429),
         (Unauthenticated, 401),
         (Unavailable, 503),
@@ -100,8 +101,8 @@ def status_of_error(error: AppError, profile: Profile, media: MediaType) -> int:
         "PERSISTED_QUERY_NOT_IN_LIST": 404,
         "INTERNAL": 500,
     }
-    for kind, status in fixed:
-        if isinstance(error, kind):
+    for error_class, status in by_class:
+        if isinstance(error, error_class):
             return status
     if error.code in by_code:
         return by_code[error.code]
@@ -110,18 +111,18 @@ def status_of_error(error: AppError, profile: Profile, media: MediaType) -> int:
     return 422 if profile == "2026-09" and type(error) is BadRequest else 400
 
 
-def status_of_answer(ran: Ran | None, profile: Profile, media: MediaType) -> int:
-    """The status of an answer that was made; None stands for one from the cache, which is without errors."""
-    if ran is None or ran.clean:
+def response_status(outcome: ExecutionOutcome | None, profile: HttpProfile, media: MediaType) -> int:
+    """Return the status of an executed operation; None stands for a cached response, which has no errors."""
+    if outcome is None or outcome.has_no_errors:
         return 200
-    if not ran.began:
+    if not outcome.executed:
         return request_error_status(profile, media)
     return 294 if profile == "2026-09" else 200
 
 
-def request_error_status(profile: Profile, media: MediaType) -> int:
-    """Of documents that are not valid and variables that do not fit."""
+def request_error_status(profile: HttpProfile, media: MediaType) -> int:
+    """Return the status for invalid documents and variables."""
     if profile == "2026-09":
         return 422
-    # A client that reads application/json takes any other status for a fault of the transport.
+    # A client that reads application/json takes any other status for a transport error.
     return 400 if media is MediaType.GRAPHQL else 200

@@ -7,16 +7,16 @@ from graphql import GraphQLError
 
 from app.core.errors import AppError
 from app.engine.document import InvalidDocument
-from app.graphql.error_masking import presentable
+from app.graphql.error_masking import mask_errors
 
 
-def errors_of(error: AppError) -> list[GraphQLError]:
-    """The error, or those of a document that is not valid."""
+def graphql_errors(error: AppError) -> list[GraphQLError]:
+    """Return the validation errors of an invalid document, otherwise the one error."""
     if isinstance(error, InvalidDocument):
-        return presentable(error.errors) or []
+        return mask_errors(error.errors) or []
     return [GraphQLError(error.message, extensions={"code": error.code})]
 
 
 def error_body(error: AppError) -> bytes:
-    """A well-formed GraphQL response with this error."""
-    return orjson.dumps({"errors": [each.formatted for each in errors_of(error)]})
+    """Return a well-formed GraphQL response with this error and without data."""
+    return orjson.dumps({"errors": [graphql_error.formatted for graphql_error in graphql_errors(error)]})

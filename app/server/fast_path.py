@@ -1,8 +1,8 @@
-"""Answers that are found by the bytes of the request alone.
+"""Fast path: serves a repeated GET request by its path and query string alone.
 
-A few look-ups replace reading the request, finding the document, and building the headers. An entry is good while its
-epoch is the process's own: any news of a change, or the loss of the connection that brings news, ends it. The bodies
-stay in the cache's memory, which bounds them; here is only where to find them.
+A few dictionary lookups replace reading the request, finding the document, and building the headers. An entry is valid
+while its epoch equals the current epoch of the process, which changes with every notification and when the
+notification connection is lost. Bodies stay in the memory cache, which limits their size; an entry only refers to one.
 """
 
 from __future__ import annotations
@@ -13,138 +13,171 @@ from dataclasses import dataclass, field
 
 from starlette.types import Message, Scope
 
-from app.cache.entries import GIVEN, TIMED_SECONDS, Answer, Memory, Question, Source
-from app.core.metrics import OUTCOMES
-from app.db.notifications import Changes
-from app.server.cache_headers import Headers, about, etag_of, lifetime, matches
-from app.server.content_negotiation import media_type
+from app.cache.entries import (
+    RESPONSES_BY_CACHE_STATUS,
+    TIME_DEPENDENT_TTL,
+    CachedResponse,
+    CacheQuery,
+    CacheStatus,
+    MemoryCache,
+)
+from app.core.metrics import REQUEST_OUTCOMES
+from app.db.notifications import NotificationListener
+from app.server.cache_headers import Headers, common_headers, etag_for_response, etag_matches, freshness_headers
+from app.server.content_negotiation import negotiate_media_type
 
-# More than the pages of any site ask for; beyond it the table starts anew.
+# More pages than a site has; the table is cleared when it is full.
 MAX_ENTRIES = 10_000
-# Requests longer than these are no browser's, and not worth remembering.
-MAX_QUERY = 4_000
-MAX_ACCEPT = 300
-MAX_FORMS = 10
+# Browsers do not send longer ones.
+MAX_QUERY_STRING_LENGTH = 4_000
+MAX_ACCEPT_LENGTH = 300
+MAX_REPRESENTATIONS = 10
 
-# Of all headers these alone are looked at; another than the first two, or one given twice, needs a closer look.
-READ = frozenset({b"accept", b"if-none-match", b"authorization", b"x-request-id"})
+# The only headers that matter here. A request with one of the last two, or with a repeated header, takes the full path.
+RELEVANT_HEADERS = frozenset({b"accept", b"if-none-match", b"authorization", b"x-request-id"})
 
-Messages = tuple[Message, Message]
+# `http.response.start` and `http.response.body`.
+ResponseMessages = tuple[Message, Message]
 
-NOTHING: Message = {"type": "http.response.body", "body": b""}
+EMPTY_BODY: Message = {"type": "http.response.body", "body": b""}
 
 
 @dataclass(slots=True)
-class _Form:
-    """An answer in one media type. `full` and `not_modified` are how it starts, right `until` (Unix time)."""
+class Representation:
+    """A response in one media type.
+
+    `full` and `not_modified` are its start messages with the current Age. They are valid until `valid_until`
+    (Unix time, seconds).
+    """
 
     etag: bytes
-    content: Headers
-    unchanged: Headers
-    until: float = 0.0
+    full_headers: Headers
+    not_modified_headers: Headers
+    valid_until: float = 0.0
     full: Message = field(default_factory=dict)
     not_modified: Message = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Hot:
-    """What a request of known bytes is answered with."""
+class FastPathEntry:
+    """The response to one path and query string. Times are Unix times in seconds."""
 
     epoch: int
-    question: Question
+    query: CacheQuery
     key: bytes
-    made_at: float
-    expires: float
+    created_at: float
+    expires_at: float
     uses: int = 0
-    forms: dict[bytes, _Form] = field(default_factory=dict)
+    # Accept header -> representation.
+    representations: dict[bytes, Representation] = field(default_factory=dict)
 
-    def messages(self, headers: Iterable[tuple[bytes, bytes]], memory: Memory) -> Messages | None:
-        """The two ASGI messages, or None when this request needs a closer look."""
-        accept, known = b"", None
+    def response_messages(self, headers: Iterable[tuple[bytes, bytes]], memory: MemoryCache) -> ResponseMessages | None:
+        """Return the two ASGI messages of the response, or None if the request must take the full path."""
+        accept, if_none_match = b"", None
         for name, value in headers:
-            if name in READ:
+            if name in RELEVANT_HEADERS:
                 if name == b"accept" and not accept:
                     accept = value
-                elif name == b"if-none-match" and known is None:
-                    known = value
+                elif name == b"if-none-match" and if_none_match is None:
+                    if_none_match = value
                 else:
                     return None
-        answer = memory.get(self.key)
-        if answer is None or answer.made_at != self.made_at:
+        response = memory.get(self.key)
+        if response is None or response.created_at != self.created_at:
             return None
-        form = self.forms.get(accept) or self._form(accept, answer)
-        if form is None or ((now := time.time()) >= form.until and not self._grow_older(form, now)):
+        representation = self.representations.get(accept) or self._add_representation(accept, response)
+        if representation is None:
+            return None
+        if (now := time.time()) >= representation.valid_until and not self._refresh_age(representation, now):
             return None
         self.uses += 1
-        if known is not None and matches(known, form.etag):
-            return form.not_modified, NOTHING
-        return form.full, {"type": "http.response.body", "body": answer.body}
+        if if_none_match is not None and etag_matches(if_none_match, representation.etag):
+            return representation.not_modified, EMPTY_BODY
+        return representation.full, {"type": "http.response.body", "body": response.body}
 
-    def _grow_older(self, form: _Form, now: float) -> bool:
-        """Writes the next second's age down; False when there is none, because time alone made the answer wrong."""
-        if now >= self.expires:
+    def _refresh_age(self, representation: Representation, now: float) -> bool:
+        """Update the start messages to the current Age. Return False if the response has expired."""
+        if now >= self.expires_at:
             return False
-        age = max(0, int(now - self.made_at))
-        ageing = lifetime(self.question.document, age)
-        form.until = min(self.made_at + age + 1, self.expires)
-        form.full = {"type": "http.response.start", "status": 200, "headers": form.content + ageing}
-        form.not_modified = {"type": "http.response.start", "status": 304, "headers": form.unchanged + ageing}
+        age = max(0, int(now - self.created_at))
+        freshness = freshness_headers(self.query.document, age)
+        representation.valid_until = min(self.created_at + age + 1, self.expires_at)
+        representation.full = {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": representation.full_headers + freshness,
+        }
+        representation.not_modified = {
+            "type": "http.response.start",
+            "status": 304,
+            "headers": representation.not_modified_headers + freshness,
+        }
         return True
 
-    def _form(self, accept: bytes, answer: Answer) -> _Form | None:
-        media = media_type(accept.decode("latin-1"))
-        if media is None or len(accept) > MAX_ACCEPT or len(self.forms) >= MAX_FORMS:
+    def _add_representation(self, accept: bytes, response: CachedResponse) -> Representation | None:
+        media = negotiate_media_type(accept.decode("latin-1"))
+        if media is None or len(accept) > MAX_ACCEPT_LENGTH or len(self.representations) >= MAX_REPRESENTATIONS:
             return None
-        etag = etag_of(self.question.document, answer, media)
+        etag = etag_for_response(self.query.document, response, media)
         assert etag is not None
-        unchanged: Headers = [*about(Source.MEMORY), (b"etag", etag)]
-        size = (b"content-length", b"%d" % len(answer.body))
-        form = self.forms[accept] = _Form(etag, [(b"content-type", media.header), size, *unchanged], unchanged)
-        return form
+        not_modified_headers: Headers = [*common_headers(CacheStatus.MEMORY), (b"etag", etag)]
+        content_length = (b"content-length", b"%d" % len(response.body))
+        full_headers: Headers = [(b"content-type", media.header), content_length, *not_modified_headers]
+        representation = self.representations[accept] = Representation(etag, full_headers, not_modified_headers)
+        return representation
 
 
 class FastPathCache:
-    """The table: path and query string of a GET -> Hot."""
+    """Table of entries by path and query string.
 
-    def __init__(self, changes: Changes, memory: Memory, tell: Callable[[Question, int], None]) -> None:
-        self.changes, self.memory = changes, memory
-        self._tell = tell
-        self._entries: dict[tuple[str, bytes], Hot] = {}
+    Entries count their uses themselves, because that is faster than a call per request. `report_usage` passes the
+    counts on to `count_query(query, times)` and to the metrics.
+    """
 
-    def find(self, scope: Scope) -> Messages | None:
-        """The answer to a request of the same bytes as one before, as long as no news came in since."""
-        hot = self._entries.get((scope["path"], scope["query_string"]))
-        if hot is None or hot.epoch != self.changes.epoch or scope["method"] != "GET":
+    def __init__(
+        self, notifications: NotificationListener, memory: MemoryCache, count_query: Callable[[CacheQuery, int], None]
+    ) -> None:
+        self.notifications, self.memory = notifications, memory
+        self._count_query = count_query
+        self._entries: dict[tuple[str, bytes], FastPathEntry] = {}
+
+    def lookup(self, scope: Scope) -> ResponseMessages | None:
+        """Return the response to an HTTP request, or None if the request must take the full path."""
+        entry = self._entries.get((scope["path"], scope["query_string"]))
+        if entry is None or entry.epoch != self.notifications.epoch or scope["method"] != "GET":
             return None
-        return hot.messages(scope["headers"], self.memory)
+        return entry.response_messages(scope["headers"], self.memory)
 
-    def remember(self, scope: Scope, question: Question, answer: Answer, epoch: int) -> None:
-        """Has the next request of the same bytes answered by `find`.
+    def store(self, scope: Scope, query: CacheQuery, response: CachedResponse, epoch: int) -> None:
+        """Serve the next GET request with this path and query string from the cache.
 
-        `epoch` is that of before the answer was asked for: if it has passed, the answer may have been made too early.
+        `epoch` is the epoch before the response was looked up. If it has changed since, the response may be outdated
+        and is not stored.
         """
-        if epoch != self.changes.epoch or answer.key is None or len(scope["query_string"]) > MAX_QUERY:
+        if epoch != self.notifications.epoch or response.key is None:
+            return
+        if len(scope["query_string"]) > MAX_QUERY_STRING_LENGTH:
             return
         if len(self._entries) >= MAX_ENTRIES:
-            self.forget()
-        expires = answer.made_at + TIMED_SECONDS if question.document.timed else float("inf")
+            self.clear()
+        expires_at = response.created_at + TIME_DEPENDENT_TTL if query.document.time_dependent else float("inf")
         key = (scope["path"], scope["query_string"])
-        if (old := self._entries.get(key)) is not None:
-            self._tell_uses_of(old)
-        self._entries[key] = Hot(epoch, question, answer.key, answer.made_at, expires)
+        if (replaced := self._entries.get(key)) is not None:
+            self._report_entry(replaced)
+        self._entries[key] = FastPathEntry(epoch, query, response.key, response.created_at, expires_at)
 
-    def tell_uses(self) -> None:
-        """Tells how often the answers in the table were given."""
+    def report_usage(self) -> None:
+        """Report how often the entries were used since the last report."""
         for entry in self._entries.values():
-            self._tell_uses_of(entry)
+            self._report_entry(entry)
 
-    def forget(self) -> None:
-        """Empties the table; the uses counted in it are told."""
-        self.tell_uses()
+    def clear(self) -> None:
+        """Report usage and remove all entries."""
+        self.report_usage()
         self._entries.clear()
 
-    def _tell_uses_of(self, entry: Hot) -> None:
-        self._tell(entry.question, entry.uses)
-        OUTCOMES["ok"].inc(entry.uses)
-        GIVEN[Source.MEMORY].inc(entry.uses)
+    def _report_entry(self, entry: FastPathEntry) -> None:
+        self._count_query(entry.query, entry.uses)
+        REQUEST_OUTCOMES["ok"].inc(entry.uses)
+        RESPONSES_BY_CACHE_STATUS[CacheStatus.MEMORY].inc(entry.uses)
         entry.uses = 0

@@ -1,4 +1,4 @@
-"""What operators and their machines ask: is it alive, can it serve, how is it doing; and the id of each request."""
+"""Endpoints for operators: /health, /ready and /metrics."""
 
 from __future__ import annotations
 
@@ -12,31 +12,34 @@ from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app.analytics.verification import backlog
+from app.analytics.verification import change_log_backlog
 from app.core.errors import Unavailable
-from app.core.metrics import CHANGE_LOG_ROWS, CHANGE_LOG_SECONDS, CONSISTENCY, STORED_BYTES
+from app.core.metrics import CHANGE_LOG_OLDEST_AGE, CHANGE_LOG_PENDING, METRICS_CONSISTENCY, TABLE_SIZE
 from app.db import disk_usage
-from app.db.pool import LOST
-from app.db.schema_version import head
+from app.db.pool import CONNECTION_ERRORS
+from app.db.schema_version import head_revision
 from app.db.tables import JobKind
-from app.events import metrics as events
-from app.job_queue.enqueue import succeeded_ratio
+from app.events import metrics as event_metrics
+from app.job_queue.enqueue import latest_success_ratio
 from app.resources import Resources
 
-# Whoever scrapes does not wait much longer.
-METRICS_SECONDS = 2.0
+# Below the timeout of a Prometheus scrape.
+METRICS_TIMEOUT_SECONDS = 2.0
 
 
 async def health(_request: Request) -> Response:
-    """Alive: this process answers. Says nothing about others, so that a restart is never their fault."""
+    """Report that this process is alive. It depends on no other service, whose failure a restart would not repair."""
     return JSONResponse({"status": "ok"})
 
 
 async def ready(request: Request) -> Response:
-    """Whether it can serve: database and migrations must be right; Redis and the worker are told, but not required."""
+    """Report whether this process can serve requests.
+
+    Database and migrations are required. Redis and the worker are reported, but their absence only degrades service.
+    """
     resources: Resources = request.state.resources
-    database, migrations = await _database(resources)
-    redis, worker = await _redis(resources)
+    database, migrations = await _check_database(resources)
+    redis, worker = await _check_redis(resources)
     checks = {"database": database, "migrations": migrations, "redis": redis, "worker": worker}
     can_serve = database == migrations == "ok"
     status = "ok" if set(checks.values()) == {"ok"} else "degraded" if can_serve else "unavailable"
@@ -44,36 +47,39 @@ async def ready(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Prometheus text format. What only the database knows is NaN while that does not answer."""
+    """Return the metrics in Prometheus text format. Those from the database are NaN while it does not answer."""
     resources: Resources = request.state.resources
-    known = await _figures(resources)
-    for gauge, value in zip((CHANGE_LOG_ROWS, CHANGE_LOG_SECONDS, CONSISTENCY), known, strict=True):
-        gauge.set(value)
-    await _measure(resources)
+    await _update_recalculation_metrics(resources)
+    await _update_storage_metrics(resources)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _figures(resources: Resources) -> tuple[float, float, float]:
-    """How far the figures are behind, in rows and seconds, and the outcome of their last verification."""
+async def _update_recalculation_metrics(resources: Resources) -> None:
+    """Update the length and age of the change log, and the result of the latest verification."""
     try:
-        async with asyncio.timeout(METRICS_SECONDS), resources.read() as session:
-            return *await backlog(session), await succeeded_ratio(session, JobKind.VERIFY_FIGURES)
-    except (*LOST, Unavailable):  # TimeoutError is an OSError
-        return nan, nan, nan
+        async with asyncio.timeout(METRICS_TIMEOUT_SECONDS), resources.read() as session:
+            pending, oldest_age = await change_log_backlog(session)
+            consistency = await latest_success_ratio(session, JobKind.VERIFY_FIGURES)
+    except (*CONNECTION_ERRORS, Unavailable):  # includes TimeoutError, an OSError
+        pending = oldest_age = consistency = nan
+    CHANGE_LOG_PENDING.set(pending)
+    CHANGE_LOG_OLDEST_AGE.set(oldest_age)
+    METRICS_CONSISTENCY.set(consistency)
 
 
-async def _measure(resources: Resources) -> None:
-    """Events, their receivers, and what is stored."""
+async def _update_storage_metrics(resources: Resources) -> None:
+    """Update the metrics of the outbox, the webhooks, and the table sizes."""
     try:
-        async with asyncio.timeout(METRICS_SECONDS), resources.read() as session:
-            await events.measure(session)
-            await disk_usage.measure(session)
-    except (*LOST, Unavailable):
-        events.forget()
-        STORED_BYTES.clear()
+        async with asyncio.timeout(METRICS_TIMEOUT_SECONDS), resources.read() as session:
+            await event_metrics.update(session)
+            await disk_usage.measure_disk_usage(session)
+    except (*CONNECTION_ERRORS, Unavailable):
+        event_metrics.clear()
+        TABLE_SIZE.clear()
 
 
-async def _database(resources: Resources) -> tuple[str, str]:
+async def _check_database(resources: Resources) -> tuple[str, str]:
+    """Return the states of the database and of its migrations."""
     try:
         async with resources.read() as session:
             revision = await session.scalar(text("SELECT version_num FROM alembic_version"))
@@ -83,12 +89,18 @@ async def _database(resources: Resources) -> tuple[str, str]:
         return "does not answer", "unknown"
     if revision is None:
         return "ok", "never migrated: run `dealmark migrate`"
-    return "ok", "ok" if revision == head() else f"at {revision}, the code needs {head()}: run `dealmark migrate`"
+    return (
+        "ok",
+        "ok"
+        if revision == head_revision()
+        else f"at {revision}, the code needs {head_revision()}: run `dealmark migrate`",
+    )
 
 
-async def _redis(resources: Resources) -> tuple[str, str]:
+async def _check_redis(resources: Resources) -> tuple[str, str]:
+    """Return the states of Redis and of the worker."""
     try:
-        alive = await resources.queue.worker_alive()
+        alive = await resources.broker.is_worker_alive()
     except (RedisError, OSError):
         return "does not answer", "unknown"
     return "ok", "ok" if alive else "no heartbeat: is `dealmark worker` running?"

@@ -1,4 +1,4 @@
-"""Rate limits per client: `limits` with Redis. Answers kept in memory are not counted, because they cost nothing."""
+"""Rate limits per client, counted in Redis. Responses from memory are not counted, because they cost nothing."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis
 
-from app.core.circuit_breaker import Breaker
+from app.core.circuit_breaker import CircuitBreaker
 from app.core.errors import AppError, Unavailable
 from app.settings import Settings
 
 
-class DocumentClass(StrEnum):
-    """What is limited apart: published documents are known to be harmless, texts are not, mutations change things."""
+class RateLimitClass(StrEnum):
+    """Kinds of requests with limits of their own."""
 
     PERSISTED = "persisted"
-    TEXT = "text"
+    AD_HOC = "ad_hoc"
     MUTATION = "mutation"
 
 
 class RateLimited(AppError):
-    """Too many requests; `retry_after` is in whole seconds."""
+    """The client sent too many requests; `retry_after` is in whole seconds."""
 
     code = "RATE_LIMITED"
 
@@ -36,37 +36,37 @@ class RateLimited(AppError):
 
 
 class RateLimits:
-    """The limits of one API process; counts are shared through Redis."""
+    """Rate limits of the settings. API processes share the counts through Redis."""
 
-    def __init__(self, settings: Settings, redis: Redis, breaker: Breaker) -> None:
-        given = {
-            DocumentClass.PERSISTED: settings.limit_persisted,
-            DocumentClass.TEXT: settings.limit_text,
-            DocumentClass.MUTATION: settings.limit_mutation,
+    def __init__(self, settings: Settings, redis: Redis, breaker: CircuitBreaker) -> None:
+        configured = {
+            RateLimitClass.PERSISTED: settings.rate_limit_persisted,
+            RateLimitClass.AD_HOC: settings.rate_limit_ad_hoc,
+            RateLimitClass.MUTATION: settings.rate_limit_mutation,
         }
-        self.items: Mapping[DocumentClass, RateLimitItem] = {
-            kind: parse(limit) for kind, limit in given.items() if limit is not None
+        self.limits: Mapping[RateLimitClass, RateLimitItem] = {
+            limit_class: parse(limit) for limit_class, limit in configured.items() if limit is not None
         }
         pool = redis.connection_pool
         storage = RedisStorage("async+redis://", implementation="redispy", connection_pool=pool)  # type: ignore[arg-type]
         self.limiter = SlidingWindowCounterRateLimiter(storage)
         self.breaker = breaker
 
-    async def check(self, kind: DocumentClass, client: str) -> None:
-        """Counts one request. Raises RateLimited.
+    async def check(self, limit_class: RateLimitClass, client: str) -> None:
+        """Count one request of a client.
 
-        Without Redis mutations are refused (Unavailable), reads are let through.
+        Raises RateLimited. Without Redis, mutations are rejected (Unavailable) and queries are admitted.
         """
-        item = self.items.get(kind)
-        if item is None:
+        limit = self.limits.get(limit_class)
+        if limit is None:
             return
-        allowed = await self.breaker.call(lambda: self.limiter.hit(item, kind, client))
-        if allowed:
+        admitted = await self.breaker.call(lambda: self.limiter.hit(limit, limit_class, client))
+        if admitted:
             return
-        if allowed is None:
-            if kind is DocumentClass.MUTATION:
-                raise Unavailable("Changes are not accepted now: the service that limits them does not answer.")
+        if admitted is None:
+            if limit_class is RateLimitClass.MUTATION:
+                raise Unavailable("Changes are not accepted now: the rate limiter does not answer.")
             return
-        stats = await self.breaker.call(lambda: self.limiter.get_window_stats(item, kind, client))
-        wait = 1.0 if stats is None else stats.reset_time - time.time()
-        raise RateLimited(max(1, math.ceil(wait)))
+        window = await self.breaker.call(lambda: self.limiter.get_window_stats(limit, limit_class, client))
+        wait_seconds = 1.0 if window is None else window.reset_time - time.time()
+        raise RateLimited(max(1, math.ceil(wait_seconds)))

@@ -1,4 +1,4 @@
-"""Request ids: taken from the client or generated, and bound to log lines."""
+"""Request ids: accepted from the client or generated, and bound to log lines."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from itertools import count
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-REQUEST_ID = b"x-request-id"
+REQUEST_ID_HEADER = b"x-request-id"
 
-ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
-# Of the ids given here: 16 hex digits that are this process, and the number of the request.
-PROCESS = secrets.token_hex(8).encode()
+# A generated id is 16 hex digits for this process followed by 16 for the number of the request.
+PROCESS_PREFIX = secrets.token_hex(8).encode()
 
-_numbers = count(1)
+_request_numbers = count(1)
 
 
-class RequestId:
-    """Gives each request an id (the caller's own if it is harmless), binds it to the log and sends it back."""
+class RequestIdMiddleware:
+    """Gives each request an id, binds it to the log, and returns it in a header."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -30,23 +30,23 @@ class RequestId:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        request_id = _given_id(scope["headers"]) or b"%s%016x" % (PROCESS, next(_numbers))
+        request_id = _client_request_id(scope["headers"]) or b"%s%016x" % (PROCESS_PREFIX, next(_request_numbers))
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (REQUEST_ID, request_id)]
+                message["headers"] = [*message.get("headers", ()), (REQUEST_ID_HEADER, request_id)]
             await send(message)
 
-        bound = structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        tokens = structlog.contextvars.bind_contextvars(request_id=request_id.decode())
         try:
             await self.app(scope, receive, send_with_id)
         finally:
-            structlog.contextvars.reset_contextvars(**bound)
+            structlog.contextvars.reset_contextvars(**tokens)
 
 
-def _given_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """The caller's id, if it is harmless."""
+def _client_request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """Return the id that the client sent, if it is safe to log and to send back."""
     for name, value in headers:
-        if name == REQUEST_ID:
-            return value if ACCEPTABLE_ID.fullmatch(value) else None
+        if name == REQUEST_ID_HEADER:
+            return value if VALID_REQUEST_ID.fullmatch(value) else None
     return None

@@ -1,4 +1,4 @@
-"""The page that people look at: the files that the build of `web/` left here, served from memory."""
+"""Files of the built web page (`web/`), served from memory."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-BUILT = Path(__file__).parents[1] / "web_dist"
-DOCUMENTS = "documents.json"  # the manifest of the page's documents
-NOT_BUILT = (
+WEB_BUILD_DIR = Path(__file__).parents[1] / "web_dist"
+DOCUMENTS_MANIFEST = "documents.json"  # the documents that the page uses
+PAGE_NOT_BUILT = (
     "The page is not built. With Node 20.19 or newer `make run` builds it, or `npm ci && npm run build` in web/ and a"
     " restart. The API is at /graphql.\n"
 )
-# Files of the build that are not for browsers.
-PRIVATE = {DOCUMENTS, "budget.json", ".sources"}
-# The best first. Twins of these names lie beside what they are made of.
+# Files of the build that browsers do not need.
+UNSERVED_FILES = {DOCUMENTS_MANIFEST, "budget.json", ".sources"}
+# Suffix of compressed copies by content encoding, the preferred encoding first.
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
-FOREVER = "public, max-age=31536000, immutable"
-ASK_FIRST = "no-cache"
-# Scripts and styles are files of our own; what they set on single elements goes through the DOM, which this allows.
-POLICY = "; ".join(
+IMMUTABLE = "public, max-age=31536000, immutable"
+REVALIDATE = "no-cache"
+# Scripts and styles come from this server only. Styles that scripts set on elements through the DOM are allowed.
+CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'none'",
         "script-src 'self'",
@@ -41,8 +41,8 @@ POLICY = "; ".join(
         "require-trusted-types-for 'script'",
     ]
 )
-SECURITY = {
-    "content-security-policy": POLICY,
+SECURITY_HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
@@ -52,31 +52,40 @@ SECURITY = {
 
 
 @dataclass(frozen=True)
-class File:
-    """A file in each encoding there is of it ("" is the file itself), with its ETag."""
+class StaticFile:
+    """A file with its compressed copies.
+
+    `bodies`: content encoding -> body and ETag. The encoding of the uncompressed file is "".
+    """
 
     media_type: str
     cache_control: str
     bodies: Mapping[str, tuple[bytes, str]]
 
     def response(self, headers: Headers) -> Response:
-        """What a browser with these headers gets: 304 when it has this very body."""
-        accepted = _accepted(headers.get("accept-encoding", ""))
-        encoding = next((each for each in ENCODINGS if each in self.bodies and each in accepted), "")
+        """Return the file in an encoding that the request headers accept, or 304 if the client has it."""
+        accepted = _accepted_encodings(headers.get("accept-encoding", ""))
+        encoding = next((name for name in ENCODINGS if name in self.bodies and name in accepted), "")
         body, etag = self.bodies[encoding]
-        told = {**SECURITY, "cache-control": self.cache_control, "etag": etag, "vary": "Accept-Encoding"}
-        if etag in (each.strip().removeprefix("W/") for each in headers.get("if-none-match", "").split(",")):
-            return Response(status_code=304, headers=told)
+        response_headers = {
+            **SECURITY_HEADERS,
+            "cache-control": self.cache_control,
+            "etag": etag,
+            "vary": "Accept-Encoding",
+        }
+        if_none_match = headers.get("if-none-match", "").split(",")
+        if etag in (validator.strip().removeprefix("W/") for validator in if_none_match):
+            return Response(status_code=304, headers=response_headers)
         if encoding:
-            told["content-encoding"] = encoding
-        return Response(body, headers=told, media_type=self.media_type)
+            response_headers["content-encoding"] = encoding
+        return Response(body, headers=response_headers, media_type=self.media_type)
 
 
-class Pages:
-    """An ASGI application for everything that is no other route: files of the build, or its index.html for a page."""
+class StaticFiles:
+    """ASGI application that serves the files of the build, and index.html for every page of the web application."""
 
-    def __init__(self, folder: Path = BUILT) -> None:
-        self.files = _read(folder)
+    def __init__(self, build_dir: Path = WEB_BUILD_DIR) -> None:
+        self.files = _read_build(build_dir)
         self.index = self.files.get("/index.html")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,41 +96,40 @@ class Pages:
         is_page = path == "/" or ("." not in path.rpartition("/")[2] and "text/html" in headers.get("accept", ""))
         file = self.files.get(path) or (self.index if is_page else None)
         if file is None:
-            return PlainTextResponse(NOT_BUILT if is_page else "There is no such page.\n", 404, SECURITY)
+            return PlainTextResponse(PAGE_NOT_BUILT if is_page else "There is no such page.\n", 404, SECURITY_HEADERS)
         if scope["method"] not in ("GET", "HEAD"):
-            return PlainTextResponse("GET or HEAD.\n", 405, {**SECURITY, "allow": "GET, HEAD"})
+            return PlainTextResponse("GET or HEAD.\n", 405, {**SECURITY_HEADERS, "allow": "GET, HEAD"})
         return file.response(headers)
 
 
-def _read(folder: Path) -> dict[str, File]:
-    """Path to file, of a build that is whole; empty when there is none."""
-    if not (folder / "index.html").is_file():
+def _read_build(build_dir: Path) -> dict[str, StaticFile]:
+    """Return the files of a complete build by URL path; nothing if there is no index.html."""
+    if not (build_dir / "index.html").is_file():
         return {}
     files = {}
-    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-        name = path.relative_to(folder).as_posix()
-        if name not in PRIVATE and path.suffix not in ENCODINGS.values():
-            files[f"/{name}"] = _file(path, hashed=name.startswith("assets/"))
+    for path in sorted(path for path in build_dir.rglob("*") if path.is_file()):
+        name = path.relative_to(build_dir).as_posix()
+        if name not in UNSERVED_FILES and path.suffix not in ENCODINGS.values():
+            files[f"/{name}"] = _read_file(path, hashed=name.startswith("assets/"))
     return files
 
 
-def _file(path: Path, *, hashed: bool) -> File:
-    """`hashed`: its name changes with its content."""
+def _read_file(path: Path, *, hashed: bool) -> StaticFile:
+    """Read a file and its compressed copies. `hashed` files have the hash of their content in their name."""
     guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     media_type = f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
-    twins = {encoding: path.with_name(path.name + suffix) for encoding, suffix in ENCODINGS.items()}
-    bodies = {
-        encoding: _body(twin) for encoding, twin in {"": path, **twins}.items() if encoding == "" or twin.is_file()
-    }
-    return File(media_type, FOREVER if hashed else ASK_FIRST, bodies)
+    copies = {encoding: path.with_name(path.name + suffix) for encoding, suffix in ENCODINGS.items()}
+    bodies = {"": _body_and_etag(path)}
+    bodies |= {encoding: _body_and_etag(copy) for encoding, copy in copies.items() if copy.is_file()}
+    return StaticFile(media_type, IMMUTABLE if hashed else REVALIDATE, bodies)
 
 
-def _body(path: Path) -> tuple[bytes, str]:
+def _body_and_etag(path: Path) -> tuple[bytes, str]:
     content = path.read_bytes()
     return content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
-def _accepted(header: str) -> set[str]:
-    """The encodings that an Accept-Encoding names and does not forbid."""
+def _accepted_encodings(header: str) -> set[str]:
+    """Return the content encodings that an Accept-Encoding header lists with a quality above 0."""
     parts = (part.partition(";") for part in header.lower().split(","))
-    return {name.strip() for name, _, weight in parts if weight.replace(" ", "") not in ("q=0", "q=0.0")}
+    return {name.strip() for name, _, quality in parts if quality.replace(" ", "") not in ("q=0", "q=0.0")}

@@ -13,51 +13,53 @@ import orjson
 from app.core.errors import BadRequest
 
 
-def strict_json(given: bytes, what: str) -> Any:
-    """JSON by RFC 8259: no duplicate names, no NaN, no half characters, no nesting without end. Raises BadRequest.
+def parse_json(content: bytes, source: str) -> Any:
+    """Parse JSON strictly by RFC 8259: no repeated names, no NaN, no lone surrogates, no unlimited nesting.
 
-    What this returns can be written as JSON again, by the strictest of writers.
+    `source` names the input in error messages, for example "The body". The result can always be serialized as JSON
+    again. Raises BadRequest.
     """
     with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):
-        content = orjson.loads(given)
-        if orjson.dumps(content) == given:  # as most clients write it; and nothing of it got lost, a duplicate, say
-            return content
-    return _strict_json(given, what)
+        value = orjson.loads(content)
+        # Compact JSON, as most clients send it. An equal round trip proves that no repeated name was dropped.
+        if orjson.dumps(value) == content:
+            return value
+    return _parse_slowly(content, source)
 
 
-def _strict_json(given: bytes, what: str) -> Any:
-    """The same more slowly: whatever its spelling, and with a sentence for what is wrong."""
+def _parse_slowly(content: bytes, source: str) -> Any:
+    """Parse JSON in any notation, with an exact error message."""
     try:
-        content = STRICT.decode(given.decode("utf-8"))
-        orjson.dumps(content)
+        value = STRICT_DECODER.decode(content.decode("utf-8"))
+        orjson.dumps(value)
     except UnicodeDecodeError:
-        raise BadRequest(f"{what} is not valid UTF-8.") from None
+        raise BadRequest(f"{source} is not valid UTF-8.") from None
     except (RecursionError, orjson.JSONEncodeError):
-        raise BadRequest(f"{what} is nested too deeply, or holds half a character (\\ud800 to \\udfff).") from None
-    except _Duplicate as error:
-        raise BadRequest(f'{what} has the name "{error}" twice in one object.') from None
+        raise BadRequest(f"{source} is nested too deeply, or has a lone surrogate (\\ud800 to \\udfff).") from None
+    except _RepeatedName as error:
+        raise BadRequest(f'{source} has the name "{error}" twice in one object.') from None
     except json.JSONDecodeError as error:
         reason = error.msg.removesuffix(" at").rstrip(": ")
-        raise BadRequest(f"{what} is not JSON: {reason} (line {error.lineno}, column {error.colno}).") from None
+        raise BadRequest(f"{source} is not JSON: {reason} (line {error.lineno}, column {error.colno}).") from None
     except ValueError:
-        raise BadRequest(f"{what} holds a number that is none (NaN, Infinity), or too great to be read.") from None
-    return content
+        raise BadRequest(f"{source} has a number that is not valid (NaN, Infinity) or too large.") from None
+    return value
 
 
-class _Duplicate(ValueError):
-    """A name that stands twice in an object."""
+class _RepeatedName(ValueError):
+    """A name occurs twice in an object."""
 
 
-def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
         names = [name for name, _ in pairs]
-        raise _Duplicate(next(name for name in names if names.count(name) > 1)[:50])
-    return made
+        raise _RepeatedName(next(name for name in names if names.count(name) > 1)[:50])
+    return result
 
 
-def _finite(digits: str) -> float:
-    """NaN is not JSON; and 1e999 would be written as null, and be taken for that."""
+def _float(digits: str) -> float:
+    """Reject NaN, which is not JSON, and numbers like 1e999, which would be serialized as null."""
     number = float(digits)
     if not math.isfinite(number):
         raise ValueError(digits)
@@ -65,9 +67,11 @@ def _finite(digits: str) -> float:
 
 
 def _integer(digits: str) -> int | float:
-    """Integers beyond 64 bits become floats: they can only stand where GraphQL wants a Float."""
+    """Parse integers beyond 64 bits as floats: they are only valid where GraphQL expects a Float."""
     number = int(digits)
-    return number if -(2**63) <= number < 2**64 else _finite(digits)
+    return number if -(2**63) <= number < 2**64 else _float(digits)
 
 
-STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite, parse_int=_integer)
+STRICT_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_float, parse_float=_float, parse_int=_integer
+)

@@ -1,4 +1,4 @@
-"""Publish the documents of the built page."""
+"""Publishes the documents of the built web page."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import asyncio
 import hashlib
 from pathlib import Path
 
-from app.server.static_files import BUILT, DOCUMENTS
+from app.server.static_files import DOCUMENTS_MANIFEST, WEB_BUILD_DIR
 
-CLIENT = "web"
+CLIENT_NAME = "web"
 
 
-def publish(database_url: str, built: Path = BUILT) -> None:
-    """Has the documents of the built page served, unless they are already. Raises BadInput when they do not fit."""
-    manifest = built / DOCUMENTS
+def publish_web_documents(database_url: str, build_dir: Path = WEB_BUILD_DIR) -> None:
+    """Publish the documents of the built page unless all are published. Raises BadInput if they are invalid."""
+    manifest = build_dir / DOCUMENTS_MANIFEST
     if manifest.is_file():
         asyncio.run(_publish(database_url, manifest))
 
@@ -25,14 +25,14 @@ async def _publish(database_url: str, manifest: Path) -> None:
     from app.settings import load_settings
 
     entries = read_manifest(manifest)
-    version = hashlib.sha256("".join(sorted(each.id for each in entries)).encode()).hexdigest()[:12]
+    version = hashlib.sha256("".join(sorted(entry.id for entry in entries)).encode()).hexdigest()[:12]
     settings = load_settings()
-    # The queue is opened with the rest, but not told anything.
+    # Resources need a Redis URL, but publishing does not use Redis.
     urls = {"database_url": database_url, "redis_url": settings.redis_url or "redis://127.0.0.1:6379/0"}
     async with Resources.open(settings.model_copy(update=urls), listen=False) as resources:
-        if await publishing.are_published(resources, [each.id for each in entries]):
+        if await publishing.are_published(resources, [entry.id for entry in entries]):
             return
         from app.schema.build import build_schema
 
-        client = publishing.Client(CLIENT, version)
+        client = publishing.ClientVersion(CLIENT_NAME, version)
         await publishing.publish(resources, build_schema()._schema, entries, client)

@@ -1,4 +1,7 @@
-"""graphql-transport-ws, by strawberry's handler; messages are checked, and operations read and run, by the gateway."""
+"""GraphQL over WebSocket: Strawberry's handler of graphql-transport-ws.
+
+This module checks the shape of messages, and reads and executes operations as the HTTP handler does.
+"""
 
 from __future__ import annotations
 
@@ -19,141 +22,149 @@ from strawberry.types.execution import PreExecutionError
 
 from app.core.errors import AppError, BadRequest
 from app.core.metrics import SUBSCRIPTIONS
-from app.engine.document import operation_of
 from app.engine.executor import is_request_error
-from app.graphql.error_masking import presentable_cause
+from app.graphql.error_masking import to_client_error
 from app.server.authentication import Authenticator
-from app.server.error_response import errors_of
-from app.server.graphql_http import Means
-from app.server.request_parsing import from_payload
-from app.server.strict_json import strict_json
+from app.server.error_response import graphql_errors
+from app.server.graphql_http import ServerState
+from app.server.request_parsing import parse_payload
+from app.server.strict_json import parse_json
 
-# What is left for a reason in the frame that closes a socket (RFC 6455, 5.5), bytes.
-MAX_REASON = 123
+# A control frame holds 125 bytes, two of them the status code (RFC 6455, section 5.5).
+MAX_CLOSE_REASON_BYTES = 123
+CONNECTION_INIT_TIMEOUT = timedelta(seconds=10)
+MAX_SUBSCRIPTIONS_PER_CONNECTION = 20
 
 
-class SocketContext:
-    """What strawberry keeps for a connection: the token of who asks, and from where."""
+class WebSocketContext:
+    """What Strawberry keeps for a connection: the token and the network address of the client."""
 
     def __init__(self, connection: HTTPConnection) -> None:
         self.authorization = connection.headers.get("authorization")
-        self.forwarded = ", ".join(connection.headers.getlist("x-forwarded-for"))
+        self.forwarded_for = ", ".join(connection.headers.getlist("x-forwarded-for"))
         self.peer = connection.client.host if connection.client else None
         self.connection_params: dict[str, object] = {}
 
 
-class SocketOperations:
-    """What strawberry's handler takes for a schema: runs each operation with a context of its own."""
+class OperationStreamer:
+    """Executes operations for Strawberry's handler, which uses this in place of a schema."""
 
-    def __init__(self, means: Means) -> None:
-        self.means = means
+    def __init__(self, state: ServerState) -> None:
+        self.state = state
 
     async def stream(
-        self, query: Mapping[str, Any], *, context_value: SocketContext, **_: Any
+        self, query: Mapping[str, Any], *, context_value: WebSocketContext, **_: Any
     ) -> AsyncGenerator[ExecutionResult, None]:
-        """The results of one operation, given as `_Handler` does: the whole payload for its query."""
+        """Return the results of one operation. `_Handler` passes the payload of the message as `query`."""
         return self._results(query, context_value)
 
-    async def _results(self, payload: Mapping[str, Any], asker: SocketContext) -> AsyncGenerator[ExecutionResult, None]:
-        """What is wrong with the request is the first and only one."""
+    async def _results(
+        self, payload: Mapping[str, Any], context: WebSocketContext
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """Yield the results of an operation, or one result with the errors of an invalid request."""
         try:
-            ask = from_payload(payload)
-            # Each time: the socket may be older than the token lasts.
-            viewer = await self.means.authenticator.viewer(asker.authorization)
-            document = await self.means.resolver.resolve(ask)
-            operation = operation_of(document, ask.operation_name)
-            self.means.admission.cost(operation, ask.variables)
-            await self.means.admission.count(operation, ask.text is None, asker.peer, asker.forwarded)
+            request = parse_payload(payload)
+            # For each operation, because the connection may outlive the token.
+            viewer = await self.state.authenticator.authenticate(context.authorization)
+            document = await self.state.documents.find(request)
+            operation = document.select_operation(request.operation_name)
+            self.state.admission.check_cost(operation, request.variables)
+            await self.state.admission.check_rate(operation, request.text is None, context.peer, context.forwarded_for)
         except Exception as error:
-            yield PreExecutionError(data=None, errors=errors_of(presentable_cause(error)))
+            yield PreExecutionError(data=None, errors=graphql_errors(to_client_error(error)))
             return
-        self.means.resolver.registry.hit(document)
-        source = self.means.executor.stream(document, operation, ask.variables, viewer)
+        self.state.documents.registry.count_use(document)
+        results = self.state.executor.stream(document, operation, request.variables, viewer)
         with SUBSCRIPTIONS.track_inprogress():
-            async with aclosing(source):
-                async for result in source:
-                    kind = PreExecutionError if is_request_error(result) else ExecutionResult
-                    yield kind(data=result.data, errors=result.errors)
+            async with aclosing(results):
+                async for result in results:
+                    result_class = PreExecutionError if is_request_error(result) else ExecutionResult
+                    yield result_class(data=result.data, errors=result.errors)
 
 
 class _Adapter(ASGIWebSocketAdapter):
-    """Closes whatever the reason is."""
+    """Limits the length of close reasons."""
 
     async def close(self, code: int, reason: str) -> None:
-        """A reason may quote the client, at any length."""
-        await super().close(code, reason.encode()[:MAX_REASON].decode(errors="ignore"))
+        """Close the connection. The reason may quote the client, at any length."""
+        await super().close(code, reason.encode()[:MAX_CLOSE_REASON_BYTES].decode(errors="ignore"))
 
 
-class _Handler(BaseGraphQLTransportWSHandler[SocketContext, None]):
-    """Closes the socket on messages of a wrong shape, and reads no more of an operation than its id."""
+class _Handler(BaseGraphQLTransportWSHandler[WebSocketContext, None]):
+    """Closes the connection on malformed messages, and passes whole payloads to `OperationStreamer`."""
 
     async def handle_message(self, message: Any) -> None:
-        """`message` is JSON, or says why it is none."""
-        fault = _fault(message)
-        if fault is not None:
-            await self.handle_invalid_message(fault)
+        """Handle a decoded message; `message` is the error if it was not valid JSON."""
+        reason = _invalid_message_reason(message)
+        if reason is not None:
+            await self.handle_invalid_message(reason)
         else:
             await super().handle_message(message)
 
     async def handle_subscribe(self, message: Any) -> None:
-        """Strawberry's own knows nothing of ids of documents: `SocketOperations` gets all of the payload."""
-        whole: Any = {**message, "payload": {"query": message["payload"]}}
-        await super().handle_subscribe(whole)
+        """Pass the payload as the query: Strawberry would only pass a text, and drop the id of a document."""
+        wrapped: Any = {**message, "payload": {"query": message["payload"]}}
+        await super().handle_subscribe(wrapped)
 
     @staticmethod
     def _get_pre_execution_close_reason(_error: object) -> None:
-        """None: an operation that cannot be parsed ends itself, not the others of the socket."""
+        """Keep the connection open: a text that cannot be parsed ends its own operation only."""
 
 
-def _fault(message: object) -> str | None:
-    """What is wrong with the shape of a message."""
+def _invalid_message_reason(message: object) -> str | None:
+    """Return what is wrong with the shape of a message, None if it is valid."""
     if isinstance(message, BadRequest):
         return message.message
     if not isinstance(message, dict):
         return "A message must be a JSON object."
-    kind, payload = message.get("type"), message.get("payload")
-    if not isinstance(kind, str):
+    message_type, payload = message.get("type"), message.get("payload")
+    if not isinstance(message_type, str):
         return "A message must have a `type`, a string."
-    if kind in {"subscribe", "complete"} and not isinstance(message.get("id"), str):
-        return f"A message of type {kind} must have an `id`, a string."
-    if kind == "subscribe" and not isinstance(payload, dict):
+    if message_type in {"subscribe", "complete"} and not isinstance(message.get("id"), str):
+        return f"A message of type {message_type} must have an `id`, a string."
+    if message_type == "subscribe" and not isinstance(payload, dict):
         return "A message of type subscribe must have a `payload`, an object."
     return None
 
 
-class SubscriptionSocket(GraphQL[Any, None]):
-    """A token comes in the connection's payload (`{"authorization": "Bearer ..."}`) or in the header."""
+class GraphQLWebSocketApp(GraphQL[Any, None]):
+    """ASGI application for WebSocket connections.
+
+    Clients send their token in the payload of `connection_init` (`{"authorization": "Bearer ..."}`) or in the
+    Authorization header.
+    """
 
     websocket_adapter_class = _Adapter
     graphql_transport_ws_handler_class = _Handler
 
-    def __init__(self, operations: SocketOperations, authenticator: Authenticator) -> None:
+    def __init__(self, streamer: OperationStreamer, authenticator: Authenticator) -> None:
         super().__init__(
-            operations,  # type: ignore[arg-type]  # its handler for this protocol uses `stream` alone
+            streamer,  # type: ignore[arg-type]  # the handler for this protocol only uses its method `stream`
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
-            connection_init_wait_timeout=timedelta(seconds=10),
-            max_subscriptions_per_connection=20,
+            connection_init_wait_timeout=CONNECTION_INIT_TIMEOUT,
+            max_subscriptions_per_connection=MAX_SUBSCRIPTIONS_PER_CONNECTION,
         )
         self.authenticator = authenticator
 
-    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> SocketContext:
-        """Of the connection, before it said who it is."""
-        return SocketContext(request)
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> WebSocketContext:
+        """Create the context of a connection, before `connection_init` arrives."""
+        return WebSocketContext(request)
 
     def decode_json(self, data: str | bytes) -> object:
-        """JSON as strict as in a body; what is none comes back as the error that says why."""
+        """Parse a message as strictly as an HTTP body. Return the error if it is not valid JSON."""
         try:
-            return strict_json(data.encode() if isinstance(data, str) else data, "The message")
+            return parse_json(data.encode() if isinstance(data, str) else data, "The message")
         except BadRequest as error:
             return error
 
-    async def on_ws_connect(self, context: SocketContext) -> Any:
-        """Knows who asks before anything is run."""
-        given = next((v for k, v in context.connection_params.items() if k.lower() == "authorization"), None)
-        if given is not None:
-            context.authorization = str(given)
+    async def on_ws_connect(self, context: WebSocketContext) -> Any:
+        """Verify the token before any operation is executed."""
+        parameters = context.connection_params
+        authorization = next((value for name, value in parameters.items() if name.lower() == "authorization"), None)
+        if authorization is not None:
+            context.authorization = str(authorization)
         try:
-            await self.authenticator.viewer(context.authorization)
+            await self.authenticator.authenticate(context.authorization)
         except AppError as error:
             raise ConnectionRejectionError({"message": error.message, "code": error.code}) from None
         return {}

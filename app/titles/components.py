@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from app.titles.tokenizer import Hinted, split
+from app.titles.tokenizer import PrefilteredPattern, tokenize
 
 _UNITS = {"gb": 1, "go": 1, "gig": 1, "tb": 1000, "to": 1000}
 _SIZE = re.compile(r"([0-9]+(?:[.,][0-9]+)?)(gb|go|gig|tb|to)?\+?")
 _TIMES = re.compile(r"([1-9][0-9]?)x([0-9]+)(gb|go|gig)")
 # A title in which none of these finds anything tells of no size and no kind of memory.
 _SIZES = (
-    Hinted(("gig", "ssd", "hdd", "nvme", "ddr"), re.compile("gig|ssd|hdd|nvme|ddr")),
-    Hinted(("gb", "tb", "go", "to"), re.compile(r"[0-9][^a-z0-9]*(?:gb|tb|go|to)(?![a-z0-9])")),
+    PrefilteredPattern(("gig", "ssd", "hdd", "nvme", "ddr"), re.compile("gig|ssd|hdd|nvme|ddr")),
+    PrefilteredPattern(("gb", "tb", "go", "to"), re.compile(r"[0-9][^a-z0-9]*(?:gb|tb|go|to)(?![a-z0-9])")),
 )
 _MEMORY_WORDS = frozenset({
     "ram", "memory", "arbeitsspeicher", "speicher", "memoire", "memoria", "dimm", "sodimm", "udimm", "rdimm", "ecc",
@@ -34,7 +34,7 @@ _BETWEEN = frozenset({"of", "de", "x", "m2", "samsung", "crucial", "intel", "new
 _LARGEST_MEMORY = 64
 _SMALLEST_STORAGE = 120
 
-_GPU = Hinted(
+_GPU = PrefilteredPattern(
     ("gt", "rtx", "rx", "mx", "quadro", "firepro", "arc", "titan", "tesla", "radeon"),
     re.compile(
         r"\b(?:(geforce|quadro|radeon)\s*)?(?:\b(gtx|rtx|gts|gt|rx|mx|quadro|firepro|arc|titan|tesla)[\s-]*(pro\s+|wx\s*)?"
@@ -46,7 +46,7 @@ _GPU_SPELLINGS = {"geforce": "GeForce", "firepro": "FirePro", "ti": "Ti"}
 _IS_CODE = re.compile(r"[0-9]|^[a-z]{1,3}$")
 _OS = (
     (
-        Hinted(
+        PrefilteredPattern(
             ("win",),
             re.compile(
                 r"\bwin(?:dows)?\s*-?\s*(11|10|8\.1|8|7|xp|vista)\s*(pro(?:fessional)?|home|p|h|enterprise|iot)?\b"
@@ -54,40 +54,40 @@ _OS = (
         ),
         "Windows",
     ),
-    (Hinted(("w1", "w7"), re.compile(r"\bw(11|10|7)\s*-?\s*(pro|home|p|h)?\b")), "Windows"),
-    (Hinted(("windows",), re.compile(r"\bwindows\s+server\s*(20[0-9]{2})?()")), "Windows Server"),
+    (PrefilteredPattern(("w1", "w7"), re.compile(r"\bw(11|10|7)\s*-?\s*(pro|home|p|h)?\b")), "Windows"),
+    (PrefilteredPattern(("windows",), re.compile(r"\bwindows\s+server\s*(20[0-9]{2})?()")), "Windows Server"),
     (
-        Hinted(
+        PrefilteredPattern(
             ("linux", "ubuntu", "debian", "fedora", "mint"),
             re.compile(r"\b(?:linux|ubuntu|debian|fedora|mint)()()\b"),
         ),
         "Linux",
     ),
-    (Hinted(("chrome",), re.compile(r"\b(?:chrome\s?os)()()\b")), "ChromeOS"),
-    (Hinted(("mac",), re.compile(r"\b(?:mac\s?os)()()\b")), "macOS"),
+    (PrefilteredPattern(("chrome",), re.compile(r"\b(?:chrome\s?os)()()\b")), "ChromeOS"),
+    (PrefilteredPattern(("mac",), re.compile(r"\b(?:mac\s?os)()()\b")), "macOS"),
 )
 _EDITIONS = {"p": "Pro", "h": "Home", "professional": "Pro", "iot": "IoT"}
 _QUANTITY = (
-    Hinted(
+    PrefilteredPattern(
         ("lot", "set", "pack", "bundle", "qty", "quantity", "menge", "anzahl"),
         re.compile(
             r"\b(?:lot|set|pack|bundle|qty|quantity|menge|anzahl)\s*(?:of|:)?\s*\(?([1-9][0-9]{0,2})\b"
             r"(?![.,]?[0-9]*\s*(?:gb|tb|mb|ghz))"
         ),
     ),
-    Hinted(("x ",), re.compile(r"(?:^|[\s(])([1-9][0-9]{0,2})\s?x\s+(?=[a-z(])(?!86)")),
-    Hinted(("x)",), re.compile(r"\(([1-9][0-9]?)\s?x\)")),
-    Hinted(("x",), re.compile(r"(?:^|[\s(])x\s?([1-9][0-9]?)\s*\)?$")),
-    Hinted(
+    PrefilteredPattern(("x ",), re.compile(r"(?:^|[\s(])([1-9][0-9]{0,2})\s?x\s+(?=[a-z(])(?!86)")),
+    PrefilteredPattern(("x)",), re.compile(r"\(([1-9][0-9]?)\s?x\)")),
+    PrefilteredPattern(("x",), re.compile(r"(?:^|[\s(])x\s?([1-9][0-9]?)\s*\)?$")),
+    PrefilteredPattern(
         ("x", "pcs", "pieces", "stück", "stk"),
         re.compile(r"^\(?([1-9][0-9]{0,2})\)?\s?(?:x|pcs|pieces|stück|stk)\b(?!\s*[0-9]+\s?(?:gb|tb|go))"),
     ),
-    Hinted(
+    PrefilteredPattern(
         ("pcs", "pieces", "stück", "stk", "units"),
         re.compile(r"\b([1-9][0-9]{0,2})\s?(?:pcs|pieces|stück|stk|units)\b"),
     ),
 )
-_PAIR = Hinted(
+_PAIR = PrefilteredPattern(
     ("pair", "paar", "dual", "2-way"),
     re.compile(
         r"\b(?:pair|matched pair|paar|dual|2-way)\b"
@@ -96,16 +96,16 @@ _PAIR = Hinted(
 )
 
 # For a `Gate`: a title without any of these is one of which `read_parts` reads nothing.
-TELLING_WORDS = (
+COMPONENT_WORDS = (
     "gb", "tb", "go", "to", "gig", "ssd", "hdd", "nvme", "ddr", "lpddr", "w", "linux", "ubuntu", "debian", "fedora",
     "mint", "lot", "set", "pack", "bundle", "qty", "quantity", "menge", "anzahl", "x", "pcs", "pieces", "stk", "units",
     "pair", "paar", "dual", "way",
 )  # fmt: skip
-TELLING_PARTS = (*_GPU.words, "win", "chrome", "mac")
+COMPONENT_SUBSTRINGS = (*_GPU.words, "win", "chrome", "mac")
 
 
 @dataclass(frozen=True, slots=True)
-class Storage:
+class Drive:
     """A drive: GB, and SSD, NVMe SSD, HDD or eMMC; None where the title does not say."""
 
     size_gb: int
@@ -113,26 +113,26 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """What is offered beside the CPU as far as the title tells; `quantity` 2 and more for lots and pairs."""
 
     memory_gb: int | None = None
     memory_kind: str | None = None
-    storage: tuple[Storage, ...] = ()
+    storage: tuple[Drive, ...] = ()
     graphics: str | None = None
     operating_system: str | None = None
     quantity: int = 1
 
     def __bool__(self) -> bool:
-        return self != Parts()
+        return self != Components()
 
 
 @lru_cache(maxsize=1024)
-def read_parts(title: str) -> Parts:
+def parse_components(title: str) -> Components:
     """Reads a title; what it does not say is None, empty, or 1."""
     text = " ".join(title[:1000].lower().replace("\u00d7", "x").split())
-    memory, kind, storage = _sizes(*split(text)) if _may_tell_of_sizes(text) else (None, None, [])
-    return Parts(memory, kind, tuple(storage), _graphics(text), _operating_system(text), _quantity(text))
+    memory, kind, storage = _sizes(*tokenize(text)) if _may_tell_of_sizes(text) else (None, None, [])
+    return Components(memory, kind, tuple(storage), _graphics(text), _operating_system(text), _quantity(text))
 
 
 def _may_tell_of_sizes(text: str) -> bool:
@@ -140,12 +140,12 @@ def _may_tell_of_sizes(text: str) -> bool:
     return not text.isascii() or any(each.search(text) for each in _SIZES)
 
 
-def _sizes(words: list[str], gaps: list[str]) -> tuple[int | None, str | None, list[Storage]]:
+def _sizes(words: list[str], gaps: list[str]) -> tuple[int | None, str | None, list[Drive]]:
     memory: int | None = None
     kind = next(
         (word.upper() for word in words if _MEMORY_KIND.fullmatch(word) and word.startswith(("ddr", "lp"))), None
     )
-    storage: list[Storage] = []
+    storage: list[Drive] = []
     unexplained: list[int] = []
     sizes, labels_first = 0, False
     for at in range(len(words)):
@@ -160,7 +160,7 @@ def _sizes(words: list[str], gaps: list[str]) -> tuple[int | None, str | None, l
         elif role == "" and size < _SMALLEST_STORAGE:
             unexplained.append(size)
         elif role != "other":
-            storage.append(Storage(size, role if role not in {"", "storage"} else None))
+            storage.append(Drive(size, role if role not in {"", "storage"} else None))
     if memory is None and len(set(unexplained)) == 1 and unexplained[0] <= _LARGEST_MEMORY:
         memory = unexplained[0]
     return memory, kind, storage

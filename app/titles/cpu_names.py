@@ -6,19 +6,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.titles.tokenizer import CLOCK, is_count_of_cores, split
+from app.titles.tokenizer import CLOCK, is_count_of_cores, tokenize
 from app.titles.vocabulary import (
-    ANCHORS,
+    CORE_2_QX_MODELS,
+    CORE_COUNT_WORDS,
     CORE_I,
-    COUNTS,
-    FILLERS,
+    FAMILY_VENDORS,
+    FILLER_WORDS,
+    IGNORED_NAME_WORDS,
     LINE_WORDS,
     METALS,
-    NEUTRAL,
     OPTERON_SUFFIXES,
-    QUAD_EXTREMES,
     VENDORS,
-    XEON_E,
+    XEON_E_SERIES,
 )  # fmt: skip
 
 _SEVERAL = re.compile(r"^\[([a-z0-9-]+) cpu\] *")
@@ -33,7 +33,7 @@ VERSION = re.compile(r"v[1-9]")
 
 
 @dataclass(frozen=True, slots=True)
-class Cpu:
+class NamedCpu:
     """A CPU of the catalogue as titles name it. `needs` and `may`: words of the line that a title must and may have."""
 
     id: int
@@ -54,13 +54,13 @@ class Cpu:
     )  # of a name without a model number that could stand alone: all its words
 
 
-def read_name(key: int, name: str, slug: str) -> Cpu | None:
+def parse_cpu_name(key: int, name: str, slug: str) -> NamedCpu | None:
     """The CPU of a row of the catalogue; None when its name has nothing by which a title could name it."""
     text = name.lower()
     several = _SEVERAL.match(text)
     head, _, tail = text[several.end() if several else 0 :].partition("@")
-    spoken = split(head)
-    words, _ = joined(*spoken)
+    spoken = tokenize(head)
+    words, _ = join_model_parts(*spoken)
     while words and (CLOCK.fullmatch(words[-1]) or words[-1] in {"mhz", "ghz"}):
         words.pop()
         if words and words[-1].isdigit() and words[-1] != "4" and "mhz" in head:
@@ -73,16 +73,16 @@ def read_name(key: int, name: str, slug: str) -> Cpu | None:
     if at is None or line is None:
         return _phrase(key, name, slug, vendor, spoken[0], common)
     model = words[at]
-    vendor = vendor or next((ANCHORS[word] for word in words if word in ANCHORS), None)
-    if not line & ANCHORS.keys() and (line or vendor not in {"intel", "amd"} or model.isdigit()):
+    vendor = vendor or next((FAMILY_VENDORS[word] for word in words if word in FAMILY_VENDORS), None)
+    if not line & FAMILY_VENDORS.keys() and (line or vendor not in {"intel", "amd"} or model.isdigit()):
         return _phrase(key, name, slug, vendor, spoken[0], common)
     extras = frozenset(word for i, word in enumerate(words) if i > at and not _is_neutral(words, i))
     optional = _optional(line, model)
     needs, may = line - optional, line | optional
-    return Cpu(key, name, slug, vendor, line, model, needs, may, extras, *common, generation(line, model))
+    return NamedCpu(key, name, slug, vendor, line, model, needs, may, extras, *common, generation(line, model))
 
 
-def joined(words: list[str], gaps: list[str]) -> tuple[list[str], list[str]]:
+def join_model_parts(words: list[str], gaps: list[str]) -> tuple[list[str], list[str]]:
     """The words of a name with the parts of a model number put together: "2680 v4", "w-2145", "1212 he"."""
     found: list[str] = []
     kept: list[str] = []
@@ -140,18 +140,18 @@ def _line(before: list[str]) -> frozenset[str] | None:
     for at, word in enumerate(before):
         if word in VENDORS or is_count_of_cores(before, at):
             continue
-        if word in COUNTS:
+        if word in CORE_COUNT_WORDS:
             continue
         if word in LINE_WORDS:
             line.add(word)
-        elif word not in FILLERS:
+        elif word not in FILLER_WORDS:
             return None
     return frozenset(line)
 
 
 def _is_neutral(words: list[str], at: int) -> bool:
     word = words[at]
-    return word in NEUTRAL or bool(CLOCK.fullmatch(word)) or (word.isdigit() and len(word) <= 2)
+    return word in IGNORED_NAME_WORDS or bool(CLOCK.fullmatch(word)) or (word.isdigit() and len(word) <= 2)
 
 
 _N_MODEL = re.compile(r"n[0-9]{3}")
@@ -160,7 +160,7 @@ _OPTIONAL = (
     (CORE_I, frozenset({"core", "extreme", "edition"})),
     (frozenset({"ultra", "m3", "m5", "m7"}), frozenset({"core"})),
     (frozenset({"core2"}), frozenset({"duo", "quad", "solo"})),
-    (XEON_E | {"w3", "w5", "w7", "w9"}, frozenset({"xeon"})),
+    (XEON_E_SERIES | {"w3", "w5", "w7", "w9"}, frozenset({"xeon"})),
     (frozenset({"atom"}), frozenset({"x5", "x7"})),
     (frozenset({"threadripper"}), frozenset({"ryzen"})),
     (frozenset({"phenom"}), frozenset({"x2", "x3", "x4"})),
@@ -189,7 +189,7 @@ def _phrase(
     vendor: str | None,
     words: list[str],
     common: tuple[frozenset[str], frozenset[str], str],
-) -> Cpu | None:
+) -> NamedCpu | None:
     """A CPU that only its whole name names. None when that is no more than a maker, a line and a clock."""
     own = [word for word in words if word not in LINE_WORDS and not CLOCK.fullmatch(word)]
     telling = [
@@ -198,15 +198,15 @@ def _phrase(
     if not 2 <= len(words) <= 12 or not any(not word.isdigit() or len(word) >= 3 for word in telling):
         return None
     empty: frozenset[str] = frozenset()
-    return Cpu(key, name, slug, vendor, empty, " ".join(words), empty, empty, empty, *common, phrase=tuple(words))
+    return NamedCpu(key, name, slug, vendor, empty, " ".join(words), empty, empty, empty, *common, phrase=tuple(words))
 
 
-def also_called(cpu: Cpu) -> tuple[str, ...]:
+def alternative_models(cpu: NamedCpu) -> tuple[str, ...]:
     """Model numbers under which shops know the CPU: Core 2 Extreme with four cores are QX there."""
-    return (f"qx{cpu.model[1:]}",) if {"core2", "extreme"} <= cpu.line and cpu.model in QUAD_EXTREMES else ()
+    return (f"qx{cpu.model[1:]}",) if {"core2", "extreme"} <= cpu.line and cpu.model in CORE_2_QX_MODELS else ()
 
 
-def base_and_suffix(model: str) -> tuple[str, str]:
+def split_model(model: str) -> tuple[str, str]:
     """The number and the letters behind it: "8500t" is "8500" and "t", "2630lv3" is "2630" and "lv3"."""
     found = _NUMBER.fullmatch(model)
     return (found[1], found[2] or "") if found else (model, "")

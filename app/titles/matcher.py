@@ -13,25 +13,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.titles.cpu_names import VERSION, Cpu, also_called, base_and_suffix, read_name
-from app.titles.title_context import Context, Mention, Place
+from app.titles.cpu_names import VERSION, NamedCpu, alternative_models, parse_cpu_name, split_model
+from app.titles.title_context import ModelMention, NamedLine, TitleContext
 from app.titles.vocabulary import (
-    ANCHORS,
+    CHIP_SUFFIXES,
     CORE_I,
+    CPU_ONLY_SUFFIXES,
+    FAMILY_VENDORS,
     LINE_WORDS,
     NAME_VARIANTS,
-    PLAIN_SUFFIXES,
-    RYZEN_R,
-    TELLING_SUFFIXES,
+    RYZEN_SHORT_TIERS,
     VENDOR_NAMES,
     VENDORS,
     VERSION_WORDS,
-    XEON_E,
+    XEON_E_SERIES,
 )  # fmt: skip
 
 # What of a title is read; those of marketplaces have 80 to 200 characters.
-LONGEST = 1000
-_GLUED = CORE_I | XEON_E | {"fx", "a4", "a6", "a8", "a9", "a10", "a12", "w3", "w5", "w7", "w9"}
+MAX_TITLE_LENGTH = 1000
+_GLUED = CORE_I | XEON_E_SERIES | {"fx", "a4", "a6", "a8", "a9", "a10", "a12", "w3", "w5", "w7", "w9"}
 _GLUED_ALONE = ({"xeon"}, {"core2"}, {"epyc"}, {"athlon"})
 
 
@@ -55,7 +55,7 @@ class TitleVerdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MatchStep:
     """A model number as it stands in the title, the name it may mean in the catalogue, and why (not)."""
 
     text: str
@@ -65,34 +65,34 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class TitleMatchResult:
     """The CPU (key, name, slug) or none, a sentence that says why, and the steps to it."""
 
     decision: TitleDecision
-    cpu: Cpu | None
+    cpu: NamedCpu | None
     reason: str
-    steps: tuple[Step, ...] = ()
+    steps: tuple[MatchStep, ...] = ()
 
 
-class Matcher:
+class TitleMatcher:
     """Matches titles against the names of one state of the catalogue. Immutable once made, so any thread may use it."""
 
     def __init__(self, rows: Iterable[tuple[int, str, str]]) -> None:
-        self.cpus: dict[int, Cpu] = {}
-        self._names: dict[str, Cpu] = {}
-        self._models: dict[str, list[Cpu]] = defaultdict(list)
-        self._phrases: dict[str, list[Cpu]] = defaultdict(list)
+        self.cpus: dict[int, NamedCpu] = {}
+        self._names: dict[str, NamedCpu] = {}
+        self._models: dict[str, list[NamedCpu]] = defaultdict(list)
+        self._phrases: dict[str, list[NamedCpu]] = defaultdict(list)
         for key, name, slug in rows:
-            cpu = read_name(key, name, slug)
+            cpu = parse_cpu_name(key, name, slug)
             if cpu is None:
                 continue
             self.cpus[key] = self._names[name.lower()] = cpu
             if cpu.phrase:
                 self._phrases[cpu.phrase[0]].append(cpu)
                 continue
-            for model in (cpu.model, *also_called(cpu)):
+            for model in (cpu.model, *alternative_models(cpu)):
                 self._models[model].append(cpu)
-        parts = [base_and_suffix(model) for model in self._models]
+        parts = [split_model(model) for model in self._models]
         self._bases: dict[str, list[str]] = defaultdict(list)
         for model, (base, suffix) in zip(self._models, parts, strict=True):
             if len(base) >= 3:
@@ -106,15 +106,17 @@ class Matcher:
             word + model: (word, model) for model, cpus in self._models.items() for cpu in cpus for word in _glue(cpu)
         }
 
-    def match(self, title: str) -> Match:
+    def match(self, title: str) -> TitleMatchResult:
         """The CPU that a title names."""
         if (named := self._names.get(" ".join(title.lower().split()))) is not None:
-            return Match(TitleDecision.MATCHED, named, f"It is the name {named.name}.", (_whole(title, named),))
-        context = Context(title[:LONGEST], self._glued)
+            return TitleMatchResult(
+                TitleDecision.MATCHED, named, f"It is the name {named.name}.", (_whole(title, named),)
+            )
+        context = TitleContext(title[:MAX_TITLE_LENGTH], self._glued)
         if refusal := context.refusal():
-            return Match(TitleDecision.REFUSED, None, f'It says "{refusal}".')
-        steps: list[Step] = []
-        kept: list[Cpu] = []
+            return TitleMatchResult(TitleDecision.REFUSED, None, f'It says "{refusal}".')
+        steps: list[MatchStep] = []
+        kept: list[NamedCpu] = []
         blocked = False
         at = 0
         while at < len(context.words):
@@ -131,17 +133,21 @@ class Matcher:
             at = max(mention.end, at + 1)
         return self._decide(context, steps, kept, blocked)
 
-    def _decide(self, context: Context, steps: list[Step], kept: list[Cpu], blocked: bool) -> Match:
+    def _decide(
+        self, context: TitleContext, steps: list[MatchStep], kept: list[NamedCpu], blocked: bool
+    ) -> TitleMatchResult:
         found = {cpu.id: cpu for cpu in kept}
         if len(found) > 1:
             names = ", ".join(sorted(cpu.name for cpu in found.values())[:4])
-            return Match(TitleDecision.SEVERAL, None, f"It names more than one CPU: {names}.", tuple(steps))
+            return TitleMatchResult(TitleDecision.SEVERAL, None, f"It names more than one CPU: {names}.", tuple(steps))
         if found and not blocked:
             (cpu,) = found.values()
-            return Match(TitleDecision.MATCHED, cpu, f"It names {cpu.name} and no other CPU.", tuple(steps))
+            return TitleMatchResult(TitleDecision.MATCHED, cpu, f"It names {cpu.name} and no other CPU.", tuple(steps))
         vetoed = [step for step in steps if step.verdict is TitleVerdict.VETOED]
         if vetoed:
-            return Match(TitleDecision.UNCLEAR, None, f'"{vetoed[0].text}": {vetoed[0].reason}.', tuple(steps))
+            return TitleMatchResult(
+                TitleDecision.UNCLEAR, None, f'"{vetoed[0].text}": {vetoed[0].reason}.', tuple(steps)
+            )
         unknown = [step for step in steps if step.verdict is TitleVerdict.UNKNOWN]
         unknown += [self._unknown(*each) for each in context.unknown_models(self._models)]
         steps += [step for step in unknown if step not in steps]
@@ -149,19 +155,19 @@ class Matcher:
             reason = f'"{unknown[0].text}": {unknown[0].reason}.'
         else:
             reason = "No model number of the catalogue is in it."
-        return Match(TitleDecision.NO_MODEL, None, reason, tuple(steps))
+        return TitleMatchResult(TitleDecision.NO_MODEL, None, reason, tuple(steps))
 
-    def _unknown(self, word: str, line: frozenset[str]) -> Step:
-        base, _ = base_and_suffix(word)
+    def _unknown(self, word: str, line: frozenset[str]) -> MatchStep:
+        base, _ = split_model(word)
         near = sorted(
             model
             for model in self._bases.get(base, ())
-            if any(cpu.line & line & ANCHORS.keys() for cpu in self._models[model])
+            if any(cpu.line & line & FAMILY_VENDORS.keys() for cpu in self._models[model])
         )[:6]
         known = f", only {', '.join(near)}" if near else ""
-        return Step(word, TitleVerdict.UNKNOWN, None, f"the catalogue has no such model{known}")
+        return MatchStep(word, TitleVerdict.UNKNOWN, None, f"the catalogue has no such model{known}")
 
-    def _mention(self, context: Context, at: int) -> Mention | None:
+    def _mention(self, context: TitleContext, at: int) -> ModelMention | None:
         """The model number that begins at this word, with a suffix that was set apart from it."""
         words = context.words
         word = words[at]
@@ -183,12 +189,12 @@ class Matcher:
             key, end = joined, end + 1
         if key not in self._models and veto is None:
             return None
-        return Mention(key, at, end, veto)
+        return ModelMention(key, at, end, veto)
 
     def _may_be_suffix(self, word: str) -> bool:
         return (
             word in self._suffixes
-            or word in PLAIN_SUFFIXES
+            or word in CHIP_SUFFIXES
             or word in VERSION_WORDS
             or word == "3d"
             or VERSION.fullmatch(word) is not None
@@ -200,7 +206,7 @@ class Matcher:
             return False
         return words[at] not in LINE_WORDS or words[at + 1] not in self._models
 
-    def _phrase(self, words: Sequence[str], at: int) -> Mention | None:
+    def _phrase(self, words: Sequence[str], at: int) -> ModelMention | None:
         """The longest name of those without a line that stands here word for word."""
         fitting = [cpu for cpu in self._phrases[words[at]] if tuple(words[at : at + len(cpu.phrase)]) == cpu.phrase]
         if not fitting:
@@ -209,22 +215,22 @@ class Matcher:
         rows = tuple(cpu for cpu in fitting if len(cpu.phrase) == longest)
         after = words[at + longest : at + longest + 1]
         veto = f'"{after[0]}" makes it another chip' if after and after[0] in NAME_VARIANTS else None
-        return Mention(rows[0].model, at, at + longest, veto, rows)
+        return ModelMention(rows[0].model, at, at + longest, veto, rows)
 
-    def _judge(self, context: Context, mention: Mention) -> tuple[Cpu | None, Step]:
+    def _judge(self, context: TitleContext, mention: ModelMention) -> tuple[NamedCpu | None, MatchStep]:
         """The CPU that a mention means, or why none."""
         rows = mention.rows or self._models.get(mention.key, ())
         name = rows[0].name if rows else None
         text = " ".join(context.words[mention.start : mention.end])
         if ignored := context.is_something_else(mention):
-            return None, Step(text, TitleVerdict.IGNORED, name, ignored)
+            return None, MatchStep(text, TitleVerdict.IGNORED, name, ignored)
         place = context.place(mention, rows, self._models)
         if mention.veto:
-            return None, Step(text, TitleVerdict.VETOED, name, mention.veto)
+            return None, MatchStep(text, TitleVerdict.VETOED, name, mention.veto)
         if denied := context.denied(mention, place):
-            return None, Step(text, TitleVerdict.IGNORED, name, denied)
-        fits: list[Cpu] = []
-        reasons: list[tuple[str, Cpu]] = []
+            return None, MatchStep(text, TitleVerdict.IGNORED, name, denied)
+        fits: list[NamedCpu] = []
+        reasons: list[tuple[str, NamedCpu]] = []
         for cpu in rows:
             reason = "" if mention.rows else _contradiction(context, mention, place, cpu, rows)
             if reason:
@@ -237,30 +243,32 @@ class Matcher:
 _NO_LINE = "a number alone may be anything; no product line stands before it"
 
 
-def _refused(text: str, mention: Mention, place: Place, reasons: list[tuple[str, Cpu]]) -> Step:
+def _refused(text: str, mention: ModelMention, place: NamedLine, reasons: list[tuple[str, NamedCpu]]) -> MatchStep:
     """The step of a number that means none of its CPUs: the reason of the one that comes nearest."""
     reason, cpu = min(reasons, key=lambda each: (each[0] is _NO_LINE, -len(each[1].line & place.line)))
-    if place.line and not place.line & cpu.line & ANCHORS.keys():
+    if place.line and not place.line & cpu.line & FAMILY_VENDORS.keys():
         line = " ".join(sorted(place.line))
-        return Step(text, TitleVerdict.UNKNOWN, cpu.name, f"the catalogue has no {line} with this number")
+        return MatchStep(text, TitleVerdict.UNKNOWN, cpu.name, f"the catalogue has no {line} with this number")
     alone = mention.key.isdigit() and not place.line
-    return Step(text, TitleVerdict.IGNORED if alone else TitleVerdict.VETOED, cpu.name, reason)
+    return MatchStep(text, TitleVerdict.IGNORED if alone else TitleVerdict.VETOED, cpu.name, reason)
 
 
-def _whole(title: str, cpu: Cpu) -> Step:
-    return Step(title.strip(), TitleVerdict.KEPT, cpu.name, "the whole name")
+def _whole(title: str, cpu: NamedCpu) -> MatchStep:
+    return MatchStep(title.strip(), TitleVerdict.KEPT, cpu.name, "the whole name")
 
 
-def _glue(cpu: Cpu) -> Iterable[str]:
+def _glue(cpu: NamedCpu) -> Iterable[str]:
     """Words of the line that sellers write in one with the number: "i58500T", "FX8350", "R55600X"."""
     yield from cpu.line & _GLUED
     if cpu.line in _GLUED_ALONE:
         yield from cpu.line
     if "ryzen" in cpu.line and len(cpu.model) >= 4:
-        yield from (word for word, tier in RYZEN_R.items() if tier in cpu.line)
+        yield from (word for word, tier in RYZEN_SHORT_TIERS.items() if tier in cpu.line)
 
 
-def _contradiction(context: Context, mention: Mention, place: Place, cpu: Cpu, rows: Sequence[Cpu]) -> str:
+def _contradiction(
+    context: TitleContext, mention: ModelMention, place: NamedLine, cpu: NamedCpu, rows: Sequence[NamedCpu]
+) -> str:
     """Why the words around a model number do not mean this CPU; empty when they do."""
     if place.vendor and cpu.vendor and place.vendor != cpu.vendor:
         return f"the title says {VENDOR_NAMES[place.vendor]}, the CPU is by {VENDOR_NAMES[cpu.vendor]}"
@@ -273,7 +281,7 @@ def _contradiction(context: Context, mention: Mention, place: Place, cpu: Cpu, r
     if cpu.generation is not None and context.generations and cpu.generation not in context.generations:
         told = " and ".join(str(each) for each in sorted(context.generations))
         return f"the title says generation {told}, this is one of generation {cpu.generation}"
-    if cpu.line & XEON_E and context.versions and not VERSION.fullmatch(cpu.model[-2:]):
+    if cpu.line & XEON_E_SERIES and context.versions and not VERSION.fullmatch(cpu.model[-2:]):
         mention.veto = f"the title says {' and '.join(sorted(context.versions))}, this is the first version"
         return mention.veto
     if not cpu.extras <= context.all_words:
@@ -283,7 +291,9 @@ def _contradiction(context: Context, mention: Mention, place: Place, cpu: Cpu, r
     return ""
 
 
-def _wrong_line(context: Context, mention: Mention, place: Place, cpu: Cpu, rows: Sequence[Cpu]) -> str:
+def _wrong_line(
+    context: TitleContext, mention: ModelMention, place: NamedLine, cpu: NamedCpu, rows: Sequence[NamedCpu]
+) -> str:
     line, needs = place.line, cpu.needs
     pro_behind = context.word_at(mention.end) == "pro" and "pro" not in line
     if pro_behind and cpu.vendor == "amd" and not all("pro" in each.line for each in rows):
@@ -300,12 +310,14 @@ def _wrong_line(context: Context, mention: Mention, place: Place, cpu: Cpu, rows
     return ""
 
 
-def _wrong_alone(context: Context, mention: Mention, place: Place, cpu: Cpu, rows: Sequence[Cpu]) -> str:
+def _wrong_alone(
+    context: TitleContext, mention: ModelMention, place: NamedLine, cpu: NamedCpu, rows: Sequence[NamedCpu]
+) -> str:
     """A model without its line: only where the number is unique and can be nothing else."""
     if not cpu.needs:  # "Intel N100": the maker is the line
         return "" if place.vendor == cpu.vendor else f"{_maker(cpu)} does not stand before it"
-    base, suffix = base_and_suffix(mention.key)
-    if suffix not in TELLING_SUFFIXES or not base.isdigit() or len(base) < 4:
+    base, suffix = split_model(mention.key)
+    if suffix not in CPU_ONLY_SUFFIXES or not base.isdigit() or len(base) < 4:
         return _NO_LINE
     if len({each.line for each in rows}) > 1 or cpu.line & {"pro"}:
         return "the number alone fits more than one product line"
@@ -313,17 +325,17 @@ def _wrong_alone(context: Context, mention: Mention, place: Place, cpu: Cpu, row
     if others and cpu.vendor not in context.all_words:
         told = ", ".join(VENDOR_NAMES[other] for other in sorted(others))
         return f"the title says {told}, the CPU is by {_maker(cpu)}"
-    families = {word for word in context.all_words if ANCHORS.get(word) not in {None, cpu.vendor}}
+    families = {word for word in context.all_words if FAMILY_VENDORS.get(word) not in {None, cpu.vendor}}
     if families:
         mention.veto = f'the title says "{" ".join(sorted(families))}"'  # whatever else is named: this is one more
     return mention.veto or ""
 
 
-def _maker(cpu: Cpu) -> str:
+def _maker(cpu: NamedCpu) -> str:
     return VENDOR_NAMES.get(cpu.vendor or "", "another maker")
 
 
-def _choose(context: Context, text: str, fits: list[Cpu]) -> tuple[Cpu | None, Step]:
+def _choose(context: TitleContext, text: str, fits: list[NamedCpu]) -> tuple[NamedCpu | None, MatchStep]:
     """Of rows with the same model number the one whose words the title has; none when they are not told apart."""
     if len(fits) > 1:
         fits = [cpu for cpu in fits if cpu.several == context.several] or fits
@@ -340,9 +352,9 @@ def _choose(context: Context, text: str, fits: list[Cpu]) -> tuple[Cpu | None, S
         fits = [cpu for cpu in fits if cpu.clocks & context.clocks] or fits
     if len(fits) > 1:
         names = ", ".join(sorted(cpu.name for cpu in fits)[:4])
-        return None, Step(text, TitleVerdict.VETOED, fits[0].name, f"the title does not tell these apart: {names}")
-    return fits[0], Step(text, TitleVerdict.KEPT, fits[0].name, _why(fits[0]))
+        return None, MatchStep(text, TitleVerdict.VETOED, fits[0].name, f"the title does not tell these apart: {names}")
+    return fits[0], MatchStep(text, TitleVerdict.KEPT, fits[0].name, _why(fits[0]))
 
 
-def _why(cpu: Cpu) -> str:
+def _why(cpu: NamedCpu) -> str:
     return "the whole name" if cpu.phrase else f"model {cpu.model}, and nothing around it contradicts"

@@ -7,28 +7,28 @@ from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from app.titles.cpu_names import VERSION, Cpu
-from app.titles.tokenizer import CLOCK, ORDINAL, is_count_of_cores, split
+from app.titles.cpu_names import VERSION, NamedCpu
+from app.titles.tokenizer import CLOCK, ORDINAL, is_count_of_cores, tokenize
 from app.titles.vocabulary import (
-    ALTERNATIVES,
-    ANCHORS,
-    ARTICLES,
-    COMPARED,
-    DENIED,
-    FILLERS,
+    ALTERNATIVE_WORDS,
+    AMBIGUOUS_SUFFIXES,
+    CHIP_SUFFIXES,
+    COMPARISON_WORDS,
+    COMPUTER_MAKERS,
+    COMPUTER_SERIES,
+    FAMILY_VENDORS,
+    FILLER_WORDS,
     GPU_LINKS,
     GPU_WORDS,
     LINE_WORDS,
-    LINKING,
-    MACHINES,
-    MAKERS,
-    MEASURED,
+    LINKING_WORDS,
+    NEGATION_WORDS,
+    NO_CPU_FIRST_WORDS,
+    NO_CPU_PHRASES,
+    NUMBER_LABELS,
     OPTERON_SUFFIXES,
-    PLAIN_SUFFIXES,
-    REFUSAL_STARTS,
-    REFUSALS,
-    RYZEN_R,
-    UNITS,
+    RYZEN_SHORT_TIERS,
+    UNIT_WORDS,
     VENDORS,
     VERSION_WORDS,
 )  # fmt: skip
@@ -41,19 +41,19 @@ _YEAR = re.compile(r"(?:19|20)[0-9]{2}")
 
 
 @dataclass(slots=True)
-class Mention:
+class ModelMention:
     """A model number in a title: words `start` to `end`, and why its suffix is unclear, if it is."""
 
     key: str
     start: int
     end: int
     veto: str | None
-    rows: tuple[Cpu, ...] = ()
+    rows: tuple[NamedCpu, ...] = ()
     line: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NamedLine:
     """The product line and the maker that a title tells of a model number, and where the words of these begin."""
 
     line: frozenset[str]
@@ -62,17 +62,17 @@ class Place:
 
 
 @dataclass
-class Context:
+class TitleContext:
     """The words of a title, read once. `previous`: the last model number that was kept."""
 
     title: str
     glued: Mapping[str, tuple[str, str]]
     words: list[str] = field(init=False)
     gaps: list[str] = field(init=False)
-    previous: Mention | None = None
+    previous: ModelMention | None = None
 
     def __post_init__(self) -> None:
-        self.words, self.gaps = split(self.title)
+        self.words, self.gaps = tokenize(self.title)
         for at in range(len(self.words) - 1, -1, -1):
             if parts := self.glued.get(self.words[at]):
                 self.words[at : at + 1] = parts
@@ -127,10 +127,10 @@ class Context:
 
     def refusal(self) -> str:
         """The words that say that no CPU is sold; "" for none."""
-        if self.all_words.isdisjoint(REFUSAL_STARTS):
+        if self.all_words.isdisjoint(NO_CPU_FIRST_WORDS):
             return ""
         text = f" {' '.join(self.words)} "
-        return next((phrase for phrase in REFUSALS if f" {phrase} " in text), "")
+        return next((phrase for phrase in NO_CPU_PHRASES if f" {phrase} " in text), "")
 
     def suffix(self, key: str, at: int, models: Container[str]) -> tuple[str | None, str | None]:
         """The model number with the suffix that is word `at`, or why the two are unclear together."""
@@ -147,12 +147,12 @@ class Context:
             return None, None
         if gap in {"", "-", "_"}:
             if joined in models:
-                if not gap and suffix in ARTICLES:
+                if not gap and suffix in AMBIGUOUS_SUFFIXES:
                     return None, f'"{suffix}" behind it is a word or the suffix of another chip'
                 return joined, None
-            if suffix in PLAIN_SUFFIXES and not self._is_graphics(at + 1):
+            if suffix in CHIP_SUFFIXES and not self._is_graphics(at + 1):
                 return None, f'"{suffix}" makes it another chip, which the catalogue does not have'
-        elif gap in {"/", "(", "|", ","} and suffix in PLAIN_SUFFIXES:
+        elif gap in {"/", "(", "|", ","} and suffix in CHIP_SUFFIXES:
             return None, f'with or without "{suffix}" is not clear'
         return None, None
 
@@ -162,23 +162,23 @@ class Context:
             return False
         return self.word_at(at + 1).isdigit() and len(self.words[at + 1]) <= 2
 
-    def place(self, mention: Mention, rows: Sequence[Cpu], models: Collection[str]) -> Place:
+    def place(self, mention: ModelMention, rows: Sequence[NamedCpu], models: Collection[str]) -> NamedLine:
         """The line and maker in front of a mention; of a list those of the one before; else those behind it."""
         place = self._before(mention.start)
         previous = self.previous.line if self.previous is not None else None
         if not place.line and previous and self._continues(mention) and any(c.needs <= previous for c in rows):
-            place = Place(previous, place.vendor, mention.start)
+            place = NamedLine(previous, place.vendor, mention.start)
         elif not place.line and any(c.isalpha() for c in mention.key):
             place = self._behind(mention, place, models)
         line = place.line
-        if "ryzen" not in line and (tiers := line & RYZEN_R.keys()):
+        if "ryzen" not in line and (tiers := line & RYZEN_SHORT_TIERS.keys()):
             if sum(c.isdigit() for c in mention.key) >= 4:
-                line = (line - tiers) | {"ryzen"} | {RYZEN_R[tier] for tier in tiers}
-            place = Place(line, place.vendor, place.start)
+                line = (line - tiers) | {"ryzen"} | {RYZEN_SHORT_TIERS[tier] for tier in tiers}
+            place = NamedLine(line, place.vendor, place.start)
         mention.line = place.line
         return place
 
-    def _before(self, at: int) -> Place:
+    def _before(self, at: int) -> NamedLine:
         found: list[str] = []
         vendor = None
         while at > 0:
@@ -194,18 +194,18 @@ class Context:
                 at += 1
                 break
         found.reverse()
-        first = next((i for i, word in enumerate(found) if word in ANCHORS), len(found))
+        first = next((i for i, word in enumerate(found) if word in FAMILY_VENDORS), len(found))
         line = found[first:] if first < len(found) else []
         if first and found[first - 1] == "pro" and line:  # "PRO A10-8770"
             line.append("pro")
-        return Place(frozenset(word for word in line if word not in {"dual", "quad"}), vendor, at)
+        return NamedLine(frozenset(word for word in line if word not in {"dual", "quad"}), vendor, at)
 
     def _is_quantity(self, at: int) -> bool:
         return self.words[at].isdigit() and self.word_at(at + 1) in {"x", "pcs", "pieces", "stuck", "units"}
 
     def _is_filler(self, at: int) -> bool:
         word = self.words[at]
-        if word in FILLERS or CLOCK.fullmatch(word) or ORDINAL.fullmatch(word) or _SOCKET.fullmatch(word):
+        if word in FILLER_WORDS or CLOCK.fullmatch(word) or ORDINAL.fullmatch(word) or _SOCKET.fullmatch(word):
             return True
         if word == "ghz" or (word.isdigit() and self.word_at(at - 1) in {"lga", "socket", "sockel", "gen"}):
             return True
@@ -213,15 +213,15 @@ class Context:
             return True
         return word in {"lga", "fclga"}
 
-    def _continues(self, mention: Mention) -> bool:
+    def _continues(self, mention: ModelMention) -> bool:
         """Whether nothing but "/", "or" and the like stands between the previous model number and this one."""
         assert self.previous is not None
         between = self.words[self.previous.end : mention.start]
         if not between:
             return any(c in "/,&+|" for c in self.gaps[mention.start])
-        return len(between) <= 2 and all(word in ALTERNATIVES or word in VENDORS for word in between)
+        return len(between) <= 2 and all(word in ALTERNATIVE_WORDS or word in VENDORS for word in between)
 
-    def _behind(self, mention: Mention, place: Place, models: Collection[str]) -> Place:
+    def _behind(self, mention: ModelMention, place: NamedLine, models: Collection[str]) -> NamedLine:
         """The line behind the number, as in "Q6600 Core 2 Quad", unless another number follows it."""
         at = mention.end
         line: set[str] = set()
@@ -233,11 +233,11 @@ class Context:
             else:
                 line.add(word)
             at += 1
-        if not line & ANCHORS.keys() or self.word_at(at) in models:
+        if not line & FAMILY_VENDORS.keys() or self.word_at(at) in models:
             return place
-        return Place(frozenset(line - {"dual", "quad"}), vendor, mention.start)
+        return NamedLine(frozenset(line - {"dual", "quad"}), vendor, mention.start)
 
-    def is_something_else(self, mention: Mention) -> str:
+    def is_something_else(self, mention: ModelMention) -> str:
         """What the number is, when it is none of a CPU: of a graphics card, a notebook, a price, memory."""
         start = mention.start
         before, after = self.word_at(start - 1), self.word_at(mention.end)
@@ -245,13 +245,13 @@ class Context:
             return "an amount of money"
         if mention.key.isdigit() and _MONEY & set(self.gaps[mention.end][:1]) and not after[:1].isdigit():
             return "an amount of money"
-        if mention.key.isdigit() and after in UNITS:
+        if mention.key.isdigit() and after in UNIT_WORDS:
             return f"a number of {after}"
-        if before in MEASURED:
+        if before in NUMBER_LABELS:
             return f"it belongs to {before}"
         if self._is_graphics(start):
             return "the model of a graphics card"
-        if before in MACHINES or (before in MAKERS and not mention.rows):
+        if before in COMPUTER_SERIES or (before in COMPUTER_MAKERS and not mention.rows):
             return f"the model of a {before.title()} computer"
         return ""
 
@@ -261,17 +261,17 @@ class Context:
             at -= 1
         return at >= 0 and self.words[at] in GPU_WORDS
 
-    def denied(self, mention: Mention, place: Place) -> str:
+    def denied(self, mention: ModelMention, place: NamedLine) -> str:
         """What the title says of the model number, when it is not what is sold."""
         at = min(place.start, mention.start) - 1
         linked = False
-        while at >= 0 and self.words[at] in LINKING:
+        while at >= 0 and self.words[at] in LINKING_WORDS:
             at -= 1
             linked = True
         word = self.word_at(at)
-        if word in DENIED and not linked:
+        if word in NEGATION_WORDS and not linked:
             return f'the title says "{word}"'
-        if word in COMPARED or (linked and self.words[at + 1] in {"up", "bis"}):
+        if word in COMPARISON_WORDS or (linked and self.words[at + 1] in {"up", "bis"}):
             return f'the title compares or recommends: "{word or self.words[at + 1]}"'
         if self.word_at(mention.end) in {"compatible", "kompatibel", "ready", "equivalent"}:
             return f'the title says "{self.words[mention.end]}"'
@@ -283,7 +283,7 @@ class Context:
         for at, word in enumerate(self.words):
             if word in models or not _UNKNOWN.fullmatch(word) or _YEAR.fullmatch(word):
                 continue
-            if self.word_at(at + 1) in UNITS or word.endswith(("gb", "tb", "mb", "mhz", "ghz")):
+            if self.word_at(at + 1) in UNIT_WORDS or word.endswith(("gb", "tb", "mb", "mhz", "ghz")):
                 continue
             if line := self._before(at).line:
                 found.append((word, line))

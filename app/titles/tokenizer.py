@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from app.titles.vocabulary import COUNTS, EXPANSIONS
+from app.titles.vocabulary import COMPOUND_WORDS, CORE_COUNT_WORDS
 
 # Numbers with decimals, words of letters and digits (and a plus that ends one, as in "8480+"), any other character.
 _TOKEN = re.compile(r"[0-9]{1,4}(?:[.,][0-9]{1,3})+(?![0-9])[a-z]*|[a-z0-9]+(?:\+(?![a-z0-9]))?|[^\sa-z0-9]")
@@ -23,7 +23,7 @@ _LETTERS = "".join(chr(code) if chr(code).isalpha() else " " for code in range(1
 Words = tuple[list[str], list[str]]
 
 
-class Hinted(NamedTuple):
+class PrefilteredPattern(NamedTuple):
     """A pattern and words, of which every text in which it finds something has one: most texts have none, and looking
     for a word takes a hundredth of the time."""
 
@@ -35,7 +35,7 @@ class Hinted(NamedTuple):
         return self.pattern.search(text) if any(map(text.__contains__, self.words)) else None
 
 
-class Gate:
+class KeywordFilter:
     """Whether a text in lower case has one of these words, on its own but for digits and signs around it, or one of
     these parts of words. Splitting is the quickest way to look for many at once."""
 
@@ -52,7 +52,7 @@ class Gate:
         )
 
 
-def split(text: str) -> Words:
+def tokenize(text: str) -> Words:
     """The words of a text, and the punctuation ("" for none or a space) in front of each and behind the last."""
     words: list[str] = []
     gaps: list[str] = []
@@ -63,7 +63,7 @@ def split(text: str) -> Words:
         elif found == "2" and words and words[-1] == "core" and not _counts_cores(words, len(words) - 1):
             words[-1] = "core2"
         else:
-            for part in EXPANSIONS.get(found, (found,)):
+            for part in COMPOUND_WORDS.get(found, (found,)):
                 words.append(part)
                 gaps.append(gap)
                 gap = ""
@@ -78,7 +78,9 @@ def is_count_of_cores(words: list[str], at: int) -> bool:
 
 def _counts_cores(words: list[str], at: int) -> bool:
     before = words[at - 1] if at else ""
-    return before in COUNTS or (before.isdigit() and len(before) <= 3 and (at < 2 or words[at - 2] not in _TIERED))
+    return before in CORE_COUNT_WORDS or (
+        before.isdigit() and len(before) <= 3 and (at < 2 or words[at - 2] not in _TIERED)
+    )
 
 
 # "Ryzen 5 Core ..." has a tier, no count.

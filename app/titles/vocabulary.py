@@ -7,39 +7,39 @@ VENDORS = {"intel": "intel", "amd": "amd", "apple": "apple", "qualcomm": "qualco
 
 _TIERS = ("3", "5", "7", "9")
 CORE_I = frozenset(f"i{n}" for n in _TIERS)
-RYZEN_R = {f"r{n}": n for n in _TIERS}
-XEON_E = frozenset({"e3", "e5", "e7"})
+RYZEN_SHORT_TIERS = {f"r{n}": n for n in _TIERS}
+XEON_E_SERIES = frozenset({"e3", "e5", "e7"})
 METALS = frozenset({"gold", "silver", "bronze", "platinum"})
 
 # Words that begin a product line; without one of them no small number is a tier.
-ANCHORS = {
+FAMILY_VENDORS = {
     **dict.fromkeys(
-        (*CORE_I, "core", "core2", "ultra", "m3", "m5", "m7", "xeon", *XEON_E, "pentium", "celeron", "atom"), "intel"
+        (*CORE_I, "core", "core2", "ultra", "m3", "m5", "m7", "xeon", *XEON_E_SERIES, "pentium", "celeron", "atom"), "intel"
     ),
     **dict.fromkeys((*(f"w{n}" for n in _TIERS),), "intel"),
     **dict.fromkeys(
         (
-            "ryzen", "threadripper", "epyc", "athlon", "phenom", "sempron", "opteron", "turion", "fx", *RYZEN_R,
+            "ryzen", "threadripper", "epyc", "athlon", "phenom", "sempron", "opteron", "turion", "fx", *RYZEN_SHORT_TIERS,
             "a4", "a6", "a8", "a9", "a10", "a12", "e1", "e2",
         ),
         "amd",
     ),
 }  # fmt: skip
 # Words that follow an anchor and tell lines apart.
-QUALIFIERS = frozenset({
+LINE_QUALIFIERS = frozenset({
     *_TIERS, "2", "4", "64", *METALS, "max", "max+", "phi", "pro", "ai", "h", "hx", "hs", "embedded", "micro", "duo",
     "solo", "extreme", "edition", "ii", "iii", "xp", "neo", "ultra", "x2", "x3", "x4", "x5", "x6", "x7", "d", "m", "k",
     "dual", "quad",
 })  # fmt: skip
-LINE_WORDS = frozenset(ANCHORS) | QUALIFIERS
+LINE_WORDS = frozenset(FAMILY_VENDORS) | LINE_QUALIFIERS
 
 # Core 2 Extreme as the processor itself tells its model, where shops say "QX" and the number.
-QUAD_EXTREMES = frozenset({"q6700", "q6800", "q6850", "q9200", "q9300", "x9650", "x9750", "x9770", "x9775"})
+CORE_2_QX_MODELS = frozenset({"q6700", "q6800", "q6850", "q9200", "q9300", "x9650", "x9750", "x9770", "x9775"})
 # Suffixes of Opterons; elsewhere they are words.
 OPTERON_SUFFIXES = frozenset({"he", "se", "ee"})
 
 # One word as it is written -> the words it means.
-EXPANSIONS = {
+COMPOUND_WORDS = {
     **{f"ryzen{n}": ("ryzen", n) for n in _TIERS},
     **{f"corei{n}": ("core", f"i{n}") for n in _TIERS},
     **{f"ultra{n}": ("ultra", n) for n in _TIERS},
@@ -56,9 +56,11 @@ EXPANSIONS = {
     "xeonsilver": ("xeon", "silver"),
 }
 
-COUNTS = frozenset({"single", "dual", "triple", "quad", "six", "hexa", "eight", "octa", "deca", "twelve", "sixteen"})
+CORE_COUNT_WORDS = frozenset(
+    {"single", "dual", "triple", "quad", "six", "hexa", "eight", "octa", "deca", "twelve", "sixteen"}
+)
 # Words that may stand between a line and its model number, and say nothing about either.
-FILLERS = COUNTS | {
+FILLER_WORDS = CORE_COUNT_WORDS | {
     "cpu", "cpus", "processor", "processors", "prozessor", "prozessoren", "processeur", "procesador", "processore",
     "desktop", "mobile", "laptop", "server", "apu", "soc", "tm", "r", "gen", "generation", "generación", "series",
     "serie", "model", "modell", "vpro", "chip", "boxed", "tray", "oem", "cores", "threads", "socket", "sockel",
@@ -70,48 +72,50 @@ FILLERS = COUNTS | {
     "sapphire", "rapids", "milan", "rome", "genoa", "kentsfield", "yorkfield", "conroe", "wolfdale",
 }  # fmt: skip
 # Of a name in the catalogue these words tell no two CPUs apart.
-NEUTRAL = (FILLERS | {"core", "cores", "with", "radeon", "vega", "gfx", "graphics", "r5", "r7"}) - {"mobile"}
+IGNORED_NAME_WORDS = (FILLER_WORDS | {"core", "cores", "with", "radeon", "vega", "gfx", "graphics", "r5", "r7"}) - {
+    "mobile"
+}
 
 # Words that forbid to take the model number behind them for what is sold. German, French and Spanish ones occur, too.
-DENIED = frozenset({"not", "no", "non", "kein", "keine", "nicht", "without", "ohne", "sans", "sin", "except"})
-COMPARED = frozenset({
+NEGATION_WORDS = frozenset({"not", "no", "non", "kein", "keine", "nicht", "without", "ohne", "sans", "sin", "except"})
+COMPARISON_WORDS = frozenset({
     "compatible", "compatibility", "kompatibel", "for", "fur", "pour", "para", "fits", "fit", "support", "supports",
     "supporting", "supported", "than", "like", "similar", "equivalent", "comparable", "replaces", "replace",
     "replacing", "beats", "upto", "upgradable", "upgradeable", "aufrustbar", "passend", "passt", "unterstutzt",
 })  # fmt: skip
 # Words that may stand between those and the model.
-LINKING = frozenset({"with", "to", "the", "mit", "zu", "as", "a", "an", "new", "up", "bis", "zum", "all", "any"})
-ALTERNATIVES = frozenset({"or", "and", "vs", "versus", "oder", "und", "ou", "et", "o", "y", "x"})
+LINKING_WORDS = frozenset({"with", "to", "the", "mit", "zu", "as", "a", "an", "new", "up", "bis", "zum", "all", "any"})
+ALTERNATIVE_WORDS = frozenset({"or", "and", "vs", "versus", "oder", "und", "ou", "et", "o", "y", "x"})
 # Word sequences that say that no CPU is sold, whatever else is named, or none that was ever in a shop.
-REFUSALS = (
+NO_CPU_PHRASES = (
     "no cpu", "no processor", "without cpu", "without processor", "without a cpu", "without a processor", "ohne cpu",
     "ohne prozessor", "sans processeur", "sin procesador", "cpu not included", "processor not included", "box only",
     "empty box", "only box", "only the box", "leerkarton", "nur verpackung", "keychain", "key chain", "sticker",
     "cooler only", "heatsink only", "water block", "waterblock", "engineering sample", "es cpu", "qs cpu",
     "contact frame", "no cpu or ram", "case only", "motherboard only", "board only", "no cpu ram",
 )  # fmt: skip
-REFUSAL_STARTS = frozenset(phrase.split()[0] for phrase in REFUSALS)
+NO_CPU_FIRST_WORDS = frozenset(phrase.split()[0] for phrase in NO_CPU_PHRASES)
 
 GPU_WORDS = frozenset({
     "gtx", "rtx", "gt", "gts", "rx", "geforce", "radeon", "quadro", "firepro", "firegl", "nvs", "tesla", "titan", "arc",
     "vega", "hd", "uhd", "iris", "nvidia", "wx", "mx", "graphics", "gpu", "vga",
 })  # fmt: skip
 GPU_LINKS = frozenset({"r5", "r7", "r9", "pro", "xe", "vii", "super", "ti", "series", "rx", "hd"})
-UNITS = frozenset({
+UNIT_WORDS = frozenset({
     "gb", "tb", "mb", "go", "gig", "gbs", "ghz", "mhz", "mt", "hz", "w", "watt", "watts", "rpm", "mm", "cm", "inch",
     "zoll", "wh", "mah", "volt", "eur", "euro", "euros", "usd", "gbp", "chf", "dollar", "dollars", "nits", "pcs",
     "pieces", "stuck", "times", "ml", "kg", "points", "cinebench", "passmark", "dpi", "fps",
 })  # fmt: skip
-MEASURED = frozenset({
+NUMBER_LABELS = frozenset({
     "lga", "socket", "sockel", "ddr", "ddr2", "ddr3", "ddr3l", "ddr4", "ddr5", "lpddr4", "lpddr4x", "lpddr5", "lpddr5x",
     "pc2", "pc3", "pc3l", "pc4", "pc5", "cl", "pn", "sku", "part", "windows", "win", "office", "am", "year", "jahr",
     "score", "benchmark", "bios",
 })  # fmt: skip
-MAKERS = frozenset({
+COMPUTER_MAKERS = frozenset({
     "dell", "hp", "lenovo", "acer", "asus", "msi", "fujitsu", "toshiba", "samsung", "gigabyte", "supermicro", "medion",
     "siemens", "panasonic", "sony", "lg", "huawei", "asrock", "ibm", "wortmann", "terra", "beelink", "minisforum",
 })  # fmt: skip
-MACHINES = frozenset({
+COMPUTER_SERIES = frozenset({
     "latitude", "optiplex", "precision", "inspiron", "vostro", "xps", "alienware", "elitedesk", "prodesk", "elitebook",
     "probook", "compaq", "pavilion", "omen", "spectre", "envy", "zbook", "thinkpad", "thinkcentre", "thinkstation",
     "ideapad", "ideacentre", "yoga", "legion", "poweredge", "proliant", "aspire", "veriton", "travelmate", "nitro",
@@ -120,9 +124,9 @@ MACHINES = frozenset({
 })  # fmt: skip
 
 # Letters that as a word of their own are as likely a word of some language as the suffix of a model.
-ARTICLES = frozenset({"a", "e", "y", "o", "u", "m", "s", "c", "d", "l", "it", "me", "le", "te", "re"})
+AMBIGUOUS_SUFFIXES = frozenset({"a", "e", "y", "o", "u", "m", "s", "c", "d", "l", "it", "me", "le", "te", "re"})
 # Suffixes of which a buyer knows that they are another chip: whoever sets one apart means it.
-PLAIN_SUFFIXES = frozenset({
+CHIP_SUFFIXES = frozenset({
     "k", "f", "kf", "ks", "ka", "t", "h", "hx", "hk", "hs", "hq", "u", "p", "x", "xt", "x3d", "g", "ge", "gt", "s",
     "xe", "r", "e", "v", "qm", "mq", "l", "m", "w", "z", "q", "wx", "hf",
 })  # fmt: skip
@@ -130,6 +134,6 @@ VERSION_WORDS = frozenset({"version", "ver", "rev"})
 # Words behind a whole name that name another chip: "Apple A18 Pro" is no A18.
 NAME_VARIANTS = frozenset({"pro", "max", "ultra", "plus", "lite", "gen", "ultimate", "turbo"})
 # A model with one of these is taken without its line ("5800X3D", "12700K"): no graphics card or notebook is called so.
-TELLING_SUFFIXES = frozenset({
+CPU_ONLY_SUFFIXES = frozenset({
     "k", "kf", "ks", "f", "t", "x", "x3d", "g", "ge", "u", "h", "hs", "hx", "hk", "hq", "xe", "wx",
 })  # fmt: skip

@@ -1,8 +1,8 @@
-"""Currencies that prices may have."""
+"""Currencies that prices can have."""
 
 from __future__ import annotations
 
-# ISO 4217, the active codes of money (not of metals, funds and tests), with spaces between.
+# Active codes of ISO 4217 without metals, funds and test codes, separated by spaces.
 CURRENCIES = (
     "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP "
     "CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF "

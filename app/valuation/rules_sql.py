@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -26,11 +26,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.db.pagination import Keyset, PageRequest, Position, SortKey
+from app.db.pagination import Keyset, PageRequest, PageShape, SortKey
+from app.db.statements import BoundStatement
 from app.db.tables import valuation_rule
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 
-# Money is selected as it is encoded.
+# Name -> expression of every column that GraphQL fields read: money as float, JSON as text, as they are encoded.
 COLUMNS: dict[str, ColumnElement[Any]] = {
     column.name: cast(column, Double).label(column.name)
     if isinstance(column.type, Numeric)
@@ -43,73 +44,66 @@ COLUMNS: dict[str, ColumnElement[Any]] = {
 
 OLDEST_FIRST = Keyset("valuation rules", [SortKey("id", valuation_rule.c.id)])
 IDS = bindparam("ids", type_=ARRAY(BigInteger))
-COUNT = select(func.count()).select_from(valuation_rule)
+COUNT_RULES = select(func.count()).select_from(valuation_rule)
 
-# Those who change rules take turns; those who value by them do not wait.
+# Transactions that change rules wait for each other; transactions that read rules do not wait.
 LOCK = text("LOCK TABLE valuation_rule IN SHARE ROW EXCLUSIVE MODE")
 NOW = text("SELECT now()")
-TAKEN = text("""
+CONFLICTING_RULE = text("""
     SELECT id FROM valuation_rule
     WHERE component = :component AND lower(kind) IS NOT DISTINCT FROM lower(:kind) AND valid_from = :valid_from
     """)
 
 
-class Statement(NamedTuple):
-    """A statement, the same object for the same shape, and its values."""
-
-    statement: Select[Any]
-    values: Mapping[str, Any]
-
-
-def page(request: PageRequest, wanted: frozenset[str] | None = None) -> Statement:
-    """A page of rules in the order that they were made in, with these columns (None: all)."""
-    position, values = OLDEST_FIRST.position(request)
-    return Statement(_page(position, wanted), values)
+def select_page(request: PageRequest, column_names: frozenset[str] | None = None) -> BoundStatement:
+    """Return the statement for a page of rules in the order of their creation, with these columns (None: all)."""
+    page_shape, values = OLDEST_FIRST.bind(request)
+    return BoundStatement(_select_page(page_shape, column_names), values)
 
 
 @lru_cache(maxsize=512)
-def _page(position: Position, wanted: frozenset[str] | None) -> Select[Any]:
-    return OLDEST_FIRST.apply(select(*_columns(wanted)), position)
+def _select_page(page_shape: PageShape, column_names: frozenset[str] | None) -> Select[Any]:
+    return OLDEST_FIRST.paginate(select(*_selected_columns(column_names)), page_shape)
 
 
 @lru_cache(maxsize=512)
-def by_id(wanted: frozenset[str] | None = None) -> Select[Any]:
-    """Rules with the ids in `:ids`, in any order."""
-    return select(*_columns(wanted)).where(valuation_rule.c.id == any_(IDS))
+def select_by_id(column_names: frozenset[str] | None = None) -> Select[Any]:
+    """Return the statement for the rules with the ids in `:ids`, in any order."""
+    return select(*_selected_columns(column_names)).where(valuation_rule.c.id == any_(IDS))
 
 
-def _columns(wanted: frozenset[str] | None) -> Sequence[ColumnElement[Any]]:
-    return [each for name, each in COLUMNS.items() if wanted is None or name in wanted or name == "id"]
+def _selected_columns(column_names: frozenset[str] | None) -> Sequence[ColumnElement[Any]]:
+    return [column for name, column in COLUMNS.items() if column_names is None or name in column_names or name == "id"]
 
 
-async def lock(tx: Tx) -> Any:
-    """Waits until nobody else is changing rules, and keeps others waiting; the time of this transaction."""
+async def lock_rules(tx: Transaction) -> Any:
+    """Lock the rules against changes by other transactions; return the time of this transaction."""
     await tx.execute(LOCK)
     return await tx.scalar(NOW)
 
 
-async def find(tx: Tx, key: int) -> dict[str, Any] | None:
-    """All columns of a rule, or None."""
+async def find_rule(tx: Transaction, key: int) -> dict[str, Any] | None:
+    """Return all columns of the rule with this id, or None."""
     row = await tx.row(select(valuation_rule).where(valuation_rule.c.id == key))
     return None if row is None else dict(row._mapping)
 
 
-async def taken(tx: Tx, values: Mapping[str, Any]) -> int | None:
-    """The rule for the same component, kind and time, if there is one."""
-    found = await tx.scalar(TAKEN, {name: values[name] for name in ("component", "kind", "valid_from")})
-    return None if found is None else int(found)
+async def find_conflicting_rule(tx: Transaction, values: Mapping[str, Any]) -> int | None:
+    """Return the id of a rule with the same component, kind and start, or None."""
+    key = await tx.scalar(CONFLICTING_RULE, {name: values[name] for name in ("component", "kind", "valid_from")})
+    return None if key is None else int(key)
 
 
-async def create(tx: Tx, values: Mapping[str, Any]) -> int:
-    """The id of a new rule."""
+async def create_rule(tx: Transaction, values: Mapping[str, Any]) -> int:
+    """Insert a rule and return its id."""
     return int(await tx.scalar(insert(valuation_rule).values(**values).returning(valuation_rule.c.id)))
 
 
-async def change(tx: Tx, key: int, values: Mapping[str, Any]) -> None:
-    """Changes a rule."""
+async def update_rule(tx: Transaction, key: int, values: Mapping[str, Any]) -> None:
+    """Set these columns of the rule with this id."""
     await tx.execute(update(valuation_rule).where(valuation_rule.c.id == key).values(**values, updated_at=func.now()))
 
 
-async def remove(tx: Tx, key: int) -> None:
-    """Deletes a rule."""
+async def delete_rule(tx: Transaction, key: int) -> None:
+    """Delete the rule with this id."""
     await tx.execute(delete(valuation_rule).where(valuation_rule.c.id == key))

@@ -1,1 +1,1 @@
-"""Long-running tasks of the worker process."""
+"""Loops that run for the lifetime of a worker and react to notifications of commits."""

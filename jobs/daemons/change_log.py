@@ -1,8 +1,8 @@
-"""Recalculates what the change log names, as soon as a commit tells of it.
+"""Recalculates the CPUs in the change log when a commit adds to it.
 
-The log is in PostgreSQL and so is the news, so Redis is not needed for it. The transaction that recalculates also
-deletes from the log: a worker that dies leaves both as they were. Of several workers one recalculates at a time, and
-the others find nothing left.
+The change log and its notifications are in PostgreSQL, so this does not need Redis. The transaction that recalculates
+also deletes the processed rows, so nothing is lost if the worker dies. Of several workers, one recalculates at a time,
+and the others find an empty change log.
 """
 
 from __future__ import annotations
@@ -14,53 +14,55 @@ from contextlib import suppress
 import structlog
 
 from app.db.errors import is_unavailable
-from app.db.notifications import CHANGE_LOG
-from app.job_handlers import dispatch
+from app.db.notifications import CHANGE_LOG_TOPIC
+from app.job_handlers.recalculation import process_change_log
 from app.resources import Resources
 
 log = structlog.get_logger()
 
-# News that come one upon the other are one batch: it begins when there were none for QUIET_SECONDS, or at last after
-# BURST_SECONDS.
-QUIET_SECONDS = 0.01
-BURST_SECONDS = 0.1
-# How soon to ask again when somebody else is writing CPUs.
-BUSY_SECONDS = 0.1
+# Notifications are debounced: a batch starts when none arrived for DEBOUNCE_SECONDS, or after MAX_DEBOUNCE_SECONDS.
+DEBOUNCE_SECONDS = 0.01
+MAX_DEBOUNCE_SECONDS = 0.1
+# Delay before the next attempt while another transaction writes CPUs.
+BUSY_RETRY_INTERVAL_SECONDS = 0.1
 
 
-async def follow_changes(resources: Resources) -> None:
-    """Runs until it is cancelled. News that were lost are made up for every `sweep_seconds`."""
-    async with resources.changes.follow(CHANGE_LOG) as told:
+async def follow_change_log(resources: Resources) -> None:
+    """Process the change log until cancelled; lost notifications are made up for every `poll_interval_seconds`."""
+    async with resources.notifications.subscribe(CHANGE_LOG_TOPIC) as changed:
         while True:
-            await _calm(told)
-            pause, again = await _drain(resources)
+            await _debounce(changed)
+            pause, timeout = await _process(resources)
             await asyncio.sleep(pause)
             with suppress(TimeoutError):
-                await asyncio.wait_for(told.wait(), again)
+                await asyncio.wait_for(changed.wait(), timeout)
 
 
-async def _drain(resources: Resources) -> tuple[float, float]:
-    """Seconds to rest, and after which to look again even if nothing was told in between."""
-    pause, sweep = resources.settings.change_pause_seconds, resources.settings.sweep_seconds
+async def _process(resources: Resources) -> tuple[float, float]:
+    """Process the change log once.
+
+    Return the seconds to pause, and the seconds after which to continue without a notification.
+    """
+    pause, poll_interval = resources.settings.change_log_min_interval_seconds, resources.settings.poll_interval_seconds
     try:
-        match await dispatch.drain(resources):
+        match await process_change_log(resources):
             case None:
-                return 0.0, sweep
+                return 0.0, poll_interval
             case False:
-                return 0.0, BUSY_SECONDS
+                return 0.0, BUSY_RETRY_INTERVAL_SECONDS
     except Exception as error:
-        # The log is as it was. What is wrong may be wrong for long: the next look is soon enough.
+        # The change log is unchanged. The cause may last, so the next poll is soon enough.
         if is_unavailable(error):
             log.warning("changes.not_recalculated", error=str(error))
         else:
             log.exception("changes.not_recalculated")
-    return pause, sweep
+    return pause, poll_interval
 
 
-async def _calm(told: asyncio.Event) -> None:
-    """Returns when a burst of news is over; what is told from then on is for the next batch."""
-    began = time.monotonic()
-    while told.is_set() and time.monotonic() - began < BURST_SECONDS:
-        told.clear()
-        await asyncio.sleep(QUIET_SECONDS)
-    told.clear()
+async def _debounce(changed: asyncio.Event) -> None:
+    """Return when a burst of notifications has ended; later ones belong to the next batch."""
+    started_at = time.monotonic()
+    while changed.is_set() and time.monotonic() - started_at < MAX_DEBOUNCE_SECONDS:
+        changed.clear()
+        await asyncio.sleep(DEBOUNCE_SECONDS)
+    changed.clear()

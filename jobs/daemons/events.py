@@ -1,7 +1,6 @@
-"""Follows the outbox: its events get positions as soon as a commit tells of them, and receivers are told of those.
+"""Publishes the events of the outbox, and delivers them to webhooks.
 
-All of it is in PostgreSQL, positions and how far each receiver is. A worker that dies leaves what it had not finished
-to the next one.
+Positions of events and the progress of each webhook are in PostgreSQL. If a worker dies, another one continues.
 """
 
 from __future__ import annotations
@@ -9,95 +8,94 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import asyncpg
 import httpx
 import structlog
 
-from app.db.advisory_locks import WEBHOOK_LOCKS
+from app.db.advisory_locks import WEBHOOK_LOCK_CLASS
 from app.db.errors import is_unavailable
-from app.db.notifications import OUTBOX
+from app.db.notifications import OUTBOX_TOPIC
 from app.db.tables import Domain
-from app.events.outbox import number_events
-from app.events.webhooks import Webhook, deliver, make_client, webhooks
+from app.events.outbox import sequence_outbox
+from app.events.webhooks import Webhook, configured_webhooks, create_client, deliver_batch
 from app.resources import SESSION_SETTINGS, Resources
 
 log = structlog.get_logger()
 
-# How soon to ask again when somebody else is giving positions.
-BUSY_SECONDS = 0.1
+# Delay before the next attempt while another worker sequences the outbox.
+BUSY_RETRY_INTERVAL_SECONDS = 0.1
 TRY_LOCK = "SELECT pg_try_advisory_lock($1, hashtext($2))"
 
 
 async def follow_events(resources: Resources) -> None:
-    """Runs until it is cancelled: the positions, and every receiver for itself, so that none waits for another."""
-    async with make_client() as client, asyncio.TaskGroup() as group:
-        group.create_task(_retried(resources, "events.not_numbered", lambda: follow_outbox(resources)))
-        for each in webhooks(resources.settings):
-            work = _delivering(resources, client, each)
-            group.create_task(_retried(resources, "webhook.interrupted", work))
+    """Publish and deliver events until cancelled. Each webhook has a task, so that none waits for another."""
+    async with create_client() as client, asyncio.TaskGroup() as group:
+        group.create_task(_repeat(resources, "events.not_sequenced", partial(follow_outbox, resources)))
+        for webhook in configured_webhooks(resources.settings):
+            deliver = partial(follow_webhook, resources, client, webhook)
+            group.create_task(_repeat(resources, "webhook.interrupted", deliver))
 
 
 async def follow_outbox(resources: Resources) -> None:
-    """Gives positions. News that were lost are made up for every `sweep_seconds`."""
+    """Sequence the outbox; lost notifications are made up for every `poll_interval_seconds`."""
     settings = resources.settings
-    async with resources.changes.follow(OUTBOX) as told:
+    async with resources.notifications.subscribe(OUTBOX_TOPIC) as changed:
         while True:
-            told.clear()
-            more = await number_events(resources)
-            if more:
+            changed.clear()
+            has_more = await sequence_outbox(resources)
+            if has_more:
                 continue
-            # Each batch is news that ends what caches know.
-            await asyncio.sleep(settings.change_pause_seconds)
+            # Each batch invalidates cached responses.
+            await asyncio.sleep(settings.change_log_min_interval_seconds)
+            timeout = BUSY_RETRY_INTERVAL_SECONDS if has_more is None else settings.poll_interval_seconds
             with suppress(TimeoutError):
-                await asyncio.wait_for(told.wait(), BUSY_SECONDS if more is None else settings.sweep_seconds)
+                await asyncio.wait_for(changed.wait(), timeout)
 
 
 async def follow_webhook(resources: Resources, client: httpx.AsyncClient, webhook: Webhook) -> None:
-    """Delivers, for as long as this worker is the one that does; returns when it is not any more."""
-    async with _alone(resources, webhook) as connection, resources.changes.follow(Domain.EVENTS) as told:
-        while not connection.is_closed():
-            told.clear()
-            wait = await deliver(resources, client, webhook)
-            sweep = resources.settings.sweep_seconds
-            if wait is None:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(told.wait(), sweep)
-            elif wait:
-                await asyncio.sleep(min(wait, sweep))
-
-
-def _delivering(resources: Resources, client: httpx.AsyncClient, webhook: Webhook) -> Callable[[], Awaitable[None]]:
-    return lambda: follow_webhook(resources, client, webhook)
+    """Deliver events to a webhook while this worker holds its lock. Return when the lock is lost."""
+    async with _lock_webhook(resources, webhook) as connection:
+        async with resources.notifications.subscribe(Domain.EVENTS) as changed:
+            while not connection.is_closed():
+                changed.clear()
+                wait_seconds = await deliver_batch(resources, client, webhook)
+                poll_interval = resources.settings.poll_interval_seconds
+                if wait_seconds is None:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(changed.wait(), poll_interval)
+                elif wait_seconds:
+                    await asyncio.sleep(min(wait_seconds, poll_interval))
 
 
 @asynccontextmanager
-async def _alone(resources: Resources, webhook: Webhook) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that holds the receiver's lock, once no other worker does.
+async def _lock_webhook(resources: Resources, webhook: Webhook) -> AsyncIterator[asyncpg.Connection]:
+    """Open a connection that holds the lock of a webhook, after waiting until no other worker holds it.
 
-    It is none of the pool's: a receiver that takes its time keeps nobody else from the database. Should the lock be
-    lost without notice, two may send the same batch; to the receiver it is one.
+    The connection is not from the pool, which a slow webhook would block. If the lock is lost unnoticed, two workers
+    may send the same batch; its id tells the receiver that it is the same.
     """
     url = resources.settings.required_database_url
     connection = await asyncpg.connect(url, timeout=10, server_settings=SESSION_SETTINGS)
     try:
-        # Not by waiting in PostgreSQL: a statement that lasts keeps old rows from being cleaned away.
-        while not await connection.fetchval(TRY_LOCK, WEBHOOK_LOCKS, webhook.name):  # noqa: ASYNC110, nothing tells
-            await asyncio.sleep(resources.settings.sweep_seconds)
+        # Polling, because a statement that waits in PostgreSQL for long prevents the vacuum of old rows.
+        while not await connection.fetchval(TRY_LOCK, WEBHOOK_LOCK_CLASS, webhook.name):  # noqa: ASYNC110
+            await asyncio.sleep(resources.settings.poll_interval_seconds)
         yield connection
     finally:
         connection.terminate()
 
 
-async def _retried(resources: Resources, event: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Does it again and again, a while after each time that it ended."""
+async def _repeat(resources: Resources, log_event: str, function: Callable[[], Awaitable[None]]) -> None:
+    """Call a function again, after a pause, each time it returns or raises."""
     while True:
         try:
-            await work()
+            await function()
         except Exception as error:
-            # Nothing is lost. What is wrong may be wrong for long: the next look is soon enough.
+            # Nothing is lost. The cause may last, so the next poll is soon enough.
             if is_unavailable(error):
-                log.warning(event, error=str(error))
+                log.warning(log_event, error=str(error))
             else:
-                log.exception(event)
-        await asyncio.sleep(resources.settings.sweep_seconds)
+                log.exception(log_event)
+        await asyncio.sleep(resources.settings.poll_interval_seconds)

@@ -1,17 +1,17 @@
-"""Imports what was asked for, as soon as a commit tells of it.
+"""Imports pages when a commit requests them.
 
-No arq function: what is due, and when, is in PostgreSQL, as are the limits that all workers share, and so is the news.
-A message per fetch would only say again what the rows say, and get lost with Redis.
+This is a daemon instead of a queued job, because PostgreSQL already holds the queue of pages, their due times, and the
+limits that all workers share. Messages in Redis would duplicate that, and could be lost.
 """
 
 from __future__ import annotations
 
-from app.ingestion.extract.pipeline import sources
+from app.ingestion.extract.pipeline import create_page_sources
 from app.ingestion.fetch.fetcher import Fetcher
-from app.ingestion.worker.import_worker import Importer
+from app.ingestion.worker.import_worker import ImportWorker
 from app.resources import Resources
 
 
 async def follow_imports(resources: Resources, fetcher: Fetcher) -> None:
-    """Runs until it is cancelled."""
-    await Importer(resources, fetcher, sources(resources.settings, fetcher)).run()
+    """Import pages until cancelled."""
+    await ImportWorker(resources, fetcher, create_page_sources(resources.settings, fetcher)).run()

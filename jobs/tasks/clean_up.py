@@ -1,4 +1,4 @@
-"""The nightly deletion of what is too old as arq functions."""
+"""The nightly cleanup as arq functions."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from app.resources import Resources
 
 
 async def clean_up(ctx: dict[str, Any], job_id: int) -> None:
-    """Runs the deletion that this job asks for."""
-    await dispatch.run(ctx["resources"], JobKind.CLEAN_UP, job_id)
+    """Run a queued cleanup."""
+    await dispatch.run_queued_job(ctx["resources"], JobKind.CLEAN_UP, job_id)
 
 
-async def nightly_clean_up(ctx: dict[str, Any]) -> None:
-    """Creates the night's job: once, however many workers there are, and not more than two hours late."""
+async def schedule_clean_up(ctx: dict[str, Any]) -> None:
+    """Create the job of the night, unless another worker has created it."""
     resources: Resources = ctx["resources"]
     async with resources.write() as tx:
         await schedule_job(tx, JobKind.CLEAN_UP, resources.settings.clean_up_at, datetime.now(UTC))

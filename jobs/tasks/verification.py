@@ -1,4 +1,4 @@
-"""The comparison of stored with computed figures as arq functions."""
+"""The verification of stored metrics as arq functions."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from app.resources import Resources
 
 
 async def verify_figures(ctx: dict[str, Any], job_id: int) -> None:
-    """Runs the comparison that this job asks for."""
-    await dispatch.run(ctx["resources"], JobKind.VERIFY_FIGURES, job_id)
+    """Run a queued verification."""
+    await dispatch.run_queued_job(ctx["resources"], JobKind.VERIFY_FIGURES, job_id)
 
 
-async def nightly_verification(ctx: dict[str, Any]) -> None:
-    """Creates the night's job, which repairs: once, however many workers there are, and not more than two hours late.
+async def schedule_verification(ctx: dict[str, Any]) -> None:
+    """Create the job of the night, which repairs, unless another worker has created it.
 
-    It is due before the nightly recalculation, after which there would be nothing left to find.
+    It is due before the nightly recalculation, which would hide all differences.
     """
     resources: Resources = ctx["resources"]
     at = resources.settings.verification_at

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.analytics.statistics_sql import RANGED
+from app.analytics.statistics_sql import RANGE_COLUMNS
 from app.resources import Session
 
 PLAIN = text(
@@ -15,7 +15,7 @@ PLAIN = text(
         count(*) AS total,
         coalesce(array_agg(DISTINCT manufacturer), '{{}}') AS manufacturers,
         coalesce(array_agg(DISTINCT socket) FILTER (WHERE socket IS NOT NULL), '{{}}') AS sockets,
-        {", ".join(f"min({name}) AS {name}_min, max({name}) AS {name}_max" for name in RANGED)},
+        {", ".join(f"min({name}) AS {name}_min, max({name}) AS {name}_max" for name in RANGE_COLUMNS)},
         (SELECT count(*) FROM listing WHERE status = 'active') AS listings,
         greatest(max(figures_computed_at), (SELECT full_at FROM recalculation_watermark)) AS updated_at
     FROM cpu

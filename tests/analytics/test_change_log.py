@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from app.db.advisory_locks import CPU_WRITERS_LOCK
-from app.db.transaction import Tx
-from app.job_handlers import dispatch
+from app.db.transaction import Transaction
+from app.job_handlers.recalculation import process_change_log
 from app.resources import Resources
 from tests.support.catalog_rows import add_listing
 from tests.support.change_log import (
@@ -182,7 +182,7 @@ async def test_a_cpu_that_comes_or_goes_moves_the_ranks_of_others(catalogue: Res
 
 async def test_a_batch_bumps_the_version_once(catalogue: Resources) -> None:
     before = await data_versions(catalogue)
-    async with catalogue.changes.follow("analytics") as told:
+    async with catalogue.notifications.subscribe("analytics") as told:
         for price in range(5):
             await replace_cpus(catalogue, {1: cpu_with_prices(price + 1)})
         assert not told.is_set()
@@ -193,7 +193,7 @@ async def test_a_batch_bumps_the_version_once(catalogue: Resources) -> None:
 
 async def test_nothing_logged_nothing_done(catalogue: Resources) -> None:
     before = await data_versions(catalogue)
-    assert await dispatch.drain(catalogue) is None
+    assert await process_change_log(catalogue) is None
     assert await data_versions(catalogue) == before
 
 
@@ -230,7 +230,7 @@ async def test_what_commits_while_a_batch_is_worked_off_is_for_the_next(catalogu
     async with catalogue.write() as holder:
         # The batch has emptied the log when it comes to read the prices.
         await holder.execute(text("LOCK TABLE listing IN ACCESS EXCLUSIVE MODE"))
-        batch = asyncio.create_task(dispatch.drain(catalogue))
+        batch = asyncio.create_task(process_change_log(catalogue))
         await waiting_for_listings(holder)
         await holder.execute(REPRICE, {"ids": [1, 2]})
     assert await batch is True
@@ -239,7 +239,7 @@ async def test_what_commits_while_a_batch_is_worked_off_is_for_the_next(catalogu
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
-async def waiting_for_listings(tx: Tx) -> None:
+async def waiting_for_listings(tx: Transaction) -> None:
     """Until somebody waits for the table."""
     waiting = text("SELECT count(*) FROM pg_locks WHERE relation = 'listing'::regclass AND NOT granted")
     await wait_until(lambda: tx.scalar(waiting))
@@ -250,7 +250,7 @@ async def test_a_batch_that_fails_leaves_the_log_as_it_was(catalogue: Resources)
     await run_statements(catalogue, "ALTER TABLE figure_history RENAME TO away")
     before = await data_versions(catalogue)
     with pytest.raises(Exception, match="figure_history"):
-        await dispatch.drain(catalogue)
+        await process_change_log(catalogue)
     assert await committed_change_log(catalogue) == [1]
     assert await data_versions(catalogue) == before
     await run_statements(catalogue, "ALTER TABLE away RENAME TO figure_history")
@@ -262,7 +262,7 @@ async def test_whoever_writes_cpus_is_not_waited_for(catalogue: Resources) -> No
     await run_statements(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 1")
     async with catalogue.write() as holder:
         await holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CPU_WRITERS_LOCK})
-        assert await dispatch.drain(catalogue) is False
+        assert await process_change_log(catalogue) is False
         assert await committed_change_log(catalogue) == [1]
     await process_all_changes(catalogue)
 
@@ -270,7 +270,7 @@ async def test_whoever_writes_cpus_is_not_waited_for(catalogue: Resources) -> No
 async def test_many_at_once_do_it_once(catalogue: Resources) -> None:
     await replace_cpus(catalogue, {1: cpu_with_prices(3), 2: cpu_with_prices(4)})
     before = await data_versions(catalogue)
-    done = await asyncio.gather(*(dispatch.drain(catalogue) for _ in range(5)))
+    done = await asyncio.gather(*(process_change_log(catalogue) for _ in range(5)))
     assert done.count(True) == 1
     assert (await data_versions(catalogue))["analytics"] == before["analytics"] + 1
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)

@@ -13,10 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.analytics.recalculation import recalculate
-from app.bulk_import.staging import Options
+from app.bulk_import.staging import ImportOptions
 from app.catalog.cpu_import import import_cpus, open_cpus
-from app.db.transaction import Tx
-from app.job_handlers import dispatch
+from app.db.transaction import Transaction
+from app.job_handlers.recalculation import process_change_log
 from app.market.imports.importer import import_listings, open_listings
 from app.resources import Resources
 from tests.support.change_log import assert_metrics_are_current, committed_change_log, expected_metrics
@@ -134,7 +134,7 @@ class GaveUp(Exception):
     """Rolls back what it is raised in."""
 
 
-async def do(tx: Tx, what: str, folder: Path) -> None:
+async def do(tx: Transaction, what: str, folder: Path) -> None:
     """One step; one that is refused leaves nothing."""
     with suppress(DBAPIError):
         async with tx.connection.begin_nested():
@@ -147,11 +147,11 @@ async def do(tx: Tx, what: str, folder: Path) -> None:
                 await tx.execute(text(what))
 
 
-async def import_text(tx: Tx, kind: str, content: str, folder: Path) -> None:
+async def import_text(tx: Transaction, kind: str, content: str, folder: Path) -> None:
     """As `dealmark import` does it."""
     file = folder / "import.csv"
     file.write_text(content)
-    options = Options(rejects=folder / "rejects.csv")
+    options = ImportOptions(rejects_path=folder / "rejects.csv")
     if kind == "cpus":
         await import_cpus(tx, open_cpus(file), options)
     else:
@@ -160,7 +160,7 @@ async def import_text(tx: Tx, kind: str, content: str, folder: Path) -> None:
 
 async def work_off(resources: Resources) -> None:
     """Until there is nothing left in the log."""
-    while await dispatch.drain(resources) is not None:
+    while await process_change_log(resources) is not None:
         pass
     assert await committed_change_log(resources) == []
 

@@ -67,7 +67,7 @@ async def test_a_job_that_fails_as_a_whole_says_so(resources: Resources) -> None
     await run_statements(resources, "DROP TABLE figure_history")
     await fill_without_history(resources)
     with capture_logs(processors=[merge_contextvars]) as logs, pytest.raises(DBAPIError):
-        await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+        await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
     assert events_of(logs) == ["start", "failed"]
     failed = logs[-1]
     assert failed["log_level"] == "error"

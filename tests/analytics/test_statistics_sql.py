@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.analytics import statistics_sql
 from app.db.advisory_locks import CPU_WRITERS_LOCK
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.resources import Resources, Session
 from tests.analytics.statistics_reference import plain
 from tests.support.catalog_rows import add_cpu, add_listing
@@ -74,7 +74,7 @@ def step(template: str) -> st.SearchStrategy[str]:
         maker=st.sampled_from(["'AMD'", "'Intel'", "'amd'", "'Ö'"]),
         socket=st.sampled_from(["'AM4'", "'LGA'", "NULL"]),
         number=st.sampled_from(["0", "7", "8", "2147480000", "NULL::integer"]),
-        ranged=st.sampled_from(statistics_sql.RANGED),
+        ranged=st.sampled_from(statistics_sql.RANGE_COLUMNS),
         time=st.sampled_from(["NULL", "'2024-01-01'", "'2024-05-05'", "'2030-01-01'"]),
         status=st.sampled_from(["'active'", "'active'", "'sold'"]),
         some=st.sampled_from(["id % 2 = 0", "id % 3 = 1", "true", "false"]),
@@ -95,7 +95,7 @@ class GaveUp(Exception):
 
 async def kept_is_plain(session: Session) -> None:
     """Whatever a reader is told is what the aggregate says."""
-    assert dict((await statistics_sql.statistics(session))._mapping) == dict((await plain(session))._mapping)
+    assert dict((await statistics_sql.load_statistics(session))._mapping) == dict((await plain(session))._mapping)
 
 
 async def read_is_plain(resources: Resources) -> None:
@@ -104,7 +104,7 @@ async def read_is_plain(resources: Resources) -> None:
         await kept_is_plain(session)
 
 
-async def run(tx: Tx, keep: bool, statements: Sequence[str]) -> None:
+async def run(tx: Transaction, keep: bool, statements: Sequence[str]) -> None:
     """Runs them behind a savepoint; one that is refused takes the rest with it."""
     with suppress(GaveUp, IntegrityError):
         async with tx.connection.begin_nested():
@@ -144,7 +144,7 @@ async def test_rows_that_are_copied_in(resources: Resources) -> None:
         rows = [(f"Intel {n}", f"intel-{n}", "Intel", n) for n in range(50)]
         await driver.copy_records_to_table("cpu", records=rows, columns=["name", "slug", "manufacturer", "cores"])
         await kept_is_plain(tx)
-        assert (await statistics_sql.statistics(tx)).total == 51
+        assert (await statistics_sql.load_statistics(tx)).total == 51
 
 
 async def test_one_of_two_that_were_alike(resources: Resources) -> None:
@@ -222,7 +222,7 @@ async def test_writers_of_cpus_take_turns_and_miss_nothing(resources: Resources)
         assert not done
     await waiting
     async with resources.read() as session:
-        assert (await statistics_sql.statistics(session)).manufacturers == ["A", "B"]
+        assert (await statistics_sql.load_statistics(session)).manufacturers == ["A", "B"]
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ async def test_a_recalculation_moves_the_time_alone(resources: Resources) -> Non
     async with resources.write() as tx:
         await tx.execute(text("UPDATE cpu_statistics SET total = 100"))
         await tx.execute(text("UPDATE cpu SET figures_computed_at = '2030-01-01', price_good = 1"))
-        found = await statistics_sql.statistics(tx)
+        found = await statistics_sql.load_statistics(tx)
         assert (found.total, found.updated_at.year) == (100, 2030)
         await tx.execute(text("UPDATE cpu SET cores = 4 WHERE id = :id"), {"id": cpu_id})
         await kept_is_plain(tx)

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from app.db.tables import JobKind
 from app.job_handlers import dispatch
+from app.job_handlers.verification import VerificationReport
 from app.resources import Resources
 from tests.support.catalog_rows import add_listing
 from tests.support.change_log import committed_change_log, data_versions, expected_metrics
@@ -40,9 +41,9 @@ async def catalogue(resources: Resources) -> Resources:
 
 async def verified(resources: Resources, *, fix: bool = False) -> dict[str, Any]:
     """What the command line shows."""
-    outcome = await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
-    assert isinstance(outcome, dispatch.Verification)
-    return outcome.shown()
+    outcome = await dispatch.run_in_foreground(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
+    assert isinstance(outcome, VerificationReport)
+    return outcome.as_dict()
 
 
 RIGHT = {"total": 5, "consistent": 5, "consistency": 100.0, "cpus": {}, "failed": {}, "statistics": [], "left": 0}

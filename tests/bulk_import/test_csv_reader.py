@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.bulk_import.csv_reader import LONGEST_LINE, CsvRecords
-from app.bulk_import.records import Fault
+from app.bulk_import.csv_reader import MAX_LINE_LENGTH, CsvRecords
+from app.bulk_import.records import RejectedRow
 from app.catalog.cpu_import import open_cpus
 from app.core.errors import BadInput
 
@@ -26,7 +26,7 @@ def write(folder: Path, content: str | bytes) -> Path:
 def read(folder: Path, content: str | bytes, encoding: str | None = None) -> list[tuple[int, list[str] | str]]:
     """Line and cells of each row; of a faulty row line and reason."""
     rows = CsvRecords(write(folder, content), KNOWN, ["name"], encoding)
-    return [(line, cells.reason if isinstance(cells, Fault) else list(cells)) for line, cells in rows]
+    return [(line, cells.reason if isinstance(cells, RejectedRow) else list(cells)) for line, cells in rows]
 
 
 def refusal(folder: Path, content: str | bytes, encoding: str | None = None) -> str:
@@ -63,20 +63,20 @@ def test_one_table_in_many_guises(tmp_path: Path, content: bytes) -> None:
 def test_another_encoding_must_be_named(tmp_path: Path) -> None:
     content = "name,note\nIntel,ok\nAMD,für Bastler\n".encode("cp1252")
     assert refusal(tmp_path, content) == (
-        "file.csv, line 3, is not utf-8: "
-        "save the file as UTF-8, or name its encoding with --encoding (cp1252, for example)."
+        "file.csv, line 3, is not valid utf-8: "
+        "save the file as UTF-8, or pass its encoding with --encoding (for example cp1252)."
     )
     assert read(tmp_path, content, "cp1252") == [(2, ["Intel", "ok"]), (3, ["AMD", "für Bastler"])]
-    assert 'no encoding "klingon"' in refusal(tmp_path, content, "klingon")
+    assert '"klingon" is not a known encoding' in refusal(tmp_path, content, "klingon")
     for name in ("rot13", "idna", "punycode", "unicode_escape"):
-        assert f'no encoding "{name}"' in refusal(tmp_path, content, name)
+        assert f'"{name}" is not a known encoding' in refusal(tmp_path, content, name)
 
 
 def test_the_line_that_does_not_decode_is_counted_over_chunks(tmp_path: Path) -> None:
     rows = b"a name of some length,1\r\n" * 40_000
     assert "line 40002," in refusal(tmp_path, b"name,price\r\n" + rows + b"\xff\xfe,1\r\n")
     odd = codecs.BOM_UTF16_LE + "name,price\nx,1\n".encode("utf-16-le") + b"\x00\xd8\x00"
-    assert "line 3, is not utf-16-le" in refusal(tmp_path, odd)
+    assert "line 3, is not valid utf-16-le" in refusal(tmp_path, odd)
 
 
 def test_quotes_and_lines(tmp_path: Path) -> None:
@@ -96,14 +96,14 @@ def test_an_unclosed_quote_costs_one_line(tmp_path: Path) -> None:
         (4, ["c", "3"]),
         (5, ["d", "4"]),
         (6, ["e", "5"]),
-        (7, "a quote is opened and never closed"),
+        (7, "a quote is opened but never closed"),
     ]
 
 
 def test_an_unclosed_quote_in_a_large_file_is_given_up_in_time(tmp_path: Path) -> None:
     lines = 120_000
     rows = read(tmp_path, 'name,price\n"b,2\n' + "an unremarkable name,3\n" * lines)
-    assert rows[0] == (2, "a quote is opened and never closed")
+    assert rows[0] == (2, "a quote is opened but never closed")
     assert rows[1:] == [(line, ["an unremarkable name", "3"]) for line in range(3, lines + 3)]
 
 
@@ -118,8 +118,8 @@ def test_rows_with_too_many_or_too_few_cells(tmp_path: Path) -> None:
 
 def test_columns_in_any_order_and_unknown_ones(tmp_path: Path) -> None:
     rows = CsvRecords(write(tmp_path, "Colour,PRICE,Size,Name,\nred,1,L,x,\n"), KNOWN, ["name"])
-    assert (rows.columns, rows.ignored) == (["price", "name"], ["colour", "size"])
-    assert [(line, list(cells)) for line, cells in rows if not isinstance(cells, Fault)] == [(2, ["1", "x"])]
+    assert (rows.columns, rows.ignored_columns) == (["price", "name"], ["colour", "size"])
+    assert [(line, list(cells)) for line, cells in rows if not isinstance(cells, RejectedRow)] == [(2, ["1", "x"])]
     one = CsvRecords(write(tmp_path, "x,name\n1,a\n"), KNOWN, ["name"])
     assert list(one) == [(2, ["a"])]
     spaced = CsvRecords(write(tmp_path, "vendor item-ID\n1\n"), ["vendor_item_id"], ["vendor_item_id"])
@@ -130,11 +130,11 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
     assert refusal(tmp_path, "") == "file.csv is empty."
     assert refusal(tmp_path, codecs.BOM_UTF8 + b"\n \n,,\n") == "file.csv is empty."
     assert refusal(tmp_path, "price,note\n1,2\n") == (
-        'file.csv has no column "name"; line 1, the header, names "price", "note".'
+        'file.csv has no column "name"; the header (line 1) has "price", "note".'
     )
     assert refusal(tmp_path, "name,price,Name\n") == 'file.csv has more than one column "name".'
     assert refusal(tmp_path, '"name,price\n') == "file.csv, line 1: the header has an unclosed quote."
-    assert "line 3, is not utf-8" in refusal(tmp_path, bytes(range(256)) * 1000)
+    assert "line 3, is not valid utf-8" in refusal(tmp_path, bytes(range(256)) * 1000)
     many = refusal(tmp_path, ",".join(f"column {number} {'x' * 100}" for number in range(1000)))
     assert len(many) < 1500
 
@@ -150,12 +150,12 @@ def test_two_gigabytes_of_nothing(tmp_path: Path) -> None:
     done: list[int] = []
     with pytest.raises(BadInput, match=r"sparse.csv, line 1, is longer than 1 MiB: this is not a CSV file\."):
         CsvRecords(path, KNOWN, ["name"], progress=done.append)
-    assert max(done) < 2 * LONGEST_LINE
+    assert max(done) < 2 * MAX_LINE_LENGTH
 
 
 def test_a_line_may_be_long_but_not_longer(tmp_path: Path) -> None:
-    fits = "name,price\n" + "x" * (LONGEST_LINE - 2) + ",1\n"
-    assert [len(cells[0]) for _, cells in read(tmp_path, fits)] == [LONGEST_LINE - 2]
+    fits = "name,price\n" + "x" * (MAX_LINE_LENGTH - 2) + ",1\n"
+    assert [len(cells[0]) for _, cells in read(tmp_path, fits)] == [MAX_LINE_LENGTH - 2]
     assert "line 2, is longer" in refusal(tmp_path, fits.replace("x,1", "xx,1"))
 
 
@@ -182,7 +182,7 @@ def test_progress_ends_with_the_file(tmp_path: Path) -> None:
         (b"{", "cpus.json, line 1, is not JSON"),
         (b"[]", "cpus.json is not a PassMark export"),
         (b'{"data": {}}', "cpus.json is not a PassMark export"),
-        (b'{"data": [\n\xff]}', "cpus.json, line 2, is not utf-8"),
+        (b'{"data": [\n\xff]}', "cpus.json, line 2, is not valid utf-8"),
     ],
 )
 def test_json_that_is_no_export(tmp_path: Path, content: bytes, sentence: str) -> None:
@@ -208,4 +208,4 @@ def test_json_rows_that_are_no_objects(tmp_path: Path) -> None:
     path.write_text(json.dumps({"data": [{"name": "A", "cores": "2", "logicals": "2"}, None, ["x"]]}), "utf-16")
     rows = list(open_cpus(path))
     assert [line for line, _ in rows] == [1, 2, 3]
-    assert [cells.reason for _, cells in rows[1:] if isinstance(cells, Fault)] == ["the row is not an object"] * 2
+    assert [cells.reason for _, cells in rows[1:] if isinstance(cells, RejectedRow)] == ["the row is not an object"] * 2

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.bulk_import.records import Fault, Row
-from app.bulk_import.staging import Options, as_number, cells, reject, stage
+from app.bulk_import.records import NumberedRow, RejectedRow
+from app.bulk_import.staging import ImportOptions, parse_number_sql, rejected_cells_sql, stage, write_rejects
 from app.core.errors import BadInput
 from app.resources import Resources
 
@@ -18,7 +18,7 @@ from app.resources import Resources
 class Given:
     """Records from a list."""
 
-    def __init__(self, columns: list[str], rows: list[Row]) -> None:
+    def __init__(self, columns: list[str], rows: list[NumberedRow]) -> None:
         self.columns = columns
         self._rows = rows
 
@@ -28,7 +28,7 @@ class Given:
 
 def checked(reason: str, *columns: str) -> str:
     """A query as the imports have it."""
-    return f"SELECT line, reason, {cells(columns)} AS cells FROM (SELECT *, {reason} AS reason FROM staged) AS judged"
+    return f"SELECT line, reason, {rejected_cells_sql(columns)} AS cells FROM (SELECT *, {reason} AS reason FROM staged) AS judged"
 
 
 async def test_every_character_arrives(resources: Resources) -> None:
@@ -42,33 +42,33 @@ async def test_every_character_arrives(resources: Resources) -> None:
 
 
 async def test_what_no_text_column_can_hold_is_a_fault(resources: Resources, tmp_path: Path) -> None:
-    options = Options(tmp_path / "rejects.csv")
-    rows: list[Row] = [
+    options = ImportOptions(tmp_path / "rejects.csv")
+    rows: list[NumberedRow] = [
         (1, ["fine", "1"]),
         (2, ["nul\0", "2"]),
         (3, ["half \ud800", "3"]),
-        (4, Fault("bad\trow", ["x\ty"])),
+        (4, RejectedRow("bad\trow", ["x\ty"])),
     ]
     async with resources.write() as tx:
         await stage(tx.connection, ["a", "b"], Given(["a", "b"], rows), "checked", checked("fault", "a", "b"))
-        assert await reject(tx.connection, "checked", ["a", "b"], options) == 3
-    with options.rejects.open(newline="") as file:
+        assert await write_rejects(tx.connection, "checked", ["a", "b"], options) == 3
+    with options.rejects_path.open(newline="") as file:
         assert list(csv.reader(file)) == [
             ["line", "reason", "a", "b"],
             ["2", "the row contains a NUL character", "nul\ufffd", "2"],
-            ["3", "the row contains half a surrogate pair, which is no character", "half ?", "3"],
+            ["3", "the row contains half of a surrogate pair, which is not a character", "half ?", "3"],
             ["4", "bad\trow", "x\ty"],
         ]
 
 
 async def test_rejects_are_in_the_order_of_the_file_and_cut_to_size(resources: Resources, tmp_path: Path) -> None:
-    options = Options(tmp_path / "rejects.csv")
-    rows: list[Row] = [(n, [f"{n}"]) for n in range(3000, 1, -1)]
-    rows.append((1, Fault("no", ["x" * 5000] * 200)))
+    options = ImportOptions(tmp_path / "rejects.csv")
+    rows: list[NumberedRow] = [(n, [f"{n}"]) for n in range(3000, 1, -1)]
+    rows.append((1, RejectedRow("no", ["x" * 5000] * 200)))
     async with resources.write() as tx:
         await stage(tx.connection, ["a"], Given(["a"], rows), "checked", checked("'why'", "a"))
-        assert await reject(tx.connection, "checked", ["a"], options) == 3000
-    with options.rejects.open(newline="") as file:
+        assert await write_rejects(tx.connection, "checked", ["a"], options) == 3000
+    with options.rejects_path.open(newline="") as file:
         found = list(csv.reader(file))[1:]
     assert [int(row[0]) for row in found] == list(range(1, 3001))
     assert [len(cell) for cell in found[0][2:]] == [1000] * 100
@@ -78,12 +78,17 @@ async def test_rejects_are_in_the_order_of_the_file_and_cut_to_size(resources: R
 async def test_no_rejects_no_file_and_one_that_cannot_be_written(resources: Resources, tmp_path: Path) -> None:
     async with resources.write() as tx:
         await stage(tx.connection, ["a"], Given(["a"], [(1, ["x"])]), "checked", checked("fault", "a"))
-        assert await reject(tx.connection, "checked", ["a"], Options(tmp_path / "no" / "rejects.csv", strict=True)) == 0
+        assert (
+            await write_rejects(
+                tx.connection, "checked", ["a"], ImportOptions(tmp_path / "no" / "rejects.csv", strict=True)
+            )
+            == 0
+        )
         await tx.execute(text("UPDATE checked SET reason = 'why', cells = '[\"x\"]'"))
         with pytest.raises(BadInput, match=r"rejects.csv, the file of rejected rows, cannot be written: No such file"):
-            await reject(tx.connection, "checked", ["a"], Options(tmp_path / "no" / "rejects.csv"))
+            await write_rejects(tx.connection, "checked", ["a"], ImportOptions(tmp_path / "no" / "rejects.csv"))
         with pytest.raises(BadInput, match=r"Nothing was loaded, because 1 row is bad: see .*strict.csv\."):
-            await reject(tx.connection, "checked", ["a"], Options(tmp_path / "strict.csv", strict=True))
+            await write_rejects(tx.connection, "checked", ["a"], ImportOptions(tmp_path / "strict.csv", strict=True))
     assert (tmp_path / "strict.csv").read_text().splitlines() == ["line,reason,a", "1,why,x"]
 
 
@@ -98,7 +103,7 @@ NO_NUMBERS = [
 
 
 async def test_numbers(resources: Resources) -> None:
-    query = text(f"SELECT cell, {as_number('cell')} AS number FROM unnest(CAST(:cells AS text[])) AS c (cell)")
+    query = text(f"SELECT cell, {parse_number_sql('cell')} AS number FROM unnest(CAST(:cells AS text[])) AS c (cell)")
     async with resources.read() as session:
         rows = await session.rows(query, {"cells": [*NUMBERS, *NO_NUMBERS]})
     expected = {cell: Decimal(number) for cell, number in NUMBERS.items()} | dict.fromkeys(NO_NUMBERS)

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 
-from app.cache.response_cache import Responses
-from app.core.global_ids import global_id
+from app.cache.response_cache import ResponseCache
+from app.core.global_ids import encode_global_id
 from app.db.tables import Domain
 from app.graphql.viewer import Role
 from app.main import create_app
@@ -73,7 +73,7 @@ async def test_after_a_change_one_runs(
     api: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch, lock: str
 ) -> None:
     if lock == "of none":
-        monkeypatch.setattr(Responses, "_lock", lambda _responses, _key: asyncio.sleep(0, True))
+        monkeypatch.setattr(ResponseCache, "_lock", lambda _responses, _key: asyncio.sleep(0, True))
     for number in range(3):
         await add_cpu(resources, f"CPU {number}")
         await commit_change(resources, Domain.CATALOG)
@@ -145,7 +145,7 @@ async def test_when_all_have_gone_the_statement_is_ended(
         again = asyncio.create_task(get_persisted(api, query))
         await wait_for_blocked(observer, 1)
     assert (await again).status_code == 200
-    assert resources.reading.in_use == 0
+    assert resources.read_pool.in_use == 0
 
 
 async def test_a_mutation_whose_client_goes_away_is_ended(
@@ -162,7 +162,7 @@ async def test_a_mutation_whose_client_goes_away_is_ended(
 
 @pytest.mark.parametrize("query", [CPUS_QUERY, BY_LOADER, "mutation { recalculateMetrics { job { id } } }"])
 async def test_the_deadline_ends_the_statement(settings: Settings, database_url: str, query: str) -> None:
-    hurried = settings.model_copy(update={"request_seconds": 0.5})
+    hurried = settings.model_copy(update={"request_timeout_seconds": 0.5})
     async with Resources.open(hurried) as resources, run_api_on(resources) as (api, _):
         await add_cpu(resources, "AMD One")
         async with lock_table(database_url, READ_FROM.get(query, "job")) as observer:
@@ -171,7 +171,7 @@ async def test_the_deadline_ends_the_statement(settings: Settings, database_url:
             error = only_error(response, 503)
             assert 0.4 < time.monotonic() - began < 2
             assert error["extensions"]["code"] == "DEADLINE_EXCEEDED"
-            assert error["message"] == "The answer was not ready within 0.5 s; ask for less."
+            assert error["message"] == "The operation did not finish within 0.5 s; request less data."
             assert int(response.headers["retry-after"]) > 0
             await wait_for_blocked(observer, 0)
         assert (await api.ask("{ __typename }")) == {"data": {"__typename": "Query"}}
@@ -179,7 +179,7 @@ async def test_the_deadline_ends_the_statement(settings: Settings, database_url:
 
 async def test_postgresql_ends_statements_by_itself(settings: Settings) -> None:
     """Should the process hang. The worker's may take as long as they need."""
-    api = create_app(settings.model_copy(update={"request_seconds": 7.5})).api
+    api = create_app(settings.model_copy(update={"request_timeout_seconds": 7.5})).api
     async with api.router.lifespan_context(api) as state:
         assert state is not None
         async with state["resources"].read() as session:
@@ -189,10 +189,10 @@ async def test_postgresql_ends_statements_by_itself(settings: Settings) -> None:
 
 
 async def test_a_subscription_has_no_deadline(settings: Settings) -> None:
-    hurried = settings.model_copy(update={"request_seconds": 0.2})
+    hurried = settings.model_copy(update={"request_timeout_seconds": 0.2})
     async with Resources.open(hurried) as resources, run_api_on(resources) as (api, _):
         key = await create_queued_job(resources)
-        async with open_event_stream(api, id=global_id("Job", key)) as events:
+        async with open_event_stream(api, id=encode_global_id("Job", key)) as events:
             assert (await events.job())["status"] == "QUEUED"
             await asyncio.sleep(0.4)
             await advance_job(resources, key, "succeed")

@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from app.cache.entries import OVERHEAD, Answer, Memory
+from app.cache.entries import OVERHEAD, CachedResponse, MemoryCache
 from app.db.tables import Domain
 from app.documents import sql, usage
 from app.graphql.viewer import Role
 from app.resources import Resources
-from app.server.graphql_app import Gateway
+from app.server.graphql_app import GraphQLApp
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu
@@ -36,7 +36,7 @@ from tests.support.response_cache import (
 from tests.support.statements import record_statements
 from tests.support.waiting import wait_until
 
-Served = tuple[ApiClient, Gateway]
+Served = tuple[ApiClient, GraphQLApp]
 
 
 @pytest.fixture
@@ -143,13 +143,13 @@ async def test_who_made_a_change_never_sees_what_was_before_it(
 ) -> None:
     """Not even when the notification takes its time."""
     api, _ = served
-    monkeypatch.setattr(resources.changes, "_notified", lambda *_: None)
+    monkeypatch.setattr(resources.notifications, "_on_notification", lambda *_: None)
     for number in range(5):
         assert len((await get_persisted(api, CPUS_QUERY)).json()["data"]["cpus"]["nodes"]) == number
         assert await cache_status(api, CPUS_QUERY) == "HIT-L1"
         await add_cpu(resources, f"CPU {number}")
         async with resources.write() as tx:
-            tx.touch(Domain.CATALOG)
+            tx.bump_version(Domain.CATALOG)
 
 
 async def test_a_header_given_twice_is_looked_at_more_closely(served: Served) -> None:
@@ -231,7 +231,7 @@ async def test_what_is_not_kept(served: Served, resources: Resources) -> None:
     for broken in ("{ cpu { id } }", "{ nothing }", "{"):
         assert (await api.http.get("/graphql", params={"query": broken})).headers["cache-control"].endswith("no-store")
     assert list(gateway.responses.memory._kept) == []
-    assert not [key async for key in resources.queue.redis.scan_iter(b"dealmark:answer:*")]
+    assert not [key async for key in resources.broker.redis.scan_iter(b"dealmark:response:*")]
 
 
 async def test_errors_are_forgotten_and_cured(served: Served, resources: Resources) -> None:
@@ -345,15 +345,15 @@ async def test_only_what_names_a_document_is_answered_by_its_bytes(settings: Set
 
 
 def test_memory_is_bounded_in_bytes() -> None:
-    memory = Memory(100_000)
+    memory = MemoryCache(100_000)
     for number in range(1000):
-        memory.put(b"%d" % number, Answer(b"x" * 5_000))
+        memory.put(b"%d" % number, CachedResponse(b"x" * 5_000))
         assert memory.size == sum(len(a.body) + OVERHEAD for a in memory._kept.values()) <= 100_000
         memory.get(b"0")
     assert len(memory._kept) == 100_000 // (5_000 + OVERHEAD)
     assert memory.get(b"0") is not None, "used all the time"
     assert memory.get(b"1") is None
-    memory.put(b"0", Answer(b"y"))
+    memory.put(b"0", CachedResponse(b"y"))
     assert memory.size == sum(len(a.body) + OVERHEAD for a in memory._kept.values())
-    memory.put(b"huge", Answer(b"x" * 30_000))
+    memory.put(b"huge", CachedResponse(b"x" * 30_000))
     assert memory.get(b"huge") is None, "it would push out a quarter of all"

@@ -22,7 +22,7 @@ from app.db import notifications, schema_version
 from app.db.tables import Domain
 from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.resources import Resources
-from app.server.graphql_app import Gateway
+from app.server.graphql_app import GraphQLApp
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu
@@ -70,7 +70,7 @@ async def timed(api: ApiClient, query: str, number: int) -> tuple[float, httpx.R
 
 
 async def test_redis_that_is_stopped(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuit_breaker, "TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(circuit_breaker, "CALL_TIMEOUT_SECONDS", 1.0)
     async with with_redis(settings, folder) as (redis, api, resources):
         await add_cpu(resources, "AMD One")
         assert await cache_status(api, CPUS_QUERY, n=1) == "MISS"
@@ -80,7 +80,7 @@ async def test_redis_that_is_stopped(settings: Settings, folder: Path, monkeypat
             assert response.json()["data"]["cpus"]["totalCount"] == 1
             assert response.headers["x-cache"] == "HIT-L1" if number == 1 else "MISS"
             assert await cache_status(api, CPUS_QUERY, n=number) == "HIT-L1"
-            assert seconds < circuit_breaker.TIMEOUT_SECONDS
+            assert seconds < circuit_breaker.CALL_TIMEOUT_SECONDS
         await asyncio.to_thread(redis.start)
         await kept_in_redis(api, resources)
 
@@ -91,7 +91,7 @@ async def kept_in_redis(api: ApiClient, resources: Resources) -> None:
 
     async def look() -> bool:
         await get_persisted(api, CPUS_QUERY, n=next(asked))
-        return bool([key async for key in resources.queue.redis.scan_iter(b"dealmark:answer:*")])
+        return bool([key async for key in resources.broker.redis.scan_iter(b"dealmark:response:*")])
 
     await wait_until(look)
 
@@ -100,7 +100,7 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One request waits, however long it lasts; those after it do not, even when it is asked again."""
-    monkeypatch.setattr(circuit_breaker, "TIMEOUT_SECONDS", 0.8)
+    monkeypatch.setattr(circuit_breaker, "CALL_TIMEOUT_SECONDS", 0.8)
     async with with_redis(settings, folder) as (redis, api, resources):
         await add_cpu(resources, "AMD One")
         await register_query(api, CPUS_QUERY)
@@ -111,18 +111,18 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
             with capture_logs() as logged:
                 first, response = await timed(api, CPUS_QUERY, 1)
                 assert response.headers["x-cache"] == "MISS"
-                assert circuit_breaker.TIMEOUT_SECONDS <= first < circuit_breaker.TIMEOUT_SECONDS * 2.5
+                assert circuit_breaker.CALL_TIMEOUT_SECONDS <= first < circuit_breaker.CALL_TIMEOUT_SECONDS * 2.5
                 unknown = await api.http.get(persisted_query_url(TOTAL_QUERY))
                 assert unknown.json()["errors"][0]["message"] == "PersistedQueryNotFound", "nor does the registry wait"
                 slowest, number = 0.0, 2
-                until = time.monotonic() + 2.5 * circuit_breaker.OPEN_SECONDS
+                until = time.monotonic() + 2.5 * circuit_breaker.RETRY_INTERVAL_SECONDS
                 while time.monotonic() < until:
                     seconds, response = await timed(api, CPUS_QUERY, number)
                     assert (response.status_code, response.headers["x-cache"]) == (200, "MISS")
                     slowest, number = max(slowest, seconds), number + 1
                     await asyncio.sleep(0.02)
             assert number > 5
-            assert slowest < circuit_breaker.TIMEOUT_SECONDS
+            assert slowest < circuit_breaker.CALL_TIMEOUT_SECONDS
             assert [line["event"] for line in logged if line["event"].startswith("breaker")] == ["breaker.opened"]
         finally:
             os.kill(pid, signal.SIGCONT)
@@ -131,7 +131,7 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
 
 async def test_news_lost_and_nothing_else(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that is kept is given: it could have changed meanwhile, and has."""
-    monkeypatch.setattr(notifications, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(notifications, "RECONNECT_INTERVAL_SECONDS", 0.1)
     gate = gate_reconnects(monkeypatch)
     async with run_api_on(resources) as (api, _):
         await add_cpu(resources, "CPU 0")
@@ -145,7 +145,7 @@ async def test_news_lost_and_nothing_else(resources: Resources, monkeypatch: pyt
             await wait_until_connected(resources, now=False)
             await add_cpu(resources, f"CPU {number}")
             async with resources.write() as tx:
-                tx.touch(Domain.CATALOG)
+                tx.bump_version(Domain.CATALOG)
             response = await get_persisted(api, CPUS_QUERY)
             assert response.headers["x-cache"] == "BYPASS"
             assert response.headers["cache-control"] == "private, no-store"
@@ -162,7 +162,7 @@ async def test_pooled_connections_that_were_ended_cost_nobody_an_answer(resource
         connection = await asyncpg.connect(resources.settings.database_url)
         ended = await connection.fetchval(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> 'dealmark changes'"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> 'dealmark notifications'"
         )
         await connection.close()
         assert ended > 1
@@ -173,7 +173,7 @@ async def test_pooled_connections_that_were_ended_cost_nobody_an_answer(resource
 @asynccontextmanager
 async def with_postgres(
     redis_url: str, folder: Path, **values: object
-) -> AsyncIterator[tuple[EmbeddedPostgres, ApiClient, Resources, Gateway]]:
+) -> AsyncIterator[tuple[EmbeddedPostgres, ApiClient, Resources, GraphQLApp]]:
     """The API with a PostgreSQL of its own."""
     postgres = EmbeddedPostgres(folder, durable=False)
     url = await asyncio.to_thread(postgres.start)
@@ -197,7 +197,7 @@ async def refused(api: ApiClient, query: str) -> None:
 
 async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was asked before goes on, and says that it may be old; the rest is refused; grace ends; all by itself."""
-    monkeypatch.setattr(notifications, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(notifications, "RECONNECT_INTERVAL_SECONDS", 0.2)
     async with with_postgres(redis_url, folder, stale_grace_seconds=2.0) as (postgres, api, resources, gateway):
         await add_cpu(resources, "AMD One")
         await register_query(api, TOTAL_QUERY)
@@ -229,8 +229,8 @@ async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypa
 
 async def test_postgresql_that_hangs(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes connections and answers nothing. Those who ask for what is kept wait once, the others are refused."""
-    monkeypatch.setattr(notifications, "PING_SECONDS", 0.3)
-    async with with_postgres(redis_url, folder, request_seconds=3.0) as (postgres, api, resources, _):
+    monkeypatch.setattr(notifications, "PING_INTERVAL_SECONDS", 0.3)
+    async with with_postgres(redis_url, folder, request_timeout_seconds=3.0) as (postgres, api, resources, _):
         await add_cpu(resources, "AMD One")
         await register_query(api, TOTAL_QUERY)
         right = await get_persisted(api, CPUS_QUERY)

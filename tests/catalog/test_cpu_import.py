@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.bulk_import.staging import Options
+from app.bulk_import.staging import ImportOptions
 from app.catalog.cpu_import import import_cpus, open_cpus
 from app.core.errors import BadInput
 from app.db.advisory_locks import CPU_WRITERS_LOCK
@@ -201,7 +201,7 @@ async def test_it_waits_for_whoever_writes_cpus(importer: FileImporter) -> None:
 async def test_two_imports_in_one_transaction(importer: FileImporter) -> None:
     """As when the sample is loaded: the staging table of the first is in the way of the second."""
     paths = [importer.file("name\nA\n", "a.csv"), importer.file("title,cpu,price,marketplace\nT,A,1,m\n", "b.csv")]
-    options = Options(importer.rejects_file)
+    options = ImportOptions(importer.rejects_file)
     async with importer.resources.write() as tx:
         assert checked_counts(await import_cpus(tx, open_cpus(paths[0]), options)) == (1, 0, 0, 0)
         assert checked_counts(await import_listings(tx, open_listings(paths[1]), options)) == (1, 0, 0, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.documents.registry import shipped
+from app.documents.registry import builtin_documents
 from app.engine.document import content_id
 from tests.support.command_line import UNREACHABLE_DATABASE_URL, CommandRunner, error_sentence, query_database
 from tests.support.databases import temporary_database
@@ -140,11 +140,11 @@ def test_retiring_a_client(documents: CommandRunner, tmp_path: Path) -> None:
 
 
 def document_id(name: str) -> str:
-    return content_id(shipped()[name])
+    return content_id(builtin_documents()[name])
 
 
 def test_listing(documents: CommandRunner, database_url: str, tmp_path: Path) -> None:
-    ours = {document_id("CpuList"): shipped()["CpuList"]}
+    ours = {document_id("CpuList"): builtin_documents()["CpuList"]}
     documents("publish", write_manifest(tmp_path, {TOTAL_ID: TOTAL, "old": NAMES, **ours}), "--client", "web@1.9")
     documents("publish", write_manifest(tmp_path, {TOTAL_ID: TOTAL}), "--client", "web@1.10")
     documents("retire", "old")
@@ -156,7 +156,7 @@ def test_listing(documents: CommandRunner, database_url: str, tmp_path: Path) ->
     )
     lines = [json.loads(line) for line in documents("list", "--json").output.splitlines()]
     by_name = {line["name"]: line for line in lines}
-    assert set(by_name) == {*shipped(), "Total", "Names"}
+    assert set(by_name) == {*builtin_documents(), "Total", "Names"}
     total = by_name["Total"]
     moment = total.pop("published_at")
     assert moment.startswith("20")
@@ -195,12 +195,12 @@ def test_showing(documents: CommandRunner, tmp_path: Path) -> None:
     assert by_id.startswith("Total  a\n  web@1; published ")
     assert by_id.endswith(f"\n\n{TOTAL}\n\n")
     assert documents("show", "Total").output.count(TOTAL) == 2
-    assert shipped()["CpuList"].strip() in documents("show", "CpuList").output
+    assert builtin_documents()["CpuList"].strip() in documents("show", "CpuList").output
     assert error_sentence(documents("show", "none")) == 'There is no document with the id or name "none".'
 
 
 def test_checking(documents: CommandRunner, database_url: str, tmp_path: Path) -> None:
-    count = len(shipped())
+    count = len(builtin_documents())
     ran = documents("check")
     assert ran == (0, f"All {count} documents fit the schema.\n", "")
     documents("publish", write_manifest(tmp_path, {"a": TOTAL, "b": NAMES}), "--client", "web@1")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.core.global_ids import global_id
-from app.documents.registry import shipped
+from app.core.global_ids import encode_global_id
+from app.documents.registry import builtin_documents
 from app.resources import Resources
 from tests.support.builtin_documents import BUILTIN_QUERIES
 from tests.support.command_line import CommandRunner, error_sentence, query_database
@@ -24,12 +24,12 @@ SHOWN: dict[str, tuple[dict[str, Any], set[str]]] = {
     "CpuList": ({}, {"cpu", "listing"}),
     "CpuDetail": ({"slug": "cpu-1"}, {"cpu", "listing"}),
     "CpuPriceHistory": ({"slug": "cpu-1"}, {"cpu", "listing", "price_observation"}),
-    "CpuCompare": ({"ids": [global_id("CPU", 1)]}, {"cpu", "listing"}),
+    "CpuCompare": ({"ids": [encode_global_id("CPU", 1)]}, {"cpu", "listing"}),
     "Statistics": ({}, {"cpu_statistics", "listing_statistics"}),
     "NameSearch": ({"search": "cpu"}, {"cpu"}),
     "PriceChanges": ({}, {"price_change"}),
-    "JobStatus": ({"id": global_id("Job", 1)}, {"job"}),
-    "ImportSession": ({"id": global_id("ImportSession", 1)}, {"import_session"}),
+    "JobStatus": ({"id": encode_global_id("Job", 1)}, {"job"}),
+    "ImportSession": ({"id": encode_global_id("ImportSession", 1)}, {"import_session"}),
 }
 
 
@@ -54,7 +54,7 @@ def test_a_query(documents: CommandRunner, database_url: str, name: str) -> None
     ran = documents("plan", name, "--variables", json.dumps(variables))
     assert (ran.code, ran.errors) == (0, "")
     text, rest = ran.output.split("\n\n# query ", 1)
-    assert text == shipped()[name].strip()
+    assert text == builtin_documents()[name].strip()
     code, statements = rest.split("\n\n-- SQL, with variables ", 1)
     tree = ast.parse(f"# query {code}")
     made = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -70,12 +70,12 @@ def test_a_query(documents: CommandRunner, database_url: str, name: str) -> None
 def test_variables_that_are_missing(documents: CommandRunner) -> None:
     output = documents("plan", "CpuDetail").output
     assert "def build_cpu(sources):" in output
-    assert output.endswith("-- SQL: give --variables '{\"slug\": ...}' to see the statements\n")
+    assert output.endswith("-- SQL: pass --variables '{\"slug\": ...}' to see the statements\n")
 
 
 def test_variables_that_do_not_do(documents: CommandRunner) -> None:
     output = documents("plan", "CpuList", "--variables", '{"first": 1000}').output
-    assert output.endswith("-- SQL: with these variables it fails: `first` must be from 1 to 200, not 1000.\n")
+    assert output.endswith("-- SQL: with these variables the query fails: `first` must be from 1 to 200, not 1000.\n")
 
 
 @pytest.mark.parametrize("given", ["{", "[]", "1", "null", "slug"])
@@ -86,8 +86,8 @@ def test_variables_that_are_no_object(documents: CommandRunner, given: str) -> N
 
 def test_a_mutation_is_not_run(documents: CommandRunner, database_url: str) -> None:
     output = documents("plan", "RecalculateMetrics").output
-    assert "def resolve_mutation(run, sources, outs):" in output
-    assert output.endswith("-- SQL: the statements of a mutation are not shown, because it would have to be run\n")
+    assert "def resolve_mutation(execution, sources, results):" in output
+    assert output.endswith("-- SQL: the statements of a mutation are not shown, because it would be executed\n")
     assert query_database(database_url, "SELECT count(*) FROM job") == [(0,)]
 
 

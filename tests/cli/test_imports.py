@@ -49,7 +49,7 @@ def test_cpus_listings_and_prices(run: Run, tmp_path: Path) -> None:
     row = "title,cpu,price,marketplace\nProzessor für Bastler,intel-core-i5-8500t,5,m\n"
     (tmp_path / "listings.csv").write_bytes(row.encode("cp1252"))
     code, output = run("listings", "listings.csv")
-    assert (code, output.splitlines()[-1][:36]) == (1, "listings.csv, line 2, is not utf-8: ")
+    assert (code, output.splitlines()[-1][:42]) == (1, "listings.csv, line 2, is not valid utf-8: ")
     assert run("listings", "listings.csv", "--encoding", "cp1252")[0] == 0
     code, output = run("listings", "listings.csv", "--encoding", "cp1252")
     assert (code, output.splitlines()[1]) == (0, "Nothing changed.")
@@ -109,7 +109,7 @@ def test_rates(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert (code, output.splitlines()[:3]) == (
         0,
         [
-            "A worker values the listings in 2 currencies anew: job 1.",
+            "Job 1 revalues the listings in 2 currencies.",
             "3 rows, 2 created, 0 updated, 0 unchanged, 1 rejected.",
             "The rejected rows and why: rates.csv.rejected.csv",
         ],
@@ -117,4 +117,4 @@ def test_rates(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert "Ignored columns: xxx." in output
     (tmp_path / "other.csv").write_text("date,EUR\n2025-01-02,1\n")
     code, output = run("rates", "other.csv")
-    assert (code, output.splitlines()[-1][:60]) == (1, "other.csv has neither the columns date, currency and rate (U")
+    assert (code, output.splitlines()[-1][:60]) == (1, "other.csv needs the columns date, currency and rate (USD per")

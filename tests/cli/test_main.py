@@ -153,11 +153,11 @@ def test_a_setting_that_cannot_be_used(dealmark: CommandRunner, command: str) ->
 
 
 def test_migrate(dealmark: CommandRunner, cluster: str) -> None:
-    told = f"The database is at revision {schema_version.head()}.\n"
+    told = f"The database is at revision {schema_version.head_revision()}.\n"
     with temporary_database(cluster) as url:
         assert dealmark("migrate", DATABASE_URL=url) == (0, told, "")
         assert dealmark("migrate", DATABASE_URL=url) == (0, told, "")
-        assert query_database(url, "SELECT version_num FROM alembic_version") == [(schema_version.head(),)]
+        assert query_database(url, "SELECT version_num FROM alembic_version") == [(schema_version.head_revision(),)]
         query_database(url, "UPDATE alembic_version SET version_num = 'f00d'")
         assert "newer than this code (revision f00d" in error_sentence(dealmark("migrate", DATABASE_URL=url))
 
@@ -214,7 +214,10 @@ def test_version(dealmark: CommandRunner) -> None:
 
 def test_a_misspelled_setting_is_told_and_stops_nobody(dealmark: CommandRunner) -> None:
     ran = dealmark("schema", DEALMARK_RESPONSE_CASHE="on")
-    assert (ran.code, ran.errors) == (0, "DEALMARK_RESPONSE_CASHE is no setting; DEALMARK_RESPONSE_CACHE is.\n")
+    assert (ran.code, ran.errors) == (
+        0,
+        "DEALMARK_RESPONSE_CASHE is not a setting; did you mean DEALMARK_RESPONSE_CACHE.\n",
+    )
 
 
 def test_schema(dealmark: CommandRunner) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.db.tables import JobKind
 from app.job_handlers import dispatch
 from app.resources import Resources
 from tests.clients import node
-from tests.clients.node import Ask
+from tests.clients.node import ClientRequest
 from tests.support.catalog_rows import add_cpu
 
 
@@ -21,8 +21,8 @@ def packages() -> None:
 
 
 @pytest.fixture
-async def page(resources: Resources) -> Ask:
+async def page(resources: Resources) -> ClientRequest:
     """The page of a CPU whose good price is 150, the only one in the catalogue."""
     number = await add_cpu(resources, "Intel Core i5-8500", [100, 200])
-    await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
-    return Ask("CpuPage", {"id": global_id("CPU", number)})
+    await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
+    return ClientRequest("CpuPage", {"id": encode_global_id("CPU", number)})

@@ -87,7 +87,7 @@ async def run(script: str, *arguments: str) -> bytes:
 
 
 @dataclass(frozen=True)
-class Ask:
+class ClientRequest:
     """An operation that a client is to run."""
 
     name: str
@@ -132,7 +132,7 @@ class Seen:
         return code
 
 
-async def client(script: str, api: ApiClient, asks: Sequence[Ask], **options: Any) -> list[Seen]:
+async def client(script: str, api: ApiClient, asks: Sequence[ClientRequest], **options: Any) -> list[Seen]:
     """Starts a client that runs these one after the other."""
     given = {
         "url": f"{api.url}/graphql",
@@ -159,7 +159,7 @@ def _plain(data: Any) -> Any:
     return data
 
 
-def has_page(seen: Seen, page: Ask) -> bool:
+def has_page(seen: Seen, page: ClientRequest) -> bool:
     """Whether the client got the page of the CPU."""
     price = {"good": 150.0, "sampleSize": 2}
     cpu = {"id": page.variables["id"], "name": "Intel Core i5-8500", "priceTarget": price}

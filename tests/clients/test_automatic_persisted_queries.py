@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.settings import Settings
-from tests.clients.node import Ask, client, has_page, needs_node
+from tests.clients.node import ClientRequest, client, has_page, needs_node
 from tests.support.api_server import run_api
 
 pytestmark = needs_node
@@ -21,7 +21,9 @@ def apq(settings: Settings) -> Settings:
 
 
 @pytest.mark.parametrize(("script", "method"), CLIENTS)
-async def test_a_miss_registers_and_is_a_hit_from_then_on(script: str, method: str, apq: Settings, page: Ask) -> None:
+async def test_a_miss_registers_and_is_a_hit_from_then_on(
+    script: str, method: str, apq: Settings, page: ClientRequest
+) -> None:
     # Apollo Client registers by POST, urql by the method that it asks with.
     registers = method if script == "urql.mjs" else "POST"
     async with run_api(apq) as api:
@@ -38,7 +40,7 @@ async def test_a_miss_registers_and_is_a_hit_from_then_on(script: str, method: s
 
 
 @pytest.mark.parametrize(("script", "method"), CLIENTS)
-async def test_a_hash_of_another_text_is_refused(script: str, method: str, apq: Settings, page: Ask) -> None:
+async def test_a_hash_of_another_text_is_refused(script: str, method: str, apq: Settings, page: ClientRequest) -> None:
     async with run_api(apq) as api:
         (seen,) = await client(script, api, [page], ids="wrong", method=method)
         (again,) = await client(script, api, [page], ids="wrong", method=method)

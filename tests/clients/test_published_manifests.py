@@ -13,14 +13,14 @@ import pytest
 from app.graphql.viewer import Role
 from app.settings import Settings
 from tests.clients import manifests
-from tests.clients.node import Ask, client, has_page, needs_node, publish
+from tests.clients.node import ClientRequest, client, has_page, needs_node, publish
 from tests.support.api_server import ApiClient, run_api
 
 pytestmark = needs_node
 
 CLIENTS = [(script, method) for script in ("apollo.mjs", "urql.mjs") for method in ("GET", "POST")]
-LIST = Ask("CpuList", {"first": 10})
-RECALCULATE = Ask("Recalculate", {})
+LIST = ClientRequest("CpuList", {"first": 10})
+RECALCULATE = ClientRequest("Recalculate", {})
 
 
 @pytest.fixture
@@ -46,7 +46,9 @@ def without(manifest: Path, name: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(("script", "method"), CLIENTS)
-async def test_persisted_query_lists(script: str, method: str, required: ApiClient, page: Ask, by_apollo: Path) -> None:
+async def test_persisted_query_lists(
+    script: str, method: str, required: ApiClient, page: ClientRequest, by_apollo: Path
+) -> None:
     await publish(required, by_apollo, "web")
     options: dict[str, Any] = {"ids": "manifest", "manifest": str(by_apollo), "method": method}
     first, listed, again = await client(script, required, [page, LIST, page], **options)
@@ -73,7 +75,7 @@ async def test_mutations_of_a_list_go_by_post(script: str, required: ApiClient, 
 
 @pytest.mark.parametrize(("script", "method"), CLIENTS)
 async def test_what_is_not_in_the_list(
-    script: str, method: str, required: ApiClient, page: Ask, by_apollo: Path, tmp_path: Path
+    script: str, method: str, required: ApiClient, page: ClientRequest, by_apollo: Path, tmp_path: Path
 ) -> None:
     """urql is told that its list is enforced; Apollo Client tries to register and learns that it cannot."""
     await publish(required, without(by_apollo, "CpuList", tmp_path), "web")
@@ -90,7 +92,7 @@ async def test_what_is_not_in_the_list(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_apollo_client_cannot_register(method: str, required: ApiClient, page: Ask) -> None:
+async def test_apollo_client_cannot_register(method: str, required: ApiClient, page: ClientRequest) -> None:
     refused = await client("apollo.mjs", required, [page, page], ids="hash", method=method)
     for seen in refused:
         assert seen.code == "PERSISTED_QUERY_NOT_SUPPORTED"
@@ -98,7 +100,7 @@ async def test_apollo_client_cannot_register(method: str, required: ApiClient, p
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_urql_cannot_register(method: str, required: ApiClient, page: Ask) -> None:
+async def test_urql_cannot_register(method: str, required: ApiClient, page: ClientRequest) -> None:
     """It sends the text next, which is refused, and stays with texts from then on."""
     first, then = await client("urql.mjs", required, [page, page], ids="hash", method=method)
     assert first.code == then.code == "PERSISTED_QUERY_ID_REQUIRED"
@@ -108,14 +110,14 @@ async def test_urql_cannot_register(method: str, required: ApiClient, page: Ask)
 
 
 @pytest.mark.parametrize("script", ["apollo.mjs", "urql.mjs"])
-async def test_a_text_is_refused(script: str, required: ApiClient, page: Ask) -> None:
+async def test_a_text_is_refused(script: str, required: ApiClient, page: ClientRequest) -> None:
     (seen,) = await client(script, required, [page], ids="none", method="POST")
     assert seen.code == "PERSISTED_QUERY_ID_REQUIRED"
     assert [(sent.status, sent.control) for sent in seen.requests] == [(400, "no-store")]
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
-async def test_graphql_codegen(algorithm: str, required: ApiClient, page: Ask, tmp_path: Path) -> None:
+async def test_graphql_codegen(algorithm: str, required: ApiClient, page: ClientRequest, tmp_path: Path) -> None:
     manifest = await manifests.by_codegen(tmp_path, algorithm)
     options: dict[str, Any] = {"folder": str(tmp_path)}
     (unknown,) = await client("graphql_codegen_client.mjs", required, [page], **options)
@@ -133,16 +135,16 @@ async def test_graphql_codegen(algorithm: str, required: ApiClient, page: Ask, t
 
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA256"])
-async def test_relay(algorithm: str, required: ApiClient, page: Ask, tmp_path: Path) -> None:
+async def test_relay(algorithm: str, required: ApiClient, page: ClientRequest, tmp_path: Path) -> None:
     manifest = await manifests.by_relay(tmp_path, algorithm)
-    asks = [Ask("CpuPageQuery", page.variables), Ask("CpuPageListQuery", LIST.variables)]
+    asks = [ClientRequest("CpuPageQuery", page.variables), ClientRequest("CpuPageListQuery", LIST.variables)]
     options: dict[str, Any] = {"folder": str(tmp_path)}
     for seen in await client("relay.mjs", required, asks, **options):
         assert seen.code == "PERSISTED_QUERY_NOT_IN_LIST"
         assert seen.briefly == [("POST", False, 404, None)]
     await publish(required, manifest, "relay")
     first, listed, again, recalculated = await client(
-        "relay.mjs", required, [*asks, asks[0], Ask("CpuPageRecalculateMutation", {})], **options
+        "relay.mjs", required, [*asks, asks[0], ClientRequest("CpuPageRecalculateMutation", {})], **options
     )
     cpu = {"name": "Intel Core i5-8500", "priceTarget": {"good": 150, "sampleSize": 2}}
     assert first.data == again.data == {"cpu": cpu}

@@ -69,7 +69,7 @@ WRITE = """
 """
 CUT = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'dealmark changes'
+    WHERE datname = current_database() AND application_name = 'dealmark notifications'
 """
 
 
@@ -175,7 +175,7 @@ async def write(world: World, resources: Resources) -> None:
         async with resources.write() as tx:
             await tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CPU_WRITERS_LOCK})
             await tx.execute(text(WRITE), {"n": number})
-            tx.touch(Domain.CATALOG, Domain.MARKET)
+            tx.bump_version(Domain.CATALOG, Domain.MARKET)
             _begin(world.prices, number)
         world.prices.ended.append(time.monotonic())
         await asyncio.sleep(random.choice([0.0, 0.01, 0.2, 0.5]))

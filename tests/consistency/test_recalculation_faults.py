@@ -88,7 +88,7 @@ async def gate(resources: Resources, settings: Settings) -> AsyncIterator[Gate]:
     """In the test's database."""
     async with gated(settings.required_database_url) as gate:
         yield gate
-    await resources.queue.redis.flushall()
+    await resources.broker.redis.flushall()
 
 
 @pytest.fixture
@@ -184,14 +184,14 @@ async def test_a_worker_that_is_told_to_stop_ends_its_job_first(
     assert await exit_code(worker) == 0
     await is_right(resources, asked, cpus, attempts=1)
     assert (await job_row(resources, later)).status == "queued"
-    assert not await resources.queue.worker_alive()
+    assert not await resources.broker.is_worker_alive()
 
 
 async def test_a_job_that_is_not_done_when_the_worker_must_stop(
     resources: Resources, crew: WorkerCrew, gate: Gate, cpus: list[int]
 ) -> None:
     asked = await request_recalculation(resources)
-    worker = crew.start(DEALMARK_DRAIN_SECONDS="0.2")
+    worker = crew.start(DEALMARK_SHUTDOWN_TIMEOUT_SECONDS="0.2")
     await gate.reached()
     worker.terminate()
     assert await exit_code(worker) == 0
@@ -227,7 +227,7 @@ async def test_redis_that_is_killed(settings: Settings, folder: Path, tmp_path: 
             assert (await wait_until_job_ended(resources, meanwhile)).status == "succeeded"
             assert await prices(resources) == [20, 25, 35]
             assert worker.poll() is None
-            assert await resources.queue.worker_alive()
+            assert await resources.broker.is_worker_alive()
     finally:
         crew.dismiss()
         redis.stop()
@@ -241,7 +241,7 @@ async def test_a_worker_told_to_stop_while_redis_is_away(settings: Settings, fol
         async with Resources.open(settings) as resources, gated(settings.required_database_url) as gate:
             await fill(resources)
             await request_recalculation(resources)
-            worker = crew.start(DEALMARK_DRAIN_SECONDS="0.2")
+            worker = crew.start(DEALMARK_SHUTDOWN_TIMEOUT_SECONDS="0.2")
             await gate.reached()
             redis.stop()
             await asyncio.sleep(0.5)
@@ -278,7 +278,7 @@ async def test_postgresql_that_is_restarted(redis_url: str, folder: Path, tmp_pa
         crew.dismiss()
         await asyncio.to_thread(postgres.stop)
     async with Resources.open(settings, listen=False) as resources:
-        await resources.queue.redis.flushall()
+        await resources.broker.redis.flushall()
 
 
 async def test_a_worker_that_is_killed_in_the_middle_of_a_batch(
@@ -356,4 +356,4 @@ async def test_postgresql_that_is_restarted_in_the_middle_of_a_batch(
         crew.dismiss()
         await asyncio.to_thread(postgres.stop)
     async with Resources.open(settings, listen=False) as resources:
-        await resources.queue.redis.flushall()
+        await resources.broker.redis.flushall()

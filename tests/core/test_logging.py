@@ -1,4 +1,4 @@
-"""Log lines: no traceback shows local variables, in any process."""
+"""Logging: tracebacks never show local variables."""
 
 from __future__ import annotations
 
@@ -12,79 +12,88 @@ from typing import Literal
 import pytest
 import structlog
 
-from app.core.logging import configure_logging
+from app.core.logging import configure_logging, use_plain_tracebacks
 from tests.support.paths import ROOT
 
-SECRET = "hunter2"
-# A variable whose text is not in the source line of the traceback.
 PROGRAM = """
 import {module}
 import structlog
 
 def fail():
-    value = "".join(["hunter", "2"])
-    raise ValueError("no secret")
+    password = "hunter" + str(2)
+    raise ValueError("no access")
 
 try:
     fail()
 except ValueError:
-    structlog.get_logger().exception("test.failed")
+    structlog.get_logger().exception("request.failed")
 """
+log = structlog.get_logger()
 
 
-@pytest.fixture
-def restored_logging() -> Iterator[None]:
-    """Restore the configuration of the logging libraries after the test."""
-    root, config = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers, root.level
+@pytest.fixture(autouse=True)
+def restored_configuration() -> Iterator[None]:
+    """The configuration of structlog and of the root logger as it was before the test."""
+    root = logging.getLogger()
+    configuration, handlers, level = structlog.get_config(), root.handlers, root.level
     yield
-    structlog.configure(**config)
+    structlog.configure(**configuration)
     root.handlers = handlers
     root.setLevel(level)
 
 
-def raise_with_local() -> None:
-    value = "".join(["hunter", "2"])
-    raise ValueError(f"{len(value)} characters")
+def fail() -> None:
+    password = "hunter" + str(2)
+    raise ValueError(f"no access for {len(password)}")
 
 
-@pytest.mark.usefixtures("restored_logging")
-@pytest.mark.parametrize("form", ["console", "json"])
-def test_configured_logging_shows_tracebacks_without_locals(form: Literal["console", "json"]) -> None:
-    output = io.StringIO()
-    configure_logging(form, "INFO", output)
+def log_a_failure() -> None:
     try:
-        raise_with_local()
+        fail()
     except ValueError:
-        structlog.get_logger().exception("test.structlog")
-        logging.getLogger("test").exception("test.standard")
-    text = output.getvalue()
-    assert text.count("ValueError: 7 characters") == 2
-    assert "raise_with_local" in text
-    assert SECRET not in text
+        log.exception("request.failed")
 
 
-@pytest.mark.parametrize("module", ["app", "app.core.errors", "jobs.worker", "app.cli.main"])
-def test_unconfigured_process_shows_tracebacks_without_locals(module: str) -> None:
-    process = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(module=module)], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    text = process.stdout + process.stderr
-    assert "ValueError: no secret" in text
-    assert "in fail" in text
-    assert SECRET not in text
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_configured_logging_prints_tracebacks_without_local_variables(form: Literal["console", "json"]) -> None:
+    stream = io.StringIO()
+    configure_logging(form, "INFO", stream)
+    log_a_failure()
+    assert "ValueError: no access for 7" in stream.getvalue()
+    assert "in fail" in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()
 
 
-def test_test_process_shows_tracebacks_without_locals() -> None:
-    output = io.StringIO()
+def test_unconfigured_logging_prints_tracebacks_without_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.reset_defaults()
+    use_plain_tracebacks()
+    log_a_failure()
+    output = capsys.readouterr().out
+    assert "ValueError: no access for 7" in output
+    assert "hunter2" not in output
+
+
+def test_plain_tracebacks_keep_an_existing_configuration() -> None:
+    configure_logging("json", "INFO", io.StringIO())
+    before = structlog.get_config()["processors"]
+    use_plain_tracebacks()
+    assert structlog.get_config()["processors"] == before
+
+
+@pytest.mark.parametrize("module", ["app", "app.core.errors", "app.cli.main", "jobs.worker"])
+def test_process_that_never_configures_logging_prints_tracebacks_without_local_variables(module: str) -> None:
+    command = [sys.executable, "-c", PROGRAM.format(module=module)]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "ValueError: no access" in process.stdout
+    assert "in fail" in process.stdout
+    assert "hunter2" not in process.stdout
+
+
+def test_process_of_the_tests_prints_tracebacks_without_local_variables() -> None:
+    stream = io.StringIO()
     (handler,) = [handler for handler in logging.getLogger().handlers if type(handler) is logging.StreamHandler]
-    stream = handler.setStream(output)
-    try:
-        try:
-            raise_with_local()
-        except ValueError:
-            structlog.get_logger().exception("test.failed")
-    finally:
-        handler.setStream(stream)
-    assert "ValueError: 7 characters" in output.getvalue()
-    assert SECRET not in output.getvalue()
+    previous = handler.setStream(stream)
+    log_a_failure()
+    handler.setStream(previous)
+    assert "ValueError: no access for 7" in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()

@@ -151,7 +151,7 @@ def routines(connection: Connection) -> dict[str, str]:
 
 
 def test_alembic_finds_no_difference(database_url: str) -> None:
-    on(database_url, lambda connection: check(schema_version.config(connection)))
+    on(database_url, lambda connection: check(schema_version.alembic_config(connection)))
     options = {"compare_type": True, "compare_server_default": True}
     assert on(database_url, lambda c: compare_metadata(MigrationContext.configure(c, opts=options), metadata)) == []
 
@@ -172,16 +172,18 @@ def test_up_down_up_with_rows_in_every_table(database_url: str) -> None:
     on(database_url, populate)
     assert all(run(database_url, f"SELECT count(*) FROM {table}") for table in KEPT)
     before = on(database_url, catalog), on(database_url, routines)
-    revisions = [each.revision for each in ScriptDirectory.from_config(schema_version.config()).walk_revisions()]
+    revisions = [
+        each.revision for each in ScriptDirectory.from_config(schema_version.alembic_config()).walk_revisions()
+    ]
     for revision in [*revisions[1:], "base"]:
         schema_version.downgrade(database_url, revision)
-        found = on(database_url, schema_version.current)
+        found = on(database_url, schema_version.current_revision)
         assert found == (None if revision == "base" else revision)
     assert on(database_url, tables) == set()
     assert on(database_url, routines) == {}
     for revision in [*reversed(revisions), "head"]:
         schema_version.upgrade(database_url, revision)
-    assert on(database_url, schema_version.current) == schema_version.head()
+    assert on(database_url, schema_version.current_revision) == schema_version.head_revision()
     assert (on(database_url, catalog), on(database_url, routines)) == before
     on(database_url, populate)
 
@@ -262,7 +264,7 @@ def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
     with pytest.raises(Exception, match='"job" already exists'):
         schema_version.upgrade(empty_url)
     assert on(empty_url, tables) == {"job"}
-    assert on(empty_url, schema_version.current) is None
+    assert on(empty_url, schema_version.current_revision) is None
 
 
 def migrating(url: str) -> subprocess.Popen[bytes]:
@@ -300,7 +302,7 @@ def test_a_database_newer_than_the_code(database_url: str) -> None:
     with pytest.raises(StartupError) as refused:
         schema_version.upgrade(database_url)
     assert refused.value.message == (
-        f"The database is newer than this code (revision f00d, the code knows up to {schema_version.head()}): "
+        f"The database is newer than this code (revision f00d, the code knows up to {schema_version.head_revision()}): "
         "install the newer Dealmark, or restore a backup made with this one."
     )
     assert on(database_url, catalog) == before

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, DateTime, MetaData, Table
 
 from app.core.errors import BadCursor, BadInput
-from app.db.pagination import MAX_CURSOR, MAX_PAGE, Keyset, PageRequest, SortKey, page_request
+from app.db.pagination import MAX_CURSOR_LENGTH, MAX_PAGE_SIZE, Keyset, PageRequest, SortKey, parse_page_arguments
 from app.db.tables import cpu
 
 TIMES = Table("times", MetaData(), Column("seen", DateTime(timezone=True), nullable=False))
@@ -44,7 +44,7 @@ def cursor_of(values: object) -> str:
     st.integers(-(2**63), 2**63 - 1),
 )
 def test_a_cursor_reads_back_as_the_sort_key(price: Decimal | None, name: str, cores: int | None, key: int) -> None:
-    cursor = ORDER.cursor(row(exact_price_good=price, name=name, cores=cores, id=key))
+    cursor = ORDER.encode(row(exact_price_good=price, name=name, cores=cores, id=key))
     assert ORDER.decode(cursor) == [price, name, cores, key]
     assert cursor.isascii()
     assert not set(cursor) & set("+/=& ?")
@@ -53,7 +53,7 @@ def test_a_cursor_reads_back_as_the_sort_key(price: Decimal | None, name: str, c
 def test_times_read_back_with_their_zone() -> None:
     order = Keyset("times", [SortKey("seen", TIMES.c.seen)])
     seen = datetime(2024, 2, 29, 23, 59, 59, 123456, tzinfo=UTC)
-    assert order.decode(order.cursor(row(seen=seen))) == [seen]
+    assert order.decode(order.encode(row(seen=seen))) == [seen]
     wrongs: list[Any] = ["2023-02-29T00:00:00Z", "yesterday", 5, [], "99999-01-01"]
     for wrong in wrongs:
         with pytest.raises(BadCursor):
@@ -68,7 +68,7 @@ def test_the_longest_cursor_that_can_be_made_is_accepted() -> None:
         exact_dollar=Decimal("9" * 14 + "." + "9" * 30),
         id=2**63 - 1,
     )
-    assert order.decode(order.cursor(worst))[0] == "\x01" * 200
+    assert order.decode(order.encode(worst))[0] == "\x01" * 200
 
 
 GOOD = [Decimal("1.50"), "x", 4, 1]
@@ -104,7 +104,7 @@ JUNK = [
     "\0",
     "\ud800",
     "W",
-    "A" * MAX_CURSOR,
+    "A" * MAX_CURSOR_LENGTH,
     "A" * 10_000,
     "%",
     "../../etc/passwd",
@@ -137,7 +137,7 @@ def test_no_junk_does_anything_else(junk: str) -> None:
 
 
 def test_a_truncated_cursor_is_refused() -> None:
-    cursor = ORDER.cursor(row(exact_price_good=Decimal("1.50"), name="x", cores=4, id=12))
+    cursor = ORDER.encode(row(exact_price_good=Decimal("1.50"), name="x", cores=4, id=12))
     for length in range(len(cursor)):
         with pytest.raises(BadCursor):
             ORDER.decode(cursor[:length])
@@ -154,7 +154,7 @@ def test_a_truncated_cursor_is_refused() -> None:
     ids=["fewer keys", "another list", "another direction", "another sequence"],
 )
 def test_a_cursor_of_another_list_or_ordering_is_refused(other: Keyset) -> None:
-    theirs = other.cursor(row(exact_price_good=Decimal("1.50"), name="x", cores=4, id=1))
+    theirs = other.encode(row(exact_price_good=Decimal("1.50"), name="x", cores=4, id=1))
     with pytest.raises(BadCursor, match="another list or ordering"):
         ORDER.decode(theirs)
 
@@ -164,7 +164,7 @@ def test_a_cursor_of_another_list_or_ordering_is_refused(other: Keyset) -> None:
     [
         ((None, None, None, None), PageRequest(50)),
         ((1, None, None, None), PageRequest(1)),
-        ((MAX_PAGE, "c", None, None), PageRequest(MAX_PAGE, "c")),
+        ((MAX_PAGE_SIZE, "c", None, None), PageRequest(MAX_PAGE_SIZE, "c")),
         ((None, "c", None, None), PageRequest(50, "c")),
         ((None, None, 3, None), PageRequest(3, None, backward=True)),
         ((None, None, 3, "c"), PageRequest(3, "c", backward=True)),
@@ -172,7 +172,7 @@ def test_a_cursor_of_another_list_or_ordering_is_refused(other: Keyset) -> None:
     ],
 )
 def test_page_requests(arguments: tuple[Any, Any, Any, Any], wanted: PageRequest) -> None:
-    assert page_request(*arguments) == wanted
+    assert parse_page_arguments(*arguments) == wanted
 
 
 @pytest.mark.parametrize(
@@ -191,4 +191,4 @@ def test_page_requests(arguments: tuple[Any, Any, Any, Any], wanted: PageRequest
 )
 def test_page_requests_that_make_no_sense(arguments: tuple[Any, Any, Any, Any], advice: str) -> None:
     with pytest.raises(BadInput, match=advice):
-        page_request(*arguments)
+        parse_page_arguments(*arguments)

@@ -12,9 +12,9 @@ from sqlalchemy import ARRAY, Integer, any_, bindparam, select, text
 from app.core.errors import Unavailable
 from app.db import pool as read_pool
 from app.db.errors import is_unavailable
-from app.db.pool import Pool
+from app.db.pool import ReadPool
 from app.db.session import Reader
-from app.db.statements import InnerRow, Row, compiled
+from app.db.statements import EmbeddedRow, Row, compile_statement
 from app.db.tables import cpu
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu
@@ -23,16 +23,16 @@ from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    pool = Pool(lambda: asyncpg.connect(database_url), 2)
+async def pool(database_url: str) -> AsyncIterator[ReadPool]:
+    pool = ReadPool(lambda: asyncpg.connect(database_url), 2)
     yield pool
     await pool.close()
 
 
 def test_a_statement_is_compiled_once_and_gets_its_values_apart() -> None:
     statement = select(cpu.c.id).where(cpu.c.cores == any_(bindparam("cores", type_=ARRAY(Integer))), cpu.c.tdp_w > 5)
-    made = compiled(statement)
-    assert compiled(statement) is made
+    made = compile_statement(statement)
+    assert compile_statement(statement) is made
     assert sorted(map(str, made.arguments({"cores": [4]}))) == ["5", "[4]"]
     with pytest.raises(KeyError):
         made.arguments({})
@@ -49,14 +49,14 @@ async def test_rows_are_read_by_name_and_place(resources: Resources) -> None:
     assert not hasattr(row, "socket")
 
 
-async def test_the_connection_used_last_is_used_next(pool: Pool) -> None:
+async def test_the_connection_used_last_is_used_next(pool: ReadPool) -> None:
     first = await backend_pid(pool)
     assert [await backend_pid(pool) for _ in range(3)] == [first] * 3
     assert pool.in_use == 0
 
 
-async def test_readers_wait_for_each_other_and_not_for_ever(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_pool, "WAIT_SECONDS", 0.1)
+async def test_readers_wait_for_each_other_and_not_for_ever(pool: ReadPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_pool, "ACQUIRE_TIMEOUT_SECONDS", 0.1)
     readers = [Reader(pool), Reader(pool)]
     for reader in readers:
         await reader.scalar(SELECT_BACKEND_PID)
@@ -70,19 +70,19 @@ async def test_readers_wait_for_each_other_and_not_for_ever(pool: Pool, monkeypa
     assert pool.in_use == 0
 
 
-async def test_a_connection_that_has_died_is_replaced_unnoticed(pool: Pool, database_url: str) -> None:
+async def test_a_connection_that_has_died_is_replaced_unnoticed(pool: ReadPool, database_url: str) -> None:
     pids = await asyncio.gather(backend_pid(pool), backend_pid(pool))
     for pid in set(pids):
         await fetch_value(database_url, "SELECT pg_terminate_backend($1)", pid)
     assert await backend_pid(pool) not in pids
 
 
-async def test_a_connection_that_dies_in_the_middle_is_an_error(pool: Pool, database_url: str) -> None:
+async def test_a_connection_that_dies_in_the_middle_is_an_error(pool: ReadPool, database_url: str) -> None:
     """The snapshot has gone with it."""
     reader = Reader(pool)
     pid = await reader.scalar(SELECT_BACKEND_PID)
     await fetch_value(database_url, "SELECT pg_terminate_backend($1)", pid)
-    with pytest.raises(read_pool.LOST) as caught:
+    with pytest.raises(read_pool.CONNECTION_ERRORS) as caught:
         await wait_until(lambda: reader.scalar(text("SELECT NULL")))
     assert is_unavailable(caught.value)
     await reader.close()
@@ -90,14 +90,14 @@ async def test_a_connection_that_dies_in_the_middle_is_an_error(pool: Pool, data
     assert await backend_pid(pool) != pid
 
 
-async def test_an_old_connection_is_replaced(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_old_connection_is_replaced(pool: ReadPool, monkeypatch: pytest.MonkeyPatch) -> None:
     first = await backend_pid(pool)
-    monkeypatch.setattr(read_pool, "MAX_AGE_SECONDS", 0.0)
+    monkeypatch.setattr(read_pool, "MAX_CONNECTION_AGE_SECONDS", 0.0)
     assert await backend_pid(pool) != first
 
 
 async def test_a_statement_of_a_reader_that_is_cancelled_ends_and_the_connection_is_sound(
-    pool: Pool, database_url: str
+    pool: ReadPool, database_url: str
 ) -> None:
     reader = Reader(pool)
     pid = await reader.scalar(SELECT_BACKEND_PID)
@@ -111,7 +111,7 @@ async def test_a_statement_of_a_reader_that_is_cancelled_ends_and_the_connection
     assert await fetch_value(database_url, "SELECT state FROM pg_stat_activity WHERE pid = $1", pid) == "idle"
 
 
-async def test_after_an_error_of_a_statement_the_connection_goes_on(pool: Pool) -> None:
+async def test_after_an_error_of_a_statement_the_connection_goes_on(pool: ReadPool) -> None:
     reader = Reader(pool)
     pid = await reader.scalar(SELECT_BACKEND_PID)
     with pytest.raises(asyncpg.DivisionByZeroError) as caught:
@@ -121,7 +121,7 @@ async def test_after_an_error_of_a_statement_the_connection_goes_on(pool: Pool) 
     assert await backend_pid(pool) == pid
 
 
-async def test_a_value_of_the_wrong_type_does_not_mean_that_the_database_is_away(pool: Pool) -> None:
+async def test_a_value_of_the_wrong_type_does_not_mean_that_the_database_is_away(pool: ReadPool) -> None:
     reader = Reader(pool)
     with pytest.raises(asyncpg.DataError) as caught:
         await reader.rows(text("SELECT CAST(:n AS integer)"), {"n": "many"})
@@ -130,7 +130,7 @@ async def test_a_value_of_the_wrong_type_does_not_mean_that_the_database_is_away
 
 
 async def test_closed_pools_keep_no_connection(database_url: str) -> None:
-    pool = Pool(lambda: asyncpg.connect(database_url), 2)
+    pool = ReadPool(lambda: asyncpg.connect(database_url), 2)
     reader = Reader(pool)
     await reader.scalar(SELECT_BACKEND_PID)
     assert await backend_pid(pool) > 0
@@ -146,7 +146,7 @@ async def test_closed_pools_keep_no_connection(database_url: str) -> None:
 
 
 async def test_a_server_that_is_away_leaves_the_pool_as_it_was() -> None:
-    pool = Pool(lambda: asyncpg.connect("postgresql://127.0.0.1:1/x"), 1)
+    pool = ReadPool(lambda: asyncpg.connect("postgresql://127.0.0.1:1/x"), 1)
     for _ in range(3):
         with pytest.raises(OSError, match="Connect"):
             await backend_pid(pool)
@@ -166,9 +166,9 @@ async def test_rows_of_a_class_have_the_same_columns_in_the_same_order(resources
 
 
 def test_a_row_within_a_row_is_read_by_name_and_place() -> None:
-    kind = InnerRow.of("id", "name")
-    assert kind is InnerRow.of("id", "name")
-    assert issubclass(kind, InnerRow)
+    kind = EmbeddedRow.of("id", "name")
+    assert kind is EmbeddedRow.of("id", "name")
+    assert issubclass(kind, EmbeddedRow)
     row = kind((1, "One"))
     assert (row["id"], row["name"], tuple(row), kind.columns) == (1, "One", (1, "One"), ("id", "name"))
     with pytest.raises(KeyError):

@@ -20,7 +20,7 @@ import pytest
 from redis import Redis
 
 from app.core.errors import StartupError
-from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis, account_for_postgres
+from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis, postgres_account_options
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_postgres_killed_starts_again_although_its_pid_is_taken(folder: Path) ->
         time.sleep(0.01)
 
     # After a reboot the pid may be anybody's, even that of a process of the same account.
-    stranger = subprocess.Popen(["sleep", "60"], **account_for_postgres())
+    stranger = subprocess.Popen(["sleep", "60"], **postgres_account_options())
     try:
         for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
             stale = server.home / name
@@ -190,10 +190,10 @@ def test_answers_that_fill_redis_give_way_to_the_queue(redis: EmbeddedRedis) -> 
         client.config_set("maxmemory", "8mb")
         client.zadd("dealmark:queue", {"job:1": 1})
         for number in range(400):
-            client.set(f"dealmark:answer:{number}", b"x" * 50_000, ex=600)
+            client.set(f"dealmark:response:{number}", b"x" * 50_000, ex=600)
         client.zadd("dealmark:queue", {"job:2": 2})
         assert client.zrange("dealmark:queue", 0, -1) == [b"job:1", b"job:2"]
-        assert client.exists("dealmark:answer:399")
+        assert client.exists("dealmark:response:399")
         assert 0 < client.dbsize() < 200
 
 
@@ -270,7 +270,7 @@ def test_why_redis_does_not_start_is_told(redis: EmbeddedRedis) -> None:
 
 
 def test_a_server_that_never_gets_ready_is_stopped(redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.devserver.embedded.START_SECONDS", 0.2)
+    monkeypatch.setattr("app.devserver.embedded.START_TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(EmbeddedRedis, "_is_ready", lambda self, pid: False)
     with pytest.raises(StartupError, match="did not become ready"):
         redis.start()

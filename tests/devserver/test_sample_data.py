@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from app.bulk_import.records import Fault
+from app.bulk_import.records import RejectedRow
 from app.devserver import sample_data
 from app.devserver.sample_listings import SampleListings
 from app.resources import Resources
@@ -26,7 +26,9 @@ CPU = {
 def offers(now: datetime, seed: int = 1) -> list[dict[str, str]]:
     """Offers of a hundred CPUs of one kind."""
     records = SampleListings([CPU] * 100, now, seed)
-    return [dict(zip(records.columns, cells, strict=True)) for _, cells in records if not isinstance(cells, Fault)]
+    return [
+        dict(zip(records.columns, cells, strict=True)) for _, cells in records if not isinstance(cells, RejectedRow)
+    ]
 
 
 def test_the_same_seed_gives_the_same_offers() -> None:
@@ -64,7 +66,7 @@ def test_it_is_loaded_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -
 async def test_what_is_loaded(resources: Resources) -> None:
     async with resources.write() as tx:
         loaded = await sample_data.load(tx, NOW)
-    importer = FileImporter(resources, sample_data.CPUS.parent)
+    importer = FileImporter(resources, sample_data.SAMPLE_CPUS_FILE.parent)
     assert await importer.rows("SELECT count(*), bool_and(is_sample), max(seen_at) <= now() FROM listing") == [
         (loaded, True, True)
     ]

@@ -23,7 +23,7 @@ import pytest
 
 from app.core.errors import StartupError
 from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
-from app.devserver.supervisor import Child, Kept
+from app.devserver.supervisor import ChildProcess, SupervisedProcess
 from app.devserver.up import development_secret
 from tests.support.ports import closed_port
 
@@ -184,7 +184,7 @@ def second_up_is_refused(dealmark: Dealmark) -> None:
         [sys.executable, "-m", "app.cli", "up"], env=dealmark.environment, capture_output=True, text=True, check=False
     )
     assert again.returncode == 1
-    assert again.stderr == f"Dealmark already runs from this folder (process {dealmark.process.pid}).\n"
+    assert again.stderr == f"`dealmark up` already runs with {dealmark.data_dir} (process {dealmark.process.pid}).\n"
     assert httpx.get(dealmark.url("/ready")).status_code == 200
 
 
@@ -198,7 +198,7 @@ def what_dies_is_started_again(dealmark: Dealmark) -> None:
     until(lambda: redis_pid.read_text().strip() not in ("", str(redis.pid)))
     until(lambda: httpx.get(dealmark.url("/ready")).status_code == 200)
     for name in ("worker", "Redis"):
-        assert f"{name} ended unexpectedly; starting it again in 0.5 s." in dealmark.errors.read_text()
+        assert f"{name} ended unexpectedly; restarting it in 0.5 s." in dealmark.errors.read_text()
 
 
 def killed_parent_takes_its_children_along_and_blocks_nothing(dealmark: Dealmark) -> None:
@@ -251,27 +251,29 @@ def test_what_cannot_start_is_one_sentence(folder: Path, environment: dict[str, 
 def test_a_port_that_is_taken_is_one_sentence(dealmark: Dealmark) -> None:
     with socket.create_server(("127.0.0.1", dealmark.port)):
         sentence = dealmark.fails()
-    assert sentence == f"Port {dealmark.port} is taken by another program: stop it, or set DEALMARK_PORT."
+    assert sentence == f"Port {dealmark.port} is used by another program: stop it, or set DEALMARK_PORT."
     assert not (dealmark.data_dir / "postgres").exists()
 
 
 def test_an_api_that_refuses_to_start_is_given_up_after_three_times(capfd: pytest.CaptureFixture[str]) -> None:
     read_end, write_end = os.pipe()
-    child = Child("migrate", {"DATABASE_URL": f"postgresql://{NOBODY_LISTENS}/x"}, read_end, stop_seconds=5)
-    api = Kept("API", child, essential=True, delay=0.01)
+    child = ChildProcess(
+        "migrate", {"DATABASE_URL": f"postgresql://{NOBODY_LISTENS}/x"}, read_end, stop_timeout_seconds=5
+    )
+    api = SupervisedProcess("API", child, is_essential=True, restart_delay=0.01)
     api.start()
     try:
         with pytest.raises(StartupError, match="The API failed 3 times in a row"):
-            until(api.look, 120)
+            until(api.check, 120)
     finally:
-        child.ask_to_stop()
-        child.wait_stopped()
+        child.request_stop()
+        child.wait_until_stopped()
         os.close(read_end)
         os.close(write_end)
     said = capfd.readouterr().err.splitlines()
-    assert [line for line in said if "again in" in line] == [
-        "API ended unexpectedly; starting it again in 0.01 s.",
-        "API ended unexpectedly; starting it again in 0.02 s.",
+    assert [line for line in said if "restarting" in line] == [
+        "API ended unexpectedly; restarting it in 0.01 s.",
+        "API ended unexpectedly; restarting it in 0.02 s.",
     ]
     assert len([line for line in said if "cannot be used" in line]) == 3
 
@@ -282,12 +284,12 @@ def test_a_process_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     read_end, write_end = os.pipe()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         environment = {"DEALMARK_DATA_DIR": str(tmp_path), "DEALMARK_PORT": str(taken.getsockname()[1])}
-        child = Child("up", environment, read_end, stop_seconds=0.2)
+        child = ChildProcess("up", environment, read_end, stop_timeout_seconds=0.2)
         child.start()
         until(lambda: lock.read_text() not in ("1", ""))
         psutil.Process(int(lock.read_text())).suspend()
-        child.ask_to_stop()
-        child.wait_stopped()
+        child.request_stop()
+        child.wait_until_stopped()
     assert child.exit_code() == -signal.SIGKILL
     os.close(read_end)
     os.close(write_end)

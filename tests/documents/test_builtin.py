@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from graphql import FieldNode, OperationType, Visitor, visit
 
-from app.documents.registry import shipped
+from app.documents.registry import builtin_documents
 from app.engine.executor import execute_operation
 from app.graphql.context import Context
 from app.resources import Resources
@@ -39,7 +39,7 @@ NAMES = [*BUILTIN_QUERIES, *OTHER_BUILTIN_DOCUMENTS]
 
 
 def test_they_are_all_here() -> None:
-    assert sorted(shipped()) == sorted(NAMES)
+    assert sorted(builtin_documents()) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -54,7 +54,11 @@ def test_each_is_one_operation_of_its_name_and_described(name: str) -> None:
 def test_what_is_known_of_a_query(name: str) -> None:
     _, _, reads, timed = BUILTIN_QUERIES[name]
     document = load_builtin_document(name)
-    assert (document.public, set(document.reads), document.timed) == (name not in FOR_OPERATORS, reads, timed)
+    assert (document.public, set(document.domains), document.time_dependent) == (
+        name not in FOR_OPERATORS,
+        reads,
+        timed,
+    )
 
 
 def test_who_may_change_things_is_not_everybody() -> None:
@@ -132,6 +136,6 @@ def test_every_query_says_what_it_is_made_of() -> None:
         name
         for name, field in query.fields.items()
         for facts in [field.extensions["strawberry-definition"].metadata]
-        if not facts.get("reads") and not facts.get("own")
+        if not facts.get("domains") and not facts.get("per_viewer")
     ]
     assert silent == []

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from app.documents.registry import shipped
+from app.documents.registry import builtin_documents
 from app.resources import Resources
 from app.settings import DocumentMode, Settings
 from tests.support.api_server import run_api, wait_for_notifications
@@ -65,7 +65,7 @@ async def test_the_hash_of_a_text_finds_it_under_another_id(settings: Settings, 
 
 
 async def test_shipped_documents_have_the_hash_of_their_text_and_their_name(settings: Settings) -> None:
-    digest = hashlib.sha256(shipped()["Statistics"].encode()).hexdigest()
+    digest = hashlib.sha256(builtin_documents()["Statistics"].encode()).hexdigest()
     async with run_api(production_settings(settings, "required")) as api:
         answers = [(await get_document(api, f"/graphql/{each}")).json() for each in (f"sha256:{digest}", "Statistics")]
         assert answers[0] == answers[1]
@@ -100,7 +100,7 @@ async def test_required_refuses_texts(settings: Settings) -> None:
             "and it was not registered"
         )
         assert uncached_error(await post_document(api, query="{ not even a document")) == ID_REQUIRED
-        assert uncached_error(await post_document(api, query=" " + shipped()["Statistics"])) == ID_REQUIRED, (
+        assert uncached_error(await post_document(api, query=" " + builtin_documents()["Statistics"])) == ID_REQUIRED, (
             "to the byte"
         )
 
@@ -167,7 +167,7 @@ async def test_report_only_answers_and_tells(settings: Settings, resources: Reso
             assert (await post_document(api, extensions=apq_extension(TOTAL_HASH))).json() == DATA
             assert (await post_document(api, query=NAMES)).status_code == 200
             assert uncached_error(await post_document(api, documentId=f"sha256:{UNKNOWN}")) == NOT_IN_LIST
-    told = [line["text"] for line in logs if line["event"] == "documents.would_refuse"]
+    told = [line["text"] for line in logs if line["event"] == "documents.rejected_report_only"]
     assert told == [TOTAL] * 3
 
 

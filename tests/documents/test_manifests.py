@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from app.core.errors import BadInput
-from app.documents.manifests import Entry, read_manifest
+from app.documents.manifests import ManifestEntry, read_manifest
 from app.engine.document import content_id
 
 VECTOR = "query($id:ID!){user(id:$id){name}}"
@@ -23,7 +23,7 @@ def apollo(*operations: dict[str, Any], **other: Any) -> dict[str, Any]:
     return {"format": "apollo-persisted-query-manifest", "version": 1, "operations": operations, **other}
 
 
-def entries_of(tmp_path: Path, content: object) -> list[Entry]:
+def entries_of(tmp_path: Path, content: object) -> list[ManifestEntry]:
     path = tmp_path / "manifest.json"
     path.write_bytes(content if isinstance(content, bytes) else orjson.dumps(content))
     return read_manifest(path)
@@ -39,8 +39,8 @@ def test_apollos(tmp_path: Path) -> None:
     operation = {"id": SHA256, "name": "A", "type": "query", "body": TEXT}
     other = {**operation, "id": "another", "clientName": "ios"}
     assert entries_of(tmp_path, apollo(operation, other, operation)) == [
-        Entry(SHA256, TEXT),
-        Entry("another", TEXT, "ios"),
+        ManifestEntry(SHA256, TEXT),
+        ManifestEntry("another", TEXT, "ios"),
     ]
 
 
@@ -49,7 +49,7 @@ def test_apollos(tmp_path: Path) -> None:
 )
 def test_relays_and_codegens(tmp_path: Path, identifier: str) -> None:
     """Without a colon an id is opaque; it need not be any hash of the text."""
-    assert entries_of(tmp_path, {identifier: TEXT}) == [Entry(identifier, TEXT)]
+    assert entries_of(tmp_path, {identifier: TEXT}) == [ManifestEntry(identifier, TEXT)]
 
 
 def test_folders(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ OPERATION = {"id": "a", "name": "A", "type": "query", "body": TEXT}
 FAULTS: dict[str, tuple[object, str]] = {
     "not JSON": (b"{", " is not JSON: "),
     "a list": ([TEXT], "must be a JSON object"),
-    "empty": ({}, "names no document"),
+    "empty": ({}, "has no documents"),
     "another version": (apollo(OPERATION, version=2), "not of the format apollo-persisted-query-manifest, version 1"),
     "another format": (apollo(OPERATION, format="x"), "not of the format"),
     "no list": (apollo() | {"operations": {}}, "`operations` must be a list"),
@@ -72,13 +72,13 @@ FAULTS: dict[str, tuple[object, str]] = {
     "no text": ({"a": {"text": TEXT}}, "the document of a must be a string"),
     "two texts": (apollo(OPERATION, {**OPERATION, "body": "{ x }"}), "a is the id of two different documents"),
     "another hash": ({VECTOR_ID: TEXT}, f"is not the hash of its text, which is sha256:{SHA256}"),
-    "upper case": ({f"sha256:{SHA256.upper()}": TEXT}, "is no id of a document"),
-    "too short": ({"sha256:12": TEXT}, "is no id of a document"),
+    "upper case": ({f"sha256:{SHA256.upper()}": TEXT}, "is not a valid document id"),
+    "too short": ({"sha256:12": TEXT}, "is not a valid document id"),
     "reserved prefix": ({f"md5:{MD5}": TEXT}, '"md5:'),
-    "reserved, upper case": ({"X-ours:1": TEXT}, "is no id of a document"),
-    "blank": ({"a b": TEXT}, "is no id of a document"),
-    "nothing": ({"": TEXT}, "is no id of a document"),
-    "too long": ({"a" * 257: TEXT}, "is no id of a document"),
+    "reserved, upper case": ({"X-ours:1": TEXT}, "is not a valid document id"),
+    "blank": ({"a b": TEXT}, "is not a valid document id"),
+    "nothing": ({"": TEXT}, "is not a valid document id"),
+    "too long": ({"a" * 257: TEXT}, "is not a valid document id"),
 }
 
 
@@ -101,7 +101,7 @@ def test_each_culprit_is_named(tmp_path: Path) -> None:
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read: No such file"):
         read_manifest(tmp_path / "none.json")
-    with pytest.raises(BadInput, match="names no document"):
+    with pytest.raises(BadInput, match="has no documents"):
         read_manifest(tmp_path)
     (tmp_path / "A.graphql").write_bytes(b"query A { \xff }")
     with pytest.raises(BadInput, match=r"A\.graphql is not encoded in UTF-8"):

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from app.core.errors import Unavailable
 from app.documents import publishing, registry, sql, usage
-from app.documents.registry import Registry, shipped
+from app.documents.registry import DocumentRegistry, builtin_documents
 from app.engine.document import content_id
 from app.resources import Resources
 from app.settings import Settings
@@ -144,7 +144,7 @@ async def test_the_first_request_of_a_server_finds_what_is_published(settings: S
 
 
 async def test_documents_are_parsed_once(resources: Resources) -> None:
-    documents = Registry(resources, SCHEMA._schema)
+    documents = DocumentRegistry(resources, SCHEMA._schema)
     with pytest.raises(Unavailable):
         documents.find(TOTAL_ID)
     await publish_documents(resources, TOTAL, NAMES)
@@ -155,7 +155,7 @@ async def test_documents_are_parsed_once(resources: Resources) -> None:
     await publish_documents(resources, ("other", NAMES))
     await documents.load()
     assert documents.find(TOTAL_ID) is first, "another publication is none of its business"
-    assert documents.find("CpuList") is documents.find(content_id(shipped()["CpuList"]))
+    assert documents.find("CpuList") is documents.find(content_id(builtin_documents()["CpuList"]))
     given = documents.from_text("{ __typename }")
     assert documents.from_text("{ __typename }") is given
 
@@ -165,16 +165,16 @@ async def test_registrations_are_bounded(resources: Resources, redis_url: str, m
     assert registry.APQ_ENTRIES == 5_000
     monkeypatch.setattr(registry, "APQ_ENTRIES", 4)
     monkeypatch.setattr(registry, "READY_TEXTS", 2)
-    documents = Registry(resources, SCHEMA._schema)
+    documents = DocumentRegistry(resources, SCHEMA._schema)
     texts = [f"query Q{number} {{ __typename }}" for number in range(7)]
     digests = [hashlib.sha256(each.encode()).hexdigest() for each in texts]
     for digest, each in zip(digests[:4], texts[:4], strict=True):
         await documents.register(digest, each)
-    elsewhere = Registry(resources, SCHEMA._schema)
+    elsewhere = DocumentRegistry(resources, SCHEMA._schema)
     assert await elsewhere.registered(digests[0]) is not None
     for digest, each in zip(digests[4:], texts[4:], strict=True):
         await documents.register(digest, each)
-    fresh = Registry(resources, SCHEMA._schema)
+    fresh = DocumentRegistry(resources, SCHEMA._schema)
     found = [await fresh.registered(digest) is not None for digest in digests]
     assert found == [True, False, False, False, True, True, True]
     redis = Redis.from_url(redis_url)
@@ -186,10 +186,10 @@ async def test_registrations_are_bounded(resources: Resources, redis_url: str, m
 
 async def test_registrations_expire(resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "APQ_SECONDS", 1)
-    documents = Registry(resources, SCHEMA._schema)
+    documents = DocumentRegistry(resources, SCHEMA._schema)
     await documents.register(TOTAL_HASH, TOTAL)
     await asyncio.sleep(1.2)
-    assert await Registry(resources, SCHEMA._schema).registered(TOTAL_HASH) is None
+    assert await DocumentRegistry(resources, SCHEMA._schema).registered(TOTAL_HASH) is None
     redis = Redis.from_url(redis_url)
     assert await redis.keys("dealmark:apq*") == []
     await redis.aclose()
@@ -202,8 +202,8 @@ async def test_uses_are_counted_from_every_path(
     monkeypatch.setattr(usage, "FLUSH_SECONDS", 0.2)
     began = datetime.now(UTC)
     await publish_documents(resources, TOTAL, ("old", NAMES))
-    statistics = content_id(shipped()["Statistics"])
-    recalculate = content_id(shipped()["RecalculateMetrics"])
+    statistics = content_id(builtin_documents()["Statistics"])
+    recalculate = content_id(builtin_documents()["RecalculateMetrics"])
     async with run_api(production_settings(settings, "open")) as api:
         for _ in range(7):
             response = await get_document(api, documentId=TOTAL_ID)
@@ -243,7 +243,7 @@ async def test_uses_are_written_down_at_the_end(settings: Settings, resources: R
 
 
 async def test_uses_wait_for_the_database(resources: Resources) -> None:
-    documents = Registry(resources, SCHEMA._schema)
+    documents = DocumentRegistry(resources, SCHEMA._schema)
     await publish_documents(resources, TOTAL)
     await documents.load()
     document = documents.find(TOTAL_ID)
@@ -261,7 +261,7 @@ async def test_uses_wait_for_the_database(resources: Resources) -> None:
 
 async def test_a_hit_costs_next_to_nothing(resources: Resources) -> None:
     """It is counted in memory; thousands of statements a second would be the price of the other way."""
-    documents = Registry(resources, SCHEMA._schema)
+    documents = DocumentRegistry(resources, SCHEMA._schema)
     document = documents.from_text("{ __typename }")
     began = time.perf_counter()
     for _ in range(10_000):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from graphql import build_schema
 
-from app.documents.validation import problems
+from app.documents.validation import find_problems
 
 SCHEMA = build_schema(
     """
@@ -51,21 +51,21 @@ WRONG = {
 @pytest.mark.parametrize("text", WRONG)
 def test_the_place_is_told(text: str) -> None:
     operation, place, message = WRONG[text]
-    first = problems(SCHEMA, text)[0]
+    first = find_problems(SCHEMA, text)[0]
     assert (first.operation, first.place) == (operation, place)
     assert first.message.startswith(message)
     assert str(first).endswith(first.message)
 
 
 def test_what_fits_has_no_problem() -> None:
-    assert problems(SCHEMA, "query A($n: Int = 1) { cpus(first: $n, filter: { cores: { min: 1 } }) { id } }") == []
+    assert find_problems(SCHEMA, "query A($n: Int = 1) { cpus(first: $n, filter: { cores: { min: 1 } }) { id } }") == []
 
 
 def test_a_problem_reads_like_a_sentence() -> None:
-    (only,) = problems(SCHEMA, "query A { cpu(ids: 1) { name } }")
+    (only,) = find_problems(SCHEMA, "query A { cpu(ids: 1) { name } }")
     assert str(only) == "A: Query.cpu(ids:): Unknown argument 'ids' on field 'Query.cpu'. Did you mean 'id'?"
 
 
 def test_half_characters_are_a_fault_like_any_other() -> None:
-    (only,) = problems(SCHEMA, 'query A { cpu(slug: "\ud800") { name } }')
+    (only,) = find_problems(SCHEMA, 'query A { cpu(slug: "\ud800") { name } }')
     assert only.message.startswith("Syntax Error: Invalid character within String")

@@ -11,12 +11,12 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from app.cache.entries import Question
+from app.cache.entries import CacheQuery
 from app.db.tables import Domain
 from app.documents import usage, warmup
-from app.documents.registry import Registry, shipped
-from app.documents.usage import ASKED_KEY, Asked, fade, most_asked
-from app.documents.warmup import warm
+from app.documents.registry import DocumentRegistry, builtin_documents
+from app.documents.usage import ASKED_KEY, PopularQuery, decay, most_popular
+from app.documents.warmup import warm_cache
 from app.engine.document import content_id
 from app.resources import Resources
 from app.settings import Settings
@@ -28,7 +28,7 @@ from tests.support.published_documents import TOTAL, TOTAL_HASH, TOTAL_ID, publi
 from tests.support.queue_worker import run_queued_jobs
 from tests.support.schema_execution import SCHEMA
 
-CPU_LIST = content_id(shipped()["CpuList"])
+CPU_LIST = content_id(builtin_documents()["CpuList"])
 
 
 async def counted(redis_url: str) -> dict[str, float]:
@@ -54,7 +54,7 @@ async def test_the_first_reader_after_a_recalculation(settings: Settings, resour
         assert (await get_document(api, documentId="CpuDetail", variables={"slug": "amd-one"})).status_code == 200
     async with resources.write() as tx:
         await add_listing(tx, key, 60)
-        tx.touch(Domain.MARKET)
+        tx.bump_version(Domain.MARKET)
     job = await request_recalculation(resources)
     with capture_logs() as logs:
         await run_queued_jobs(resources)
@@ -86,30 +86,30 @@ async def test_what_is_asked_is_counted_by_all_processes(
         await get_document(two, documentId="CpuList", variables={"first": 5, "after": None})
         await get_document(two, documentId="CpuList", variables={"after": None, "first": 5})
         await get_document(two, documentId="NameSearch", variables={"search": "x" * 2000})
-        await post_document(two, documentId=content_id(shipped()["RecalculateMetrics"]))
+        await post_document(two, documentId=content_id(builtin_documents()["RecalculateMetrics"]))
     assert await counted(redis_url) == {
         orjson.dumps([TOTAL_ID, "Total", "{}"]).decode(): 5,
         orjson.dumps([CPU_LIST, "CpuList", '{"after":null,"first":5}']).decode(): 2,
     }
-    assert await most_asked(resources, 1) == [Asked(TOTAL_ID, "Total", b"{}")]
+    assert await most_popular(resources, 1) == [PopularQuery(TOTAL_ID, "Total", b"{}")]
 
 
 async def test_counts_fade_and_are_bounded(
     resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(usage, "MAX_ASKED", 3)
-    documents = Registry(resources, SCHEMA._schema)
+    documents = DocumentRegistry(resources, SCHEMA._schema)
     document = documents.from_text(TOTAL)
     for number in range(5):
-        documents.asked(Question(document, "Total", b'{"n":%d}' % number), times=number + 1)
+        documents.asked(CacheQuery(document, "Total", b'{"n":%d}' % number), times=number + 1)
     await documents.uses.flush(set())
     assert sorted((await counted(redis_url)).values()) == [1, 2, 3], "no more than three are counted at a time"
-    documents.asked(Question(document, "Total", b'{"n":9}'), times=9)
+    documents.asked(CacheQuery(document, "Total", b'{"n":9}'), times=9)
     await documents.uses.flush(set())
     assert sorted((await counted(redis_url)).values()) == [2, 3, 9]
-    await fade(resources)
+    await decay(resources)
     assert sorted((await counted(redis_url)).values()) == [1, 1.5, 4.5]
-    await fade(resources)
+    await decay(resources)
     assert sorted((await counted(redis_url)).values()) == [2.25]
     redis = Redis.from_url(redis_url)
     assert await redis.ttl(ASKED_KEY) > 0
@@ -120,25 +120,25 @@ async def test_warming_is_bounded(resources: Resources, monkeypatch: pytest.Monk
     monkeypatch.setattr(warmup, "MAX_QUESTIONS", 3)
     await stock_questions(resources, 5)
     with capture_logs() as logs:
-        await warm(resources, SCHEMA._schema)
+        await warm_cache(resources, SCHEMA._schema)
     assert logs[-1]["MISS"] == 3
     with capture_logs() as logs:
-        await warm(resources, SCHEMA._schema)
+        await warm_cache(resources, SCHEMA._schema)
     assert "MISS" not in logs[-1]
     assert logs[-1]["HIT-L2"] == 3, "the answers are there already"
     monkeypatch.setattr(warmup, "MAX_SECONDS", 0.0)
     with capture_logs() as logs:
-        await warm(resources, SCHEMA._schema)
+        await warm_cache(resources, SCHEMA._schema)
     assert [line["event"] for line in logs] == ["responses.warming_unfinished", "responses.warmed"]
 
 
 async def stock_questions(resources: Resources, number: int) -> None:
     """Questions for the list, as if they had been asked."""
-    documents = Registry(resources, SCHEMA._schema)
+    documents = DocumentRegistry(resources, SCHEMA._schema)
     document = documents.find("CpuList")
     assert document is not None
     for first in range(1, number + 1):
-        documents.asked(Question(document, "CpuList", b'{"first":%d}' % first), times=10 * first)
+        documents.asked(CacheQuery(document, "CpuList", b'{"first":%d}' % first), times=10 * first)
     await documents.uses.flush(set())
 
 
@@ -156,11 +156,11 @@ async def test_what_makes_no_sense_any_more_is_passed_over(resources: Resources,
     ]:
         await redis.zadd(ASKED_KEY, {orjson.dumps([document_id, operation, variables]): 5})
     with capture_logs() as logs:
-        await warm(resources, SCHEMA._schema)
+        await warm_cache(resources, SCHEMA._schema)
     line = {name: value for name, value in logs[-1].items() if name in {"gone", "failed", "MISS"}}
     assert line == {"gone": 2, "failed": 1, "MISS": 2}
     await redis.zadd(ASKED_KEY, {b"not JSON": 50})
-    await warm(resources, SCHEMA._schema)
+    await warm_cache(resources, SCHEMA._schema)
     await redis.aclose()
 
 
@@ -168,8 +168,8 @@ async def test_registered_documents_are_warmed(settings: Settings, resources: Re
     async with run_api(production_settings(settings, "apq")) as api:
         assert (await post_document(api, query=TOTAL, extensions=apq_extension(TOTAL_HASH))).status_code == 200
     async with resources.write() as tx:
-        tx.touch(Domain.MARKET)
-    await warm(resources, SCHEMA._schema)
+        tx.bump_version(Domain.MARKET)
+    await warm_cache(resources, SCHEMA._schema)
     async with run_api(production_settings(settings, "apq")) as api:
         await wait_for_notifications(api)
         assert (await get_document(api, extensions=apq_extension(TOTAL_HASH))).headers["x-cache"] == "HIT-L2"
@@ -180,12 +180,12 @@ async def test_failures_never_reach_the_job(settings: Settings, resources: Resou
     away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     async with Resources.open(away) as without:
         with capture_logs() as logs:
-            await warm(without, SCHEMA._schema)
+            await warm_cache(without, SCHEMA._schema)
         assert logs[0]["event"] == "responses.warming_failed"
     off = settings.model_copy(update={"response_cache": "off"})
     async with Resources.open(off) as without:
         with capture_logs() as logs:
-            await warm(without, SCHEMA._schema)
+            await warm_cache(without, SCHEMA._schema)
         assert logs == []
 
 
@@ -197,12 +197,12 @@ async def test_a_process_that_hears_no_news_warms_nothing(
     await stock_questions(resources, 1)
     async with Resources.open(settings, listen=False) as deaf:
         with capture_logs() as logs:
-            await asyncio.wait_for(warm(deaf, SCHEMA._schema), 2)
+            await asyncio.wait_for(warm_cache(deaf, SCHEMA._schema), 2)
     assert [line["event"] for line in logs] == ["responses.warming_unfinished", "responses.warmed"]
 
 
 async def test_it_is_measured(resources: Resources) -> None:
-    before = REGISTRY.get_sample_value("dealmark_warmed_total", {"source": "MISS"}) or 0
+    before = REGISTRY.get_sample_value("dealmark_cache_warmups_total", {"source": "MISS"}) or 0
     await stock_questions(resources, 2)
-    await warm(resources, SCHEMA._schema)
-    assert REGISTRY.get_sample_value("dealmark_warmed_total", {"source": "MISS"}) == before + 2
+    await warm_cache(resources, SCHEMA._schema)
+    assert REGISTRY.get_sample_value("dealmark_cache_warmups_total", {"source": "MISS"}) == before + 2

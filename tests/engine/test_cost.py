@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.engine.document import read_document
+from app.engine.document import prepare_document
 from app.settings import Settings
 from tests.support.api_server import run_api
 from tests.support.http_errors import GRAPHQL_JSON, only_error
@@ -59,7 +59,7 @@ COSTS: list[tuple[str, dict[str, Any], int]] = [
 
 @pytest.mark.parametrize(("query", "variables", "expected"), COSTS)
 def test_costs(query: str, variables: dict[str, Any], expected: int) -> None:
-    (operation,) = read_document(SCHEMA._schema, "test", query).operations.values()
+    (operation,) = prepare_document(SCHEMA._schema, "test", query).operations.values()
     assert operation.cost(variables) == expected
 
 
@@ -68,7 +68,7 @@ def test_fragments_that_spread_others_twice_are_measured_once_each() -> None:
     steps = " ".join(f"fragment F{n} on CPU {{ ...F{n + 1} ...F{n + 1} }}" for n in range(40))
     listed = "fragment F40 on CPU { listings(first: $n) { nodes { id } } }"
     text = f"query ($n: Int) {{ cpus(first: 1) {{ nodes {{ ...F0 }} }} }} {steps} {listed}"
-    (operation,) = read_document(SCHEMA._schema, "bomb", text, given=True).operations.values()
+    (operation,) = prepare_document(SCHEMA._schema, "bomb", text, ad_hoc=True).operations.values()
     assert operation.cost({"n": 5}) == 1 + 1 + 2**40 * (1 + 5)
 
 

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.events import feed
-from app.events.feed import read_on
-from app.events.outbox import number_events
+from app.events.feed import read_after
+from app.events.outbox import sequence_outbox
 from app.resources import Resources
 from tests.support.effort import size_of
 from tests.support.metrics_catalog import run_statements
@@ -125,7 +125,7 @@ async def test_what_is_rolled_back_is_no_event(resources: Resources) -> None:
 
 async def test_a_commit_tells_once_and_only_of_events(resources: Resources) -> None:
     keys = await add_listings(resources, 10, 20)
-    async with resources.changes.follow("outbox") as told:
+    async with resources.notifications.subscribe("outbox") as told:
         told.clear()
         await change_price(resources, keys[0], "10.01")
         await asyncio.sleep(0.1)
@@ -137,16 +137,16 @@ async def test_a_commit_tells_once_and_only_of_events(resources: Resources) -> N
 async def test_numbering_moves_them_and_tells_those_who_follow(resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await change_price(resources, key, 20, 30, 40)
-    async with resources.changes.follow("events") as told:
+    async with resources.notifications.subscribe("events") as told:
         told.clear()
-        assert await number_events(resources, 2) is True
-        assert await number_events(resources, 2) is False
+        assert await sequence_outbox(resources, 2) is True
+        assert await sequence_outbox(resources, 2) is False
         await asyncio.wait_for(told.wait(), 5)
     assert [row[3] for row in await event_rows(resources)] == [20, 30, 40]
     assert await outbox_rows(resources) == []
-    before = dict(resources.changes.versions)
-    assert await number_events(resources) is False
-    assert dict(resources.changes.versions) == before, "nothing to number, nothing to tell"
+    before = dict(resources.notifications.versions)
+    assert await sequence_outbox(resources) is False
+    assert dict(resources.notifications.versions) == before, "nothing to number, nothing to tell"
 
 
 async def test_what_was_written_first_and_commits_last_comes_last(resources: Resources) -> None:
@@ -155,10 +155,10 @@ async def test_what_was_written_first_and_commits_last_comes_last(resources: Res
         await set_price(early, one, 20)
         await change_price(resources, other, 30)
         await sequence_outbox(resources)
-        rows, position, _ = await read_on(resources, None, 0)
+        rows, position, _ = await read_after(resources, None, 0)
         assert [row.listing_id for row in rows] == [other]
     await sequence_outbox(resources)
-    rows, _, _ = await read_on(resources, None, position)
+    rows, _, _ = await read_after(resources, None, position)
     assert [row.listing_id for row in rows] == [one]
 
 
@@ -167,8 +167,8 @@ async def test_one_numbers_at_a_time(resources: Resources) -> None:
     await change_price(resources, key, 20)
     async with resources.write() as holder:
         await holder.execute(text("SELECT pg_advisory_xact_lock(7310003)"))
-        assert await number_events(resources) is None
-    assert await number_events(resources) is False
+        assert await sequence_outbox(resources) is None
+    assert await sequence_outbox(resources) is False
     assert len(await event_rows(resources)) == 1
 
 
@@ -183,7 +183,7 @@ class Follower:
 
     async def read(self, resources: Resources) -> bool:
         """Whether there is more."""
-        rows, self.position, more = await read_on(resources, self.cpus, self.position, self.chunk)
+        rows, self.position, more = await read_after(resources, self.cpus, self.position, self.chunk)
         self.seen += [(row.listing_id, row.price_after) for row in rows]
         return more
 
@@ -219,7 +219,7 @@ class Writer:
         self.resources = resources
         self.keys = keys
         self.stack = AsyncExitStack()
-        self.tx: Tx | None = None
+        self.tx: Transaction | None = None
         self.pending: list[tuple[int, Decimal]] = []
         self.committed: list[tuple[int, Decimal]] = []
 
@@ -257,8 +257,8 @@ async def test_after_any_interleaving_everybody_saw_everything_once(
     resources: Resources, monkeypatch: pytest.MonkeyPatch, steps: Sequence[tuple[str, int] | tuple[str, int, int]]
 ) -> None:
     """Whether they are near the end, where all are told the same, or read on by themselves."""
-    monkeypatch.setattr(feed, "TAIL", 3)
-    resources.kept._held.clear()
+    monkeypatch.setattr(feed, "TAIL_SIZE", 3)
+    resources.versioned_cache._entries.clear()
     await run_statements(resources, "TRUNCATE listing, outbox, price_change RESTART IDENTITY")
     writers = [Writer(resources, await add_listings(resources, 5, 5, cpu_id=number)) for number in range(WRITERS)]
     followers = [Follower(None, 1), Follower(None, 50), Follower([0, 2], 2)]
@@ -267,7 +267,7 @@ async def test_after_any_interleaving_everybody_saw_everything_once(
             case ("put", who, which):
                 await writers[who].put(which, price * 10)
             case ("number", batch):
-                await number_events(resources, batch)
+                await sequence_outbox(resources, batch)
             case ("read", who):
                 await followers[who].read(resources)
             case (what, who):
@@ -303,14 +303,14 @@ async def write(resources: Resources, keys: Sequence[int], chance: random.Random
 
 async def test_with_everybody_at_work_at_once(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writers that get into each other's way, two who give positions, and followers that read all the time."""
-    monkeypatch.setattr(feed, "TAIL", 5)
+    monkeypatch.setattr(feed, "TAIL_SIZE", 5)
     keys = await add_listings(resources, *[1000] * 6)
     chance = random.Random("dealmark")
     done = asyncio.Event()
 
     async def number() -> None:
         while not done.is_set():
-            await number_events(resources, chance.randint(1, 5))
+            await sequence_outbox(resources, chance.randint(1, 5))
             await asyncio.sleep(chance.random() / 100)
 
     async def follow(follower: Follower) -> Follower:

@@ -13,12 +13,12 @@ from typing import Any
 
 import orjson
 import pytest
+from app.events.configured_webhooks import configured_webhooks, create_client, deliver_batch, retry_delay
 from structlog.testing import capture_logs
 
-from app.core.global_ids import global_id
-from app.events import webhooks as webhooks_module
+from app.core.global_ids import encode_global_id
+from app.events import configured_webhooks as webhooks_module
 from app.events.webhook_signature import signature
-from app.events.webhooks import deliver, make_client, pause, webhooks
 from app.resources import Resources
 from app.settings import Settings
 from jobs.daemons.events import follow_events
@@ -46,7 +46,7 @@ async def following(*resources: Resources) -> AsyncIterator[None]:
 
     async def known() -> bool:
         names = await fetch_rows(resources[0], "SELECT name FROM webhook")
-        return len(names) == len({url for each in resources for url in each.settings.webhooks})
+        return len(names) == len({url for each in resources for url in each.settings.configured_webhooks})
 
     await wait_until(known)
     yield
@@ -64,9 +64,9 @@ async def got(receiver: Receiver, *prices: float) -> None:
 
 async def once(resources: Resources) -> float | None:
     """One delivery to the only receiver."""
-    (webhook,) = webhooks(resources.settings)
-    async with make_client() as client:
-        return await deliver(resources, client, webhook)
+    (webhook,) = configured_webhooks(resources.settings)
+    async with create_client() as client:
+        return await deliver_batch(resources, client, webhook)
 
 
 async def change(resources: Resources, *prices: float) -> int:
@@ -98,8 +98,8 @@ async def test_a_delivery(settings: Settings) -> None:
         assert (message["type"], message["timestamp"]) == ("price.changed", told[1]["at"])
         assert [(each["priceBefore"], each["priceAfter"]) for each in told] == [(10, 20), (20, 30)]
         assert {name: told[0][name] for name in ("listingId", "cpuId", "shipping", "currency")} == {
-            "listingId": global_id("Listing", key),
-            "cpuId": global_id("CPU", 1),
+            "listingId": encode_global_id("Listing", key),
+            "cpuId": encode_global_id("CPU", 1),
             "shipping": None,
             "currency": "USD",
         }
@@ -164,7 +164,7 @@ async def test_what_is_no_success_is_tried_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, answer: bytes | None, outcome: str, reason: str
 ) -> None:
     """The same message, whatever else has happened since: a receiver may have taken it, and could not say so."""
-    monkeypatch.setattr(webhooks_module, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(webhooks_module, "REQUEST_TIMEOUT_SECONDS", 0.3)
     async with run_receiver(answer, answer) as it, opened(settings, it.url) as resources:
         await once(resources)
         key = await change(resources, 20, 30)
@@ -205,7 +205,7 @@ async def test_a_receiver_that_is_down(settings: Settings) -> None:
 
 def test_pauses_grow_and_are_not_all_the_same() -> None:
     for attempts, longest in ((0, 1), (1, 2), (5, 32), (9, 300), (10_000, 300)):
-        pauses = {pause(attempts) for _ in range(50)}
+        pauses = {retry_delay(attempts) for _ in range(50)}
         assert longest / 2 <= min(pauses) < max(pauses) <= longest
 
 
@@ -297,7 +297,7 @@ async def test_a_worker_that_is_killed_between_delivery_and_commit(settings: Set
         counts = "SELECT delivered, unanswered FROM webhook"
         await wait_until(lambda: _is(resources, counts, (2, 0)))
         crew.dismiss()
-        await resources.queue.redis.flushall()
+        await resources.broker.redis.flushall()
 
 
 async def _is(resources: Resources, query: str, row: tuple[Any, ...]) -> bool:
@@ -313,7 +313,7 @@ async def test_what_is_wrong_with_the_database_ends_nothing(settings: Settings) 
                 resources, "ALTER TABLE webhook RENAME TO away", "ALTER TABLE price_change RENAME TO gone"
             )
             await change_price(resources, key, 30)
-            names = {"webhook.interrupted", "events.not_numbered"}
+            names = {"webhook.interrupted", "events.not_sequenced"}
             await wait_until(lambda: asyncio.sleep(0, names <= {entry["event"] for entry in logs}))
         await run_statements(resources, "ALTER TABLE away RENAME TO webhook", "ALTER TABLE gone RENAME TO price_change")
         await got(it, 20, 30)

@@ -20,7 +20,7 @@ from app.catalog import sql as catalog
 from app.db.tables import import_payload, job
 from app.documents import list_sql as clients
 from app.events import sql as events
-from app.graphql.fields import Column
+from app.graphql.fields import ColumnField
 from app.ingestion import session_sql as ingestion
 from app.market import listing_sql as market
 from app.market import price_history_sql as history
@@ -33,7 +33,7 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "CPU": catalog.COLUMNS,
     "PriceTarget": catalog.COLUMNS,
     "PerformanceValue": catalog.COLUMNS,
-    "PricePoint": catalog.POINT,
+    "PricePoint": catalog.PRICE_MAP_COLUMNS,
     "PersistedDocument": clients.COLUMNS,
     "Listing": market.COLUMNS,
     "PriceChange": events.COLUMNS,
@@ -65,13 +65,13 @@ NEVER_NULL = {
 }
 
 
-def fields() -> Iterator[tuple[str, str, GraphQLField, Column]]:
+def fields() -> Iterator[tuple[str, str, GraphQLField, ColumnField]]:
     """Type, name, definition and declaration of all fields whose values are of known classes."""
     for type_ in SCHEMA.type_map.values():
         if isinstance(type_, GraphQLObjectType):
             for name, definition in type_.fields.items():
                 declared = definition.extensions.get("strawberry-definition")
-                plain = isinstance(declared, Column) and declared.column is not None and declared.mapping is None
+                plain = isinstance(declared, ColumnField) and declared.column is not None and declared.mapping is None
                 if plain and get_named_type(definition.type).name in PYTHON:
                     yield type_.name, name, definition, declared
 
@@ -81,7 +81,7 @@ def fields() -> Iterator[tuple[str, str, GraphQLField, Column]]:
     [pytest.param(*each, id=f"{each[0]}.{each[1]}") for each in fields()],
 )
 def test_a_column_holds_what_its_field_promises(
-    type_name: str, name: str, definition: GraphQLField, declared: Column
+    type_name: str, name: str, definition: GraphQLField, declared: ColumnField
 ) -> None:
     found = ROWS[type_name][str(declared.column)]
     items = found.type.item_type if isinstance(found.type, ARRAY) else found.type

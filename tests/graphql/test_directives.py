@@ -16,10 +16,10 @@ from graphql import (
 )
 from sqlalchemy import insert
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.db.tables import Domain, import_fetch, import_payload, import_row, import_session, metadata
-from app.engine.document import read_document
-from app.events.outbox import number_events
+from app.engine.document import prepare_document
+from app.events.outbox import sequence_outbox
 from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu
@@ -57,7 +57,7 @@ DOMAINS: dict[str, set[Domain]] = {
     "import_payload": {Domain.WORK},
     "import_host": set(),
 }
-CPU_ID, JOB_ID, IMPORT_ID = global_id("CPU", 1), global_id("Job", 1), global_id("ImportSession", 1)
+CPU_ID, JOB_ID, IMPORT_ID = encode_global_id("CPU", 1), encode_global_id("Job", 1), encode_global_id("ImportSession", 1)
 ROOTS = {
     "cpu": 'cpu(slug: "amd-one")',
     "cpusBySlugs": 'cpusBySlugs(slugs: ["amd-one"])',
@@ -76,7 +76,7 @@ ROOTS = {
     "consistency": "consistency",
     "viewer": "viewer",
     "node": f'node(id: "{CPU_ID}")',
-    "nodes": f'nodes(ids: ["{CPU_ID}", "{global_id("Listing", 1)}", "{JOB_ID}"])',
+    "nodes": f'nodes(ids: ["{CPU_ID}", "{encode_global_id("Listing", 1)}", "{JOB_ID}"])',
 }
 # How to get to an object of each type, by fields that read as little else as may be.
 WAYS = {
@@ -192,7 +192,7 @@ async def filled(resources: Resources) -> Resources:
     """One CPU with a listing whose price changed, a job, an import and its page."""
     await add_cpu(resources, "AMD One", [1, 2])
     await run_sql(resources, "UPDATE listing SET price = 7")
-    await number_events(resources)
+    await sequence_outbox(resources)
     await ask_for_work(resources)
     async with resources.write() as tx:
         await tx.execute(insert(import_session).values(source="url", name="x", priority=1, requested_by="x", total=1))
@@ -200,7 +200,7 @@ async def filled(resources: Resources) -> Resources:
         await tx.execute(insert(import_row).values(session_id=1, position=1, url="x", fetch_id=1))
         page = {"fetch_id": 1, "content": compress(b"x"), "bytes": 1, "truncated": False, "content_type": "text/html"}
         await tx.execute(insert(import_payload).values(page))
-    await resources.queue.redis.flushall()
+    await resources.broker.redis.flushall()
     return resources
 
 
@@ -215,7 +215,7 @@ def test_every_table_and_type_is_considered() -> None:
 async def test_roots_declare_what_they_read(filled: Resources, name: str) -> None:
     found = domains(await statements(filled, nested([ROOTS[name]], "__typename")))
     assert bool(found) != (name in READ_NOTHING)
-    assert found <= set(declared("Query", name).metadata["reads"])
+    assert found <= set(declared("Query", name).metadata["domains"])
 
 
 async def test_fields_declare_what_they_read(filled: Resources) -> None:
@@ -227,7 +227,7 @@ async def test_fields_declare_what_they_read(filled: Resources) -> None:
         query = nested(way, selecting(type_name, field))
         added = domains(await statements(filled, query) - base)
         loaded += bool(added)
-        assert added <= read_document(SCHEMA._schema, "test", query).reads, f"{type_name}.{field}"
+        assert added <= prepare_document(SCHEMA._schema, "test", query).domains, f"{type_name}.{field}"
     assert loaded >= 5
 
 
@@ -238,13 +238,13 @@ def test_what_may_run_a_statement_declares() -> None:
         for field in kind.fields:
             definition = declared(name, field)
             if definition.is_async and field not in OF_THEIR_PARENT:
-                assert definition.metadata.get("reads"), f"{name}.{field}"
+                assert definition.metadata.get("domains"), f"{name}.{field}"
 
 
 def test_documents_read_what_their_fields_read_together() -> None:
     def read(query: str) -> tuple[set[str], int, bool, bool]:
-        document = read_document(SCHEMA._schema, "test", query)
-        return {domain.value for domain in document.reads}, document.max_age, document.timed, document.public
+        document = prepare_document(SCHEMA._schema, "test", query)
+        return {domain.value for domain in document.domains}, document.max_age, document.time_dependent, document.public
 
     cpu = 'cpu(slug: "x")'
     assert read(f"{{ {cpu} {{ name }} }}") == ({"catalog", "analytics"}, 5, False, True)

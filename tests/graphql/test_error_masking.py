@@ -11,8 +11,8 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from app.resources import Resources
-from app.server.graphql_app import Gateway
-from app.server.request_id import RequestId
+from app.server.graphql_app import GraphQLApp
+from app.server.request_id import RequestIdMiddleware
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu
 from tests.support.http_errors import only_error, post_graphql
@@ -36,7 +36,7 @@ async def test_unexpected_errors_are_logged_under_the_id_that_the_client_gets(
         (error,) = response.json()["errors"]
         request_id = response.headers["x-request-id"]
         assert error["extensions"] == {"code": "INTERNAL"}
-        assert error["message"] == f"Something went wrong here. The log knows more under the request id {request_id}."
+        assert error["message"] == f"Internal server error. Quote request ID {request_id} when reporting this."
         for secret in ("secret", "relation", "SELECT", "sqlalchemy", "Traceback", "asyncpg"):
             assert secret not in response.text
         (line,) = [line for line in logs if line["event"] == "request.failed"]
@@ -46,9 +46,9 @@ async def test_unexpected_errors_are_logged_under_the_id_that_the_client_gets(
 
 async def test_errors_outside_of_any_field_are_masked_too(resources: Resources) -> None:
     broken: Any = None
-    gateway = Gateway(resources, SCHEMA._schema)
+    gateway = GraphQLApp(resources, SCHEMA._schema)
     gateway.registry.schema = broken
-    app = RequestId(gateway)
+    app = RequestIdMiddleware(gateway)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
         with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
             response = await http.get("/graphql", params={"query": "{ __typename }"})

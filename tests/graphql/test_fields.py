@@ -13,15 +13,15 @@ import pytest
 from graphql import GraphQLObjectType, OperationDefinitionNode, parse
 
 from app.catalog.sql import COLUMNS
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.db.tables import job
-from app.engine.compiler.column_projection import columns_of
+from app.engine.compiler.column_projection import project_columns
 from app.engine.compiler.compiler import NotCompilable, Plan
-from app.engine.document import Operation, read_document
+from app.engine.document import Operation, prepare_document
 from app.engine.executor import execute_operation
 from app.events import sql as events
 from app.graphql.context import Context
-from app.graphql.fields import Column, Meanings, column
+from app.graphql.fields import ColumnField, ValueMapping, column
 from app.ingestion import session_sql as ingestion
 from app.market import listing_sql as market
 from app.market import price_ranges
@@ -50,28 +50,28 @@ def test_a_meaning_is_worked_out_once() -> None:
         asked.append(value)
         return f"<{value}>"
 
-    meanings = Meanings(meaning)
+    meanings = ValueMapping(meaning)
     assert [meanings[1], meanings[1], meanings[None], meanings[2]] == ["<1>", "<1>", None, "<2>"]
     assert asked == [1, 2]
 
 
 def test_meanings_do_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Meanings, "MOST", 3)
-    meanings = Meanings(str)
+    monkeypatch.setattr(ValueMapping, "MOST", 3)
+    meanings = ValueMapping(str)
     assert [meanings[number] for number in range(10)] == [str(number) for number in range(10)]
     assert len(meanings) <= 3
 
 
 def test_a_copy_of_a_column_is_that_column() -> None:
-    made = column("price", description="What it costs.", mapping=Meanings(str))
+    made = column("price", description="What it costs.", mapping=ValueMapping(str))
     made.python_name = "price"
     assert copy.copy(made).get_result({"price": 5}, None, [], {}) == "5"
 
 
 def columns_of_field(declared: Any) -> set[str]:
-    if isinstance(declared, Column):
+    if isinstance(declared, ColumnField):
         return set() if declared.column is None else {declared.column}
-    return set(declared.metadata.get("needs", ()))
+    return set(declared.metadata.get("required_columns", ()))
 
 
 def test_every_column_that_a_field_names_can_be_selected() -> None:
@@ -89,11 +89,11 @@ def test_every_column_that_a_field_names_can_be_selected() -> None:
 
 
 def needs(query: str) -> Mapping[str, frozenset[str] | None]:
-    (operation,) = read_document(SCHEMA._schema, "test", query).operations.values()
+    (operation,) = prepare_document(SCHEMA._schema, "test", query).operations.values()
     return operation.columns
 
 
-CPU, LISTING = global_id("CPU", 1), global_id("Listing", 1)
+CPU, LISTING = encode_global_id("CPU", 1), encode_global_id("Listing", 1)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_fragment_that_is_spread_again_and_again_is_gone_through_once() -> Non
     query = f"{{ cpus {{ nodes {{ ...F0 }} }} }} {steps} fragment F40 on CPU {{ name }}"
     ast = parse(query)
     operation = next(each for each in ast.definitions if isinstance(each, OperationDefinitionNode))
-    assert columns_of(SCHEMA._schema, ast, operation)["CPU"] == frozenset({"name"})
+    assert project_columns(SCHEMA._schema, ast, operation)["CPU"] == frozenset({"name"})
 
 
 async def answer(resources: Resources, name: str, operation: Operation, variables: dict[str, Any]) -> tuple[Any, str]:
@@ -165,10 +165,10 @@ async def test_answers_are_the_same_whether_all_columns_are_read_or_some(
     resources: Resources, name: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = datetime.now(UTC)
-    monkeypatch.setattr(price_ranges, "clock", lambda: now)
+    monkeypatch.setattr(price_ranges, "utc_now", lambda: now)
     await add_uniform_cpus(resources, 20, 8)
     await ask_for_work(resources)
-    await resources.queue.redis.flushall()
+    await resources.broker.redis.flushall()
     operation = load_builtin_document(name).operations[name]
     assert isinstance(operation.plan, Plan)
     if not compiled:
@@ -195,7 +195,7 @@ async def test_columns_that_nobody_asked_for_are_not_in_the_statements(resources
         '{ cpus { nodes { name } } cpu(slug: "cpu-1") { cores listings { nodes { title } } }'
         f' node(id: "{LISTING}") {{ ... on Listing {{ seller }} }} }}'
     )
-    document = read_document(SCHEMA._schema, "test", query)
+    document = prepare_document(SCHEMA._schema, "test", query)
     (operation,) = document.operations.values()
     with record_statements(resources) as ran:
         async with Context(resources) as context:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from decimal import Decimal
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu
 from tests.support.schema_execution import query_data, query_error
@@ -19,13 +19,13 @@ JOB = "query ($id: ID!) { job(id: $id) { id } }"
 
 async def test_one_cpu_by_id_or_slug(resources: Resources) -> None:
     key = await add_cpu(resources, "Intel Core i5-8500T")
-    wanted = {"id": global_id("CPU", key), "name": "Intel Core i5-8500T", "slug": "intel-core-i5-8500t"}
+    wanted = {"id": encode_global_id("CPU", key), "name": "Intel Core i5-8500T", "slug": "intel-core-i5-8500t"}
     assert (await query_data(resources, CPU, id=wanted["id"]))["cpu"] == wanted
     assert (await query_data(resources, CPU, slug=wanted["slug"]))["cpu"] == wanted
     assert (await query_data(resources, CPU, slug="none"))["cpu"] is None
     assert (await query_data(resources, CPU, slug=""))["cpu"] is None
-    assert (await query_data(resources, CPU, id=global_id("CPU", key + 1)))["cpu"] is None
-    assert (await query_data(resources, CPU, id=global_id("CPU", 2**63 - 1)))["cpu"] is None
+    assert (await query_data(resources, CPU, id=encode_global_id("CPU", key + 1)))["cpu"] is None
+    assert (await query_data(resources, CPU, id=encode_global_id("CPU", 2**63 - 1)))["cpu"] is None
     for arguments in ({}, wanted):
         code, message = await query_error(resources, CPU, **{k: v for k, v in arguments.items() if k != "name"})
         assert (code, message) == ("BAD_USER_INPUT", "Give exactly one of `id` and `slug`.")
@@ -85,12 +85,12 @@ async def test_nodes_of_every_type_in_the_order_asked_for(resources: Resources) 
     second = await add_cpu(resources, "Two")
     page = await query_data(resources, "{ cpus { nodes { listings { nodes { id } } } } }")
     offers = [node["id"] for node in page["cpus"]["nodes"][0]["listings"]["nodes"]]
-    one, two = global_id("CPU", first), global_id("CPU", second)
+    one, two = encode_global_id("CPU", first), encode_global_id("CPU", second)
     assert (await query_data(resources, NODE, id=one))["node"] == {"id": one, "__typename": "CPU", "name": "One"}
     assert (await query_data(resources, NODE, id=offers[0]))["node"] == {"id": offers[0], "__typename": "Listing"}
     for name in ("CPU", "Listing", "Job"):
-        assert (await query_data(resources, NODE, id=global_id(name, 999)))["node"] is None
-    wanted = [two, offers[1], global_id("Job", 999), one, offers[0], two, global_id("CPU", 0)]
+        assert (await query_data(resources, NODE, id=encode_global_id(name, 999)))["node"] is None
+    wanted = [two, offers[1], encode_global_id("Job", 999), one, offers[0], two, encode_global_id("CPU", 0)]
     found = (await query_data(resources, NODES, ids=wanted))["nodes"]
     assert [node and node["id"] for node in found] == [two, offers[1], None, one, offers[0], two, None]
     assert [node["__typename"] for node in found if node] == ["CPU", "Listing", "CPU", "Listing", "CPU"]

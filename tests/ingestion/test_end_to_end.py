@@ -113,7 +113,7 @@ async def test_a_pasted_link_moves_the_price_target(
             await wait_until(moved)
         assert (await api.data(CPU))["cpu"]["listingsCount"] == 3
     await assert_counts_are_right(resources)
-    await resources.queue.redis.flushall()
+    await resources.broker.redis.flushall()
 
 
 async def test_who_may_see_and_ask_for_what(api: ApiClient, resources: Resources) -> None:
@@ -211,8 +211,8 @@ async def test_the_command(resources: Resources, settings: Settings, tmp_path: P
     ):
         refused = await asyncio.to_thread(command, settings, what)
         assert (refused.returncode, message in refused.stderr, refused.stdout) == (1, True, "")
-    await resources.queue.redis.flushall()
+    await resources.broker.redis.flushall()
 
 
 def test_the_allow_list_of_tests_is_that_of_workers() -> None:
-    assert AllowList.of(QUICK_SETTINGS["fetch_allow"]).networks
+    assert AllowList.from_entries(QUICK_SETTINGS["fetch_allow"]).networks

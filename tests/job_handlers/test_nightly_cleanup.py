@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from app.core.metrics import STORED_BYTES
+from app.core.metrics import TABLE_SIZE
 from app.db import disk_usage
 from app.db.tables import JobKind
 from app.events import retention as events_cleaning
 from app.events.webhooks import webhooks
 from app.ingestion import retention as ingestion_cleaning
-from app.ingestion.worker.queue_sql import known_listings
+from app.ingestion.worker.queue_sql import last_known_listings
 from app.job_handlers import dispatch, nightly_cleanup
 from app.job_queue import retention as work_cleaning
 from app.resources import Resources
 from app.settings import Settings
-from jobs.tasks.clean_up import nightly_clean_up
+from jobs.tasks.clean_up import schedule_clean_up
 from tests.support.api_server import ApiClient
 from tests.support.metrics_catalog import fetch_rows, no_progress, run_statements
 from tests.support.price_changes import add_listings, change_price, sequence_outbox
@@ -57,11 +57,11 @@ async def aged(resources: Resources, *days: float) -> None:
 
 async def test_old_changes_go(resources: Resources) -> None:
     await aged(resources, 40, 39, 38, 37, 31, 29, 0)
-    versions = dict(resources.changes.versions)
+    versions = dict(resources.notifications.versions)
     assert (await cleaned(resources))["delete_old_changes"] == 5
     assert await fetch_rows(resources, LOG) == [(70,), (80,)]
     assert await fetch_rows(resources, HORIZON) == [(5,)]
-    assert resources.changes.versions["events"] > versions.get("events", 0)
+    assert resources.notifications.versions["events"] > versions.get("events", 0)
     assert await cleaned(resources) == {}
     assert await fetch_rows(resources, HORIZON) == [(5,)]
 
@@ -93,7 +93,7 @@ async def test_a_webhook_that_no_worker_knows_any_more_is_forgotten(resources: R
         "INSERT INTO webhook (name, position, looked_at) VALUES ('old', 0, now() - interval '31 days')",
         "INSERT INTO webhook (name, position, looked_at) VALUES ('another worker''s', 1, now() - interval '29 days')",
     )
-    assert await cleaned(resources) == {"forget_old_webhooks": 1, "delete_old_changes": 1}
+    assert await cleaned(resources) == {"delete_removed_webhooks": 1, "delete_old_changes": 1}
     assert await fetch_rows(resources, "SELECT name FROM webhook") == [("another worker's",)]
 
 
@@ -158,15 +158,15 @@ async def test_old_imports_go_but_not_what_tells_where_a_listing_is(resources: R
         """,
         "INSERT INTO import_payload VALUES (2, '', 0, false, 'text/html')",
     )
-    versions = dict(resources.changes.versions)
+    versions = dict(resources.notifications.versions)
     assert (await cleaned(resources))["delete_old_imports"] == 3
     assert await fetch_rows(resources, "SELECT id FROM import_session ORDER BY id") == [(4,), (5,)]
     assert await fetch_rows(resources, "SELECT session_id, fetch_id FROM import_row ORDER BY id") == [(4, 5), (5, 6)]
     assert await fetch_rows(resources, "SELECT id FROM import_fetch ORDER BY id") == [(2,), (5,), (6,)]
-    assert resources.changes.versions["work"] > versions.get("work", 0)
+    assert resources.notifications.versions["work"] > versions.get("work", 0)
     assert await cleaned(resources) == {}
     async with resources.write() as tx:
-        assert (await known_listings(tx, ["live", "sold"])) == {"live": [live, other]}
+        assert (await last_known_listings(tx, ["live", "sold"])) == {"live": [live, other]}
 
 
 async def test_the_change_log_is_left_alone(resources: Resources) -> None:
@@ -181,12 +181,12 @@ async def test_a_step_that_fails_does_not_stop_the_others(resources: Resources) 
     await aged(resources, 40)
     await run_statements(resources, "ALTER TABLE webhook RENAME COLUMN looked_at TO elsewhere")
     with capture_logs() as logs:
-        outcome = await dispatch.run_now(resources, JobKind.CLEAN_UP, {})
+        outcome = await dispatch.run_in_foreground(resources, JobKind.CLEAN_UP, {})
     steps = len(nightly_cleanup.STEPS)
     assert (outcome.total, outcome.succeeded, outcome.failed) == (steps, steps - 1, 1)
     assert await fetch_rows(resources, LOG) == []
     (failed,) = [entry for entry in logs if entry["event"] == "clean_up.step_failed"]
-    assert (failed["step"], failed["log_level"]) == ("forget_old_webhooks", "error")
+    assert (failed["step"], failed["log_level"]) == ("delete_removed_webhooks", "error")
     (complete,) = [entry for entry in logs if entry["event"] == "clean_up.complete"]
     assert (complete["failed"], complete["delete_old_changes"]) == (1, 1)
     assert await fetch_rows(resources, "SELECT kind, status, failed FROM job") == [("clean_up", "succeeded", 1)]
@@ -197,7 +197,7 @@ async def test_the_night_cleans_up_once(settings: Settings) -> None:
     async with Resources.open(settings.model_copy(update={"clean_up_at": at.time()})) as resources:
         await aged(resources, 40)
         for _ in range(2):
-            await nightly_clean_up({"resources": resources})
+            await schedule_clean_up({"resources": resources})
         await run_queued_jobs(resources)
         expected = [("clean_up", "succeeded", at, len(nightly_cleanup.STEPS), len(nightly_cleanup.STEPS), 0)]
         assert await fetch_rows(resources, "SELECT kind, status, due_at, total, succeeded, failed FROM job") == expected
@@ -219,29 +219,33 @@ async def test_metrics(api: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await run_statements(resources, "INSERT INTO webhook (name, position, delivered, refused) VALUES ('one', 0, 5, 2)")
     found = await metrics(api)
-    assert (found["dealmark_outbox_rows"], found["dealmark_outbox_seconds"]) == (0, 0)
-    assert found['dealmark_webhook_pending{webhook="one"}'] == found['dealmark_webhook_seconds{webhook="one"}'] == 0
+    assert (found["dealmark_outbox_pending"], found["dealmark_outbox_oldest_age_seconds"]) == (0, 0)
+    assert (
+        found['dealmark_webhook_pending{webhook="one"}']
+        == found['dealmark_webhook_oldest_age_seconds{webhook="one"}']
+        == 0
+    )
     await change_price(resources, key, 20, 30)
     await run_statements(resources, "UPDATE outbox SET at = at - interval '1 hour'")
     found = await metrics(api)
-    assert found["dealmark_outbox_rows"] == 2
-    assert 3600 <= found["dealmark_outbox_seconds"] < 3700
+    assert found["dealmark_outbox_pending"] == 2
+    assert 3600 <= found["dealmark_outbox_oldest_age_seconds"] < 3700
     await sequence_outbox(resources)
     found = await metrics(api)
-    assert found["dealmark_outbox_rows"] == 0
+    assert found["dealmark_outbox_pending"] == 0
     assert found['dealmark_webhook_pending{webhook="one"}'] == 2
-    assert 3600 <= found['dealmark_webhook_seconds{webhook="one"}'] < 3700
-    outcomes: dict[str, Any] = of(found, "dealmark_webhook_deliveries")
+    assert 3600 <= found['dealmark_webhook_oldest_age_seconds{webhook="one"}'] < 3700
+    outcomes: dict[str, Any] = of(found, "dealmark_webhook_deliveries_total")
     assert sorted(outcomes.values()) == [0, 2, 5]
-    stored = of(found, "dealmark_stored_bytes")
+    stored = of(found, "dealmark_table_size_bytes")
     assert len(stored) >= 6
     assert all(size > 0 for size in stored.values())
     await run_statements(resources, "DELETE FROM webhook")
     assert of(await metrics(api), "dealmark_webhook_pending") == {}
     await run_statements(resources, "DROP TABLE outbox CASCADE")
     found = await metrics(api)
-    assert found["dealmark_outbox_rows"] != found["dealmark_outbox_rows"], "NaN"
-    assert of(found, "dealmark_stored_bytes") == {}
+    assert found["dealmark_outbox_pending"] != found["dealmark_outbox_pending"], "NaN"
+    assert of(found, "dealmark_table_size_bytes") == {}
 
 
 async def test_a_partitioned_table_is_all_of_its_parts(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,9 +255,9 @@ async def test_a_partitioned_table_is_all_of_its_parts(resources: Resources, mon
         "CREATE TABLE part_1 PARTITION OF parted FOR VALUES FROM (0) TO (1000000)",
         "INSERT INTO parted SELECT generate_series(1, 20000)",
     )
-    monkeypatch.setattr(disk_usage, "TABLES", ("parted", "part_1"))
+    monkeypatch.setattr(disk_usage, "GROWING_TABLES", ("parted", "part_1"))
     async with resources.read() as session:
-        await disk_usage.measure(session)
-    sizes = {name: STORED_BYTES.labels(name)._value.get() for name in disk_usage.TABLES}
-    STORED_BYTES.clear()
+        await disk_usage.measure_disk_usage(session)
+    sizes = {name: TABLE_SIZE.labels(name)._value.get() for name in disk_usage.GROWING_TABLES}
+    TABLE_SIZE.clear()
     assert sizes["parted"] == sizes["part_1"] > 500_000

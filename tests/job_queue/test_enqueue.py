@@ -20,7 +20,7 @@ NIGHT = datetime(2026, 3, 2, 2, 30, tzinfo=UTC)
 async def nobody_works(resources: Resources) -> AsyncIterator[None]:
     """The jobs of these tests are not run."""
     yield
-    await resources.queue.redis.flushall()
+    await resources.broker.redis.flushall()
 
 
 async def schedule(resources: Resources, now: datetime, at: time = TIME) -> int | None:
@@ -87,7 +87,7 @@ async def test_nothing_remains_of_asking_when_the_transaction_fails(resources: R
     with pytest.raises(ZeroDivisionError):
         await ask_and_fail()
     assert await all_jobs(resources) == []
-    assert await resources.queue.redis.keys() == []
+    assert await resources.broker.redis.keys() == []
 
 
 @pytest.mark.parametrize(

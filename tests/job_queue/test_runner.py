@@ -14,13 +14,14 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from app.core.progress import ProgressCallback
 from app.db.tables import JobKind
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.job_handlers import dispatch
 from app.job_queue import runner
-from app.job_queue.runner import MAX_ATTEMPTS, Progress
+from app.job_queue.runner import MAX_ATTEMPTS
 from app.resources import Resources
-from jobs.tasks.sweep import sweep
+from jobs.tasks.abandoned_jobs import requeue_abandoned_jobs
 from tests.support.catalog_rows import add_cpu
 from tests.support.jobs import (
     KIND,
@@ -51,7 +52,9 @@ class Work:
         self.goes_on.set()
         self.error: Exception | None = None
 
-    async def __call__(self, tx: Tx, job_id: int, content: dict[str, Any], progress: Progress) -> Outcome:
+    async def __call__(
+        self, tx: Transaction, job_id: int, content: dict[str, Any], progress: ProgressCallback
+    ) -> Outcome:
         self.runs += 1
         await run_in(tx, "INSERT INTO effect VALUES (:job)", job=job_id)
         await progress(1, 3)
@@ -61,7 +64,7 @@ class Work:
         return Outcome()
 
 
-async def run_in(tx: Tx, statement: str, **values: Any) -> None:
+async def run_in(tx: Transaction, statement: str, **values: Any) -> None:
     await tx.execute(text(statement), values)
 
 
@@ -87,7 +90,7 @@ async def work(resources: Resources) -> Work:
 async def job_id(resources: Resources, work: Work) -> int:
     """A queued job that no worker was told of."""
     created = await request_recalculation(resources)
-    await resources.queue.redis.flushall()
+    await resources.broker.redis.flushall()
     return created
 
 
@@ -125,8 +128,8 @@ async def test_a_job_that_does_not_exist(resources: Resources, work: Work) -> No
 
 async def test_progress_is_seen_while_it_runs(resources: Resources, work: Work, job_id: int) -> None:
     work.goes_on.clear()
-    async with resources.changes.follow(f"job:{job_id}") as changed:
-        await wait_until(lambda: asyncio.sleep(0, resources.changes.connected))
+    async with resources.notifications.subscribe(f"job:{job_id}") as changed:
+        await wait_until(lambda: asyncio.sleep(0, resources.notifications.connected))
         running = asyncio.create_task(runner.run(resources, job_id, work))
         row = await wait_until(lambda: row_that_is(resources, job_id, done=1))
         assert (row.status, row.total, row.finished_at) == ("running", 3, None)
@@ -180,7 +183,7 @@ async def test_the_sweep_brings_back_what_raised_until_it_is_given_up(resources:
         await run_queued_jobs(resources)
         row = await job_row(resources, asked)
         assert (row.status, row.attempts) == ("running", attempt)
-        await sweep({"resources": resources})
+        await requeue_abandoned_jobs({"resources": resources})
     failed = REGISTRY.get_sample_value("dealmark_jobs_total", {"kind": KIND, "outcome": "failed"}) or 0
     await run_queued_jobs(resources)
     row = await job_row(resources, asked)
@@ -188,8 +191,8 @@ async def test_the_sweep_brings_back_what_raised_until_it_is_given_up(resources:
     assert "elsewhere" not in row.error
     assert "figure_history" not in row.error
     assert REGISTRY.get_sample_value("dealmark_jobs_total", {"kind": KIND, "outcome": "failed"}) == failed + 1
-    await sweep({"resources": resources})
-    assert await resources.queue.redis.keys("arq:*") == []
+    await requeue_abandoned_jobs({"resources": resources})
+    assert await resources.broker.redis.keys("arq:*") == []
 
 
 async def test_a_scheduled_job_that_starts_too_late_is_failed(resources: Resources, work: Work, job_id: int) -> None:
@@ -215,7 +218,7 @@ async def test_a_job_that_nobody_waits_for_may_start_late(resources: Resources, 
 
 async def test_work_in_the_foreground_leaves_a_finished_job(resources: Resources) -> None:
     one = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
-    outcome = await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+    outcome = await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
     assert (outcome.total, outcome.succeeded, outcome.failed) == (1, 1, 0)
     (row,) = await all_jobs(resources)
     assert (row.status, row.attempts, row.requested_by, row.total) == ("succeeded", 1, "command line", 1)
@@ -226,7 +229,7 @@ async def test_work_in_the_foreground_that_raises_leaves_nothing(resources: Reso
     await add_cpu(resources, "AMD One", [10, 20])
     await run_sql(resources, "ALTER TABLE recalculation_watermark RENAME TO elsewhere")
     with pytest.raises(Exception, match="recalculation_watermark"):
-        await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+        await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
     assert await all_jobs(resources) == []
 
 

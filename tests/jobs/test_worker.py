@@ -17,18 +17,18 @@ from arq.cron import CronJob
 from pydantic import ValidationError
 from sqlalchemy import text
 
-from app.core.broker import HEARTBEAT_KEY, MARK_SECONDS, QUEUE_NAME, deserialize, serialize
+from app.core.broker import HEARTBEAT_KEY, IN_PROGRESS_TTL_SECONDS, QUEUE_NAME, deserialize, serialize
 from app.db.tables import JobKind
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.devserver.embedded import EmbeddedRedis
 from app.graphql.viewer import Role
 from app.job_handlers import dispatch
 from app.job_queue import sql
 from app.resources import Resources
 from app.settings import Settings
-from jobs.tasks.sweep import sweep
-from jobs.tasks.verification import nightly_verification
-from jobs.worker import WorkerSettings, crons, make_worker
+from jobs.tasks.abandoned_jobs import requeue_abandoned_jobs
+from jobs.tasks.verification import schedule_verification
+from jobs.worker import JOB_FUNCTIONS, create_arq_worker, schedule
 from tests.support.api_server import run_api
 from tests.support.catalog_rows import add_cpu
 from tests.support.jobs import (
@@ -60,16 +60,16 @@ def redis() -> Iterator[EmbeddedRedis]:
 @asynccontextmanager
 async def working(resources: Resources) -> AsyncIterator[None]:
     """A worker with its clock, while the block runs."""
-    worker = make_worker(resources)
+    worker = create_arq_worker(resources)
     task = asyncio.create_task(worker.async_run())
     yield
     task.cancel()
     await asyncio.gather(task, *worker.tasks.values(), return_exceptions=True)
-    await resources.queue.redis.flushall()
+    await resources.broker.redis.flushall()
 
 
 def test_each_kind_of_job_has_its_function() -> None:
-    names = [function.__name__ for function in WorkerSettings.functions]
+    names = [function.__name__ for function in JOB_FUNCTIONS]
     assert sorted(names) == sorted(kind.value for kind in JobKind)
 
 
@@ -87,14 +87,14 @@ async def test_a_burst_worker_does_what_was_asked_for_and_ends(resources: Resour
     row = await job_row(resources, asked)
     assert (row.status, row.attempts, row.total, row.succeeded, row.failed) == ("succeeded", 1, 1, 1, 0)
     assert await history_counts(resources) == [(cpu_id, 1)]
-    assert await resources.queue.redis.keys("arq:*") == []
+    assert await resources.broker.redis.keys("arq:*") == []
 
 
 async def test_two_workers_and_many_messages_do_it_once(resources: Resources) -> None:
     cpu_id = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
     asked = await request_recalculation(resources)
     for number in range(4):
-        await resources.queue.redis.enqueue_job(KIND, asked, _job_id=f"again {number}")
+        await resources.broker.redis.enqueue_job(KIND, asked, _job_id=f"again {number}")
     await asyncio.gather(run_queued_jobs(resources), run_queued_jobs(resources))
     assert (await job_row(resources, asked)).attempts == 1
     assert await history_counts(resources) == [(cpu_id, 1)]
@@ -102,10 +102,10 @@ async def test_two_workers_and_many_messages_do_it_once(resources: Resources) ->
 
 async def test_a_lost_message_is_told_again(resources: Resources) -> None:
     asked = await request_recalculation(resources)
-    await resources.queue.redis.flushall()
+    await resources.broker.redis.flushall()
     await run_queued_jobs(resources)
     assert (await job_row(resources, asked)).status == "queued"
-    await sweep({"resources": resources})
+    await requeue_abandoned_jobs({"resources": resources})
     await run_queued_jobs(resources)
     assert (await job_row(resources, asked)).status == "succeeded"
 
@@ -113,8 +113,8 @@ async def test_a_lost_message_is_told_again(resources: Resources) -> None:
 async def test_a_message_that_waits_is_not_told_twice(resources: Resources) -> None:
     asked = await request_recalculation(resources)
     for _ in range(3):
-        await sweep({"resources": resources})
-    assert await resources.queue.redis.zrange(QUEUE_NAME, 0, -1) == [f"job:{asked}".encode()]
+        await requeue_abandoned_jobs({"resources": resources})
+    assert await resources.broker.redis.zrange(QUEUE_NAME, 0, -1) == [f"job:{asked}".encode()]
     await run_queued_jobs(resources)
 
 
@@ -123,8 +123,8 @@ async def test_a_worker_that_died_with_the_message_in_hand(resources: Resources,
     """arq takes the message for running until a time-out, also when the worker died before it marked the row."""
     asked = await request_recalculation(resources)
     await run_sql(resources, "UPDATE job SET status = :s, attempts = :n", s=status, n=attempts)
-    await resources.queue.redis.set(f"{in_progress_key_prefix}job:{asked}", b"1", ex=3600)
-    await sweep({"resources": resources})
+    await resources.broker.redis.set(f"{in_progress_key_prefix}job:{asked}", b"1", ex=3600)
+    await requeue_abandoned_jobs({"resources": resources})
     await asyncio.wait_for(run_queued_jobs(resources), 5)
     assert (await job_row(resources, asked)).attempts == attempts + 1
     assert (await job_row(resources, asked)).status == "succeeded"
@@ -135,35 +135,35 @@ async def test_a_message_that_a_worker_takes_in_this_moment_is_not_given_to_it_a
 ) -> None:
     asked, claim, claims = await request_recalculation(resources), sql.claim, 0
 
-    async def swept(tx: Tx, job_id: int) -> bool:
+    async def swept(tx: Transaction, job_id: int) -> bool:
         nonlocal claims
         claims += 1
         if claims == 1:
-            await sweep({"resources": resources})
+            await requeue_abandoned_jobs({"resources": resources})
             await asyncio.sleep(0.3)  # the worker looks for messages in between
         return await claim(tx, job_id)
 
     monkeypatch.setattr(sql, "claim", swept)
-    worker = make_worker(resources, burst=True)
+    worker = create_arq_worker(resources, burst=True)
     await worker.async_run()
     assert (claims, worker.jobs_complete, worker.jobs_failed) == (1, 1, 0)
     assert (await job_row(resources, asked)).attempts == 1
 
 
 async def test_the_queue_knows_for_how_long_arq_marks_what_it_takes(resources: Resources) -> None:
-    assert make_worker(resources).in_progress_timeout_s == MARK_SECONDS
+    assert create_arq_worker(resources).in_progress_timeout_s == IN_PROGRESS_TTL_SECONDS
 
 
 async def test_the_sweep_leaves_alone_what_is_at_work_or_done(resources: Resources) -> None:
     working_on, done = await request_recalculation(resources, [1]), await request_recalculation(resources, [2])
-    await resources.queue.redis.flushall()
+    await resources.broker.redis.flushall()
     await run_sql(resources, "UPDATE job SET status = 'succeeded' WHERE id = :id", id=done)
     async with resources.write() as tx:
         assert await sql.claim(tx, working_on)
-        await sweep({"resources": resources})
-        assert await resources.queue.redis.keys("arq:*") == []
-    await sweep({"resources": resources})
-    assert await resources.queue.redis.zrange(QUEUE_NAME, 0, -1) == [f"job:{working_on}".encode()]
+        await requeue_abandoned_jobs({"resources": resources})
+        assert await resources.broker.redis.keys("arq:*") == []
+    await requeue_abandoned_jobs({"resources": resources})
+    assert await resources.broker.redis.zrange(QUEUE_NAME, 0, -1) == [f"job:{working_on}".encode()]
     await run_queued_jobs(resources)
 
 
@@ -176,9 +176,9 @@ async def test_redis_gone_when_asked_and_back_later(settings: Settings, redis: E
         assert answer["recalculateMetrics"]["job"]["status"] == "QUEUED"
         assert (await api.data(RECALCULATE, Role.ADMIN)) == answer
         (asked,) = await all_jobs(resources)
-        await sweep({"resources": resources})
+        await requeue_abandoned_jobs({"resources": resources})
         redis.start()
-        await sweep({"resources": resources})
+        await requeue_abandoned_jobs({"resources": resources})
         await run_queued_jobs(resources)
         assert (await wait_until_job_ended(resources, asked.id)).status == "succeeded"
         assert await history_counts(resources) == [(cpu_id, 1)]
@@ -191,16 +191,16 @@ async def test_the_clock_starts_with_a_sweep_and_the_night_that_was_missed(setti
     async with Resources.open(settings) as resources:
         await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
         forgotten = await request_recalculation(resources, [1])
-        await resources.queue.redis.flushall()
+        await resources.broker.redis.flushall()
         async with working(resources):
             await wait_until_job_ended(resources, forgotten)
             night = await wait_until(lambda: the_night(resources))
             row = await wait_until_job_ended(resources, night)
             assert (row.status, row.due_at, row.requested_by, row.total) == ("succeeded", at, "schedule", 1)
-            assert await resources.queue.worker_alive()
+            assert await resources.broker.is_worker_alive()
         assert len(await all_jobs(resources)) == 2
         async with working(resources):
-            await wait_until(lambda: resources.queue.redis.exists(HEARTBEAT_KEY))
+            await wait_until(lambda: resources.broker.redis.exists(HEARTBEAT_KEY))
             await asyncio.sleep(0.5)
         assert len(await all_jobs(resources)) == 2, "a second start made the night's job again"
 
@@ -214,13 +214,13 @@ async def test_the_night_verifies_and_repairs(settings: Settings) -> None:
     settings = settings.model_copy(update={"recalculation_at": FAR, "verification_at": at.time(), "clean_up_at": FAR})
     async with Resources.open(settings) as resources:
         await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
-        await dispatch.run_now(resources, KIND, {})
+        await dispatch.run_in_foreground(resources, KIND, {})
         await run_sql(resources, "UPDATE cpu SET price_good = 1")
         async with working(resources):
             row = await wait_until_job_ended(resources, await wait_until(lambda: the_night(resources)))
         assert (row.kind, row.status, row.due_at, row.input) == ("verify_figures", "succeeded", at, {"fix": True})
         assert (row.total, row.succeeded, row.failed) == (2, 1, 1)
-        await nightly_verification({"resources": resources})
+        await schedule_verification({"resources": resources})
         assert len(await all_jobs(resources)) == 2, "it was made again"
         async with resources.read() as session:
             assert await session.scalar(text("SELECT price_good FROM cpu")) == 15
@@ -228,7 +228,7 @@ async def test_the_night_verifies_and_repairs(settings: Settings) -> None:
 
 @pytest.mark.parametrize("seconds", [0.1, 1, 5, 7, 13, 45, 60])
 def test_the_clock_sweeps_at_least_as_often_as_it_is_told(seconds: float) -> None:
-    every = cron_of("sweep", make_settings(sweep_seconds=seconds))
+    every = cron_of("requeue_abandoned_jobs", make_settings(poll_interval_seconds=seconds))
     assert every.run_at_startup
     moment = datetime(2026, 3, 1, tzinfo=UTC)
     moments = []
@@ -242,8 +242,8 @@ def test_the_clock_sweeps_at_least_as_often_as_it_is_told(seconds: float) -> Non
 
 @pytest.mark.parametrize("seconds", [0, -1, 61, 120])
 def test_a_clock_that_cannot_be_is_refused(seconds: float) -> None:
-    with pytest.raises(ValidationError, match="sweep_seconds"):
-        make_settings(sweep_seconds=seconds)
+    with pytest.raises(ValidationError, match="poll_interval_seconds"):
+        make_settings(poll_interval_seconds=seconds)
 
 
 @pytest.mark.parametrize("at", ["00:00", "02:30", "23:59"])
@@ -262,5 +262,5 @@ def test_the_clock_strikes_once_a_night_right_after_the_time(at: str, job: str) 
 
 
 def cron_of(name: str, settings: Settings) -> CronJob:
-    (found,) = [each for each in crons(settings) if each.name == f"cron:{name}"]
+    (found,) = [each for each in schedule(settings) if each.name == f"cron:{name}"]
     return found

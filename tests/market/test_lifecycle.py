@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.db.tables import listing
-from app.db.transaction import Tx
-from app.market.lifecycle import end_missing, mark_found, mark_gone, mark_missing
-from app.market.retention import end_missing_listings, make_price_months
+from app.db.transaction import Transaction
+from app.market.lifecycle import expire_missing, mark_found, mark_gone, mark_missing
+from app.market.retention import create_price_partitions, expire_missing_listings
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.file_imports import FileImporter, checked_counts
@@ -33,7 +33,9 @@ STATES = "SELECT price::int, state FROM price_observation WHERE listing_id = :id
 
 
 async def life(resources: Resources, key: int, **variables: Any) -> dict[str, Any]:
-    found: dict[str, Any] = (await query_data(resources, LIFE, id=global_id("Listing", key), **variables))["node"]
+    found: dict[str, Any] = (await query_data(resources, LIFE, id=encode_global_id("Listing", key), **variables))[
+        "node"
+    ]
     return found
 
 
@@ -49,7 +51,7 @@ async def key(resources: Resources) -> int:
         return await add_listing(tx, cpu_id, 10, seen_at=SEEN)
 
 
-async def states(tx: Tx, key: int) -> list[tuple[int, str]]:
+async def states(tx: Transaction, key: int) -> list[tuple[int, str]]:
     return [tuple(row) for row in await tx.rows(text(STATES), {"id": key})]
 
 
@@ -61,10 +63,10 @@ async def test_a_whole_life(resources: Resources, key: int) -> None:
     for mark, kind in steps:
         async with resources.write() as tx:
             assert await mark(tx, [key]) == 1
-            assert {str(each) for each in tx.touched} == {"market"}
+            assert {str(each) for each in tx.changed_domains} == {"market"}
         async with resources.write() as tx:
             assert await mark(tx, [key]) == 0, "twice is once"
-            assert not tx.touched
+            assert not tx.changed_domains
         expected.insert(0, kind)
         assert await kinds(resources, key) == expected
     async with resources.write() as tx:
@@ -93,8 +95,8 @@ async def test_the_missing_end_after_days(resources: Resources, key: int) -> Non
             text("UPDATE listing SET missing_since = now() - interval '7 days' WHERE id = :id"), {"id": key}
         )
     async with resources.write() as tx:
-        assert await end_missing(tx, 8) == 0
-        assert await end_missing(tx, 7) == 1
+        assert await expire_missing(tx, 8) == 0
+        assert await expire_missing(tx, 7) == 1
         assert (await tx.scalar(text("SELECT count(*) FROM data_change_log"))) >= 1, "its target is to be told"
     found = await life(resources, key)
     assert (found["status"], found["missingSince"]) == ("ENDED", None)
@@ -106,12 +108,12 @@ async def test_the_night(resources: Resources, key: int) -> None:
     async with resources.write() as tx:
         await mark_missing(tx, [key])
         await tx.execute(text("UPDATE listing SET missing_since = missing_since - interval '6 days 23 hours'"))
-    assert await end_missing_listings(resources) == 0
+    assert await expire_missing_listings(resources) == 0
     async with resources.write() as tx:
         await tx.execute(text("UPDATE listing SET missing_since = missing_since - interval '1 hour'"))
-    assert await end_missing_listings(resources) == 1
-    assert await make_price_months(resources) == 1, "that of the first sight, 300 days ago"
-    assert await make_price_months(resources) == 0
+    assert await expire_missing_listings(resources) == 1
+    assert await create_price_partitions(resources) == 1, "that of the first sight, 300 days ago"
+    assert await create_price_partitions(resources) == 0
 
 
 async def test_who_writes_by_hand_is_remembered_too(resources: Resources, key: int) -> None:
@@ -192,7 +194,7 @@ async def test_pages_of_prices(resources: Resources, key: int) -> None:
 
 
 async def test_arguments_that_are_wrong(resources: Resources, key: int) -> None:
-    node = f'{{ node(id: "{global_id("Listing", key)}") {{ ... on Listing {{ %s }} }} }}'
+    node = f'{{ node(id: "{encode_global_id("Listing", key)}") {{ ... on Listing {{ %s }} }} }}'
     for wrong in (
         "lifecycle(first: 0) { at }",
         "lifecycle(first: 201) { at }",

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from app.market import price_partitions
-from app.market.price_partitions import make_due_months, make_months
+from app.market.price_partitions import create_due_partitions, create_partitions
 from app.resources import Resources
 from tests.support.file_imports import FileImporter, checked_counts
 
@@ -59,28 +59,28 @@ async def test_somebody_in_the_way_loses_no_price(
 ) -> None:
     """A reader that does not end: the prices go to the rest, and move at night, when it has gone."""
     importer = await importer_of(resources, tmp_path)
-    monkeypatch.setattr(price_partitions, "PATIENCE", IMPATIENT)
+    monkeypatch.setattr(price_partitions, "SET_LOCK_TIMEOUT", IMPATIENT)
     async with resources.engine.begin() as reader:
         await reader.execute(text("SELECT count(*) FROM price_observation"))
         assert checked_counts(await importer.listings(rows("2023-07-05", "2023-08-06"))) == (2, 0, 0, 0)
         async with resources.write() as tx:
-            assert await make_due_months(tx) == 0, "another night, then"
+            assert await create_due_partitions(tx) == 0, "another night, then"
     assert await importer.rows(PLACES) == [("rest", 2)]
     before = await importer.rows("SELECT * FROM price_observation ORDER BY 1")
     async with resources.write() as tx:
-        assert await make_due_months(tx) == 2
+        assert await create_due_partitions(tx) == 2
     assert await importer.rows(PLACES) == [("2023_07", 1), ("2023_08", 1)]
     assert await importer.rows("SELECT * FROM price_observation ORDER BY 1") == before
     async with resources.write() as tx:
-        assert await make_due_months(tx) == 0, "all is done"
+        assert await create_due_partitions(tx) == 0, "all is done"
 
 
 async def test_a_month_is_made_once(resources: Resources) -> None:
     async with resources.write() as tx:
         for made in (2, 0):
-            assert await make_months(tx, [date(2020, 1, 1), date(2020, 1, 1), date(2020, 2, 1)]) == made
+            assert await create_partitions(tx, [date(2020, 1, 1), date(2020, 1, 1), date(2020, 2, 1)]) == made
         assert (await tx.scalar(text(MADE))) == 5, "these two, this one, the next and the rest"
-        assert await make_months(tx, []) == 0
+        assert await create_partitions(tx, []) == 0
 
 
 async def test_two_imports_in_one_transaction(
@@ -88,10 +88,10 @@ async def test_two_imports_in_one_transaction(
 ) -> None:
     """The second cannot make its months, because the first one reads the rest: it does without."""
     importer = await importer_of(resources, tmp_path)
-    monkeypatch.setattr(price_partitions, "PATIENCE", IMPATIENT)
+    monkeypatch.setattr(price_partitions, "SET_LOCK_TIMEOUT", IMPATIENT)
     async with resources.write() as tx:
         await tx.execute(text("SELECT count(*) FROM price_observation"))
-        await make_months(tx, [date(2020, 1, 1)])
+        await create_partitions(tx, [date(2020, 1, 1)])
         assert (await tx.scalar(text(MADE))) == 3
     assert checked_counts(await importer.listings(rows("2020-01-05"))) == (1, 0, 0, 0)
     assert await importer.rows(PLACES) == [("2020_01", 1)]

@@ -10,18 +10,18 @@ from decimal import Decimal
 from typing import Any
 
 from app.db.tables import Condition, Domain, ListingStatus
-from app.market.upsert import Sighting, end, store
+from app.market.upsert import ObservedOffer, end_listings, upsert_offers
 from app.resources import Resources
-from app.valuation.adjusted_price import carried
+from app.valuation.adjusted_price import offer_attributes
 from tests.support.catalog_rows import add_cpu
 from tests.support.url_imports import all_listings, all_observations, fetch_import_rows
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def seen(title: str = "Intel Core i5-8500T", price: object = "10.00", minutes: int = 0, **more: Any) -> Sighting:
+def seen(title: str = "Intel Core i5-8500T", price: object = "10.00", minutes: int = 0, **more: Any) -> ObservedOffer:
     """An offer, seen so many minutes after NOW."""
-    return Sighting(
+    return ObservedOffer(
         **{
             "title": title,
             "url": "https://shop.example/1",
@@ -35,17 +35,17 @@ def seen(title: str = "Intel Core i5-8500T", price: object = "10.00", minutes: i
             "shipping": None,
             "cpu_id": None,
             "images": (),
-            "carried": carried(title),
+            "carried": offer_attributes(title),
             "seen_at": NOW + timedelta(minutes=minutes),
             **more,
         }
     )
 
 
-async def stored(resources: Resources, *sightings: Sighting) -> list[int]:
+async def stored(resources: Resources, *sightings: ObservedOffer) -> list[int]:
     """Their listings, in a transaction of their own."""
     async with resources.write() as tx:
-        return await store(tx, sightings)
+        return await upsert_offers(tx, sightings)
 
 
 async def test_the_same_offer_is_the_same_listing(resources: Resources) -> None:
@@ -85,8 +85,8 @@ async def test_only_news_are_observed_and_told(resources: Resources) -> None:
     (listing,) = await stored(resources, seen())
     for minutes, price in ((1, 10), (2, 12), (3, 12), (4, None), (5, 10)):
         async with resources.write() as tx:
-            await store(tx, [seen(price=price, minutes=minutes)])
-            assert (Domain.MARKET in tx.touched) == (minutes in {2, 5})
+            await upsert_offers(tx, [seen(price=price, minutes=minutes)])
+            assert (Domain.MARKET in tx.changed_domains) == (minutes in {2, 5})
     assert await all_observations(resources) == [(listing, 10), (listing, 12), (listing, 10)]
 
 
@@ -129,7 +129,7 @@ async def test_many_at_the_same_time(resources: Resources) -> None:
             expected.update((title, minutes) for title in chosen)
             if turn == 2:
                 async with resources.write() as tx:
-                    await end(tx, chance.sample(range(1, 13), 6))
+                    await end_listings(tx, chance.sample(range(1, 13), 6))
 
     expected = set[tuple[str, int]]()
     await asyncio.gather(*(writer(number) for number in range(6)))
@@ -148,6 +148,6 @@ async def test_a_listing_that_ends_and_is_seen_again(resources: Resources) -> No
     ids = await stored(resources, seen())
     for ended in (1, 0):
         async with resources.write() as tx:
-            assert await end(tx, ids) == ended
+            assert await end_listings(tx, ids) == ended
     await stored(resources, seen(minutes=1))
     assert [row.status for row in await all_listings(resources)] == ["active"]

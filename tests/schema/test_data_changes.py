@@ -43,7 +43,7 @@ def pause(monkeypatch: pytest.MonkeyPatch) -> float:
 
 async def touch(resources: Resources, *domains: Domain) -> None:
     async with resources.write() as tx:
-        tx.touch(*domains)
+        tx.bump_version(*domains)
 
 
 async def news(events: EventStream) -> tuple[list[str], dict[str, int]]:
@@ -105,29 +105,29 @@ async def test_what_is_read_after_news_is_new(api: ApiClient, resources: Resourc
 async def test_following_asks_the_database_nothing(resources: Resources) -> None:
     subscription = data_changes.DataChangesSubscription.data_changed
     info: Any = type("Info", (), {"context": type("Context", (), {"resources": resources})})
-    await wait_until(lambda: asyncio.sleep(0, resources.changes.connected))
+    await wait_until(lambda: asyncio.sleep(0, resources.notifications.connected))
     with record_statements(resources) as ran:
         source = subscription(None, info)
         assert (await anext(source)).domains == []
         await source.aclose()
     assert ran.count == 0
-    assert not resources.changes._followers
+    assert not resources.notifications._subscribers
 
 
 async def test_news_wait_for_a_connection_that_is_lost(resources: Resources) -> None:
     """Nothing is told that is not known for certain; when the connection is back, what was missed is."""
     subscription = data_changes.DataChangesSubscription.data_changed
     info: Any = type("Info", (), {"context": type("Context", (), {"resources": resources})})
-    changes = resources.changes
+    changes = resources.notifications
     await wait_until(lambda: asyncio.sleep(0, changes.connected))
     source = subscription(None, info, domains=[Domain.MARKET])
     assert (await anext(source)).versions[0].version == 0
     with capture_logs():
         async with resources.write() as tx:
-            tx.touch(Domain.MARKET)
+            tx.bump_version(Domain.MARKET)
             await tx.execute(
                 text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :n"),
-                {"n": "dealmark changes"},
+                {"n": "dealmark notifications"},
             )
         change = await asyncio.wait_for(anext(source), 10)
     assert (change.domains, change.versions[0].version) == ([Domain.MARKET], 1)

@@ -19,13 +19,13 @@ from graphql import (
 )
 
 from app.catalog import sql
-from app.engine.document import MAX_TOKENS_GIVEN as MAX_TOKENS
-from app.engine.document import InvalidDocument, read_document
+from app.engine.document import MAX_TOKENS_AD_HOC as MAX_TOKENS
+from app.engine.document import InvalidDocument, prepare_document
 from app.engine.executor import execute_operation
 from app.engine.validation_rules import MAX_ALIASES, MAX_DEPTH
 from app.graphql.context import Context
-from app.graphql.error_masking import presentable
-from app.schema.build import NODES
+from app.graphql.error_masking import mask_errors
+from app.schema.build import NODE_TYPES
 from app.schema.cpus.inputs import CPUOrderField
 from tests.support.paths import ROOT
 from tests.support.schema_execution import SCHEMA
@@ -182,7 +182,7 @@ def test_listings_page_both_ways() -> None:
 def test_whatever_implements_node_can_be_found_by_id() -> None:
     schema = SCHEMA._schema
     node: Any = schema.type_map["Node"]
-    assert {each.name for each in schema.get_possible_types(node)} == set(NODES)
+    assert {each.name for each in schema.get_possible_types(node)} == set(NODE_TYPES)
 
 
 def test_no_default_is_null() -> None:
@@ -240,9 +240,9 @@ ACCEPTED = {
 async def run(text: str) -> list[Any]:
     """The errors of a document that needs no data."""
     try:
-        document = read_document(SCHEMA._schema, "test", text, introspection=True, given=True)
+        document = prepare_document(SCHEMA._schema, "test", text, allow_introspection=True, ad_hoc=True)
     except InvalidDocument as error:
-        return list(presentable(error.errors) or ())
+        return list(mask_errors(error.errors) or ())
     (operation,) = document.operations.values()
     context: Any = Context(None)  # type: ignore[arg-type]
     return (await execute_operation(SCHEMA._schema, document, operation, {}, context)).errors or []

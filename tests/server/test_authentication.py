@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.core.errors import StartupError, Unauthenticated
 from app.graphql.viewer import Role, Viewer
-from app.server.authentication import Authenticator, mint
+from app.server.authentication import Authenticator, issue_token
 from app.settings import Settings
 from tests.support.api_server import run_api
 from tests.support.ports import closed_port
@@ -92,10 +92,10 @@ async def test_issuer_and_audience_are_checked_when_configured() -> None:
 async def test_minted_tokens_hold() -> None:
     for settings in (make_settings(), make_settings(jwt_issuer="https://issuer", jwt_audience="dealmark")):
         for role in Role:
-            token = mint(settings, role, "somebody", timedelta(minutes=1))
+            token = issue_token(settings, role, "somebody", timedelta(minutes=1))
             assert await viewer_of_token(settings, token) == Viewer("somebody", role)
     with pytest.raises(StartupError, match="DEALMARK_JWT_SECRET"):
-        mint(make_settings(jwt_secret=None), Role.ADMIN, "x", timedelta(minutes=1))
+        issue_token(make_settings(jwt_secret=None), Role.ADMIN, "x", timedelta(minutes=1))
 
 
 async def test_without_a_secret_or_keys_no_token_is_accepted() -> None:

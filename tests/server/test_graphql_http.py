@@ -12,7 +12,7 @@ import pytest
 
 from app.graphql.viewer import Role
 from app.resources import Resources
-from app.server.request_parsing import MAX_BODY
+from app.server.request_parsing import MAX_BODY_BYTES
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu
@@ -68,7 +68,7 @@ async def test_other_content_types_are_refused(api: ApiClient) -> None:
 
 
 async def test_bodies_over_the_limit_are_refused(api: ApiClient) -> None:
-    padding = MAX_BODY - len(b'{"query": "{ __typename }"}')
+    padding = MAX_BODY_BYTES - len(b'{"query": "{ __typename }"}')
     assert (await post_graphql(api, b'{"query": "{ __typename }"}' + b" " * padding)).json() == HELLO
     error = only_error(await post_graphql(api, b'{"query": "{ __typename }"}' + b" " * (padding + 1)), 413)
     assert error == {"message": "The body is larger than 256 KiB.", "extensions": {"code": "BODY_TOO_LARGE"}}
@@ -133,7 +133,7 @@ async def test_malformed_parameters_are_refused_with_one_error(api: ApiClient) -
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(settings: Settings) -> None:
-    async with run_api(settings.model_copy(update={"request_seconds": 0.2})) as api:
+    async with run_api(settings.model_copy(update={"request_timeout_seconds": 0.2})) as api:
         host, port = api.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(
@@ -144,7 +144,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(settings: Settings) -
         await writer.wait_closed()
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert orjson.loads(answer.partition(b"\r\n\r\n")[2]) == {
-        "errors": [{"message": "The body was not there within 0.2 s.", "extensions": {"code": "BODY_TOO_SLOW"}}]
+        "errors": [{"message": "The body did not arrive within 0.2 s.", "extensions": {"code": "BODY_TOO_SLOW"}}]
     }
 
 
@@ -158,7 +158,7 @@ async def test_refusals_say_what_to_do(api: ApiClient) -> None:
         (b'{"query": "{\n}"}', "The body is not JSON: Invalid control character (line 1, column 13)."),
         (b'{"query": "\\x"}', "The body is not JSON: Invalid \\escape (line 1, column 12)."),
         (b'{"query": "{ __typename }"} x', "The body is not JSON: Extra data (line 1, column 29)."),
-        (b'{"a": NaN}', "The body holds a number that is none (NaN, Infinity), or too great to be read."),
+        (b'{"a": NaN}', "The body has a number that is not valid (NaN, Infinity) or too large."),
         (b"[]", "Batches are not accepted: send one operation per request."),
         ({}, "Name a document by `documentId`, or give its text in `query`."),
         ({"query": TWO, "operationName": "c"}, 'The document has no operation "c"; it has a, b.'),

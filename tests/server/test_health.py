@@ -11,7 +11,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from app.core.broker import HEARTBEAT_KEY
-from app.db.schema_version import head
+from app.db.schema_version import head_revision
 from app.db.tables import JobKind
 from app.job_handlers import dispatch
 from app.resources import Resources
@@ -60,7 +60,7 @@ async def test_ready_without_redis(settings: Settings) -> None:
 async def test_ready_needs_the_right_migrations(api: ApiClient, resources: Resources) -> None:
     async with resources.write() as tx:
         await tx.execute(text("UPDATE alembic_version SET version_num = '0000'"))
-    behind = f"at 0000, the code needs {head()}: run `dealmark migrate`"
+    behind = f"at 0000, the code needs {head_revision()}: run `dealmark migrate`"
     assert await readiness(api) == (503, "unavailable", {**ALONE, "migrations": behind})
     never = (503, "unavailable", {**ALONE, "migrations": "never migrated: run `dealmark migrate`"})
     async with resources.write() as tx:
@@ -90,7 +90,7 @@ async def test_a_database_that_is_away_is_told_in_one_sentence(settings: Setting
                 response = await api.http.post("/graphql", json={"query": "{ statistics { total } }"})
             (error,) = response.json()["errors"]
             assert error["extensions"] == {"code": "SERVICE_UNAVAILABLE"}, name
-            assert error["message"] == "The database does not answer now; try again in a moment."
+            assert error["message"] == "The database is unavailable; retry in a moment."
             (line,) = [line for line in logs if line["event"].startswith("request.")]
             assert (line["event"], line["log_level"], "exc_info" in line) == ("request.unavailable", "warning", False)
             assert line["request_id"] == response.headers["x-request-id"]
@@ -127,14 +127,18 @@ async def test_metrics(api: ApiClient) -> None:
     for outcome in ("ok", "errors", "refused"):
         line = f'dealmark_requests_total{{outcome="{outcome}"}}'
         assert counted(response.text, line) == counted(before, line) + 1
-    seconds = "dealmark_request_seconds_count"
+    seconds = "dealmark_request_duration_seconds_count"
     assert counted(response.text, seconds) == counted(before, seconds) + 3
 
 
 async def figures(api: ApiClient) -> list[str]:
     """What the metrics say of the figures: changes that they do not show, the age of the oldest, how many are right."""
     page = (await api.http.get("/metrics")).raise_for_status().text.splitlines()
-    names = ("dealmark_change_log_rows", "dealmark_change_log_seconds", "dealmark_figures_consistency_ratio")
+    names = (
+        "dealmark_change_log_pending",
+        "dealmark_change_log_oldest_age_seconds",
+        "dealmark_figures_consistency_ratio",
+    )
     return [row.split()[1].lower() for name in names for row in page if row.startswith(name + " ")]
 
 
@@ -144,11 +148,11 @@ async def test_metrics_of_the_figures(api: ApiClient, resources: Resources) -> N
     rows, seconds, _ = await figures(api)
     assert float(rows) == 3  # one for the CPU, one for each listing
     assert 0 < float(seconds) < 60
-    await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {})
+    await dispatch.run_in_foreground(resources, JobKind.VERIFY_FIGURES, {})
     assert await figures(api) == ["0.0", "0.0", "1.0"]
     async with resources.write() as tx:
         await tx.execute(text("UPDATE cpu SET price_good = 1"))
-    await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": True})
+    await dispatch.run_in_foreground(resources, JobKind.VERIFY_FIGURES, {"fix": True})
     assert await figures(api) == ["0.0", "0.0", "0.5"]  # the statistics were right
     async with resources.write() as tx:
         await tx.execute(text("DROP TABLE data_change_log CASCADE"))

@@ -9,7 +9,7 @@ from graphql import get_named_type, is_object_type, is_required_argument
 from redis.asyncio import Redis
 from sqlalchemy import insert, text
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.db.tables import metadata, valuation_rule
 from app.graphql.viewer import Role
 from app.resources import Resources
@@ -42,13 +42,13 @@ def mutations() -> dict[str, Any]:
 
 
 # The arguments that each needs; there is one rule.
-RULE_ID = global_id("ValuationRule", 1)
+RULE_ID = encode_global_id("ValuationRule", 1)
 ARGUMENTS = {
     "createValuationRule": "(rule: {component: STORAGE, unit: ITEM, valueUsd: 20})",
     "updateValuationRule": f'(id: "{RULE_ID}", changes: {{valueUsd: 30}})',
     "deleteValuationRule": f'(id: "{RULE_ID}")',
     "ingestUrl": '(url: "https://shop.example/1")',
-    "importSession": f'(id: "{global_id("ImportSession", 1)}")',
+    "importSession": f'(id: "{encode_global_id("ImportSession", 1)}")',
 }
 
 
@@ -141,7 +141,7 @@ async def test_the_matrix(api: ApiClient, resources: Resources, name: str, role:
         assert codes == ["UNAUTHENTICATED" if role is None else "FORBIDDEN"], way
         assert await everything(resources) == before, f"{way} changed something"
     assert (await everything(resources) != before) == allowed
-    await resources.queue.redis.flushall()
+    await resources.broker.redis.flushall()
 
 
 async def by_post(api: ApiClient, query: str, headers: dict[str, str]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from starlette.requests import HTTPConnection
 from app.cli import main
 from app.graphql.viewer import Role
 from app.resources import Resources
-from app.server.client_address import ClientAddress
-from app.server.websocket import SocketContext
+from app.server.client_address import TrustedProxies
+from app.server.websocket import WebSocketContext
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
 from tests.support.http_errors import only_error
@@ -24,7 +24,7 @@ TEXT = "query q($n: Int) { cpus(first: $n) { totalCount } }"
 
 
 def limited(settings: Settings, **values: object) -> Settings:
-    limits = {"limit_persisted": "3/minute", "limit_text": "2/minute", "limit_mutation": "1/minute"}
+    limits = {"rate_limit_persisted": "3/minute", "rate_limit_ad_hoc": "2/minute", "rate_limit_mutation": "1/minute"}
     return settings.model_copy(update={**limits, **values})
 
 
@@ -60,7 +60,7 @@ async def test_each_class_has_a_limit_of_its_own(settings: Settings) -> None:
             await client.receive()
             await client.start("a", MUTATION["query"])
             assert (await client.receive())["payload"][0]["extensions"] == {"code": "RATE_LIMITED"}
-        await resources.queue.redis.flushall()
+        await resources.broker.redis.flushall()
 
 
 async def test_processes_count_together(settings: Settings) -> None:
@@ -116,7 +116,7 @@ async def test_without_redis_changes_are_refused_and_reads_go_on(settings: Setti
 async def test_without_limits_nothing_is_counted(api: ApiClient, resources: Resources) -> None:
     for number in range(1, 30):
         assert (await ask(api, number)).status_code == 200
-    assert not [key async for key in resources.queue.redis.scan_iter("*LIMIT*")]
+    assert not [key async for key in resources.broker.redis.scan_iter("*LIMIT*")]
 
 
 TRUSTED = ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]
@@ -142,11 +142,11 @@ ADDRESSES: list[tuple[str | None, str | None, str]] = [
 
 @pytest.mark.parametrize(("peer", "forwarded", "expected"), ADDRESSES)
 def test_whose_request_it_is(peer: str | None, forwarded: str | None, expected: str) -> None:
-    assert ClientAddress(TRUSTED).of(peer, forwarded) == expected
+    assert TrustedProxies(TRUSTED).of(peer, forwarded) == expected
 
 
 def test_all_that_proxies_say_counts_over_sockets_too() -> None:
     """Some add a header of their own instead of a word to the one that the client made up."""
     headers = [(b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-for", b"1.2.3.4")]
-    asker = SocketContext(HTTPConnection({"type": "websocket", "headers": headers, "client": ("127.0.0.1", 1)}))
-    assert ClientAddress(["127.0.0.0/8"]).of(asker.peer, asker.forwarded) == "1.2.3.4"
+    asker = WebSocketContext(HTTPConnection({"type": "websocket", "headers": headers, "client": ("127.0.0.1", 1)}))
+    assert TrustedProxies(["127.0.0.0/8"]).of(asker.peer, asker.forwarded) == "1.2.3.4"

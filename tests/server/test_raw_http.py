@@ -14,8 +14,8 @@ from urllib.parse import quote
 import pytest
 from structlog.testing import capture_logs
 
-from app.core.global_ids import global_id
-from app.documents.registry import shipped
+from app.core.global_ids import encode_global_id
+from app.documents.registry import builtin_documents
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
@@ -28,7 +28,7 @@ MUTATED = size_of(short=500, long=5_000)
 METHODS = [*["GET", "POST"] * 10, "PUT", "HEAD", "OPTIONS", "DELETE", "TRACE", "get", "Q"]
 IDS = ["Statistics", "CpuList", "sha256:" + "0" * 64, "x-a:b", "%00", "%ff", "%F0%9F%98%80", "../..", "a" * 3_000, ":"]
 TEXTS = [
-    *shipped().values(),
+    *builtin_documents().values(),
     *(
         "{ __typename }",
         "{",
@@ -37,7 +37,7 @@ TEXTS = [
         "{ cpus(first: 99999999999) { totalCount } }",
         "{ __schema { types { name } } }",
     ),
-    f'subscription {{ jobProgress(id: "{global_id("Job", 404)}") {{ status }} }}',
+    f'subscription {{ jobProgress(id: "{encode_global_id("Job", 404)}") {{ status }} }}',
     "mutation { recalculateMetrics { job { id } } }",
     "query($a: [ID!]!) { nodes(ids: $a) { id } }",
     "query($f: CPUFilter, $o: [CPUOrder!]) { cpus(filter: $f, orderBy: $o) { nodes { name } } }",
@@ -47,7 +47,13 @@ TEXTS = [
 VALUES: list[object] = [
     *(None, True, 0, -1, 1.5, 2**31, 2**63, 2**70, 1e308, -0.0, "", "x", "\ud800", "💥", "\0", "a" * 10_000),
     *([], {}, [[]], {"": {}}, [None], {"search": "x"}, {"price": {"min": 5, "max": 1}}, {"field": "NAME"}),
-    *([global_id("CPU", 1)], [global_id("CPU", 2**62)], ["junk"] * 300, {"search": "%_\\"}, {"rating": ["GOOD"]}),
+    *(
+        [encode_global_id("CPU", 1)],
+        [encode_global_id("CPU", 2**62)],
+        ["junk"] * 300,
+        {"search": "%_\\"},
+        {"rating": ["GOOD"]},
+    ),
 ]
 NAMES = ["query", "documentId", "doc_id", "id", "variables", "extensions", "operationName", "a", "\ud800"]
 HEADERS = {
@@ -199,4 +205,4 @@ async def test_no_request_is_answered_with_a_fault_of_ours(
     assert broken["400"] > 100, broken
     assert [line for line in logged if line["log_level"] in {"error", "critical"}] == []
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
-    await resources.queue.redis.flushall()
+    await resources.broker.redis.flushall()

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.graphql.viewer import Role
 from app.resources import Resources
 from tests.support.api_server import ApiClient
@@ -24,7 +24,7 @@ EXAMPLES = size_of(short=300, long=4_000)
 CONTENT_TYPE = "application/graphql-response+json"
 INT = 2**31
 KINDS = ("CPU", "Listing", "Job", "ValuationRule", "ImportSession")
-IDS = [global_id(kind, number) for kind in KINDS for number in (1, 2, INT - 1)]
+IDS = [encode_global_id(kind, number) for kind in KINDS for number in (1, 2, INT - 1)]
 
 # Values that mean something as often as values that mean nothing: else hardly any operation gets as far as the data.
 schemathesis.graphql.scalar("ID", st.one_of(st.sampled_from(IDS), st.text()).map(schemathesis.graphql.nodes.String))

@@ -15,15 +15,15 @@ from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 from structlog.testing import capture_logs
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.core.metrics import SUBSCRIPTIONS
 from app.documents import sql
-from app.documents.registry import shipped
+from app.documents.registry import builtin_documents
 from app.graphql.viewer import Role
 from app.resources import Resources
 from app.server import authentication
 from app.server import sse as events_module
-from app.server.graphql_app import Gateway
+from app.server.graphql_app import GraphQLApp
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu
@@ -33,13 +33,13 @@ from tests.support.schema_execution import SCHEMA
 from tests.support.subscription_clients import ACCEPT_SSE, JOB_PROGRESS, WebSocketClient, open_event_stream, open_socket
 from tests.support.tokens import VALID_CLAIMS, sign_token
 
-UNKNOWN = global_id("Job", 404)
+UNKNOWN = encode_global_id("Job", 404)
 
 
 @pytest.fixture
 async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiClient]:
     """The API on the test's own resources, so that it can look into them."""
-    gateway = Gateway(resources, SCHEMA._schema)
+    gateway = GraphQLApp(resources, SCHEMA._schema)
     routes = [Route("/graphql", gateway), WebSocketRoute("/graphql", gateway)]
     async with run_api(resources.settings, Starlette(routes=routes)) as api:
         yield api
@@ -49,7 +49,7 @@ async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> Async
 
 def followers(resources: Resources) -> int:
     """How many follow a job."""
-    return sum(len(events) for events in resources.changes._followers.values())
+    return sum(len(events) for events in resources.notifications._subscribers.values())
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -63,7 +63,7 @@ async def test_progress_by_sse(served: ApiClient, resources: Resources) -> None:
     """The state at the start comes at once, then each change, and the end with the job's."""
     for method in ("POST", "GET"):
         key = await create_queued_job(resources)
-        async with open_event_stream(served, id=global_id("Job", key), method=method) as events:
+        async with open_event_stream(served, id=encode_global_id("Job", key), method=method) as events:
             assert (await events.job())["status"] == "QUEUED"
             await advance_job(resources, key, "start")
             assert (await events.job())["status"] == "RUNNING"
@@ -75,7 +75,7 @@ async def test_progress_by_sse(served: ApiClient, resources: Resources) -> None:
             job = await events.job()
             assert (job["status"], job["done"], job["succeeded"]) == ("SUCCEEDED", 10, 10)
             assert await events.rest() == [("complete", None)]
-        async with open_event_stream(served, id=global_id("Job", key), method=method) as events:
+        async with open_event_stream(served, id=encode_global_id("Job", key), method=method) as events:
             assert (await events.job())["status"] == "SUCCEEDED"
             assert await events.rest() == [("complete", None)]
 
@@ -97,7 +97,7 @@ async def test_errors_by_sse_are_events(served: ApiClient) -> None:
     for query, variables, code in (
         (JOB_PROGRESS, {"id": UNKNOWN}, "NOT_FOUND"),
         (JOB_PROGRESS, {"id": "junk"}, "BAD_USER_INPUT"),
-        (JOB_PROGRESS, {"id": global_id("CPU", 1)}, "BAD_USER_INPUT"),
+        (JOB_PROGRESS, {"id": encode_global_id("CPU", 1)}, "BAD_USER_INPUT"),
         (JOB_PROGRESS, {}, "GRAPHQL_VALIDATION_FAILED"),
         ("mutation { recalculateMetrics { job { id } } }", {}, "UNAUTHENTICATED"),
     ):
@@ -139,13 +139,13 @@ async def test_a_client_of_sse_that_goes_away_frees_its_follower(
     monkeypatch.setattr(events_module, "HEARTBEAT_SECONDS", 0.05)
     key = await create_queued_job(resources)
     for pause in (0.0, 0.2):
-        async with open_event_stream(served, id=global_id("Job", key)) as events:
+        async with open_event_stream(served, id=encode_global_id("Job", key)) as events:
             await events.job()
             await asyncio.sleep(pause)
             assert followers(resources) == 1
         await until(lambda: followers(resources) == 0)
         await until(lambda: SUBSCRIPTIONS._value.get() == 0)
-    assert resources.reading.in_use == 0
+    assert resources.read_pool.in_use == 0
 
 
 async def test_an_idle_stream_is_kept_alive_by_comments(
@@ -153,7 +153,7 @@ async def test_an_idle_stream_is_kept_alive_by_comments(
 ) -> None:
     monkeypatch.setattr(events_module, "HEARTBEAT_SECONDS", 0.05)
     key = await create_queued_job(resources)
-    async with open_event_stream(served, id=global_id("Job", key)) as events:
+    async with open_event_stream(served, id=encode_global_id("Job", key)) as events:
         await events.job()
         async for line in events.lines:
             if line == ":":
@@ -164,7 +164,7 @@ async def test_progress_by_websocket(served: ApiClient, resources: Resources) ->
     key = await create_queued_job(resources)
     async with open_socket(served) as client:
         assert await client.receive() == {"type": "connection_ack", "payload": {}}
-        await client.start("a", JOB_PROGRESS, id=global_id("Job", key))
+        await client.start("a", JOB_PROGRESS, id=encode_global_id("Job", key))
         assert (await client.receive())["payload"]["data"]["jobProgress"]["status"] == "QUEUED"
         await advance_job(resources, key, "progress", 4)
         message = await client.receive()
@@ -245,7 +245,7 @@ async def test_a_token_that_expires_ends_what_the_socket_may_do(
     async with open_socket(served, {"authorization": f"Bearer {token}"}) as client:
         await client.receive()
         assert (await client.one(ask))["data"]["recalculateMetrics"]["job"]["status"] == "QUEUED"
-        await resources.queue.redis.flushall()
+        await resources.broker.redis.flushall()
         monkeypatch.setattr(authentication, "LEEWAY_SECONDS", 0)
         for query in (ask, "{ __typename }"):
             await client.start("late", query)
@@ -256,8 +256,8 @@ async def test_a_token_that_expires_ends_what_the_socket_may_do(
 
 async def test_documents_by_id_over_a_socket(settings: Settings, resources: Resources) -> None:
     """By whatever names a document in a body; in production nothing else runs. Uses are counted."""
-    key = global_id("Job", await create_queued_job(resources))
-    text = shipped()["JobProgress"]
+    key = encode_global_id("Job", await create_queued_job(resources))
+    text = builtin_documents()["JobProgress"]
     digest = hashlib.sha256(text.encode()).hexdigest()
     hashed = {"persistedQuery": {"version": 1, "sha256Hash": digest}}
     strict = settings.model_copy(update={"development": False, "documents": "required"})
@@ -357,9 +357,9 @@ async def test_an_operation_that_is_there_already_closes_the_socket(served: ApiC
     key = await create_queued_job(resources)
     async with open_socket(served) as client:
         await client.receive()
-        await client.start("a" * 500, JOB_PROGRESS, id=global_id("Job", key))
+        await client.start("a" * 500, JOB_PROGRESS, id=encode_global_id("Job", key))
         await client.receive()
-        await client.start("a" * 500, JOB_PROGRESS, id=global_id("Job", key))
+        await client.start("a" * 500, JOB_PROGRESS, id=encode_global_id("Job", key))
         code, reason = await client.closed()
         assert (code, len(reason)) == (4409, 123)
 
@@ -369,7 +369,7 @@ async def test_a_client_of_a_socket_that_goes_away_frees_its_followers(served: A
     async with open_socket(served) as client:
         await client.receive()
         for operation in ("a", "b", "c"):
-            await client.start(operation, JOB_PROGRESS, id=global_id("Job", key))
+            await client.start(operation, JOB_PROGRESS, id=encode_global_id("Job", key))
             await client.receive()
         assert followers(resources) == 3
         await client.send(type="complete", id="b")

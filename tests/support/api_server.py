@@ -15,7 +15,6 @@ from starlette.types import ASGIApp
 
 from app.graphql.viewer import Role
 from app.main import create_app
-from app.server.authentication import mint
 from app.settings import Settings
 
 

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from app.db.tables import cpu, listing
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.resources import Resources
 
 LISTING_NUMBERS = count(1)
@@ -25,7 +25,7 @@ async def add_cpu(resources: Resources, name: str, prices: Sequence[float | str]
     return cpu_id
 
 
-async def add_listing(tx: Tx, cpu_id: int | None, price: float | str | None, **columns: Any) -> int:
+async def add_listing(tx: Transaction, cpu_id: int | None, price: float | str | None, **columns: Any) -> int:
     """A listing; active and used unless told otherwise."""
     values = {**_listing_values(cpu_id, price), **columns}
     return int(await tx.scalar(listing.insert().values(values).returning(listing.c.id)))

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.job_handlers import dispatch
+from app.job_handlers.recalculation import process_change_log
 from app.resources import Resources, Session
 from tests.support.metrics_catalog import expected_stored, fetch_rows, recalculate_metrics, stored_metrics
 from tests.support.metrics_reference import Cpu, compute_metrics
@@ -36,7 +36,7 @@ async def committed_change_log(resources: Resources) -> list[int]:
 
 async def process_all_changes(resources: Resources) -> None:
     """Works off the log, which is not empty."""
-    assert await dispatch.drain(resources) is True
+    assert await process_change_log(resources) is True
     assert await committed_change_log(resources) == []
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import text
 
 from app.bulk_import.records import Records
-from app.bulk_import.staging import Options, Summary
+from app.bulk_import.staging import ImportOptions, ImportSummary
 from app.catalog.cpu_import import import_cpus, open_cpus
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.market.imports.importer import import_listings, open_listings
 from app.resources import Resources
 
@@ -48,20 +48,24 @@ class FileImporter:
         return path
 
     async def load(
-        self, records: Records, load: Callable[[Tx, Records, Options], Awaitable[Summary]], *, strict: bool = False
-    ) -> Summary:
+        self,
+        records: Records,
+        load: Callable[[Transaction, Records, ImportOptions], Awaitable[ImportSummary]],
+        *,
+        strict: bool = False,
+    ) -> ImportSummary:
         """One import, committed."""
         self.rejects_file.unlink(missing_ok=True)
         async with self.resources.write() as tx:
-            summary = await load(tx, records, Options(self.rejects_file, strict))
-            self.domains = {str(domain) for domain in tx.touched}
+            summary = await load(tx, records, ImportOptions(self.rejects_file, strict))
+            self.domains = {str(domain) for domain in tx.changed_domains}
         return summary
 
-    async def cpus(self, content: str, *, strict: bool = False, name: str = "cpus.csv") -> Summary:
+    async def cpus(self, content: str, *, strict: bool = False, name: str = "cpus.csv") -> ImportSummary:
         """Imports CPUs."""
         return await self.load(open_cpus(self.file(content, name)), import_cpus, strict=strict)
 
-    async def listings(self, content: str | bytes, *, strict: bool = False) -> Summary:
+    async def listings(self, content: str | bytes, *, strict: bool = False) -> ImportSummary:
         """Imports listings."""
         return await self.load(open_listings(self.file(content)), import_listings, strict=strict)
 
@@ -71,7 +75,7 @@ class FileImporter:
             return [tuple(row) for row in await session.rows(text(query))]
 
 
-def checked_counts(summary: Summary) -> Sequence[int]:
+def checked_counts(summary: ImportSummary) -> Sequence[int]:
     """created, updated, unchanged, rejected; that they add up is checked here for every import of the tests."""
     parts = (summary.created, summary.updated, summary.unchanged, summary.rejected)
     assert sum(parts) == summary.rows

@@ -57,7 +57,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def redis_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Redis that is there is not given up when the machine pauses; tests of one that hangs say how long they wait."""
-    monkeypatch.setattr(circuit_breaker, "TIMEOUT_SECONDS", 3.0)
+    monkeypatch.setattr(circuit_breaker, "CALL_TIMEOUT_SECONDS", 3.0)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from sqlalchemy import select, text
 from strawberry.types import get_object_definition
 from strawberry.types.field import StrawberryField
 
-from app.analytics.recalculation import Outcome, Progress, recalculate
+from app.analytics.recalculation import Progress, RecalculationResult, recalculate
 from app.catalog.sql import COMPUTED_AT
-from app.catalog.sql import columns as api_columns
+from app.catalog.sql import selected_columns as api_columns
 from app.db.statements import Row
 from app.db.tables import cpu
 from app.resources import Resources
@@ -90,7 +90,7 @@ async def recalculate_metrics(
     cpu_ids: Sequence[int] | None = None,
     batch_size: int = 1000,
     progress: Progress = no_progress,
-) -> Outcome:
+) -> RecalculationResult:
     """Recalculates and commits."""
     async with resources.write() as tx:
         return await recalculate(tx, None, cpu_ids, batch_size, progress)

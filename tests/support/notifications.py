@@ -7,24 +7,24 @@ import asyncio
 import asyncpg
 import pytest
 
-from app.db.notifications import Changes
+from app.db.notifications import NotificationListener
 
 LISTENING_BACKENDS = """
     SELECT pid FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'dealmark changes'
+    WHERE datname = current_database() AND application_name = 'dealmark notifications'
 """
 
 
 def gate_reconnects(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """An event that every try to connect waits for; set for now."""
-    gate, listen_once = asyncio.Event(), Changes._listen_once
+    gate, listen_once = asyncio.Event(), NotificationListener._listen_once
     gate.set()
 
-    async def held(changes: Changes) -> None:
+    async def held(changes: NotificationListener) -> None:
         await gate.wait()
         await listen_once(changes)
 
-    monkeypatch.setattr(Changes, "_listen_once", held)
+    monkeypatch.setattr(NotificationListener, "_listen_once", held)
     return gate
 
 

@@ -7,14 +7,14 @@ from typing import Any
 import asyncpg
 from sqlalchemy import text
 
-from app.db.pool import Pool
+from app.db.pool import ReadPool
 from app.db.session import Reader
 
 SELECT_BACKEND_PID = text("SELECT pg_backend_pid()")
 SELECT_SLEEP = text("SELECT pg_sleep(60)")
 
 
-async def backend_pid(pool: Pool) -> int:
+async def backend_pid(pool: ReadPool) -> int:
     """The connection that a reader gets, by its process."""
     reader = Reader(pool)
     try:

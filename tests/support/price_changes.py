@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.db.transaction import Tx
-from app.events.outbox import number_events
+from app.db.transaction import Transaction
+from app.events.outbox import sequence_outbox
 from app.resources import Resources
 from tests.support.catalog_rows import add_listing
 
@@ -26,7 +26,7 @@ def _rest(columns: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in columns.items() if name != "cpu_id"}
 
 
-async def set_price(tx: Tx, listing_id: int, price: float | str | None) -> None:
+async def set_price(tx: Transaction, listing_id: int, price: float | str | None) -> None:
     """Gives a listing another price."""
     await tx.execute(SET_PRICE, {"id": listing_id, "price": price if price is None else str(price)})
 
@@ -40,7 +40,7 @@ async def change_price(resources: Resources, listing_id: int, *prices: float | s
 
 async def sequence_outbox(resources: Resources) -> None:
     """All that is committed has its position."""
-    while await number_events(resources) is not False:
+    while await sequence_outbox(resources) is not False:
         pass
 
 

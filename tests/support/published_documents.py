@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.documents import publishing
-from app.documents.manifests import Entry
+from app.documents.manifests import ManifestEntry
 from app.engine.document import content_id
 from app.resources import Resources
 from tests.support.schema_execution import SCHEMA
@@ -19,6 +19,8 @@ async def publish_documents(
     resources: Resources, *given: str | tuple[str, str], client: str = "web@1.0.0"
 ) -> list[str]:
     """Publishes texts, or (id, text); the ids."""
-    entries = [Entry(content_id(each), each) if isinstance(each, str) else Entry(*each) for each in given]
+    entries = [
+        ManifestEntry(content_id(each), each) if isinstance(each, str) else ManifestEntry(*each) for each in given
+    ]
     await publishing.publish(resources, SCHEMA._schema, entries, publishing.Client.parse(client, versioned=True))
     return [entry.id for entry in entries]

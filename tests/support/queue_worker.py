@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from app.resources import Resources
-from jobs.worker import make_worker
+from jobs.worker import create_arq_worker
 
 
 async def run_queued_jobs(resources: Resources) -> None:
     """Runs a real arq worker in burst mode until the queue is empty."""
-    worker = make_worker(resources, burst=True)
+    worker = create_arq_worker(resources, burst=True)
     await worker.async_run()

@@ -15,9 +15,9 @@ from sqlalchemy import text
 from starlette.applications import Starlette
 
 from app.db.tables import Domain
-from app.main import Front
+from app.main import RootApp
 from app.resources import Resources
-from app.server.graphql_app import Gateway
+from app.server.graphql_app import GraphQLApp
 from tests.support.api_server import ApiClient, run_api
 from tests.support.schema_execution import SCHEMA
 from tests.support.waiting import wait_until
@@ -34,22 +34,22 @@ BLOCKED_BACKENDS = """
 
 
 @asynccontextmanager
-async def run_api_on(resources: Resources) -> AsyncIterator[tuple[ApiClient, Gateway]]:
+async def run_api_on(resources: Resources) -> AsyncIterator[tuple[ApiClient, GraphQLApp]]:
     """The API on resources of the test's own."""
-    async with Gateway(resources, SCHEMA._schema) as gateway:
+    async with GraphQLApp(resources, SCHEMA._schema) as gateway:
 
         @asynccontextmanager
         async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:
             yield {"resources": resources, "gateway": gateway}
 
-        async with run_api(resources.settings, Front(Starlette(lifespan=lifespan))) as api:
+        async with run_api(resources.settings, RootApp(Starlette(lifespan=lifespan))) as api:
             await wait_until_connected(resources)
             yield api, gateway
 
 
 async def wait_until_connected(resources: Resources, now: bool = True) -> None:
     """Once there are news of commits (or none any more)."""
-    await wait_until(lambda: asyncio.sleep(0, resources.changes.connected is now))
+    await wait_until(lambda: asyncio.sleep(0, resources.notifications.connected is now))
 
 
 def persisted_query_url(query: str, /, **variables: Any) -> str:
@@ -90,13 +90,13 @@ async def cache_status(api: ApiClient, query: str, /, **variables: Any) -> str:
 
 async def commit_change(resources: Resources, *domains: Domain, sql: str | None = None) -> None:
     """Commits a change of these domains, and waits until these resources know of it."""
-    before = dict(resources.changes.versions)
+    before = dict(resources.notifications.versions)
     async with resources.write() as tx:
         if sql is not None:
             await tx.execute(text(sql))
-        tx.touch(*domains)
+        tx.bump_version(*domains)
     await wait_until(
-        lambda: asyncio.sleep(0, all(resources.changes.versions.get(d, 0) > before.get(d, 0) for d in domains))
+        lambda: asyncio.sleep(0, all(resources.notifications.versions.get(d, 0) > before.get(d, 0) for d in domains))
     )
 
 
@@ -104,7 +104,7 @@ async def commit_change(resources: Resources, *domains: Domain, sql: str | None 
 def record_redis_commands(resources: Resources) -> Iterator[list[str]]:
     """The names of the commands sent within."""
     sent: list[str] = []
-    pool = resources.queue.redis.connection_pool
+    pool = resources.broker.redis.connection_pool
     original = pool.get_connection
 
     async def counted(command: str | None = None, *keys: Any, **options: Any) -> Any:

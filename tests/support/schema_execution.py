@@ -6,7 +6,7 @@ from typing import Any
 
 from graphql import ExecutionResult
 
-from app.engine.document import read_document
+from app.engine.document import prepare_document
 from app.engine.executor import execute_operation
 from app.graphql.context import Context
 from app.graphql.viewer import Viewer
@@ -26,7 +26,7 @@ async def execute_query(
 
 async def execute_in_context(context: Context, query: str, **variables: Any) -> ExecutionResult:
     """The result of an operation in a context of the test's own."""
-    document = read_document(SCHEMA._schema, "test", query)
+    document = prepare_document(SCHEMA._schema, "test", query)
     (operation,) = document.operations.values()
     return await execute_operation(SCHEMA._schema, document, operation, variables, context)
 

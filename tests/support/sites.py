@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 import httpcore
 
-from app.ingestion.fetch.fetcher import Fetcher, Limits
-from app.ingestion.fetch.url_policy import Address, AllowList
+from app.ingestion.fetch.fetcher import Fetcher, FetchLimits
+from app.ingestion.fetch.url_policy import AllowList, IPAddress
 
-LOCALHOST_ONLY = AllowList.of(["127.0.0.1"])
-SHORT_LIMITS = Limits(seconds=5, silence_seconds=2, bytes=64 * 1024)
+LOCALHOST_ONLY = AllowList.from_entries(["127.0.0.1"])
+SHORT_LIMITS = FetchLimits(timeout_seconds=5, idle_timeout_seconds=2, max_bytes=64 * 1024)
 
 Handler = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
@@ -108,7 +108,7 @@ class FakeResolver:
         self.names = {name: list(answers) for name, answers in names.items()}
         self.asked: list[str] = []
 
-    async def __call__(self, host: str, port: int) -> list[Address]:
+    async def __call__(self, host: str, port: int) -> list[IPAddress]:
         self.asked.append(host)
         answers = self.names.get(host, ["93.184.215.14"])
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
@@ -116,7 +116,9 @@ class FakeResolver:
 
 
 @asynccontextmanager
-async def run_fetcher(limits: Limits = SHORT_LIMITS, allowed: AllowList = LOCALHOST_ONLY) -> AsyncIterator[Fetcher]:
+async def run_fetcher(
+    limits: FetchLimits = SHORT_LIMITS, allowed: AllowList = LOCALHOST_ONLY
+) -> AsyncIterator[Fetcher]:
     """A fetcher that may ask this machine."""
     async with Fetcher(allowed, limits) as fetcher:
         yield fetcher

@@ -11,10 +11,10 @@ import orjson
 from sqlalchemy import text
 
 from app.db.tables import ImportPriority, ImportSource
-from app.ingestion.fetch.fetcher import Fetcher, Limits
+from app.ingestion.fetch.fetcher import Fetcher, FetchLimits
 from app.ingestion.fetch.url_policy import AllowList
-from app.ingestion.requests.import_requests import Request, Wanted, request_import, request_url
-from app.ingestion.worker.import_worker import Importer
+from app.ingestion.requests.import_requests import ImportRequest, RequestedRow, request_import, request_url_import
+from app.ingestion.worker.import_worker import ImportWorker
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.waiting import wait_until
@@ -22,12 +22,12 @@ from tests.support.waiting import wait_until
 # Short enough for tests; whoever tests limits sets its own.
 QUICK_SETTINGS: dict[str, Any] = {
     "fetch_allow": ("127.0.0.1",),
-    "fetch_pause_seconds": 0.0,
-    "fetch_per_host": 8,
-    "fetch_retry_seconds": 0.05,
-    "sweep_seconds": 0.3,
+    "fetch_host_delay_seconds": 0.0,
+    "fetch_host_concurrency": 8,
+    "fetch_retry_delay_seconds": 0.05,
+    "poll_interval_seconds": 0.3,
 }
-LOCALHOST_ONLY = AllowList.of(["127.0.0.1"])
+LOCALHOST_ONLY = AllowList.from_entries(["127.0.0.1"])
 FINAL_STATES = {"complete", "partial", "failed"}
 
 
@@ -53,10 +53,10 @@ def product_page(name: str, price: object = "100.00", currency: str = "USD", **o
 
 
 @asynccontextmanager
-async def run_importer(resources: Resources, limits: Limits | None = None) -> AsyncIterator[Importer]:
+async def run_importer(resources: Resources, limits: FetchLimits | None = None) -> AsyncIterator[ImportWorker]:
     """The worker's part, while the block runs."""
     async with Fetcher(LOCALHOST_ONLY, limits) as fetcher:
-        importer = Importer(resources, fetcher)
+        importer = ImportWorker(resources, fetcher)
         task = asyncio.create_task(importer.run())
         try:
             yield importer
@@ -69,10 +69,10 @@ async def request_urls(resources: Resources, *urls: str, priority: ImportPriorit
     """Asks for these URLs; the session's id."""
     async with resources.write() as tx:
         if len(urls) == 1:
-            return await request_url(tx, urls[0], priority, "tester", LOCALHOST_ONLY)
-        wanted = [Wanted(url) for url in urls]
+            return await request_url_import(tx, urls[0], priority, "tester", LOCALHOST_ONLY)
+        wanted = [RequestedRow(url) for url in urls]
         return await request_import(
-            tx, Request(ImportSource.CSV, "file.csv", priority, "tester"), wanted, LOCALHOST_ONLY
+            tx, ImportRequest(ImportSource.CSV, "file.csv", priority, "tester"), wanted, LOCALHOST_ONLY
         )
 
 

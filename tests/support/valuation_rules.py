@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu
@@ -78,4 +78,4 @@ async def listing_id(resources: Resources, title: str) -> str:
     """The global id of the listing with this title."""
     async with resources.read() as session:
         (row,) = await session.rows(text("SELECT id FROM listing WHERE title = :title"), {"title": title})
-    return global_id("Listing", row.id)
+    return encode_global_id("Listing", row.id)

@@ -65,7 +65,7 @@ async def run_receiver(*answers: bytes | None) -> AsyncIterator[Receiver]:
 
 def webhook_settings(settings: Settings, *urls: str, **changed: Any) -> Settings:
     """Settings of workers that deliver to these."""
-    more = {"sweep_seconds": 0.1, "change_pause_seconds": 0, **changed}
+    more = {"poll_interval_seconds": 0.1, "change_log_min_interval_seconds": 0, **changed}
     return Settings(
         **{**settings.model_dump(), "webhook_url": " ".join(urls), "webhook_secret": WEBHOOK_SECRET, **more}
     )

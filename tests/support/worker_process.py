@@ -25,7 +25,7 @@ def run_worker(settings: Settings, output: Path, **environment: str) -> Iterator
     with output.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "worker"],
-            env={**plain, **told, **servers, "DEALMARK_SWEEP_SECONDS": "1", **environment},
+            env={**plain, **told, **servers, "DEALMARK_POLL_INTERVAL_SECONDS": "1", **environment},
             stdout=log,
             stderr=log,
         )
@@ -48,7 +48,7 @@ class WorkerCrew:
             "DEALMARK_RECALCULATION_AT": f"{far:%H:%M}",
             "DEALMARK_VERIFICATION_AT": f"{far:%H:%M}",
             "DEALMARK_CLEAN_UP_AT": f"{far:%H:%M}",
-            "DEALMARK_SWEEP_SECONDS": "1",
+            "DEALMARK_POLL_INTERVAL_SECONDS": "1",
         }
         self._workers: list[subprocess.Popen[bytes]] = []
 

@@ -9,79 +9,83 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.market import title_flags
-from app.market.imports.importer import MAY_TELL
+from app.market.imports.importer import MAY_HAVE_ATTRIBUTES
 from app.titles import components
-from app.titles.components import Parts, Storage, read_parts
-from app.titles.tokenizer import split
+from app.titles.components import Components, Drive, parse_components
+from app.titles.tokenizer import tokenize
 from tests.titles.seller_titles import SELLERS
 
 SSD, NVME, HDD = "SSD", "NVMe SSD", "HDD"
 
-TITLES: dict[str, Parts] = {
-    "HP EliteDesk 800 G4 Mini i5-8500T 16GB 256GB SSD Win11": Parts(16, None, (Storage(256, SSD),), None, "Windows 11"),
-    "M720q i5-8500T 16 GB RAM 512 GB NVMe M.2 SSD Windows 11 Pro": Parts(
-        16, None, (Storage(512, NVME),), None, "Windows 11 Pro"
+TITLES: dict[str, Components] = {
+    "HP EliteDesk 800 G4 Mini i5-8500T 16GB 256GB SSD Win11": Components(
+        16, None, (Drive(256, SSD),), None, "Windows 11"
     ),
-    "Dell Optiplex 7050 i7-7700 16/512GB W10P": Parts(16, None, (Storage(512, None),), None, "Windows 10 Pro"),
-    "Ryzen 5 5600 RTX 3060 Ti 8GB 32GB DDR4 3200 1TB NVMe + 2TB HDD": Parts(
-        32, "DDR4", (Storage(1000, NVME), Storage(2000, HDD)), "RTX 3060 Ti"
+    "M720q i5-8500T 16 GB RAM 512 GB NVMe M.2 SSD Windows 11 Pro": Components(
+        16, None, (Drive(512, NVME),), None, "Windows 11 Pro"
     ),
-    "GTX 1650 4GB i5-9400F 8GB/256GB SSD no OS": Parts(8, None, (Storage(256, SSD),), "GTX 1650"),
-    "Z2 Xeon E-2124 2x16GB DDR4 ECC Quadro P2000 5GB 1TB SSD": Parts(32, "DDR4", (Storage(1000, SSD),), "Quadro P2000"),
-    "i5 6500 8gb ram 256 ssd 1tb hdd w10 pro": Parts(
-        8, None, (Storage(256, SSD), Storage(1000, HDD)), None, "Windows 10 Pro"
+    "Dell Optiplex 7050 i7-7700 16/512GB W10P": Components(16, None, (Drive(512, None),), None, "Windows 10 Pro"),
+    "Ryzen 5 5600 RTX 3060 Ti 8GB 32GB DDR4 3200 1TB NVMe + 2TB HDD": Components(
+        32, "DDR4", (Drive(1000, NVME), Drive(2000, HDD)), "RTX 3060 Ti"
     ),
-    "Radeon R7 240 PC 4GB RAM 500GB HDD windows 7 home": Parts(
-        4, None, (Storage(500, HDD),), "Radeon R7 240", "Windows 7 Home"
+    "GTX 1650 4GB i5-9400F 8GB/256GB SSD no OS": Components(8, None, (Drive(256, SSD),), "GTX 1650"),
+    "Z2 Xeon E-2124 2x16GB DDR4 ECC Quadro P2000 5GB 1TB SSD": Components(
+        32, "DDR4", (Drive(1000, SSD),), "Quadro P2000"
     ),
-    "Laptop 8GB 1TB Ubuntu Radeon RX 580": Parts(8, None, (Storage(1000, None),), "Radeon RX 580", "Linux"),
-    "32GB (2x16GB) Ryzen 7 5700G": Parts(32),
-    "2 x 8GB DDR4 i5-8500 PC": Parts(16, "DDR4"),
-    "RAM 16GB SSD 512GB": Parts(16, None, (Storage(512, SSD),)),
-    "8GB DDR3 i7-3770 500 GB hard drive": Parts(8, "DDR3", (Storage(500, HDD),)),
-    "Celeron J4125 128GB eMMC 8 Go RAM": Parts(8, None, (Storage(128, "eMMC"),)),
-    "i5 1,5TB Festplatte": Parts(None, None, (Storage(1500, HDD),)),
-    "i5 64GB storage": Parts(None, None, (Storage(64, None),)),
-    "i5-8500 16GB 32GB": Parts(),
-    "RTX3060 12GB i5-8500": Parts(graphics="RTX3060"),
-    "GeForce GTX 1650 Super": Parts(graphics="GeForce GTX 1650 Super"),
-    "Radeon Pro WX 5100": Parts(),
-    "Intel UHD 630 i5-8500": Parts(),
-    "Intel Core i7-8700K 12MB cache 3.7GHz": Parts(),
-    "i7-8700 16GB cache": Parts(),
-    "Dell R730 Windows Server 2019": Parts(operating_system="Windows Server 2019"),
-    "Acer Chrome OS": Parts(operating_system="ChromeOS"),
-    "iMac macOS": Parts(operating_system="macOS"),
-    "Win 8.1 Pro": Parts(operating_system="Windows 8.1 Pro"),
-    "lot of 10 i5-6500": Parts(quantity=10),
-    "Lot 5x Intel Core i5-8500": Parts(quantity=5),
-    "2x E5-2680v4": Parts(quantity=2),
-    "Xeon E5-2680v4 (2x)": Parts(quantity=2),
-    "X5650 x 2": Parts(quantity=2),
-    "10 pcs i5-6500": Parts(quantity=10),
-    "i5-6500 10pcs": Parts(quantity=10),
-    "Pair of Xeon X5650": Parts(quantity=2),
-    "Dual Xeon X5650": Parts(quantity=2),
-    "Dual Core Pentium": Parts(),
-    "dual-channel kit": Parts(),
-    "i5-8500": Parts(),
-    "": Parts(),
+    "i5 6500 8gb ram 256 ssd 1tb hdd w10 pro": Components(
+        8, None, (Drive(256, SSD), Drive(1000, HDD)), None, "Windows 10 Pro"
+    ),
+    "Radeon R7 240 PC 4GB RAM 500GB HDD windows 7 home": Components(
+        4, None, (Drive(500, HDD),), "Radeon R7 240", "Windows 7 Home"
+    ),
+    "Laptop 8GB 1TB Ubuntu Radeon RX 580": Components(8, None, (Drive(1000, None),), "Radeon RX 580", "Linux"),
+    "32GB (2x16GB) Ryzen 7 5700G": Components(32),
+    "2 x 8GB DDR4 i5-8500 PC": Components(16, "DDR4"),
+    "RAM 16GB SSD 512GB": Components(16, None, (Drive(512, SSD),)),
+    "8GB DDR3 i7-3770 500 GB hard drive": Components(8, "DDR3", (Drive(500, HDD),)),
+    "Celeron J4125 128GB eMMC 8 Go RAM": Components(8, None, (Drive(128, "eMMC"),)),
+    "i5 1,5TB Festplatte": Components(None, None, (Drive(1500, HDD),)),
+    "i5 64GB storage": Components(None, None, (Drive(64, None),)),
+    "i5-8500 16GB 32GB": Components(),
+    "RTX3060 12GB i5-8500": Components(graphics="RTX3060"),
+    "GeForce GTX 1650 Super": Components(graphics="GeForce GTX 1650 Super"),
+    "Radeon Pro WX 5100": Components(),
+    "Intel UHD 630 i5-8500": Components(),
+    "Intel Core i7-8700K 12MB cache 3.7GHz": Components(),
+    "i7-8700 16GB cache": Components(),
+    "Dell R730 Windows Server 2019": Components(operating_system="Windows Server 2019"),
+    "Acer Chrome OS": Components(operating_system="ChromeOS"),
+    "iMac macOS": Components(operating_system="macOS"),
+    "Win 8.1 Pro": Components(operating_system="Windows 8.1 Pro"),
+    "lot of 10 i5-6500": Components(quantity=10),
+    "Lot 5x Intel Core i5-8500": Components(quantity=5),
+    "2x E5-2680v4": Components(quantity=2),
+    "Xeon E5-2680v4 (2x)": Components(quantity=2),
+    "X5650 x 2": Components(quantity=2),
+    "10 pcs i5-6500": Components(quantity=10),
+    "i5-6500 10pcs": Components(quantity=10),
+    "Pair of Xeon X5650": Components(quantity=2),
+    "Dual Xeon X5650": Components(quantity=2),
+    "Dual Core Pentium": Components(),
+    "dual-channel kit": Components(),
+    "i5-8500": Components(),
+    "": Components(),
 }
 
 
 @pytest.mark.parametrize("title", TITLES)
 def test_parts(title: str) -> None:
-    assert read_parts(title) == TITLES[title]
+    assert parse_components(title) == TITLES[title]
 
 
 def test_nothing_beside_the_cpu() -> None:
-    assert not read_parts("Intel Core i5-8500 tray")
-    assert read_parts("Intel Core i5-8500 8GB")
+    assert not parse_components("Intel Core i5-8500 tray")
+    assert parse_components("Intel Core i5-8500 8GB")
 
 
 @given(st.text(max_size=300))
 def test_any_text_can_be_read(text: str) -> None:
-    read_parts(text)
+    parse_components(text)
 
 
 @given(
@@ -92,7 +96,7 @@ def test_any_text_can_be_read(text: str) -> None:
     )
 )
 def test_any_order_of_words_can_be_read(words: list[str]) -> None:
-    read_parts(" ".join(words))
+    parse_components(" ".join(words))
 
 
 HINTED = [
@@ -103,7 +107,7 @@ HINTED = [
         *components._QUANTITY,
         *(each for each, _ in components._OS),
     ),
-    *(title_flags.BROKEN, title_flags.BUNDLE, *title_flags.LOTS),
+    *(title_flags.BROKEN_PATTERN, title_flags.BUNDLE_PATTERN, *title_flags.LOT_PATTERNS),
 ]
 # What patterns are made of: words of titles, and those of the patterns themselves, whole and cut off.
 WORDS = sorted({word for title in [*TITLES, *SELLERS] for word in title.lower().split()})
@@ -123,12 +127,12 @@ def test_hints_only_say_no_sooner(words: list[str], data: st.DataObject) -> None
         hinted = each.search(text)
         assert (hinted and hinted.span()) == (bare and bare.span()), each.words
     if not components._may_tell_of_sizes(text):
-        assert components._sizes(*split(text)) == (None, None, [])
-    if not MAY_TELL(text):
-        assert not read_parts(text)
-        assert not title_flags.flags(text)
+        assert components._sizes(*tokenize(text)) == (None, None, [])
+    if not MAY_HAVE_ATTRIBUTES(text):
+        assert not parse_components(text)
+        assert not title_flags.find_flags(text)
         assert not title_flags.is_broken(text)
 
 
 def test_words_of_other_letters_are_taken_apart() -> None:
-    assert read_parts("i5-8500T \uff11\uff16\uff27\uff22 RAM") == Parts(16)
+    assert parse_components("i5-8500T \uff11\uff16\uff27\uff22 RAM") == Components(16)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.titles.cpu_names import base_and_suffix
-from app.titles.matcher import LONGEST, Matcher, TitleDecision, TitleVerdict
+from app.titles.cpu_names import split_model
+from app.titles.matcher import MAX_TITLE_LENGTH, TitleDecision, TitleMatcher, TitleVerdict
 from tests.titles.catalog_names import NAMES
 from tests.titles.seller_titles import SELLERS
 
-MATCHER = Matcher((number, name, f"slug-{number}") for number, name in enumerate(NAMES))
+MATCHER = TitleMatcher((number, name, f"slug-{number}") for number, name in enumerate(NAMES))
 MODELS = sorted((cpu for cpu in MATCHER.cpus.values() if not cpu.phrase and not cpu.several), key=lambda cpu: cpu.id)
 NUMBERED = [cpu for cpu in MODELS if re.search(r"\d{3}", cpu.model)]
 # Rows that a clock alone tells apart are found by a title with the clock only.
@@ -44,7 +44,7 @@ AFTER = [
 ]
 
 
-def name_of(title: str, matcher: Matcher = MATCHER) -> str | None:
+def name_of(title: str, matcher: TitleMatcher = MATCHER) -> str | None:
     """The name of the CPU that a title is matched with."""
     match = matcher.match(title)
     assert (match.decision is TitleDecision.MATCHED) == (match.cpu is not None)
@@ -136,7 +136,7 @@ def test_clocks_tell_rows_apart() -> None:
 
 def test_a_board_with_two_is_another_row() -> None:
     assert name_of("Dual CPU Intel Xeon E5-2680 v4 server") == "[Dual CPU] Intel Xeon E5-2680 v4 @ 2.40GHz"
-    only = Matcher([(1, "[Dual CPU] Intel Xeon Platinum 8480+", "x")])
+    only = TitleMatcher([(1, "[Dual CPU] Intel Xeon Platinum 8480+", "x")])
     match = only.match("Intel Xeon Platinum 8480+")
     assert match.cpu is None
     assert "only as a board with several (dual CPU)" in match.reason
@@ -150,8 +150,8 @@ def test_of_whole_names_the_longest_counts() -> None:
 
 
 def test_only_so_much_of_a_title_is_read() -> None:
-    assert name_of("x" * (LONGEST - 8) + " i5-8500") == "Intel Core i5-8500 @ 3.00GHz"
-    assert name_of("x" * LONGEST + " i5-8500") is None
+    assert name_of("x" * (MAX_TITLE_LENGTH - 8) + " i5-8500") == "Intel Core i5-8500 @ 3.00GHz"
+    assert name_of("x" * MAX_TITLE_LENGTH + " i5-8500") is None
 
 
 def test_nothing_is_matched_on_a_line_alone() -> None:
@@ -188,7 +188,7 @@ def test_spelling_changes_nothing(cpu, chance: random.Random) -> None:  # type: 
     st.randoms(use_true_random=False),
 )
 def test_another_suffix_is_never_that_cpu(cpu, suffix: str, gap: str, chance: random.Random) -> None:  # type: ignore[no-untyped-def]
-    base, own = base_and_suffix(cpu.model)
+    base, own = split_model(cpu.model)
     if suffix == own or own.startswith("v"):
         return
     gap = "" if suffix == "zz" else gap  # of its own it is a word

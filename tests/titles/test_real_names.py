@@ -8,7 +8,7 @@ import re
 import pytest
 
 from app.catalog.cpu_import import open_cpus
-from app.titles.matcher import Matcher, TitleDecision
+from app.titles.matcher import TitleDecision, TitleMatcher
 from tests.support.real_data import DataSet
 from tests.titles.retail_names import REVIEWED
 from tests.titles.seller_titles import SELLERS
@@ -26,9 +26,9 @@ def names(data_set: DataSet) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def matcher(names: list[str]) -> Matcher:
+def matcher(names: list[str]) -> TitleMatcher:
     """Return a matcher over the whole catalog."""
-    return Matcher((number, name, f"slug-{number}") for number, name in enumerate(names))
+    return TitleMatcher((number, name, f"slug-{number}") for number, name in enumerate(names))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def expected(retail: list[str], names: list[str], is_complete: bool) -> dict[str
 
 
 def test_retail_names(  # type: ignore[no-untyped-def]
-    retail: list[str], names: list[str], matcher: Matcher, data_set: DataSet, record_property
+    retail: list[str], names: list[str], matcher: TitleMatcher, data_set: DataSet, record_property
 ) -> None:
     right = expected(retail, names, data_set.is_complete)
     found = {name: match.cpu.name for name in retail if (match := matcher.match(name)).cpu is not None}
@@ -81,7 +81,7 @@ def test_retail_names(  # type: ignore[no-untyped-def]
     }  # fmt: skip
 
 
-def test_the_catalogue_finds_itself(names: list[str], matcher: Matcher, record_property) -> None:  # type: ignore[no-untyped-def]
+def test_the_catalogue_finds_itself(names: list[str], matcher: TitleMatcher, record_property) -> None:  # type: ignore[no-untyped-def]
     """Among other words: so that no name is found by being equal."""
     found = {name: matcher.match(f"{name}, tested & working").cpu for name in names}
     wrong = {name: cpu.name for name, cpu in found.items() if cpu is not None and cpu.name != name}
@@ -93,14 +93,14 @@ def test_the_catalogue_finds_itself(names: list[str], matcher: Matcher, record_p
     assert matched / len(names) >= LEAST_OWN, told
 
 
-def test_names_without_a_model_are_matched_by_nothing(names: list[str], matcher: Matcher) -> None:
+def test_names_without_a_model_are_matched_by_nothing(names: list[str], matcher: TitleMatcher) -> None:
     silent = [name for name in names if name not in {cpu.name for cpu in matcher.cpus.values()}]
     assert "Intel Pentium 4 3.00GHz" in silent
     assert "Intel Xeon @ 2.00GHz" in silent
     assert [name for name in silent if matcher.match(name).cpu is not None] == []
 
 
-def test_seller_titles_are_matched_in_the_whole_catalog(matcher: Matcher) -> None:
+def test_seller_titles_are_matched_in_the_whole_catalog(matcher: TitleMatcher) -> None:
     matches = {title: matcher.match(title) for title in SELLERS}
     assert {title: match.cpu.name if match.cpu else None for title, match in matches.items()} == SELLERS
     assert all((match.decision is TitleDecision.MATCHED) == (match.cpu is not None) for match in matches.values())

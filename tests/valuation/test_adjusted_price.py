@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.db.tables import Condition, ListingFlag, exchange_rate, listing, valuation_rule
 from app.resources import Resources
-from app.valuation.adjusted_price import VALUED, adjusted_price, carried, valuation
+from app.valuation.adjusted_price import VALUATION_INPUTS, adjusted_price, offer_attributes, valuation
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.file_imports import FileImporter, checked_counts
 from tests.support.schema_execution import query_data
@@ -41,7 +41,7 @@ async def value(resources: Resources, **given: Any) -> tuple[Decimal | None, dic
     cpu_id = await add_cpu(resources, "A CPU" + str(given))
     async with resources.write() as tx:
         key = await add_listing(tx, cpu_id, given.pop("price", 100), **{"adjusted_price": None, **given})
-        values = {name: f"listing.{name}" for name in VALUED}
+        values = {name: f"listing.{name}" for name in VALUATION_INPUTS}
         found = text(
             f"SELECT {adjusted_price(values)} AS price, {valuation(values)} AS found FROM listing WHERE id = :id"
         )
@@ -237,7 +237,9 @@ async def test_of_two_rules_the_newest_in_force(resources: Resources) -> None:
 
 
 def test_what_a_page_tells_beside_the_title() -> None:
-    found = carried("HP ProDesk i5-8500T", memory="16 GB DDR4", storage="512GB SSD", flags=[ListingFlag.AUCTION])
+    found = offer_attributes(
+        "HP ProDesk i5-8500T", memory="16 GB DDR4", storage="512GB SSD", flags=[ListingFlag.AUCTION]
+    )
     assert found == {
         "memory_gb": 16,
         "memory_kind": "DDR4",
@@ -247,9 +249,9 @@ def test_what_a_page_tells_beside_the_title() -> None:
         "quantity": 1,
         "flags": ["auction"],
     }
-    found = carried("HP ProDesk i5-8500T 8GB RAM 1TB HDD", memory="16 GB", storage="512GB SSD")
+    found = offer_attributes("HP ProDesk i5-8500T 8GB RAM 1TB HDD", memory="16 GB", storage="512GB SSD")
     assert (found["memory_gb"], found["storage"]) == (8, [{"size_gb": 1000, "kind": "HDD"}])
-    found = carried("i5-8500T", memory="as much as you like", storage="")
+    found = offer_attributes("i5-8500T", memory="as much as you like", storage="")
     assert (found["memory_gb"], found["storage"], found["flags"]) == (None, None, None)
 
 

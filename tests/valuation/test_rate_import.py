@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.bulk_import.staging import Summary
+from app.bulk_import.staging import ImportSummary
 from app.core.errors import BadInput
 from app.resources import Resources
 from app.valuation.rate_import import import_rates, open_rates
@@ -27,7 +27,7 @@ async def importer(resources: Resources, tmp_path: Path) -> FileImporter:
     return FileImporter(resources, tmp_path)
 
 
-async def load(importer: FileImporter, content: str, *, strict: bool = False) -> Summary:
+async def load(importer: FileImporter, content: str, *, strict: bool = False) -> ImportSummary:
     """Imports rates, and lets a worker do what follows from it."""
     summary = await importer.load(open_rates(importer.file(content)), import_rates, strict=strict)
     await run_queued_jobs(importer.resources)
@@ -101,7 +101,7 @@ async def test_the_banks_history(importer: FileImporter) -> None:
     assert sorted(importer.reasons) == [
         (3, 'rate "0" is not more than 0'),
         (3, 'rate "oops" is not a number'),
-        (4, "the row has no rate of the USD, which the others are converted by"),
+        (4, "the row has no rate of the USD, which converts the other rates"),
         (5, "the row has 2 cells, the header 7"),
     ]
     rates = {(currency, day): Decimal(usd) for currency, day, usd in await importer.rows(STORED)}
@@ -127,7 +127,7 @@ async def test_the_banks_daily_file(importer: FileImporter) -> None:
     ("content", "message"),
     [
         ("day,EUR\n2025-01-02,1\n", 'has no column "date"'),
-        ("date,EUR\n2025-01-02,1\n", "has neither the columns date, currency and rate"),
+        ("date,EUR\n2025-01-02,1\n", "needs the columns date, currency and rate"),
         ("date,currency\n2025-01-02,EUR\n", 'has no column "rate"'),
         ("date,rate\n2025-01-02,1\n", 'has no column "currency"'),
         ("", "is empty"),

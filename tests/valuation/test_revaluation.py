@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.bulk_import.staging import Options
+from app.bulk_import.staging import ImportOptions
 from app.db.tables import JobKind, valuation_rule
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.job_handlers import dispatch
 from app.job_queue.enqueue import request_job
 from app.market.imports.importer import import_listings, open_listings
 from app.resources import Resources
 from app.valuation import revaluation, revaluation_sql
-from app.valuation.adjusted_price import VALUED, adjusted_price
-from app.valuation.revaluation import bring_into_force, revalue
-from jobs.tasks.valuation import due_rules
+from app.valuation.adjusted_price import VALUATION_INPUTS, adjusted_price
+from app.valuation.revaluation import activate_due_rules, run_revaluation
+from jobs.tasks.valuation import apply_due_rules
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.change_log import (
     assert_metrics_are_current,
@@ -86,15 +86,15 @@ async def test_only_those_concerned_in_batches(resources: Resources, importer: F
     async def progress(done: int, total: int) -> None:
         told.append((done, total))
 
-    done = await revalue(resources, MEMORY, progress, size=4)
+    done = await run_revaluation(resources, MEMORY, progress, batch_size=4)
     assert (done.total, done.succeeded, done.failed, done.written) == (10, 10, 0, 10)
     assert told == [(4, 10), (8, 10), (10, 10)]
     assert await adjusted_prices(resources) == valued(10)
     after = await versions_of_rows(resources)
     assert {title for title in before if before[title] != after[title]} == set(list(valued(10))[:10])
-    assert (await revalue(resources, MEMORY, no_progress)).written == 0
+    assert (await run_revaluation(resources, MEMORY, no_progress)).written == 0
     assert await versions_of_rows(resources) == after
-    assert (await revalue(resources, {}, no_progress)).total == 10, "all but the plain ones"
+    assert (await run_revaluation(resources, {}, no_progress)).total == 10, "all but the plain ones"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ async def test_which_are_concerned(
     values = {"component": component, "unit": "item", "value_usd": 1, "kind": kind}
     async with resources.write() as tx:
         await tx.execute(valuation_rule.insert().values(values))
-    done = await revalue(resources, {"rules": [{"component": component, "kind": kind}]}, no_progress)
+    done = await run_revaluation(resources, {"rules": [{"component": component, "kind": kind}]}, no_progress)
     assert done.total == done.written == len(expected)
     changed = [title for title, price in (await adjusted_prices(resources)).items() if price == 209]
     assert sorted(changed) == sorted(titles[name] for name in expected)
@@ -134,7 +134,7 @@ async def test_figures_follow_and_are_those_of_a_full_recalculation(
     await stocked(resources, importer, 20)
     await process_all_changes(resources)
     before = await stored_metrics(resources)
-    await revalue(resources, MEMORY, no_progress, size=7)
+    await run_revaluation(resources, MEMORY, no_progress, batch_size=7)
     assert await committed_change_log(resources) != []
     await process_all_changes(resources)
     after = await stored_metrics(resources)
@@ -154,7 +154,7 @@ async def test_histories_tell_of_the_new_value_from_then_on(resources: Resources
         await tx.execute(valuation_rule.insert().values(values))
     began = datetime.now(UTC)
     for written in (1, 0):
-        assert (await revalue(resources, MEMORY, no_progress)).written == written
+        assert (await run_revaluation(resources, MEMORY, no_progress)).written == written
     asked = "{ cpus { nodes { priceLows { current currentSince } priceHistory(range: DAYS_7) { lowest average } } } }"
     (told,) = (await query_data(resources, asked))["cpus"]["nodes"]
     assert told["priceLows"]["current"] == 194
@@ -191,22 +191,22 @@ async def test_a_worker_that_dies_half_way(
     async with resources.write() as tx:
         job_id = await request_job(tx, JobKind.REVALUE_LISTINGS, MEMORY, "tester")
     monkeypatch.setattr(revaluation, "BATCH_SIZE", 4)
-    monkeypatch.setattr(revaluation.revalue, "__defaults__", (4,))
-    walked = revaluation_sql.revalue
+    monkeypatch.setattr(revaluation.run_revaluation, "__defaults__", (4,))
+    walked = revaluation_sql.revalue_batch
 
-    async def dying(tx: Tx, *rest: Any) -> int:
+    async def dying(tx: Transaction, *rest: Any) -> int:
         written: int = await walked(tx, *rest)
         if rest[1]:  # the second batch, before its commit
             raise asyncio.CancelledError
         return written
 
     with monkeypatch.context() as patched:
-        patched.setattr(revaluation_sql, "revalue", dying)
+        patched.setattr(revaluation_sql, "revalue_batch", dying)
         with pytest.raises(asyncio.CancelledError):
-            await dispatch.run(resources, JobKind.REVALUE_LISTINGS, job_id)
+            await dispatch.run_queued_job(resources, JobKind.REVALUE_LISTINGS, job_id)
     half = await adjusted_prices(resources)
     assert [half[f"i5-8500T {size}GB RAM"] == 210 for size in range(1, 10)].count(False) == 4
-    done = await dispatch.run(resources, JobKind.REVALUE_LISTINGS, job_id)
+    done = await dispatch.run_queued_job(resources, JobKind.REVALUE_LISTINGS, job_id)
     assert done is not None
     assert (done.total, done.succeeded) == (9, 9)
     assert await adjusted_prices(resources) == valued(9)
@@ -222,7 +222,7 @@ async def test_a_price_that_changes_while_it_is_valued(resources: Resources, imp
     await stocked(resources, importer, 1)
     async with resources.engine.connect() as writer:
         await writer.execute(text("UPDATE listing SET price = 300, adjusted_price = 310 WHERE memory_gb = 1"))
-        running = asyncio.create_task(revalue(resources, MEMORY, no_progress))
+        running = asyncio.create_task(run_revaluation(resources, MEMORY, no_progress))
         waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         async with resources.engine.connect() as watcher:
 
@@ -238,7 +238,7 @@ async def test_a_price_that_changes_while_it_is_valued(resources: Resources, imp
 async def test_a_writer_that_saw_no_rule_and_commits_later(resources: Resources, importer: FileImporter) -> None:
     """Its rows come behind the job's walk; the job waits for it, and walks again."""
     await import_shop(resources, importer, "i5-8500T 4GB RAM")
-    values = {name: f"listing.{name}" for name in VALUED}
+    values = {name: f"listing.{name}" for name in VALUATION_INPUTS}
     async with resources.write() as tx:
         key = await add_listing(tx, 1, 210, title="i5-8500T 8GB RAM", memory_gb=8)
         found = text(f"SELECT {adjusted_price(values)} FROM listing WHERE id = :id")
@@ -260,7 +260,7 @@ async def test_an_import_under_way(resources: Resources, importer: FileImporter)
     await import_shop(resources, importer, "i5-8500T 4GB RAM")
     file = importer.file(HEADER + "i5-8500T 8GB RAM,Intel Core i5-8500T,200,USD,used,ebay,10,\n")
     async with resources.write() as tx:
-        await import_listings(tx, open_listings(file), Options(importer.rejects_file))
+        await import_listings(tx, open_listings(file), ImportOptions(importer.rejects_file))
         await run_mutation(resources, CREATE, rule=rule_input("MEMORY", "GB", 1))
         working = asyncio.create_task(run_queued_jobs(resources))
         await asyncio.sleep(0.1)
@@ -272,10 +272,10 @@ async def test_writers_that_do_not_end_are_not_waited_for_forever(
     resources: Resources, importer: FileImporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await stocked(resources, importer, 2)
-    monkeypatch.setattr(revaluation, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(revaluation, "WRITER_WAIT_TIMEOUT_SECONDS", 0.1)
     async with resources.write() as tx:
         await tx.execute(text("SELECT count(*) FROM valuation_rule"))
-        assert (await revalue(resources, MEMORY, no_progress)).written == 2
+        assert (await run_revaluation(resources, MEMORY, no_progress)).written == 2
     assert await adjusted_prices(resources) == valued(2)
 
 
@@ -283,15 +283,15 @@ async def test_a_rule_comes_into_force(resources: Resources, importer: FileImpor
     await import_shop(resources, importer, "i5-8500T 4GB RAM")
     context = {"resources": resources}
     await create_rules(resources, rule_input("MEMORY", "GB", 1, validFrom="2999-01-01T00:00:00Z"))
-    await due_rules(context)
+    await apply_due_rules(context)
     assert (await adjusted_prices(resources))["i5-8500T 4GB RAM"] == 210
     async with resources.write() as tx:
         await tx.execute(text("UPDATE valuation_rule SET valid_from = now() - interval '1 second'"))
-    await due_rules(context)
+    await apply_due_rules(context)
     await run_queued_jobs(resources)
     assert (await adjusted_prices(resources))["i5-8500T 4GB RAM"] == 206
     async with resources.write() as tx:
-        assert await bring_into_force(tx) is None, "once"
+        assert await activate_due_rules(tx) is None, "once"
     async with resources.read() as session:
         found = [(row.requested_by, row.input) for row in await session.rows(text("SELECT * FROM job"))]
     assert found == [("schedule", MEMORY)]

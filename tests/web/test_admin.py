@@ -13,7 +13,7 @@ from sqlalchemy import text
 from app.graphql.viewer import Role
 from app.resources import Resources
 from app.server import web_documents
-from app.server.authentication import mint
+from app.server.authentication import issue_token
 from app.settings import Settings
 from tests.support.queue_worker import run_queued_jobs
 from tests.support.settings import make_settings
@@ -50,15 +50,15 @@ async def shop() -> AsyncIterator[str]:
 def tokens(settings: Settings) -> dict[str, str]:
     """By the names under which the tests in the browser look for them."""
     day = timedelta(days=1)
-    made = {role.name: mint(settings, role, f"{role.name.lower()}@example.com", day) for role in Role}
-    return {**made, "EXPIRED": mint(settings, Role.ADMIN, "late@example.com", -day)}
+    made = {role.name: issue_token(settings, role, f"{role.name.lower()}@example.com", day) for role in Role}
+    return {**made, "EXPIRED": issue_token(settings, Role.ADMIN, "late@example.com", -day)}
 
 
 @needs_browser
 async def test_administration(
     settings: Settings, built: Path, catalogue: Resources, shop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await asyncio.to_thread(web_documents.publish, settings.required_database_url)
+    await asyncio.to_thread(web_documents.publish_web_documents, settings.required_database_url)
     for name, value in {**tokens(settings), "SHOP": shop}.items():
         monkeypatch.setenv(f"TEST_{name}", value)
     served = Served(settings)

@@ -21,7 +21,7 @@ from app.job_handlers import dispatch
 from app.main import create_app
 from app.resources import Resources
 from app.server import web_documents
-from app.server.static_files import BUILT
+from app.server.static_files import WEB_BUILD_DIR
 from app.settings import Settings
 from tests.support.catalog_rows import add_cpu
 from tests.support.settings import make_settings
@@ -35,7 +35,7 @@ def built() -> Path:
     said: list[str] = []
     web_build.build(said.append)
     assert all(line.startswith("Building") for line in said), said
-    return BUILT
+    return WEB_BUILD_DIR
 
 
 @pytest.fixture
@@ -94,13 +94,13 @@ async def catalogue(resources: Resources) -> Resources:
         await add_cpu(resources, f"AMD Ryzen 7 {1000 + number}", cores=8 if number < 10 else 4, **ryzen)
     for number in range(39):
         await add_cpu(resources, f"Intel Xeon E5-{9 + number:02}00", cores=4, threads=8, cpu_mark_multi=5000 + number)
-    await dispatch.run_now(resources, JobKind.RECALCULATE_METRICS, {})
+    await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
     return resources
 
 
 @pytest.fixture
 async def served(settings: Settings, built: Path, catalogue: Resources) -> AsyncIterator[Served]:
-    await asyncio.to_thread(web_documents.publish, settings.required_database_url)
+    await asyncio.to_thread(web_documents.publish_web_documents, settings.required_database_url)
     running = Served(settings)
     await running.start()
     yield running
@@ -111,7 +111,7 @@ async def reprice(catalogue: Resources) -> None:
     """The i5-8500's good price is 151 instead of 150."""
     async with catalogue.write() as tx:
         await tx.execute(text("UPDATE listing SET price = 206, adjusted_price = 206 WHERE adjusted_price = 200"))
-    await dispatch.run_now(catalogue, JobKind.RECALCULATE_METRICS, {})
+    await dispatch.run_in_foreground(catalogue, JobKind.RECALCULATE_METRICS, {})
 
 
 @needs_browser
@@ -123,7 +123,7 @@ async def test_the_catalogue(served: Served, catalogue: Resources) -> None:
 @needs_browser
 @pytest.mark.usefixtures("built")
 async def test_redis_goes_away_during_use(settings: Settings, catalogue: Resources) -> None:
-    await asyncio.to_thread(web_documents.publish, settings.required_database_url)
+    await asyncio.to_thread(web_documents.publish_web_documents, settings.required_database_url)
     with tempfile.TemporaryDirectory(prefix="dealmark-test-", ignore_cleanup_errors=True) as folder:
         redis = EmbeddedRedis(Path(folder) / "redis")
         running = Served(settings.model_copy(update={"redis_url": redis.start()}))

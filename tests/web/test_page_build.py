@@ -136,7 +136,7 @@ async def test_its_documents_are_published_once(resources: Resources, settings: 
     query = "query Total { __typename statistics { __typename total } }"
     (tmp_path / "documents.json").write_bytes(orjson.dumps({content_id(query): query}))
     for _ in range(2):
-        await asyncio.to_thread(web_documents.publish, settings.required_database_url, tmp_path)
+        await asyncio.to_thread(web_documents.publish_web_documents, settings.required_database_url, tmp_path)
     (published,) = [each for each in await known(resources, build_schema()._schema) if each.name == "Total"]
     (client,) = published.clients
     assert client.startswith("web@")
@@ -146,9 +146,9 @@ async def test_documents_that_do_not_fit_the_schema_are_named(settings: Settings
     query = "query Total { nothing }"
     (tmp_path / "documents.json").write_bytes(orjson.dumps({content_id(query): query}))
     with pytest.raises(BadInput, match="nothing"):
-        await asyncio.to_thread(web_documents.publish, settings.required_database_url, tmp_path)
+        await asyncio.to_thread(web_documents.publish_web_documents, settings.required_database_url, tmp_path)
 
 
 def test_without_a_build_nothing_is_published(tmp_path: Path) -> None:
-    web_documents.publish("postgresql://nobody@127.0.0.1:1/nothing", tmp_path)
+    web_documents.publish_web_documents("postgresql://nobody@127.0.0.1:1/nothing", tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.server.static_files import NOT_BUILT, Pages
+from app.server.static_files import NOT_BUILT, StaticFiles
 
 HTML = {"accept": "text/html,*/*;q=0.8"}
 SCRIPT = b"console.log('a script')"
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def client_of(folder: Path) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(Pages(folder)), base_url="http://page")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(StaticFiles(folder)), base_url="http://page")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Waiting for what resolvers give."""
+"""Awaiting the values that resolvers return."""
 
 from __future__ import annotations
 
@@ -6,29 +6,26 @@ import asyncio
 from typing import Any
 
 
-async def collect(items: Any) -> list[Any]:
-    """All that an asynchronous iterable gives."""
+async def collect_async(items: Any) -> list[Any]:
+    """Return the items of an asynchronous iterable."""
     return [item async for item in items]
 
 
-async def one_by_one(awaitables: list[Any]) -> list[Any]:
-    """What they give, or the exceptions that they raise, one after the other and without tasks."""
+async def await_sequentially(awaitables: list[Any]) -> list[Any]:
+    """Return the results, or the exceptions raised. No tasks are created."""
     results: list[Any] = []
-    for each in awaitables:
+    for awaitable in awaitables:
         try:
-            results.append(await each)
+            results.append(await awaitable)
         except Exception as error:
             results.append(error)
     return results
 
 
-async def all_of(awaitables: list[Any]) -> list[Any]:
-    """What they give, or the exceptions that they raise. They run at the same time; one alone needs no task."""
+async def await_concurrently(awaitables: list[Any]) -> list[Any]:
+    """Return the results, or the exceptions raised. Each awaitable runs in a task, except a single one."""
     if len(awaitables) == 1:
-        try:
-            return [await awaitables[0]]
-        except Exception as error:
-            return [error]
+        return await await_sequentially(awaitables)
     results = await asyncio.gather(*awaitables, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, Exception):

@@ -1,4 +1,4 @@
-"""Expressions of generated code that build results where they stand."""
+"""Code generation: Python expressions that build the results of objects."""
 
 from __future__ import annotations
 
@@ -25,175 +25,196 @@ from graphql import (
 from strawberry.schema.types.base_scalars import DateTimeDefinition
 from strawberry.types.field import StrawberryField
 
-from app.engine.compiler.plan import EXACT, IS_EXACT, PLAIN, Deviation, Field, Selection
-from app.graphql.fields import Column, Meanings
+from app.engine.compiler.plan import (
+    IS_SYNC_VALUE,
+    IS_VALID_OUTPUT,
+    VALID_OUTPUT_EXPRESSIONS,
+    Field,
+    Selection,
+    UnexpectedValue,
+)
+from app.graphql.fields import ColumnField, ValueMapping
+from app.graphql.strawberry_bridge import field_definition, resolver_of
 
-# Whether a float of a column needs no coercion: NaN and infinity are none to GraphQL.
-FINITE = "{read} - {v} == 0.0"
+# The test of a float column: it holds nothing but floats, but GraphQL has no NaN and no infinity.
+FINITE_EXPRESSION = "{read} - {value} == 0.0"
+
+# The variable that holds the object in generated functions.
+SOURCE = "source"
 
 
-# What generated functions call the object at hand.
-ROW = "s"
+class ExpressionGenerator:
+    """Generates expressions that build the results of an object in the variable `source`.
 
+    Objects that the expressions refer to are added to `names`, the globals of the generated code. `bound` has the names
+    of objects that were added before, so that each is added once.
 
-class Shape:
-    """Expressions that build results of objects `s`. `names` takes what they refer to.
-
-    `columns`, in the end: the columns of `s` that are read, and the variables that hold them if `s` is `unpacked`.
+    `columns`, after generation: the columns of `source` that are read, and the variable of each if rows are unpacked
+    (`is_unpacked`).
     """
 
-    def __init__(self, names: dict[str, Any], bound: dict[Any, str], *, unpacked: bool = False) -> None:
-        self.names, self.bound, self.unpacked = names, bound, unpacked
+    def __init__(self, names: dict[str, Any], bound: dict[Any, str], *, is_unpacked: bool = False) -> None:
+        self.names, self.bound, self.is_unpacked = names, bound, is_unpacked
         self.columns: dict[str, str] = {}
-        self.depth = 0
+        self._depth = 0
 
     def result(self, selection: Selection, source: str, indent: str) -> str:
-        """A dict display with a line per field. Those that are resolved by call are null until then."""
+        """Return a dict display with one line per field. Fields that are not inline are None in it."""
         if not selection.fields:
             return "{}"
-        lines = [f"{indent}{each.key!r}: {self._value(each, source, indent)},\n" for each in selection.fields]
+        lines = [f"{indent}{field.key!r}: {self._value(field, source, indent)},\n" for field in selection.fields]
         return "{\n" + "".join(lines) + indent[:-4] + "}"
 
-    def _value(self, each: Field, source: str, indent: str) -> str:
-        if not each.inline:
+    def _value(self, field: Field, source: str, indent: str) -> str:
+        if not field.is_inline:
             return "None"
-        if each.nodes[0].name.value == "__typename":
-            return repr(each.parent.name)
-        nullable = not is_non_null_type(each.type)
-        type_: Any = each.type if nullable else each.type.of_type  # type: ignore[union-attr]
-        declared = each.definition.extensions["strawberry-definition"]
-        if is_leaf_type(type_) and isinstance(declared, Column) and (mapping := declared.mapping) is not None:
+        if field.name == "__typename":
+            return repr(field.parent.name)
+        nullable = not is_non_null_type(field.type)
+        type_: Any = field.type if nullable else field.type.of_type  # type: ignore[union-attr]
+        definition = field_definition(field.definition)
+        if is_leaf_type(type_) and isinstance(definition, ColumnField) and (mapping := definition.mapping) is not None:
             key = (id(mapping), type_, nullable)
-            name = self._name(_wish(each), key, lambda: _Completed(mapping, type_, nullable))
-            return f"{name}[{self._column(declared, source)}]"
-        read = self._read(each, source)
+            name = self._bind(_preferred_name(field), key, lambda: _OutputMapping(mapping, type_, nullable))
+            return f"{name}[{self._column(definition, source)}]"
+        read = self._read(field, source)
         if is_list_type(type_):
-            empty = not is_non_null_type(type_.of_type)
-            name = self._name("strings", ("strings", nullable, empty), lambda: _strings(nullable, empty))
+            items_nullable = not is_non_null_type(type_.of_type)
+            name = self._bind(
+                "copy_strings", ("strings", nullable, items_nullable), lambda: _copy_strings(nullable, items_nullable)
+            )
             return f"{name}({read})"
         if is_enum_type(type_):
-            name = self._name(f"names_{type_.name}", (type_, nullable), lambda: _enum_names(type_, nullable))
+            name = self._bind(f"names_{type_.name}", (type_, nullable), lambda: _enum_names(type_, nullable))
             return f"{name}[{read}]"
         if is_leaf_type(type_):
-            return read if _is_trusted(each, type_) else self._scalar(each, type_, read, nullable)
-        return self._object(each, type_, read, source, indent, nullable)
+            return read if _is_always_valid(field, type_) else self._scalar(field, type_, read, nullable)
+        return self._object(field, type_, read, source, indent, nullable)
 
-    def _read(self, each: Field, source: str) -> str:
-        """The expression for the value before it is completed."""
-        declared: Any = each.definition.extensions["strawberry-definition"]
-        if declared.base_resolver is not None:
-            function = declared.base_resolver.wrapped_func
-            return f"{self._name(_wish(each), function, lambda: function)}({source})"
-        if isinstance(declared, Column):
-            if declared.column is None:
+    def _read(self, field: Field, source: str) -> str:
+        """Return the expression for the value before completion."""
+        definition: Any = field_definition(field.definition)
+        resolver = resolver_of(definition)
+        if resolver is not None:
+            function = resolver.function
+            return f"{self._bind(_preferred_name(field), function, lambda: function)}({source})"
+        if isinstance(definition, ColumnField):
+            if definition.column is None:
                 return source
-            read = self._column(declared, source)
-            if declared.mapping is None:
+            read = self._column(definition, source)
+            mapping = definition.mapping
+            if mapping is None:
                 return read
-            meaning = declared.mapping
-            return f"{self._name(_wish(each), id(meaning), lambda: meaning)}[{read}]"
-        name = declared.python_name
-        if type(declared) is StrawberryField and declared.default_resolver is getattr and _is_attribute(name):
+            return f"{self._bind(_preferred_name(field), id(mapping), lambda: mapping)}[{read}]"
+        name = definition.python_name
+        if type(definition) is StrawberryField and definition.default_resolver is getattr and _is_attribute_name(name):
             return f"{source}.{name}"
-        function = self._name(
-            _wish(each), declared, lambda: lambda s: declared.get_result(s, info=None, args=[], kwargs={})
+        name = self._bind(
+            _preferred_name(field),
+            definition,
+            lambda: lambda source: definition.get_result(source, info=None, args=[], kwargs={}),
         )
-        return f"{function}({source})"
+        return f"{name}({source})"
 
-    def _column(self, declared: Column, source: str) -> str:
-        column = declared.column
+    def _column(self, definition: ColumnField, source: str) -> str:
+        column = definition.column
         assert column is not None
-        if source == ROW and column.isidentifier():
+        if source == SOURCE and column.isidentifier():
             variable = self.columns.setdefault(column, f"_{column}")
-            if self.unpacked:
+            if self.is_unpacked:
                 return variable
         return f"{source}[{column!r}]"
 
-    def _scalar(self, each: Field, type_: Any, read: str, nullable: bool) -> str:
-        exact = FINITE if type_ is GraphQLFloat and _is_plain_column(each) else EXACT.get(type_)
-        if exact is None:
-            name = self._name(f"coerce_{type_.name}", (type_, nullable), lambda: _coerce(type_, nullable))
+    def _scalar(self, field: Field, type_: Any, read: str, nullable: bool) -> str:
+        is_float_column = type_ is GraphQLFloat and _is_unmapped_column(field)
+        is_valid = FINITE_EXPRESSION if is_float_column else VALID_OUTPUT_EXPRESSIONS.get(type_)
+        if is_valid is None:
+            name = self._bind(f"coerce_{type_.name}", (type_, nullable), lambda: _coerce_scalar(type_, nullable))
             return f"{name}({read})"
-        v, first = (read, read) if read in self.columns.values() else ("v", f"(v := {read})")
+        is_variable = read in self.columns.values()
+        value, first_read = (read, read) if is_variable else ("value", f"(value := {read})")
         if nullable:
-            return f"{v} if {first} is None or {exact.format(read=v, v=v)} else deviate()"
-        return f"{v} if {exact.format(read=first, v=v)} else deviate()"
+            return f"{value} if {first_read} is None or {is_valid.format(read=value, value=value)} else bail_out()"
+        return f"{value} if {is_valid.format(read=first_read, value=value)} else bail_out()"
 
-    def _object(self, each: Field, type_: Any, read: str, source: str, indent: str, nullable: bool) -> str:
-        selection = each.selections[type_.name]
-        if read == source:
+    def _object(self, field: Field, type_: Any, read: str, source: str, indent: str, nullable: bool) -> str:
+        selection = field.selections[type_.name]
+        if read == source:  # an embedded object: other columns of the same row
             return self.result(selection, source, indent + "    ")
-        self.depth += 1
-        name = f"s{self.depth}"
+        self._depth += 1
+        name = f"{SOURCE}_{self._depth}"
         result = self.result(selection, name, indent + "    ")
-        self.depth -= 1
+        self._depth -= 1
         if nullable:
-            return f"None if ({name} := {read}) is None else {result} if plain[{name}.__class__] else deviate()"
-        return f"{result} if plain[({name} := {read}).__class__] else deviate()"
+            is_sync_value = f"is_sync_value[{name}.__class__]"
+            return f"None if ({name} := {read}) is None else {result} if {is_sync_value} else bail_out()"
+        return f"{result} if is_sync_value[({name} := {read}).__class__] else bail_out()"
 
-    def _name(self, wish: str, key: Any, make: Callable[[], Any]) -> str:
-        """The name of an object that generated code refers to; the same for the same key."""
+    def _bind(self, preferred: str, key: Any, make: Callable[[], Any]) -> str:
+        """Return the name of an object that generated code refers to. The object of each key is made once."""
         if key not in self.bound:
-            name = next(name for name in names_like(wish) if name not in self.names)
+            name = next(name for name in numbered_names(preferred) if name not in self.names)
             self.names[name], self.bound[key] = make(), name
         return self.bound[key]
 
 
-def _wish(each: Field) -> str:
-    """What something that belongs to a field would best be called."""
-    return f"{snake(each.parent.name)}_{each.definition.extensions['strawberry-definition'].python_name}"
+def _preferred_name(field: Field) -> str:
+    """Return a readable name for an object that belongs to a field."""
+    definition = field_definition(field.definition)
+    assert definition is not None
+    return f"{snake_case(field.parent.name)}_{definition.python_name}"
 
 
-def _is_trusted(each: Field, type_: Any) -> bool:
-    """Whether a column holds nothing but such values, which of floats is not enough: see FINITE."""
-    return type_ in (GraphQLString, GraphQLInt, GraphQLBoolean) and _is_plain_column(each)
+def _is_always_valid(field: Field, type_: Any) -> bool:
+    """Return whether a column's SQL type excludes invalid values. Of a float it does not: see FINITE_EXPRESSION."""
+    return type_ in (GraphQLString, GraphQLInt, GraphQLBoolean) and _is_unmapped_column(field)
 
 
-def _is_plain_column(each: Field) -> bool:
-    """Whether it is a column as it is: tests/test_column_types.py compares SQL types with GraphQL's."""
-    declared = each.definition.extensions["strawberry-definition"]
-    return isinstance(declared, Column) and declared.column is not None and declared.mapping is None
+def _is_unmapped_column(field: Field) -> bool:
+    """Return whether values are those of a column (tests/graphql/test_column_types.py compares its SQL type)."""
+    definition = field_definition(field.definition)
+    return isinstance(definition, ColumnField) and definition.column is not None and definition.mapping is None
 
 
-def names_like(wish: str) -> Iterator[str]:
-    """The name itself, and then numbered ones."""
-    yield wish
+def numbered_names(name: str) -> Iterator[str]:
+    """Yield the name, then `name_2`, `name_3` and so on."""
+    yield name
     for number in count(2):
-        yield f"{wish}_{number}"
+        yield f"{name}_{number}"
 
 
-def _is_attribute(name: str) -> bool:
+def _is_attribute_name(name: str) -> bool:
     return name.isidentifier() and not keyword.iskeyword(name)
 
 
-def snake(name: str) -> str:
-    """`CPUConnection` as `cpu_connection`."""
+def snake_case(name: str) -> str:
+    """Convert `CPUConnection` to `cpu_connection`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-class _Completed(Meanings):
-    """What values of a column mean, as it is sent: a scalar or the name of an enumeration's value."""
+class _OutputMapping(ValueMapping):
+    """From the values of a column to the output values of its mapping: scalars, or names of enum values."""
 
-    def __init__(self, mapping: Meanings, type_: Any, nullable: bool) -> None:
+    def __init__(self, mapping: ValueMapping, type_: Any, nullable: bool) -> None:
         if is_enum_type(type_):
-            complete: Callable[[Any], Any] = _enum_names(type_, nullable).__getitem__
-        elif type_ in IS_EXACT:
-            complete = _exactly(IS_EXACT[type_], nullable)
+            coerce: Callable[[Any], Any] = _enum_names(type_, nullable).__getitem__
+        elif type_ in IS_VALID_OUTPUT:
+            coerce = _require_valid(IS_VALID_OUTPUT[type_], nullable)
         else:
-            complete = _coerce(type_, nullable)
-        super().__init__(lambda value: complete(mapping[value]))
+            coerce = _coerce_scalar(type_, nullable)
+        super().__init__(lambda value: coerce(mapping[value]))
         self.nullable = nullable
 
     def __missing__(self, value: Any) -> Any:
         if value is None and not self.nullable:
-            raise Deviation
+            raise UnexpectedValue
         return super().__missing__(value)
 
 
 def _enum_names(type_: Any, nullable: bool) -> dict[Any, str | None]:
-    """Value -> name as it is sent, for members of the Python enumeration and their values alike."""
+    """Return the GraphQL names of an enum, by the members of the Python enum and by their values."""
     names: dict[Any, str | None] = {}
-    for value in [each.value for each in type_.values.values()] + list(getattr(type_, "wrapped_cls", ())):
+    for value in [enum_value.value for enum_value in type_.values.values()] + list(getattr(type_, "wrapped_cls", ())):
         try:
             names[value] = type_.coerce_output_value(value)
         except (TypeError, ValueError, GraphQLError):
@@ -203,46 +224,46 @@ def _enum_names(type_: Any, nullable: bool) -> dict[Any, str | None]:
     return names
 
 
-def _exactly(is_exact: Callable[[Any], bool], nullable: bool) -> Callable[[Any], Any]:
-    """Of a scalar of the specification."""
+def _require_valid(is_valid_output: Callable[[Any], bool], nullable: bool) -> Callable[[Any], Any]:
+    """Return a function that returns valid output unchanged and raises UnexpectedValue for anything else."""
 
-    def exactly(value: Any) -> Any:
-        if (value is None and nullable) or is_exact(value):
+    def require_valid(value: Any) -> Any:
+        if (value is None and nullable) or is_valid_output(value):
             return value
-        raise Deviation
+        raise UnexpectedValue
 
-    return exactly
+    return require_valid
 
 
-def _coerce(type_: Any, nullable: bool) -> Callable[[Any], Any]:
-    """Of a custom scalar."""
+def _coerce_scalar(type_: Any, nullable: bool) -> Callable[[Any], Any]:
+    """Return a function that coerces values of a custom scalar. It raises UnexpectedValue or what the scalar raises."""
     to_output = type_.coerce_output_value
-    is_time = to_output is DateTimeDefinition.serialize
+    is_datetime = to_output is DateTimeDefinition.serialize
 
     def coerce(value: Any) -> Any:
-        if is_time and value.__class__ is datetime and value.tzinfo is UTC:
-            return orjson.dumps(value)[1:-1].decode()  # as `isoformat` spells it, in a fifth of the time
+        if is_datetime and value.__class__ is datetime and value.tzinfo is UTC:
+            return orjson.dumps(value)[1:-1].decode()  # equals `isoformat()`, in a fifth of the time
         if value is None and nullable:
             return None
-        if not PLAIN[value.__class__]:
-            raise Deviation
+        if not IS_SYNC_VALUE[value.__class__]:
+            raise UnexpectedValue
         coerced = to_output(value)
         if coerced is None or coerced is Undefined:
-            raise Deviation
+            raise UnexpectedValue
         return coerced
 
     return coerce
 
 
-def _strings(nullable: bool, empty: bool) -> Callable[[Any], Any]:
-    """Of a list of texts."""
-    allowed = {str, type(None)} if empty else {str}
+def _copy_strings(nullable: bool, items_nullable: bool) -> Callable[[Any], Any]:
+    """Return a function that copies a list of strings. It raises UnexpectedValue for anything else."""
+    item_classes = {str, type(None)} if items_nullable else {str}
 
-    def strings(value: Any) -> Any:
+    def copy_strings(value: Any) -> Any:
         if value is None and nullable:
             return None
-        if value.__class__ is not list or not allowed.issuperset(map(type, value)):
-            raise Deviation
+        if value.__class__ is not list or not item_classes.issuperset(map(type, value)):
+            raise UnexpectedValue
         return value[:]
 
-    return strings
+    return copy_strings

@@ -1,4 +1,4 @@
-"""Which columns an operation needs of which rows: found once per document, so that statements select no others."""
+"""Column projection: which columns of which rows an operation needs, so that statements select no others."""
 
 from __future__ import annotations
 
@@ -20,77 +20,81 @@ from graphql import (
     is_object_type,
 )
 
-from app.graphql.fields import NEEDS, Column
+from app.graphql.fields import REQUIRED_COLUMNS, ColumnField
+from app.graphql.strawberry_bridge import field_definition
 
-# By the name of a GraphQL type; None: all columns.
-Columns = Mapping[str, frozenset[str] | None]
+# By the name of a GraphQL type: the columns needed of its rows; None means all columns.
+ColumnsByType = Mapping[str, frozenset[str] | None]
 
 
-def columns_of(schema: GraphQLSchema, ast: DocumentNode, operation: OperationDefinitionNode) -> Columns:
-    """What the operation needs of the rows of each type: the union over all its selections, whatever @skip says.
+def project_columns(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> ColumnsByType:
+    """Return the columns that an operation needs of the rows of each type, whether @skip omits a field or not.
 
-    A resolver of a row that does not say what it needs gets all columns. Types that are not named have no column read.
+    A type needs all columns if one of its selected resolvers does not declare the columns that it reads. For a type
+    that is missing no column is read.
     """
-    fragments = {node.name.value: node for node in ast.definitions if isinstance(node, FragmentDefinitionNode)}
-    walk = _Walk(schema, fragments)
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    collector = ColumnCollector(schema, fragments)
     root = schema.get_root_type(operation.operation)
     assert root is not None
-    walk.selections(operation.selection_set, root, root.name)
-    return {name: None if name in walk.whole else frozenset(needed) for name, needed in walk.needed.items()}
+    collector.collect(operation.selection_set, root, root.name)
+    return {
+        name: None if name in collector.complete_types else frozenset(columns)
+        for name, columns in collector.columns.items()
+    }
 
 
-class _Walk:
-    """Goes through the selections of one operation."""
+class ColumnCollector:
+    """Collects the columns of one operation's fields. `complete_types`: the types that need all columns."""
 
     def __init__(self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
         self.schema, self.fragments = schema, fragments
-        self.needed: dict[str, set[str]] = {}
-        self.whole: set[str] = set()
-        # The same selections of the same type need the same: a fragment is gone through once, however often spread.
-        self._seen: set[tuple[int, str, str]] = set()
+        self.columns: dict[str, set[str]] = {}
+        self.complete_types: set[str] = set()
+        # A fragment is visited once per type, however often it is spread.
+        self._visited: set[tuple[int, str, str]] = set()
 
-    def selections(self, selected: SelectionSetNode | None, parent: GraphQLObjectType, row: str) -> None:
-        """Selections of an object type; its columns belong to the rows of the type `row`."""
-        key = (id(selected), parent.name, row)
-        if selected is None or key in self._seen:
+    def collect(self, selection_set: SelectionSetNode | None, parent: GraphQLObjectType, row_type: str) -> None:
+        """Collect the columns of a selection of `parent`. They belong to the rows of `row_type`."""
+        key = (id(selection_set), parent.name, row_type)
+        if selection_set is None or key in self._visited:
             return
-        self._seen.add(key)
-        for each in selected.selections:
-            if isinstance(each, FieldNode):
-                self._field(each, parent, row)
+        self._visited.add(key)
+        for selection in selection_set.selections:
+            if isinstance(selection, FieldNode):
+                self._collect_field(selection, parent, row_type)
             else:
-                self._fragment(each, parent, row)
+                self._collect_fragment(selection, parent, row_type)
 
-    def _fragment(self, spread: Any, parent: GraphQLObjectType, row: str) -> None:
-        fragment = self.fragments[spread.name.value] if isinstance(spread, FragmentSpreadNode) else spread
+    def _collect_fragment(self, node: Any, parent: GraphQLObjectType, row_type: str) -> None:
+        fragment = self.fragments[node.name.value] if isinstance(node, FragmentSpreadNode) else node
         assert isinstance(fragment, (FragmentDefinitionNode, InlineFragmentNode))
         condition = fragment.type_condition
-        if condition is None or parent in self._possible(self.schema.type_map[condition.name.value]):
-            self.selections(fragment.selection_set, parent, row)
+        if condition is None or parent in self._possible_types(self.schema.type_map[condition.name.value]):
+            self.collect(fragment.selection_set, parent, row_type)
 
-    def _field(self, node: FieldNode, parent: GraphQLObjectType, row: str) -> None:
-        definition = parent.fields.get(node.name.value)
-        if definition is None:  # __typename, or introspection
+    def _collect_field(self, node: FieldNode, parent: GraphQLObjectType, row_type: str) -> None:
+        field = parent.fields.get(node.name.value)
+        if field is None:  # __typename, or introspection
             return
-        declared: Any = definition.extensions.get("strawberry-definition")
-        same_row = isinstance(declared, Column) and declared.column is None
-        if not same_row:
-            self._needs(declared, parent, row)
-        kind = get_named_type(definition.type)
-        for possible in self._possible(kind):
-            self.selections(node.selection_set, possible, row if same_row else possible.name)
+        definition = field_definition(field)
+        is_embedded = isinstance(definition, ColumnField) and definition.column is None
+        if not is_embedded:
+            self._collect_columns(definition, parent, row_type)
+        for type_ in self._possible_types(get_named_type(field.type)):
+            self.collect(node.selection_set, type_, row_type if is_embedded else type_.name)
 
-    def _needs(self, declared: Any, parent: GraphQLObjectType, row: str) -> None:
-        needed = self.needed.setdefault(row, set())
-        if isinstance(declared, Column):
-            assert declared.column is not None
-            needed.add(declared.column)
-        elif declared is not None and NEEDS in declared.metadata:
-            needed.update(declared.metadata[NEEDS])
-        elif any(isinstance(field.extensions.get("strawberry-definition"), Column) for field in parent.fields.values()):
-            self.whole.add(row)
+    def _collect_columns(self, definition: Any, parent: GraphQLObjectType, row_type: str) -> None:
+        columns = self.columns.setdefault(row_type, set())
+        if isinstance(definition, ColumnField):
+            assert definition.column is not None
+            columns.add(definition.column)
+        elif definition is not None and REQUIRED_COLUMNS in definition.metadata:
+            columns.update(definition.metadata[REQUIRED_COLUMNS])
+        elif any(isinstance(field_definition(field), ColumnField) for field in parent.fields.values()):
+            self.complete_types.add(row_type)
 
-    def _possible(self, kind: Any) -> Iterable[GraphQLObjectType]:
-        if is_abstract_type(kind):
-            return self.schema.get_possible_types(kind)
-        return [kind] if is_object_type(kind) else []
+    def _possible_types(self, type_: Any) -> Iterable[GraphQLObjectType]:
+        if is_abstract_type(type_):
+            return self.schema.get_possible_types(type_)
+        return [type_] if is_object_type(type_) else []

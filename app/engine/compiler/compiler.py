@@ -1,9 +1,9 @@
-"""Documents compiled into plans: Python that builds the answer of one operation, generated once and then only run.
+"""Compiler: turns an operation of a valid document into Python functions that build its response.
 
-For every selection of fields on an object type there is a function that takes a list of such objects and gives a list
-of results, and one that has the resolvers among its fields called. The functions hold nothing of a document but
-response keys, in the form that `repr` gives them; all else is bound by name to objects of the schema. `plan` holds what
-they run on, and what happens to values that are not as expected.
+For every selection of an object type, a function is generated that takes a list of such objects and returns a list of
+results, and one that calls the resolvers of its other fields. Response keys are the only text of the document in the
+generated code, as `repr` writes them. The code refers to everything else by names that are bound to objects of the
+schema. `dealmark documents plan` prints the code. `runtime` executes it.
 """
 
 from __future__ import annotations
@@ -38,27 +38,38 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetailsList, FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues
 
-from app.engine.compiler.codegen import ROW, Shape, names_like, snake
-from app.engine.compiler.plan import PLAIN, Build, Field, Frame, RowBuild, Selection, deviate
-from app.engine.compiler.resolver_binding import arguments_of, settle, unsettled
-from app.engine.compiler.runtime import Run
-from app.engine.compiler.variable_coercion import Coercion
+from app.engine.compiler.codegen import SOURCE, ExpressionGenerator, numbered_names, snake_case
+from app.engine.compiler.plan import (
+    IS_SYNC_VALUE,
+    BuildResults,
+    CompiledOperation,
+    Field,
+    RowBuilder,
+    Selection,
+    bail_out,
+)
+from app.engine.compiler.resolver_binding import bind_arguments, bind_resolver, unbound
+from app.engine.compiler.runtime import OperationExecution
+from app.engine.compiler.variable_coercion import VariableCoercer
 
-# A selection for every type that an object may have, at every level: interfaces within interfaces multiply.
+# There is a selection per possible type at every level, so interfaces within interfaces multiply.
 MAX_SELECTIONS = 1_000
-# Each combination of conditions is a variant of its own, made when it occurs in a millisecond or two; these many stay.
+# Combinations of @skip and @include conditions that stay compiled. Compiling one takes one or two milliseconds.
 MAX_VARIANTS = 64
 
-_numbers = count(1)
+_source_numbers = count(1)
 
 
 class NotCompilable(Exception):
-    """The operation is left to graphql-core; the message is what keeps it there."""
+    """The operation must be executed by graphql-core; the message is the reason."""
 
 
 @dataclass
 class Plan:
-    """A compiled operation. `execute` gives what graphql-core would."""
+    """The plan of an operation: one compiled operation per combination of its @skip and @include conditions.
+
+    `conditions` are the names of the variables in these directives.
+    """
 
     schema: GraphQLSchema
     document: DocumentNode
@@ -66,52 +77,53 @@ class Plan:
     conditions: list[str]
 
     def __post_init__(self) -> None:
-        self._coercion = Coercion(self.schema, self.operation)
-        self._variants: OrderedDict[tuple[bool, ...], _Variant | str] = OrderedDict()
+        self._variable_coercer = VariableCoercer(self.schema, self.operation)
+        # By the values of the conditions; a string is the reason why that variant cannot be compiled.
+        self._variants: OrderedDict[tuple[bool, ...], CompiledOperation | str] = OrderedDict()
         self.variant(tuple(True for _ in self.conditions))
 
     @property
     def source(self) -> str:
-        """The generated Python; of documents with conditions, as if all of them held."""
+        """The generated Python code, for a document with conditions as if all of them were true."""
         return self.variant(tuple(True for _ in self.conditions)).source
 
     async def execute(self, context: Any, variables: Mapping[str, Any]) -> ExecutionResult:
-        """The result of the operation. Errors of resolvers are in it; only being cancelled is raised."""
-        coerced = self._coercion.coerce(variables)
+        """Execute the operation and return what graphql-core would return. Raises nothing but CancelledError."""
+        coerced = self._variable_coercer.coerce(variables)
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
-        held = tuple(coerced.coerced.get(name) for name in self.conditions)
-        if any(each.__class__ is not bool for each in held):
-            return await self._interpret(context, variables)  # it words the error
+        values = tuple(coerced.coerced.get(name) for name in self.conditions)
+        if any(value.__class__ is not bool for value in values):
+            return await self._interpret(context, variables)  # words the error
         try:
-            frame = self.variant(held).frame
+            compiled = self.variant(values)
         except NotCompilable:
             return await self._interpret(context, variables)
-        return await Run(frame, context, coerced).result()
+        return await OperationExecution(compiled, context, coerced).execute()
 
-    def variant(self, held: tuple[Any, ...]) -> _Variant:
-        """The plan for conditions that are so. Raises NotCompilable."""
-        found = self._variants.get(held)
-        if found is None:
-            found = self._variants[held] = self._made(held)
+    def variant(self, values: tuple[Any, ...]) -> CompiledOperation:
+        """Return the operation compiled for these values of the conditions. Raises NotCompilable."""
+        compiled = self._variants.get(values)
+        if compiled is None:
+            compiled = self._variants[values] = self._try_compile(values)
             if len(self._variants) > MAX_VARIANTS:
                 self._variants.popitem(last=False)
         else:
-            self._variants.move_to_end(held)
-        if isinstance(found, str):
-            raise NotCompilable(found)
-        return found
+            self._variants.move_to_end(values)
+        if isinstance(compiled, str):
+            raise NotCompilable(compiled)
+        return compiled
 
-    def _made(self, held: tuple[Any, ...]) -> _Variant | str:
-        """What keeps it from being compiled is kept as well, so that it is tried once."""
-        variables = VariableValues({}, dict(zip(self.conditions, held, strict=True)))
+    def _try_compile(self, values: tuple[Any, ...]) -> CompiledOperation | str:
+        """Return the compiled operation or the reason why there is none; both are cached."""
+        conditions = VariableValues({}, dict(zip(self.conditions, values, strict=True)))
         try:
-            return _Compiler(self.schema, self.document, self.operation, variables).compile()
+            return OperationCompiler(self.schema, self.document, self.operation, conditions).compile()
         except NotCompilable as reason:
             return str(reason)
 
     async def _interpret(self, context: Any, variables: Mapping[str, Any]) -> ExecutionResult:
-        """By graphql-core."""
+        """Execute the operation by graphql-core."""
         name = self.operation.name.value if self.operation.name else None
         result = execute(
             self.schema,
@@ -123,46 +135,40 @@ class Plan:
         return await result if isawaitable(result) else result
 
 
-@dataclass(frozen=True)
-class _Variant:
-    frame: Frame
-    source: str
-
-
 def compile_plan(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Plan:
-    """The plan of an operation of a valid document. Raises NotCompilable."""
+    """Return the plan of an operation of a valid document. Raises NotCompilable."""
     if operation.operation is OperationType.SUBSCRIPTION:
         raise NotCompilable("a subscription")
     if operation.directives:
         raise NotCompilable("the operation has directives")
-    look = _Look()
-    visit(document, look)
-    if look.introspects:
+    scan = DocumentScan()
+    visit(document, scan)
+    if scan.has_introspection:
         raise NotCompilable("it asks for the schema")
     declared = {definition.variable.name.value for definition in operation.variable_definitions or ()}
-    return Plan(schema, document, operation, sorted(look.conditions & declared))
+    return Plan(schema, document, operation, sorted(scan.condition_variables & declared))
 
 
-class _Look(Visitor):
-    """What a document has that concerns all of its plan."""
+class DocumentScan(Visitor):
+    """Scans a document for introspection and for the variables in conditions."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.introspects = False
-        self.conditions: set[str] = set()
+        self.has_introspection = False
+        self.condition_variables: set[str] = set()
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
-        """`__typename` is a field like any other."""
-        self.introspects |= node.name.value in {"__schema", "__type"}
+        """Detect introspection. `__typename` is compiled like any other field."""
+        self.has_introspection |= node.name.value in {"__schema", "__type"}
 
     def enter_directive(self, node: Any, *_: Any) -> None:
-        """Only @skip and @include can stand in documents."""
+        """Add variables of @skip and @include, the only directives that a valid document can have on fields."""
         for argument in node.arguments:
             if isinstance(argument.value, VariableNode):
-                self.conditions.add(argument.value.name.value)
+                self.condition_variables.add(argument.value.name.value)
 
 
-class _Compiler:
+class OperationCompiler:
     """Compiles one operation for one combination of conditions."""
 
     def __init__(
@@ -170,141 +176,155 @@ class _Compiler:
         schema: GraphQLSchema,
         document: DocumentNode,
         operation: OperationDefinitionNode,
-        variables: VariableValues,
+        conditions: VariableValues,
     ) -> None:
-        self.schema, self.operation, self.variables = schema, operation, variables
-        definitions = [each for each in document.definitions if isinstance(each, FragmentDefinitionNode)]
-        self.definitions = {each.name.value: each for each in definitions}
-        self.fragments = {name: FragmentDetails(each) for name, each in self.definitions.items()}
+        self.schema, self.operation, self.conditions = schema, operation, conditions
+        fragments = [node for node in document.definitions if isinstance(node, FragmentDefinitionNode)]
+        self.fragments = {node.name.value: node for node in fragments}
+        self.fragment_details = {name: FragmentDetails(node) for name, node in self.fragments.items()}
         self.selections: list[Selection] = []
         self.lines: list[str] = []
-        self.functions: dict[str, Selection] = {}
-        # Those that read columns.
-        self.of_rows: set[str] = set()
-        # What has a name already: made once, it is referred to by the same name wherever it is needed.
+        # By the name in `build_{name}` and `resolve_{name}`.
+        self.generated: dict[str, Selection] = {}
+        # Names of those that read columns.
+        self.row_builders: set[str] = set()
+        # Globals of the generated code; `bound` has the name of each object that is in them already.
+        self.names: dict[str, Any] = {"is_sync_value": IS_SYNC_VALUE, "bail_out": bail_out}
         self.bound: dict[Any, str] = {}
-        self.names: dict[str, Any] = {"plain": PLAIN, "deviate": deviate}
 
-    def compile(self) -> _Variant:
-        """The frame of the plan, its functions made."""
+    def compile(self) -> CompiledOperation:
+        """Return the compiled operation. Raises NotCompilable."""
         root_type = self.schema.get_root_type(self.operation.operation)
         assert root_type is not None
-        collected = collect_fields(self.schema, self.fragments, self.variables, root_type, self.operation)
-        root = self._selection(root_type, collected.grouped_field_set)
-        for each in root.fields:
-            each.inline = False
+        collected = collect_fields(self.schema, self.fragment_details, self.conditions, root_type, self.operation)
+        root = self._select(root_type, collected.grouped_field_set)
+        for field in root.fields:
+            field.is_inline = False
         title = self.operation.name.value if self.operation.name else "(unnamed)"
         self.lines.append(f"# {self.operation.operation.value} {title}")
-        for selection in self._called(root):
-            self._functions(selection)
+        for selection in self._selections_to_generate(root):
+            self._generate(selection)
         source = "\n".join(self.lines) + "\n"
-        self._make(source)
-        serial = self.operation.operation is OperationType.MUTATION
-        frame = Frame(self.schema, self.operation, self.definitions, root, serial, [] if serial else self._ahead())
-        return _Variant(frame, source)
+        self._load(source)
+        is_serial = self.operation.operation is OperationType.MUTATION
+        return CompiledOperation(
+            schema=self.schema,
+            operation=self.operation,
+            fragments=self.fragments,
+            root=root,
+            is_serial=is_serial,
+            prefetching=[] if is_serial else self._prefetching_fields(),
+            source=source,
+        )
 
-    def _ahead(self) -> list[Field]:
-        """Fields that say what they will ask for. One that is selected in several ways is left to loaders."""
-        found = [each for selection in self.selections for each in selection.fields if each.ahead is not None]
-        ways = Counter((each.parent, each.nodes[0].name.value) for each in found)
-        return [each for each in found if ways[each.parent, each.nodes[0].name.value] == 1]
+    def _prefetching_fields(self) -> list[Field]:
+        """Return the fields that can request a prefetch. A field that is selected more than once is left to loaders."""
+        fields = [field for selection in self.selections for field in selection.fields if field.prefetch is not None]
+        counts = Counter((field.parent, field.name) for field in fields)
+        return [field for field in fields if counts[field.parent, field.name] == 1]
 
-    def _selection(self, type_: GraphQLObjectType, grouped: Mapping[str, FieldDetailsList]) -> Selection:
-        """What is selected of objects of this type, and of all that are below them."""
+    def _select(self, type_: GraphQLObjectType, grouped: Mapping[str, FieldDetailsList]) -> Selection:
+        """Return the selection of these fields of a type, including all selections below."""
         if len(self.selections) >= MAX_SELECTIONS:
             raise NotCompilable(f"more than {MAX_SELECTIONS} combinations of fields and types")
         selection = Selection(type_)
         self.selections.append(selection)
-        selection.fields = [self._field(type_, key, details) for key, details in grouped.items()]
+        selection.fields = [self._select_field(type_, key, details) for key, details in grouped.items()]
         return selection
 
-    def _field(self, parent: GraphQLObjectType, key: str, details: FieldDetailsList) -> Field:
-        nodes = [each.node for each in details]
+    def _select_field(self, parent: GraphQLObjectType, key: str, details: FieldDetailsList) -> Field:
+        nodes = [detail.node for detail in details]
         definition = self.schema.get_field(parent, nodes[0].name.value)
         assert definition is not None
-        made = Field(
+        field = Field(
             key=key,
             nodes=nodes,
             definition=definition,
             parent=parent,
-            resolve=unsettled,
-            arguments=arguments_of(definition, nodes[0]),
+            resolve=unbound,
+            coerce_arguments=bind_arguments(definition, nodes[0]),
         )
-        named = get_named_type(definition.type)
-        if is_abstract_type(named):
-            types = self.schema.get_possible_types(named)
+        named_type = get_named_type(definition.type)
+        if is_abstract_type(named_type):
+            types = self.schema.get_possible_types(named_type)
         else:
-            types = [named] if is_object_type(named) else []
+            types = [named_type] if is_object_type(named_type) else []
         for type_ in types:
-            below = collect_subfields(
-                self.schema, self.fragments, self.variables, self.operation, type_, details
+            grouped = collect_subfields(
+                self.schema, self.fragment_details, self.conditions, self.operation, type_, details
             ).grouped_field_set
-            made.selections[type_.name] = self._selection(type_, below)
-        settle(self.schema, made)
-        return made
+            field.selections[type_.name] = self._select(type_, grouped)
+        bind_resolver(self.schema, field)
+        return field
 
-    def _called(self, selection: Selection) -> Iterator[Selection]:
-        """Selections whose objects are found at run time; the others are built in place, as part of these."""
+    def _selections_to_generate(self, selection: Selection) -> Iterator[Selection]:
+        """Yield the selections that need functions. Those of inline fields are part of the expression above them."""
         yield selection
-        for each in selection.fields:
-            if not each.inline:
-                for below in each.selections.values():
-                    yield from self._called(below)
+        for field in selection.fields:
+            if not field.is_inline:
+                for below in field.selections.values():
+                    yield from self._selections_to_generate(below)
 
-    def _functions(self, selection: Selection) -> None:
-        """The source of a selection's functions."""
-        name = next(n for n in names_like(snake(selection.type.name)) if f"build_{n}" not in self.names)
+    def _generate(self, selection: Selection) -> None:
+        """Append the source of a selection's functions."""
+        name = next(
+            name for name in numbered_names(snake_case(selection.type.name)) if f"build_{name}" not in self.names
+        )
         self.names[f"build_{name}"] = None
-        self.functions[name] = selection
-        shape = Shape(self.names, self.bound)
-        self.lines += ["", "", *self._build(name, selection, shape, [])]
-        if shape.columns:
-            self.of_rows.add(name)
-        called = {each.key: each for each in selection.fields if not each.inline}
-        if not called:
+        self.generated[name] = selection
+        expressions = ExpressionGenerator(self.names, self.bound)
+        self.lines += ["", "", *self._build_function(name, selection, expressions)]
+        if expressions.columns:
+            self.row_builders.add(name)
+        resolved = {field.key: field for field in selection.fields if not field.is_inline}
+        if not resolved:
             return
-        self.names[f"fields_of_{name}"] = called
-        self.lines += ["", "", f"def resolve_{name}(run, sources, outs):"]
-        for key, each in called.items():
-            signature = f"{each.parent.name}.{each.nodes[0].name.value}: {each.type}"
-            self.lines.append(f"    run.call(fields_of_{name}[{key!r}], sources, outs)  # {signature}")
+        self.names[f"fields_of_{name}"] = resolved
+        self.lines += ["", "", f"def resolve_{name}(execution, sources, results):"]
+        for key, field in resolved.items():
+            signature = f"{field.parent.name}.{field.name}: {field.type}"
+            call = f"execution.resolve_field(fields_of_{name}[{key!r}], sources, results)"
+            self.lines.append(f"    {call}  # {signature}")
 
-    def _build(self, name: str, selection: Selection, shape: Shape, columns: Sequence[str]) -> list[str]:
-        """The source of the function that builds results; of rows with these columns, if any, by position."""
-        body = shape.result(selection, ROW, " " * 12)
-        unpacking = [f"        {', '.join(shape.columns.get(each, '_') for each in columns)}, = {ROW}"]
+    def _build_function(
+        self, name: str, selection: Selection, expressions: ExpressionGenerator, columns: Sequence[str] = ()
+    ) -> list[str]:
+        """Return the source of the function that builds results. With `columns` it unpacks rows that have these."""
+        result = expressions.result(selection, SOURCE, " " * 12)
+        variables = [expressions.columns.get(column, "_") for column in columns]
         return [
             f"def build_{name}(sources):  # {selection.type.name}",
-            "    outs = []",
-            f"    for {ROW} in sources:",
-            *(unpacking if columns else []),
-            f"        outs.append({body})",
-            "    return outs",
+            "    results = []",
+            f"    for {SOURCE} in sources:",
+            *([f"        {', '.join(variables)}, = {SOURCE}"] if columns else []),
+            f"        results.append({result})",
+            "    return results",
         ]
 
-    def _unpacking(self, name: str, selection: Selection, columns: tuple[str, ...]) -> Build | None:
-        """The same function for rows with these columns; None when one is missing."""
-        shape = Shape(self.names, self.bound, unpacked=True)
-        lines = self._build(name, selection, shape, columns)
-        if not shape.columns.keys() <= set(columns):
+    def _generate_unpacking(self, name: str, selection: Selection, columns: tuple[str, ...]) -> BuildResults | None:
+        """Return a function that builds results of rows with these columns; None if they lack one."""
+        expressions = ExpressionGenerator(self.names, self.bound, is_unpacked=True)
+        lines = self._build_function(name, selection, expressions, columns)
+        if not expressions.columns.keys() <= set(columns):
             return None
-        found: Build = self._run("\n".join(lines) + "\n")[f"build_{name}"]
-        return found
+        build_results: BuildResults = self._exec("\n".join(lines) + "\n")[f"build_{name}"]
+        return build_results
 
-    def _make(self, source: str) -> None:
-        """Compiles the functions."""
-        self.names.update(self._run(source))
-        for name, selection in self.functions.items():
-            selection.build = self.names[f"build_{name}"]
-            if name in self.of_rows:
-                selection.build = RowBuild(selection.build, partial(self._unpacking, name, selection))
-            selection.resolve = self.names.get(f"resolve_{name}", selection.resolve)
+    def _load(self, source: str) -> None:
+        """Execute the source and assign its functions to their selections."""
+        self.names.update(self._exec(source))
+        for name, selection in self.generated.items():
+            selection.build_results = self.names[f"build_{name}"]
+            if name in self.row_builders:
+                generate_unpacking = partial(self._generate_unpacking, name, selection)
+                selection.build_results = RowBuilder(selection.build_results, generate_unpacking)
+            selection.resolve_fields = self.names.get(f"resolve_{name}", selection.resolve_fields)
 
-    def _run(self, source: str) -> dict[str, Any]:
-        """The functions of a source, by name; tracebacks show it as long as the plan lives."""
-        file = f"<plan {next(_numbers)}>"
+    def _exec(self, source: str) -> dict[str, Any]:
+        """Return the functions of a source by name. Tracebacks show the source while the plan exists."""
+        file = f"<plan {next(_source_numbers)}>"
         functions: dict[str, Any] = {}
-        exec(compile(source, file, "exec"), self.names, functions)  # noqa: S102 - made of the schema's names and of literals alone
+        exec(compile(source, file, "exec"), self.names, functions)  # noqa: S102 - only names of the schema and literals
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         weakref.finalize(self.selections[0], linecache.cache.pop, file, None)
         return functions

@@ -1,44 +1,44 @@
-"""Errors of an execution: where in the answer they are, and the nulls that they leave."""
+"""Field errors: their response paths, and the nulls that they leave in the data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from graphql import ExecutionResult, GraphQLError, is_non_null_type, located_error
+from graphql import ExecutionResult, GraphQLError, get_nullable_type, is_non_null_type, located_error
 
-from app.engine.compiler.plan import Field, Frame, Selection, nullable
+from app.engine.compiler.plan import CompiledOperation, Field, Selection
 
 Indices = tuple[int, ...]
 
 
-class Fault(NamedTuple):
-    """An error at `key` of the result `holder`, or within the lists there."""
+class FieldError(NamedTuple):
+    """An error of a field of `parent_result`, or of the item at `indices` of its (nested) list."""
 
-    holder: dict[str, Any]
+    parent_result: dict[str, Any]
     field: Field
     indices: Indices
     error: Exception
 
 
 class Position(NamedTuple):
-    """A path in the answer, and for each of its steps whether null may stand there."""
+    """A response path, and for each of its steps whether null is allowed there."""
 
     path: tuple[str | int, ...]
     nullable: tuple[bool, ...]
 
-    def of(self, field: Field, indices: Indices) -> Position:
-        """Of a field, or an item in its lists, of the result at this position."""
+    def child(self, field: Field, indices: Indices) -> Position:
+        """Return the position of a field of the result here, or of an item in its list."""
         type_: Any = field.type
-        may_be_null = [not is_non_null_type(type_)]
+        nullable = [not is_non_null_type(type_)]
         for _ in indices:
-            type_ = nullable(type_).of_type
-            may_be_null.append(not is_non_null_type(type_))
-        return Position((*self.path, field.key, *indices), (*self.nullable, *may_be_null))
+            type_ = get_nullable_type(type_).of_type
+            nullable.append(not is_non_null_type(type_))
+        return Position((*self.path, field.key, *indices), (*self.nullable, *nullable))
 
     @property
-    def nulled(self) -> tuple[str | int, ...] | None:
-        """Path of the null that an error here leaves: here, or further up where null is allowed; None: of all."""
+    def null_path(self) -> tuple[str | int, ...] | None:
+        """Path that an error here sets to null: the nearest nullable step upwards; None if all data becomes null."""
         for steps in range(len(self.path), 0, -1):
             if self.nullable[steps - 1]:
                 return self.path[:steps]
@@ -48,51 +48,55 @@ class Position(NamedTuple):
 ROOT = Position((), ())
 
 
-def positions(frame: Frame, data: dict[str, Any], holders: Iterable[dict[str, Any]]) -> dict[int, Position]:
-    """Positions by the identity of results: found by going through the answer."""
-    wanted = {id(holder) for holder in holders}
-    found: dict[int, Position] = {}
-    stack: list[tuple[Any, Position, list[Selection]]] = [(data, ROOT, [frame.root])]
-    while stack and len(found) < len(wanted):
+def find_positions(
+    compiled: CompiledOperation, data: dict[str, Any], results: Iterable[dict[str, Any]]
+) -> dict[int, Position]:
+    """Return the positions of these results by their `id()`. Searches the data, because results do not know them."""
+    result_ids = {id(result) for result in results}
+    positions: dict[int, Position] = {}
+    stack: list[tuple[Any, Position, list[Selection]]] = [(data, ROOT, [compiled.root])]
+    while stack and len(positions) < len(result_ids):
         result, position, selections = stack.pop()
-        if id(result) in wanted:
-            found[id(result)] = position
+        if id(result) in result_ids:
+            positions[id(result)] = position
         for key, value in result.items():
-            # Of whatever type the result is: fields of one key have the same nullability in all types.
-            fields = [each for selection in selections for each in selection.fields if each.key == key]
-            below = [each for field in fields for each in field.selections.values()]
+            # The type of the result is not known here. Fields with the same key have the same nullability in all types.
+            fields = [field for selection in selections for field in selection.fields if field.key == key]
+            below = [selection for field in fields for selection in field.selections.values()]
             if below:
-                stack.extend((r, position.of(fields[0], indices), below) for indices, r in _results(value, ()))
-    return found
+                stack.extend(
+                    (nested, position.child(fields[0], indices), below) for indices, nested in _results_in(value, ())
+                )
+    return positions
 
 
-def with_errors(frame: Frame, data: Any, faults: list[Fault]) -> ExecutionResult:
-    """The errors, located, and the nulls that they leave. What lies under such a null reports nothing more."""
+def result_with_errors(compiled: CompiledOperation, data: Any, field_errors: list[FieldError]) -> ExecutionResult:
+    """Return the located errors and the data with their nulls. An error below such a null is not reported."""
     errors: list[GraphQLError] = []
-    nulled: set[tuple[str | int, ...]] = set()
-    places = positions(frame, data, (fault.holder for fault in faults))
-    for fault in faults:
-        position = places[id(fault.holder)].of(fault.field, fault.indices)
-        null = position.nulled or ()
-        if any(null[:steps] in nulled for steps in range(len(null) + 1)):
+    null_paths: set[tuple[str | int, ...]] = set()
+    positions = find_positions(compiled, data, (field_error.parent_result for field_error in field_errors))
+    for parent_result, field, indices, error in field_errors:
+        position = positions[id(parent_result)].child(field, indices)
+        null_path = position.null_path or ()
+        if any(null_path[:steps] in null_paths for steps in range(len(null_path) + 1)):
             continue
-        nulled.add(null)
-        errors.append(located_error(fault.error, fault.field.nodes, list(position.path)))
-        data = _without(data, null)
+        null_paths.add(null_path)
+        errors.append(located_error(error, field.nodes, list(position.path)))
+        data = _set_null(data, null_path)
     return ExecutionResult(data, errors)
 
 
-def _results(value: Any, indices: Indices) -> Iterable[tuple[Indices, dict[str, Any]]]:
-    """The results in a value, with their indices in the lists of it."""
+def _results_in(value: Any, indices: Indices) -> Iterable[tuple[Indices, dict[str, Any]]]:
+    """Yield the results in a value, with their indices in its nested lists."""
     if isinstance(value, dict):
         yield indices, value
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _results(item, (*indices, index))
+            yield from _results_in(item, (*indices, index))
 
 
-def _without(data: Any, path: tuple[str | int, ...]) -> Any:
-    """The answer with null at this path."""
+def _set_null(data: Any, path: tuple[str | int, ...]) -> Any:
+    """Return the data with null at this path."""
     if not path:
         return None
     container = data

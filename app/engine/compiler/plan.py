@@ -1,15 +1,16 @@
-"""What a plan is made of: fields and selections, bound to the schema, and what goes with them at run time.
+"""Data structures of compiled operations: fields and selections bound to the schema.
 
-`compiler` makes plans, `running` executes them.
+`compiler` creates them, `runtime` executes them, and `completion` handles the values that generated code rejects.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import GeneratorType
-from typing import Any, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from graphql import (
     FieldNode,
@@ -26,84 +27,94 @@ from graphql import (
     OperationDefinitionNode,
     Undefined,
     get_named_type,
+    get_nullable_type,
     is_list_type,
-    is_non_null_type,
     is_object_type,
 )
 from graphql.execution.values import VariableValues
 from graphql.pyutils import is_awaitable
 
-from app.graphql.fields import RECORDS
+from app.graphql.fields import ROW_CLASSES
 
-# Whether a value needs no coercion. `{read}` is where it is first looked at, `{v}` what it is called from then on.
-EXACT = {
+# By scalar: the Python expression that is true for a value that is already valid output and needs no coercion.
+# `{read}` is the first use of the value (generated code may assign it there), `{value}` is its name after that.
+VALID_OUTPUT_EXPRESSIONS = {
     GraphQLString: "{read}.__class__ is str",
     GraphQLID: "{read}.__class__ is str",
-    GraphQLInt: "{read}.__class__ is int and -0x80000000 <= {v} <= 0x7FFFFFFF",
-    GraphQLFloat: "{read}.__class__ is float and {v} - {v} == 0.0",
+    GraphQLInt: "{read}.__class__ is int and -0x80000000 <= {value} <= 0x7FFFFFFF",
+    GraphQLFloat: "{read}.__class__ is float and {value} - {value} == 0.0",
     GraphQLBoolean: "{read}.__class__ is bool",
 }
-# The same as functions.
-IS_EXACT: Mapping[Any, Callable[[Any], bool]] = {
-    type_: eval(f"lambda v: {test.format(read='v', v='v')}")  # noqa: S307 - of the constants above
-    for type_, test in EXACT.items()
+# The same expressions as functions.
+IS_VALID_OUTPUT: Mapping[Any, Callable[[Any], bool]] = {
+    scalar: eval(f"lambda value: {test.format(read='value', value='value')}")  # noqa: S307 - the constants above
+    for scalar, test in VALID_OUTPUT_EXPRESSIONS.items()
 }
 
 
-class Deviation(Exception):
-    """A value is not as generated code takes it to be."""
+class UnexpectedValue(Exception):
+    """Generated code met a value that it does not handle."""
 
 
-def deviate() -> Any:
-    """Leaves generated code."""
-    raise Deviation
+def bail_out() -> Any:
+    """Leave generated code, from within an expression. Raises UnexpectedValue."""
+    raise UnexpectedValue
 
 
-class _Plain(dict[type, bool]):
-    """Whether values of a class are just values: neither null nor an error, and nothing that must be awaited."""
+class _SyncValueClasses(dict[type, bool]):
+    """By class: whether its instances are plain values, that is not null, not an error, and not awaitable."""
 
-    def __missing__(self, kind: type) -> bool:
-        special = issubclass(kind, (Exception, type(None), type(Undefined))) or hasattr(kind, "__await__")
-        self[kind] = found = not special and not hasattr(kind, "__aiter__")
-        return found
-
-
-PLAIN = _Plain()
+    def __missing__(self, cls: type) -> bool:
+        is_special = issubclass(cls, (Exception, type(None), type(Undefined))) or hasattr(cls, "__await__")
+        self[cls] = is_sync_value = not is_special and not hasattr(cls, "__aiter__")
+        return is_sync_value
 
 
-class _Awaited(dict[type, bool]):
-    """Whether values of a class must be awaited."""
-
-    def __missing__(self, kind: type) -> bool:
-        self[kind] = found = hasattr(kind, "__await__")
-        return found
+IS_SYNC_VALUE = _SyncValueClasses()
 
 
-AWAITED = _Awaited()
+class _AwaitableClasses(dict[type, bool]):
+    """By class: whether its instances must be awaited."""
+
+    def __missing__(self, cls: type) -> bool:
+        self[cls] = is_awaitable_class = hasattr(cls, "__await__")
+        return is_awaitable_class
+
+
+IS_AWAITABLE_CLASS = _AwaitableClasses()
 
 
 def must_be_awaited(value: Any) -> TypeGuard[Awaitable[Any]]:
-    """Like graphql-core's `is_awaitable`, which takes longer, because it looks at each value and not at its class."""
-    return AWAITED[value.__class__] or (value.__class__ is GeneratorType and is_awaitable(value))
+    """Return what graphql-core's `is_awaitable` returns, but faster: by a lookup of the class."""
+    return IS_AWAITABLE_CLASS[value.__class__] or (value.__class__ is GeneratorType and is_awaitable(value))
 
 
 @dataclass(eq=False)
 class Field:
-    """A field as selected for one object type. `resolve` takes the object, an Info and the arguments."""
+    """A field of one selection: one response key of one object type.
+
+    `resolve` takes the source object, the ResolveInfo (None unless `needs_info`) and the coerced arguments.
+    `coerce_arguments` returns the arguments for the variables of a request; it raises GraphQLError.
+    `prefetch` returns the Prefetch that a field requests with these arguments, or None (see app/graphql/prefetch.py).
+    `is_inline` fields are read within the generated expression, without a call of `resolve`.
+    `selections`, by the name of an object type: the fields selected if the value has that type.
+    """
 
     key: str
     nodes: list[FieldNode]
     definition: GraphQLField
     parent: GraphQLObjectType
     resolve: Callable[[Any, Any, Mapping[str, Any]], Any]
-    arguments: Callable[[VariableValues], Mapping[str, Any]]
+    coerce_arguments: Callable[[VariableValues], Mapping[str, Any]]
     needs_info: bool = True
-    # What it will ask a loader for, of every object, given its arguments; None: nothing that can be told.
-    ahead: Callable[[Mapping[str, Any]], Any] | None = None
-    # Whether it is read off its object in generated code, without a call.
-    inline: bool = False
-    # By the type that an object turns out to have.
+    prefetch: Callable[[Mapping[str, Any]], Any] | None = None
+    is_inline: bool = False
     selections: dict[str, Selection] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name of the field in the schema."""
+        return self.nodes[0].name.value
 
     @property
     def type(self) -> GraphQLOutputType:
@@ -112,101 +123,134 @@ class Field:
 
     @cached_property
     def is_list(self) -> bool:
-        """Whether its value is a list."""
-        return is_list_type(nullable(self.type))
+        """Whether the value is a list."""
+        return is_list_type(get_nullable_type(self.type))
 
     @cached_property
-    def objects(self) -> Selection | None:
-        """What is selected of its object, or of its items, where all are of one type; None where there are none."""
-        inner = nullable(self.type)
-        item = nullable(inner.of_type) if self.is_list else inner
+    def object_selection(self) -> Selection | None:
+        """The selection of the object, or of the list's items, if these have one known object type; else None."""
+        inner: Any = get_nullable_type(self.type)
+        item = get_nullable_type(inner.of_type) if self.is_list else inner
         return self.selections[item.name] if is_object_type(item) else None
 
     @cached_property
-    def is_exact(self) -> Callable[[Any], bool] | None:
-        """Whether a value is sent as it is, where that can be told of scalars."""
-        return IS_EXACT.get(nullable(self.type))
+    def is_valid_output(self) -> Callable[[Any], bool] | None:
+        """The test whether a value can be sent unchanged; None for types that always need coercion."""
+        return IS_VALID_OUTPUT.get(get_nullable_type(self.type))
 
     @cached_property
-    def records(self) -> tuple[Any, ...]:
-        """The classes of its objects, where they are rows and are told by them."""
-        return getattr(getattr(get_named_type(self.type), "is_type_of", None), RECORDS, ())
+    def row_classes(self) -> tuple[Any, ...]:
+        """The row classes that represent the object type; empty when other objects do."""
+        return getattr(getattr(get_named_type(self.type), "is_type_of", None), ROW_CLASSES, ())
 
 
-Build = Callable[[Sequence[Any]], list[dict[str, Any]]]
+BuildResults = Callable[[Sequence[Any]], list[dict[str, Any]]]
 
 
-class RowBuild:
-    """Builds the results of objects, whose columns are looked up by name; or faster where all are rows of one class.
+class RowBuilder:
+    """Builds results of database rows. Rows of one class are unpacked by position, which is faster than by name.
 
-    These have the same columns in the same order, so they are unpacked, by a function that `unpacking` generates when
-    such rows are first met; it gives None for rows that lack a column.
+    All rows of a class have the same columns in the same order. `generate_unpacking` takes these columns and returns a
+    function for them, or None if one that is needed is missing; then, and for rows of several classes at the same time,
+    columns are looked up by name.
     """
 
-    MOST = 16  # classes of rows whose functions are kept
+    MAX_ROW_CLASSES = 16
 
-    def __init__(self, by_name: Build, unpacking: Callable[[tuple[str, ...]], Build | None]) -> None:
-        self.by_name, self.unpacking = by_name, unpacking
-        self._made: dict[type, Build] = {}
+    def __init__(
+        self, build_by_name: BuildResults, generate_unpacking: Callable[[tuple[str, ...]], BuildResults | None]
+    ) -> None:
+        self.build_by_name, self.generate_unpacking = build_by_name, generate_unpacking
+        self._by_row_class: dict[type, BuildResults] = {}
 
     def __call__(self, sources: Sequence[Any]) -> list[dict[str, Any]]:
-        kinds = set(map(type, sources))
-        if len(kinds) != 1:
-            return self.by_name(sources)
-        (kind,) = kinds
-        build = self._made.get(kind)
-        return (build or self._make(kind))(sources)
+        row_classes = set(map(type, sources))
+        if len(row_classes) != 1:
+            return self.build_by_name(sources)
+        (row_class,) = row_classes
+        build_results = self._by_row_class.get(row_class)
+        return (build_results or self._add(row_class))(sources)
 
-    def _make(self, kind: type) -> Build:
-        columns = getattr(kind, "columns", None)
-        made = self.unpacking(columns) if columns.__class__ is tuple else None
-        if len(self._made) >= self.MOST:
-            self._made.clear()
-        self._made[kind] = build = made or self.by_name
-        return build
+    def _add(self, row_class: type) -> BuildResults:
+        columns = getattr(row_class, "columns", None)
+        unpacking = self.generate_unpacking(columns) if columns.__class__ is tuple else None
+        if len(self._by_row_class) >= self.MAX_ROW_CLASSES:
+            self._by_row_class.clear()
+        self._by_row_class[row_class] = build_results = unpacking or self.build_by_name
+        return build_results
 
 
 @dataclass(eq=False)
 class Selection:
-    """What is selected of objects of one type.
+    """The fields selected of objects of one type, and the functions generated for them.
 
-    `build`, generated, raises where a value is not as expected. Of objects that are built as a part of others it is
-    missing: they are only ever looked at alone when those others were not as expected.
+    `build_results` returns a result per object, with the inline fields filled in; it raises when a value is not as
+    expected. `resolve_fields` resolves the other fields into these results. A selection that generated code builds
+    inline, as a part of another, keeps the defaults: its objects come here only if the other one raised.
     """
 
     type: GraphQLObjectType
     fields: list[Field] = field(default_factory=list)
-    build: Build = field(default=lambda _: deviate())
-    resolve: Callable[[Execution, Sequence[Any], list[dict[str, Any]]], None] = field(default=lambda *_: None)
+    build_results: BuildResults = field(default=lambda _: bail_out())
+    resolve_fields: Callable[[Execution, Sequence[Any], list[dict[str, Any]]], None] = field(default=lambda *_: None)
+
+
+class ObjectBatch(NamedTuple):
+    """Source objects of one selection, and the targets of their results.
+
+    A target is a container and a key in it: a dict and a response key, a list and an index, or a list and a slice,
+    which takes as many results as it is long.
+    """
+
+    sources: list[Any]
+    targets: list[tuple[Any, Any]]
+
+
+Children = defaultdict[Selection, ObjectBatch]
+
+
+def new_children() -> Children:
+    """Return a mapping that collects the objects of the next level by their selection."""
+    return defaultdict(lambda: ObjectBatch([], []))
 
 
 class Execution(Protocol):
-    """One execution of a compiled operation, as generated code and resolvers see it."""
+    """One execution of a compiled operation, as generated code, resolvers and `completion` see it."""
 
-    frame: Frame
+    compiled: CompiledOperation
     context: Any
     variables: VariableValues
 
-    def call(self, field: Field, sources: Sequence[Any], outs: list[dict[str, Any]]) -> None:
+    def resolve_field(self, field: Field, sources: Sequence[Any], results: list[dict[str, Any]]) -> None:
         """Resolve a field of these objects into their results."""
 
-    def path_of(self, holder: dict[str, Any]) -> tuple[str | int, ...]:
+    def execute_children(self, children: Children) -> None:
+        """Build the results of these objects and resolve their fields."""
+
+    def when_ready(self, awaitable: Awaitable[Any], on_result: Callable[[Any], None]) -> None:
+        """Call back with the result of an awaitable, or with the exception that it raised, at the end of the level."""
+
+    def report_error(
+        self, parent_result: dict[str, Any], field: Field, indices: tuple[int, ...], error: Exception
+    ) -> None:
+        """Record an error of a field, or of the item at these indices of its list."""
+
+    def path_of(self, parent_result: dict[str, Any]) -> tuple[str | int, ...]:
         """Return the response path of a result."""
 
 
 @dataclass(frozen=True)
-class Frame:
-    """What all executions of a plan have in common."""
+class CompiledOperation:
+    """An operation compiled for one combination of @skip and @include conditions.
+
+    `is_serial`: root fields are executed one after another, as those of a mutation must be. `prefetching`: fields that
+    can request a prefetch. `source`: the generated Python code.
+    """
 
     schema: GraphQLSchema
     operation: OperationDefinitionNode
     fragments: dict[str, FragmentDefinitionNode]
     root: Selection
-    serial: bool
-    # Fields that say ahead what they will ask for.
-    ahead: list[Field]
-
-
-def nullable(type_: Any) -> Any:
-    """The type without the promise that it is not null."""
-    return type_.of_type if is_non_null_type(type_) else type_
+    is_serial: bool
+    prefetching: list[Field]
+    source: str

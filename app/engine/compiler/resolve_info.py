@@ -1,4 +1,4 @@
-"""What resolvers are told of their call, when a plan calls them."""
+"""The resolve info that compiled operations pass to resolvers."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ from graphql.type.definition import GraphQLResolveInfoHelpers
 from app.engine.compiler.plan import Execution, Field
 
 
-class Info:
-    """What a resolver is told of its call; the same attributes as graphql-core's, the path found when asked for."""
+class ResolveInfo:
+    """Stand-in for graphql-core's GraphQLResolveInfo, with the same attributes. The path is computed on first use."""
 
-    __slots__ = ("_field", "_holder", "_run")
+    __slots__ = ("_execution", "_field", "_parent_result")
 
     abort_signal = None
     root_value = None
     is_awaitable = staticmethod(is_awaitable)
 
-    def __init__(self, run: Execution, field: Field, holder: dict[str, Any]) -> None:
-        self._run, self._field, self._holder = run, field, holder
+    def __init__(self, execution: Execution, field: Field, parent_result: dict[str, Any]) -> None:
+        self._execution, self._field, self._parent_result = execution, field, parent_result
 
-    field_name = property(lambda self: self._field.nodes[0].name.value)
+    field_name = property(lambda self: self._field.name)
     field_nodes = property(lambda self: self._field.nodes)
     return_type = property(lambda self: self._field.type)
     parent_type = property(lambda self: self._field.parent)
-    schema = property(lambda self: self._run.frame.schema)
-    fragments = property(lambda self: self._run.frame.fragments)
-    operation = property(lambda self: self._run.frame.operation)
-    variable_values = property(lambda self: self._run.variables)
-    context = property(lambda self: self._run.context)
+    schema = property(lambda self: self._execution.compiled.schema)
+    fragments = property(lambda self: self._execution.compiled.fragments)
+    operation = property(lambda self: self._execution.compiled.operation)
+    variable_values = property(lambda self: self._execution.variables)
+    context = property(lambda self: self._execution.context)
 
     @property
     def path(self) -> Path:
-        """From the root of the answer."""
+        """Response path from the root of the operation."""
         path: Path | None = None
-        for key in self._run.path_of(self._holder):
+        for key in self._execution.path_of(self._parent_result):
             path = Path(path, key, None)
         return Path(path, self._field.key, self._field.parent.name)
 
     @property
     def async_helpers(self) -> GraphQLResolveInfoHelpers:
-        """As much of them as resolvers of types need."""
-        return GraphQLResolveInfoHelpers(_gather_all, _settle_later)
+        """The helpers that `is_type_of` and `resolve_type` use."""
+        return GraphQLResolveInfoHelpers(_gather, _run_in_background)
 
 
-async def _gather_all(awaitables: Sequence[Awaitable[Any]]) -> list[Any]:
+async def _gather(awaitables: Sequence[Awaitable[Any]]) -> list[Any]:
     return list(await asyncio.gather(*awaitables))
 
 
-def _settle_later(values: Sequence[Any]) -> None:
-    """Has awaitables that nobody waits for run to their ends."""
+def _run_in_background(values: Sequence[Any]) -> None:
+    """Run awaitables to their end without waiting for their results, so that none stays un-awaited."""
     tasks = [asyncio.ensure_future(value) for value in values if is_awaitable(value)]
     for task in tasks:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())

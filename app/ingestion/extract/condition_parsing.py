@@ -1,15 +1,15 @@
-"""The words of sellers: conditions, and whether something can be bought."""
+"""Parse the condition and the availability of an offer from markup values and from the words of sellers."""
 
 from __future__ import annotations
 
 import re
 
 from app.db.tables import Condition, ListingStatus
-from app.market.title_flags import BROKEN, is_broken
-from app.market.vocabulary import CONDITIONS, STATUSES
+from app.market.title_flags import BROKEN_PATTERN, is_broken
+from app.market.vocabulary import CONDITION_BY_WORD, STATUS_BY_WORD
 
-# Best first; of two that are told, the worse one is believed.
-ORDER = (
+# From best to worst: if the page and the title disagree, the worse condition counts.
+BEST_TO_WORST = (
     Condition.UNKNOWN, Condition.NEW, Condition.OPEN_BOX, Condition.REFURBISHED, Condition.USED, Condition.FOR_PARTS,
 )  # fmt: skip
 
@@ -26,17 +26,17 @@ USED = re.compile(
 )
 LIKE_NEW = re.compile(r"\b(?:like[- ]new|wie neu|comme neuf)\b", re.IGNORECASE)
 NEW = re.compile(r"\b(?:new|brand[- ]new|neu|neuf|nuevo|nuovo)\b", re.IGNORECASE)
-SURELY_NEW = re.compile(r"\b(?:brand[- ]new|factory[- ]sealed|sealed)\b", re.IGNORECASE)
-DECLARED = (
-    (BROKEN.pattern, Condition.FOR_PARTS),
+CERTAINLY_NEW = re.compile(r"\b(?:brand[- ]new|factory[- ]sealed|sealed)\b", re.IGNORECASE)
+CONDITION_PATTERNS = (
+    (BROKEN_PATTERN.pattern, Condition.FOR_PARTS),
     (REFURBISHED, Condition.REFURBISHED),
     (OPEN_BOX, Condition.OPEN_BOX),
     (USED, Condition.USED),
     (LIKE_NEW, Condition.OPEN_BOX),
     (NEW, Condition.NEW),
 )
-# What schema.org and OpenGraph call them, the last part of a URL in lower case.
-MARKED_UP = {
+# Values of schema.org and OpenGraph: the last part of a URL, in lower case.
+SCHEMA_ORG_CONDITIONS = {
     "newcondition": Condition.NEW,
     "usedcondition": Condition.USED,
     "refurbishedcondition": Condition.REFURBISHED,
@@ -52,37 +52,37 @@ AVAILABILITY = {
 }
 
 
-def condition(declared: object, title: str) -> Condition:
-    """The condition of an offer: what it is declared to be, or worse when the title admits it."""
-    return max(declared_condition(declared), _admitted(title), key=ORDER.index)
+def parse_condition(declared: object, title: str) -> Condition:
+    """Return the worse of the declared condition and the condition in the title."""
+    return max(parse_declared_condition(declared), _condition_in_title(title), key=BEST_TO_WORST.index)
 
 
-def declared_condition(declared: object) -> Condition:
-    """The condition that a text means: a schema.org URL, or the words of a seller."""
+def parse_declared_condition(declared: object) -> Condition:
+    """Return the condition that a schema.org URL or the words of a seller mean."""
     if not isinstance(declared, str):
         return Condition.UNKNOWN
     text = " ".join(declared[:200].split()).lower()
-    last = re.split(r"[/#:]", text)[-1]
-    if last in MARKED_UP:
-        return MARKED_UP[last]
-    if text in CONDITIONS:
-        return Condition(CONDITIONS[text])
+    name = re.split(r"[/#:]", text)[-1]
+    if name in SCHEMA_ORG_CONDITIONS:
+        return SCHEMA_ORG_CONDITIONS[name]
+    if text in CONDITION_BY_WORD:
+        return Condition(CONDITION_BY_WORD[text])
     text = text.replace("_", " ")
-    return next((meant for words, meant in DECLARED if words.search(text)), Condition.UNKNOWN)
+    return next((condition for pattern, condition in CONDITION_PATTERNS if pattern.search(text)), Condition.UNKNOWN)
 
 
-def status(declared: object) -> ListingStatus:
-    """Whether something can be bought: a schema.org URL, or words. Where nothing is told it can."""
+def parse_availability(declared: object) -> ListingStatus:
+    """Return the status that a schema.org URL or words mean; ACTIVE if the page does not say."""
     if not isinstance(declared, str):
         return ListingStatus.ACTIVE
     text = " ".join(declared[:200].split()).lower()
-    last = re.sub(r"[\s_-]+", "", re.split(r"[/#:]", text)[-1])
-    if last in AVAILABILITY:
-        return AVAILABILITY[last]
-    return ListingStatus(STATUSES.get(text, ListingStatus.ACTIVE))
+    name = re.sub(r"[\s_-]+", "", re.split(r"[/#:]", text)[-1])
+    if name in AVAILABILITY:
+        return AVAILABILITY[name]
+    return ListingStatus(STATUS_BY_WORD.get(text, ListingStatus.ACTIVE))
 
 
-def _admitted(title: str) -> Condition:
+def _condition_in_title(title: str) -> Condition:
     if is_broken(title):
         return Condition.FOR_PARTS
     if REFURBISHED.search(title):
@@ -91,4 +91,4 @@ def _admitted(title: str) -> Condition:
         return Condition.OPEN_BOX
     if USED.search(title):
         return Condition.USED
-    return Condition.NEW if SURELY_NEW.search(title) else Condition.UNKNOWN
+    return Condition.NEW if CERTAINLY_NEW.search(title) else Condition.UNKNOWN

@@ -1,4 +1,4 @@
-"""How adapters make offers out of what they found: everything is cleaned, bounded and normalised here."""
+"""Build offers from the raw values that adapters collect: clean, bound and normalize each value."""
 
 from __future__ import annotations
 
@@ -8,107 +8,111 @@ from typing import Any
 
 import structlog
 
-from app.db.tables import Condition, ListingStatus
-from app.ingestion.extract import condition_parsing
+from app.db.tables import Condition, ListingFlag, ListingStatus
+from app.ingestion.extract.condition_parsing import parse_condition
 from app.ingestion.extract.offer import (
-    CPU_SPECS,
-    LONGEST_TITLE,
-    MEMORY_SPECS,
-    MOST_SPECS,
-    STORAGE_SPECS,
-    Flag,
+    CPU_SPEC_NAMES,
+    MAX_SPECS,
+    MAX_TITLE_LENGTH,
+    MEMORY_SPEC_NAMES,
+    STORAGE_SPEC_NAMES,
     Offer,
-    clean,
-    item_id_of,
-    marketplace_of,
-    named_spec,
-    offer_url,
-    web_urls,
+    choose_offer_url,
+    clean_text,
+    find_spec,
+    item_id_from_url,
+    marketplace_from_url,
+    resolve_urls,
 )
-from app.ingestion.extract.price_parsing import Money, country_of, shipping_amount
+from app.ingestion.extract.price_parsing import Money, infer_country, parse_shipping
 from app.ingestion.fetch.page import Page
-from app.market.title_flags import flags
+from app.market.title_flags import find_flags
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Found:
-    """What an adapter found, as it stands on the page; only the price has been read."""
+class RawOffer:
+    """The values of an offer as they stand on the page; only the price is already parsed."""
 
     title: object
-    money: Money | None = None
+    price: Money | None = None
     shipping: object = None  # in the currency of the price
     condition: object = None
     status: ListingStatus = ListingStatus.ACTIVE
     seller: object = None
     item_id: object = None
-    variation: str | None = None  # which one, of an item that is a choice of several
+    variation_id: str | None = None  # which variation, if the item has several
     url: object = None
     brand: object = None
     mpn: object = None
     gtin: object = None
     images: Iterable[object] = ()
     specs: Iterable[tuple[object, object]] = ()
-    flags: frozenset[Flag] = field(default=frozenset())
+    flags: frozenset[ListingFlag] = field(default=frozenset())
 
 
-def make(page: Page, source: str, found: Found) -> Offer | None:
-    """The offer, None when it has no title."""
-    title = clean(found.title, LONGEST_TITLE)
+def build_offer(page: Page, source: str, raw: RawOffer) -> Offer | None:
+    """Return a clean offer, None if it has no title. `source` is the name of the adapter."""
+    title = clean_text(raw.title, MAX_TITLE_LENGTH)
     if title is None:
         return None
-    specs = clean_specs(found.specs)
-    price = found.money
-    item_id = item_id_of(page.url) or clean(found.item_id)
+    specs = clean_specs(raw.specs)
+    price = raw.price
+    item_id = item_id_from_url(page.url) or clean_text(raw.item_id)
     return Offer(
         title=title,
-        url=offer_url(found.url, page.url),
-        marketplace=marketplace_of(page.url),
+        url=choose_offer_url(raw.url, page.url),
+        marketplace=marketplace_from_url(page.url),
         source=source,
         price=price.amount if price else None,
         currency=price.currency if price else None,
-        shipping=shipping_amount(found.shipping, price.currency) if price else None,
-        condition=condition_parsing.condition(found.condition, title),
-        status=found.status,
-        seller=clean(found.seller),
-        vendor_item_id=f"{item_id}:{found.variation}" if item_id and found.variation else item_id,
-        brand=clean(found.brand),
-        mpn=clean(found.mpn),
-        gtin=clean(found.gtin),
-        images=web_urls(found.images, page.url),
-        cpu=named_spec(specs, CPU_SPECS),
-        memory=named_spec(specs, MEMORY_SPECS),
-        storage=named_spec(specs, STORAGE_SPECS),
+        shipping=parse_shipping(raw.shipping, price.currency) if price else None,
+        condition=parse_condition(raw.condition, title),
+        status=raw.status,
+        seller=clean_text(raw.seller),
+        vendor_item_id=f"{item_id}:{raw.variation_id}" if item_id and raw.variation_id else item_id,
+        brand=clean_text(raw.brand),
+        mpn=clean_text(raw.mpn),
+        gtin=clean_text(raw.gtin),
+        images=resolve_urls(raw.images, page.url),
+        cpu=find_spec(specs, CPU_SPEC_NAMES),
+        memory=find_spec(specs, MEMORY_SPEC_NAMES),
+        storage=find_spec(specs, STORAGE_SPEC_NAMES),
         specs=specs,
-        flags=found.flags | flags(title),
+        flags=raw.flags | find_flags(title),
     )
 
 
 def clean_specs(pairs: Iterable[tuple[object, object]]) -> Mapping[str, str]:
-    """Names and values that are not empty, each name once."""
+    """Return the specifications with a name and a value, at most MAX_SPECS. The first value of a name counts."""
     specs: dict[str, str] = {}
-    for name, value in pairs:
-        cleaned, told = clean(name), clean(value)
-        if cleaned and told and len(specs) < MOST_SPECS:
-            specs.setdefault(cleaned, told)
+    for raw_name, raw_value in pairs:
+        name, value = clean_text(raw_name), clean_text(raw_value)
+        if name and value and len(specs) < MAX_SPECS:
+            specs.setdefault(name, value)
     return specs
 
 
-def country(page: Page) -> str:
-    """The country of a page, see `country_of`."""
-    return country_of(page.host, page.language)
+def page_country(page: Page) -> str:
+    """Return the country of a page, see `infer_country`."""
+    return infer_country(page.host, page.language)
 
 
-def extracted(page: Page, syntax: str, extract: Callable[[], Iterable[Any]]) -> list[Any]:
-    """What an extractor finds; nothing when a page made it fail, in whatever way. Pages are written by anybody."""
+def run_extractor(page: Page, syntax: str, extract: Callable[[], Iterable[Any]]) -> list[Any]:
+    """Return the items of a third-party extractor, or none if it fails: hostile pages can make it raise anything."""
     try:
         return list(extract())
-    except Exception as error:  # also RecursionError
+    except Exception as error:  # includes RecursionError
         log.info("ingestion.unreadable", syntax=syntax, host=page.host, error=f"{type(error).__name__}: {error}"[:200])
         return []
 
 
-def is_sound(offer: Offer) -> bool:
-    """Whether the offer can be bought and is not for parts."""
+def is_buyable(offer: Offer) -> bool:
+    """Whether the offer is for sale and not for parts."""
     return offer.status is ListingStatus.ACTIVE and offer.condition is not Condition.FOR_PARTS
+
+
+def sort_best_first(offers: Iterable[Offer]) -> list[Offer]:
+    """Return the offers ordered by price, those that are for sale first, those without a price last."""
+    return sorted(offers, key=lambda offer: (not is_buyable(offer), offer.price is None, offer.price or 0))

@@ -1,4 +1,4 @@
-"""OpenGraph: og:title, product:price:amount and their kin, in the head of a page."""
+"""Adapter for OpenGraph properties (og:title, product:price:amount ...) in the head of a page."""
 
 from __future__ import annotations
 
@@ -6,56 +6,57 @@ from collections.abc import Sequence
 
 from extruct.opengraph import OpenGraphExtractor
 
-from app.ingestion.extract import condition_parsing
+from app.ingestion.extract.condition_parsing import parse_availability
 from app.ingestion.extract.offer import Offer
-from app.ingestion.extract.offer_builder import Found, country, extracted, make
-from app.ingestion.extract.price_parsing import money
+from app.ingestion.extract.offer_builder import RawOffer, build_offer, page_country, run_extractor
+from app.ingestion.extract.price_parsing import parse_price
 from app.ingestion.fetch.page import HTML_TYPES, Page
 
-PRICES = ("product:sale_price", "product:price", "og:price", "og:product:price", "twitter:price")
-MOST_PROPERTIES = 1_000
-LONGEST_PREFIXES = 4_000  # characters; extruct searches them in quadratic time
+# Prefixes of the properties for the amount and the currency, the most reliable first.
+PRICE_PROPERTIES = ("product:sale_price", "product:price", "og:price", "og:product:price", "twitter:price")
+MAX_PROPERTIES = 1_000
+MAX_PREFIXES_LENGTH = 4_000  # characters; extruct searches them in quadratic time
 
 
 class OpenGraph:
-    """A page that calls itself a product, or has a price in its head."""
+    """Adapter for pages that declare a product, or that have a price in their head."""
 
     name = "opengraph"
-    guesses = False
+    is_fallback = False
 
-    def matches(self, page: Page) -> bool:
-        """Any page with such properties, as long as there are not absurdly many."""
+    def can_read(self, page: Page) -> bool:
+        """Accept HTML pages with OpenGraph properties, within limits that keep the extraction fast."""
         if page.media_type not in HTML_TYPES or "og:" not in page.text:
             return False
-        few = int(page.tree.xpath("count(//meta[@property])")) <= MOST_PROPERTIES
-        return few and sum(map(len, page.tree.xpath("//@prefix"))) <= LONGEST_PREFIXES
+        has_few_properties = int(page.tree.xpath("count(//meta[@property])")) <= MAX_PROPERTIES
+        return has_few_properties and sum(map(len, page.tree.xpath("//@prefix"))) <= MAX_PREFIXES_LENGTH
 
-    def read(self, page: Page) -> Sequence[Offer]:
-        """One offer at most. Raises PriceUnclear and CurrencyUnknown."""
+    def read_offers(self, page: Page) -> Sequence[Offer]:
+        """Return at most one offer. Raises AmbiguousPrice and UnknownCurrency."""
         properties: dict[str, list[str]] = {}
-        for item in extracted(page, self.name, lambda: OpenGraphExtractor().extract_items(page.tree)):
+        for item in run_extractor(page, self.name, lambda: OpenGraphExtractor().extract_items(page.tree)):
             for name, value in item["properties"]:
                 properties.setdefault(name.lower(), []).append(value)
 
         def first(*names: str) -> str | None:
             return next((value for name in names for value in properties.get(name, []) if value.strip()), None)
 
-        priced = next((name for name in PRICES if first(f"{name}:amount")), None)
+        prefix = next((name for name in PRICE_PROPERTIES if first(f"{name}:amount")), None)
         is_product = (first("og:type") or "").lower().startswith(("product", "og:product"))
-        if not priced and not is_product:
+        if not prefix and not is_product:
             return ()
         price = None
-        if priced:
-            currency = first(f"{priced}:currency", *(f"{name}:currency" for name in PRICES))
-            price = money(first(f"{priced}:amount"), currency, country(page))
-        offer = make(
+        if prefix:
+            currency = first(f"{prefix}:currency", *(f"{name}:currency" for name in PRICE_PROPERTIES))
+            price = parse_price(first(f"{prefix}:amount"), currency, page_country(page))
+        offer = build_offer(
             page,
             self.name,
-            Found(
+            RawOffer(
                 title=first("og:title"),
-                money=price,
+                price=price,
                 condition=first("product:condition", "og:condition"),
-                status=condition_parsing.status(first("product:availability", "og:availability")),
+                status=parse_availability(first("product:availability", "og:availability")),
                 item_id=first("product:retailer_item_id"),
                 url=first("og:url"),
                 brand=first("product:brand", "og:brand"),

@@ -1,71 +1,74 @@
-"""A page and what it offers: the adapters, and the order in which they are asked."""
+"""Load the page of a URL and extract its offers: the list of adapters and the order in which they run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from app.ingestion.extract.ebay import EbayItem, EbayItems
-from app.ingestion.extract.html_heuristics import PlainHtml
-from app.ingestion.extract.offer import Offer, completed
+from app.ingestion.extract.ebay import EbayAdapter, EbaySource
+from app.ingestion.extract.html_heuristics import HtmlHeuristics
+from app.ingestion.extract.offer import Offer, fill_gaps
 from app.ingestion.extract.opengraph import OpenGraph
-from app.ingestion.extract.protocols import Adapter, Source
+from app.ingestion.extract.protocols import Adapter, PageSource
 from app.ingestion.extract.structured_data import JsonLd, Microdata, Rdfa
-from app.ingestion.fetch.errors import NotUnderstood
+from app.ingestion.fetch.errors import ExtractionError
 from app.ingestion.fetch.fetcher import Fetcher
 from app.ingestion.fetch.page import Page
 from app.ingestion.fetch.url_policy import AllowList
 from app.settings import Settings
 
-# Those that know most come first.
-ADAPTERS: tuple[Adapter, ...] = (EbayItem(), JsonLd(), Microdata(), Rdfa(), OpenGraph(), PlainHtml())
+# The most reliable format comes first.
+ADAPTERS: tuple[Adapter, ...] = (EbayAdapter(), JsonLd(), Microdata(), Rdfa(), OpenGraph(), HtmlHeuristics())
 
 
-def open_fetcher(settings: Settings) -> Fetcher:
-    """The fetcher of a process; use it in `async with`. Raises StartupError when the allow-list is not usable."""
-    return Fetcher(AllowList.of(settings.fetch_allow))
+def create_fetcher(settings: Settings) -> Fetcher:
+    """Return the fetcher of a process, to be used in `async with`. Raises StartupError for an invalid allow-list."""
+    return Fetcher(AllowList.from_entries(settings.fetch_allow))
 
 
-def sources(settings: Settings, fetcher: Fetcher) -> tuple[Source, ...]:
-    """The APIs that there are credentials for."""
+def create_page_sources(settings: Settings, fetcher: Fetcher) -> tuple[PageSource, ...]:
+    """Return the marketplace APIs that the settings contain credentials for."""
     credentials = settings.ebay_credentials
     if credentials is None:
         return ()
-    return (EbayItems(fetcher, credentials.get_secret_value(), settings.ebay_api_url),)
+    return (EbaySource(fetcher, credentials.get_secret_value(), settings.ebay_api_url),)
 
 
-async def obtain(url: str, fetcher: Fetcher, others: Iterable[Source] = ()) -> Page:
-    """The page of a URL, from the first source that serves it, else from the web. Raises Retryable and Final."""
-    for source in others:
-        if source.serves(url):
+async def load_page(url: str, fetcher: Fetcher, sources: Iterable[PageSource] = ()) -> Page:
+    """Return the page of a URL, from the first API that has it, else from the web.
+
+    Raises RetryableError and PermanentError.
+    """
+    for source in sources:
+        if source.can_fetch(url):
             return await source.fetch(url)
     return await fetcher.fetch(url)
 
 
-def understand(page: Page, adapters: Iterable[Adapter] = ADAPTERS) -> Sequence[Offer]:
-    """The offers of a page, at least one: several when it is about a thing in several variants, the best first.
+def extract_offers(page: Page, adapters: Iterable[Adapter] = ADAPTERS) -> Sequence[Offer]:
+    """Return the offers of a page, at least one; several for a product with variants, the best first.
 
-    It computes for as long as large pages take (most take milliseconds), so call it in a thread. Raises NotUnderstood,
-    PriceUnclear and CurrencyUnknown, nothing else, whatever the page is.
+    This is CPU-bound (milliseconds for most pages, more for large ones): call it in a thread. Raises ExtractionError,
+    AmbiguousPrice and UnknownCurrency, and no other exceptions for any page.
     """
-    found: Sequence[Offer] = ()
-    faults: list[NotUnderstood] = []
+    offers: Sequence[Offer] = ()
+    errors: list[ExtractionError] = []
     for adapter in adapters:
-        if _is_complete(found) or (adapter.guesses and (found or faults)) or not adapter.matches(page):
+        if _is_complete(offers) or (adapter.is_fallback and (offers or errors)) or not adapter.can_read(page):
             continue
         try:
-            read = adapter.read(page)
-        except NotUnderstood as fault:
-            faults.append(fault)
+            adapter_offers = adapter.read_offers(page)
+        except ExtractionError as error:
+            errors.append(error)
             continue
-        if not found:
-            found = read
-        elif len(found) == len(read) == 1:
-            found = (completed(found[0], read[0]),)
-    if faults and not any(offer.price is not None for offer in found):
-        raise faults[0]
-    if not found:
-        raise NotUnderstood("The page does not say that it offers anything.")
-    return found
+        if not offers:
+            offers = adapter_offers
+        elif len(offers) == len(adapter_offers) == 1:
+            offers = (fill_gaps(offers[0], adapter_offers[0]),)
+    if errors and not any(offer.price is not None for offer in offers):
+        raise errors[0]
+    if not offers:
+        raise ExtractionError("The page does not contain an offer.")
+    return offers
 
 
 def _is_complete(offers: Sequence[Offer]) -> bool:

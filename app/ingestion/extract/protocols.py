@@ -1,13 +1,25 @@
-"""From a page to the offers that it makes.
+"""Interfaces of the extraction: adapters read offers from pages, page sources load pages from an API.
 
-An adapter is a class with the members of `Adapter`: a name, `matches(page)`, which must be cheap and goes by host and
-content, and `read(page)`. To add one, write it, and put it into `ADAPTERS` (app.ingestion.extract.pipeline) before
-those that know less about its pages: they are asked in that order, and each next one only fills what is missing.
-`read` may raise NotUnderstood, PriceUnclear and CurrencyUnknown and nothing else, on whatever bytes; it builds its
-offers with `app.ingestion.extract.offer_builder.make`, which cleans, bounds and normalises. Marketplaces that are asked
-through an API rather than by page have a `Source` too (app.ingestion.extract.ebay shows one).
+To support another marketplace, write a class with the members of `Adapter` and insert it into
+`app.ingestion.extract.pipeline.ADAPTERS`, before the adapters that know less about its pages:
 
-`tests/ingestion/test_hostile_pages.py` runs whatever is in `ADAPTERS` over hostile pages.
+    class Acme:
+        name = "acme"  # the `source` of its offers
+        is_fallback = False
+
+        def can_read(self, page: Page) -> bool:
+            return page.host == "acme.example"
+
+        def read_offers(self, page: Page) -> Sequence[Offer]:
+            price = parse_price(page.tree.xpath("string(//*[@id='ask'])"), "EUR")
+            offer = build_offer(page, self.name, RawOffer(title=page.tree.xpath("string(//h1)"), price=price))
+            return () if offer is None else (offer,)
+
+The pipeline asks the adapters in order; each adapter only fills gaps of the previous ones. `read_offers` receives
+arbitrary bytes and raises no exceptions but ExtractionError, AmbiguousPrice and UnknownCurrency
+(tests/ingestion/extract/test_hostile_pages.py tests all ADAPTERS with hostile pages).
+
+A marketplace with an API also needs a `PageSource`; app.ingestion.extract.ebay is an example.
 """
 
 from __future__ import annotations
@@ -20,28 +32,28 @@ from app.ingestion.fetch.page import Page
 
 
 class Adapter(Protocol):
-    """Reads one way of telling offers."""
+    """Reader of one page format."""
 
     @property
     def name(self) -> str:
-        """What offers call their source."""
+        """The `source` of its offers."""
 
     @property
-    def guesses(self) -> bool:
-        """Whether it reads what is meant for people's eyes; it is asked when no other adapter found anything."""
+    def is_fallback(self) -> bool:
+        """Whether it reads markup for people. The pipeline asks it only if no other adapter found an offer."""
 
-    def matches(self, page: Page) -> bool:
-        """Whether it is worth reading the page. Cheap."""
+    def can_read(self, page: Page) -> bool:
+        """Whether the page may contain offers in this format. Must be fast."""
 
-    def read(self, page: Page) -> Sequence[Offer]:
-        """The offers of the page, best first; none when there are none. Raises NotUnderstood."""
+    def read_offers(self, page: Page) -> Sequence[Offer]:
+        """Return the offers of the page, the best first, possibly none. Raises ExtractionError."""
 
 
-class Source(Protocol):
-    """Another way to a page than asking for its URL: an API of the marketplace."""
+class PageSource(Protocol):
+    """Way to load pages other than by their URL: the API of a marketplace."""
 
-    def serves(self, url: str) -> bool:
-        """Whether it knows what this URL is about. Cheap."""
+    def can_fetch(self, url: str) -> bool:
+        """Whether it can load the page of this URL. Must be fast."""
 
     async def fetch(self, url: str) -> Page:
-        """What the API says, as a page that an adapter matches. Raises Retryable and Final."""
+        """Return the response of the API as a page for an adapter. Raises RetryableError and PermanentError."""

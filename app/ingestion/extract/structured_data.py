@@ -1,4 +1,7 @@
-"""The three syntaxes of schema.org in HTML, read by extruct, each within bounds that keep hostile pages cheap."""
+"""Adapters for the three syntaxes of schema.org in HTML: JSON-LD, microdata and RDFa.
+
+extruct does the parsing. Each adapter checks limits first, so that hostile pages do not take long.
+"""
 
 from __future__ import annotations
 
@@ -13,148 +16,151 @@ from extruct.rdfa import RDFaExtractor
 from extruct.utils import parse_xmldom_html
 from extruct.w3cmicrodata import MicrodataExtractor
 
-from app.ingestion.extract.html_scanner import scripts
+from app.ingestion.extract.html_scanner import find_scripts
 from app.ingestion.extract.offer import Offer
-from app.ingestion.extract.offer_builder import extracted
+from app.ingestion.extract.offer_builder import run_extractor
 from app.ingestion.extract.schema_org import read_products
 from app.ingestion.fetch.page import HTML_TYPES, Page
 
-# JSON-LD: broken blocks are parsed once more in Python, which takes a second per million characters.
-MOST_BLOCKS = 60
-LONGEST_BLOCK = 1_000_000  # characters, of one and of all that are broken
-# Microdata and RDFa: the time goes with the product of elements and nesting.
-MOST_ITEMS = 500
-MOST_PROPERTIES = 2_000
-MOST_REFERENCES = 5  # elements with itemref, and ids in each
-MOST_REFERRED_PROPERTIES = 300  # of a page with references, each of which is followed anew
-MOST_WORK = 3_000_000  # characters in all properties together, see `_is_little_work`
-ELEMENT_WORK = 50  # one element takes as long as so many characters
-MOST_RDFA_ELEMENTS = 10_000
-LONGEST_RDFA_NAMES = 30_000  # characters in all attributes that name types and properties
-LONGEST_RDFA_PREFIXES = 4_000
+# JSON-LD: extruct parses invalid blocks again in Python, which takes a second per million characters.
+MAX_BLOCKS = 60
+MAX_BLOCK_LENGTH = 1_000_000  # characters of one block; all blocks together may have twice as many
+# Microdata and RDFa: the time grows with the number of elements times their nesting depth.
+MAX_ITEMS = 500
+MAX_PROPERTIES = 2_000
+MAX_REFERENCES = 5  # elements with itemref, and ids in each
+MAX_PROPERTIES_WITH_REFERENCES = 300  # on a page with itemref; extruct follows each reference again
+MAX_WORK = 3_000_000  # see `_is_little_work`
+ELEMENT_WORK = 50  # one element takes as long as this number of characters
+MAX_RDFA_ELEMENTS = 10_000
+MAX_RDFA_NAMES_LENGTH = 30_000  # characters of all attributes that name types and properties
+MAX_RDFA_PREFIXES_LENGTH = 4_000
 
 CHARACTERS = lxml.etree.XPath("string-length(.)")
 DESCENDANTS = lxml.etree.XPath("count(descendant::*)")
 
 
 class JsonLd:
-    """Product in script blocks. One broken block does not hide the others."""
+    """Adapter for products in JSON-LD script blocks. An invalid block does not hide the others."""
 
     name = "json-ld"
-    guesses = False
+    is_fallback = False
 
-    def matches(self, page: Page) -> bool:
-        """Any page with such a block."""
+    def can_read(self, page: Page) -> bool:
+        """Accept HTML pages with a JSON-LD block."""
         return page.media_type in HTML_TYPES and "ld+json" in page.text.lower()
 
-    def read(self, page: Page) -> Sequence[Offer]:
-        """See `read_products`."""
+    def read_offers(self, page: Page) -> Sequence[Offer]:
+        """Return the offers of the page's product. Raises like `read_products`."""
         return read_products(page, self.name, self._items(page))
 
     def _items(self, page: Page) -> Iterator[Any]:
-        plain = self._plain_items(page)
-        yield from self._items_of_tree(page) if plain is None else plain
+        items = self._items_from_text(page)
+        yield from self._items_from_tree(page) if items is None else items
 
-    def _plain_items(self, page: Page) -> list[Any] | None:
-        """The items of a page whose blocks are all proper, without its tree; None for other pages."""
-        blocks = scripts(page.text, "ld+json")
+    def _items_from_text(self, page: Page) -> list[Any] | None:
+        """Return the items without building the tree, None if a block is invalid or not clearly delimited."""
+        blocks = find_scripts(page.text, "ld+json")
         if not blocks:
             return None
         items: list[Any] = []
-        left = 2 * LONGEST_BLOCK
-        for block in blocks[:MOST_BLOCKS]:
-            if len(block) > min(left, LONGEST_BLOCK):
+        remaining = 2 * MAX_BLOCK_LENGTH
+        for block in blocks[:MAX_BLOCKS]:
+            if len(block) > min(remaining, MAX_BLOCK_LENGTH):
                 continue
-            left -= len(block)
+            remaining -= len(block)
             try:
-                read = json.loads(block, strict=False)
+                content = json.loads(block, strict=False)
             except (ValueError, RecursionError):
-                return None  # extruct mends some of these
-            items += read if isinstance(read, list) else [read]
+                return None  # extruct repairs some of these blocks
+            items += content if isinstance(content, list) else [content]
         return [item for item in items if item]
 
-    def _items_of_tree(self, page: Page) -> Iterator[Any]:
+    def _items_from_tree(self, page: Page) -> Iterator[Any]:
         blocks = page.tree.xpath("//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]")
-        left = 2 * LONGEST_BLOCK
-        for block in blocks[:MOST_BLOCKS]:
+        remaining = 2 * MAX_BLOCK_LENGTH
+        for block in blocks[:MAX_BLOCKS]:
             length = len(block.text or "")
-            if length > min(left, LONGEST_BLOCK):
+            if length > min(remaining, MAX_BLOCK_LENGTH):
                 continue
-            left -= length
-            block.set("type", "application/ld+json")  # the only spelling that extruct knows
-            yield from extracted(page, self.name, partial(JsonLdExtractor().extract_items, block))
+            remaining -= length
+            block.set("type", "application/ld+json")  # the only value that extruct accepts
+            yield from run_extractor(page, self.name, partial(JsonLdExtractor().extract_items, block))
 
 
 class Microdata:
-    """itemscope, itemtype, itemprop."""
+    """Adapter for microdata (itemscope, itemtype, itemprop)."""
 
     name = "microdata"
-    guesses = False
+    is_fallback = False
 
-    def matches(self, page: Page) -> bool:
-        """A page with a product or an offer in it that is not too entangled."""
+    def can_read(self, page: Page) -> bool:
+        """Accept HTML pages with typed items, within limits that keep the extraction fast."""
         if page.media_type not in HTML_TYPES or "itemtype" not in page.text:
             return False
         items, properties, references = (
             page.tree.xpath(path) for path in ("//*[@itemscope]", "//*[@itemprop]", "//*[@itemref]")
         )
-        most = MOST_REFERRED_PROPERTIES if references else MOST_PROPERTIES
-        few = len(items) <= MOST_ITEMS and len(properties) <= most and len(references) <= MOST_REFERENCES
-        return few and _is_little_work(properties)
+        max_properties = MAX_PROPERTIES_WITH_REFERENCES if references else MAX_PROPERTIES
+        is_small = len(items) <= MAX_ITEMS and len(properties) <= max_properties and len(references) <= MAX_REFERENCES
+        return is_small and _is_little_work(properties)
 
-    def read(self, page: Page) -> Sequence[Offer]:
-        """See `read_products`."""
+    def read_offers(self, page: Page) -> Sequence[Offer]:
+        """Return the offers of the page's product. Raises like `read_products`."""
         for element in page.tree.xpath("//*[@itemref]"):
-            element.set("itemref", " ".join(list(dict.fromkeys(element.get("itemref").split()))[:MOST_REFERENCES]))
-        items = extracted(page, self.name, lambda: MicrodataExtractor().extract_items(page.tree, page.url))
-        return read_products(page, self.name, [_as_linked_data(item, 0) for item in items])
+            element.set("itemref", " ".join(list(dict.fromkeys(element.get("itemref").split()))[:MAX_REFERENCES]))
+        items = run_extractor(page, self.name, lambda: MicrodataExtractor().extract_items(page.tree, page.url))
+        return read_products(page, self.name, [_to_json_ld(item, 0) for item in items])
 
 
 class Rdfa:
-    """typeof, property, vocab."""
+    """Adapter for RDFa (typeof, property, vocab)."""
 
     name = "rdfa"
-    guesses = False
+    is_fallback = False
 
-    def matches(self, page: Page) -> bool:
-        """A page that is not too large, with something typed in it."""
-        if page.media_type not in HTML_TYPES or "typeof" not in page.text or page.elements > MOST_RDFA_ELEMENTS:
+    def can_read(self, page: Page) -> bool:
+        """Accept HTML pages with a product or an offer, within limits that keep the extraction fast."""
+        if page.media_type not in HTML_TYPES or "typeof" not in page.text or page.element_count > MAX_RDFA_ELEMENTS:
             return False
-        kinds = " ".join(page.tree.xpath("//@typeof"))
-        names = len(kinds) + sum(map(len, page.tree.xpath("//@property | //@rel | //@rev | //@vocab")))
+        types = " ".join(page.tree.xpath("//@typeof"))
+        names = len(types) + sum(map(len, page.tree.xpath("//@property | //@rel | //@rev | //@vocab")))
         prefixes = sum(map(len, page.tree.xpath("//@prefix | //@*[starts-with(name(), 'xmlns')]")))
-        if names > LONGEST_RDFA_NAMES or prefixes > LONGEST_RDFA_PREFIXES:
+        if names > MAX_RDFA_NAMES_LENGTH or prefixes > MAX_RDFA_PREFIXES_LENGTH:
             return False
-        if "Product" not in kinds and "Offer" not in kinds:
+        if "Product" not in types and "Offer" not in types:
             return False
         properties = page.tree.xpath("//*[@property or @typeof or @rel or @rev]")
-        return len(properties) <= MOST_PROPERTIES and _is_little_work(properties)
+        return len(properties) <= MAX_PROPERTIES and _is_little_work(properties)
 
-    def read(self, page: Page) -> Sequence[Offer]:
-        """See `read_products`."""
-        return read_products(page, self.name, extracted(page, self.name, lambda: self._items(page)))
+    def read_offers(self, page: Page) -> Sequence[Offer]:
+        """Return the offers of the page's product. Raises like `read_products`."""
+        return read_products(page, self.name, run_extractor(page, self.name, lambda: self._items(page)))
 
     def _items(self, page: Page) -> list[Any]:
         tree = parse_xmldom_html(page.text.encode("utf-8", "replace").replace(b"\0", b""), encoding="utf-8")
-        found: list[Any] = RDFaExtractor().extract_items(tree, base_url=page.url)
-        return found
+        items: list[Any] = RDFaExtractor().extract_items(tree, base_url=page.url)
+        return items
 
 
 def _is_little_work(elements: Sequence[Any]) -> bool:
-    """Whether all these can be read in a second or so. Each is read with all that is in it: nested ones count twice."""
+    """Whether extruct can read the elements in about a second.
+
+    extruct reads each element with everything inside, so the content of nested elements counts several times.
+    """
     work = 0.0
     for element in elements:
         work += CHARACTERS(element) + ELEMENT_WORK * (1 + DESCENDANTS(element))
-        if work > MOST_WORK:
+        if work > MAX_WORK:
             return False
     return True
 
 
-def _as_linked_data(item: Any, depth: int) -> Any:
-    """Items of microdata in the shape of JSON-LD."""
+def _to_json_ld(item: Any, depth: int) -> Any:
+    """Convert items of microdata to the structure of JSON-LD."""
     if isinstance(item, list):
-        return [_as_linked_data(one, depth + 1) for one in item]
+        return [_to_json_ld(value, depth + 1) for value in item]
     if not isinstance(item, dict) or depth > 60:
         return item if isinstance(item, str) else None
-    node = {name: _as_linked_data(value, depth + 1) for name, value in item.get("properties", {}).items()}
+    node = {name: _to_json_ld(value, depth + 1) for name, value in item.get("properties", {}).items()}
     return {**node, "@type": item.get("type", []), **({"@id": item["id"]} if "id" in item else {})}

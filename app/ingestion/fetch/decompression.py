@@ -1,107 +1,108 @@
-"""Compressed bodies, taken apart in pieces of bounded size: a bomb is recognised before it has gone off."""
+"""Decompress response bodies in steps of bounded size, so that a decompression bomb cannot exhaust memory."""
 
 from __future__ import annotations
 
 import zlib
 from typing import Protocol
 
-from app.ingestion.fetch.errors import TooLarge, WrongType
+from app.ingestion.fetch.errors import PageTooLarge, UnsupportedContentType
 
-ACCEPTED = "gzip, deflate"
-# What one step may inflate to; so much memory is used whatever the server sends.
-STEP_BYTES = 64 * 1024
-GZIP = 16 + zlib.MAX_WBITS  # zlib's name for its wrapper
-# gzip may be made of members; of an endless row of empty ones each costs time and none adds bytes.
-MOST_MEMBERS = 1000
+ACCEPT_ENCODING = "gzip, deflate"
+# Output of one decompression step. It bounds the memory, whatever the server sends.
+MAX_STEP_BYTES = 64 * 1024
+GZIP_WBITS = 16 + zlib.MAX_WBITS  # makes zlib read the gzip format
+# A gzip stream is a sequence of members. Empty members cost time without adding bytes.
+MAX_GZIP_MEMBERS = 1000
 
 
-class Decoder(Protocol):
-    """Takes the chunks of a body, and adds what they mean to `into`. Raises TooLarge above `limit` bytes in all."""
+class BodyDecoder(Protocol):
+    """Incremental decoder of a response body."""
 
-    def feed(self, chunk: bytes, into: bytearray, limit: int) -> None: ...
+    def feed(self, chunk: bytes, output: bytearray, limit: int) -> None:
+        """Decode a chunk and append the result to `output`. Raises PageTooLarge above `limit` bytes in total."""
 
     def finish(self) -> None:
-        """Raises WrongType when the body ended too early."""
+        """Check the end of the body. Raises UnsupportedContentType if the body is incomplete."""
 
 
-def decoder(encoding: str) -> Decoder:
-    """For the value of a Content-Encoding header. Raises WrongType for others than were asked for, and for several."""
+def create_decoder(encoding: str) -> BodyDecoder:
+    """Return a decoder for a Content-Encoding header. Raises UnsupportedContentType for other or several encodings."""
     match encoding.strip().lower():
         case "" | "identity":
-            return Plain()
+            return IdentityDecoder()
         case "gzip" | "x-gzip":
-            return Inflater(is_gzip=True)
+            return InflateDecoder(is_gzip=True)
         case "deflate":
-            return Inflater(is_gzip=False)
+            return InflateDecoder(is_gzip=False)
         case _:
-            raise WrongType("The page is compressed in a way that was not asked for.")
+            raise UnsupportedContentType("The page has a content encoding that was not requested.")
 
 
-def too_large(limit: int) -> TooLarge:
-    """The error for a body of more bytes than `limit`."""
-    return TooLarge(f"The page has more than {limit:,} bytes.")
+def too_large_error(limit: int) -> PageTooLarge:
+    """Return the error for a body of more than `limit` bytes."""
+    return PageTooLarge(f"The page has more than {limit:,} bytes.")
 
 
-class Plain:
-    """A body that is not compressed."""
+class IdentityDecoder:
+    """Decoder of a body that is not compressed."""
 
-    def feed(self, chunk: bytes, into: bytearray, limit: int) -> None:
-        if len(into) + len(chunk) > limit:
-            raise too_large(limit)
-        into += chunk
+    def feed(self, chunk: bytes, output: bytearray, limit: int) -> None:
+        if len(output) + len(chunk) > limit:
+            raise too_large_error(limit)
+        output += chunk
 
     def finish(self) -> None:
-        """Nothing can be missing that HTTP does not see."""
+        """Do nothing: HTTP itself detects an incomplete body."""
 
 
-class Inflater:
-    """gzip, zlib, and the bare deflate that some servers send under the name of zlib."""
+class InflateDecoder:
+    """Decoder of gzip, zlib, and the raw deflate data that some servers send instead of zlib."""
 
     def __init__(self, *, is_gzip: bool) -> None:
         self._is_gzip = is_gzip
-        self._inflate = zlib.decompressobj(GZIP) if is_gzip else None
-        self._held = b""  # the first byte, when one is not enough to tell zlib from deflate
-        self._fed = False
+        self._inflate = zlib.decompressobj(GZIP_WBITS) if is_gzip else None
+        self._first_byte = b""  # kept until the second byte shows whether the data is zlib or raw deflate
+        self._has_input = False
         self._members = 1
 
-    def feed(self, chunk: bytes, into: bytearray, limit: int) -> None:
-        self._fed = self._fed or bool(chunk)
-        rest, self._held, pending = self._held + chunk, b"", False
+    def feed(self, chunk: bytes, output: bytearray, limit: int) -> None:
+        self._has_input = self._has_input or bool(chunk)
+        rest, self._first_byte, pending = self._first_byte + chunk, b"", False
         if self._inflate is None:
             if len(rest) < 2:
-                self._held = rest
+                self._first_byte = rest
                 return
-            self._inflate = zlib.decompressobj(zlib.MAX_WBITS if is_zlib(rest) else -zlib.MAX_WBITS)
+            self._inflate = zlib.decompressobj(zlib.MAX_WBITS if has_zlib_header(rest) else -zlib.MAX_WBITS)
         try:
             while rest or pending:
-                if self._ended():
+                if self._has_ended():
                     rest, pending = self._next_member(rest), False
                     continue
-                piece = self._inflate.decompress(rest, STEP_BYTES)
-                into += piece
-                if len(into) > limit:
-                    raise too_large(limit)
-                pending = len(piece) == STEP_BYTES  # all of the input may be taken, and still some output be left
-                rest = self._inflate.unused_data if self._ended() else self._inflate.unconsumed_tail
+                piece = self._inflate.decompress(rest, MAX_STEP_BYTES)
+                output += piece
+                if len(output) > limit:
+                    raise too_large_error(limit)
+                pending = len(piece) == MAX_STEP_BYTES  # zlib may hold more output although it consumed all input
+                rest = self._inflate.unused_data if self._has_ended() else self._inflate.unconsumed_tail
         except zlib.error:
-            raise WrongType("The page is not compressed as it says it is.") from None
+            raise UnsupportedContentType("The page is not valid in the content encoding that it declares.") from None
 
     def finish(self) -> None:
-        if self._fed and not self._ended():
-            raise WrongType("The page is cut off within its compression.")
+        if self._has_input and not self._has_ended():
+            raise UnsupportedContentType("The compressed page is incomplete.")
 
-    def _ended(self) -> bool:
+    def _has_ended(self) -> bool:
         return self._inflate is not None and self._inflate.eof
 
     def _next_member(self, rest: bytes) -> bytes:
-        """What follows the end of a gzip member: another one, or filling, which is left out."""
+        """Start the next gzip member and return its bytes, or drop the padding after the last member."""
         self._members += 1
-        if not self._is_gzip or not rest.startswith(b"\x1f") or self._members > MOST_MEMBERS:
+        if not self._is_gzip or not rest.startswith(b"\x1f") or self._members > MAX_GZIP_MEMBERS:
             return b""
-        self._inflate = zlib.decompressobj(GZIP)
+        self._inflate = zlib.decompressobj(GZIP_WBITS)
         return rest
 
 
-def is_zlib(start: bytes) -> bool:
-    """Whether a body begins as RFC 1950 says."""
+def has_zlib_header(start: bytes) -> bool:
+    """Whether the first two bytes are a zlib header (RFC 1950)."""
     return start[0] & 0x0F == 8 and int.from_bytes(start[:2]) % 31 == 0

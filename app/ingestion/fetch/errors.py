@@ -1,6 +1,7 @@
-"""Why a URL did not become an offer. `Retryable` is worth another try later, everything else is final.
+"""Why a URL did not become an offer.
 
-The messages reach whoever sent the URL, so none of them tells which addresses a name leads to.
+The worker retries a `RetryableError` later; a `PermanentError` is final. Operators see the messages, so no message
+contains the addresses that a host name resolves to.
 """
 
 from __future__ import annotations
@@ -8,14 +9,14 @@ from __future__ import annotations
 from app.core.errors import AppError
 
 
-class Fault(AppError):
+class IngestionError(AppError):
     """A URL that did not become an offer."""
 
     code = "INGESTION_FAILED"
 
 
-class Retryable(Fault):
-    """Later it may work. `retry_after`: seconds that the server asked to be left alone for, if it did."""
+class RetryableError(IngestionError):
+    """A failure that may pass. `retry_after` is the number of seconds from a Retry-After header, None without one."""
 
     code = "FETCH_RETRYABLE"
 
@@ -24,20 +25,20 @@ class Retryable(Fault):
         self.retry_after = retry_after
 
 
-class TimedOut(Retryable):
-    """The whole of it, redirects included, took too long."""
+class FetchTimeout(RetryableError):
+    """The fetch took too long, counting all its redirects."""
 
     code = "FETCH_TIMED_OUT"
 
 
-class Unreachable(Retryable):
-    """No connection, or one that broke before the page was complete."""
+class HostUnreachable(RetryableError):
+    """No connection, or a connection that broke before the page was complete."""
 
     code = "FETCH_UNREACHABLE"
 
 
-class Busy(Retryable):
-    """The server answered 429 or 5xx."""
+class ServerBusy(RetryableError):
+    """The server answered with status 429 or 5xx."""
 
     code = "FETCH_BUSY"
 
@@ -46,38 +47,38 @@ class Busy(Retryable):
         self.status = status
 
 
-class Final(Fault):
-    """The same URL would fail again."""
+class PermanentError(IngestionError):
+    """A failure that the same URL would produce again."""
 
     code = "FETCH_FAILED"
 
 
-class UrlRefused(Final):
-    """Not a URL that this server fetches, by its spelling or by where it leads."""
+class UrlRejected(PermanentError):
+    """The URL policy forbids this URL, by its form or by the address that it leads to."""
 
     code = "URL_REFUSED"
 
 
-class UnknownHost(Final):
-    """There is no such host."""
+class UnknownHost(PermanentError):
+    """The host name does not exist."""
 
     code = "HOST_UNKNOWN"
 
 
-class BadCertificate(Final):
-    """The server cannot prove that it is who its name says."""
+class InvalidCertificate(PermanentError):
+    """The TLS certificate of the server cannot be verified."""
 
     code = "CERTIFICATE_REFUSED"
 
 
-class TooManyRedirects(Final):
-    """It never arrives, or arrives too late."""
+class TooManyRedirects(PermanentError):
+    """A redirect loop, or a chain of redirects that is too long."""
 
     code = "TOO_MANY_REDIRECTS"
 
 
-class HttpRefused(Final):
-    """The server answered with a status that is no page; 404 and 410 say that the offer is gone."""
+class HttpStatusError(PermanentError):
+    """The server answered with an unexpected status; 404 and 410 mean that the offer is gone."""
 
     code = "HTTP_REFUSED"
 
@@ -86,31 +87,31 @@ class HttpRefused(Final):
         self.status = status
 
 
-class TooLarge(Final):
-    """More bytes than a page has, as sent or once decompressed."""
+class PageTooLarge(PermanentError):
+    """A body of more bytes than allowed, as sent or after decompression."""
 
     code = "PAGE_TOO_LARGE"
 
 
-class WrongType(Final):
-    """Not a page: its content type or its encoding is something else."""
+class UnsupportedContentType(PermanentError):
+    """The content type or the content encoding is not one that was requested."""
 
     code = "CONTENT_TYPE_REFUSED"
 
 
-class NotUnderstood(Final):
+class ExtractionError(PermanentError):
     """The page was fetched, but it does not say clearly what it offers."""
 
     code = "NOT_UNDERSTOOD"
 
 
-class PriceUnclear(NotUnderstood):
-    """A price that can be read in more than one way, or as none."""
+class AmbiguousPrice(ExtractionError):
+    """A price that can be read in more than one way, or that is not a number."""
 
     code = "PRICE_UNCLEAR"
 
 
-class CurrencyUnknown(NotUnderstood):
-    """A price whose currency is not told, or is none of ISO 4217."""
+class UnknownCurrency(ExtractionError):
+    """A price without a currency, or with one that is not in ISO 4217."""
 
     code = "CURRENCY_UNKNOWN"

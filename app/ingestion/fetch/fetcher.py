@@ -1,4 +1,4 @@
-"""Pages from the open internet, within limits: time, redirects, bytes, content types, and who may be asked at all."""
+"""Fetch pages from the public internet within limits of time, redirects, bytes and content types."""
 
 from __future__ import annotations
 
@@ -17,62 +17,65 @@ import httpx
 
 from app.ingestion.fetch import decompression
 from app.ingestion.fetch.errors import (
-    BadCertificate,
-    Busy,
-    HttpRefused,
-    TimedOut,
+    FetchTimeout,
+    HostUnreachable,
+    HttpStatusError,
+    InvalidCertificate,
+    ServerBusy,
     TooManyRedirects,
-    Unreachable,
-    UrlRefused,
-    WrongType,
+    UnsupportedContentType,
+    UrlRejected,
 )
-from app.ingestion.fetch.guarded_transport import GuardedBackend, GuardedTransport
-from app.ingestion.fetch.page import HTML_TYPES, Page, media_type
-from app.ingestion.fetch.url_policy import AllowList, Target, follow, parse
+from app.ingestion.fetch.guarded_transport import GuardedNetworkBackend, GuardedTransport
+from app.ingestion.fetch.page import HTML_TYPES, Page, parse_media_type
+from app.ingestion.fetch.url_policy import AllowList, FetchTarget, parse_url, resolve_redirect
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-LONGEST_RETRY_AFTER = 86_400.0  # seconds; whoever asks for more gets a day
+REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+MAX_RETRY_AFTER_SECONDS = 86_400.0  # longer waits are cut to one day
 USER_AGENT = "Mozilla/5.0 (compatible; Dealmark/0.1)"
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How much of everything one page may take."""
+class FetchLimits:
+    """Limits of one fetch."""
 
-    seconds: float = 20.0  # from the first look-up of the name to the last byte, redirects included
-    silence_seconds: float = 8.0  # without one byte, or for one connection
-    redirects: int = 5
-    bytes: int = 5 * 1024 * 1024  # as sent, and again decompressed
+    timeout_seconds: float = 20.0  # from name resolution to the last byte, with all redirects
+    idle_timeout_seconds: float = 8.0  # to open one connection, or between two bytes
+    max_redirects: int = 5
+    max_bytes: int = 5 * 1024 * 1024  # of the body as sent, and of the decompressed body
 
 
 @dataclass(frozen=True)
-class Ask:
-    """How to ask. With `content` it is a POST. `headers` are for this host alone: with any, redirects are refused."""
+class FetchRequest:
+    """How to request a URL: by POST if there is `content`, else by GET.
+
+    `headers` may contain credentials for this host. If there are any, redirects are not followed.
+    """
 
     headers: Mapping[str, str] | None = None
     content: bytes | None = None
-    types: frozenset[str] = HTML_TYPES
+    accepted_types: frozenset[str] = HTML_TYPES
 
 
-PAGE = Ask()
+PAGE_REQUEST = FetchRequest()
 
 
 class Fetcher:
-    """Fetches pages; one per process, it keeps connections for the next page of the same host. Use it in `async with`.
+    """HTTP client for pages. A process has one, which keeps connections open for further pages of the same host.
 
-    `fetch` raises nothing but the errors of `app.ingestion.fetch.errors` that it names.
+    Use it in `async with`.
     """
 
     def __init__(
         self,
         allowed: AllowList | None = None,
-        limits: Limits | None = None,
+        limits: FetchLimits | None = None,
         backend: httpcore.AsyncNetworkBackend | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._allowed = allowed or AllowList()
-        self._limits = limits or Limits()
-        self._transport = GuardedTransport(backend or GuardedBackend(self._allowed), tls)
+        self._limits = limits or FetchLimits()
+        self._transport = GuardedTransport(backend or GuardedNetworkBackend(self._allowed), tls)
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,106 +85,109 @@ class Fetcher:
     ) -> None:
         await self._transport.aclose()
 
-    async def fetch(self, url: str, ask: Ask = PAGE) -> Page:
-        """The page at a URL.
+    async def fetch(self, url: str, request: FetchRequest = PAGE_REQUEST) -> Page:
+        """Return the page at a URL.
 
-        Raises Retryable (TimedOut, Unreachable, Busy) when another try may help, otherwise Final: UrlRefused,
-        UnknownHost, BadCertificate, TooManyRedirects, HttpRefused, TooLarge, WrongType.
+        Raises RetryableError (FetchTimeout, HostUnreachable, ServerBusy) when another attempt may succeed, otherwise
+        PermanentError (UrlRejected, UnknownHost, InvalidCertificate, TooManyRedirects, HttpStatusError, PageTooLarge,
+        UnsupportedContentType). It raises no other exceptions.
         """
-        target = parse(url, self._allowed)
+        target = parse_url(url, self._allowed)
         try:
-            async with asyncio.timeout(self._limits.seconds):
-                return await self._follow(url, target, ask)
+            async with asyncio.timeout(self._limits.timeout_seconds):
+                return await self._fetch_following_redirects(url, target, request)
         except (TimeoutError, httpcore.TimeoutException):
-            raise TimedOut(f"{target.host} took too long.") from None
+            raise FetchTimeout(f"The request to {target.host} timed out.") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError, httpx.HTTPError) as error:
-            if _is_about_a_certificate(error):
-                raise BadCertificate(f"{target.host} has no certificate that can be trusted.") from None
-            raise Unreachable(f"The connection to {target.host} failed.") from None
+            if _is_certificate_error(error):
+                raise InvalidCertificate(f"The TLS certificate of {target.host} cannot be verified.") from None
+            raise HostUnreachable(f"The connection to {target.host} failed.") from None
 
-    async def _follow(self, asked: str, target: Target, ask: Ask) -> Page:
-        for _ in range(self._limits.redirects + 1):
-            response = await self._transport.handle_async_request(self._request(target, ask))
+    async def _fetch_following_redirects(self, url: str, target: FetchTarget, request: FetchRequest) -> Page:
+        for _ in range(self._limits.max_redirects + 1):
+            response = await self._transport.handle_async_request(self._build_request(target, request))
             try:
                 location = response.headers.get("Location")
-                if response.status_code not in REDIRECTS or location is None or ask.headers:
-                    return await self._read(response, asked, target, ask)
+                if response.status_code not in REDIRECT_STATUSES or location is None or request.headers:
+                    return await self._read_page(response, url, target, request)
             finally:
                 await response.aclose()
-            target = follow(target, location, self._allowed)
-        raise TooManyRedirects(f"The URL redirects more than {self._limits.redirects} times.")
+            target = resolve_redirect(target, location, self._allowed)
+        raise TooManyRedirects(f"The URL redirects more than {self._limits.max_redirects} times.")
 
-    def _request(self, target: Target, ask: Ask) -> httpx.Request:
+    def _build_request(self, target: FetchTarget, request: FetchRequest) -> httpx.Request:
         headers = {
             "User-Agent": USER_AGENT,
-            "Accept": ", ".join(sorted(ask.types)),
+            "Accept": ", ".join(sorted(request.accepted_types)),
             "Accept-Language": "en",
-            "Accept-Encoding": decompression.ACCEPTED,
-            **(ask.headers or {}),
+            "Accept-Encoding": decompression.ACCEPT_ENCODING,
+            **(request.headers or {}),
         }
-        silence = min(self._limits.silence_seconds, self._limits.seconds)
-        timeouts = {**dict.fromkeys(("connect", "read", "write"), silence), "pool": self._limits.seconds}
-        method = "GET" if ask.content is None else "POST"
+        total = self._limits.timeout_seconds
+        idle = min(self._limits.idle_timeout_seconds, total)
+        timeouts = {**dict.fromkeys(("connect", "read", "write"), idle), "pool": total}
+        method = "GET" if request.content is None else "POST"
         try:
-            request = httpx.Request(
-                method, target.url, headers=headers, content=ask.content, extensions={"timeout": timeouts}
+            http_request = httpx.Request(
+                method, target.url, headers=headers, content=request.content, extensions={"timeout": timeouts}
             )
         except httpx.InvalidURL:
-            raise UrlRefused("The URL is not a proper one.") from None
-        if request.url.raw_host.decode() != target.host:  # two parsers saw the URL; both must have seen the same
-            raise UrlRefused("The URL has no proper host name.")
-        return request
+            raise UrlRejected("The URL is not valid.") from None
+        # httpx parses the URL again. If it sees another host, the check of the URL policy would be void.
+        if http_request.url.raw_host.decode() != target.host:
+            raise UrlRejected("The URL does not have a valid host name.")
+        return http_request
 
-    async def _read(self, response: httpx.Response, asked: str, target: Target, ask: Ask) -> Page:
+    async def _read_page(self, response: httpx.Response, url: str, target: FetchTarget, request: FetchRequest) -> Page:
         _check_status(response, target)
         content_type = response.headers.get("Content-Type", "")
-        if media_type(content_type) not in ask.types:
-            raise WrongType(f"{target.host} sent something that is no page.")
-        return Page(target.url, await self._body(response), content_type, asked)
+        if parse_media_type(content_type) not in request.accepted_types:
+            raise UnsupportedContentType(f"{target.host} did not send the content type that was requested.")
+        return Page(target.url, await self._read_body(response), content_type, url)
 
-    async def _body(self, response: httpx.Response) -> bytes:
-        limit = self._limits.bytes
+    async def _read_body(self, response: httpx.Response) -> bytes:
+        limit = self._limits.max_bytes
         length = response.headers.get("Content-Length", "")
         if length.isdecimal() and int(length[:18]) > limit:
-            raise decompression.too_large(limit)
-        decoder = decompression.decoder(response.headers.get("Content-Encoding", ""))
+            raise decompression.too_large_error(limit)
+        decoder = decompression.create_decoder(response.headers.get("Content-Encoding", ""))
         body, received = bytearray(), 0
         async for chunk in response.aiter_raw():
             received += len(chunk)
             if received > limit:
-                raise decompression.too_large(limit)
+                raise decompression.too_large_error(limit)
             decoder.feed(chunk, body, limit)
         decoder.finish()
         return bytes(body)
 
 
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds to wait by a Retry-After header, which is a number of seconds or a date; None when it is neither."""
+def parse_retry_after(value: str | None, now: datetime) -> float | None:
+    """Return the seconds in a Retry-After header (a number of seconds or an HTTP date), None if it is invalid."""
     if value is None:
         return None
     value = value.strip()
     if value.isascii() and value.isdecimal():
-        return min(float(value[:12]), LONGEST_RETRY_AFTER)
+        return min(float(value[:12]), MAX_RETRY_AFTER_SECONDS)
     try:
         at = parsedate_to_datetime(value)
     except (ValueError, TypeError, OverflowError):
         return None
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
-    return min(max((at - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
+    return min(max((at - now).total_seconds(), 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-def _check_status(response: httpx.Response, target: Target) -> None:
+def _check_status(response: httpx.Response, target: FetchTarget) -> None:
     status = response.status_code
     if status == HTTPStatus.OK:
         return
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        wait = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
-        raise Busy(f"{target.host} answered with status {status}.", status, wait)
-    raise HttpRefused(f"{target.host} answered with status {status}.", status)
+        wait = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+        raise ServerBusy(f"{target.host} answered with status {status}.", status, wait)
+    raise HttpStatusError(f"{target.host} answered with status {status}.", status)
 
 
-def _is_about_a_certificate(error: BaseException) -> bool:
+def _is_certificate_error(error: BaseException) -> bool:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):

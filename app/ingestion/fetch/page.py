@@ -1,4 +1,4 @@
-"""What was fetched, and what adapters read of it. Each view of a page is computed once, when it is asked for."""
+"""A fetched page and the views of it that adapters read. Each view is computed once, on first use."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import lxml.etree
 import lxml.html
 from w3lib.encoding import html_body_declared_encoding, html_to_unicode, http_content_type_encoding, read_bom
 
-from app.bulk_import.text_decoding import is_encoding
+from app.bulk_import.text_decoding import is_text_encoding
 from app.ingestion.extract.html_scanner import root_attributes
-from app.ingestion.fetch.errors import NotUnderstood
+from app.ingestion.fetch.errors import ExtractionError
 
-# libxml2 compares each attribute of an element with all before it, which takes minutes for a page of nothing else.
-MOST_ATTRIBUTES = 250
-LONG_TAG = 750  # characters; none that is shorter needs to be looked at
+# libxml2 compares each attribute of an element with all previous ones, which takes minutes for one with thousands.
+MAX_ATTRIBUTES = 250
+MIN_SUSPECT_TAG_LENGTH = 750  # characters; the attributes of shorter tags are not counted
 START_TAG = re.compile(r"""<[a-zA-Z](?:[^>=]+|=\s*"[^"]*"|=\s*'[^']*'|=)*+""")
 QUOTED = re.compile(r"""=\s*(?:"[^"]*"|'[^']*')""")
 BETWEEN_ATTRIBUTES = re.compile(r"[\s/=]+")
@@ -28,48 +28,51 @@ HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 @dataclass(frozen=True)
 class Page:
-    """The answer to a request.
+    """The response to a fetch.
 
-    `url` is where the page was found, after redirects; `asked` the URL that somebody wanted.
-    `content_type` is the header as sent, "" when there was none.
+    `url` is the address of the page after redirects, `requested_url` the one before.
+    `content_type` is the header as sent, "" without one.
     """
 
     url: str
     body: bytes = field(repr=False)
     content_type: str = "text/html"
-    asked: str = ""
+    requested_url: str = ""
 
     @property
     def host(self) -> str:
-        """Host name without www."""
+        """The host name without "www."."""
         return (urlsplit(self.url).hostname or "").removeprefix("www.")
 
     @property
     def media_type(self) -> str:
-        """Content type without its parameters, in lower case."""
-        return media_type(self.content_type)
+        """The content type without parameters, in lower case."""
+        return parse_media_type(self.content_type)
 
     @cached_property
     def text(self) -> str:
-        """The body decoded as browsers do: by BOM, header or meta element, else UTF-8; what is broken is replaced."""
+        """The body, decoded like browsers do: by BOM, header or meta element, else as UTF-8.
+
+        Invalid bytes become replacement characters.
+        """
         header = self.content_type or None
         declared = (
             read_bom(self.body)[0] or http_content_type_encoding(header) or html_body_declared_encoding(self.body)
         )
-        if declared is not None and not is_encoding(declared):
+        if declared is not None and not is_text_encoding(declared):
             return self.body.decode("utf-8", "replace")
         return html_to_unicode(header, self.body, default_encoding="utf-8")[1]
 
     @cached_property
     def tree(self) -> Any:
-        """The root element (lxml). Anything can be parsed; of a page without any element the tree is an empty one.
+        """The root element (lxml). A page without elements has an empty tree.
 
-        libxml2 cuts off what is nested more than 256 deep, so no walk over a tree is deep. Raises NotUnderstood for
-        elements with more attributes than anybody writes.
+        libxml2 drops elements below a depth of 256, so recursion over a tree is bounded. Raises ExtractionError if an
+        element has more than MAX_ATTRIBUTES attributes.
         """
-        if _has_endless_tags(self.text):
-            raise NotUnderstood("The page has elements with hundreds of attributes, which is no proper HTML.")
-        # Encoded again, because lxml refuses text that has an encoding declaration. NUL would end the document.
+        if _has_oversized_tags(self.text):
+            raise ExtractionError(f"The page has elements with more than {MAX_ATTRIBUTES} attributes.")
+        # Encode the text again, because lxml rejects text with an encoding declaration. NUL would end the document.
         source = self.text.encode("utf-8", "replace").replace(b"\0", b"")
         try:
             return lxml.html.document_fromstring(source, parser=lxml.html.HTMLParser(encoding="utf-8"))
@@ -80,23 +83,24 @@ class Page:
     def language(self) -> str | None:
         """The language tag of the root element. Raises like `tree`."""
         attributes = root_attributes(self.text)
-        found = self.tree.attrib if attributes is None else attributes
-        return found.get("lang") or found.get("xml:lang")
+        if attributes is None:
+            attributes = self.tree.attrib
+        return attributes.get("lang") or attributes.get("xml:lang")
 
     @cached_property
-    def elements(self) -> int:
-        """How many elements the tree has."""
+    def element_count(self) -> int:
+        """The number of elements in the tree."""
         return int(self.tree.xpath("count(//*)"))
 
 
-def _has_endless_tags(text: str) -> bool:
+def _has_oversized_tags(text: str) -> bool:
     tags = START_TAG.findall(text)
-    if max(map(len, tags), default=0) <= LONG_TAG:
+    if max(map(len, tags), default=0) <= MIN_SUSPECT_TAG_LENGTH:
         return False
-    long_tags = [tag for tag in tags if len(tag) > LONG_TAG]
-    return any(len(BETWEEN_ATTRIBUTES.findall(QUOTED.sub("= ", tag))) > MOST_ATTRIBUTES for tag in long_tags)
+    long_tags = [tag for tag in tags if len(tag) > MIN_SUSPECT_TAG_LENGTH]
+    return any(len(BETWEEN_ATTRIBUTES.findall(QUOTED.sub("= ", tag))) > MAX_ATTRIBUTES for tag in long_tags)
 
 
-def media_type(content_type: str) -> str:
-    """A content type without its parameters, in lower case."""
+def parse_media_type(content_type: str) -> str:
+    """Return a content type without its parameters, in lower case."""
     return content_type.partition(";")[0].strip().lower()

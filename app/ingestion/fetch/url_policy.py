@@ -1,8 +1,8 @@
-"""Which URLs and which addresses may be asked for.
+"""Decide which URLs and which IP addresses may be fetched.
 
-URLs come from strangers, who may try to make this server talk to its own network. So a URL is taken only in its plain
-spelling, and an address only when it is public. Programs disagree about how odd spellings are to be read (one sees a
-name where the next one sees 127.0.0.1), therefore they are refused, not interpreted.
+URLs come from untrusted clients, who may try to reach the internal network (server-side request forgery). Therefore a
+URL is accepted only in its canonical form, and an address only if it is public. URL parsers disagree about unusual
+forms (one sees a host name where another sees 127.0.0.1), so these are rejected, not interpreted.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from urllib.parse import quote, urljoin
 import idna
 
 from app.core.errors import StartupError
-from app.ingestion.fetch.errors import UrlRefused
+from app.ingestion.fetch.errors import UrlRejected
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-LONGEST_URL = 4096  # characters
-# Where shops are. Any other port belongs to some service that expects no stranger.
+MAX_URL_LENGTH = 4096  # characters
+# Shops listen on these. Other ports may belong to internal services.
 PUBLIC_PORTS = frozenset({80, 443})
 DEFAULT_PORTS: dict[str, int] = {"http": 80, "https": 443}
 
-# The IANA registries of special-purpose addresses (RFC 6890 and its updates), and what clouds keep for themselves.
-NOT_PUBLIC_4 = (
+# The IANA registries of special-purpose addresses (RFC 6890 and its updates), and addresses of cloud providers.
+SPECIAL_PURPOSE_V4 = (
     "0.0.0.0/8",  # this network
     "10.0.0.0/8",
-    "100.64.0.0/10",  # carrier-grade NAT; one cloud's metadata is in it
+    "100.64.0.0/10",  # carrier-grade NAT; contains the metadata service of one cloud
     "127.0.0.0/8",
-    "168.63.129.16/32",  # a cloud's host agent, at an address that looks public
-    "169.254.0.0/16",  # link-local; most clouds' metadata
+    "168.63.129.16/32",  # the host agent of one cloud, at an otherwise public address
+    "169.254.0.0/16",  # link-local; contains the metadata service of most clouds
     "172.16.0.0/12",
     "192.0.0.0/24",
     "192.0.2.0/24",  # documentation
@@ -45,199 +45,206 @@ NOT_PUBLIC_4 = (
     "198.51.100.0/24",
     "203.0.113.0/24",
     "224.0.0.0/4",  # multicast
-    "240.0.0.0/4",  # reserved, and broadcast
+    "240.0.0.0/4",  # reserved; contains the broadcast address
 )
-# Nothing but global unicast is public in IPv6: this alone leaves out loopback, link-local, unique local, multicast,
-# IPv4-mapped (::ffff:0:0/96), IPv4-compatible (::/96) and NAT64 (64:ff9b::/96, 64:ff9b:1::/48).
-GLOBAL_6 = ipaddress.IPv6Network("2000::/3")
-NOT_PUBLIC_6 = (
-    "2001::/23",  # Teredo, which has an IPv4 address inside; ORCHID; benchmarks
+# In IPv6, only global unicast is public. This excludes loopback, link-local, unique local, multicast, IPv4-mapped
+# (::ffff:0:0/96), IPv4-compatible (::/96) and NAT64 (64:ff9b::/96, 64:ff9b:1::/48).
+GLOBAL_UNICAST_V6 = ipaddress.IPv6Network("2000::/3")
+SPECIAL_PURPOSE_V6 = (
+    "2001::/23",  # Teredo (embeds an IPv4 address), ORCHID, benchmarks
     "2001:db8::/32",  # documentation
-    "2002::/16",  # 6to4, which has an IPv4 address inside
+    "2002::/16",  # 6to4 (embeds an IPv4 address)
     "3fff::/20",  # documentation
-    "3ffe::/16",  # the former 6bone
+    "3ffe::/16",  # formerly 6bone
 )
-NOT_PUBLIC: tuple[Network, ...] = tuple(ipaddress.ip_network(text) for text in (*NOT_PUBLIC_4, *NOT_PUBLIC_6))
+SPECIAL_PURPOSE_NETWORKS: tuple[IPNetwork, ...] = tuple(
+    ipaddress.ip_network(text) for text in (*SPECIAL_PURPOSE_V4, *SPECIAL_PURPOSE_V6)
+)
 
-# RFC 6761, 6762, 7686, 8375, 9476 and what ICANN keeps for private use: names that no public server has.
-LOCAL_NAMES = ("alt", "arpa", "home", "internal", "intranet", "invalid", "lan", "local", "localhost", "onion", "test")
+# Top-level domains without public servers: RFC 6761, 6762, 7686, 8375, 9476, and those that ICANN reserves for
+# private use.
+LOCAL_DOMAINS = ("alt", "arpa", "home", "internal", "intranet", "invalid", "lan", "local", "localhost", "onion", "test")
 
 AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\[\]:@%]+)(?::(?P<port>[0-9]{1,5}))?", re.IGNORECASE)
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-# The last label of what URL parsers take for an IPv4 address, in any of its spellings.
-NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
+# The last label of every host that URL parsers treat as an IPv4 address.
+NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 @dataclass(frozen=True)
-class Target:
-    """A URL in its one plain spelling: `host` is lower case ASCII, an IPv6 address without its brackets."""
+class FetchTarget:
+    """A URL in canonical form. `host` is lower-case ASCII; an IPv6 address has no brackets."""
 
     scheme: Literal["http", "https"]
     host: str
     port: int
-    path: str  # with the query, percent-encoded
+    path: str  # percent-encoded, with the query
 
     @property
     def url(self) -> str:
-        """The URL as text; the port is named only when it is not the scheme's own."""
+        """The URL as text, without the default port of the scheme."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"
 
     @property
-    def address(self) -> Address | None:
-        """The address, when the host is one and not a name."""
-        return _literal(self.host)
+    def address(self) -> IPAddress | None:
+        """The IP address if the host is one, None if it is a name."""
+        return _parse_address(self.host)
 
 
 @dataclass(frozen=True)
 class AllowList:
-    """Hosts and networks that may be asked for although they are not public, at any port.
+    """Hosts and networks that may be fetched from although they are not public, at any port.
 
-    A host allows every address that its name leads to; a network allows these addresses, under any name.
+    A host allows every address that its name resolves to. A network allows its addresses under any host name.
     """
 
     hosts: frozenset[str] = frozenset()
-    networks: tuple[Network, ...] = field(default=())
+    networks: tuple[IPNetwork, ...] = field(default=())
 
     @classmethod
-    def of(cls, entries: Iterable[str]) -> AllowList:
-        """From host names, addresses and networks in CIDR notation, as the setting has them. Raises StartupError."""
-        hosts, networks = set[str](), list[Network]()
+    def from_entries(cls, entries: Iterable[str]) -> AllowList:
+        """Parse host names, addresses and networks in CIDR notation (DEALMARK_FETCH_ALLOW). Raises StartupError."""
+        hosts, networks = set[str](), list[IPNetwork]()
         for entry in entries:
             try:
                 networks.append(ipaddress.ip_network(entry))
             except ValueError:
                 if _looks_numeric(entry) or not all(LABEL.fullmatch(label) for label in entry.split(".")):
                     raise StartupError(
-                        f'DEALMARK_FETCH_ALLOW is not usable: "{entry}" is neither a host name in lower case nor a '
-                        "network like 10.1.0.0/16."
+                        f'DEALMARK_FETCH_ALLOW is not valid: "{entry}" is neither a lower-case host name nor a network '
+                        "like 10.1.0.0/16."
                     ) from None
                 hosts.add(entry)
         return cls(frozenset(hosts), tuple(networks))
 
-    def has(self, address: Address) -> bool:
-        """Whether this address is in one of the networks."""
+    def contains(self, address: IPAddress) -> bool:
+        """Whether the address is in one of the networks."""
         return any(address in network for network in self.networks)
 
 
-def parse(url: str, allowed: AllowList | None = None) -> Target:
-    """The target that a URL names. Raises UrlRefused for any that is not plain, or names what is not public."""
+def parse_url(url: str, allowed: AllowList | None = None) -> FetchTarget:
+    """Parse a URL. Raises UrlRejected if it is not in canonical form, or if its host is not public."""
     allowed = allowed or AllowList()
-    scheme, rest = _plain(url)
-    authority, path = _split(rest)
+    scheme, rest = _split_scheme(url)
+    authority, path = _split_path(rest)
     match = AUTHORITY.fullmatch(authority)
     if match is None:
-        raise UrlRefused("A URL needs a plain host name, without a user, a password or escapes in it.")
+        raise UrlRejected("The URL must have a plain host name, without a user name, a password or percent-encoding.")
     port = int(match["port"]) if match["port"] else DEFAULT_PORTS[scheme]
-    target = Target("https" if scheme == "https" else "http", _host(match["host"], allowed), port, path)
+    target = FetchTarget("https" if scheme == "https" else "http", _parse_host(match["host"], allowed), port, path)
     if not 0 < port < 65536:
-        raise UrlRefused("There is no such port.")
+        raise UrlRejected("The URL has an invalid port.")
     address = target.address
     if address is not None:
-        permitted(target, [address], allowed)
+        check_addresses(target, [address], allowed)
     return target
 
 
-def follow(base: Target, location: str, allowed: AllowList | None = None) -> Target:
-    """The target of a redirect from `base`. Raises UrlRefused, like `parse`."""
-    _refuse_odd_characters(location)  # urljoin would drop some of them without a word
+def resolve_redirect(base: FetchTarget, location: str, allowed: AllowList | None = None) -> FetchTarget:
+    """Parse the Location header of a redirect from `base`. Raises UrlRejected like `parse_url`."""
+    _reject_unusual_characters(location)  # urljoin silently removes some of them
     try:
-        joined = urljoin(base.url, location)
+        url = urljoin(base.url, location)
     except ValueError:
-        raise UrlRefused("The page redirects to something that is no URL.") from None
-    return parse(joined, allowed)
+        raise UrlRejected("The page redirects to an invalid URL.") from None
+    return parse_url(url, allowed)
 
 
-def permitted(target: Target, addresses: Iterable[Address], allowed: AllowList) -> list[Address]:
-    """The addresses that the target's host leads to, when all of them may be connected to. Raises UrlRefused.
+def check_addresses(target: FetchTarget, addresses: Iterable[IPAddress], allowed: AllowList) -> list[IPAddress]:
+    """Return the addresses of the target's host if all of them may be connected to, else raise UrlRejected.
 
-    One bad address among good ones refuses them all: nobody has such records by accident.
+    One forbidden address rejects the host: a public name with a private address is probably an attack.
     """
-    found = list(addresses)
+    checked = list(addresses)
     if target.host in allowed.hosts:
-        return found
-    for address in found:
-        if allowed.has(address):
+        return checked
+    for address in checked:
+        if allowed.contains(address):
             continue
         if not is_public(address):
-            raise UrlRefused("The URL leads to an address that is not public.")
+            raise UrlRejected("The URL leads to an address that is not public.")
         if target.port not in PUBLIC_PORTS:
-            raise UrlRefused("The URL has a port other than 80 and 443.")
-    return found
+            raise UrlRejected("The URL has a port other than 80 and 443.")
+    return checked
 
 
-def is_public(address: Address) -> bool:
-    """Whether an address is one of the open internet's, and has no other address hidden in it."""
-    if isinstance(address, ipaddress.IPv6Address) and (address.scope_id or address not in GLOBAL_6):
+def is_public(address: IPAddress) -> bool:
+    """Whether an address belongs to the public internet and does not embed another address."""
+    if isinstance(address, ipaddress.IPv6Address) and (address.scope_id or address not in GLOBAL_UNICAST_V6):
         return False
-    return not any(address in network for network in NOT_PUBLIC)
+    return not any(address in network for network in SPECIAL_PURPOSE_NETWORKS)
 
 
-def _plain(url: str) -> tuple[str, str]:
-    if len(url) > LONGEST_URL:
-        raise UrlRefused(f"The URL has more than {LONGEST_URL:,} characters.")
-    _refuse_odd_characters(url)
+def _split_scheme(url: str) -> tuple[str, str]:
+    if len(url) > MAX_URL_LENGTH:
+        raise UrlRejected(f"The URL has more than {MAX_URL_LENGTH:,} characters.")
+    _reject_unusual_characters(url)
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in DEFAULT_PORTS:
-        raise UrlRefused("Only URLs that begin with http:// or https:// can be fetched.")
+        raise UrlRejected("Only URLs that begin with http:// or https:// can be fetched.")
     return scheme.lower(), rest
 
 
-def _refuse_odd_characters(url: str) -> None:
-    # Categories: C* are control, format (also those that turn the text around), unassigned; Z* are spaces.
+def _reject_unusual_characters(url: str) -> None:
+    # Unicode categories: C* are control characters, format characters (including those that reverse the writing
+    # direction) and unassigned code points; Z* are separators.
     if "\\" in url or any(unicodedata.category(character)[0] in "CZ" for character in url):
-        raise UrlRefused("The URL contains a space, a backslash or an invisible character.")
+        raise UrlRejected("The URL contains a space, a backslash or an invisible character.")
 
 
-def _split(rest: str) -> tuple[str, str]:
+def _split_path(rest: str) -> tuple[str, str]:
     rest = rest.partition("#")[0]
     end = min((index for index in (rest.find("/"), rest.find("?")) if index >= 0), default=len(rest))
     path = rest[end:]
     if not path.startswith("/"):
         path = f"/{path}"
-    # What is reserved stays as it is, an escape too; the rest (quotes, other scripts) is escaped.
+    # Reserved characters and existing escapes stay; all other characters (quotes, non-ASCII) are percent-encoded.
     return rest[:end], quote(path, safe="/?#[]@!$&'()*+,;=:%-._~")
 
 
-def _host(host: str, allowed: AllowList) -> str:
+def _parse_host(host: str, allowed: AllowList) -> str:
     if host.startswith("["):
-        address = _literal(host[1:-1])
+        address = _parse_address(host[1:-1])
         if not isinstance(address, ipaddress.IPv6Address):
-            raise UrlRefused("What is in brackets is no IPv6 address.")
+            raise UrlRejected("The URL has brackets that do not contain an IPv6 address.")
         return str(address)
-    name = _ascii(host).lower()
-    if _literal(name) is not None:
+    name = _to_ascii(host).lower()
+    if _parse_address(name) is not None:
         return name
     if _looks_numeric(name):
-        raise UrlRefused("The URL has an address that is not spelt like 192.0.2.1.")
+        raise UrlRejected("The URL has an IPv4 address that is not written like 192.0.2.1.")
     labels = name.split(".")
     if len(name) > 253 or not all(LABEL.fullmatch(label) for label in labels):
-        raise UrlRefused("The URL has no proper host name.")
-    if name not in allowed.hosts and (len(labels) == 1 or labels[-1] in LOCAL_NAMES) and not allowed.networks:
-        raise UrlRefused("The URL names a host that is not public.")
+        raise UrlRejected("The URL does not have a valid host name.")
+    if name not in allowed.hosts and (len(labels) == 1 or labels[-1] in LOCAL_DOMAINS) and not allowed.networks:
+        raise UrlRejected("The URL names a host that is not public.")
     return name
 
 
-def _ascii(host: str) -> str:
-    """The ASCII form of an international name; look-alikes of ASCII characters are refused."""
+def _to_ascii(host: str) -> str:
+    """Return the ASCII form of an international name. Characters that look like ASCII characters are rejected."""
     if host.isascii() and "xn--" not in host.lower():
         return host
     if unicodedata.normalize("NFKC", host) != host or any(dot in host for dot in "\u3002\uff0e\uff61"):
-        raise UrlRefused("The host name has characters that only look like plain ones.")
+        raise UrlRejected("The host name contains characters that look like ASCII characters.")
     try:
         return idna.encode(host.lower()).decode()
     except (idna.IDNAError, UnicodeError):
-        raise UrlRefused("The URL has no proper international host name.") from None
+        raise UrlRejected("The URL does not have a valid international host name.") from None
 
 
 def _looks_numeric(name: str) -> bool:
-    """Whether some parser would take the name for an IPv4 address (the rule is WHATWG's)."""
-    return NUMERIC.fullmatch(name.rstrip(".").rpartition(".")[2]) is not None
+    """Whether a URL parser may treat the name as an IPv4 address (the "ends in a number" rule of the WHATWG)."""
+    return NUMERIC_LABEL.fullmatch(name.rstrip(".").rpartition(".")[2]) is not None
 
 
-def _literal(text: str) -> Address | None:
-    """An address in its usual spelling; ipaddress refuses octal, hexadecimal and short forms. Zones are refused."""
+def _parse_address(text: str) -> IPAddress | None:
+    """Parse an address in its usual notation, else return None.
+
+    The ipaddress module rejects octal, hexadecimal and short forms; IPv6 addresses with a zone are rejected here.
+    """
     try:
         address = ipaddress.ip_address(text) if text.isascii() else None
     except ValueError:

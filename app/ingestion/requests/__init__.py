@@ -1,1 +1,1 @@
-"""Import requests: sessions, rows and their progress."""
+"""Import requests: import_requests creates sessions, url_files reads files of URLs, progress reports on a session."""

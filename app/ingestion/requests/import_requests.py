@@ -1,4 +1,4 @@
-"""Asking for imports: URLs in, a session out, whose rows the worker takes up when this is committed."""
+"""Create import requests: a session with one row per URL. Workers claim its fetches after the transaction commits."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 
 from app.core.errors import BadInput
 from app.db.tables import Domain, ImportPriority, ImportSource
-from app.db.transaction import Tx
-from app.ingestion.extract.offer import LONGEST_URL, clean
-from app.ingestion.fetch.errors import Fault, UrlRefused
-from app.ingestion.fetch.url_policy import DEFAULT_PORTS, AllowList, Target, parse
+from app.db.transaction import Transaction
+from app.ingestion.extract.offer import MAX_STORED_URL_LENGTH, clean_text
+from app.ingestion.fetch.errors import IngestionError, UrlRejected
+from app.ingestion.fetch.url_policy import DEFAULT_PORTS, AllowList, FetchTarget, parse_url
 from app.ingestion.worker import queue_sql
 
-LONGEST_NAME = 200  # characters, of a file
+MAX_FILE_NAME_LENGTH = 200  # characters
 ROW_REFUSED = "ROW_REFUSED"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A row of a request: what stands there as URL, and why the row is none, if it is none."""
+class RequestedRow:
+    """A row of a request. `error` is set if the row cannot be read; `url` is then an excerpt of the row."""
 
     url: str
-    fault: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """Who wants what, how soon. `name` is the URL or the name of the file."""
+class ImportRequest:
+    """The origin and the priority of a request. `name` is the URL or the name of the file."""
 
     source: ImportSource
     name: str
@@ -35,59 +35,63 @@ class Request:
     requested_by: str
 
 
-def target_of(url: str, allowed: AllowList) -> Target:
-    """What is to be fetched. Raises UrlRefused."""
-    target = parse(url.strip(), allowed)
-    if len(target.url) > LONGEST_URL:
-        raise UrlRefused(f"The URL has more than {LONGEST_URL:,} characters.")
+def parse_target(url: str, allowed: AllowList) -> FetchTarget:
+    """Parse a URL to fetch. Raises UrlRejected."""
+    target = parse_url(url.strip(), allowed)
+    if len(target.url) > MAX_STORED_URL_LENGTH:
+        raise UrlRejected(f"The URL has more than {MAX_STORED_URL_LENGTH:,} characters.")
     return target
 
 
-def host_of(target: Target) -> str:
-    """Whose limits count: servers at other ports are others."""
-    usual = target.port == DEFAULT_PORTS[target.scheme]
-    return target.host if usual else f"{target.host}:{target.port}"
+def host_key(target: FetchTarget) -> str:
+    """Return the key of the limits per host: the host name, with the port if it is not the default one."""
+    is_default_port = target.port == DEFAULT_PORTS[target.scheme]
+    return target.host if is_default_port else f"{target.host}:{target.port}"
 
 
-async def request_url(tx: Tx, url: str, priority: ImportPriority, requested_by: str, allowed: AllowList) -> int:
-    """The id of a new session for one URL. Raises BadInput when it is none that can be fetched."""
+async def request_url_import(
+    tx: Transaction, url: str, priority: ImportPriority, requested_by: str, allowed: AllowList
+) -> int:
+    """Create a session for one URL and return its id. Raises BadInput if the URL cannot be fetched."""
     try:
-        target = target_of(url, allowed)
-    except UrlRefused as fault:
-        raise BadInput(fault.message) from None
-    request = Request(ImportSource.URL, target.url, priority, requested_by)
-    return await request_import(tx, request, [Wanted(url.strip())], allowed)
+        target = parse_target(url, allowed)
+    except UrlRejected as error:
+        raise BadInput(error.message) from None
+    request = ImportRequest(ImportSource.URL, target.url, priority, requested_by)
+    return await request_import(tx, request, [RequestedRow(url.strip())], allowed)
 
 
-async def request_import(tx: Tx, request: Request, rows: Sequence[Wanted], allowed: AllowList) -> int:
-    """The id of a new session for these rows; those that are no URLs have failed already."""
-    judged = [_judged(row, allowed) for row in rows]
-    hosts = {row.target: row.host for row in judged if row.target is not None}
-    fetches = await queue_sql.request_fetches(tx, hosts, request.priority)
+async def request_import(
+    tx: Transaction, request: ImportRequest, rows: Sequence[RequestedRow], allowed: AllowList
+) -> int:
+    """Create a session for these rows and return its id. Rows without a valid URL fail immediately."""
+    new_rows = [_validate_row(row, allowed) for row in rows]
+    hosts = {row.target: row.host for row in new_rows if row.target is not None}
+    fetches = await queue_sql.enqueue_fetches(tx, hosts, request.priority)
     session_id = await queue_sql.create_session(
         tx,
         {
             "source": request.source,
-            "name": clean(request.name, LONGEST_URL) or "(unnamed)",
+            "name": clean_text(request.name, MAX_STORED_URL_LENGTH) or "(unnamed)",
             "priority": request.priority,
             "requested_by": request.requested_by,
             "total": len(rows),
-            "failed": sum(row.target is None for row in judged),
+            "failed": sum(row.target is None for row in new_rows),
             "running": any(fetch.status == "running" for fetch in fetches.values()),
         },
     )
-    await queue_sql.add_rows(tx, session_id, judged, {url: fetch.id for url, fetch in fetches.items()})
-    tx.touch(Domain.WORK)
-    tx.tell(queue_sql.IMPORTS)
+    await queue_sql.add_rows(tx, session_id, new_rows, {url: fetch.id for url, fetch in fetches.items()})
+    tx.bump_version(Domain.WORK)
+    tx.notify(queue_sql.IMPORTS_TOPIC)
     return session_id
 
 
-def _judged(row: Wanted, allowed: AllowList) -> queue_sql.NewRow:
-    url = clean(row.url, LONGEST_URL) or ""
-    if row.fault is not None:
-        return queue_sql.NewRow(url, error_code=ROW_REFUSED, error=row.fault)
+def _validate_row(row: RequestedRow, allowed: AllowList) -> queue_sql.NewImportRow:
+    url = clean_text(row.url, MAX_STORED_URL_LENGTH) or ""
+    if row.error is not None:
+        return queue_sql.NewImportRow(url, error_code=ROW_REFUSED, error=row.error)
     try:
-        target = target_of(row.url, allowed)
-    except Fault as fault:
-        return queue_sql.NewRow(url, error_code=fault.code, error=fault.message)
-    return queue_sql.NewRow(url, target.url, host_of(target))
+        target = parse_target(row.url, allowed)
+    except IngestionError as error:
+        return queue_sql.NewImportRow(url, error_code=error.code, error=error.message)
+    return queue_sql.NewImportRow(url, target.url, host_key(target))

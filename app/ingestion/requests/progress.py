@@ -1,4 +1,4 @@
-"""A session as the command line shows it, now or at its end."""
+"""Progress of an import session for the command line."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.db.tables import ENDED_IMPORTS
 from app.ingestion import session_sql
-from app.ingestion.worker.queue_sql import topic
+from app.ingestion.worker.queue_sql import session_topic
 from app.resources import Resources
 
-LOOK_SECONDS = 2.0
-SHOWN = ("status", "total", "complete", "partial", "failed")
-FAILURES = text(
+POLL_INTERVAL_SECONDS = 2.0
+PROGRESS_COLUMNS = ("status", "total", "complete", "partial", "failed")
+FAILED_ROWS = text(
     """
     SELECT r.position, r.url, coalesce(r.error, f.error) AS error
     FROM import_row AS r LEFT JOIN import_fetch AS f ON f.id = r.fetch_id
@@ -25,26 +25,26 @@ FAILURES = text(
 )
 
 
-async def session_of(resources: Resources, key: int) -> dict[str, Any]:
-    """Global id, status and counts."""
+async def session_progress(resources: Resources, session_id: int) -> dict[str, Any]:
+    """Return the global id, the status and the counts of a session."""
     async with resources.read() as session:
-        (row,) = await session.rows(session_sql.sessions_by_id(), {"ids": [key]})
-    return {"session": global_id("ImportSession", key), **{name: row[name] for name in SHOWN}}
+        (row,) = await session.rows(session_sql.sessions_by_id(), {"ids": [session_id]})
+    return {"session": encode_global_id("ImportSession", session_id), **{name: row[name] for name in PROGRESS_COLUMNS}}
 
 
-async def ended(resources: Resources, key: int) -> dict[str, Any]:
-    """The same, once all rows have ended: however long that takes."""
-    async with resources.changes.follow(topic(key)) as changed:
+async def wait_until_finished(resources: Resources, session_id: int) -> dict[str, Any]:
+    """Wait, without a time limit, until all rows have finished. Returns the same as `session_progress`."""
+    async with resources.notifications.subscribe(session_topic(session_id)) as notified:
         while True:
-            changed.clear()
-            found = await session_of(resources, key)
-            if found["status"] in ENDED_IMPORTS:
-                return found
+            notified.clear()
+            progress = await session_progress(resources, session_id)
+            if progress["status"] in ENDED_IMPORTS:
+                return progress
             with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), LOOK_SECONDS)
+                await asyncio.wait_for(notified.wait(), POLL_INTERVAL_SECONDS)
 
 
-async def failures(resources: Resources, key: int) -> list[tuple[int, str, str]]:
-    """Position, URL and error of the rows that failed."""
+async def failed_rows(resources: Resources, session_id: int) -> list[tuple[int, str, str]]:
+    """Return the position, the URL and the error of each failed row."""
     async with resources.read() as session:
-        return [(row.position, row.url, row.error) for row in await session.rows(FAILURES, {"id": key})]
+        return [(row.position, row.url, row.error) for row in await session.rows(FAILED_ROWS, {"id": session_id})]

@@ -1,4 +1,4 @@
-"""Files of URLs: CSV with a column `url`, or JSON like `[{"url": "https://..."}]`."""
+"""Read files of URLs: CSV with a column `url`, or JSON like `[{"url": "https://..."}]`."""
 
 from __future__ import annotations
 
@@ -9,66 +9,68 @@ from typing import Any
 import orjson
 
 from app.bulk_import.csv_reader import CsvRecords
-from app.bulk_import.records import Fault
+from app.bulk_import.records import RejectedRow
 from app.bulk_import.uploaded_file import UploadedFile
 from app.core.errors import BadInput
 from app.db.tables import ImportSource
-from app.ingestion.extract.offer import clean
-from app.ingestion.requests.import_requests import LONGEST_NAME, Wanted
+from app.ingestion.extract.offer import clean_text
+from app.ingestion.requests.import_requests import MAX_FILE_NAME_LENGTH, RequestedRow
 
-MOST_ROWS = 1000
+MAX_ROWS = 1000
 BOM = b"\xef\xbb\xbf"
-LONGEST_SHOWN = 200  # characters of a row that is none
+MAX_EXCERPT_LENGTH = 200  # characters of an invalid row
 
 
-def read_urls(file: UploadedFile, encoding: str | None = None) -> tuple[ImportSource, list[Wanted]]:
-    """The rows of a file, in their order. `encoding` is of CSV that is neither UTF-8 nor says so by a BOM.
+def read_url_file(file: UploadedFile, encoding: str | None = None) -> tuple[ImportSource, list[RequestedRow]]:
+    """Return the format of a file and its rows, in their order.
 
-    Raises BadInput, one sentence, when the file cannot be read, or has no rows, or more than MOST_ROWS.
+    `encoding` is the encoding of a CSV file without BOM that is not UTF-8. Raises BadInput if the file cannot be read,
+    has no rows, or has more than MAX_ROWS rows.
     """
-    file = UploadedFile(clean(file.name, LONGEST_NAME) or "The file", file.content)
+    file = UploadedFile(clean_text(file.name, MAX_FILE_NAME_LENGTH) or "The file", file.content)
     start = file.content.removeprefix(BOM).lstrip()[:1]
     if not start:
         raise BadInput(f"{file.name} is empty.")
     is_json = start in {b"[", b"{"}
-    found = _from_json(file) if is_json else _from_csv(file, encoding)
-    rows = list(islice(found, MOST_ROWS + 1))
+    all_rows = _read_json(file) if is_json else _read_csv(file, encoding)
+    rows = list(islice(all_rows, MAX_ROWS + 1))
     if not rows:
         raise BadInput(f"{file.name} has no rows.")
-    if len(rows) > MOST_ROWS:
-        raise BadInput(f"{file.name} has more than {MOST_ROWS:,} rows: import it in parts.")
+    if len(rows) > MAX_ROWS:
+        raise BadInput(f"{file.name} has more than {MAX_ROWS:,} rows: import it in parts.")
     return ImportSource.JSON if is_json else ImportSource.CSV, rows
 
 
-def _from_csv(file: UploadedFile, encoding: str | None) -> Iterator[Wanted]:
+def _read_csv(file: UploadedFile, encoding: str | None) -> Iterator[RequestedRow]:
     records = CsvRecords(file, ("url",), ("url",), encoding)
-    is_alone = not records.ignored
+    is_only_column = not records.ignored_columns
     for _, cells in records:
-        if not isinstance(cells, Fault):
-            yield Wanted(cells[0].strip(), None if cells[0].strip() else "The cell `url` is empty.")
-        elif is_alone and len(cells.cells) > 1:
-            yield Wanted(",".join(cells.cells).strip())  # commas belong to the URL where there is no other column
+        if not isinstance(cells, RejectedRow):
+            url = cells[0].strip()
+            yield RequestedRow(url, None if url else "The cell `url` is empty.")
+        elif is_only_column and len(cells.cells) > 1:
+            yield RequestedRow(",".join(cells.cells).strip())  # without other columns, commas belong to the URL
         else:
-            shown = ",".join(cells.cells)[:LONGEST_SHOWN]
-            yield Wanted(shown, f"The row cannot be read: {cells.reason}.")
+            excerpt = ",".join(cells.cells)[:MAX_EXCERPT_LENGTH]
+            yield RequestedRow(excerpt, f"The row cannot be read: {cells.reason}.")
 
 
-def _from_json(file: UploadedFile) -> Iterable[Wanted]:
+def _read_json(file: UploadedFile) -> Iterable[RequestedRow]:
     try:
         content = orjson.loads(file.content.removeprefix(BOM))
     except orjson.JSONDecodeError as error:
         raise BadInput(f"{file.name} is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from None
     if not isinstance(content, list):
         raise BadInput(f'{file.name} must be a JSON list of objects: [{{"url": "https://..."}}].')
-    return map(_wanted, content)
+    return map(_requested_row, content)
 
 
-def _wanted(item: Any) -> Wanted:
+def _requested_row(item: Any) -> RequestedRow:
     url = item.get("url") if isinstance(item, dict) else None
     if isinstance(url, str) and url.strip():
-        return Wanted(url.strip())
+        return RequestedRow(url.strip())
     try:
-        shown = orjson.dumps(item).decode()[:LONGEST_SHOWN]
-    except orjson.JSONEncodeError:  # it reads what is nested deeper than it writes
-        shown = ""
-    return Wanted(shown, "The row is no object with a text `url`.")
+        excerpt = orjson.dumps(item).decode()[:MAX_EXCERPT_LENGTH]
+    except orjson.JSONEncodeError:  # orjson reads deeper nesting than it writes
+        excerpt = ""
+    return RequestedRow(excerpt, "The row is not an object with a string `url`.")

@@ -1,18 +1,18 @@
-"""The worker's part of imports: claims what is due, fetches and understands it, and stores what it comes to.
+"""Import worker: claims due fetches, loads their pages, and stores the offers on them.
 
-All state is in PostgreSQL, and so is the news that there is something to do: Redis is not needed. What is stored of a
-page, the outcome of its fetch and the counts of the sessions that wait for it are one transaction; until that commits
-nothing has happened, and whoever takes over does it again.
+All state is in PostgreSQL, and so are the notifications about new fetches; Redis is not needed. The listings of a page,
+the result of its fetch and the counts of the waiting sessions are written in one transaction. Until that commits, the
+fetch has not happened, and another worker may repeat it.
 
-Three stages run at the same time, each of which takes what the one before has ready, together: pages are fetched one
-by one, understood in threads, and stored in one transaction.
+Three stages run concurrently: one task per fetch loads a page, threads extract and match the offers of batches of
+pages, and one task persists batches of results.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,221 +22,238 @@ from typing import Any, TypeVar
 
 import structlog
 
-from app.catalog.title_matcher import matcher
+from app.catalog.title_matcher import get_matcher
 from app.db.errors import is_unavailable
 from app.db.tables import Domain
-from app.ingestion.extract.pipeline import obtain
-from app.ingestion.extract.protocols import Source
-from app.ingestion.fetch.errors import Fault
+from app.ingestion.extract.pipeline import load_page
+from app.ingestion.extract.protocols import PageSource
+from app.ingestion.fetch.errors import IngestionError
 from app.ingestion.fetch.fetcher import Fetcher
 from app.ingestion.fetch.page import Page
 from app.ingestion.worker import queue_sql
-from app.ingestion.worker.lease import Claim, claiming
-from app.ingestion.worker.page_processing import digest, payload_of
-from app.ingestion.worker.persistence import GivenUp, NotStored, Outcome, store_outcomes
+from app.ingestion.worker.lease import WorkerLease, hold_lease
+from app.ingestion.worker.page_processing import compress_page, process_page
+from app.ingestion.worker.persistence import AttemptsExhausted, FetchResult, InternalError, persist_results
+from app.ingestion.worker.queue_sql import ClaimedFetch
 from app.resources import Resources
-from app.titles.matcher import Matcher
+from app.titles.matcher import TitleMatcher
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-# A worker that ended, for whatever reason, so often while it was at a page would do so again.
-MOST_LOST = 4
-# Pages that are stored in one transaction, and understood by one thread in one go.
-MOST_STORED = 50
-MOST_DIGESTED = 8
-# Pages that wait for a thread, of up to 5 MiB each; while that many do, no more are fetched.
-MOST_WAITING = 2 * MOST_DIGESTED
-# Few: what they do is mostly Python, and the loop must get its turn.
-DIGESTING_THREADS = 2
-# What comes in one upon the other is taken together.
-CALM_SECONDS = 0.01
-RECONNECT_SECONDS = 1.0
-OUR_FAULT = "Something went wrong here; the worker's log knows more."
+# A fetch during which workers died this many times is likely to kill the next worker, too.
+MAX_LOST_ATTEMPTS = 4
+MAX_PERSIST_BATCH = 50  # results in one transaction
+MAX_PROCESS_BATCH = 8  # pages that one thread processes in a row
+# Pages of up to 5 MiB each that wait for a thread. Fetching stops while the queue is full.
+MAX_PENDING_PAGES = 2 * MAX_PROCESS_BATCH
+# Only a few, because page processing is mostly Python code and competes with the event loop.
+PROCESSING_THREADS = 2
+# How long to wait for further items of a batch.
+DEBOUNCE_SECONDS = 0.01
+RECONNECT_DELAY_SECONDS = 1.0
+INTERNAL_ERROR = "Internal error. See the worker's log."
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """A page, and the fetch (id, url, host, attempts, retries) that got it."""
+class FetchedPage:
+    """A page and the fetch that loaded it."""
 
-    fetch: Any
+    fetch: ClaimedFetch
     page: Page
-    at: datetime
+    fetched_at: datetime
 
 
-class Importer:
-    """Imports until it is cancelled. One per worker process."""
+class ImportWorker:
+    """Worker of the fetch queue. A worker process runs one."""
 
-    def __init__(self, resources: Resources, fetcher: Fetcher, others: Sequence[Source] = ()) -> None:
+    def __init__(self, resources: Resources, fetcher: Fetcher, sources: Sequence[PageSource] = ()) -> None:
         self.resources = resources
         self.settings = resources.settings
         self.fetcher = fetcher
-        self.others = others
-        self._threads = ThreadPoolExecutor(DIGESTING_THREADS, "digest")
-        self._matcher: tuple[int, Matcher] | None = None
+        self.sources = sources
+        self._threads = ThreadPoolExecutor(PROCESSING_THREADS, "process-pages")
+        self._matcher: tuple[int, TitleMatcher] | None = None  # with the catalogue version
 
     async def run(self) -> None:
-        """Goes on through failures of the database; what is not ended when it is cancelled is queued again."""
+        """Run until cancelled, also through failures of the database. Unfinished fetches are requeued at the end."""
         while True:
             try:
-                async with claiming(self.settings) as claim:
-                    await self._work(claim)
+                async with hold_lease(self.settings) as lease:
+                    await self._run_stages(lease)
             except Exception as error:
-                _tell("imports.interrupted", error)
-            await asyncio.sleep(RECONNECT_SECONDS)
+                _log_error("imports.interrupted", error)
+            await asyncio.sleep(RECONNECT_DELAY_SECONDS)
 
-    async def _work(self, claim: Claim) -> None:
-        """Until the claim is lost, or the database does not answer."""
-        pages, outcomes = asyncio.Queue[Fetched](MOST_WAITING), asyncio.Queue[Outcome](2 * MOST_STORED)
+    async def _run_stages(self, lease: WorkerLease) -> None:
+        """Run all stages until the lease is lost or the database is unavailable."""
+        pages = asyncio.Queue[FetchedPage](MAX_PENDING_PAGES)
+        results = asyncio.Queue[FetchResult](2 * MAX_PERSIST_BATCH)
         stages = [
-            asyncio.create_task(claim.lost.wait(), name="imports-lost"),
-            asyncio.create_task(self._store_all(claim, outcomes), name="store-imports"),
+            asyncio.create_task(lease.lost.wait(), name="imports-lease-lost"),
+            asyncio.create_task(self._persist_results(lease, results), name="imports-persist"),
             *(
-                asyncio.create_task(self._digest_all(pages, outcomes), name="digest-imports")
-                for _ in range(DIGESTING_THREADS)
+                asyncio.create_task(self._process_pages(pages, results), name="imports-process")
+                for _ in range(PROCESSING_THREADS)
             ),
         ]
-        fetching = set[asyncio.Task[Any]]()
+        fetch_tasks = set[asyncio.Task[Any]]()
         try:
-            async with self.resources.changes.follow(queue_sql.IMPORTS) as told:
-                swept = float("-inf")
-                while not claim.lost.is_set():
-                    told.clear()
-                    if time.monotonic() - swept >= self.settings.sweep_seconds:
-                        await self._free_orphans()
-                        swept = time.monotonic()
-                    wait = self.settings.sweep_seconds
-                    free = self.settings.fetch_concurrency - len(fetching)
-                    if free > 0:
-                        claimed, due = await self._take(claim, free)
-                        fetching |= {asyncio.create_task(self._attempt(each, pages, outcomes)) for each in claimed}
-                        wait = min(wait, due)
-                    await _first(told, [*fetching, *stages], wait)
-                    await asyncio.sleep(CALM_SECONDS)
-                    for task in [task for task in (*fetching, *stages) if task.done()]:
-                        fetching.discard(task)
-                        task.result()  # raises what ended it, if anything did
+            await self._fetch_pages(lease, stages, fetch_tasks, pages, results)
         finally:
-            for task in (*fetching, *stages):
+            for task in (*fetch_tasks, *stages):
                 task.cancel()
-            await asyncio.gather(*fetching, *stages, return_exceptions=True)
-            if not claim.lost.is_set():
-                await self._release(claim)
+            await asyncio.gather(*fetch_tasks, *stages, return_exceptions=True)
+            if not lease.lost.is_set():
+                await self._requeue_claimed(lease)
 
-    async def _take(self, claim: Claim, free: int) -> tuple[Sequence[Any], float]:
-        """Fetches to begin with, at most `free`, and seconds until there may be more."""
+    async def _fetch_pages(
+        self,
+        lease: WorkerLease,
+        stages: Collection[asyncio.Task[Any]],
+        fetch_tasks: set[asyncio.Task[Any]],
+        pages: asyncio.Queue[FetchedPage],
+        results: asyncio.Queue[FetchResult],
+    ) -> None:
+        """Claim fetches and start a task for each. Raises the exception of any task that fails."""
+        poll_interval = self.settings.poll_interval_seconds
+        async with self.resources.notifications.subscribe(queue_sql.IMPORTS_TOPIC) as notified:
+            last_requeue = float("-inf")
+            while not lease.lost.is_set():
+                notified.clear()
+                if time.monotonic() - last_requeue >= poll_interval:
+                    await self._requeue_abandoned()
+                    last_requeue = time.monotonic()
+                wait_seconds = poll_interval
+                free_slots = self.settings.fetch_concurrency - len(fetch_tasks)
+                if free_slots > 0:
+                    fetches, seconds_until_due = await self._claim_due(lease, free_slots)
+                    fetch_tasks |= {asyncio.create_task(self._fetch_page(fetch, pages, results)) for fetch in fetches}
+                    wait_seconds = min(wait_seconds, seconds_until_due)
+                await _wait_any(notified, [*fetch_tasks, *stages], wait_seconds)
+                await asyncio.sleep(DEBOUNCE_SECONDS)
+                for task in [task for task in (*fetch_tasks, *stages) if task.done()]:
+                    fetch_tasks.discard(task)
+                    task.result()  # raises the exception of a task that failed
+
+    async def _claim_due(self, lease: WorkerLease, free_slots: int) -> tuple[Sequence[ClaimedFetch], float]:
+        """Claim at most `free_slots` fetches. Returns them, and the seconds until more may be due."""
         settings = self.settings
         async with self.resources.write() as tx:
-            claimed = await queue_sql.claim(
-                tx, claim.number, free, settings.fetch_per_host, settings.fetch_pause_seconds
+            fetches = await queue_sql.claim_fetches(
+                tx, lease.number, free_slots, settings.fetch_host_concurrency, settings.fetch_host_delay_seconds
             )
-            if claimed:
-                tx.touch(Domain.WORK)
-                tx.tell(*map(queue_sql.topic, await queue_sql.sessions_of(tx, [fetch.id for fetch in claimed])))
-            due = await queue_sql.next_due(tx)
-        return claimed, settings.sweep_seconds if due is None else max(due, 0.0)
+            if fetches:
+                sessions = await queue_sql.sessions_waiting_for(tx, [fetch.id for fetch in fetches])
+                tx.bump_version(Domain.WORK)
+                tx.notify(*map(queue_sql.session_topic, sessions))
+            seconds = await queue_sql.seconds_until_due(tx)
+        return fetches, settings.poll_interval_seconds if seconds is None else max(seconds, 0.0)
 
-    async def _attempt(self, fetch: Any, pages: asyncio.Queue[Fetched], outcomes: asyncio.Queue[Outcome]) -> None:
-        """One attempt at one page: it goes to the next stage, or what is wrong with it to the last one."""
+    async def _fetch_page(
+        self, fetch: ClaimedFetch, pages: asyncio.Queue[FetchedPage], results: asyncio.Queue[FetchResult]
+    ) -> None:
+        """Make one attempt: a page goes to the processing stage, an error directly to the last stage."""
         try:
-            if fetch.attempts - fetch.retries > MOST_LOST + 1:
-                raise GivenUp(f"Given up: the worker ended in each of {fetch.attempts - 1} attempts.")
-            page = await obtain(fetch.url, self.fetcher, self.others)
-        except Fault as fault:
-            await outcomes.put(Outcome(fetch, fault=fault))
+            if fetch.attempts - fetch.retries > MAX_LOST_ATTEMPTS + 1:
+                raise AttemptsExhausted(f"Given up: the worker crashed in each of {fetch.attempts - 1} attempts.")
+            page = await load_page(fetch.url, self.fetcher, self.sources)
+        except IngestionError as error:
+            await results.put(FetchResult(fetch, error=error))
         except Exception:
             log.exception("imports.failed", url=fetch.url)
-            await outcomes.put(Outcome(fetch, fault=NotStored(OUR_FAULT)))
+            await results.put(FetchResult(fetch, error=InternalError(INTERNAL_ERROR)))
         else:
-            await pages.put(Fetched(fetch, page, datetime.now(UTC)))
+            await pages.put(FetchedPage(fetch, page, datetime.now(UTC)))
 
-    async def _digest_all(self, pages: asyncio.Queue[Fetched], outcomes: asyncio.Queue[Outcome]) -> None:
-        """Understands what comes in."""
+    async def _process_pages(self, pages: asyncio.Queue[FetchedPage], results: asyncio.Queue[FetchResult]) -> None:
+        """Extract and match the offers of fetched pages, in threads."""
         loop = asyncio.get_running_loop()
         while True:
-            batch = await _together(pages, MOST_DIGESTED)
-            known = await self._known()
-            for outcome in await loop.run_in_executor(self._threads, understood, batch, known):
-                await outcomes.put(outcome)
+            batch = await _drain_queue(pages, MAX_PROCESS_BATCH)
+            matcher = await self._current_matcher()
+            for result in await loop.run_in_executor(self._threads, process_pages, batch, matcher):
+                await results.put(result)
 
-    async def _known(self) -> Matcher:
-        """The matcher of the catalogue as of the last news."""
-        versions = self.resources.changes.current()
+    async def _current_matcher(self) -> TitleMatcher:
+        """Return the matcher of the current catalogue; it is read from the database only after a notification."""
+        versions = self.resources.notifications.current_versions()
         version = None if versions is None else versions.get(Domain.CATALOG, 0)
         if self._matcher is None or version is None or self._matcher[0] != version:
             async with self.resources.read() as session:
-                self._matcher = (
-                    (await session.versions()).get(Domain.CATALOG, 0),
-                    await matcher(self.resources, session),
-                )
+                version = (await session.versions()).get(Domain.CATALOG, 0)
+                self._matcher = (version, await get_matcher(self.resources, session))
         return self._matcher[1]
 
-    async def _store_all(self, claim: Claim, outcomes: asyncio.Queue[Outcome]) -> None:
-        """Stores what comes in."""
+    async def _persist_results(self, lease: WorkerLease, results: asyncio.Queue[FetchResult]) -> None:
+        """Persist results in batches."""
         while True:
-            batch = await _together(outcomes, MOST_STORED)
-            # What ends listings and what writes them takes locks in an order of its own.
-            for part in ([each for each in batch if each.is_gone], [each for each in batch if not each.is_gone]):
+            batch = await _drain_queue(results, MAX_PERSIST_BATCH)
+            # Ending listings and writing listings lock them in different orders, so they need separate transactions.
+            gone = [result for result in batch if result.is_gone]
+            others = [result for result in batch if not result.is_gone]
+            for part in (gone, others):
                 if part:
-                    await store_outcomes(self.resources, claim.number, part)
+                    await persist_results(self.resources, lease.number, part)
 
-    async def _free_orphans(self) -> None:
+    async def _requeue_abandoned(self) -> None:
         async with self.resources.write() as tx:
-            freed = await queue_sql.free_orphans(tx)
-        if freed:
-            log.warning("imports.taken_over", fetches=freed)
+            count = await queue_sql.requeue_abandoned(tx)
+        if count:
+            log.warning("imports.requeued_abandoned", fetches=count)
 
-    async def _release(self, claim: Claim) -> None:
+    async def _requeue_claimed(self, lease: WorkerLease) -> None:
         try:
             async with self.resources.write() as tx:
-                if await queue_sql.release(tx, claim.number):
-                    tx.tell(queue_sql.IMPORTS)
-        except Exception as error:  # the lock goes with the connection in any case
-            _tell("imports.not_released", error)
+                if await queue_sql.requeue_claimed(tx, lease.number):
+                    tx.notify(queue_sql.IMPORTS_TOPIC)
+        except Exception as error:  # other workers will requeue them once the connection of the lease is closed
+            _log_error("imports.requeue_failed", error)
 
 
-def understood(batch: Iterable[Fetched], known: Matcher) -> list[Outcome]:
-    """The outcomes of pages that were fetched; to be called in a thread."""
-    return [_understood(each, known) for each in batch]
+def process_pages(batch: Iterable[FetchedPage], matcher: TitleMatcher) -> list[FetchResult]:
+    """Return the results of fetched pages. This is CPU-bound: call it in a thread."""
+    return [_process_page(fetched, matcher) for fetched in batch]
 
 
-def _understood(fetched: Fetched, known: Matcher) -> Outcome:
+def _process_page(fetched: FetchedPage, matcher: TitleMatcher) -> FetchResult:
     page = fetched.page
-    outcome = partial(Outcome, fetched.fetch, final_url=page.url, fetched_at=fetched.at)
+    result = partial(FetchResult, fetched.fetch, final_url=page.url, fetched_at=fetched.fetched_at)
     try:
-        payload = payload_of(page)
+        payload = compress_page(page)
         try:
-            return outcome(digest=digest(page, known, fetched.at), payload=payload)
-        except Fault as fault:
-            return outcome(fault=fault, payload=payload)
+            return result(extraction=process_page(page, matcher, fetched.fetched_at), payload=payload)
+        except IngestionError as error:
+            return result(error=error, payload=payload)
     except Exception:
         log.exception("imports.failed", url=fetched.fetch.url)
-        return outcome(fault=NotStored(OUR_FAULT))
+        return result(error=InternalError(INTERNAL_ERROR))
 
 
-async def _together(queue: asyncio.Queue[T], most: int) -> list[T]:
-    """The next one, and what else comes in a moment, at most so many."""
+async def _drain_queue(queue: asyncio.Queue[T], limit: int) -> list[T]:
+    """Wait for an item, then for further ones for DEBOUNCE_SECONDS. Returns at most `limit` items."""
     batch = [await queue.get()]
     if queue.empty():
-        await asyncio.sleep(CALM_SECONDS)
-    while len(batch) < most and not queue.empty():
+        await asyncio.sleep(DEBOUNCE_SECONDS)
+    while len(batch) < limit and not queue.empty():
         batch.append(queue.get_nowait())
     return batch
 
 
-async def _first(told: asyncio.Event, tasks: Iterable[asyncio.Task[Any]], seconds: float) -> None:
-    """Returns when there is news, when one of these ends, or after so many seconds."""
-    waiting = asyncio.create_task(told.wait())
+async def _wait_any(notified: asyncio.Event, tasks: Iterable[asyncio.Task[Any]], timeout_seconds: float) -> None:
+    """Wait for a notification, the end of a task, or the timeout, whichever comes first."""
+    notification = asyncio.create_task(notified.wait())
     try:
-        await asyncio.wait([waiting, *tasks], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([notification, *tasks], timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        waiting.cancel()
+        notification.cancel()
         with suppress(asyncio.CancelledError):
-            await waiting
+            await notification
 
 
-def _tell(event: str, error: Exception) -> None:
+def _log_error(event: str, error: Exception) -> None:
+    """Log an unavailable database as a warning, and any other error with its traceback."""
     if is_unavailable(error):
         log.warning(event, error=str(error) or type(error).__name__)
     else:

@@ -1,7 +1,7 @@
-"""What makes a fetch somebody's: a number whose advisory lock goes with the connection that holds it.
+"""Ownership of claimed fetches: a lease number whose advisory lock lives as long as a database connection.
 
-A worker that dies needs no clean-up, and no clock decides that it has: PostgreSQL frees the lock, and whoever looks
-next sees work that nobody is at.
+A worker that dies needs no clean-up and no timeout: PostgreSQL releases the lock with the connection, and the other
+workers requeue the fetches whose lease number is not locked.
 """
 
 from __future__ import annotations
@@ -14,54 +14,55 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from app.db.advisory_locks import CLAIMS
+from app.db.advisory_locks import WORKER_LEASE_LOCK_CLASS
 from app.resources import SESSION_SETTINGS
 from app.settings import Settings
 
-# A connection that says nothing is asked this often, and has as long to answer.
-PING_SECONDS = 5.0
+# Interval between two checks of an idle connection, and the time limit of each check.
+PING_INTERVAL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Claim:
-    """The number of a worker; `lost` is set when its connection has ended, and others may take over."""
+class WorkerLease:
+    """The lease number of a worker. `lost` is set when its connection has ended and others may requeue its fetches."""
 
     number: int
     lost: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager
-async def claiming(settings: Settings) -> AsyncIterator[Claim]:
-    """A claim, held while the block runs. Raises what asyncpg raises when the database does not answer."""
+async def hold_lease(settings: Settings) -> AsyncIterator[WorkerLease]:
+    """Hold a lease while the block runs. Raises the errors of asyncpg if the database is unavailable."""
     connection = await asyncpg.connect(
         settings.required_database_url,
         timeout=10,
         server_settings={**SESSION_SETTINGS, "application_name": "dealmark imports"},
     )
     try:
-        claim = Claim(await _lock(connection))
-        connection.add_termination_listener(lambda _: claim.lost.set())
-        watching = asyncio.create_task(_watch(connection, claim))
+        lease = WorkerLease(await _lock_number(connection))
+        connection.add_termination_listener(lambda _: lease.lost.set())
+        ping_task = asyncio.create_task(_ping(connection, lease))
         try:
-            yield claim
+            yield lease
         finally:
-            watching.cancel()
+            ping_task.cancel()
     finally:
         connection.terminate()
 
 
-async def _lock(connection: asyncpg.Connection) -> int:
+async def _lock_number(connection: asyncpg.Connection) -> int:
+    """Lock a random number that no other worker has."""
     while True:
         number = secrets.randbelow(2**31)
-        if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", CLAIMS, number):
+        if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", WORKER_LEASE_LOCK_CLASS, number):
             return number
 
 
-async def _watch(connection: asyncpg.Connection, claim: Claim) -> None:
-    """A network that went away says nothing."""
+async def _ping(connection: asyncpg.Connection, lease: WorkerLease) -> None:
+    """Detect a lost network connection, which the termination listener does not report."""
     try:
         while True:
-            await asyncio.sleep(PING_SECONDS)
-            await connection.fetchval("SELECT 1", timeout=PING_SECONDS)
+            await asyncio.sleep(PING_INTERVAL_SECONDS)
+            await connection.fetchval("SELECT 1", timeout=PING_INTERVAL_SECONDS)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-        claim.lost.set()
+        lease.lost.set()

@@ -1,4 +1,4 @@
-"""What a page comes to: the offers on it as they will be stored, and what was left open."""
+"""Turn a page into observed offers: extract the offers, match their CPUs, and collect remarks for the operator."""
 
 from __future__ import annotations
 
@@ -7,63 +7,63 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.db.tables import Condition, ImportStatus
-from app.ingestion.extract.offer import Flag, Offer, Quality
-from app.ingestion.extract.pipeline import understand
+from app.db.tables import Condition, ImportStatus, ListingFlag
+from app.ingestion.extract.offer import Offer, Quality
+from app.ingestion.extract.pipeline import extract_offers
 from app.ingestion.fetch.page import Page
-from app.ingestion.worker.queue_sql import Payload
-from app.market.upsert import Sighting
-from app.titles.components import Parts, read_parts
-from app.titles.matcher import Match, Matcher, TitleDecision
-from app.valuation.adjusted_price import carried
+from app.ingestion.worker.queue_sql import PagePayload
+from app.market.upsert import ObservedOffer
+from app.titles.components import Components, parse_components
+from app.titles.matcher import TitleDecision, TitleMatcher, TitleMatchResult
+from app.valuation.adjusted_price import offer_attributes
 
-MOST_PAYLOAD = 512 * 1024  # bytes in UTF-8
-LEVEL = 1  # pages become a sixth even so, and more would take longer than to understand them
-MOST_REMARKS = 10
-FLAGGED = {
-    Flag.BUNDLE: "It is a bundle: its price takes no part in price targets.",
-    Flag.LOT: "It is a lot: its price takes no part in price targets.",
-    Flag.AUCTION: "It is an auction: its price takes no part in price targets.",
+MAX_PAYLOAD_BYTES = 512 * 1024  # in UTF-8
+# The fastest level already makes pages six times smaller; higher levels would take longer than the extraction.
+COMPRESSION_LEVEL = 1
+MAX_REMARKS = 10
+FLAG_REMARKS = {
+    ListingFlag.BUNDLE: "The offer is a bundle: its price does not count for price targets.",
+    ListingFlag.LOT: "The offer is a lot: its price does not count for price targets.",
+    ListingFlag.AUCTION: "The offer is an auction: its price does not count for price targets.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Digest:
-    """The offers of a page, the best first. `remarks`: sentences about what was left open."""
+class ExtractionResult:
+    """The offers of a page, the best first. `remarks` are sentences about what could not be decided."""
 
     status: ImportStatus
     quality: Quality
     adapter: str
-    sightings: Sequence[Sighting]
+    offers: Sequence[ObservedOffer]
     remarks: Sequence[str]
 
 
-def digest(page: Page, matcher: Matcher, seen_at: datetime) -> Digest:
-    """Understands a page. It computes, so call it in a thread. Raises NotUnderstood and its kin."""
-    offers = understand(page)
-    sightings, remarks = list[Sighting](), list[str]()
+def process_page(page: Page, matcher: TitleMatcher, seen_at: datetime) -> ExtractionResult:
+    """Extract and match the offers of a page. This is CPU-bound: call it in a thread. Raises like `extract_offers`."""
+    observed, remarks = list[ObservedOffer](), list[str]()
     best = None
-    for offer in offers:
-        found, parts = named_cpu(offer, matcher), read_parts(offer.title)
-        told = _completed(offer, found, parts)
-        best = best or told
-        sightings.append(_sighting(told, found, parts, seen_at))
-        remarks += _remarks(told, found, parts)
+    for extracted in extract_offers(page):
+        match, components = match_cpu(extracted, matcher), parse_components(extracted.title)
+        offer = _complete_from_title(extracted, match, components)
+        best = best or offer
+        observed.append(_observe(offer, match, seen_at))
+        remarks += _remarks(offer, match)
     assert best is not None
-    priced = all(sighting.price is not None for sighting in sightings)
-    return Digest(
-        status=ImportStatus.COMPLETE if priced else ImportStatus.PARTIAL,
+    has_all_prices = all(offer.price is not None for offer in observed)
+    return ExtractionResult(
+        status=ImportStatus.COMPLETE if has_all_prices else ImportStatus.PARTIAL,
         quality=best.quality,
         adapter=best.source,
-        sightings=sightings,
-        remarks=list(dict.fromkeys(remarks))[:MOST_REMARKS],
+        offers=observed,
+        remarks=list(dict.fromkeys(remarks))[:MAX_REMARKS],
     )
 
 
-def named_cpu(offer: Offer, matcher: Matcher) -> Match:
-    """The CPU that the title names; where it has no model number, the one that the page's own specifications name.
+def match_cpu(offer: Offer, matcher: TitleMatcher) -> TitleMatchResult:
+    """Match the CPU in the title, or if the title has no model number, the CPU in the page's specifications.
 
-    None when the two contradict: a wrong CPU would poison its price target.
+    There is no match if the two disagree, because a wrong CPU would distort its price target.
     """
     by_title = matcher.match(offer.title)
     if offer.cpu is None or by_title.decision not in {TitleDecision.MATCHED, TitleDecision.NO_MODEL}:
@@ -75,30 +75,35 @@ def named_cpu(offer: Offer, matcher: Matcher) -> Match:
         return by_specs
     if by_title.cpu.id == by_specs.cpu.id:
         return by_title
-    reason = f"The title names {by_title.cpu.name}, the page's specifications {by_specs.cpu.name}."
-    return Match(TitleDecision.SEVERAL, None, reason, by_title.steps)
+    reason = f"The title names {by_title.cpu.name}, but the page's specifications name {by_specs.cpu.name}."
+    return TitleMatchResult(TitleDecision.SEVERAL, None, reason, by_title.steps)
 
 
-def payload_of(page: Page) -> Payload:
-    """The page as it was fetched, as text in UTF-8, cut between characters."""
+def compress_page(page: Page) -> PagePayload:
+    """Return the text of a page as compressed UTF-8, truncated between two characters."""
     data = page.text.encode("utf-8", "replace")
-    cut = data[:MOST_PAYLOAD].decode("utf-8", "ignore").encode() if len(data) > MOST_PAYLOAD else data
-    return Payload(zlib.compress(cut, LEVEL), len(cut), len(data) > MOST_PAYLOAD, page.content_type[:200])
-
-
-def _completed(offer: Offer, found: Match, parts: Parts) -> Offer:
-    """With what the title told where the page did not."""
-    return replace(
-        offer,
-        cpu=offer.cpu or (found.cpu.name if found.cpu else None),
-        memory=offer.memory or (f"{parts.memory_gb} GB" if parts.memory_gb else None),
-        storage=offer.storage or (f"{parts.storage[0].size_gb} GB" if parts.storage else None),
-        flags=offer.flags | {Flag.LOT} if parts.quantity > 1 else offer.flags,
+    kept = data[:MAX_PAYLOAD_BYTES].decode("utf-8", "ignore").encode() if len(data) > MAX_PAYLOAD_BYTES else data
+    return PagePayload(
+        content=zlib.compress(kept, COMPRESSION_LEVEL),
+        bytes=len(kept),
+        truncated=len(data) > MAX_PAYLOAD_BYTES,
+        content_type=page.content_type[:200],
     )
 
 
-def _sighting(offer: Offer, found: Match, parts: Parts, seen_at: datetime) -> Sighting:
-    return Sighting(
+def _complete_from_title(offer: Offer, match: TitleMatchResult, components: Components) -> Offer:
+    """Return the offer with values from the title where the page has none."""
+    return replace(
+        offer,
+        cpu=offer.cpu or (match.cpu.name if match.cpu else None),
+        memory=offer.memory or (f"{components.memory_gb} GB" if components.memory_gb else None),
+        storage=offer.storage or (f"{components.storage[0].size_gb} GB" if components.storage else None),
+        flags=offer.flags | {ListingFlag.LOT} if components.quantity > 1 else offer.flags,
+    )
+
+
+def _observe(offer: Offer, match: TitleMatchResult, seen_at: datetime) -> ObservedOffer:
+    return ObservedOffer(
         title=offer.title,
         url=offer.url,
         marketplace=offer.marketplace,
@@ -109,18 +114,18 @@ def _sighting(offer: Offer, found: Match, parts: Parts, seen_at: datetime) -> Si
         price=offer.price,
         currency=offer.currency,
         shipping=offer.shipping,
-        cpu_id=found.cpu.id if found.cpu else None,
+        cpu_id=match.cpu.id if match.cpu else None,
         images=offer.images,
-        carried=carried(offer.title, memory=offer.memory, storage=offer.storage, flags=offer.flags),
+        attributes=offer_attributes(offer.title, memory=offer.memory, storage=offer.storage, flags=offer.flags),
         seen_at=seen_at,
     )
 
 
-def _remarks(offer: Offer, found: Match, parts: Parts) -> Iterator[str]:
-    if found.cpu is None:
-        yield f"No CPU: {found.reason}"
+def _remarks(offer: Offer, match: TitleMatchResult) -> Iterator[str]:
+    if match.cpu is None:
+        yield f"No CPU: {match.reason}"
     if offer.price is None:
-        yield "The page tells no price."
+        yield "The page has no price."
     if offer.condition is Condition.FOR_PARTS:
-        yield "It is for parts: its price takes no part in price targets."
-    yield from (FLAGGED[flag] for flag in Flag if flag in offer.flags)
+        yield "The offer is for parts: its price does not count for price targets."
+    yield from (FLAG_REMARKS[flag] for flag in ListingFlag if flag in offer.flags)

@@ -1,4 +1,4 @@
-"""What came of fetches, and how it is stored: listings, outcomes and counts in one transaction."""
+"""Persist the results of fetches (listings, fetch rows, session counts) in one transaction, and schedule retries."""
 
 from __future__ import annotations
 
@@ -15,172 +15,174 @@ from sqlalchemy.exc import DBAPIError
 from app.core.metrics import IMPORTS
 from app.db.errors import is_unavailable
 from app.db.tables import Domain, ImportStatus
-from app.db.transaction import Tx
-from app.ingestion.fetch.errors import Fault, Final, HttpRefused, Retryable
+from app.db.transaction import Transaction
+from app.ingestion.fetch.errors import HttpStatusError, IngestionError, PermanentError, RetryableError
 from app.ingestion.worker import queue_sql
-from app.ingestion.worker.page_processing import MOST_REMARKS, Digest
-from app.ingestion.worker.queue_sql import Payload
+from app.ingestion.worker.page_processing import MAX_REMARKS, ExtractionResult
+from app.ingestion.worker.queue_sql import ClaimedFetch, PagePayload
 from app.market.lifecycle import mark_missing
-from app.market.upsert import end, store
+from app.market.upsert import end_listings, upsert_offers
 from app.resources import Resources
 
 log = structlog.get_logger()
 
-RETRIES = 3
-JITTER = 0.5  # up to half of the pause is added
-# Of a host that wants to be left alone, other pages wait no longer than this.
-LONGEST_HOST_PAUSE = 300.0
-GONE = {404, 410}
-# Two that store the same offers, or revalue them, at the same time: one of them begins anew.
-AGAIN_STATES = {"40001", "40P01"}
+MAX_RETRIES = 3
+JITTER_RATIO = 0.5  # each delay is lengthened by up to this part of it
+# A Retry-After header delays the other pages of the host by at most this time.
+MAX_HOST_PAUSE_SECONDS = 300.0
+GONE_STATUSES = {404, 410}
+# Serialization failure and deadlock: two transactions wrote the same listings. One of them repeats its work.
+CONFLICT_SQLSTATES = {"40001", "40P01"}
 
 
-class GivenUp(Final):
-    """Every worker that was at it ended."""
+class AttemptsExhausted(PermanentError):
+    """The worker crashed in every attempt."""
 
     code = "GIVEN_UP"
 
 
-class NotStored(Final):
-    """A fault of ours; the log knows more."""
+class InternalError(PermanentError):
+    """An unexpected exception. The log of the worker contains the traceback."""
 
     code = "INTERNAL"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one attempt: a digest, or a fault; and where the page was and what it was, if there was one."""
+class PersistenceError(InternalError):
+    """The offers of a page could not be stored."""
 
-    fetch: Any  # id, url, host, attempts, retries
-    digest: Digest | None = None
-    fault: Fault | None = None
+
+@dataclass(frozen=True, slots=True)
+class FetchResult:
+    """The result of one attempt: an extraction or an error. `final_url`, `payload` and `fetched_at` need a page."""
+
+    fetch: ClaimedFetch
+    extraction: ExtractionResult | None = None
+    error: IngestionError | None = None
     final_url: str | None = None
-    payload: Payload | None = None
+    payload: PagePayload | None = None
     fetched_at: datetime | None = None
 
     @property
-    def delay(self) -> float | None:
-        """Seconds until the next attempt; None when there is none."""
-        if not isinstance(self.fault, Retryable) or self.fetch.retries >= RETRIES:
-            return None
-        return self.fault.retry_after or 0.0
-
-    @property
     def is_gone(self) -> bool:
-        """Whether the server said that there is nothing any more."""
-        return isinstance(self.fault, HttpRefused) and self.fault.status in GONE
+        """Whether the server answered that the page no longer exists."""
+        return isinstance(self.error, HttpStatusError) and self.error.status in GONE_STATUSES
 
 
-async def store_outcomes(resources: Resources, claim: int, outcomes: Sequence[Outcome]) -> None:
-    """Stores what these came to, all in one transaction; if that cannot be, one by one, and the guilty alone fail."""
+def retry_delay(result: FetchResult, base_seconds: float) -> float | None:
+    """Return the seconds until the next attempt, None if there is none.
+
+    The delay doubles with each retry, has random jitter, and is never shorter than the server's Retry-After.
+    """
+    error, retries = result.error, result.fetch.retries
+    if not isinstance(error, RetryableError) or retries >= MAX_RETRIES:
+        return None
+    backoff: float = base_seconds * 2**retries * (1 + random.uniform(0, JITTER_RATIO))  # noqa: S311
+    return max(backoff, error.retry_after or 0.0)
+
+
+async def persist_results(resources: Resources, lease_number: int, results: Sequence[FetchResult]) -> None:
+    """Persist results in one transaction. If that fails, persist each of them in a transaction of its own."""
     try:
-        await _stored(resources, claim, outcomes)
+        await _persist(resources, lease_number, results)
     except Exception as error:
         if is_unavailable(error):
             raise
-        if _state(error) in AGAIN_STATES:
+        if _sqlstate(error) in CONFLICT_SQLSTATES:
             await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311
-            await store_outcomes(resources, claim, outcomes)
-        elif len(outcomes) > 1:
-            for each in outcomes:
-                await store_outcomes(resources, claim, [each])
+            await persist_results(resources, lease_number, results)
+        elif len(results) > 1:
+            for result in results:
+                await persist_results(resources, lease_number, [result])
         else:
-            (guilty,) = outcomes
-            if isinstance(guilty.fault, NotStored):
+            (failing,) = results
+            if isinstance(failing.error, InternalError):
                 raise
-            log.exception("imports.not_stored", url=guilty.fetch.url)
-            fault = NotStored("What is on the page could not be stored; the worker's log knows more.")
-            await _stored(resources, claim, [Outcome(guilty.fetch, fault=fault)])
+            log.exception("imports.not_stored", url=failing.fetch.url)
+            failure = PersistenceError("The offers of the page could not be stored. See the worker's log.")
+            await _persist(resources, lease_number, [FetchResult(failing.fetch, error=failure)])
 
 
-async def _stored(resources: Resources, claim: int, outcomes: Sequence[Outcome]) -> None:
-    retry_seconds = resources.settings.fetch_retry_seconds
+async def _persist(resources: Resources, lease_number: int, results: Sequence[FetchResult]) -> None:
+    base_seconds = resources.settings.fetch_retry_delay_seconds
     async with resources.write() as tx:
-        held = await queue_sql.hold(tx, claim, [each.fetch.id for each in outcomes])
-        mine = [each for each in outcomes if each.fetch.id in held]
-        if not mine:
+        owned_ids = await queue_sql.lock_owned(tx, lease_number, [result.fetch.id for result in results])
+        owned = [result for result in results if result.fetch.id in owned_ids]
+        if not owned:
             return
-        listing_ids = await _listings(tx, mine)
-        delays = {each.fetch.id: _delay(each, retry_seconds) for each in mine}
-        unvalued = await queue_sql.unvalued(tx, [listing for ids in listing_ids.values() for listing in ids])
-        rows = [_row(each, delays[each.fetch.id], listing_ids, unvalued) for each in mine]
-        await queue_sql.finish(tx, rows)
-        payloads = {each.fetch.id: each.payload for each in mine if each.payload is not None}
+        listing_ids = await _write_listings(tx, owned)
+        delays = {result.fetch.id: retry_delay(result, base_seconds) for result in owned}
+        unpriced = await queue_sql.unpriced_listings(tx, [key for keys in listing_ids.values() for key in keys])
+        rows = [
+            _fetch_row(result, delays[result.fetch.id], listing_ids.get(result.fetch.id, []), unpriced)
+            for result in owned
+        ]
+        await queue_sql.write_results(tx, rows)
+        payloads = {result.fetch.id: result.payload for result in owned if result.payload is not None}
         if payloads:
-            await queue_sql.keep_payloads(tx, payloads)
-        if pauses := _pauses(mine):
+            await queue_sql.store_payloads(tx, payloads)
+        if pauses := _host_pauses(owned):
             await queue_sql.pause_hosts(tx, pauses)
-        ended = [each.fetch.id for each in mine if delays[each.fetch.id] is None]
-        await queue_sql.count_rows(tx, ended)
-        sessions = await queue_sql.sessions_of(tx, [each.fetch.id for each in mine])
-        tx.touch(Domain.WORK)
-        tx.tell(queue_sql.IMPORTS, *map(queue_sql.topic, sessions))
+        finished_ids = [fetch_id for fetch_id, delay in delays.items() if delay is None]
+        await queue_sql.update_session_counts(tx, finished_ids)
+        sessions = await queue_sql.sessions_waiting_for(tx, [result.fetch.id for result in owned])
+        tx.bump_version(Domain.WORK)
+        tx.notify(queue_sql.IMPORTS_TOPIC, *map(queue_sql.session_topic, sessions))
     for row in rows:
         IMPORTS.labels(row["status"]).inc()
 
 
-async def _listings(tx: Tx, outcomes: Sequence[Outcome]) -> dict[int, list[int]]:
-    """Fetch -> its listings: those stored now, or those of a page that is gone, which end.
+async def _write_listings(tx: Transaction, results: Sequence[FetchResult]) -> dict[int, list[int]]:
+    """Upsert the listings of extracted offers and end the listings of pages that are gone.
 
-    What a page offered when it was last looked at, and does not any more, is missing from now on.
+    Returns the listing ids by fetch id. Listings that the previous fetch of a URL found, and this one did not, are
+    marked as missing.
     """
-    known = await queue_sql.known_listings(tx, [each.fetch.url for each in outcomes])
-    found: dict[int, list[int]] = {}
-    digests = [(each.fetch, each.digest) for each in outcomes if each.digest is not None]
-    ids = iter(await store(tx, [sighting for _, digested in digests for sighting in digested.sightings]))
-    for fetch, digested in digests:
-        found[fetch.id] = list(dict.fromkeys(next(ids) for _ in digested.sightings))
-    stored = {listing for listings in found.values() for listing in listings}
-    if missing := {listing for fetch, _ in digests for listing in known.get(fetch.url, ())} - stored:
+    previous = await queue_sql.last_known_listings(tx, [result.fetch.url for result in results])
+    extractions = [(result.fetch, result.extraction) for result in results if result.extraction is not None]
+    ids = iter(await upsert_offers(tx, [offer for _, extraction in extractions for offer in extraction.offers]))
+    upserted = {
+        fetch.id: list(dict.fromkeys(next(ids) for _ in extraction.offers)) for fetch, extraction in extractions
+    }
+    upserted_ids = {listing_id for listing_ids in upserted.values() for listing_id in listing_ids}
+    previous_ids = {listing_id for fetch, _ in extractions for listing_id in previous.get(fetch.url, ())}
+    if missing := previous_ids - upserted_ids:
         await mark_missing(tx, sorted(missing))
-    gone = {each.fetch.id: known.get(each.fetch.url, []) for each in outcomes if each.is_gone}
-    await end(tx, [listing for listings in gone.values() for listing in listings])
-    return found | gone
+    gone = {result.fetch.id: previous.get(result.fetch.url, []) for result in results if result.is_gone}
+    await end_listings(tx, [listing_id for listing_ids in gone.values() for listing_id in listing_ids])
+    return upserted | gone
 
 
-def _row(
-    outcome: Outcome, delay: float | None, listing_ids: Mapping[int, list[int]], unvalued: Mapping[int, str]
+def _fetch_row(
+    result: FetchResult, delay: float | None, listing_ids: Sequence[int], unpriced: Mapping[int, str]
 ) -> dict[str, Any]:
-    digested, fault = outcome.digest, outcome.fault
-    listings = listing_ids.get(outcome.fetch.id, [])
-    reasons = [unvalued[listing] for listing in listings if listing in unvalued]
-    status = digested.status if digested is not None else ImportStatus.FAILED
+    """Return the columns of `import_fetch` for a result. `unpriced` maps listing ids to reasons."""
+    extraction, error = result.extraction, result.error
+    reasons = [unpriced[listing_id] for listing_id in listing_ids if listing_id in unpriced]
+    status = extraction.status if extraction is not None else ImportStatus.FAILED
     return {
-        "id": outcome.fetch.id,
+        "id": result.fetch.id,
         "status": status if delay is None else ImportStatus.QUEUED,
         "delay": delay,
-        "error_code": None if fault is None else fault.code,
-        "error": None if fault is None else fault.message,
-        "quality": None if digested is None else digested.quality,
-        "adapter": None if digested is None else digested.adapter,
-        "final_url": outcome.final_url,
-        "fetched_at": outcome.fetched_at,
-        "listing_ids": listings,
-        "remarks": [] if digested is None else _remarks(digested, reasons),
+        "error_code": None if error is None else error.code,
+        "error": None if error is None else error.message,
+        "quality": None if extraction is None else extraction.quality,
+        "adapter": None if extraction is None else extraction.adapter,
+        "final_url": result.final_url,
+        "fetched_at": result.fetched_at,
+        "listing_ids": listing_ids,
+        "remarks": [] if extraction is None else list(dict.fromkeys([*extraction.remarks, *reasons]))[:MAX_REMARKS],
     }
 
 
-def _remarks(digested: Digest, unvalued: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys([*digested.remarks, *unvalued]))[:MOST_REMARKS]
-
-
-def _delay(outcome: Outcome, first: float) -> float | None:
-    """Seconds until the next attempt: doubled each time, never exactly what others wait, never less than asked for."""
-    if outcome.delay is None:
-        return None
-    pause: float = first * 2**outcome.fetch.retries * (1 + random.uniform(0, JITTER))  # noqa: S311
-    return max(pause, outcome.delay)
-
-
-def _pauses(outcomes: Iterable[Outcome]) -> dict[str, float]:
-    """Host -> seconds for which it asked to be left alone."""
+def _host_pauses(results: Iterable[FetchResult]) -> dict[str, float]:
+    """Return the pause that each host requested by Retry-After, in seconds."""
     pauses: dict[str, float] = {}
-    for each in outcomes:
-        if isinstance(each.fault, Retryable) and each.fault.retry_after:
-            wait = min(each.fault.retry_after, LONGEST_HOST_PAUSE)
-            pauses[each.fetch.host] = max(wait, pauses.get(each.fetch.host, 0.0))
+    for result in results:
+        if isinstance(result.error, RetryableError) and result.error.retry_after:
+            seconds = min(result.error.retry_after, MAX_HOST_PAUSE_SECONDS)
+            pauses[result.fetch.host] = max(seconds, pauses.get(result.fetch.host, 0.0))
     return pauses
 
 
-def _state(error: BaseException) -> str:
+def _sqlstate(error: BaseException) -> str:
     return str(getattr(error.orig, "sqlstate", "")) if isinstance(error, DBAPIError) else ""

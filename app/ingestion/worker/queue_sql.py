@@ -1,50 +1,54 @@
-"""Statements of those who ask for imports and of the workers that do them.
+"""SQL of the fetch queue: requests add sessions, rows and fetches; workers claim fetches and write their results.
 
-Everybody takes locks in one order, so nobody waits in a circle: hosts that are new, fetches by URL, listings by key,
-hosts by name, sessions by id.
+All transactions lock rows in one order, so they cannot deadlock: new hosts, fetches by URL, listings by key, hosts by
+name, sessions by id.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import text
 
-from app.db.advisory_locks import CLAIMING_LOCK, CLAIMS
-from app.db.transaction import Tx
+from app.db.advisory_locks import FETCH_CLAIM_LOCK, WORKER_LEASE_LOCK_CLASS
+from app.db.transaction import Transaction
 
-# What workers follow: there may be something to fetch.
-IMPORTS = "imports"
+# Notification topic of workers: there may be fetches to claim.
+IMPORTS_TOPIC = "imports"
 
 ADD_HOSTS = text(
     """
     INSERT INTO import_host (host) SELECT DISTINCT unnest(CAST(:hosts AS text[])) ORDER BY 1 ON CONFLICT DO NOTHING
     """
 )
-REQUEST_FETCHES = text(
+# The partial unique index import_fetch_unfinished_key allows one unfinished fetch per URL. A request for a URL that is
+# already queued or running returns that fetch and can only raise its priority. Rows are locked in the order of the URL.
+ENQUEUE_FETCHES = text(
     """
     INSERT INTO import_fetch AS f (url, host, priority)
     SELECT url, host, CAST(:priority AS smallint)
-    FROM unnest(CAST(:urls AS text[]), CAST(:hosts AS text[])) AS wanted (url, host)
+    FROM unnest(CAST(:urls AS text[]), CAST(:hosts AS text[])) AS requested (url, host)
     ORDER BY url COLLATE "C"
     ON CONFLICT (url) WHERE status IN ('queued', 'running')
         DO UPDATE SET priority = greatest(f.priority, excluded.priority)
     RETURNING id, url, status
     """
 )
+# A session without valid rows has failed. A session is running if a worker already runs one of its fetches.
 CREATE_SESSION = text(
     """
     INSERT INTO import_session (
         source, name, priority, requested_by, total, failed, status, started_at, finished_at)
     SELECT
-        :source, :name, CAST(:priority AS smallint), :requested_by, g.total, g.failed,
-        CASE WHEN g.failed = g.total THEN 'failed' WHEN g.running THEN 'running' ELSE 'queued' END,
-        CASE WHEN g.running OR g.failed = g.total THEN now() END, CASE WHEN g.failed = g.total THEN now() END
+        :source, :name, CAST(:priority AS smallint), :requested_by, new.total, new.failed,
+        CASE WHEN new.failed = new.total THEN 'failed' WHEN new.running THEN 'running' ELSE 'queued' END,
+        CASE WHEN new.running OR new.failed = new.total THEN now() END,
+        CASE WHEN new.failed = new.total THEN now() END
     FROM (SELECT CAST(:total AS integer) AS total, CAST(:failed AS integer) AS failed,
-        CAST(:running AS boolean) AS running) AS g
+        CAST(:running AS boolean) AS running) AS new
     RETURNING id
     """
 )
@@ -54,13 +58,17 @@ ADD_ROWS = text(
     SELECT :session_id, position, url, fetch_id, error_code, error
     FROM unnest(
         CAST(:urls AS text[]), CAST(:fetch_ids AS bigint[]), CAST(:codes AS text[]), CAST(:errors AS text[])
-    ) WITH ORDINALITY AS given (url, fetch_id, error_code, error, position)
+    ) WITH ORDINALITY AS new_row (url, fetch_id, error_code, error, position)
     ORDER BY position
     """
 )
 
-# For each host that may be asked now what comes first, as far as others leave room.
-CLAIM = text(
+# 1. candidate: for each host that is not paused, its first due fetches by priority and id (import_fetch_queued_idx),
+#    as many as the limit per host allows in addition to its running fetches (import_fetch_running_idx). Of all hosts,
+#    the first `free` by priority and id.
+# 2. unlocked: the candidates that no other transaction has locked.
+# 3. Mark these as running under the worker's lease.
+CLAIM_FETCHES = text(
     """
     WITH candidate AS (
         SELECT due.id, due.priority
@@ -69,28 +77,28 @@ CLAIM = text(
             FROM import_fetch
             WHERE host = h.host AND status = 'queued' AND due_at <= now()
             ORDER BY priority DESC, id
-            LIMIT CAST(:at_once AS integer)
+            LIMIT CAST(:max_starts_per_host AS integer)
         ) AS due
-        WHERE h.next_at <= now() AND place <= CAST(:per_host AS integer) - (
+        WHERE h.next_at <= now() AND place <= CAST(:max_running_per_host AS integer) - (
             SELECT count(*) FROM import_fetch AS r WHERE r.host = h.host AND r.status = 'running')
         ORDER BY due.priority DESC, due.id
         LIMIT CAST(:free AS integer)
-    ), free AS (
+    ), unlocked AS (
         SELECT id FROM import_fetch
         WHERE id IN (SELECT id FROM candidate) AND status = 'queued'
         FOR UPDATE SKIP LOCKED
     )
-    UPDATE import_fetch AS f SET status = 'running', claim = CAST(:claim AS integer), attempts = attempts + 1
-    FROM free WHERE free.id = f.id
+    UPDATE import_fetch AS f SET status = 'running', claim = CAST(:lease AS integer), attempts = attempts + 1
+    FROM unlocked WHERE unlocked.id = f.id
     RETURNING f.id, f.url, f.host, f.attempts, f.retries
     """
 )
-PAUSE = text(
+PAUSE_HOSTS = text(
     """
     WITH locked AS (
-        SELECT h.host, given.seconds
+        SELECT h.host, pause.seconds
         FROM import_host AS h
-        JOIN unnest(CAST(:hosts AS text[]), CAST(:seconds AS double precision[])) AS given (host, seconds)
+        JOIN unnest(CAST(:hosts AS text[]), CAST(:seconds AS double precision[])) AS pause (host, seconds)
             USING (host)
         ORDER BY h.host FOR UPDATE OF h
     )
@@ -98,20 +106,21 @@ PAUSE = text(
     FROM locked WHERE h.host = locked.host
     """
 )
-BEGIN_SESSIONS = text(
+START_SESSIONS = text(
     """
-    WITH begun AS (
+    WITH starting AS (
         SELECT id FROM import_session
         WHERE status = 'queued' AND id IN (
             SELECT session_id FROM import_row WHERE fetch_id = ANY(CAST(:ids AS bigint[])))
         ORDER BY id FOR UPDATE
     )
-    UPDATE import_session AS s SET status = 'running', started_at = now() FROM begun WHERE s.id = begun.id
+    UPDATE import_session AS s SET status = 'running', started_at = now() FROM starting WHERE s.id = starting.id
     """
 )
-CONCERNED = text("SELECT DISTINCT session_id FROM import_row WHERE fetch_id = ANY(CAST(:ids AS bigint[]))")
-# Seconds until something is due that is not yet; null when nothing is.
-NEXT_DUE = text(
+SESSIONS_WAITING_FOR = text("SELECT DISTINCT session_id FROM import_row WHERE fetch_id = ANY(CAST(:ids AS bigint[]))")
+# Seconds until the next queued fetch is due (import_fetch_due_idx) or the next paused host with queued fetches may be
+# fetched from again; null if neither exists.
+SECONDS_UNTIL_DUE = text(
     """
     SELECT extract(epoch FROM least(
         (SELECT min(due_at) FROM import_fetch WHERE status = 'queued' AND due_at > now()),
@@ -120,58 +129,61 @@ NEXT_DUE = text(
     ) - clock_timestamp())::double precision
     """
 )
-# What a worker had claimed that is gone, whose lock is free therefore.
-FREE_ORPHANS = text(
+# Requeue running fetches whose lease number is not locked: their worker is dead. objsubid 2 marks the advisory locks
+# with two 32-bit keys, of which pg_locks shows the first as classid and the second as objid.
+REQUEUE_ABANDONED = text(
     """
-    WITH orphan AS (
+    WITH abandoned AS (
         SELECT id FROM import_fetch AS f
         WHERE status = 'running' AND NOT EXISTS (
             SELECT FROM pg_locks
             WHERE locktype = 'advisory' AND granted AND objsubid = 2
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                AND classid::bigint = :claims AND objid::bigint = f.claim)
+                AND classid::bigint = :lock_class AND objid::bigint = f.claim)
         FOR UPDATE SKIP LOCKED
     )
-    UPDATE import_fetch AS f SET status = 'queued', claim = NULL FROM orphan WHERE f.id = orphan.id
+    UPDATE import_fetch AS f SET status = 'queued', claim = NULL FROM abandoned WHERE f.id = abandoned.id
     """
 )
-# What this worker gives back because it is told to stop: that was no attempt.
-RELEASE = text(
+# Requeue the fetches of a worker that shuts down. An interrupted attempt does not count.
+REQUEUE_CLAIMED = text(
     """
-    WITH mine AS (
-        SELECT id FROM import_fetch WHERE status = 'running' AND claim = CAST(:claim AS integer)
+    WITH owned AS (
+        SELECT id FROM import_fetch WHERE status = 'running' AND claim = CAST(:lease AS integer)
         FOR UPDATE SKIP LOCKED
     )
     UPDATE import_fetch AS f SET status = 'queued', claim = NULL, attempts = attempts - 1
-    FROM mine WHERE f.id = mine.id
+    FROM owned WHERE f.id = owned.id
     """
 )
 
-HOLD = text(
+LOCK_OWNED = text(
     """
     SELECT id FROM import_fetch
-    WHERE id = ANY(CAST(:ids AS bigint[])) AND status = 'running' AND claim = CAST(:claim AS integer)
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND status = 'running' AND claim = CAST(:lease AS integer)
     ORDER BY url COLLATE "C" FOR UPDATE
     """
 )
-_OUTCOME = (
+_RESULT_COLUMNS = (
     "id bigint, status text, delay double precision, error_code text, error text, quality text, adapter text, "
     "final_url text, fetched_at timestamptz, listing_ids bigint[], remarks text[]"
 )
-FINISH = text(
+# A result with a delay is a retry: the fetch is queued again and due after the delay. Other results are final.
+WRITE_RESULTS = text(
     f"""
     UPDATE import_fetch AS f SET
-        status = o.status, claim = NULL, error_code = o.error_code, error = o.error,
-        quality = o.quality, adapter = o.adapter, final_url = o.final_url, fetched_at = o.fetched_at,
-        listing_ids = o.listing_ids, remarks = o.remarks,
-        retries = retries + (o.delay IS NOT NULL)::integer,
-        due_at = CASE WHEN o.delay IS NULL THEN due_at ELSE clock_timestamp() + make_interval(secs => o.delay) END,
-        finished_at = CASE WHEN o.delay IS NULL THEN clock_timestamp() END
-    FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS o ({_OUTCOME})
-    WHERE f.id = o.id
+        status = result.status, claim = NULL, error_code = result.error_code, error = result.error,
+        quality = result.quality, adapter = result.adapter, final_url = result.final_url,
+        fetched_at = result.fetched_at, listing_ids = result.listing_ids, remarks = result.remarks,
+        retries = retries + (result.delay IS NOT NULL)::integer,
+        due_at = CASE WHEN result.delay IS NULL THEN due_at
+            ELSE clock_timestamp() + make_interval(secs => result.delay) END,
+        finished_at = CASE WHEN result.delay IS NULL THEN clock_timestamp() END
+    FROM jsonb_to_recordset(CAST(:results AS jsonb)) AS result ({_RESULT_COLUMNS})
+    WHERE f.id = result.id
     """
 )
-KEEP_PAYLOADS = text(
+STORE_PAYLOADS = text(
     """
     INSERT INTO import_payload (fetch_id, content, bytes, truncated, content_type)
     SELECT * FROM unnest(
@@ -180,6 +192,7 @@ KEEP_PAYLOADS = text(
     ON CONFLICT (fetch_id) DO NOTHING
     """
 )
+# Locks the sessions before UPDATE_SESSION_COUNTS, which would lock them in an arbitrary order.
 LOCK_SESSIONS = text(
     """
     SELECT id FROM import_session
@@ -187,9 +200,11 @@ LOCK_SESSIONS = text(
     ORDER BY id FOR UPDATE
     """
 )
-COUNT_ROWS = text(
+# finished: by session, the number of its rows for each final status of these fetches (index on import_row.fetch_id).
+# The new counts decide the status of the session: it is finished when all rows are counted.
+UPDATE_SESSION_COUNTS = text(
     """
-    WITH ended AS (
+    WITH finished AS (
         SELECT
             r.session_id, count(*) FILTER (WHERE f.status = 'complete') AS complete,
             count(*) FILTER (WHERE f.status = 'partial') AS partial,
@@ -199,20 +214,22 @@ COUNT_ROWS = text(
         GROUP BY r.session_id
     )
     UPDATE import_session AS s SET
-        complete = s.complete + e.complete, partial = s.partial + e.partial, failed = s.failed + e.failed,
+        complete = s.complete + f.complete, partial = s.partial + f.partial, failed = s.failed + f.failed,
         started_at = coalesce(s.started_at, now()),
         status = CASE
-            WHEN s.complete + s.partial + s.failed + e.complete + e.partial + e.failed < s.total THEN 'running'
-            WHEN s.complete + e.complete = s.total THEN 'complete'
-            WHEN s.failed + e.failed = s.total THEN 'failed'
+            WHEN s.complete + s.partial + s.failed + f.complete + f.partial + f.failed < s.total THEN 'running'
+            WHEN s.complete + f.complete = s.total THEN 'complete'
+            WHEN s.failed + f.failed = s.total THEN 'failed'
             ELSE 'partial' END,
-        finished_at = CASE WHEN s.complete + s.partial + s.failed + e.complete + e.partial + e.failed = s.total
+        finished_at = CASE WHEN s.complete + s.partial + s.failed + f.complete + f.partial + f.failed = s.total
             THEN clock_timestamp() END
-    FROM ended AS e WHERE s.id = e.session_id
+    FROM finished AS f WHERE s.id = f.session_id
     RETURNING s.id
     """
 )
-KNOWN_LISTINGS = text(
+# latest: by URL, the newest fetch that found listings (hash index import_fetch_url_idx). The statement returns those of
+# its listings that have not since been seen at another URL.
+LAST_KNOWN_LISTINGS = text(
     """
     SELECT url, ARRAY(
         SELECT l.id FROM unnest(listing_ids) WITH ORDINALITY AS of (id, place) JOIN listing AS l USING (id)
@@ -224,7 +241,9 @@ KNOWN_LISTINGS = text(
     ) AS latest
     """
 )
-UNVALUED = text(
+# Listings that should have an adjusted price but have none. `has_rate` tells the two reasons apart: without an exchange
+# rate there is no valuation at all.
+UNPRICED_LISTINGS = text(
     """
     SELECT id, currency, valuation IS NOT NULL AS has_rate
     FROM listing
@@ -233,10 +252,15 @@ UNVALUED = text(
     """
 )
 
+OTHER_COMPONENTS_REMARK = (
+    "The other components are worth as much as the whole offer: its price does not count for price targets."
+)
+NO_RATE_REMARK = "There is no exchange rate for {}: the price does not count for price targets until one is imported."
+
 
 @dataclass(frozen=True, slots=True)
-class NewRow:
-    """A row of a new session: `target` is the URL to fetch, None when there is an error instead."""
+class NewImportRow:
+    """A row of a new session. `target` is the URL to fetch; None for a rejected row, which has an error instead."""
 
     url: str
     target: str | None = None
@@ -245,30 +269,50 @@ class NewRow:
     error: str | None = None
 
 
-def topic(session_id: int) -> str:
-    """What followers of a session follow."""
+class ClaimedFetch(NamedTuple):
+    """A fetch that a worker has claimed. `attempts` includes the current one; `retries` are those after an error."""
+
+    id: int
+    url: str
+    host: str
+    attempts: int
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
+class PagePayload:
+    """The text of a page. `bytes` is its length in UTF-8; `content` is the same text compressed with zlib."""
+
+    content: bytes
+    bytes: int
+    truncated: bool
+    content_type: str
+
+
+def session_topic(session_id: int) -> str:
+    """Return the notification topic of a session."""
     return f"import:{session_id}"
 
 
-async def request_fetches(tx: Tx, hosts: Mapping[str, str], priority: int) -> Mapping[str, Any]:
-    """By URL the fetch (id, status) that will be, or is under way: of each URL at most one is unfinished.
+async def enqueue_fetches(tx: Transaction, hosts: Mapping[str, str], priority: int) -> Mapping[str, Any]:
+    """Return a fetch (id, status) for each URL: a new one, or the unfinished one with the higher of both priorities.
 
-    `hosts`: URL -> host. Who asks for one that is under way already gets that, at the greater priority of the two.
+    `hosts` maps URLs to hosts.
     """
     if not hosts:
         return {}
     await tx.execute(ADD_HOSTS, {"hosts": list(hosts.values())})
     values = {"urls": list(hosts), "hosts": list(hosts.values()), "priority": priority}
-    return {row.url: row for row in await tx.rows(REQUEST_FETCHES, values)}
+    return {row.url: row for row in await tx.rows(ENQUEUE_FETCHES, values)}
 
 
-async def create_session(tx: Tx, values: Mapping[str, Any]) -> int:
-    """A new session; its id."""
+async def create_session(tx: Transaction, values: Mapping[str, Any]) -> int:
+    """Create a session and return its id."""
     return int(await tx.scalar(CREATE_SESSION, values))
 
 
-async def add_rows(tx: Tx, session_id: int, rows: Sequence[NewRow], fetches: Mapping[str, int]) -> None:
-    """The rows of a new session, in their order; `fetches`: URL -> id."""
+async def add_rows(tx: Transaction, session_id: int, rows: Sequence[NewImportRow], fetches: Mapping[str, int]) -> None:
+    """Add the rows of a new session in their order. `fetches` maps URLs to fetch ids."""
     values = {
         "session_id": session_id,
         "urls": [row.url for row in rows],
@@ -279,94 +323,93 @@ async def add_rows(tx: Tx, session_id: int, rows: Sequence[NewRow], fetches: Map
     await tx.execute(ADD_ROWS, values)
 
 
-async def claim(tx: Tx, number: int, free: int, per_host: int, pause: float) -> Sequence[Any]:
-    """Takes up to `free` fetches (id, url, host, attempts, retries) that are due, for the worker of this claim.
+async def claim_fetches(
+    tx: Transaction, lease_number: int, free: int, max_per_host: int, host_delay_seconds: float
+) -> Sequence[ClaimedFetch]:
+    """Claim up to `free` due fetches for the worker with this lease.
 
-    At most `per_host` of a host run at a time, and if there is a `pause` one begins per pause.
+    At most `max_per_host` fetches of one host run at a time. With a `host_delay_seconds`, one fetch per host starts in
+    this time.
     """
-    await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CLAIMING_LOCK})
-    values = {"claim": number, "free": free, "per_host": per_host, "at_once": 1 if pause else per_host}
-    claimed = await tx.rows(CLAIM, values)
-    if claimed:
-        hosts = sorted({row.host for row in claimed})
-        if pause:
-            await pause_hosts(tx, dict.fromkeys(hosts, pause))
-        await tx.execute(BEGIN_SESSIONS, {"ids": [row.id for row in claimed]})
-    return claimed
+    await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": FETCH_CLAIM_LOCK})
+    values = {
+        "lease": lease_number,
+        "free": free,
+        "max_running_per_host": max_per_host,
+        "max_starts_per_host": 1 if host_delay_seconds else max_per_host,
+    }
+    fetches = [ClaimedFetch(*row) for row in await tx.rows(CLAIM_FETCHES, values)]
+    if fetches:
+        hosts = sorted({fetch.host for fetch in fetches})
+        if host_delay_seconds:
+            await pause_hosts(tx, dict.fromkeys(hosts, host_delay_seconds))
+        await tx.execute(START_SESSIONS, {"ids": [fetch.id for fetch in fetches]})
+    return fetches
 
 
-async def pause_hosts(tx: Tx, seconds: Mapping[str, float]) -> None:
-    """Leaves these hosts alone for so long."""
-    await tx.execute(PAUSE, {"hosts": list(seconds), "seconds": list(seconds.values())})
+async def pause_hosts(tx: Transaction, seconds: Mapping[str, float]) -> None:
+    """Start no fetches of these hosts for the given seconds."""
+    await tx.execute(PAUSE_HOSTS, {"hosts": list(seconds), "seconds": list(seconds.values())})
 
 
-async def sessions_of(tx: Tx, fetch_ids: Sequence[int]) -> list[int]:
-    """Sessions with rows that wait for these fetches."""
-    return [row.session_id for row in await tx.rows(CONCERNED, {"ids": list(fetch_ids)})]
+async def sessions_waiting_for(tx: Transaction, fetch_ids: Sequence[int]) -> list[int]:
+    """Return the ids of the sessions that have rows with these fetches."""
+    return [row.session_id for row in await tx.rows(SESSIONS_WAITING_FOR, {"ids": list(fetch_ids)})]
 
 
-async def next_due(tx: Tx) -> float | None:
-    """Seconds until something that waits for its time can be claimed; None when nothing waits."""
-    found = await tx.scalar(NEXT_DUE)
-    return None if found is None else float(found)
+async def seconds_until_due(tx: Transaction) -> float | None:
+    """Return the seconds until a delayed fetch can be claimed, None if no fetch is delayed."""
+    seconds = await tx.scalar(SECONDS_UNTIL_DUE)
+    return None if seconds is None else float(seconds)
 
 
-async def free_orphans(tx: Tx) -> int:
-    """Queues again what workers had claimed that are gone; returns how many."""
-    return (await tx.execute(FREE_ORPHANS, {"claims": CLAIMS})).rowcount
+async def requeue_abandoned(tx: Transaction) -> int:
+    """Requeue the fetches of dead workers. Returns their number."""
+    return (await tx.execute(REQUEUE_ABANDONED, {"lock_class": WORKER_LEASE_LOCK_CLASS})).rowcount
 
 
-async def release(tx: Tx, number: int) -> int:
-    """Queues again what this worker has claimed and will not end; returns how many."""
-    return (await tx.execute(RELEASE, {"claim": number})).rowcount
+async def requeue_claimed(tx: Transaction, lease_number: int) -> int:
+    """Requeue the unfinished fetches of this worker. Returns their number."""
+    return (await tx.execute(REQUEUE_CLAIMED, {"lease": lease_number})).rowcount
 
 
-async def hold(tx: Tx, number: int, fetch_ids: Sequence[int]) -> set[int]:
-    """Those of these fetches that are still this worker's, locked: nobody joins them any more."""
-    return {row.id for row in await tx.rows(HOLD, {"ids": list(fetch_ids), "claim": number})}
+async def lock_owned(tx: Transaction, lease_number: int, fetch_ids: Sequence[int]) -> set[int]:
+    """Lock the fetches that this worker still owns and return their ids. No new row can join a locked fetch."""
+    return {row.id for row in await tx.rows(LOCK_OWNED, {"ids": list(fetch_ids), "lease": lease_number})}
 
 
-async def finish(tx: Tx, outcomes: Sequence[Mapping[str, Any]]) -> None:
-    """Writes outcomes of fetches that are held. One with a `delay` (seconds) is tried again."""
-    await tx.execute(FINISH, {"outcomes": orjson.dumps(outcomes).decode()})
+async def write_results(tx: Transaction, results: Sequence[Mapping[str, Any]]) -> None:
+    """Write the results of locked fetches. A result with a `delay` in seconds is a retry."""
+    await tx.execute(WRITE_RESULTS, {"results": orjson.dumps(results).decode()})
 
 
-async def keep_payloads(tx: Tx, payloads: Mapping[int, Payload]) -> None:
-    """Keeps pages as they were fetched, by fetch."""
+async def store_payloads(tx: Transaction, payloads: Mapping[int, PagePayload]) -> None:
+    """Store the fetched pages. `payloads` maps fetch ids to pages."""
     values = {
         "ids": list(payloads),
-        "contents": [each.content for each in payloads.values()],
-        "bytes": [each.bytes for each in payloads.values()],
-        "truncated": [each.truncated for each in payloads.values()],
-        "types": [each.content_type for each in payloads.values()],
+        "contents": [payload.content for payload in payloads.values()],
+        "bytes": [payload.bytes for payload in payloads.values()],
+        "truncated": [payload.truncated for payload in payloads.values()],
+        "types": [payload.content_type for payload in payloads.values()],
     }
-    await tx.execute(KEEP_PAYLOADS, values)
+    await tx.execute(STORE_PAYLOADS, values)
 
 
-async def count_rows(tx: Tx, fetch_ids: Sequence[int]) -> list[int]:
-    """Counts the rows that ended with these fetches, once; returns the ids of their sessions."""
+async def update_session_counts(tx: Transaction, fetch_ids: Sequence[int]) -> list[int]:
+    """Count the rows of newly finished fetches in their sessions, and return the ids of these sessions.
+
+    Call it once per fetch: it adds to the counts.
+    """
     await tx.execute(LOCK_SESSIONS, {"ids": list(fetch_ids)})
-    return [row.id for row in await tx.rows(COUNT_ROWS, {"ids": list(fetch_ids)})]
+    return [row.id for row in await tx.rows(UPDATE_SESSION_COUNTS, {"ids": list(fetch_ids)})]
 
 
-async def known_listings(tx: Tx, urls: Sequence[str]) -> Mapping[str, list[int]]:
-    """URL -> the listings that were found there the last time that there were any, and not elsewhere since then."""
-    return {row.url: row.listing_ids for row in await tx.rows(KNOWN_LISTINGS, {"urls": list(urls)})}
+async def last_known_listings(tx: Transaction, urls: Sequence[str]) -> Mapping[str, list[int]]:
+    """Return the listings that the last successful fetch of each URL found, without those that have moved since."""
+    return {row.url: row.listing_ids for row in await tx.rows(LAST_KNOWN_LISTINGS, {"urls": list(urls)})}
 
 
-async def unvalued(tx: Tx, listing_ids: Sequence[int]) -> Mapping[int, str]:
-    """Listing -> why it has no adjusted price, of those where the offer itself does not say why."""
-    much = "What is offered beside the CPU is worth as much as is asked: its price takes no part in price targets."
-    rate = "There is no exchange rate for {}: its price takes no part in price targets until one is imported."
-    found = await tx.rows(UNVALUED, {"ids": list(listing_ids)})
-    return {row.id: much if row.has_rate else rate.format(row.currency) for row in found}
-
-
-@dataclass(frozen=True, slots=True)
-class Payload:
-    """A page as it was fetched: `bytes` of it in UTF-8, which are `content` once it is inflated (zlib)."""
-
-    content: bytes
-    bytes: int
-    truncated: bool
-    content_type: str
+async def unpriced_listings(tx: Transaction, listing_ids: Sequence[int]) -> Mapping[int, str]:
+    """Return, for listings without an adjusted price, the reason if the offer itself does not show it."""
+    rows = await tx.rows(UNPRICED_LISTINGS, {"ids": list(listing_ids)})
+    return {row.id: OTHER_COMPONENTS_REMARK if row.has_rate else NO_RATE_REMARK.format(row.currency) for row in rows}

@@ -1,4 +1,16 @@
-"""Imports of listings and of price snapshots."""
+"""Imports of listings and of price snapshots.
+
+Both imports stage the file, parse it into the temporary table `offer`, and merge `offer` into `listing`, in one
+transaction. The triggers of `listing` do the rest within the same statements (see `app/db/functions`):
+
+- `listing_remembered` appends changes of price and state to `price_observation`, the price history;
+- `listing_logged` adds CPUs with changed active prices to `data_change_log` and notifies the topic `change_log`, so
+  that a worker recalculates their price targets (`app.analytics.recalculation`);
+- `listing_repriced` adds price changes to `outbox` and notifies the topic `outbox` (`app.events`);
+- `listing_written` counts active listings in `listing_statistics`.
+
+The bumped version of the domain MARKET invalidates cached responses on commit.
+"""
 
 from __future__ import annotations
 
@@ -8,52 +20,58 @@ from pathlib import Path
 from typing import Any
 
 from app.bulk_import.csv_reader import CsvRecords
-from app.bulk_import.records import Progress, Records, no_progress
-from app.bulk_import.staging import Options, Summary, analyze, reject, stage
+from app.bulk_import.records import BytesReadCallback, Records, ignore_progress
+from app.bulk_import.staging import ImportOptions, ImportSummary, analyze, stage, write_rejects
 from app.core.errors import BadInput
 from app.db.tables import Domain
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.market import title_flags
 from app.market.imports import merge_sql, parse_sql
-from app.market.imports.cpu_lookup import Names
-from app.market.price_partitions import make_months
-from app.market.title_flags import flags, is_broken
+from app.market.imports.cpu_lookup import CpuNameResolver
+from app.market.price_partitions import create_partitions
+from app.market.title_flags import find_flags, is_broken
 from app.titles import components
-from app.titles.tokenizer import Gate
-from app.valuation.adjusted_price import PARTS, carried
+from app.titles.tokenizer import KeywordFilter
+from app.valuation.adjusted_price import COMPONENT_COLUMNS, offer_attributes
 
-TOLD = (*PARTS, "flags")
-# Most of a million titles tell of nothing but a CPU, and to read them all takes longer than all else.
-MAY_TELL = Gate(
-    [*components.TELLING_WORDS, *title_flags.TELLING_WORDS], [*components.TELLING_PARTS, *title_flags.TELLING_PARTS]
+REPORTED_ATTRIBUTES = (*COMPONENT_COLUMNS, "flags")
+# Most titles name a CPU and nothing else, and parsing a million of them takes longer than the rest of the import. This
+# filter skips titles without any of the words that the parsers know.
+MAY_HAVE_ATTRIBUTES = KeywordFilter(
+    [*components.COMPONENT_WORDS, *title_flags.FLAG_WORDS],
+    [*components.COMPONENT_SUBSTRINGS, *title_flags.FLAG_SUBSTRINGS],
 )
 
 
 LISTING_COLUMNS = parse_sql.LISTING_COLUMNS
 
 
-def open_listings(path: Path, encoding: str | None = None, progress: Progress = no_progress) -> CsvRecords:
-    """The rows of a file of listings. Raises BadInput."""
+def open_listings(path: Path, encoding: str | None = None, progress: BytesReadCallback = ignore_progress) -> CsvRecords:
+    """Open a file of listings. Raises BadInput if it cannot be read or lacks a required column."""
     return CsvRecords(path, parse_sql.LISTING_COLUMNS, parse_sql.REQUIRED, encoding, progress)
 
 
-def open_prices(path: Path, encoding: str | None = None, progress: Progress = no_progress) -> CsvRecords:
-    """The rows of a price snapshot. Raises BadInput."""
+def open_prices(path: Path, encoding: str | None = None, progress: BytesReadCallback = ignore_progress) -> CsvRecords:
+    """Open a price snapshot. Raises BadInput if it cannot be read or lacks a column."""
     return CsvRecords(path, parse_sql.SNAPSHOT_COLUMNS, parse_sql.SNAPSHOT_COLUMNS, encoding, progress)
 
 
-async def import_listings(tx: Tx, records: Records, options: Options, *, is_sample: bool = False) -> Summary:
-    """Creates and updates listings by offer. Raises BadInput when the records are unreadable, or bad and `strict`."""
-    await merge_sql.alias_cpus(tx)
+async def import_listings(
+    tx: Transaction, records: Records, options: ImportOptions, *, is_sample: bool = False
+) -> ImportSummary:
+    """Create and update listings; rows are matched with stored listings by their offer keys.
+
+    Raises BadInput if the records cannot be read, or if a row is rejected and `options.strict` is set.
+    """
+    await merge_sql.create_cpu_alias(tx)
+    await merge_sql.create_title_attribute(tx)
     query = merge_sql.listing_offers(records.columns, is_sample)
-    await merge_sql.no_parts(tx)
-    names = Names(tx, parse_sql.NAME_LISTING_CPUS)
+    resolver = CpuNameResolver(tx, parse_sql.FIND_LISTING_CPUS)
+    title_index = records.columns.index("title")
 
-    at = records.columns.index("title")
-
-    async def prepare(told: list[dict[str, Any]]) -> None:
-        await names.find()
-        await merge_sql.tell_parts(tx, {each["told"]: each for each in told})
+    async def prepare(titles: list[dict[str, Any]]) -> None:
+        await resolver.resolve_staged()
+        await merge_sql.save_title_attributes(tx, {attributes["listing_title"]: attributes for attributes in titles})
 
     rows = await stage(
         tx.connection,
@@ -61,64 +79,71 @@ async def import_listings(tx: Tx, records: Records, options: Options, *, is_samp
         records,
         "offer",
         query,
-        note=lambda cells: _told(cells[at]),
+        map_row=lambda cells: _title_attributes(cells[title_index]),
         prepare=prepare,
     )
-    rejected = await reject(tx.connection, "offer", records.columns, options)
-    await merge_sql.lock(tx)
+    rejected = await write_rejects(tx.connection, "offer", records.columns, options)
+    await merge_sql.lock_listings(tx)
     superseded, created, updated = await _merge(tx, records.columns, "line DESC")
-    return Summary(rows, created, updated, rows - created - updated - rejected, rejected, superseded)
+    return ImportSummary(rows, created, updated, rows - created - updated - rejected, rejected, superseded)
 
 
-async def import_prices(tx: Tx, records: Records, options: Options, day: date) -> Summary:
-    """Creates and updates one listing per priced name, and ends those that the latest snapshot does not price.
+async def import_prices(tx: Transaction, records: Records, options: ImportOptions, day: date) -> ImportSummary:
+    """Create and update one listing per name with a price, and end those without a price in the latest snapshot.
 
-    Snapshots can be imported in any order with the same outcome. Raises BadInput like the import of listings, and
-    when `day` is still to come.
+    The order in which snapshots are imported does not affect the result. Raises BadInput like `import_listings`, and if
+    `day` is in the future.
     """
     seen_at = datetime.combine(day, time(), UTC)
     if seen_at > datetime.now(UTC) + timedelta(days=1):
         raise BadInput(f"{day} is in the future.")
-    await merge_sql.alias_cpus(tx)
-    # Before the rows are read: which snapshot is the latest so far decides what they say.
-    await merge_sql.lock(tx)
+    await merge_sql.create_cpu_alias(tx)
+    # Before the rows are parsed, because their status depends on the latest snapshot that is stored.
+    await merge_sql.lock_listings(tx)
     query = merge_sql.snapshot_offers(records.columns)
-    names = Names(tx, parse_sql.NAME_SNAPSHOT_CPUS)
-    at = {"seen_at": seen_at}
+    resolver = CpuNameResolver(tx, parse_sql.FIND_SNAPSHOT_CPUS)
 
     async def prepare(_: list[Any]) -> None:
-        await names.find()
+        await resolver.resolve_staged()
 
-    rows = await stage(tx.connection, parse_sql.SNAPSHOT_COLUMNS, records, "offer", query, at, prepare=prepare)
-    rejected = await reject(tx.connection, "offer", records.columns, options)
+    rows = await stage(
+        tx.connection, parse_sql.SNAPSHOT_COLUMNS, records, "offer", query, {"seen_at": seen_at}, prepare=prepare
+    )
+    rejected = await write_rejects(tx.connection, "offer", records.columns, options)
     superseded, created, updated = await _merge(tx, parse_sql.LISTING_COLUMNS, "price, line")
     ended = await merge_sql.end_unpriced(tx, seen_at)
-    if await merge_sql.remember_snapshot(tx, seen_at) or ended.ended:
-        tx.touch(Domain.MARKET)
+    if await merge_sql.record_snapshot(tx, seen_at) or ended.ended:
+        tx.bump_version(Domain.MARKET)
     unnamed = ended.ended - ended.named
     notes = (f"Listings ended because the snapshot does not name them: {unnamed:,}.",) if unnamed else ()
     updated += ended.named
-    return Summary(rows, created, updated, rows - created - updated - rejected, rejected, superseded, notes)
+    return ImportSummary(rows, created, updated, rows - created - updated - rejected, rejected, superseded, notes)
 
 
-def _told(cell: str) -> dict[str, Any] | None:
-    """What a title tells of what is offered beside the CPU, if anything."""
+def _title_attributes(cell: str) -> dict[str, Any] | None:
+    """Return the row of `title_attribute` for a title, or None if the title mentions no attributes."""
     title = cell.strip()
-    if len(title) > parse_sql.LONGEST["title"] or not MAY_TELL(title.lower()):
+    if len(title) > parse_sql.MAX_LENGTHS["title"] or not MAY_HAVE_ATTRIBUTES(title.lower()):
         return None
-    told = {"told": title, **carried(title, flags=flags(title)), "broken": is_broken(title)}
-    return told if told["quantity"] > 1 or told["broken"] or any(told[name] for name in TOLD) else None
+    attributes = {
+        "listing_title": title,
+        **offer_attributes(title, flags=find_flags(title)),
+        "broken": is_broken(title),
+    }
+    has_attributes = any(attributes[name] for name in REPORTED_ATTRIBUTES)
+    return attributes if attributes["quantity"] > 1 or attributes["broken"] or has_attributes else None
 
 
-async def _merge(tx: Tx, present: Sequence[str], first: str) -> tuple[int, int, int]:
-    """Merges `offer`, of a file with these columns; of several rows about one offer and time the `first` counts.
+async def _merge(tx: Transaction, present: Sequence[str], preference: str) -> tuple[int, int, int]:
+    """Merge `offer` into `listing`; return the numbers of rows superseded, listings created and listings updated.
 
-    Returns the numbers of rows superseded, of listings created and of listings updated.
+    `present` holds the columns of the file. `preference` is the ORDER BY list that picks one of several rows about the
+    same offer and time.
     """
-    await make_months(tx, await merge_sql.months(tx))
-    superseded = await merge_sql.supersede(tx, first)
+    await create_partitions(tx, await merge_sql.partitions(tx))
+    superseded = await merge_sql.mark_superseded(tx, preference)
     created, updated, observed = await merge_sql.merge(tx, present, superseded)
     if created or updated or observed:
-        tx.touch(Domain.MARKET)
+        tx.bump_version(Domain.MARKET)
     await analyze(tx.connection, created + updated + observed, "listing", "price_observation")
     return superseded, created, updated

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import strawberry
 
-from app.analytics import sql
+from app.analytics import verification_sql
 from app.db.tables import Domain
-from app.graphql.context import Context
-from app.graphql.directives import reads
+from app.graphql.context import Info
+from app.graphql.directives import cache_hints
 from app.graphql.permissions import IsOperator
 from app.schema.analytics.types import Consistency
-
-Info = strawberry.Info[Context, None]
 
 
 @strawberry.type
 class AnalyticsQuery:
     @strawberry.field(
         description="What the last verification of all figures found; null before the first. Operators only.",
-        metadata=reads(Domain.WORK, max_age=0),
+        metadata=cache_hints(Domain.WORK, max_age=0),
         permission_classes=[IsOperator],
     )
     async def consistency(self, info: Info) -> Consistency | None:
         """One statement."""
         async with info.context.read() as session:
-            row = await sql.latest_verification(session)
+            row = await verification_sql.load_last_verification(session)
         return None if row is None else Consistency.of(row)

@@ -9,14 +9,14 @@ from typing import Any
 
 import strawberry
 
-from app.analytics.sql import MAX_DIFFERENCES
+from app.analytics.verification_sql import MAX_DIFFERENCES
 from app.db.tables import Domain, ValueRating
-from app.graphql.directives import ListSize, reads
+from app.graphql.directives import ListSize, cache_hints
 from app.graphql.enums import graphql_enum
-from app.graphql.fields import Meanings, column, computed
+from app.graphql.fields import ValueMapping, column, computed
 
 # DOMAIN: a target is fresh when it was computed less than 7 days ago.
-FRESH_FOR = timedelta(days=7)
+MAX_FRESH_AGE = timedelta(days=7)
 
 
 class PriceConfidence(StrEnum):
@@ -61,14 +61,14 @@ graphql_enum(
 
 def _is_fresh(self: Any) -> bool:
     computed_at = self["computed_at"]
-    return computed_at is not None and datetime.now(UTC) - computed_at < FRESH_FOR
+    return computed_at is not None and datetime.now(UTC) - computed_at < MAX_FRESH_AGE
 
 
 # More than there are figures of a CPU, or statistics.
 MAX_COLUMNS = 20
 
 # DOMAIN: "better than X %" is 100 less the percentile, which has one decimal.
-REST = Meanings(lambda percentile: round(100 - percentile, 1))
+HUNDRED_MINUS_PERCENTILE = ValueMapping(lambda percentile: round(100 - percentile, 1))
 
 
 @strawberry.type(
@@ -88,7 +88,7 @@ class PriceTarget:
     )
     sample_size: int = column("price_sample_size", description="Number of active prices.")
     confidence: PriceConfidence = column(
-        "price_sample_size", description="From the sample size.", mapping=Meanings(PriceConfidence.of)
+        "price_sample_size", description="From the sample size.", mapping=ValueMapping(PriceConfidence.of)
     )
     high_variance: bool = column(
         "price_high_variance", description="Whether the standard deviation is above 30 % of the mean."
@@ -97,7 +97,7 @@ class PriceTarget:
         _is_fresh,
         "computed_at",
         description="Whether it was computed less than 7 days ago.",
-        metadata=reads(Domain.ANALYTICS, timed=True),
+        metadata=cache_hints(Domain.ANALYTICS, time_dependent=True),
     )
     updated_at: datetime | None = column(
         "computed_at", description="When it was last computed; null before the first recalculation."
@@ -125,12 +125,12 @@ class PerformanceValue:
     better_than: float | None = column(
         "value_percentile",
         description="The rest of the percentile: better value than so many of 100 CPUs, by $/multi-mark.",
-        mapping=REST,
+        mapping=HUNDRED_MINUS_PERCENTILE,
     )
     better_than_single: float | None = column(
         "value_percentile_single",
         description="The rest of percentileSingle: better value than so many of 100 CPUs, by $/single-mark.",
-        mapping=REST,
+        mapping=HUNDRED_MINUS_PERCENTILE,
     )
     rating: ValueRating | None = column("value_rating", description="From the percentile; null where that is.")
     updated_at: datetime | None = column(

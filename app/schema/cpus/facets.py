@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import strawberry
 
-from app.catalog.facet_sql import Counts
+from app.catalog.facet_sql import FacetCounts
 from app.db.tables import ValueRating
 from app.graphql.directives import ListSize
-from app.graphql.fields import with_needs
+from app.graphql.fields import requires
 from app.schema.analytics.types import PriceConfidence
 
 # Of one facet: more sockets than there are in the catalogue.
-MANY_VALUES = 400
+MAX_FACET_VALUES = 400
 
 
 @strawberry.type(description="A value, and how many CPUs have it.")
@@ -38,12 +38,12 @@ class ConfidenceCount:
     name="CPUFacets", description="How many CPUs have which value. Those of which it is not known count nowhere."
 )
 class CPUFacets:
-    counts: strawberry.Private[Counts]
+    counts: strawberry.Private[FacetCounts]
 
     @strawberry.field(
         description="By maker, sorted.",
-        metadata=with_needs(None, "manufacturers"),
-        directives=[ListSize(assumed_size=MANY_VALUES)],
+        metadata=requires(None, "manufacturers"),
+        directives=[ListSize(assumed_size=MAX_FACET_VALUES)],
     )
     def manufacturers(self) -> list[FacetCount]:
         """Counted when asked for."""
@@ -51,8 +51,8 @@ class CPUFacets:
 
     @strawberry.field(
         description="By socket, sorted.",
-        metadata=with_needs(None, "sockets"),
-        directives=[ListSize(assumed_size=MANY_VALUES)],
+        metadata=requires(None, "sockets"),
+        directives=[ListSize(assumed_size=MAX_FACET_VALUES)],
     )
     def sockets(self) -> list[FacetCount]:
         """Counted when asked for."""
@@ -60,8 +60,8 @@ class CPUFacets:
 
     @strawberry.field(
         description="By category, sorted.",
-        metadata=with_needs(None, "categories"),
-        directives=[ListSize(assumed_size=MANY_VALUES)],
+        metadata=requires(None, "categories"),
+        directives=[ListSize(assumed_size=MAX_FACET_VALUES)],
     )
     def categories(self) -> list[FacetCount]:
         """Counted when asked for."""
@@ -69,7 +69,7 @@ class CPUFacets:
 
     @strawberry.field(
         description="By rating, the best first.",
-        metadata=with_needs(None, "ratings"),
+        metadata=requires(None, "ratings"),
         directives=[ListSize(assumed_size=len(ValueRating))],
     )
     def ratings(self) -> list[RatingCount]:
@@ -79,7 +79,7 @@ class CPUFacets:
 
     @strawberry.field(
         description="By confidence, the best first.",
-        metadata=with_needs(None, "confidences"),
+        metadata=requires(None, "confidences"),
         directives=[ListSize(assumed_size=len(PriceConfidence))],
     )
     def confidences(self) -> list[ConfidenceCount]:

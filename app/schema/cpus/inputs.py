@@ -12,13 +12,13 @@ from app.core.errors import BadInput
 from app.db.tables import ValueRating
 from app.schema.analytics.types import PriceConfidence
 
-MAX_SEARCH = 200
+MAX_TEXT_LENGTH = 200
 
 MAX_VALUES = 200
 
 MAX_SORT_KEYS = 5
 
-BY_NAME = (("NAME", False),)
+DEFAULT_ORDER = (("NAME", False),)
 
 
 @strawberry.enum(
@@ -78,12 +78,12 @@ class FloatRangeInput:
     max: float | None = strawberry.field(default=None, description="Greatest value.")
 
 
-def _ints(description: str) -> IntRangeInput | None:
+def _int_range_field(description: str) -> IntRangeInput | None:
     field: IntRangeInput | None = strawberry.field(default=None, description=description)
     return field
 
 
-def _floats(description: str) -> FloatRangeInput | None:
+def _float_range_field(description: str) -> FloatRangeInput | None:
     field: FloatRangeInput | None = strawberry.field(default=None, description=description)
     return field
 
@@ -98,24 +98,26 @@ class CPUFilter:
     manufacturer: list[str] | None = strawberry.field(default=None, description="One of these makers.")
     socket: list[str] | None = strawberry.field(default=None, description="One of these sockets.")
     category: list[str] | None = strawberry.field(default=None, description="One of these categories.")
-    cores: IntRangeInput | None = _ints("Physical cores.")
-    threads: IntRangeInput | None = _ints("Hardware threads.")
-    tdp_w: IntRangeInput | None = _ints("Thermal design power, watts.")
-    release_year: IntRangeInput | None = _ints("Year of release.")
-    cpu_mark_multi: IntRangeInput | None = _ints("Multi-thread mark.")
-    cpu_mark_single: IntRangeInput | None = _ints("Single-thread mark.")
-    igpu_mark: IntRangeInput | None = _ints("Mark of the integrated graphics.")
-    price: FloatRangeInput | None = _floats("The good price (mean active price), USD.")
-    dollar_per_mark_multi: FloatRangeInput | None = _floats("USD per multi-thread mark.")
-    dollar_per_mark_single: FloatRangeInput | None = _floats("USD per single-thread mark.")
-    percentile: FloatRangeInput | None = _floats("Percentile of $/multi-mark, 0 to 100; 0 is the best value.")
+    cores: IntRangeInput | None = _int_range_field("Physical cores.")
+    threads: IntRangeInput | None = _int_range_field("Hardware threads.")
+    tdp_w: IntRangeInput | None = _int_range_field("Thermal design power, watts.")
+    release_year: IntRangeInput | None = _int_range_field("Year of release.")
+    cpu_mark_multi: IntRangeInput | None = _int_range_field("Multi-thread mark.")
+    cpu_mark_single: IntRangeInput | None = _int_range_field("Single-thread mark.")
+    igpu_mark: IntRangeInput | None = _int_range_field("Mark of the integrated graphics.")
+    price: FloatRangeInput | None = _float_range_field("The good price (mean active price), USD.")
+    dollar_per_mark_multi: FloatRangeInput | None = _float_range_field("USD per multi-thread mark.")
+    dollar_per_mark_single: FloatRangeInput | None = _float_range_field("USD per single-thread mark.")
+    percentile: FloatRangeInput | None = _float_range_field(
+        "Percentile of $/multi-mark, 0 to 100; 0 is the best value."
+    )
     has_igpu: bool | None = strawberry.field(default=None, description="With, or without, integrated graphics.")
     rating: list[ValueRating] | None = strawberry.field(default=None, description="One of these ratings.")
     confidence: list[PriceConfidence] | None = strawberry.field(default=None, description="One of these confidences.")
     with_listings: bool | None = strawberry.field(default=None, description="With, or without, active listings.")
 
 
-RANGES = {
+RANGE_COLUMNS = {
     "cores": "cores",
     "threads": "threads",
     "tdp_w": "tdp_w",
@@ -130,9 +132,9 @@ RANGES = {
 }
 
 
-def _order(given: list[CPUOrder] | None) -> tuple[tuple[str, bool], ...]:
+def to_sort_order(given: list[CPUOrder] | None) -> tuple[tuple[str, bool], ...]:
     if not given:
-        return BY_NAME
+        return DEFAULT_ORDER
     if len(given) > MAX_SORT_KEYS:
         raise BadInput(f"`orderBy` takes at most {MAX_SORT_KEYS} keys.")
     names = [order.field.name for order in given]
@@ -141,21 +143,23 @@ def _order(given: list[CPUOrder] | None) -> tuple[tuple[str, bool], ...]:
     return tuple((name, order.direction is OrderDirection.DESC) for name, order in zip(names, given, strict=True))
 
 
-def _conditions(given: CPUFilter | None) -> sql.CpuFilter:
+def to_cpu_filter(given: CPUFilter | None) -> sql.CpuFilter:
     if given is None:
         return sql.CpuFilter()
     texts = {"manufacturer": given.manufacturer, "socket": given.socket, "category": given.category}
     one_of = {
-        name: [_text(v, name) for v in _few(values, name)] for name, values in texts.items() if values is not None
+        name: [check_text(v, name) for v in _check_value_count(values, name)]
+        for name, values in texts.items()
+        if values is not None
     }
     if given.rating is not None:
         one_of["value_rating"] = [rating.value for rating in given.rating]
     return sql.CpuFilter(
-        search=None if given.search is None else _text(given.search, "search"),
+        search=None if given.search is None else check_text(given.search, "search"),
         one_of=one_of,
         ranges={
-            column: _range(name, bounds)
-            for name, column in RANGES.items()
+            column: _to_range(name, bounds)
+            for name, column in RANGE_COLUMNS.items()
             if (bounds := getattr(given, name)) is not None
         },
         has_igpu=given.has_igpu,
@@ -164,13 +168,13 @@ def _conditions(given: CPUFilter | None) -> sql.CpuFilter:
     )
 
 
-def _range(name: str, bounds: IntRangeInput | FloatRangeInput) -> sql.Range:
+def _to_range(name: str, bounds: IntRangeInput | FloatRangeInput) -> sql.Range:
     if bounds.min is not None and bounds.max is not None and bounds.min > bounds.max:
         raise BadInput(f"`{to_camel_case(name)}` has a `min` ({bounds.min}) above its `max` ({bounds.max}).")
     return sql.Range(bounds.min, bounds.max)
 
 
-def _text(value: str, name: str, most: int = MAX_SEARCH) -> str:
+def check_text(value: str, name: str, most: int = MAX_TEXT_LENGTH) -> str:
     if len(value) > most:
         raise BadInput(f"`{name}` is longer than {most} characters.")
     if "\0" in value or any(0xD800 <= ord(c) < 0xE000 for c in value):
@@ -178,7 +182,7 @@ def _text(value: str, name: str, most: int = MAX_SEARCH) -> str:
     return value
 
 
-def _few(values: list[str], name: str) -> list[str]:
+def _check_value_count(values: list[str], name: str) -> list[str]:
     if len(values) > MAX_VALUES:
         raise BadInput(f"`{name}` takes at most {MAX_VALUES} values.")
     return values

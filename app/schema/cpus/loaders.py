@@ -9,11 +9,9 @@ from typing import Any, NamedTuple
 from app.catalog import sql
 from app.db.statements import Row
 from app.graphql.context import Context, Loader
+from app.graphql.prefetch import add_prefetch_values, populate_loaders, requested_prefetches
 from app.graphql.relay import TOTAL_COUNT
 from app.resources import Reader
-
-# Of more CPUs the lists that each brings along would cost more than statements of their own.
-FEW = 5
 
 
 class CpuRow(Row):
@@ -31,7 +29,7 @@ class CpuById(Loader[int, CpuRow | None]):
 
     async def values(self, session: Reader, keys: list[int]) -> list[CpuRow | None]:
         """One statement for all keys."""
-        rows = await read(self.context, session, sql.by_id, "ids", keys)
+        rows = await load_rows(self.context, session, sql.select_by_id, "ids", keys)
         found = {row["id"]: row for row in rows}
         return [found.get(key) for key in keys]
 
@@ -41,8 +39,8 @@ class CpuBySlug(Loader[str, CpuRow | None]):
 
     async def values(self, session: Reader, keys: list[str]) -> list[CpuRow | None]:
         """One statement for all keys."""
-        rows = await read(self.context, session, sql.by_slug, "slugs", keys)
-        self.context.offer(CpuById, rows)
+        rows = await load_rows(self.context, session, sql.select_by_slug, "slugs", keys)
+        self.context.prime(CpuById, rows)
         found = {row["slug"]: row for row in rows}
         return [found.get(key) for key in keys]
 
@@ -60,7 +58,7 @@ class SimilarCpus(Loader[SimilarKey, list[CpuRow]]):
     async def values(self, session: Reader, keys: list[SimilarKey]) -> list[list[CpuRow]]:
         """One statement per distinct number."""
         found: dict[SimilarKey, list[CpuRow]] = defaultdict(list)
-        statement = sql.similar(columns(self.context))
+        statement = sql.select_similar(requested_columns(self.context))
         for first in dict.fromkeys(key.first for key in keys):
             ids = [key.cpu_id for key in keys if key.first == first]
             for row in await session.rows(statement, {"ids": ids, "first": first}, CpuRow):
@@ -68,25 +66,22 @@ class SimilarCpus(Loader[SimilarKey, list[CpuRow]]):
         return [found[key] for key in keys]
 
 
-async def read(context: Context, session: Reader, statement: Any, name: str, keys: Sequence[Any]) -> Sequence[CpuRow]:
-    """CPUs by these keys; of a few also what will be asked for next, which saves a statement each."""
-    ahead = context.ahead.get("CPU", []) if len(keys) <= FEW else []
+async def load_rows(
+    context: Context, session: Reader, statement: Any, name: str, keys: Sequence[Any]
+) -> Sequence[CpuRow]:
+    """Return the CPUs with these keys, which are the parameter `name` of the statement; with requested prefetches."""
+    prefetches = requested_prefetches(context, "CPU", len(keys))
+    prefetch_columns = tuple(prefetch.column(context) for prefetch in prefetches)
     values: dict[str, Any] = {name: keys}
-    for each in ahead:
-        assert values.keys().isdisjoint(each.values), "two parameters of one name"
-        values.update(each.values)
-    rows = await session.rows(statement(columns(context), tuple(a.column(context) for a in ahead)), values, CpuRow)
-    if ahead:
-        context.brought.add("CPU")
-    for row in rows:
-        for each in ahead:
-            each.take(context, row)
+    add_prefetch_values(values, prefetches)
+    rows = await session.rows(statement(requested_columns(context), prefetch_columns), values, CpuRow)
+    populate_loaders(context, "CPU", prefetches, rows)
     return rows
 
 
-def columns(context: Context) -> frozenset[str] | None:
+def requested_columns(context: Context) -> frozenset[str] | None:
     """What the operation needs of CPUs. The number of a page's listings is a column of the CPU, too."""
-    wanted, of_page = context.wanted("CPU"), context.wanted("ListingConnection")
+    wanted, of_page = context.requested_columns("CPU"), context.requested_columns("ListingConnection")
     if wanted is None or of_page is None or TOTAL_COUNT not in of_page:
         return wanted
     return wanted | {"listings_count"}

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 import strawberry
 
 from app.catalog import sql
-from app.catalog.facet_sql import counts
-from app.catalog.title_matcher import matcher
+from app.catalog.facet_sql import count_facets
+from app.catalog.title_matcher import get_matcher
 from app.core.errors import BadInput
-from app.core.global_ids import key_of
-from app.db.pagination import DEFAULT_PAGE, page_request
+from app.core.global_ids import key_from_global_id
+from app.db.pagination import DEFAULT_PAGE_SIZE, parse_page_arguments
 from app.db.tables import Domain
-from app.graphql.context import Context
-from app.graphql.directives import CostWeight, ListSize, page_size, reads
+from app.graphql.context import Info
+from app.graphql.directives import CostWeight, ListSize, cache_hints, connection_size
 from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 from app.schema.cpus.facets import CPUFacets
-from app.schema.cpus.inputs import MAX_SORT_KEYS, CPUFilter, CPUOrder, _conditions, _order, _text
-from app.schema.cpus.loaders import CpuById, CpuBySlug, CpuRow, PointRow, columns
+from app.schema.cpus.inputs import MAX_SORT_KEYS, CPUFilter, CPUOrder, check_text, to_cpu_filter, to_sort_order
+from app.schema.cpus.loaders import CpuById, CpuBySlug, CpuRow, PointRow, requested_columns
 from app.schema.cpus.title_match import TitleMatch
 from app.schema.cpus.types import CPU, PricePoint
-from app.titles.components import read_parts
-from app.titles.matcher import LONGEST as MAX_TITLE
-
-Info = strawberry.Info[Context, None]
+from app.titles.components import parse_components
+from app.titles.matcher import MAX_TITLE_LENGTH
 
 # Seconds for which browsers and proxies may keep an answer without asking again.
 MAX_AGE = 5
@@ -32,10 +30,10 @@ MAX_SLUGS = 50
 
 
 @strawberry.type
-class CatalogQuery:
+class CpusQuery:
     @strawberry.field(
         description="A CPU by its id or its slug; null when there is none.",
-        metadata=reads(Domain.CATALOG, Domain.ANALYTICS, max_age=MAX_AGE),
+        metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, max_age=MAX_AGE),
     )
     async def cpu(
         self,
@@ -47,15 +45,13 @@ class CatalogQuery:
         if (id is None) == (slug is None):
             raise BadInput("Give exactly one of `id` and `slug`.")
         if id is not None:
-            return await CPU.load_node(info, key_of(id, "CPU"))
+            return await CPU.load_node(info, key_from_global_id(id, "CPU"))
         assert slug is not None
-        row: Any = await info.context.loader(CpuBySlug).load(_text(slug, "slug"))
-        found: CPU | None = row
-        return found
+        return cast("CPU | None", await info.context.loader(CpuBySlug).load(check_text(slug, "slug")))
 
     @strawberry.field(
         description="The CPUs with these slugs, in their order; null where there is none.",
-        metadata=reads(Domain.CATALOG, Domain.ANALYTICS, max_age=MAX_AGE),
+        metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, max_age=MAX_AGE),
         directives=[ListSize(assumed_size=MAX_SLUGS, slicing_arguments=["slugs"])],
     )
     async def cpus_by_slugs(
@@ -67,16 +63,14 @@ class CatalogQuery:
         if len(slugs) > MAX_SLUGS:
             raise BadInput(f"`slugs` takes at most {MAX_SLUGS} slugs.")
         for each in slugs:
-            _text(each, "slugs")
-        rows: Any = await info.context.loader(CpuBySlug).load_many(slugs)
-        found: list[CPU | None] = rows
-        return found
+            check_text(each, "slugs")
+        return cast("list[CPU | None]", await info.context.loader(CpuBySlug).load_many(slugs))
 
     @strawberry.field(
         description="CPUs, by name unless ordered otherwise.",
         # Of the market: a filter may ask whether there are listings.
-        metadata=reads(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
-        directives=[page_size(DEFAULT_PAGE)],
+        metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
+        directives=[connection_size(DEFAULT_PAGE_SIZE)],
     )
     async def cpus(
         self,
@@ -92,29 +86,29 @@ class CatalogQuery:
         ] = None,
     ) -> Connection[CPU]:
         """A page; without `first` and `last` the first 50."""
-        request = page_request(first, after, last, before)
-        conditions, keyset = _conditions(filter), sql.keyset(_order(order_by))
+        request = parse_page_arguments(first, after, last, before)
+        conditions, keyset = to_cpu_filter(filter), sql.keyset_for(to_sort_order(order_by))
         context = info.context
-        of_page = context.wanted("CPUConnection")
+        of_page = context.requested_columns("CPUConnection")
         counted = of_page is None or TOTAL_COUNT in of_page
-        statement = sql.page(conditions, keyset, request, columns(context), counted)
+        statement = sql.select_page(conditions, keyset, request, requested_columns(context), counted)
         async with context.read() as session:
             rows = await session.rows(*statement, CpuRow)
-        context.offer(CpuById, rows)
+        context.prime(CpuById, rows)
 
         async def count() -> int:
             if counted and rows:
                 return int(rows[0][TOTAL_COUNT])
             async with context.read() as session:
-                return int(await session.scalar(*sql.count(conditions)))
+                return int(await session.scalar(*sql.select_count(conditions)))
 
-        return Connection(page=keyset.page(rows, request), count=count)
+        return Connection(page=keyset.build_page(rows, request), count=count)
 
     @strawberry.field(
         description="Every CPU that has a price, as a point of price and mark, cheapest first; "
-        f"the cheapest {sql.MAX_POINTS:,} at most.",
-        metadata=reads(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
-        directives=[ListSize(assumed_size=sql.MAX_POINTS)],
+        f"the cheapest {sql.MAX_PRICE_MAP_POINTS:,} at most.",
+        metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
+        directives=[ListSize(assumed_size=sql.MAX_PRICE_MAP_POINTS)],
     )
     async def price_map(
         self,
@@ -123,16 +117,14 @@ class CatalogQuery:
     ) -> list[PricePoint]:
         """One statement."""
         context = info.context
-        statement = sql.price_map(_conditions(filter), context.wanted("PricePoint"))
+        statement = sql.select_price_map(to_cpu_filter(filter), context.requested_columns("PricePoint"))
         async with context.read() as session:
-            points: Any = await session.rows(*statement, PointRow)
-        found: list[PricePoint] = points
-        return found
+            return cast("list[PricePoint]", await session.rows(*statement, PointRow))
 
     @strawberry.field(
         description="How many CPUs have which value, for the controls of a filter. What a control would bring is told "
         "by the filter without its own condition.",
-        metadata=reads(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
+        metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
         directives=[CostWeight(weight=20)],
     )
     async def cpu_facets(
@@ -143,21 +135,23 @@ class CatalogQuery:
         """One statement for all facets that are asked for."""
         context = info.context
         async with context.read() as session:
-            return CPUFacets(counts=await counts(session, _conditions(filter), context.wanted("CPUFacets")))
+            return CPUFacets(
+                counts=await count_facets(session, to_cpu_filter(filter), context.requested_columns("CPUFacets"))
+            )
 
     @strawberry.field(
         description="The CPU that a seller's title names, or none when that is not certain; with the reasons.",
-        metadata=reads(Domain.CATALOG, Domain.ANALYTICS, max_age=MAX_AGE),
+        metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, max_age=MAX_AGE),
     )
     async def match_title(
         self,
         info: Info,
         title: Annotated[
-            str, strawberry.argument(description=f"As the seller wrote it; at most {MAX_TITLE} characters.")
+            str, strawberry.argument(description=f"As the seller wrote it; at most {MAX_TITLE_LENGTH} characters.")
         ],
     ) -> TitleMatch:
         """With the matcher of the request's own snapshot."""
-        _text(title, "title", MAX_TITLE)
+        check_text(title, "title", MAX_TITLE_LENGTH)
         async with info.context.read() as session:
-            found = (await matcher(info.context.resources, session)).match(title)
-        return TitleMatch.of(found, read_parts(title))
+            found = (await get_matcher(info.context.resources, session)).match(title)
+        return TitleMatch.of(found, parse_components(title))

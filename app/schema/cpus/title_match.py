@@ -5,10 +5,10 @@ from __future__ import annotations
 import strawberry
 
 from app.db.tables import Domain
-from app.graphql.directives import ListSize, reads
+from app.graphql.directives import ListSize, cache_hints
 from app.schema.cpus.types import CPU, Info
-from app.titles.components import Parts
-from app.titles.matcher import Match, TitleDecision, TitleVerdict
+from app.titles.components import Components
+from app.titles.matcher import TitleDecision, TitleMatchResult, TitleVerdict
 
 # Of one title: more model numbers than anybody writes.
 MAX_STEPS = 20
@@ -40,7 +40,7 @@ class TitleParts:
     quantity: int = strawberry.field(description="How many are offered: 2 and more for pairs and lots.")
 
     @classmethod
-    def of(cls, parts: Parts) -> TitleParts:
+    def of(cls, parts: Components) -> TitleParts:
         """From what was read."""
         return cls(
             memory_gb=parts.memory_gb,
@@ -61,18 +61,18 @@ class TitleMatch:
         directives=[ListSize(assumed_size=MAX_STEPS)],
     )
     parts: TitleParts = strawberry.field(description="What else the title says is offered.")
-    key: strawberry.Private[int | None]
+    cpu_key: strawberry.Private[int | None]
 
     @strawberry.field(
         description="The CPU; null when the title names none with certainty.",
-        metadata=reads(Domain.CATALOG, Domain.ANALYTICS),
+        metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS),
     )
     async def cpu(self, info: Info) -> CPU | None:
         """By its id, batched."""
-        return None if self.key is None else await CPU.load_node(info, self.key)
+        return None if self.cpu_key is None else await CPU.load_node(info, self.cpu_key)
 
     @classmethod
-    def of(cls, match: Match, parts: Parts) -> TitleMatch:
+    def of(cls, match: TitleMatchResult, parts: Components) -> TitleMatch:
         """From the match of a title and what else was read in it."""
         steps = [
             TitleStep(text=step.text, verdict=step.verdict, name=step.name, reason=step.reason)

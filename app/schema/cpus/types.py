@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import strawberry
 
 from app.core.errors import BadInput
-from app.db.pagination import PageRequest, page_request
+from app.db.pagination import PageRequest, parse_page_arguments
 from app.db.tables import Domain, ValueRating
-from app.graphql.context import Context
-from app.graphql.directives import CostWeight, ListSize, page_size, reads
+from app.graphql.context import Info
+from app.graphql.directives import CostWeight, ListSize, cache_hints, connection_size
 from app.graphql.enums import graphql_enum
-from app.graphql.fields import AHEAD, column, is_row, same_row, with_needs
-from app.graphql.relay import After, Before, Connection, First, Last, Node, ids_of, node_id
+from app.graphql.fields import column, embedded, is_row, requires
+from app.graphql.prefetch import PREFETCH
+from app.graphql.relay import After, Before, Connection, First, Last, Node, global_id_mapping, id_field
 from app.market.price_ranges import PriceInterval, PriceRange
 from app.schema.analytics.types import PerformanceValue, PriceTarget
 from app.schema.cpus.loaders import CpuById, CpuRow, PointRow, SimilarCpus, SimilarKey
 from app.schema.listings.loaders import (
-    Distribution,
     DistributionKey,
-    FirstListings,
+    DistributionPrefetch,
+    FirstListingsPrefetch,
     ListingPageKey,
     ListingPages,
     PriceDistributions,
 )
 from app.schema.listings.price_history_loaders import CpuPriceHistories, CpuPriceLows, HistoryKey
 from app.schema.listings.price_history_types import (
-    HISTORY_SIZE,
-    HISTORY_TOLD,
+    PRICE_HISTORY_DESCRIPTION,
+    PRICE_HISTORY_SIZE,
     CPUPriceLows,
     CPUPricePoint,
-    Interval,
-    Within,
+    IntervalArgument,
+    RangeArgument,
 )
 from app.schema.listings.types import Listing, PriceBin
 from app.titles.matcher import TitleDecision, TitleVerdict
-
-Info = strawberry.Info[Context, None]
 
 DEFAULT_LISTINGS = 10
 DEFAULT_BINS = 10
@@ -70,22 +69,22 @@ graphql_enum(
 )
 
 
-def listings_request(first: int | None, after: str | None, last: int | None, before: str | None) -> PageRequest:
+def listings_page_request(first: int | None, after: str | None, last: int | None, before: str | None) -> PageRequest:
     """Which page of listings. Raises BadInput."""
     if first == DEFAULT_LISTINGS and (last is not None or before is not None):
         first = None  # not asked for: the default gives way
-    return page_request(first, after, last, before, DEFAULT_LISTINGS)
+    return parse_page_arguments(first, after, last, before, DEFAULT_LISTINGS)
 
 
-def first_listings(
+def prefetch_first_listings(
     first: int | None = DEFAULT_LISTINGS, after: str | None = None, last: int | None = None, before: str | None = None
-) -> FirstListings | None:
+) -> FirstListingsPrefetch | None:
     """The page of listings that will be asked for, if it is the first."""
-    request = listings_request(first, after, last, before)
-    return FirstListings(request) if request.cursor is None and not request.backward else None
+    request = listings_page_request(first, after, last, before)
+    return FirstListingsPrefetch(request) if request.cursor is None and not request.backward else None
 
 
-def bins_of(given: int | None) -> int:
+def check_bins(given: int | None) -> int:
     """The number of bins. Raises BadInput."""
     bins = DEFAULT_BINS if given is None else given
     if not 1 <= bins <= MAX_BINS:
@@ -93,7 +92,7 @@ def bins_of(given: int | None) -> int:
     return bins
 
 
-def similar_of(given: int | None) -> int:
+def check_similar_count(given: int | None) -> int:
     """The number of similar CPUs. Raises BadInput."""
     first = DEFAULT_SIMILAR if given is None else given
     if not 1 <= first <= MAX_SIMILAR:
@@ -101,9 +100,9 @@ def similar_of(given: int | None) -> int:
     return first
 
 
-def distribution(bins: int | None = DEFAULT_BINS) -> Distribution:
+def prefetch_distribution(bins: int | None = DEFAULT_BINS) -> DistributionPrefetch:
     """The distribution that will be asked for."""
-    return Distribution(bins_of(bins))
+    return DistributionPrefetch(check_bins(bins))
 
 
 @strawberry.type(
@@ -114,7 +113,7 @@ class CPU(Node):
 
     is_type_of = is_row(CpuRow)
 
-    id: strawberry.ID = node_id("CPU")
+    id: strawberry.ID = id_field("CPU")
     name: str = column("name", description="As benchmark sites print it.")
     slug: str = column("slug", description="Unique name for URLs; never changes.")
     manufacturer: str = column("manufacturer", description='Maker, "Unknown" where the name does not tell.')
@@ -132,19 +131,19 @@ class CPU(Node):
     )
     igpu_model: str | None = column("igpu_model", description="Integrated graphics; null for none or not known.")
     igpu_mark: int | None = column("igpu_mark", description="Mark of the integrated graphics; null when not known.")
-    price_target: PriceTarget = same_row(description="What it should cost.")
-    performance_value: PerformanceValue = same_row(description="What its performance costs.")
+    price_target: PriceTarget = embedded(description="What it should cost.")
+    performance_value: PerformanceValue = embedded(description="What its performance costs.")
     listings_count: int = column(
         "listings_count",
         description="Number of active listings.",
-        metadata=reads(Domain.MARKET),
+        metadata=cache_hints(Domain.MARKET),
         directives=[CostWeight(weight=1)],
     )
 
     @strawberry.field(
         description="Active listings, cheapest adjusted price first; those without a price last.",
-        metadata={**with_needs(reads(Domain.MARKET), "id"), AHEAD: first_listings},
-        directives=[page_size(DEFAULT_LISTINGS)],
+        metadata={**requires(cache_hints(Domain.MARKET), "id"), PREFETCH: prefetch_first_listings},
+        directives=[connection_size(DEFAULT_LISTINGS)],
     )
     async def listings(
         self: Any,
@@ -155,7 +154,7 @@ class CPU(Node):
         before: Before = None,
     ) -> Connection[Listing]:
         """Batched over all CPUs of the answer."""
-        request = listings_request(first, after, last, before)
+        request = listings_page_request(first, after, last, before)
         page = await info.context.loader(ListingPages).load(ListingPageKey.of(self["id"], request))
 
         async def count() -> int:
@@ -165,7 +164,7 @@ class CPU(Node):
 
     @strawberry.field(
         description="Histogram of the active prices in bins of equal width; empty without prices.",
-        metadata={**with_needs(reads(Domain.MARKET), "id"), AHEAD: distribution},
+        metadata={**requires(cache_hints(Domain.MARKET), "id"), PREFETCH: prefetch_distribution},
         directives=[ListSize(assumed_size=DEFAULT_BINS, slicing_arguments=["bins"])],
     )
     async def price_distribution(
@@ -174,7 +173,7 @@ class CPU(Node):
         bins: Annotated[int | None, strawberry.argument(description=f"How many; 1 to {MAX_BINS}.")] = DEFAULT_BINS,
     ) -> list[PriceBin]:
         """Batched over all CPUs of the answer."""
-        key = DistributionKey(self["id"], bins_of(bins))
+        key = DistributionKey(self["id"], check_bins(bins))
         found: list[Any] = await info.context.loader(PriceDistributions).load(key)
         return found
 
@@ -182,7 +181,7 @@ class CPU(Node):
         description="The most similar CPUs, most similar first. The difference of two is the sum of |ln(a / b)| of "
         "their multi-thread marks (three times), single-thread marks (twice), cores, TDP and good prices; where one is "
         "not known, as if it were half the other.",
-        metadata=with_needs(reads(Domain.CATALOG, Domain.ANALYTICS), "id"),
+        metadata=requires(cache_hints(Domain.CATALOG, Domain.ANALYTICS), "id"),
         directives=[
             ListSize(assumed_size=DEFAULT_SIMILAR, slicing_arguments=["first"]),
             CostWeight(weight=SIMILAR_COST),
@@ -196,20 +195,20 @@ class CPU(Node):
         ] = DEFAULT_SIMILAR,
     ) -> list[CPU]:
         """Batched over all CPUs of the answer."""
-        key = SimilarKey(self["id"], similar_of(first))
+        key = SimilarKey(self["id"], check_similar_count(first))
         found: list[Any] = await info.context.loader(SimilarCpus).load(key)
         return found
 
     @strawberry.field(
-        description=HISTORY_TOLD,
-        metadata=with_needs(reads(Domain.MARKET, timed=True), "id"),
-        directives=[HISTORY_SIZE],
+        description=PRICE_HISTORY_DESCRIPTION,
+        metadata=requires(cache_hints(Domain.MARKET, time_dependent=True), "id"),
+        directives=[PRICE_HISTORY_SIZE],
     )
     async def price_history(
         self: Any,
         info: Info,
-        range: Within = PriceRange.DAYS_90,  # noqa: A002
-        interval: Interval = PriceInterval.DAY,
+        range: RangeArgument = PriceRange.DAYS_90,  # noqa: A002
+        interval: IntervalArgument = PriceInterval.DAY,
     ) -> list[CPUPricePoint]:
         """Batched over all CPUs of the answer."""
         key = HistoryKey.of(self["id"], range, interval)
@@ -218,20 +217,16 @@ class CPU(Node):
 
     @strawberry.field(
         description="Its lowest prices over time; null when it never had a price.",
-        metadata=with_needs(reads(Domain.MARKET, timed=True), "id"),
+        metadata=requires(cache_hints(Domain.MARKET, time_dependent=True), "id"),
     )
     async def price_lows(self: Any, info: Info) -> CPUPriceLows | None:
         """Batched over all CPUs of the answer."""
-        row: Any = await info.context.loader(CpuPriceLows).load(self["id"])
-        found: CPUPriceLows | None = row
-        return found
+        return cast("CPUPriceLows | None", await info.context.loader(CpuPriceLows).load(self["id"]))
 
     @classmethod
     async def load_node(cls, info: Info, key: int) -> CPU | None:
         """For `node(id:)`."""
-        row: Any = await info.context.loader(CpuById).load(key)
-        found: CPU | None = row
-        return found
+        return cast("CPU | None", await info.context.loader(CpuById).load(key))
 
 
 @strawberry.type(description="A CPU that has a price, as a point among all those.")
@@ -240,7 +235,7 @@ class PricePoint:
 
     is_type_of = is_row(PointRow)
 
-    id: strawberry.ID = column("id", description="Global id of the CPU; opaque.", mapping=ids_of("CPU"))
+    id: strawberry.ID = column("id", description="Global id of the CPU; opaque.", mapping=global_id_mapping("CPU"))
     name: str = column("name", description="Name of the CPU.")
     slug: str = column("slug", description="Slug of the CPU, as in URLs.")
     manufacturer: str = column("manufacturer", description='Maker, "Unknown" where the name does not tell.')

@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import strawberry
 
-from app.db.pagination import DEFAULT_PAGE, page_request
+from app.db.pagination import DEFAULT_PAGE_SIZE, parse_page_arguments
 from app.db.tables import Domain
 from app.documents import list_sql
-from app.graphql.context import Context
-from app.graphql.directives import page_size, reads
+from app.graphql.context import Info
+from app.graphql.directives import cache_hints, connection_size
 from app.graphql.permissions import IsOperator
 from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 from app.schema.documents.loaders import DocumentRow
 from app.schema.documents.types import PersistedDocument
-
-Info = strawberry.Info[Context, None]
 
 
 @strawberry.type
 class DocumentsQuery:
     @strawberry.field(
         description="All documents that are, or were, served under an id, by name. Operators only.",
-        metadata=reads(Domain.DOCUMENTS, max_age=0),
+        metadata=cache_hints(Domain.DOCUMENTS, max_age=0),
         permission_classes=[IsOperator],
-        directives=[page_size(DEFAULT_PAGE)],
+        directives=[connection_size(DEFAULT_PAGE_SIZE)],
     )
     async def documents(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[PersistedDocument]:
         """A page; without `first` and `last` the first 50."""
-        request, context = page_request(first, after, last, before), info.context
+        request, context = parse_page_arguments(first, after, last, before), info.context
         served = context.resources.documents
-        ours = {} if served is None else served.ours
-        of_page = context.wanted("PersistedDocumentConnection")
+        ours = {} if served is None else served.builtin_names
+        of_page = context.requested_columns("PersistedDocumentConnection")
         counted = of_page is None or TOTAL_COUNT in of_page
-        statement = list_sql.page(ours, request, context.wanted("PersistedDocument"), counted)
+        statement = list_sql.page(ours, request, context.requested_columns("PersistedDocument"), counted)
         async with context.read() as session:
             rows = await session.rows(*statement, DocumentRow)
 
@@ -44,4 +42,4 @@ class DocumentsQuery:
             async with context.read() as session:
                 return int(await session.scalar(*list_sql.count(ours)))
 
-        return Connection(page=list_sql.BY_NAME.page(rows, request), count=count)
+        return Connection(page=list_sql.BY_NAME.build_page(rows, request), count=count)

@@ -9,14 +9,12 @@ from typing import Any
 import strawberry
 
 from app.db.tables import Domain
-from app.graphql.context import Context
-from app.graphql.directives import reads
+from app.graphql.context import Info
+from app.graphql.directives import cache_hints
 from app.graphql.enums import graphql_enum
-from app.graphql.fields import column, computed, is_row, with_needs
-from app.resources import Running
+from app.graphql.fields import column, computed, is_row, requires
+from app.resources import ExecutionMode
 from app.schema.documents.loaders import DocumentRow
-
-Info = strawberry.Info[Context, None]
 
 
 class DocumentState(StrEnum):
@@ -44,9 +42,9 @@ class DocumentRunning:
     reason: str | None = strawberry.field(description="Why it is not run by a plan; null where it is.")
 
     @classmethod
-    def of(cls, running: Running) -> DocumentRunning:
+    def of(cls, running: ExecutionMode) -> DocumentRunning:
         """From what the server says."""
-        return cls(state=DocumentState(running.how), reason=running.reason)
+        return cls(state=DocumentState(running.mode), reason=running.reason)
 
 
 def _clients(self: Any) -> list[str]:
@@ -76,10 +74,10 @@ class PersistedDocument:
 
     @strawberry.field(
         description="How it is run; null when it is not served.",
-        metadata=with_needs(reads(Domain.DOCUMENTS), "id"),
+        metadata=requires(cache_hints(Domain.DOCUMENTS), "id"),
     )
     async def running(self: Any, info: Info) -> DocumentRunning | None:
         """As the process that answers runs it."""
         documents = info.context.resources.documents
-        found = None if documents is None else await documents.running(self["id"])
+        found = None if documents is None else await documents.execution_mode(self["id"])
         return None if found is None else DocumentRunning.of(found)

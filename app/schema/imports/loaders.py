@@ -34,7 +34,7 @@ class RowPageKey(NamedTuple):
     def of(cls, session_id: int, request: PageRequest) -> RowPageKey:
         """Raises BadCursor: here, because in the batch it would fail for the other pages, too."""
         if request.cursor is not None:
-            session_sql.IN_ORDER.decode(request.cursor)
+            session_sql.ROW_ORDER.decode(request.cursor)
         return cls(session_id, request)
 
 
@@ -43,7 +43,7 @@ class SessionById(Loader[int, SessionRow | None]):
 
     async def values(self, session: Reader, keys: list[int]) -> list[SessionRow | None]:
         """One statement for all keys."""
-        statement = session_sql.sessions_by_id(self.context.wanted("ImportSession"))
+        statement = session_sql.sessions_by_id(self.context.requested_columns("ImportSession"))
         found = {row["id"]: row for row in await session.rows(statement, {"ids": keys}, SessionRow)}
         return [found.get(key) for key in keys]
 
@@ -54,12 +54,12 @@ class RowPages(Loader[RowPageKey, Page]):
     async def values(self, session: Reader, keys: list[RowPageKey]) -> list[Page]:
         """One statement per distinct page request."""
         found: dict[RowPageKey, list[ImportedRow]] = defaultdict(list)
-        wanted = self.context.wanted("ImportRow")
+        wanted = self.context.requested_columns("ImportRow")
         for request in dict.fromkeys(key.request for key in keys):
             ids = [key.session_id for key in keys if key.request == request]
             for row in await session.rows(*session_sql.rows(ids, request, wanted), ImportedRow):
                 found[RowPageKey(row["session_id"], request)].append(row)
-        return [session_sql.IN_ORDER.page(found[key], key.request) for key in keys]
+        return [session_sql.ROW_ORDER.build_page(found[key], key.request) for key in keys]
 
 
 class PayloadByFetch(Loader[int, PayloadRow | None]):

@@ -8,15 +8,13 @@ from typing import Annotated
 import strawberry
 
 from app.db.tables import ImportPriority
-from app.graphql.context import Context
+from app.graphql.context import Info
 from app.graphql.permissions import IsOperator
 from app.graphql.scalars import Upload
 from app.ingestion.fetch.url_policy import AllowList
-from app.ingestion.requests.import_requests import Request, request_import, request_url
-from app.ingestion.requests.url_files import MOST_ROWS, read_urls
+from app.ingestion.requests.import_requests import ImportRequest, request_import, request_url_import
+from app.ingestion.requests.url_files import MAX_ROWS, read_url_file
 from app.schema.imports.types import ImportSession
-
-Info = strawberry.Info[Context, None]
 
 Priority = Annotated[ImportPriority, strawberry.argument(description="What comes first.")]
 
@@ -27,7 +25,7 @@ class IngestPayload:
 
 
 @strawberry.type
-class IngestionMutation:
+class ImportsMutation:
     @strawberry.mutation(
         description="Fetches a page in the background and stores what it offers. Operators only. "
         "A page that is being fetched for somebody else already is not fetched twice.",
@@ -40,13 +38,13 @@ class IngestionMutation:
         priority: Priority = ImportPriority.NORMAL,
     ) -> IngestPayload:
         """One write."""
-        allowed = AllowList.of(info.context.resources.settings.fetch_allow)
+        allowed = AllowList.from_entries(info.context.resources.settings.fetch_allow)
         async with info.context.write() as tx:
-            key = await request_url(tx, url, priority, info.context.viewer.subject or "unknown", allowed)
+            key = await request_url_import(tx, url, priority, info.context.viewer.subject or "unknown", allowed)
         return await _payload(info, key)
 
     @strawberry.mutation(
-        description=f"The same for a file of URLs, at most {MOST_ROWS:,}: CSV with a column `url`, or JSON like "
+        description=f"The same for a file of URLs, at most {MAX_ROWS:,}: CSV with a column `url`, or JSON like "
         '`[{"url": "https://..."}]`. A row that is no URL fails alone. Operators only.',
         permission_classes=[IsOperator],
     )
@@ -60,11 +58,11 @@ class IngestionMutation:
         ] = None,
     ) -> IngestPayload:
         """One write."""
-        source, rows = await asyncio.to_thread(read_urls, file, encoding)
+        source, rows = await asyncio.to_thread(read_url_file, file, encoding)
         requested_by = info.context.viewer.subject or "unknown"
-        allowed = AllowList.of(info.context.resources.settings.fetch_allow)
+        allowed = AllowList.from_entries(info.context.resources.settings.fetch_allow)
         async with info.context.write() as tx:
-            key = await request_import(tx, Request(source, file.name, priority, requested_by), rows, allowed)
+            key = await request_import(tx, ImportRequest(source, file.name, priority, requested_by), rows, allowed)
         return await _payload(info, key)
 
 

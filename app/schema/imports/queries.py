@@ -10,73 +10,73 @@ from typing import Annotated
 import strawberry
 
 from app.core.errors import NotFound
-from app.core.global_ids import key_of
-from app.db.pagination import DEFAULT_PAGE, page_request
+from app.core.global_ids import key_from_global_id
+from app.db.pagination import DEFAULT_PAGE_SIZE, parse_page_arguments
 from app.db.tables import ENDED_IMPORTS, Domain
-from app.graphql.context import Context
-from app.graphql.directives import page_size, reads
+from app.graphql.context import Info
+from app.graphql.directives import cache_hints, connection_size
 from app.graphql.permissions import IsOperator
 from app.graphql.relay import After, Before, Connection, First, Last
 from app.ingestion import session_sql
-from app.ingestion.worker.queue_sql import topic
+from app.ingestion.worker.queue_sql import session_topic
 from app.schema.imports.loaders import SessionRow
 from app.schema.imports.types import ImportSession
-
-Info = strawberry.Info[Context, None]
 
 SessionId = Annotated[strawberry.ID, strawberry.argument(description="Global id of the session.")]
 
 # Should a notification be lost with its connection, a follower looks for itself this often.
-LOOK_SECONDS = 5.0
+POLL_INTERVAL_SECONDS = 5.0
 # While rows end one after the other, followers are told no more often.
-LEAST_SECONDS = 0.1
+MIN_EVENT_INTERVAL_SECONDS = 0.1
 
 
 @strawberry.type
-class IngestionQuery:
+class ImportsQuery:
     @strawberry.field(
         description="An import; null when there is none. Operators only.",
-        metadata=reads(Domain.WORK, max_age=0),
+        metadata=cache_hints(Domain.WORK, max_age=0),
         permission_classes=[IsOperator],
     )
     async def import_session(self, info: Info, id: SessionId) -> ImportSession | None:  # noqa: A002
         """State, counts and rows."""
-        return await ImportSession.with_key(info, key_of(id, "ImportSession"))
+        return await ImportSession.with_key(info, key_from_global_id(id, "ImportSession"))
 
     @strawberry.field(
         description="Imports, the newest first. Operators only.",
-        metadata=reads(Domain.WORK, max_age=0),
-        directives=[page_size(DEFAULT_PAGE)],
+        metadata=cache_hints(Domain.WORK, max_age=0),
+        directives=[connection_size(DEFAULT_PAGE_SIZE)],
         permission_classes=[IsOperator],
     )
     async def import_sessions(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[ImportSession]:
         """A page; without `first` and `last` the first 50."""
-        request = page_request(first, after, last, before)
+        request = parse_page_arguments(first, after, last, before)
         context = info.context
         async with context.read() as session:
-            rows = await session.rows(*session_sql.sessions(request, context.wanted("ImportSession")), SessionRow)
+            rows = await session.rows(
+                *session_sql.sessions(request, context.requested_columns("ImportSession")), SessionRow
+            )
 
         async def count() -> int:
             async with context.read() as session:
                 return int(await session.scalar(session_sql.COUNT_SESSIONS))
 
-        return Connection(page=session_sql.NEWEST_FIRST.page(rows, request), count=count)
+        return Connection(page=session_sql.SESSION_ORDER.build_page(rows, request), count=count)
 
 
 @strawberry.type
-class IngestionSubscription:
+class ImportsSubscription:
     @strawberry.subscription(
         description="An import each time that it moved, now first; ends when the import has. Operators only.",
         permission_classes=[IsOperator],
     )
     async def import_progress(self, info: Info, id: SessionId) -> AsyncGenerator[ImportSession, None]:  # noqa: A002
         """Raises NotFound when there is no such import."""
-        key = key_of(id, "ImportSession")
+        key = key_from_global_id(id, "ImportSession")
         resources = info.context.resources
         last: SessionRow | None = None
-        async with resources.changes.follow(topic(key)) as changed:
+        async with resources.notifications.subscribe(session_topic(key)) as changed:
             while True:
                 changed.clear()
                 async with resources.read() as session:
@@ -92,5 +92,5 @@ class IngestionSubscription:
                 if found["status"] in ENDED_IMPORTS:
                     return
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), LOOK_SECONDS)
-                await asyncio.sleep(LEAST_SECONDS)
+                    await asyncio.wait_for(changed.wait(), POLL_INTERVAL_SECONDS)
+                await asyncio.sleep(MIN_EVENT_INTERVAL_SECONDS)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import zlib
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import strawberry
 
 from app.core.errors import BadInput
-from app.db.pagination import DEFAULT_PAGE, page_request
+from app.db.pagination import DEFAULT_PAGE_SIZE, parse_page_arguments
 from app.db.tables import Domain, ImportPriority, ImportSource, ImportStatus
-from app.graphql.context import Context
-from app.graphql.directives import CostWeight, ListSize, page_size, reads
+from app.graphql.context import Info
+from app.graphql.directives import CostWeight, ListSize, cache_hints, connection_size
 from app.graphql.enums import graphql_enum
-from app.graphql.fields import column, computed, is_row, with_needs
-from app.graphql.relay import After, Before, Connection, First, Last, Node, node_id
+from app.graphql.fields import column, computed, is_row, requires
+from app.graphql.relay import After, Before, Connection, First, Last, Node, id_field
 from app.ingestion.extract.offer import Quality
 from app.schema.imports.loaders import (
     ImportedRow,
@@ -29,9 +29,7 @@ from app.schema.imports.loaders import (
 from app.schema.listings.loaders import ListingById
 from app.schema.listings.types import Listing
 
-Info = strawberry.Info[Context, None]
-
-MOST_LISTINGS = 5
+MAX_LISTINGS = 5
 # A page may have 512 KiB, and all of an answer are in memory at the same time.
 PAYLOAD_COST = 250
 
@@ -68,7 +66,7 @@ graphql_enum(
 )
 
 
-def text_of(self: Any) -> str:
+def decompressed_content(self: Any) -> str:
     """What was compressed."""
     return zlib.decompress(self["content"]).decode()
 
@@ -77,14 +75,16 @@ def text_of(self: Any) -> str:
 class ImportedPage:
     is_type_of = is_row(PayloadRow)
 
-    content: str = computed(text_of, "content", description="As text; what follows the first 512 KiB is left out.")
+    content: str = computed(
+        decompressed_content, "content", description="As text; what follows the first 512 KiB is left out."
+    )
     bytes: int = column("bytes", description="Bytes of `content` in UTF-8.")
     truncated: bool = column("truncated", description="Whether there was more.")
     content_type: str = column("content_type", description="As the server called it.")
     stored_at: datetime = column("stored_at", description="When it was stored; it is kept for 30 days.")
 
 
-def not_a_node() -> BadInput:
+def node_error() -> BadInput:
     """What `node(id:)` tells everybody: its answers are the same for all who ask, and imports are for operators."""
     return BadInput("Imports are not given by `node`: ask `importSession(id:)`, as an operator.")
 
@@ -95,7 +95,7 @@ class ImportRow(Node):
 
     is_type_of = is_row(ImportedRow)
 
-    id: strawberry.ID = node_id("ImportRow")
+    id: strawberry.ID = id_field("ImportRow")
     position: int = column("position", description="From 1, in the order of the file.")
     url: str = column("url", description="As given.")
     status: ImportStatus = column("status", description="What has become of it.")
@@ -119,8 +119,8 @@ class ImportRow(Node):
 
     @strawberry.field(
         description="The listings that its offers became, the best first; those of a page that is gone have ended.",
-        metadata=with_needs(reads(Domain.MARKET), "listing_ids"),
-        directives=[ListSize(assumed_size=MOST_LISTINGS)],
+        metadata=requires(cache_hints(Domain.MARKET), "listing_ids"),
+        directives=[ListSize(assumed_size=MAX_LISTINGS)],
     )
     async def listings(self: Any, info: Info) -> list[Listing]:
         """Batched over all rows of the answer."""
@@ -129,23 +129,21 @@ class ImportRow(Node):
 
     @strawberry.field(
         description="The page as it was fetched; null when there was none, and after 30 days.",
-        metadata=with_needs(reads(Domain.WORK), "fetch_id"),
+        metadata=requires(cache_hints(Domain.WORK), "fetch_id"),
         directives=[CostWeight(weight=PAYLOAD_COST)],
     )
     async def payload(self: Any, info: Info) -> ImportedPage | None:
         """Batched over all rows of the answer."""
         key = self["fetch_id"]
-        row: Any = None if key is None else await info.context.loader(PayloadByFetch).load(key)
-        found: ImportedPage | None = row
-        return found
+        return cast("ImportedPage | None", None if key is None else await info.context.loader(PayloadByFetch).load(key))
 
     @classmethod
     async def load_node(cls, info: Info, key: int) -> ImportRow | None:
         """For `node(id:)`: raises BadInput."""
-        raise not_a_node()
+        raise node_error()
 
 
-def done(self: Any) -> int:
+def count_finished_rows(self: Any) -> int:
     """Rows that have ended."""
     return int(self["complete"] + self["partial"] + self["failed"])
 
@@ -156,13 +154,13 @@ class ImportSession(Node):
 
     is_type_of = is_row(SessionRow)
 
-    id: strawberry.ID = node_id("ImportSession")
+    id: strawberry.ID = id_field("ImportSession")
     status: ImportStatus = column("status", description="What has become of all rows together.")
     source: ImportSource = column("source", description="What it was asked for by.")
     name: str = column("name", description="The URL, or the name of the file.")
     priority: ImportPriority = column("priority", description="What comes first.")
     total: int = column("total", description="Number of rows.")
-    done: int = computed(done, "complete", "partial", "failed", description="Rows that have ended.")
+    done: int = computed(count_finished_rows, "complete", "partial", "failed", description="Rows that have ended.")
     complete: int = column("complete", description="Rows that are COMPLETE.")
     partial: int = column("partial", description="Rows that are PARTIAL.")
     failed: int = column("failed", description="Rows that FAILED.")
@@ -173,8 +171,8 @@ class ImportSession(Node):
 
     @strawberry.field(
         description="Its rows, in the order of the file.",
-        metadata=with_needs(reads(Domain.WORK), "id", "total"),
-        directives=[page_size(DEFAULT_PAGE)],
+        metadata=requires(cache_hints(Domain.WORK), "id", "total"),
+        directives=[connection_size(DEFAULT_PAGE_SIZE)],
     )
     async def rows(
         self: Any,
@@ -185,7 +183,7 @@ class ImportSession(Node):
         before: Before = None,
     ) -> Connection[ImportRow]:
         """Batched over all sessions of the answer."""
-        request = page_request(first, after, last, before)
+        request = parse_page_arguments(first, after, last, before)
         page = await info.context.loader(RowPages).load(RowPageKey.of(self["id"], request))
 
         async def count() -> int:
@@ -196,11 +194,9 @@ class ImportSession(Node):
     @classmethod
     async def load_node(cls, info: Info, key: int) -> ImportSession | None:
         """For `node(id:)`: raises BadInput."""
-        raise not_a_node()
+        raise node_error()
 
     @classmethod
     async def with_key(cls, info: Info, key: int) -> ImportSession | None:
         """The session with this key; None when there is none."""
-        row: Any = await info.context.loader(SessionById).load(key)
-        found: ImportSession | None = row
-        return found
+        return cast("ImportSession | None", await info.context.loader(SessionById).load(key))

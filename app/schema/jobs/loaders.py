@@ -17,6 +17,6 @@ class JobById(Loader[int, JobRow | None]):
 
     async def values(self, session: Reader, keys: list[int]) -> list[JobRow | None]:
         """One statement for all keys."""
-        rows = await session.rows(sql.by_id(self.context.wanted("Job")), {"ids": keys}, JobRow)
+        rows = await session.rows(sql.by_id(self.context.requested_columns("Job")), {"ids": keys}, JobRow)
         found = {row["id"]: row for row in rows}
         return [found.get(key) for key in keys]

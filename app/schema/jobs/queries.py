@@ -10,37 +10,35 @@ from typing import Annotated
 import strawberry
 
 from app.core.errors import NotFound
-from app.core.global_ids import key_of
-from app.db.pagination import DEFAULT_PAGE, page_request
+from app.core.global_ids import key_from_global_id
+from app.db.pagination import DEFAULT_PAGE_SIZE, parse_page_arguments
 from app.db.tables import Domain, JobKind, JobStatus
-from app.graphql.context import Context
-from app.graphql.directives import page_size, reads
+from app.graphql.context import Info
+from app.graphql.directives import cache_hints, connection_size
 from app.graphql.permissions import IsOperator
 from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
 from app.job_queue import sql
 from app.schema.jobs.loaders import JobRow
 from app.schema.jobs.types import Job
 
-Info = strawberry.Info[Context, None]
-
 JobId = Annotated[strawberry.ID, strawberry.argument(description="Global id of the job.")]
 
 # Should a notification be lost with its connection, a follower looks for itself this often.
-LOOK_SECONDS = 5.0
+POLL_INTERVAL_SECONDS = 5.0
 
 
 @strawberry.type
-class WorkQuery:
-    @strawberry.field(description="A job; null when there is none.", metadata=reads(Domain.WORK, max_age=0))
+class JobsQuery:
+    @strawberry.field(description="A job; null when there is none.", metadata=cache_hints(Domain.WORK, max_age=0))
     async def job(self, info: Info, id: JobId) -> Job | None:  # noqa: A002
         """State, progress and outcome."""
-        return await Job.load_node(info, key_of(id, "Job"))
+        return await Job.load_node(info, key_from_global_id(id, "Job"))
 
     @strawberry.field(
         description="Jobs, newest first. Operators only.",
-        metadata=reads(Domain.WORK, max_age=0),
+        metadata=cache_hints(Domain.WORK, max_age=0),
         permission_classes=[IsOperator],
-        directives=[page_size(DEFAULT_PAGE)],
+        directives=[connection_size(DEFAULT_PAGE_SIZE)],
     )
     async def jobs(
         self,
@@ -54,14 +52,14 @@ class WorkQuery:
     ) -> Connection[Job]:
         """A page; without `first` and `last` the first 50."""
         request, conditions, context = (
-            page_request(first, after, last, before),
+            parse_page_arguments(first, after, last, before),
             sql.JobFilter(kind, status),
             info.context,
         )
-        of_page = context.wanted("JobConnection")
+        of_page = context.requested_columns("JobConnection")
         counted = of_page is None or TOTAL_COUNT in of_page
         async with context.read() as session:
-            rows = await session.rows(*sql.page(conditions, request, context.wanted("Job"), counted), JobRow)
+            rows = await session.rows(*sql.page(conditions, request, context.requested_columns("Job"), counted), JobRow)
 
         async def count() -> int:
             if counted and rows:
@@ -69,18 +67,18 @@ class WorkQuery:
             async with context.read() as session:
                 return int(await session.scalar(*sql.count(conditions)))
 
-        return Connection(page=sql.NEWEST_FIRST.page(rows, request), count=count)
+        return Connection(page=sql.NEWEST_FIRST.build_page(rows, request), count=count)
 
 
 @strawberry.type
-class WorkSubscription:
+class JobsSubscription:
     @strawberry.subscription(description="A job each time that it changed, now first; ends when the job has.")
     async def job_progress(self, info: Info, id: JobId) -> AsyncGenerator[Job, None]:  # noqa: A002
         """Raises NotFound when there is no such job."""
-        key = key_of(id, "Job")
+        key = key_from_global_id(id, "Job")
         resources = info.context.resources
         last: JobRow | None = None
-        async with resources.changes.follow(f"job:{key}") as changed:
+        async with resources.notifications.subscribe(f"job:{key}") as changed:
             while True:
                 changed.clear()
                 async with resources.read() as session:
@@ -94,4 +92,4 @@ class WorkSubscription:
                 if job["status"] in {JobStatus.SUCCEEDED, JobStatus.FAILED}:
                     return
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), LOOK_SECONDS)
+                    await asyncio.wait_for(changed.wait(), POLL_INTERVAL_SECONDS)

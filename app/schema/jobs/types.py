@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import cast
 
 import strawberry
 
 from app.db.tables import JobKind, JobStatus
-from app.graphql.context import Context
+from app.graphql.context import Info
 from app.graphql.enums import graphql_enum
 from app.graphql.fields import column, is_row
-from app.graphql.relay import Node, node_id
+from app.graphql.relay import Node, id_field
 from app.schema.jobs.loaders import JobById, JobRow
-
-Info = strawberry.Info[Context, None]
 
 graphql_enum(
     JobKind,
@@ -44,7 +42,7 @@ class Job(Node):
 
     is_type_of = is_row(JobRow)
 
-    id: strawberry.ID = node_id("Job")
+    id: strawberry.ID = id_field("Job")
     kind: JobKind = column("kind", description="What it does.")
     status: JobStatus = column(
         "status", description="SUCCEEDED says that it ran to its end, even if some of the items failed; see `failed`."
@@ -61,6 +59,4 @@ class Job(Node):
     @classmethod
     async def load_node(cls, info: Info, key: int) -> Job | None:
         """For `node(id:)`."""
-        row: Any = await info.context.loader(JobById).load(key)
-        found: Job | None = row
-        return found
+        return cast("Job | None", await info.context.loader(JobById).load(key))

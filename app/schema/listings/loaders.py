@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from app.db.pagination import Page, PageRequest
-from app.db.statements import InnerRow, Row
+from app.db.statements import EmbeddedRow, Row
 from app.graphql.context import Context, Loader
 from app.market import listing_sql
 from app.resources import Reader
@@ -20,13 +20,13 @@ class ListingRow(Row):
     __slots__ = ()
 
 
-class InnerListingRow(InnerRow):
+class InnerListingRow(EmbeddedRow):
     """The same, brought along with a CPU."""
 
     __slots__ = ()
 
 
-INNER_BIN = InnerRow.of(*listing_sql.DISTRIBUTION_NAMES)
+INNER_BIN = EmbeddedRow.of(*listing_sql.DISTRIBUTION_FIELDS)
 
 
 class ListingPageKey(NamedTuple):
@@ -56,16 +56,16 @@ class ListingPages(Loader[ListingPageKey, Page]):
     async def values(self, session: Reader, keys: list[ListingPageKey]) -> list[Page]:
         """One statement per distinct page request: a document that asks once costs one, for any number of CPUs."""
         found: dict[ListingPageKey, list[ListingRow]] = defaultdict(list)
-        wanted = self.context.wanted("Listing")
+        wanted = self.context.requested_columns("Listing")
         for request in dict.fromkeys(key.request for key in keys):
             ids = [key.cpu_id for key in keys if key.request == request]
-            for row in await session.rows(*listing_sql.pages(ids, request, wanted), ListingRow):
+            for row in await session.rows(*listing_sql.select_pages(ids, request, wanted), ListingRow):
                 found[ListingPageKey(row["cpu_id"], request)].append(row)
-        return [listing_sql.CHEAPEST_FIRST.page(found[key], key.request) for key in keys]
+        return [listing_sql.CHEAPEST_FIRST.build_page(found[key], key.request) for key in keys]
 
 
 @dataclass(frozen=True)
-class FirstListings:
+class FirstListingsPrefetch:
     """Ahead: the first page of each CPU's active listings."""
 
     request: PageRequest
@@ -77,18 +77,18 @@ class FirstListings:
 
     def column(self, context: Context) -> Any:
         """An array of listings."""
-        return listing_sql.page_within(context.wanted("Listing"))[0]
+        return listing_sql.first_page_column(context.requested_columns("Listing"))[0]
 
-    def take(self, context: Context, row: Any) -> None:
+    def populate(self, context: Context, row: Any) -> None:
         """Spares ListingPages its statement."""
-        _, names = listing_sql.page_within(context.wanted("Listing"))
+        _, names = listing_sql.first_page_column(context.requested_columns("Listing"))
         found = map(InnerListingRow.of(*names), row["first_listings"])
-        page = listing_sql.CHEAPEST_FIRST.page(list(found), self.request)
+        page = listing_sql.CHEAPEST_FIRST.build_page(list(found), self.request)
         context.loader(ListingPages).prime(ListingPageKey(row["id"], self.request), page)
 
 
 @dataclass(frozen=True)
-class Distribution:
+class DistributionPrefetch:
     """Ahead: the price distribution of each CPU in so many bins."""
 
     bins: int
@@ -100,9 +100,9 @@ class Distribution:
 
     def column(self, _context: Context) -> Any:
         """An array of bins."""
-        return listing_sql.DISTRIBUTION_WITHIN
+        return listing_sql.DISTRIBUTION_COLUMN
 
-    def take(self, context: Context, row: Any) -> None:
+    def populate(self, context: Context, row: Any) -> None:
         """Spares PriceDistributions its statement."""
         found = [INNER_BIN(each) for each in row["price_distribution"]]
         context.loader(PriceDistributions).prime(DistributionKey(row["id"], self.bins), found)
@@ -126,6 +126,8 @@ class ListingById(Loader[int, ListingRow | None]):
 
     async def values(self, session: Reader, keys: list[int]) -> list[ListingRow | None]:
         """One statement for all keys."""
-        rows = await session.rows(listing_sql.by_id(self.context.wanted("Listing")), {"ids": keys}, ListingRow)
+        rows = await session.rows(
+            listing_sql.select_by_id(self.context.requested_columns("Listing")), {"ids": keys}, ListingRow
+        )
         found = {row["id"]: row for row in rows}
         return [found.get(key) for key in keys]

@@ -14,20 +14,20 @@ from app.market import price_history_sql, price_ranges
 from app.market.price_ranges import PriceInterval, PriceRange
 from app.resources import Reader
 
-BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+EARLIEST_TIME = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class HistoryKey(NamedTuple):
     """The price history of a CPU."""
 
     cpu_id: int
-    within: PriceRange
+    price_range: PriceRange
     interval: PriceInterval
 
     @classmethod
     def of(cls, cpu_id: int, within: PriceRange, interval: PriceInterval) -> HistoryKey:
         """Raises BadInput: here, because in the batch it would fail for the other histories, too."""
-        price_ranges.check_points(within, interval)
+        price_ranges.check_interval(within, interval)
         return cls(cpu_id, within, interval)
 
 
@@ -37,13 +37,13 @@ class CpuPriceHistories(Loader[HistoryKey, list[Any]]):
     async def values(self, session: Reader, keys: list[HistoryKey]) -> list[list[Any]]:
         """One statement per distinct range and interval."""
         found: dict[HistoryKey, list[Row]] = defaultdict(list)
-        now = price_ranges.clock()
-        for within, interval in dict.fromkeys((key.within, key.interval) for key in keys):
+        now = price_ranges.utc_now()
+        for within, interval in dict.fromkeys((key.price_range, key.interval) for key in keys):
             ids = [key.cpu_id for key in keys if key[1:] == (within, interval)]
             values = {
                 "ids": ids,
                 "now": now,
-                "since": within.since(now),
+                "since": within.start(now),
                 "unit": interval.value,
                 "points": price_history_sql.MAX_POINTS,
             }
@@ -57,7 +57,7 @@ class CpuPriceLows(Loader[int, Any]):
 
     async def values(self, session: Reader, keys: list[int]) -> list[Any]:
         """One statement for all keys."""
-        rows = await session.rows(price_history_sql.LOWS, {"ids": keys, "now": price_ranges.clock()})
+        rows = await session.rows(price_history_sql.LOWS, {"ids": keys, "now": price_ranges.utc_now()})
         found = {row["cpu_id"]: row for row in rows}
         return [found.get(key) for key in keys]
 
@@ -66,7 +66,7 @@ class PointsKey(NamedTuple):
     """A page of what was seen of a listing."""
 
     listing_id: int
-    within: PriceRange
+    price_range: PriceRange
     request: PageRequest
 
     @classmethod
@@ -83,14 +83,14 @@ class PricePages(Loader[PointsKey, Page]):
     async def values(self, session: Reader, keys: list[PointsKey]) -> list[Page]:
         """One statement per distinct range and page request."""
         found: dict[PointsKey, list[Row]] = defaultdict(list)
-        now = price_ranges.clock()
-        for within, request in dict.fromkeys((key.within, key.request) for key in keys):
+        now = price_ranges.utc_now()
+        for within, request in dict.fromkeys((key.price_range, key.request) for key in keys):
             ids = [key.listing_id for key in keys if key[1:] == (within, request)]
-            position, values = price_history_sql.NEWEST_FIRST.position(request)
-            values |= {"ids": ids, "since": within.since(now) or BEGINNING}
-            for row in await session.rows(price_history_sql.points(position), values):
+            position, values = price_history_sql.NEWEST_FIRST.bind(request)
+            values |= {"ids": ids, "since": within.start(now) or EARLIEST_TIME}
+            for row in await session.rows(price_history_sql.select_points(position), values):
                 found[PointsKey(row["listing_id"], within, request)].append(row)
-        return [price_history_sql.NEWEST_FIRST.page(found[key], key.request) for key in keys]
+        return [price_history_sql.NEWEST_FIRST.build_page(found[key], key.request) for key in keys]
 
 
 class PriceCounts(Loader[tuple[int, PriceRange], int]):
@@ -99,10 +99,10 @@ class PriceCounts(Loader[tuple[int, PriceRange], int]):
     async def values(self, session: Reader, keys: list[tuple[int, PriceRange]]) -> list[int]:
         """One statement per distinct range."""
         found: dict[tuple[int, PriceRange], int] = {}
-        now = price_ranges.clock()
+        now = price_ranges.utc_now()
         for within in dict.fromkeys(key[1] for key in keys):
-            values = {"ids": [key[0] for key in keys if key[1] is within], "since": within.since(now) or BEGINNING}
-            for row in await session.rows(price_history_sql.POINTS_COUNT, values):
+            values = {"ids": [key[0] for key in keys if key[1] is within], "since": within.start(now) or EARLIEST_TIME}
+            for row in await session.rows(price_history_sql.COUNT_POINTS, values):
                 found[row["listing_id"], within] = row["points"]
         return [found.get(key, 0) for key in keys]
 

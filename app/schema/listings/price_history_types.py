@@ -19,8 +19,8 @@ from app.market.price_ranges import PriceInterval, PriceRange
 
 DEFAULT_EVENTS = 20
 MAX_EVENTS = 200
-HISTORY_SIZE = ListSize(assumed_size=MAX_POINTS)
-HISTORY_TOLD = (
+PRICE_HISTORY_SIZE = ListSize(assumed_size=MAX_POINTS)
+PRICE_HISTORY_DESCRIPTION = (
     "What it cost over time, oldest first: each interval of the range, those without any price too; empty when there "
     f"was none in the whole range. The newest {MAX_POINTS} intervals at most."
 )
@@ -76,12 +76,12 @@ graphql_enum(
     },
 )
 
-Events = Annotated[int | None, strawberry.argument(description=f"How many, the newest; 1 to {MAX_EVENTS}.")]
-Within = Annotated[PriceRange, strawberry.argument(description="How far back.")]
-Interval = Annotated[PriceInterval, strawberry.argument(description="What each point stands for.")]
+EventCountArgument = Annotated[int | None, strawberry.argument(description=f"How many, the newest; 1 to {MAX_EVENTS}.")]
+RangeArgument = Annotated[PriceRange, strawberry.argument(description="How far back.")]
+IntervalArgument = Annotated[PriceInterval, strawberry.argument(description="What each point stands for.")]
 
 
-def events_of(given: int | None) -> int:
+def check_event_count(given: int | None) -> int:
     """The number of events. Raises BadInput."""
     first = DEFAULT_EVENTS if given is None else given
     if not 1 <= first <= MAX_EVENTS:
@@ -138,7 +138,7 @@ class PriceLow:
     at: datetime = strawberry.field(description="When an offer was first seen at this price.")
 
 
-def _low(name: str) -> Callable[[Any], PriceLow | None]:
+def _low_resolver(name: str) -> Callable[[Any], PriceLow | None]:
     """Makes one of the lows of a row."""
 
     def low(self: Any) -> PriceLow | None:
@@ -160,22 +160,22 @@ class CPUPriceLows:
     )
 
     all_time_low: PriceLow = computed(
-        _low("all_time"), "all_time", "all_time_at", description="The lowest price that ever stood."
+        _low_resolver("all_time"), "all_time", "all_time_at", description="The lowest price that ever stood."
     )
     low_90_days: PriceLow | None = computed(
-        _low("days_90"),
+        _low_resolver("days_90"),
         "days_90",
         "days_90_at",
         description="The lowest price that stood within the last 90 times 24 hours; null without one.",
     )
     low_30_days: PriceLow | None = computed(
-        _low("days_30"),
+        _low_resolver("days_30"),
         "days_30",
         "days_30_at",
         description="The lowest price that stood within the last 30 times 24 hours; null without one.",
     )
     prior_low_30_days: PriceLow | None = computed(
-        _low("prior_30"),
+        _low_resolver("prior_30"),
         "prior_30",
         "prior_30_at",
         description="The lowest price within the 30 times 24 hours before `currentSince`: what a reduction to the "

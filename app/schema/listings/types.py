@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import strawberry
 from strawberry.types.lazy_type import LazyType
 
-from app.db.pagination import DEFAULT_PAGE, page_request
+from app.db.pagination import DEFAULT_PAGE_SIZE, parse_page_arguments
 from app.db.tables import Condition, Domain, ListingFlag, ListingStatus
-from app.graphql.context import Context
-from app.graphql.directives import ListSize, page_size, reads
+from app.graphql.context import Info
+from app.graphql.directives import ListSize, cache_hints, connection_size
 from app.graphql.enums import graphql_enum
-from app.graphql.fields import column, computed, is_row, with_needs
-from app.graphql.relay import After, Before, Connection, First, Last, Node, node_id
+from app.graphql.fields import column, computed, is_row, requires
+from app.graphql.relay import After, Before, Connection, First, Last, Node, id_field
 from app.market.price_ranges import PriceRange
 from app.schema.cpus.loaders import CpuById
 from app.schema.listings.loaders import InnerListingRow, ListingById, ListingRow
 from app.schema.listings.price_history_loaders import LifecycleKey, Lifecycles, PointsKey, PriceCounts, PricePages
 from app.schema.listings.price_history_types import (
     DEFAULT_EVENTS,
-    Events,
+    EventCountArgument,
     ListingEvent,
     ListingPrice,
-    Within,
-    events_of,
+    RangeArgument,
+    check_event_count,
 )
 from app.schema.valuation.types import ListingStorage, Valuation, flags_of, storage_of, valuation_of
 
@@ -52,8 +52,6 @@ graphql_enum(
     },
 )
 
-Info = strawberry.Info[Context, None]
-
 
 # By name: `app.schema.cpus.types` imports this module.
 CPU: Any = LazyType("CPU", "app.schema.cpus.types")
@@ -71,7 +69,7 @@ class Listing(Node):
 
     is_type_of = is_row(ListingRow, InnerListingRow)
 
-    id: strawberry.ID = node_id("Listing")
+    id: strawberry.ID = id_field("Listing")
     title: str = column("title", description="As the seller wrote it.")
     url: str | None = column("url", description="Page of the offer.")
     marketplace: str = column("marketplace", description="Where it is offered.")
@@ -119,17 +117,17 @@ class Listing(Node):
         resolver=load_cpu,
         graphql_type=CPU | None,
         description="The CPU it offers; null when no CPU is certain.",
-        metadata=with_needs(reads(Domain.CATALOG, Domain.ANALYTICS), "cpu_id"),
+        metadata=requires(cache_hints(Domain.CATALOG, Domain.ANALYTICS), "cpu_id"),
     )
 
     @strawberry.field(
         description="What befell it, newest first.",
-        metadata=with_needs(reads(Domain.MARKET), "id"),
+        metadata=requires(cache_hints(Domain.MARKET), "id"),
         directives=[ListSize(assumed_size=DEFAULT_EVENTS, slicing_arguments=["first"])],
     )
-    async def lifecycle(self: Any, info: Info, first: Events = DEFAULT_EVENTS) -> list[ListingEvent]:
+    async def lifecycle(self: Any, info: Info, first: EventCountArgument = DEFAULT_EVENTS) -> list[ListingEvent]:
         """Batched over all listings of the answer."""
-        key = LifecycleKey(self["id"], events_of(first))
+        key = LifecycleKey(self["id"], check_event_count(first))
         found: list[Any] = list(await info.context.loader(Lifecycles).load(key))
         return found
 
@@ -137,8 +135,8 @@ class Listing(Node):
         description="What it cost, newest first: a point each time that the price, what it counts for, or whether it "
         "could be bought, was seen to change, and each time that an import tells of. With a range, the points since "
         "its begin.",
-        metadata=with_needs(reads(Domain.MARKET, timed=True), "id"),
-        directives=[page_size(DEFAULT_PAGE)],
+        metadata=requires(cache_hints(Domain.MARKET, time_dependent=True), "id"),
+        directives=[connection_size(DEFAULT_PAGE_SIZE)],
     )
     async def price_history(
         self: Any,
@@ -147,11 +145,11 @@ class Listing(Node):
         after: After = None,
         last: Last = None,
         before: Before = None,
-        range: Within = PriceRange.ALL,  # noqa: A002
+        range: RangeArgument = PriceRange.ALL,  # noqa: A002
     ) -> Connection[ListingPrice]:
         """Batched over all listings of the answer."""
         key, within = self["id"], range
-        request = page_request(first, after, last, before)
+        request = parse_page_arguments(first, after, last, before)
         page = await info.context.loader(PricePages).load(PointsKey.of(key, within, request))
 
         async def count() -> int:
@@ -162,9 +160,7 @@ class Listing(Node):
     @classmethod
     async def load_node(cls, info: Info, key: int) -> Listing | None:
         """For `node(id:)`."""
-        row: Any = await info.context.loader(ListingById).load(key)
-        found: Listing | None = row
-        return found
+        return cast("Listing | None", await info.context.loader(ListingById).load(key))
 
 
 @strawberry.type(description="A bar of a histogram of active prices.")

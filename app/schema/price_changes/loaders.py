@@ -13,6 +13,8 @@ class PriceChangeById(Loader[int, PriceChangeRow | None]):
 
     async def values(self, session: Reader, keys: list[int]) -> list[PriceChangeRow | None]:
         """One statement for all keys."""
-        rows = await session.rows(sql.by_id(self.context.wanted("PriceChange")), {"ids": keys}, PriceChangeRow)
+        rows = await session.rows(
+            sql.by_id(self.context.requested_columns("PriceChange")), {"ids": keys}, PriceChangeRow
+        )
         found = {row["position"]: row for row in rows}
         return [found.get(key) for key in keys]

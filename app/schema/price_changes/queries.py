@@ -10,30 +10,28 @@ from typing import Annotated
 import strawberry
 
 from app.core.errors import BadInput
-from app.core.global_ids import key_of
-from app.db.pagination import DEFAULT_PAGE, page_request
+from app.core.global_ids import key_from_global_id
+from app.db.pagination import DEFAULT_PAGE_SIZE, parse_page_arguments
 from app.db.tables import Domain
 from app.events import sql
-from app.events.feed import begin, read_on
+from app.events.feed import read_after, start_position
 from app.events.sql import PriceChangeRow
-from app.graphql.context import Context
-from app.graphql.directives import page_size, reads
+from app.graphql.context import Info
+from app.graphql.directives import cache_hints, connection_size
 from app.graphql.relay import After, Before, Connection, First, Last
 from app.schema.price_changes.types import PriceChange
 
-Info = strawberry.Info[Context, None]
-
 MAX_CPUS = 200
 # Should a notification be lost with its connection, a follower looks for itself this often.
-LOOK_SECONDS = 5.0
+POLL_INTERVAL_SECONDS = 5.0
 
 
 @strawberry.type
-class EventsQuery:
+class PriceChangesQuery:
     @strawberry.field(
         description="Changes of prices that are kept, the oldest first. `last: 1` tells where the list ends now.",
-        metadata=reads(Domain.EVENTS, max_age=0),
-        directives=[page_size(DEFAULT_PAGE)],
+        metadata=cache_hints(Domain.EVENTS, max_age=0),
+        directives=[connection_size(DEFAULT_PAGE_SIZE)],
     )
     async def price_changes(
         self,
@@ -45,23 +43,23 @@ class EventsQuery:
         cpu_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only of this CPU.")] = None,
     ) -> Connection[PriceChange]:
         """A page; without `first` and `last` the first 50. Raises ExpiredCursor where changes would be missing."""
-        request = page_request(first, after, last, before)
-        cpu = None if cpu_id is None else key_of(cpu_id, "CPU")
+        request = parse_page_arguments(first, after, last, before)
+        cpu = None if cpu_id is None else key_from_global_id(cpu_id, "CPU")
         context = info.context
         async with context.read() as session:
             if after is not None:
-                await begin(session, after)
-            rows = await session.rows(*sql.page(request, cpu, context.wanted("PriceChange")), PriceChangeRow)
+                await start_position(session, after)
+            rows = await session.rows(*sql.page(request, cpu, context.requested_columns("PriceChange")), PriceChangeRow)
 
         async def count() -> int:
             async with context.read() as session:
                 return int(await session.scalar(*sql.count(cpu)))
 
-        return Connection(page=sql.OLDEST_FIRST.page(rows, request), count=count)
+        return Connection(page=sql.OLDEST_FIRST.build_page(rows, request), count=count)
 
 
 @strawberry.type
-class EventsSubscription:
+class PriceChangesSubscription:
     @strawberry.subscription(
         description="Changes of prices, each once, in an order that is the same for everybody. Whoever passes the "
         "`cursor` of the last one that arrived as `since` goes on right after it, with nothing lost or repeated."
@@ -84,16 +82,16 @@ class EventsSubscription:
         """Raises BadInput, BadCursor and ExpiredCursor."""
         if cpu_ids is not None and len(cpu_ids) > MAX_CPUS:
             raise BadInput(f"`cpuIds` takes at most {MAX_CPUS} ids.")
-        cpus = None if cpu_ids is None else [key_of(each, "CPU") for each in cpu_ids]
+        cpus = None if cpu_ids is None else [key_from_global_id(each, "CPU") for each in cpu_ids]
         resources = info.context.resources
-        async with resources.changes.follow(Domain.EVENTS) as changed:
+        async with resources.notifications.subscribe(Domain.EVENTS) as changed:
             async with resources.read() as session:
-                position = await begin(session, since)
+                position = await start_position(session, since)
             while True:
                 changed.clear()
-                rows, position, more = await read_on(resources, cpus, position)
+                rows, position, more = await read_after(resources, cpus, position)
                 for row in rows:
                     yield row
                 if not more:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(changed.wait(), LOOK_SECONDS)
+                        await asyncio.wait_for(changed.wait(), POLL_INTERVAL_SECONDS)

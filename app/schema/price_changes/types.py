@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import strawberry
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.db.tables import Domain
 from app.events.sql import OLDEST_FIRST, PriceChangeRow
-from app.graphql.context import Context
-from app.graphql.directives import reads
-from app.graphql.fields import Meanings, column, computed, is_row, with_needs
+from app.graphql.context import Info
+from app.graphql.directives import cache_hints
+from app.graphql.fields import ValueMapping, column, computed, is_row, requires
 from app.graphql.relay import Node
 from app.schema.listings.loaders import ListingById
 from app.schema.listings.types import CPU, Listing, load_cpu
 from app.schema.price_changes.loaders import PriceChangeById
 
-Info = strawberry.Info[Context, None]
-
 
 def _cursor(self: Any) -> str:
-    return OLDEST_FIRST.cursor(self)
+    return OLDEST_FIRST.encode(self)
 
 
 @strawberry.type(
@@ -36,7 +34,7 @@ class PriceChange(Node):
     is_type_of = is_row(PriceChangeRow)
 
     id: strawberry.ID = column(
-        "position", description="Global id; opaque.", mapping=Meanings(partial(global_id, "PriceChange"))
+        "position", description="Global id; opaque.", mapping=ValueMapping(partial(encode_global_id, "PriceChange"))
     )
     cursor: str = computed(
         _cursor,
@@ -53,22 +51,18 @@ class PriceChange(Node):
         resolver=load_cpu,
         graphql_type=CPU | None,
         description="The CPU that the listing offered then; null when no CPU was certain.",
-        metadata=with_needs(reads(Domain.CATALOG, Domain.ANALYTICS), "cpu_id"),
+        metadata=requires(cache_hints(Domain.CATALOG, Domain.ANALYTICS), "cpu_id"),
     )
 
     @strawberry.field(
         description="The listing as it is now; null when it is gone.",
-        metadata=with_needs(reads(Domain.MARKET), "listing_id"),
+        metadata=requires(cache_hints(Domain.MARKET), "listing_id"),
     )
     async def listing(self: Any, info: Info) -> Listing | None:
         """Batched over all changes of the answer."""
-        row: Any = await info.context.loader(ListingById).load(self["listing_id"])
-        found: Listing | None = row
-        return found
+        return cast("Listing | None", await info.context.loader(ListingById).load(self["listing_id"]))
 
     @classmethod
     async def load_node(cls, info: Info, key: int) -> PriceChange | None:
         """For `node(id:)`."""
-        row: Any = await info.context.loader(PriceChangeById).load(key)
-        found: PriceChange | None = row
-        return found
+        return cast("PriceChange | None", await info.context.loader(PriceChangeById).load(key))

@@ -6,21 +6,19 @@ import strawberry
 
 from app.analytics import statistics_sql
 from app.db.tables import Domain
-from app.graphql.context import Context
-from app.graphql.directives import CostWeight, reads
+from app.graphql.context import Info
+from app.graphql.directives import CostWeight, cache_hints
 from app.schema.statistics.types import Statistics
-
-Info = strawberry.Info[Context, None]
 
 
 @strawberry.type
 class StatisticsQuery:
     @strawberry.field(
         description="The catalogue as a whole.",
-        metadata=reads(Domain.CATALOG, Domain.MARKET, Domain.ANALYTICS, max_age=30),
+        metadata=cache_hints(Domain.CATALOG, Domain.MARKET, Domain.ANALYTICS, max_age=30),
         directives=[CostWeight(weight=20)],
     )
     async def statistics(self, info: Info) -> Statistics:
         """One statement."""
         async with info.context.read() as session:
-            return Statistics.of(await statistics_sql.statistics(session))
+            return Statistics.of(await statistics_sql.load_statistics(session))

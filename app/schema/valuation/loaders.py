@@ -19,6 +19,8 @@ class RuleById(Loader[int, RuleRow | None]):
 
     async def values(self, session: Reader, keys: list[int]) -> list[RuleRow | None]:
         """One statement for all keys."""
-        rows = await session.rows(rules_sql.by_id(self.context.wanted("ValuationRule")), {"ids": keys}, RuleRow)
+        rows = await session.rows(
+            rules_sql.select_by_id(self.context.requested_columns("ValuationRule")), {"ids": keys}, RuleRow
+        )
         found = {row["id"]: row for row in rows}
         return [found.get(key) for key in keys]

@@ -10,22 +10,20 @@ from typing import Annotated, Any
 import strawberry
 
 from app.core.errors import BadInput, NotFound
-from app.core.global_ids import global_id, key_of
+from app.core.global_ids import encode_global_id, key_from_global_id
 from app.db.tables import Component, Condition, Domain, JobKind, RuleUnit
-from app.db.transaction import Tx
-from app.graphql.context import Context
+from app.db.transaction import Transaction
+from app.graphql.context import Info
 from app.graphql.permissions import IsAdmin
 from app.job_queue.enqueue import request_job
 from app.schema.jobs.types import Job
 from app.schema.valuation.rule_types import ValuationRule
 from app.valuation import rules_sql
 
-Info = strawberry.Info[Context, None]
-
-LONGEST_KIND = 60  # characters
-LARGEST_VALUE = 100_000  # USD
-LARGEST_MULTIPLIER = 10
-DECIMALS = 4
+MAX_KIND_LENGTH = 60  # characters
+MAX_VALUE_USD = 100_000  # USD
+MAX_MULTIPLIER = 10
+MAX_DECIMALS = 4
 
 RuleId = Annotated[strawberry.ID, strawberry.argument(description="Global id of the rule.")]
 
@@ -33,7 +31,7 @@ RuleId = Annotated[strawberry.ID, strawberry.argument(description="Global id of 
 @strawberry.input(description="Factor of a rule's value for offers of one condition.")
 class ConditionMultiplierInput:
     condition: Condition = strawberry.field(description="Condition of the offer.")
-    multiplier: float = strawberry.field(description=f"0 to {LARGEST_MULTIPLIER}, with {DECIMALS} decimals at most.")
+    multiplier: float = strawberry.field(description=f"0 to {MAX_MULTIPLIER}, with {MAX_DECIMALS} decimals at most.")
 
 
 @strawberry.input(description="A rule to be made.")
@@ -41,7 +39,7 @@ class ValuationRuleInput:
     component: Component = strawberry.field(description="What it values.")
     unit: RuleUnit = strawberry.field(description="What `valueUsd` is for; GB for memory and storage only.")
     value_usd: float = strawberry.field(
-        description=f"USD per unit, 0 to {LARGEST_VALUE:,}, with {DECIMALS} decimals at most."
+        description=f"USD per unit, 0 to {MAX_VALUE_USD:,}, with {MAX_DECIMALS} decimals at most."
     )
     kind: str | None = strawberry.field(
         default=None, description="Words of what must be read, in any case; null: all kinds, and where none is told."
@@ -85,7 +83,7 @@ class DeleteValuationRulePayload:
 
 
 @strawberry.type
-class MarketMutation:
+class ValuationMutation:
     @strawberry.mutation(
         description="Makes a rule for what is offered beside a CPU. Admins only.", permission_classes=[IsAdmin]
     )
@@ -94,11 +92,11 @@ class MarketMutation:
     ) -> ValuationRulePayload:
         """Raises BadInput that says what is wrong."""
         async with info.context.write() as tx:
-            now = await rules_sql.lock(tx)
-            values = _values(vars(rule), now)
-            await _check(tx, values, None)
+            now = await rules_sql.lock_rules(tx)
+            values = _parse_columns(vars(rule), now)
+            await _check_rule(tx, values, None)
             in_force = values["valid_from"] <= now
-            key = await rules_sql.create(tx, {**values, "in_force": in_force})
+            key = await rules_sql.create_rule(tx, {**values, "in_force": in_force})
             job_id = await _revalue(tx, info, [values] if in_force else [])
         return await _payload(info, key, job_id)
 
@@ -110,42 +108,42 @@ class MarketMutation:
         changes: Annotated[ValuationRuleChanges, strawberry.argument(description="What is to be different.")],
     ) -> ValuationRulePayload:
         """Raises NotFound, and BadInput that says what is wrong."""
-        key = key_of(id, "ValuationRule")
+        key = key_from_global_id(id, "ValuationRule")
         given = {name: value for name, value in vars(changes).items() if value is not strawberry.UNSET}
         if not given:
             raise BadInput("`changes` is empty: say what is to be different.")
         async with info.context.write() as tx:
-            now = await rules_sql.lock(tx)
-            before = await _found(tx, key, id)
-            values = {**before, **_values(given, now)}
-            await _check(tx, values, key)
+            now = await rules_sql.lock_rules(tx)
+            before = await _load_rule(tx, key, id)
+            values = {**before, **_parse_columns(given, now)}
+            await _check_rule(tx, values, key)
             values["in_force"] = values["valid_from"] <= now
-            await rules_sql.change(tx, key, values)
+            await rules_sql.update_rule(tx, key, values)
             job_id = await _revalue(tx, info, [each for each in (before, values) if each["in_force"]])
         return await _payload(info, key, job_id)
 
     @strawberry.mutation(description="Deletes a rule. Admins only.", permission_classes=[IsAdmin])
     async def delete_valuation_rule(self, info: Info, id: RuleId) -> DeleteValuationRulePayload:  # noqa: A002
         """Raises NotFound."""
-        key = key_of(id, "ValuationRule")
+        key = key_from_global_id(id, "ValuationRule")
         async with info.context.write() as tx:
-            await rules_sql.lock(tx)
-            before = await _found(tx, key, id)
-            await rules_sql.remove(tx, key)
+            await rules_sql.lock_rules(tx)
+            before = await _load_rule(tx, key, id)
+            await rules_sql.delete_rule(tx, key)
             job_id = await _revalue(tx, info, [before] if before["in_force"] else [])
         return DeleteValuationRulePayload(
-            id=strawberry.ID(global_id("ValuationRule", key)),
+            id=strawberry.ID(encode_global_id("ValuationRule", key)),
             job=None if job_id is None else await Job.load_node(info, job_id),
         )
 
 
-def _values(given: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _parse_columns(given: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Columns of the rule, of those that are given. Raises BadInput."""
     values: dict[str, Any] = {}
     for name, value in given.items():
         if name in {"component", "unit", "value_usd"} and value is None:
-            raise BadInput(f"`{NAMES[name]}` must not be null; leave it out to keep what it is.")
-        values[name] = READERS[name](value)
+            raise BadInput(f"`{REQUIRED_FIELDS[name]}` must not be null; leave it out to keep what it is.")
+        values[name] = COLUMN_PARSERS[name](value)
     if "valid_from" in values:
         values["valid_from"] = values["valid_from"] or now
     return values
@@ -155,8 +153,8 @@ def _amount(value: float, name: str, largest: int) -> Decimal:
     amount = Decimal(str(value))
     if not 0 <= amount <= largest:
         raise BadInput(f"`{name}` must be from 0 to {largest:,}, not {value:g}.")
-    if amount != round(amount, DECIMALS):
-        raise BadInput(f"`{name}` has more than {DECIMALS} decimals.")
+    if amount != round(amount, MAX_DECIMALS):
+        raise BadInput(f"`{name}` has more than {MAX_DECIMALS} decimals.")
     return amount
 
 
@@ -168,8 +166,8 @@ def _kind(value: str | None) -> str | None:
     kind = " ".join(value.split())
     if not kind:
         raise BadInput("`kind` is empty: leave it out, or give null, for all kinds.")
-    if len(kind) > LONGEST_KIND:
-        raise BadInput(f"`kind` is longer than {LONGEST_KIND} characters.")
+    if len(kind) > MAX_KIND_LENGTH:
+        raise BadInput(f"`kind` is longer than {MAX_KIND_LENGTH} characters.")
     return kind
 
 
@@ -178,7 +176,7 @@ def _multipliers(given: list[ConditionMultiplierInput] | None) -> dict[str, floa
     for each in given or ():
         if each.condition.value in found:
             raise BadInput(f"`conditionMultipliers` names {each.condition.name} twice.")
-        found[each.condition.value] = float(_amount(each.multiplier, "multiplier", LARGEST_MULTIPLIER))
+        found[each.condition.value] = float(_amount(each.multiplier, "multiplier", MAX_MULTIPLIER))
     return found
 
 
@@ -191,42 +189,42 @@ def _time(value: datetime | None) -> datetime | None:
         raise BadInput("`validFrom` is not within the years 1 to 9999, UTC.") from None
 
 
-NAMES = {"component": "component", "unit": "unit", "value_usd": "valueUsd"}
-READERS: Mapping[str, Any] = {
+REQUIRED_FIELDS = {"component": "component", "unit": "unit", "value_usd": "valueUsd"}
+COLUMN_PARSERS: Mapping[str, Any] = {
     "component": lambda component: component.value,
     "unit": lambda unit: unit.value,
-    "value_usd": lambda value: _amount(value, "valueUsd", LARGEST_VALUE),
+    "value_usd": lambda value: _amount(value, "valueUsd", MAX_VALUE_USD),
     "kind": _kind,
     "condition_multipliers": _multipliers,
     "valid_from": _time,
 }
 
 
-async def _check(tx: Tx, values: Mapping[str, Any], key: int | None) -> None:
+async def _check_rule(tx: Transaction, values: Mapping[str, Any], key: int | None) -> None:
     """What only the whole rule tells. Raises BadInput."""
     component, unit, kind = values["component"], values["unit"], values["kind"]
     if unit == RuleUnit.GB and component not in {Component.MEMORY, Component.STORAGE}:
         raise BadInput(f"{component.upper()} has no size: its unit is ITEM.")
-    other = await rules_sql.taken(tx, values)
+    other = await rules_sql.find_conflicting_rule(tx, values)
     if other not in {None, key}:
         what = f"{component.upper()} of the kind {kind}" if kind else f"{component.upper()} of all kinds"
         raise BadInput(
             f"There is a rule for {what} from {values['valid_from'].isoformat()} already: "
-            f"update {global_id('ValuationRule', other or 0)}, or choose another time."
+            f"update {encode_global_id('ValuationRule', other or 0)}, or choose another time."
         )
 
 
-async def _found(tx: Tx, key: int, given: str) -> dict[str, Any]:
+async def _load_rule(tx: Transaction, key: int, given: str) -> dict[str, Any]:
     """The columns of the rule that a client may have an influence on. Raises NotFound."""
-    row = await rules_sql.find(tx, key)
+    row = await rules_sql.find_rule(tx, key)
     if row is None:
         raise NotFound(f'There is no valuation rule "{given[:100]}".')
-    return {name: row[name] for name in (*READERS, "in_force")}
+    return {name: row[name] for name in (*COLUMN_PARSERS, "in_force")}
 
 
-async def _revalue(tx: Tx, info: Info, rules: list[dict[str, Any]]) -> int | None:
+async def _revalue(tx: Transaction, info: Info, rules: list[dict[str, Any]]) -> int | None:
     """The job for listings that these rules concern; None when there are none."""
-    tx.touch(Domain.MARKET)
+    tx.bump_version(Domain.MARKET)
     kinds = {(rule["component"], rule["kind"]) for rule in rules}
     if not kinds:
         return None

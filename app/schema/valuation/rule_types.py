@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import strawberry
@@ -12,12 +12,10 @@ import app.schema.valuation.types  # noqa: F401
 
 # Importing them registers Component, Condition and RuleUnit.
 from app.db.tables import Component, Condition, RuleUnit
-from app.graphql.context import Context
+from app.graphql.context import Info
 from app.graphql.fields import column, computed, is_row
-from app.graphql.relay import Node, node_id
+from app.graphql.relay import Node, id_field
 from app.schema.valuation.loaders import RuleById, RuleRow
-
-Info = strawberry.Info[Context, None]
 
 
 @strawberry.type(description="Factor of a rule's value for offers of one condition.")
@@ -45,7 +43,7 @@ class ValuationRule(Node):
 
     is_type_of = is_row(RuleRow)
 
-    id: strawberry.ID = node_id("ValuationRule")
+    id: strawberry.ID = id_field("ValuationRule")
     component: Component = column("component", description="What it values.")
     kind: str | None = column(
         "kind",
@@ -64,6 +62,4 @@ class ValuationRule(Node):
     @classmethod
     async def load_node(cls, info: Info, key: int) -> ValuationRule | None:
         """For `node(id:)`."""
-        row: Any = await info.context.loader(RuleById).load(key)
-        found: ValuationRule | None = row
-        return found
+        return cast("ValuationRule | None", await info.context.loader(RuleById).load(key))

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import strawberry
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.db.tables import Component, ListingFlag, RuleUnit
 from app.graphql.directives import ListSize
 from app.graphql.enums import graphql_enum
@@ -67,7 +67,7 @@ class ValuationDeduction:
             unit_value=float(entry["unit_value"]),
             condition_multiplier=float(entry["condition_multiplier"]),
             amount=float(entry["amount"]),
-            rule_id=strawberry.ID(global_id("ValuationRule", entry["rule_id"])),
+            rule_id=strawberry.ID(encode_global_id("ValuationRule", entry["rule_id"])),
         )
 
 

@@ -16,7 +16,7 @@ from app.market import price_ranges
 def _same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is executed twice is to end at the same moment."""
     now = datetime.now(UTC)
-    monkeypatch.setattr(price_ranges, "clock", lambda: now)
+    monkeypatch.setattr(price_ranges, "utc_now", lambda: now)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -26,12 +26,12 @@ from graphql import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.db.statements import InnerRow
-from app.documents.registry import shipped
+from app.db.statements import EmbeddedRow
+from app.documents.registry import builtin_documents
 from app.engine.compiler import compiler
 from app.engine.compiler.compiler import MAX_VARIANTS, NotCompilable, Plan, compile_plan
-from app.engine.compiler.plan import RowBuild
-from app.engine.document import read_document
+from app.engine.compiler.plan import RowBuilder
+from app.engine.document import prepare_document
 from app.schema.build import build_schema
 
 OURS = build_schema()._schema
@@ -128,11 +128,11 @@ async def both(text: str, variables: dict[str, Any] | None = None) -> tuple[Exec
     return await plan_of(text).execute([], variables or {}), expected
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", sorted(builtin_documents()))
 def test_every_shipped_document_but_subscriptions_is_compiled(name: str) -> None:
-    (operation,) = read_document(OURS, name, shipped()[name]).operations.values()
+    (operation,) = prepare_document(OURS, name, builtin_documents()[name]).operations.values()
     is_subscription = operation.kind is OperationType.SUBSCRIPTION
-    assert operation.not_compiled == ("a subscription" if is_subscription else None)
+    assert operation.not_compiled_reason == ("a subscription" if is_subscription else None)
 
 
 async def test_variants_of_many_conditions_are_not_all_kept() -> None:
@@ -219,13 +219,13 @@ async def test_a_combination_of_conditions_that_cannot_be_compiled_is_tried_once
     monkeypatch.setattr(compiler, "MAX_SELECTIONS", 2)
     assert (await plan.execute([], {"less": True})).data == {"items": [{"number": n} for n in range(3)]}
     tried: list[Any] = []
-    made = Plan._made
+    made = Plan._try_compile
 
     def make(plan: Plan, held: tuple[Any, ...]) -> Any:
         tried.append(held)
         return made(plan, held)
 
-    monkeypatch.setattr(Plan, "_made", make)
+    monkeypatch.setattr(Plan, "_try_compile", make)
     for _ in range(3):
         result = await plan.execute([], {"less": False})
         assert result.data is not None
@@ -267,12 +267,12 @@ async def test_cancelling_an_execution_cancels_what_it_waits_for() -> None:
 
 def test_tracebacks_show_generated_source_as_long_as_the_plan_lives() -> None:
     plan = plan_of("{ items { number } }")
-    build = plan.variant(()).frame.root.fields[0].selections["Item"].build
+    build = plan.variant(()).root.fields[0].selections["Item"].build_results
     try:
         build([object()])
     except AttributeError as error:
         shown = "".join(traceback.format_exception(error))
-    assert "'number': v if (v := s.number)" in shown
+    assert "'number': value if (value := source.number)" in shown
     file = build.__code__.co_filename
     assert file in linecache.cache
     del plan, build
@@ -290,22 +290,22 @@ ZONES = st.just(UTC) | st.sampled_from(
 @example(datetime(2026, 1, 1, microsecond=10, tzinfo=UTC), datetime(2026, 1, 1, fold=1, tzinfo=UTC))
 @example(Someday(2026, 1, 1, tzinfo=UTC), Someday(2026, 1, 1))
 def test_times_are_spelled_as_graphql_core_has_it(at: datetime, perhaps: datetime | None) -> None:
-    (moments,) = plan_of("{ moments { at perhaps } }").variant(()).frame.root.fields
+    (moments,) = plan_of("{ moments { at perhaps } }").variant(()).root.fields
     spell = SMALL.type_map["DateTime"].coerce_output_value  # type: ignore[attr-defined]
-    built = moments.selections["Moment"].build([Moment(at=at, perhaps=perhaps)])
+    built = moments.selections["Moment"].build_results([Moment(at=at, perhaps=perhaps)])
     assert built == [{"at": spell(at), "perhaps": perhaps if perhaps is None else spell(perhaps)}]
 
 
-class CpuInner(InnerRow):
+class CpuInner(EmbeddedRow):
     """Stands for a row of CPU columns."""
 
 
 def test_rows_are_unpacked_by_the_columns_of_their_class() -> None:
     plan = plan_of("{ cpus { nodes { name slug } } }", build_schema()._schema)
-    (connection,) = plan.variant(()).frame.root.fields
+    (connection,) = plan.variant(()).root.fields
     (nodes,) = connection.selections["CPUConnection"].fields
-    build = nodes.selections["CPU"].build
-    assert isinstance(build, RowBuild)
+    build = nodes.selections["CPU"].build_results
+    assert isinstance(build, RowBuilder)
     straight = CpuInner.of("name", "id", "slug")(("A", 1, "a"))
     reverse = CpuInner.of("slug", "name")(("b", "B"))
     given: Any = {"name": "C", "slug": "c"}
@@ -322,8 +322,8 @@ def test_functions_for_classes_of_rows_are_not_all_kept() -> None:
         made.append(columns)
         return lambda rows: [{"columns": columns} for _ in rows]
 
-    build = RowBuild(lambda _: [], unpacking)
-    kinds = [CpuInner.of(f"column_{number}") for number in range(RowBuild.MOST + 1)]
+    build = RowBuilder(lambda _: [], unpacking)
+    kinds = [CpuInner.of(f"column_{number}") for number in range(RowBuilder.MAX_ROW_CLASSES + 1)]
     for kind in [*kinds, kinds[-1], kinds[0]]:
         assert build([kind(("x",))]) == [{"columns": kind.columns}]
     assert len(made) == len(kinds) + 1, "the first was forgotten"

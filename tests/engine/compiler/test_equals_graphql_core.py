@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode, parse
 
-from app.db.session import OneStatementReader
+from app.db.session import SingleStatementReader
 from app.devserver.sample_data import load_into
-from app.engine.compiler.column_projection import columns_of
+from app.engine.compiler.column_projection import project_columns
 from app.engine.compiler.compiler import NotCompilable, compile_plan
 from app.graphql.context import Context
 from app.resources import Resources
@@ -123,13 +123,13 @@ async def test_our_own_schema_in_one_statement(request: pytest.FixtureRequest, c
     kept, again = 0, 0
 
     def subject(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Run:
-        plan, columns = compile_plan(schema, document, operation), columns_of(schema, document, operation)
+        plan, columns = compile_plan(schema, document, operation), project_columns(schema, document, operation)
 
         async def run(_: Any, variables: Mapping[str, Any]) -> ExecutionResult:
             nonlocal kept, again
-            async with Context(catalogue, columns=columns, one_statement=True) as context:
+            async with Context(catalogue, columns=columns, single_statement=True) as context:
                 result = await plan.execute(context, deepcopy(variables))
-                if isinstance(context.reader, OneStatementReader) and not context.reader.again:
+                if isinstance(context.reader, SingleStatementReader) and not context.reader.needs_snapshot:
                     kept += 1
                     return result
             again += 1

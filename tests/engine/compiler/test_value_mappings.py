@@ -11,7 +11,7 @@ import strawberry
 from graphql import OperationDefinitionNode, execute_sync, parse
 
 from app.engine.compiler.compiler import compile_plan
-from app.graphql.fields import Meanings, column
+from app.graphql.fields import ValueMapping, column
 
 QUERY = "{ rows { words maybeWords size maybeSize key maybeKey share at number } }"
 
@@ -23,7 +23,7 @@ class Size(enum.Enum):
 
 
 def meant(of: dict[Any, Any], name: str) -> Any:
-    return column(name, description="Of the column.", mapping=Meanings(of.__getitem__))
+    return column(name, description="Of the column.", mapping=ValueMapping(of.__getitem__))
 
 
 @strawberry.type

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.db.tables import Condition, ListingStatus
+from app.db.tables import Condition, ListingFlag, ListingStatus
 from app.ingestion.extract import condition_parsing
-from app.ingestion.extract.offer import Flag
-from app.market.title_flags import flags, is_broken
-from app.market.vocabulary import CONDITIONS
+from app.market.title_flags import find_flags, is_broken
+from app.market.vocabulary import CONDITION_BY_WORD
 
 
 @pytest.mark.parametrize(
@@ -56,12 +55,12 @@ from app.market.vocabulary import CONDITIONS
     ],
 )
 def test_declared_conditions(declared: object, condition: str) -> None:
-    assert condition_parsing.declared_condition(declared) == condition
+    assert condition_parsing.parse_declared_condition(declared) == condition
 
 
-@pytest.mark.parametrize("word", CONDITIONS)
+@pytest.mark.parametrize("word", CONDITION_BY_WORD)
 def test_the_words_of_files_mean_the_same_on_pages(word: str) -> None:
-    assert condition_parsing.declared_condition(word.upper()) == CONDITIONS[word]
+    assert condition_parsing.parse_declared_condition(word.upper()) == CONDITION_BY_WORD[word]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +84,7 @@ def test_the_words_of_files_mean_the_same_on_pages(word: str) -> None:
     ],
 )
 def test_titles_can_make_it_worse(declared: object, title: str, condition: str) -> None:
-    assert condition_parsing.condition(declared, title) == condition
+    assert condition_parsing.parse_condition(declared, title) == condition
 
 
 @pytest.mark.parametrize(
@@ -111,7 +110,7 @@ def test_titles_can_make_it_worse(declared: object, title: str, condition: str) 
     ],
 )
 def test_availability(declared: object, status: str) -> None:
-    assert condition_parsing.status(declared) is ListingStatus(status)
+    assert condition_parsing.parse_availability(declared) is ListingStatus(status)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +134,7 @@ def test_availability(declared: object, status: str) -> None:
     ],
 )
 def test_lots(title: str) -> None:
-    assert Flag.LOT in flags(title)
+    assert ListingFlag.LOT in find_flags(title)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +150,7 @@ def test_lots(title: str) -> None:
     ],
 )
 def test_bundles(title: str) -> None:
-    assert Flag.BUNDLE in flags(title)
+    assert ListingFlag.BUNDLE in find_flags(title)
 
 
 @pytest.mark.parametrize(
@@ -180,11 +179,11 @@ def test_broken(title: str) -> None:
     ],
 )
 def test_single_things(title: str) -> None:
-    assert flags(title) == frozenset()
+    assert find_flags(title) == frozenset()
 
 
 @given(st.text())
 def test_any_text(text: str) -> None:
-    assert condition_parsing.condition(text, text) in Condition
-    assert condition_parsing.status(text) in ListingStatus
-    assert flags(text) <= set(Flag)
+    assert condition_parsing.parse_condition(text, text) in Condition
+    assert condition_parsing.parse_availability(text) in ListingStatus
+    assert find_flags(text) <= set(ListingFlag)

@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 import pytest
 
-from app.db.tables import Condition, ListingStatus
-from app.ingestion.extract.ebay import EbayItems
-from app.ingestion.extract.offer import Flag, Offer, Quality
-from app.ingestion.extract.pipeline import obtain, open_fetcher, sources, understand
-from app.ingestion.fetch.errors import Busy, CurrencyUnknown, Final, HttpRefused, NotUnderstood
+from app.db.tables import Condition, ListingFlag, ListingStatus
+from app.ingestion.extract.ebay import EbaySource
+from app.ingestion.extract.offer import Offer, Quality
+from app.ingestion.extract.pipeline import create_fetcher, create_page_sources, extract_offers, load_page
+from app.ingestion.fetch.errors import ExtractionError, HttpStatusError, PermanentError, ServerBusy, UnknownCurrency
 from app.ingestion.fetch.fetcher import Fetcher
 from app.ingestion.fetch.page import Page
 from app.settings import Settings
@@ -97,18 +97,18 @@ async def fetcher() -> AsyncIterator[Fetcher]:
         yield one
 
 
-def ebay(api: Site, fetcher: Fetcher) -> EbayItems:
-    return EbayItems(fetcher, "client:secret", api.url("/"))
+def ebay(api: Site, fetcher: Fetcher) -> EbaySource:
+    return EbaySource(fetcher, "client:secret", api.url("/"))
 
 
 def read(item: object) -> Offer:
-    (offer,) = understand(Page(URL, orjson.dumps(item), "application/json"))
+    (offer,) = extract_offers(Page(URL, orjson.dumps(item), "application/json"))
     return offer
 
 
 async def test_an_item(api: Site, fetcher: Fetcher) -> None:
     page = await ebay(api, fetcher).fetch(f"{URL}?hash=x&_trkparms=y")
-    (offer,) = understand(page)
+    (offer,) = extract_offers(page)
     assert page.url == URL
     assert offer == Offer(
         title="Dell OptiPlex 7060 Micro i5-8500T 16GB 256GB",
@@ -157,14 +157,14 @@ async def test_a_token_that_is_withdrawn_is_renewed_once(api: Site, fetcher: Fet
     api.pages |= {LOOK_UP: answer, TOKEN: token("t2")}
     assert (await items.fetch(URL)).body == orjson.dumps(ITEM)
     api.pages |= {LOOK_UP: as_json({}, 401)}
-    with pytest.raises(HttpRefused) as refusal:
+    with pytest.raises(HttpStatusError) as refusal:
         await items.fetch(URL)
     assert refusal.value.status == 401
 
 
 async def test_wrong_credentials(api: Site, fetcher: Fetcher) -> None:
     api.pages[TOKEN] = as_json({"error": "invalid_client", "error_description": "client authentication failed"}, 401)
-    with pytest.raises(Final, match="DEALMARK_EBAY_CREDENTIALS"):
+    with pytest.raises(PermanentError, match="DEALMARK_EBAY_CREDENTIALS"):
         await ebay(api, fetcher).fetch(URL)
 
 
@@ -173,7 +173,7 @@ async def test_wrong_credentials(api: Site, fetcher: Fetcher) -> None:
 )
 async def test_a_grant_without_a_token(api: Site, fetcher: Fetcher, grant: object) -> None:
     api.pages[TOKEN] = as_json(grant)
-    with pytest.raises(Busy):
+    with pytest.raises(ServerBusy):
         await ebay(api, fetcher).fetch(URL)
 
 
@@ -187,7 +187,7 @@ async def test_an_item_with_variations(api: Site, fetcher: Fetcher) -> None:
     api.pages[GROUP] = as_json(
         {"items": [one(41, "50", "OUT_OF_STOCK"), one(42, "90", "IN_STOCK"), one(43, "70", "LIMITED_STOCK")]}
     )
-    found = understand(await ebay(api, fetcher).fetch(URL))
+    found = extract_offers(await ebay(api, fetcher).fetch(URL))
     assert [(offer.vendor_item_id, offer.price, offer.status) for offer in found] == [
         ("112259821206:43", Decimal(70), ListingStatus.ACTIVE),
         ("112259821206:42", Decimal(90), ListingStatus.ACTIVE),
@@ -195,7 +195,7 @@ async def test_an_item_with_variations(api: Site, fetcher: Fetcher) -> None:
     ]
     chosen = f"{LOOK_UP}&legacy_variation_id=412674842751"
     api.pages[chosen] = as_json({**ITEM, "itemId": "v1|112259821206|412674842751"})
-    (offer,) = understand(await ebay(api, fetcher).fetch(f"{URL}?var=412674842751"))
+    (offer,) = extract_offers(await ebay(api, fetcher).fetch(f"{URL}?var=412674842751"))
     assert offer.vendor_item_id == "112259821206:412674842751"
 
 
@@ -203,14 +203,14 @@ async def test_an_item_that_is_gone(api: Site, fetcher: Fetcher) -> None:
     api.pages[LOOK_UP] = as_json(
         {"errors": [{"errorId": 11001, "message": "The specified item Id was not found."}]}, 404
     )
-    with pytest.raises(HttpRefused) as refusal:
+    with pytest.raises(HttpStatusError) as refusal:
         await ebay(api, fetcher).fetch(URL)
     assert refusal.value.status == 404
 
 
 async def test_too_many_requests(api: Site, fetcher: Fetcher) -> None:
     api.pages[LOOK_UP] = http_response(b"{}", 429, {"Content-Type": "application/json", "Retry-After": "60"})
-    with pytest.raises(Busy) as busy:
+    with pytest.raises(ServerBusy) as busy:
         await ebay(api, fetcher).fetch(URL)
     assert busy.value.retry_after == 60
 
@@ -237,24 +237,24 @@ async def test_the_site_decides_the_marketplace(api: Site, fetcher: Fetcher) -> 
     ],
 )
 def test_what_it_serves(url: str, served: bool, fetcher: Fetcher) -> None:
-    assert EbayItems(fetcher, "client:secret").serves(url) is served
+    assert EbaySource(fetcher, "client:secret").can_fetch(url) is served
 
 
 @pytest.mark.parametrize(
     ("change", "field", "value"),
     [
         ({"price": None}, "price", None),
-        ({"price": {"value": "1,5,5", "currency": "USD"}, "title": None}, "price", NotUnderstood),
-        ({"price": {"value": "100.00", "currency": "XXX"}}, "price", CurrencyUnknown),
+        ({"price": {"value": "1,5,5", "currency": "USD"}, "title": None}, "price", ExtractionError),
+        ({"price": {"value": "100.00", "currency": "XXX"}}, "price", UnknownCurrency),
         (
             {"price": {"value": "200", "currency": "USD", "convertedFromValue": "180", "convertedFromCurrency": "EUR"}},
             "currency",
             "EUR",
         ),
         ({"buyingOptions": ["AUCTION"], "currentBidPrice": {"value": "1", "currency": "USD"}}, "price", None),
-        ({"buyingOptions": ["AUCTION"]}, "flags", frozenset({Flag.AUCTION})),
+        ({"buyingOptions": ["AUCTION"]}, "flags", frozenset({ListingFlag.AUCTION})),
         ({"buyingOptions": ["AUCTION", "FIXED_PRICE"]}, "price", Decimal("189.99")),
-        ({"lotSize": 4}, "flags", frozenset({Flag.LOT})),
+        ({"lotSize": 4}, "flags", frozenset({ListingFlag.LOT})),
         ({"lotSize": 0}, "flags", frozenset()),
         ({"conditionId": "7000"}, "condition", Condition.FOR_PARTS),
         ({"conditionId": "1000"}, "condition", Condition.NEW),
@@ -281,17 +281,17 @@ def test_what_items_say(change: dict[str, Any], field: str, value: object) -> No
     "body", [b"", b"[]", b"{", b"7", b"{}", b'{"items": []}', b'{"items": [7]}', b'{"errors": []}', b"[" * 100_000]
 )
 def test_answers_that_are_no_item(body: bytes) -> None:
-    with pytest.raises(NotUnderstood):
-        understand(Page(URL, body, "application/json"))
+    with pytest.raises(ExtractionError):
+        extract_offers(Page(URL, body, "application/json"))
 
 
 async def test_sources_by_settings(api: Site) -> None:
     plain, configured = Settings(), make_settings(
         ebay_credentials="client:secret", ebay_api_url=api.url(), fetch_allow=("127.0.0.1",)
     )  # fmt: skip
-    async with open_fetcher(configured) as fetcher:
-        assert sources(plain, fetcher) == ()
-        found = sources(configured, fetcher)
-        assert (await obtain(URL, fetcher, found)).body == orjson.dumps(ITEM)
+    async with create_fetcher(configured) as fetcher:
+        assert create_page_sources(plain, fetcher) == ()
+        found = create_page_sources(configured, fetcher)
+        assert (await load_page(URL, fetcher, found)).body == orjson.dumps(ITEM)
         api.pages["/elsewhere"] = http_response()
-        assert (await obtain(api.url("/elsewhere"), fetcher, found)).body == b"<h1>x</h1>"
+        assert (await load_page(api.url("/elsewhere"), fetcher, found)).body == b"<h1>x</h1>"

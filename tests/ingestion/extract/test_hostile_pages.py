@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.ingestion.extract.offer import LONGEST_TITLE, LONGEST_WORD, MOST_IMAGES, MOST_SPECS, Offer
-from app.ingestion.extract.pipeline import ADAPTERS, understand
-from app.ingestion.extract.price_parsing import CODES
-from app.ingestion.fetch.errors import NotUnderstood
+from app.ingestion.extract.offer import MAX_FIELD_LENGTH, MAX_IMAGES, MAX_SPECS, MAX_TITLE_LENGTH, Offer
+from app.ingestion.extract.pipeline import ADAPTERS, extract_offers
+from app.ingestion.extract.price_parsing import CURRENCY_CODES
+from app.ingestion.fetch.errors import ExtractionError
 from app.ingestion.fetch.page import Page
 from tests.support.shop_pages import MICRODATA, RDFA, json_ld, json_ld_offer, json_ld_product, meta_tags
 
@@ -30,10 +30,10 @@ def check(body: bytes | str, content_type: str = "text/html", url: str = URL) ->
     """Reads a page with every adapter, and checks what comes out."""
     page = Page(url, body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass"), content_type)
     found: list[Offer] = []
-    for read in (understand, *(adapter.read for adapter in ADAPTERS if _matches(adapter, page))):
+    for read in (extract_offers, *(adapter.read_offers for adapter in ADAPTERS if _matches(adapter, page))):
         try:
             found += read(page)
-        except NotUnderstood:
+        except ExtractionError:
             continue
     for offer in found:
         texts = [
@@ -46,16 +46,16 @@ def check(body: bytes | str, content_type: str = "text/html", url: str = URL) ->
             *offer.specs,
             *offer.specs.values(),
         ]
-        assert 0 < len(offer.title) <= LONGEST_TITLE
+        assert 0 < len(offer.title) <= MAX_TITLE_LENGTH
         assert all(
-            text is None or (text and text.isprintable() and len(text) <= max(LONGEST_TITLE, LONGEST_WORD))
+            text is None or (text and text.isprintable() and len(text) <= max(MAX_TITLE_LENGTH, MAX_FIELD_LENGTH))
             for text in texts
         )
         "".join(text or "" for text in texts).encode()
-        assert len(offer.images) <= MOST_IMAGES
-        assert len(offer.specs) <= MOST_SPECS
+        assert len(offer.images) <= MAX_IMAGES
+        assert len(offer.specs) <= MAX_SPECS
         assert all(re.match(r"https?://[^\s]+$", address) for address in (offer.url, *offer.images))
-        assert offer.currency in CODES | {None}
+        assert offer.currency in CURRENCY_CODES | {None}
         assert offer.price is None or 0 <= offer.price < 10**10
         assert offer.quality
     return found
@@ -63,8 +63,8 @@ def check(body: bytes | str, content_type: str = "text/html", url: str = URL) ->
 
 def _matches(adapter: Any, page: Page) -> bool:
     try:
-        return bool(adapter.matches(page))
-    except NotUnderstood:
+        return bool(adapter.can_read(page))
+    except ExtractionError:
         return False
 
 

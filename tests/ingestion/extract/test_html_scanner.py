@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.ingestion.extract.html_scanner import root_attributes, scripts
+from app.ingestion.extract.html_scanner import find_scripts, root_attributes
 from app.ingestion.extract.structured_data import JsonLd
 from app.ingestion.fetch.page import Page
 
@@ -51,7 +51,7 @@ HIDDEN = {
 @pytest.mark.parametrize("name", PLAIN)
 def test_plain_pages_need_no_tree(name: str) -> None:
     page = Page("https://shop.example/1", PLAIN[name].encode())
-    found = scripts(page.text, "ld+json")
+    found = find_scripts(page.text, "ld+json")
     blocks = page.tree.xpath("//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]")
     assert found == [block.text for block in blocks]
     if name != "two types":
@@ -60,13 +60,13 @@ def test_plain_pages_need_no_tree(name: str) -> None:
 
 @pytest.mark.parametrize("name", HIDDEN)
 def test_what_is_in_doubt_is_left_to_the_tree(name: str) -> None:
-    assert not scripts(HIDDEN[name], "ld+json")
+    assert not find_scripts(HIDDEN[name], "ld+json")
 
 
 def test_an_understood_page_has_no_tree() -> None:
     body = PLAIN["head"].replace('"name"', '"offers": {"price": 99, "priceCurrency": "USD"}, "name"')
     page = Page("https://shop.example/1", body.encode())
-    (offer,) = JsonLd().read(page)
+    (offer,) = JsonLd().read_offers(page)
     assert offer.price == 99
     assert "tree" not in vars(page)
 
@@ -75,7 +75,7 @@ def test_an_understood_page_has_no_tree() -> None:
 def test_broken_blocks_are_left_to_the_tree(broken: str) -> None:
     block = f'<script type="application/ld+json">{broken}</script>'
     page = Page("https://shop.example/1", (block + BLOCK).encode())
-    assert JsonLd().read(page)[0].title == "Intel Core i5-8500"
+    assert JsonLd().read_offers(page)[0].title == "Intel Core i5-8500"
     assert "tree" in vars(page)
 
 

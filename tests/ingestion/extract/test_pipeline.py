@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from app.db.tables import Condition, ListingStatus
-from app.ingestion.extract.offer import Flag, Offer, Quality
-from app.ingestion.extract.offer_builder import Found, make
+from app.db.tables import Condition, ListingFlag, ListingStatus
+from app.ingestion.extract.offer import Offer, Quality
+from app.ingestion.extract.offer_builder import RawOffer, build_offer
 from app.ingestion.extract.opengraph import OpenGraph
-from app.ingestion.extract.pipeline import ADAPTERS, understand
-from app.ingestion.extract.price_parsing import money
-from app.ingestion.fetch.errors import CurrencyUnknown, NotUnderstood, PriceUnclear
+from app.ingestion.extract.pipeline import ADAPTERS, extract_offers
+from app.ingestion.extract.price_parsing import parse_price
+from app.ingestion.fetch.errors import AmbiguousPrice, ExtractionError, UnknownCurrency
 from app.ingestion.fetch.page import Page
 from tests.support.paths import README
 from tests.support.shop_pages import MICRODATA, RDFA, json_ld, json_ld_offer, json_ld_product, meta_tags
@@ -31,7 +31,7 @@ def page(body: str, url: str = URL, head: str = "") -> Page:
 
 
 def the_offer(body: str, url: str = URL, head: str = "") -> Offer:
-    (offer,) = understand(page(body, url, head))
+    (offer,) = extract_offers(page(body, url, head))
     return offer
 
 
@@ -319,14 +319,14 @@ def test_a_price_of_zero_is_one() -> None:
 
 @pytest.mark.parametrize("currency", ["XXX", "BTC", "points", None, "", 7])
 def test_an_unknown_currency_is_an_error(currency: object) -> None:
-    with pytest.raises(CurrencyUnknown):
-        understand(page(json_ld(json_ld_product(json_ld_offer("99", currency)))))
+    with pytest.raises(UnknownCurrency):
+        extract_offers(page(json_ld(json_ld_product(json_ld_offer("99", currency)))))
 
 
 @pytest.mark.parametrize("price", ["10 - 20", "-5", "1.2.3", -1])
 def test_an_unclear_price_is_an_error(price: object) -> None:
-    with pytest.raises(PriceUnclear):
-        understand(page(json_ld(json_ld_product(json_ld_offer(price)))))
+    with pytest.raises(AmbiguousPrice):
+        extract_offers(page(json_ld(json_ld_product(json_ld_offer(price)))))
 
 
 def variant(name: str, price: str, **more: Any) -> dict[str, Any]:
@@ -368,14 +368,14 @@ GROUP: dict[str, Any] = {
 )
 def test_variants_of_a_group(told: dict[str, object]) -> None:
     """Each is an offer; what it does not say itself, its group says."""
-    found = understand(page(json_ld(told)))
+    found = extract_offers(page(json_ld(told)))
     assert [(one.title, priced(one), one.vendor_item_id, one.brand) for one in found] == [
         ("OptiPlex C", "100.00 USD", "C", "Dell"),
         ("OptiPlex B", "200.00 USD", "B", "Dell"),
         ("OptiPlex A", "300.00 USD", "A", "Dell"),
     ]
     assert all(one.images == ("https://www.shop.example/g.jpg",) for one in found)
-    (chosen,) = understand(page(json_ld(told), "https://www.shop.example/p/1?v=b"))
+    (chosen,) = extract_offers(page(json_ld(told), "https://www.shop.example/p/1?v=b"))
     assert chosen.title == "OptiPlex B"
 
 
@@ -390,8 +390,8 @@ def test_a_variant_without_a_name_of_its_own() -> None:
 
 
 def test_several_products_and_none_is_the_page() -> None:
-    with pytest.raises(NotUnderstood, match="2 products"):
-        understand(
+    with pytest.raises(ExtractionError, match="2 products"):
+        extract_offers(
             page(json_ld(json_ld_product(json_ld_offer(), name="A"), json_ld_product(json_ld_offer(), name="B")))
         )
 
@@ -405,8 +405,8 @@ def test_several_products_and_one_is_the_heading(hint: str) -> None:
 
 def test_a_list_of_products_is_no_offer() -> None:
     listed = {"@type": "ItemList", "itemListElement": [{"@type": "ListItem", "item": json_ld_product(json_ld_offer())}]}
-    with pytest.raises(NotUnderstood):
-        understand(page(json_ld(listed)))
+    with pytest.raises(ExtractionError):
+        extract_offers(page(json_ld(listed)))
 
 
 @pytest.mark.parametrize(
@@ -465,12 +465,12 @@ def test_opengraph(properties: Mapping[str, str], price: str) -> None:
 
 def test_opengraph_of_an_article_is_no_offer() -> None:
     told = page("", head=meta_tags(og__type="article", og__title="Ryzen reviewed"))
-    assert OpenGraph().read(told) == ()
+    assert OpenGraph().read_offers(told) == ()
 
 
 def test_opengraph_with_an_unknown_currency() -> None:
-    with pytest.raises(CurrencyUnknown):
-        understand(page("", head=meta_tags(**GRAPH, product__price__amount="5", product__price__currency="XXX")))
+    with pytest.raises(UnknownCurrency):
+        extract_offers(page("", head=meta_tags(**GRAPH, product__price__amount="5", product__price__currency="XXX")))
 
 
 def test_the_next_syntax_fills_what_is_missing_and_changes_nothing_else() -> None:
@@ -529,8 +529,8 @@ def test_plain_html(body: str) -> None:
 def test_plain_html_with_a_price_in_doubt(body: str) -> None:
     button = '<button class="add-to-cart">Buy</button>'
     assert the_offer(f"<h1>Ryzen 5</h1>{body}{button}").price is None
-    with pytest.raises(NotUnderstood):
-        understand(page(f"<h1>Ryzen 5</h1>{body}"))
+    with pytest.raises(ExtractionError):
+        extract_offers(page(f"<h1>Ryzen 5</h1>{body}"))
 
 
 @pytest.mark.parametrize(
@@ -544,22 +544,22 @@ def test_plain_html_where_something_is_sold_without_a_price(button: str) -> None
 
 def test_prices_for_people_are_not_read_where_programs_are_told() -> None:
     assert the_offer(json_ld(json_ld_product()) + '<b class="price">5 €</b>').price is None
-    with pytest.raises(CurrencyUnknown):
-        understand(page(json_ld(json_ld_product(json_ld_offer("5", None))) + '<h1>x</h1><b class="price">5 €</b>'))
+    with pytest.raises(UnknownCurrency):
+        extract_offers(page(json_ld(json_ld_product(json_ld_offer("5", None))) + '<h1>x</h1><b class="price">5 €</b>'))
 
 
 @pytest.mark.parametrize(
     "body", ["", "<h1>Just a moment...</h1>", "<title>Robot check</title>", "<p>text</p>", "\0", "<", "<!--"]
 )
 def test_pages_that_offer_nothing(body: str) -> None:
-    with pytest.raises(NotUnderstood):
-        understand(page(body))
+    with pytest.raises(ExtractionError):
+        extract_offers(page(body))
 
 
 @pytest.mark.parametrize("name", [None, "", "  ", "<b></b>", "\u0000", True, [], {}])
 def test_a_title_is_required(name: object) -> None:
-    with pytest.raises(NotUnderstood):
-        understand(page(json_ld(json_ld_product(json_ld_offer(), name=name))))
+    with pytest.raises(ExtractionError):
+        extract_offers(page(json_ld(json_ld_product(json_ld_offer(), name=name))))
 
 
 @pytest.mark.parametrize(
@@ -567,11 +567,11 @@ def test_a_title_is_required(name: object) -> None:
     [
         ("Ryzen 5 3600 (Renewed)", Condition.REFURBISHED, set()),
         ("Ryzen 5 3600 for parts / not working", Condition.FOR_PARTS, set()),
-        ("Lot of 5 Ryzen 5 3600", Condition.NEW, {Flag.LOT}),
-        ("Ryzen 5 3600 + B450 motherboard bundle", Condition.NEW, {Flag.BUNDLE}),
+        ("Lot of 5 Ryzen 5 3600", Condition.NEW, {ListingFlag.LOT}),
+        ("Ryzen 5 3600 + B450 motherboard bundle", Condition.NEW, {ListingFlag.BUNDLE}),
     ],
 )
-def test_what_does_not_count_as_an_active_price(title: str, condition: Condition, flags: set[Flag]) -> None:
+def test_what_does_not_count_as_an_active_price(title: str, condition: Condition, flags: set[ListingFlag]) -> None:
     offer = the_offer(json_ld(json_ld_product(json_ld_offer(itemCondition="NewCondition"), name=title)))
     assert (offer.condition, set(offer.flags)) == (condition, flags)
     assert offer.is_active_price is (condition is Condition.REFURBISHED)
@@ -617,17 +617,17 @@ def test_marketplaces_and_their_ids(url: str, marketplace: str, item: str) -> No
 def test_pages_in_other_encodings() -> None:
     block = json.dumps(json_ld_product(json_ld_offer("5 \u00a3", None), name="\u00dcber"), ensure_ascii=False)
     told = f"<meta charset=iso-8859-1>{json_ld(block)}"
-    (offer,) = understand(Page(URL, told.encode("latin-1")))
+    (offer,) = extract_offers(Page(URL, told.encode("latin-1")))
     assert (offer.title, priced(offer)) == ("\u00dcber", "5.00 GBP")
-    (offer,) = understand(Page(URL, told.encode("utf-16")))
+    (offer,) = extract_offers(Page(URL, told.encode("utf-16")))
     assert offer.title == "\u00dcber"
-    (offer,) = understand(Page(URL, told.replace("iso-8859-1", "x").encode(), "text/html; charset=utf-8"))
+    (offer,) = extract_offers(Page(URL, told.replace("iso-8859-1", "x").encode(), "text/html; charset=utf-8"))
     assert offer.title == "\u00dcber"
 
 
 def test_other_types_are_not_read() -> None:
-    with pytest.raises(NotUnderstood):
-        understand(Page(URL, json_ld(json_ld_product(json_ld_offer())).encode(), "application/json"))
+    with pytest.raises(ExtractionError):
+        extract_offers(Page(URL, json_ld(json_ld_product(json_ld_offer())).encode(), "application/json"))
 
 
 def test_the_readmes_adapter_works() -> None:
@@ -638,11 +638,11 @@ def test_the_readmes_adapter_works() -> None:
         "Page": Page,
         "Offer": Offer,
         "Sequence": Sequence,
-        "money": money,
-        "make": make,
-        "Found": Found,
+        "money": parse_price,
+        "make": build_offer,
+        "Found": RawOffer,
     }
     exec(code, names)
     told = page("<h1>Ryzen 5</h1><b id=ask>1.299,00</b>", "https://acme.example/7")
-    (offer,) = understand(told, (names["Acme"](), *ADAPTERS))
+    (offer,) = extract_offers(told, (names["Acme"](), *ADAPTERS))
     assert (offer.title, priced(offer), offer.source) == ("Ryzen 5", "1299.00 EUR", "acme")

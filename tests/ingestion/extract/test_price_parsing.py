@@ -10,8 +10,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.ingestion.extract.price_parsing import CODES, Money, country_of, iso_code, money, parse_amount, shipping_amount
-from app.ingestion.fetch.errors import CurrencyUnknown, NotUnderstood, PriceUnclear
+from app.ingestion.extract.price_parsing import (
+    CURRENCY_CODES,
+    Money,
+    infer_country,
+    parse_amount,
+    parse_currency,
+    parse_price,
+    parse_shipping,
+)
+from app.ingestion.fetch.errors import AmbiguousPrice, ExtractionError, UnknownCurrency
 
 
 @pytest.mark.parametrize(
@@ -137,7 +145,7 @@ def test_texts_without_an_amount(text: str) -> None:
     ],
 )
 def test_texts_that_are_unclear(text: str) -> None:
-    with pytest.raises(PriceUnclear):
+    with pytest.raises(AmbiguousPrice):
         parse_amount(text)
 
 
@@ -159,7 +167,7 @@ def test_numbers_are_what_they_are(value: object, amount: str) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, -0.01, 10**10, 1e300, 10**400, Decimal("sNaN")])
 def test_numbers_that_nobody_pays(value: object) -> None:
-    with pytest.raises(PriceUnclear):
+    with pytest.raises(AmbiguousPrice):
         parse_amount(value)
 
 
@@ -171,8 +179,8 @@ def test_other_things_are_no_amount(value: object) -> None:
 def test_three_decimals_where_money_has_them() -> None:
     assert parse_amount("12.500", "KWD") == Decimal("12.50")
     assert parse_amount("12.500", "EUR") == Decimal(12500)
-    assert money("KD 12.500", "KWD") == Money(Decimal("12.50"), "KWD")
-    assert money("12.500 KWD") == Money(Decimal("12.50"), "KWD")
+    assert parse_price("KD 12.500", "KWD") == Money(Decimal("12.50"), "KWD")
+    assert parse_price("12.500 KWD") == Money(Decimal("12.50"), "KWD")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +210,7 @@ def test_three_decimals_where_money_has_them() -> None:
     ],
 )
 def test_currencies(text: str, code: str) -> None:
-    assert iso_code(text) == code
+    assert parse_currency(text) == code
 
 
 @pytest.mark.parametrize(
@@ -222,7 +230,7 @@ def test_currencies(text: str, code: str) -> None:
     ],
 )
 def test_symbols_that_countries_share(text: str, country: str, code: str) -> None:
-    assert iso_code(text, country) == code
+    assert parse_currency(text, country) == code
 
 
 @pytest.mark.parametrize(
@@ -230,8 +238,8 @@ def test_symbols_that_countries_share(text: str, country: str, code: str) -> Non
     ["XXX", "XBT", "BTC", "kr", "Rs", "R", "points", "ABC", "1", "?", "US", "dollar", "XAU", "\ud800", "x" * 999],
 )
 def test_currencies_that_are_none(text: str) -> None:
-    with pytest.raises(CurrencyUnknown):
-        iso_code(text)
+    with pytest.raises(UnknownCurrency):
+        parse_currency(text)
 
 
 @pytest.mark.parametrize(
@@ -256,34 +264,34 @@ def test_currencies_that_are_none(text: str) -> None:
 )
 def test_money(value: object, currency: object, country: str, expected: str) -> None:
     amount, code = expected.split()
-    assert money(value, currency, country) == Money(Decimal(amount), code)
+    assert parse_price(value, currency, country) == Money(Decimal(amount), code)
 
 
 @pytest.mark.parametrize("currency", ["XXX", "BTC", "coins", "EURO$"])
 def test_an_unknown_currency_is_an_error_and_never_dollars(currency: str) -> None:
     for value in ("599", "$599", 599):
-        with pytest.raises(CurrencyUnknown):
-            money(value, currency)
+        with pytest.raises(UnknownCurrency):
+            parse_price(value, currency)
 
 
 @pytest.mark.parametrize("value", ["599.99", 599.99, "599 kr", "Rs 599", "599 points"])
 def test_a_price_without_a_currency_is_an_error(value: object) -> None:
-    with pytest.raises(CurrencyUnknown):
-        money(value)
+    with pytest.raises(UnknownCurrency):
+        parse_price(value)
 
 
 @pytest.mark.parametrize(
     ("value", "currency"), [("599 €", "USD"), ("£599", "EUR"), ("599 zł", "EUR"), ("EUR 599", "USD"), ("599 kr", "EUR")]
 )
 def test_two_currencies_for_one_price(value: str, currency: str) -> None:
-    with pytest.raises(PriceUnclear, match="two currencies"):
-        money(value, currency)
+    with pytest.raises(AmbiguousPrice, match="two currencies"):
+        parse_price(value, currency)
 
 
 def test_no_price_is_none_whatever_the_currency() -> None:
-    assert money(None, "USD") is None
-    assert money("", "EUR") is None
-    assert money("Call us") is None
+    assert parse_price(None, "USD") is None
+    assert parse_price("", "EUR") is None
+    assert parse_price("Call us") is None
 
 
 @pytest.mark.parametrize(
@@ -305,7 +313,7 @@ def test_no_price_is_none_whatever_the_currency() -> None:
     ],
 )
 def test_shipping(value: object, amount: str | None) -> None:
-    assert shipping_amount(value) == (None if amount is None else Decimal(amount))
+    assert parse_shipping(value) == (None if amount is None else Decimal(amount))
 
 
 @pytest.mark.parametrize(
@@ -324,7 +332,7 @@ def test_shipping(value: object, amount: str | None) -> None:
     ],
 )
 def test_countries(host: str, language: str | None, country: str) -> None:
-    assert country_of(host, language) == country
+    assert infer_country(host, language) == country
 
 
 AMOUNTS = st.decimals(0, 9_999_999, places=2, allow_nan=False, allow_infinity=False)
@@ -337,8 +345,8 @@ def test_what_was_written_is_read(amount: Decimal, signs: tuple[str, str]) -> No
     thousands, decimal = signs
     text = f"{amount:,.2f}".translate({ord(","): thousands, ord("."): decimal})
     assert parse_amount(text) == amount
-    assert money(f"{text} €") == Money(amount, "EUR")
-    assert money(text, "usd") == Money(amount, "USD")
+    assert parse_price(f"{text} €") == Money(amount, "EUR")
+    assert parse_price(text, "usd") == Money(amount, "USD")
 
 
 @given(
@@ -349,14 +357,14 @@ def test_what_was_written_is_read(amount: Decimal, signs: tuple[str, str]) -> No
         st.integers(),
         st.none(),
     ),
-    st.one_of(st.none(), st.text(max_size=5), st.sampled_from(sorted(CODES))),
+    st.one_of(st.none(), st.text(max_size=5), st.sampled_from(sorted(CURRENCY_CODES))),
     st.sampled_from(["", "DE", "SE"]),
 )
 @example("\u00b2", "EUR", "")
 @example("1\u00b2", "EUR", "")
 def test_anything_is_read_or_refused(value: object, currency: object, country: str) -> None:
     try:
-        found = money(value, currency, country)
-    except NotUnderstood:
+        found = parse_price(value, currency, country)
+    except ExtractionError:
         return
-    assert found is None or (0 <= found.amount < 10**10 and found.currency in CODES)
+    assert found is None or (0 <= found.amount < 10**10 and found.currency in CURRENCY_CODES)

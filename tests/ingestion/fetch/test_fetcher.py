@@ -22,25 +22,25 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.ingestion.fetch.decompression import Inflater, Plain, decoder
+from app.ingestion.fetch.decompression import IdentityDecoder, InflateDecoder, create_decoder
 from app.ingestion.fetch.errors import (
-    BadCertificate,
-    Busy,
-    Fault,
-    Final,
-    HttpRefused,
-    Retryable,
-    TimedOut,
-    TooLarge,
+    FetchTimeout,
+    HostUnreachable,
+    HttpStatusError,
+    IngestionError,
+    InvalidCertificate,
+    PageTooLarge,
+    PermanentError,
+    RetryableError,
+    ServerBusy,
     TooManyRedirects,
     UnknownHost,
-    Unreachable,
-    UrlRefused,
-    WrongType,
+    UnsupportedContentType,
+    UrlRejected,
 )
-from app.ingestion.fetch.fetcher import Ask, Fetcher, Limits, retry_after
-from app.ingestion.fetch.guarded_transport import GuardedBackend
-from app.ingestion.fetch.url_policy import Address, AllowList
+from app.ingestion.fetch.fetcher import Fetcher, FetchLimits, FetchRequest, parse_retry_after
+from app.ingestion.fetch.guarded_transport import GuardedNetworkBackend
+from app.ingestion.fetch.url_policy import AllowList, IPAddress
 from tests.support.ports import closed_port
 from tests.support.sites import (
     LOCALHOST_ONLY,
@@ -55,13 +55,13 @@ from tests.support.sites import (
 )
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-IMPATIENT = Limits(seconds=0.4, silence_seconds=0.3, bytes=SHORT_LIMITS.bytes)
+IMPATIENT = FetchLimits(timeout_seconds=0.4, idle_timeout_seconds=0.3, max_bytes=SHORT_LIMITS.max_bytes)
 
 
-async def fault_of(answer: bytes, limits: Limits = SHORT_LIMITS) -> Fault:
+async def fault_of(answer: bytes, limits: FetchLimits = SHORT_LIMITS) -> IngestionError:
     """The error that one answer of a server becomes."""
     async with run_site({"/": answer}) as server, run_fetcher(limits) as fetcher:
-        with pytest.raises(Fault) as caught:
+        with pytest.raises(IngestionError) as caught:
             await fetcher.fetch(server.url())
     return caught.value
 
@@ -71,7 +71,7 @@ async def test_a_page() -> None:
         page = await fetcher.fetch(server.url("/a?b=%20c#d"))
         again = await fetcher.fetch(server.url("/a?b=%20c"))
     assert (page.text, page.media_type, page.url) == ("gr\u00fcn", "text/html", server.url("/a?b=%20c"))
-    assert page.asked == server.url("/a?b=%20c#d")
+    assert page.requested_url == server.url("/a?b=%20c#d")
     assert again.body == page.body
     head = server.requests[0].lower()
     assert head.startswith("get /a?b=%20c http/1.1\r\n")
@@ -84,7 +84,7 @@ async def test_redirects_are_followed_and_the_last_url_is_told() -> None:
     pages = {"/1": redirect_response("2"), "/2": redirect_response("/3?x", 308), "/3?x": http_response()}
     async with run_site(pages) as server, run_fetcher() as fetcher:
         page = await fetcher.fetch(server.url("/1"))
-    assert (page.url, page.asked) == (server.url("/3?x"), server.url("/1"))
+    assert (page.url, page.requested_url) == (server.url("/3?x"), server.url("/1"))
 
 
 async def test_cookies_are_not_kept() -> None:
@@ -127,27 +127,27 @@ async def test_redirects_to_hostile_places(location: str) -> None:
     network, names = RecordingBackend(httpcore.AnyIOBackend()), FakeResolver({"private.example": ["10.0.0.1"]})
     async with (
         run_site() as server,
-        Fetcher(LOCALHOST_ONLY, SHORT_LIMITS, GuardedBackend(LOCALHOST_ONLY, names, network)) as fetcher,
+        Fetcher(LOCALHOST_ONLY, SHORT_LIMITS, GuardedNetworkBackend(LOCALHOST_ONLY, names, network)) as fetcher,
     ):
         server.pages["/"] = redirect_response(location.format(port=server.port))
-        with pytest.raises(UrlRefused):
+        with pytest.raises(UrlRejected):
             await fetcher.fetch(server.url())
     assert network.connections == [("127.0.0.1", server.port)]
 
 
 async def test_a_name_that_changes_its_address_is_looked_up_once_per_connection_and_checked_each_time() -> None:
     """DNS rebinding: the address that was verified is the one connected to."""
-    by_network = AllowList.of(["127.0.0.1/32"])
+    by_network = AllowList.from_entries(["127.0.0.1/32"])
     names = FakeResolver({"shop.example": ["127.0.0.1", "127.0.0.2"]})
     network = RecordingBackend(httpcore.AnyIOBackend())
     closing = http_response(headers={"Connection": "close"})
     async with (
         run_site({"/": closing}) as server,
-        Fetcher(by_network, SHORT_LIMITS, GuardedBackend(by_network, names, network)) as f,
+        Fetcher(by_network, SHORT_LIMITS, GuardedNetworkBackend(by_network, names, network)) as f,
     ):
         page = await f.fetch(server.url(host="shop.example"))
         assert names.asked == ["shop.example"], "not once for the check and once more for the connection"
-        with pytest.raises(UrlRefused):
+        with pytest.raises(UrlRejected):
             await f.fetch(server.url(host="shop.example"))
     assert page.url == f"http://shop.example:{server.port}/"
     assert f"host: shop.example:{server.port}\r\n" in server.requests[0].lower(), "it asked for the name"
@@ -155,15 +155,15 @@ async def test_a_name_that_changes_its_address_is_looked_up_once_per_connection_
 
 
 async def test_a_name_that_changes_within_a_redirect() -> None:
-    by_network = AllowList.of(["127.0.0.1/32"])
+    by_network = AllowList.from_entries(["127.0.0.1/32"])
     names = FakeResolver({"shop.example": ["127.0.0.1", "169.254.169.254"]})
     network = RecordingBackend(httpcore.AnyIOBackend())
     away = http_response(b"", 302, {"Location": "/2", "Connection": "close"})
     async with (
         run_site({"/": away}) as server,
-        Fetcher(by_network, SHORT_LIMITS, GuardedBackend(by_network, names, network)) as f,
+        Fetcher(by_network, SHORT_LIMITS, GuardedNetworkBackend(by_network, names, network)) as f,
     ):
-        with pytest.raises(UrlRefused):
+        with pytest.raises(UrlRejected):
             await f.fetch(server.url(host="shop.example"))
     assert network.connections == [("127.0.0.1", server.port)]
 
@@ -171,59 +171,59 @@ async def test_a_name_that_changes_within_a_redirect() -> None:
 async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
     network = RecordingBackend()
     names = FakeResolver({"shop.example": ["93.184.215.14 93.184.215.15 2606:4700::1"]})
-    async with Fetcher(backend=GuardedBackend(AllowList(), names, network)) as fetcher:
-        with pytest.raises(Unreachable):
+    async with Fetcher(backend=GuardedNetworkBackend(AllowList(), names, network)) as fetcher:
+        with pytest.raises(HostUnreachable):
             await fetcher.fetch("https://shop.example/")
     assert [host for host, _ in network.connections] == ["93.184.215.14", "93.184.215.15", "2606:4700::1"]
 
 
 async def test_an_allowed_host_may_be_anywhere() -> None:
-    allowed = AllowList.of(["intranet"])
-    backend = GuardedBackend(allowed, FakeResolver({"intranet": ["127.0.0.1"]}))
+    allowed = AllowList.from_entries(["intranet"])
+    backend = GuardedNetworkBackend(allowed, FakeResolver({"intranet": ["127.0.0.1"]}))
     async with run_site({"/": http_response()}) as server, Fetcher(allowed, SHORT_LIMITS, backend) as fetcher:
         assert (await fetcher.fetch(server.url(host="intranet"))).body == b"<h1>x</h1>"
 
 
 async def test_unix_sockets_are_not_connected_to() -> None:
-    with pytest.raises(UrlRefused):
-        await GuardedBackend(AllowList()).connect_unix_socket("/run/docker.sock")
+    with pytest.raises(UrlRejected):
+        await GuardedNetworkBackend(AllowList()).connect_unix_socket("/run/docker.sock")
 
 
 @pytest.mark.parametrize(
     ("error", "becomes"),
     [
         (socket.gaierror(socket.EAI_NONAME, "x"), UnknownHost),
-        (socket.gaierror(socket.EAI_AGAIN, "x"), Unreachable),
-        (OSError("x"), Unreachable),
-        (UnicodeError("x"), Unreachable),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), HostUnreachable),
+        (OSError("x"), HostUnreachable),
+        (UnicodeError("x"), HostUnreachable),
         (None, UnknownHost),
     ],
 )
-async def test_names_that_cannot_be_looked_up(error: Exception | None, becomes: type[Fault]) -> None:
-    async def resolver(_host: str, _port: int) -> list[Address]:
+async def test_names_that_cannot_be_looked_up(error: Exception | None, becomes: type[IngestionError]) -> None:
+    async def resolver(_host: str, _port: int) -> list[IPAddress]:
         if error is not None:
             raise error
         return []
 
-    async with Fetcher(backend=GuardedBackend(AllowList(), resolver)) as fetcher:
+    async with Fetcher(backend=GuardedNetworkBackend(AllowList(), resolver)) as fetcher:
         with pytest.raises(becomes):
             await fetcher.fetch("http://shop.example/")
 
 
 async def test_the_systems_resolver() -> None:
     """It knows this machine at least, which must not be asked."""
-    backend = GuardedBackend(AllowList())
-    with pytest.raises(UrlRefused):
+    backend = GuardedNetworkBackend(AllowList())
+    with pytest.raises(UrlRejected):
         await backend.connect_tcp("localhost", 80)
 
 
 async def test_a_slow_resolver_counts_as_time() -> None:
-    async def resolver(_host: str, _port: int) -> list[Address]:
+    async def resolver(_host: str, _port: int) -> list[IPAddress]:
         await asyncio.sleep(30)
         raise AssertionError
 
-    async with Fetcher(LOCALHOST_ONLY, IMPATIENT, GuardedBackend(LOCALHOST_ONLY, resolver)) as fetcher:
-        with pytest.raises(TimedOut):
+    async with Fetcher(LOCALHOST_ONLY, IMPATIENT, GuardedNetworkBackend(LOCALHOST_ONLY, resolver)) as fetcher:
+        with pytest.raises(FetchTimeout):
             await fetcher.fetch("http://shop.example/")
 
 
@@ -238,7 +238,7 @@ async def test_slow_drips() -> None:
             await asyncio.sleep(0.02)
 
     async with run_site({"/": drip}) as server, run_fetcher(IMPATIENT) as fetcher:
-        with pytest.raises(TimedOut):
+        with pytest.raises(FetchTimeout):
             await fetcher.fetch(server.url())
 
 
@@ -251,7 +251,7 @@ async def test_slow_heads() -> None:
             await asyncio.sleep(0.02)
 
     async with run_site({"/": drip}) as server, run_fetcher(IMPATIENT) as fetcher:
-        with pytest.raises(TimedOut):
+        with pytest.raises(FetchTimeout):
             await fetcher.fetch(server.url())
 
 
@@ -259,8 +259,11 @@ async def test_silence() -> None:
     async def wait(_request: str, _writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(30)
 
-    async with run_site({"/": wait}) as server, run_fetcher(Limits(seconds=20, silence_seconds=0.2)) as fetcher:
-        with pytest.raises(TimedOut):
+    async with (
+        run_site({"/": wait}) as server,
+        run_fetcher(FetchLimits(timeout_seconds=20, idle_timeout_seconds=0.2)) as fetcher,
+    ):
+        with pytest.raises(FetchTimeout):
             await fetcher.fetch(server.url())
 
 
@@ -270,7 +273,7 @@ async def test_slow_redirects_share_one_time() -> None:
         writer.write(redirect_response("/", 307))
 
     async with run_site({"/": slowly}) as server, run_fetcher(IMPATIENT) as fetcher:
-        with pytest.raises(TimedOut):
+        with pytest.raises(FetchTimeout):
             await fetcher.fetch(server.url())
 
 
@@ -284,7 +287,7 @@ async def endless(_request: str, writer: asyncio.StreamWriter) -> None:
 
 async def test_endless_bodies() -> None:
     async with run_site({"/": endless}) as server, run_fetcher() as fetcher:
-        with pytest.raises(TooLarge, match="65,536"):
+        with pytest.raises(PageTooLarge, match="65,536"):
             await fetcher.fetch(server.url())
 
 
@@ -296,7 +299,7 @@ async def test_endless_heads() -> None:
             await writer.drain()
 
     async with run_site({"/": write}) as server, run_fetcher() as fetcher:
-        with pytest.raises(Unreachable):
+        with pytest.raises(HostUnreachable):
             await fetcher.fetch(server.url())
 
 
@@ -313,13 +316,13 @@ async def test_an_endless_body_of_a_redirect_is_not_read() -> None:
 
 async def test_a_length_that_is_too_large_is_believed_at_once() -> None:
     announced = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 999999999999999\r\n\r\n"
-    assert isinstance(await fault_of(announced), TooLarge)
+    assert isinstance(await fault_of(announced), PageTooLarge)
 
 
 async def test_exactly_as_many_bytes_as_allowed() -> None:
-    async with run_site({"/": http_response(b"x" * SHORT_LIMITS.bytes)}) as server, run_fetcher() as fetcher:
-        assert len((await fetcher.fetch(server.url())).body) == SHORT_LIMITS.bytes
-    assert isinstance(await fault_of(http_response(b"x" * (SHORT_LIMITS.bytes + 1))), TooLarge)
+    async with run_site({"/": http_response(b"x" * SHORT_LIMITS.max_bytes)}) as server, run_fetcher() as fetcher:
+        assert len((await fetcher.fetch(server.url())).body) == SHORT_LIMITS.max_bytes
+    assert isinstance(await fault_of(http_response(b"x" * (SHORT_LIMITS.max_bytes + 1))), PageTooLarge)
 
 
 def raw_deflate(content: bytes) -> bytes:
@@ -361,21 +364,21 @@ BOMB = bytes(50 * 1024 * 1024)
     ],
 )
 async def test_bombs(encoding: str, sent: bytes) -> None:
-    assert len(sent) <= SHORT_LIMITS.bytes, "it would be refused for what is sent, else"
-    assert isinstance(await fault_of(http_response(sent, headers={"Content-Encoding": encoding})), TooLarge)
+    assert len(sent) <= SHORT_LIMITS.max_bytes, "it would be refused for what is sent, else"
+    assert isinstance(await fault_of(http_response(sent, headers={"Content-Encoding": encoding})), PageTooLarge)
 
 
 @pytest.mark.parametrize("wrapped", [gzip.compress, zlib.compress, raw_deflate])
 def test_bombs_go_off_in_small_steps(wrapped: object) -> None:
     assert callable(wrapped)
     into = bytearray()
-    with pytest.raises(TooLarge):
-        decoder("gzip" if wrapped is gzip.compress else "deflate").feed(wrapped(BOMB), into, 1000)
+    with pytest.raises(PageTooLarge):
+        create_decoder("gzip" if wrapped is gzip.compress else "deflate").feed(wrapped(BOMB), into, 1000)
     assert len(into) <= 1000 + 64 * 1024
 
 
 def test_rows_of_empty_members_come_to_an_end() -> None:
-    inflater, into = Inflater(is_gzip=True), bytearray()
+    inflater, into = InflateDecoder(is_gzip=True), bytearray()
     inflater.feed(gzip.compress(b"", mtime=0) * 5000 + gzip.compress(b"never", mtime=0), into, 1000)
     assert into == b""
 
@@ -384,7 +387,7 @@ def test_rows_of_empty_members_come_to_an_end() -> None:
 def test_whatever_was_compressed_comes_out(content: bytes, step: int) -> None:
     content *= 3
     for encoding, sent in (("gzip", gzip.compress(content, mtime=0)), ("deflate", raw_deflate(content)), ("", content)):
-        one, into = decoder(encoding), bytearray()
+        one, into = create_decoder(encoding), bytearray()
         for start in range(0, len(sent), step):
             one.feed(sent[start : start + step], into, len(content))
         one.finish()
@@ -393,13 +396,13 @@ def test_whatever_was_compressed_comes_out(content: bytes, step: int) -> None:
 
 @given(st.binary(), st.sampled_from(["gzip", "deflate", "identity"]))
 def test_junk_is_decoded_or_refused(junk: bytes, encoding: str) -> None:
-    one = decoder(encoding)
+    one = create_decoder(encoding)
     try:
         one.feed(junk, bytearray(), 10_000)
         one.finish()
-    except (WrongType, TooLarge):
+    except (UnsupportedContentType, PageTooLarge):
         return
-    assert isinstance(one, Plain) or encoding != "identity"
+    assert isinstance(one, IdentityDecoder) or encoding != "identity"
 
 
 @pytest.mark.parametrize(
@@ -418,12 +421,12 @@ def test_junk_is_decoded_or_refused(junk: bytes, encoding: str) -> None:
     ],
 )
 async def test_wrong_types(headers: dict[str, str]) -> None:
-    assert isinstance(await fault_of(http_response(b"not compressed", headers=headers)), WrongType)
+    assert isinstance(await fault_of(http_response(b"not compressed", headers=headers)), UnsupportedContentType)
 
 
 async def test_a_page_cut_off_within_its_compression() -> None:
     cut = gzip.compress(b"x" * 1000, mtime=0)[:-9]
-    assert isinstance(await fault_of(http_response(cut, headers={"Content-Encoding": "gzip"})), WrongType)
+    assert isinstance(await fault_of(http_response(cut, headers={"Content-Encoding": "gzip"})), UnsupportedContentType)
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "TEXT/HTML; charset=latin-1", "application/xhtml+xml"])
@@ -438,30 +441,30 @@ async def test_right_types(content_type: str) -> None:
 @pytest.mark.parametrize("status", [201, 204, 206, 300, 304, 400, 401, 403, 404, 408, 410, 418, 451])
 async def test_final_statuses(status: int) -> None:
     fault = await fault_of(http_response(status=status) if status not in {204, 304} else http_response(b"", status))
-    assert isinstance(fault, HttpRefused)
-    assert isinstance(fault, Final)
+    assert isinstance(fault, HttpStatusError)
+    assert isinstance(fault, PermanentError)
     assert fault.status == status
 
 
 async def test_a_redirect_to_nowhere_is_final() -> None:
-    assert isinstance(await fault_of(http_response(status=302)), HttpRefused)
+    assert isinstance(await fault_of(http_response(status=302)), HttpStatusError)
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 599])
 async def test_statuses_to_try_again(status: int) -> None:
     fault = await fault_of(http_response(status=status))
-    assert isinstance(fault, Busy)
-    assert isinstance(fault, Retryable)
+    assert isinstance(fault, ServerBusy)
+    assert isinstance(fault, RetryableError)
     assert (fault.status, fault.retry_after) == (status, None)
 
 
 async def test_retry_after_in_seconds_and_as_a_date() -> None:
     fault = await fault_of(http_response(status=429, headers={"Retry-After": "120"}))
-    assert isinstance(fault, Busy)
+    assert isinstance(fault, ServerBusy)
     assert fault.retry_after == 120
     at = datetime.now(UTC) + dt.timedelta(seconds=300)
     fault = await fault_of(http_response(status=503, headers={"Retry-After": format_datetime(at, usegmt=True)}))
-    assert isinstance(fault, Busy)
+    assert isinstance(fault, ServerBusy)
     assert fault.retry_after == pytest.approx(300, abs=20)
 
 
@@ -488,12 +491,12 @@ async def test_retry_after_in_seconds_and_as_a_date() -> None:
     ],
 )
 def test_retry_after(value: str | None, seconds: float | None) -> None:
-    assert retry_after(value, NOW) == seconds
+    assert parse_retry_after(value, NOW) == seconds
 
 
 @given(st.text())
 def test_any_retry_after(value: str) -> None:
-    seconds = retry_after(value, NOW)
+    seconds = parse_retry_after(value, NOW)
     assert seconds is None or 0 <= seconds <= 86_400
 
 
@@ -505,7 +508,7 @@ async def test_connections_that_break() -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing is a reset then
 
     async with run_site({"/": reset}) as server, run_fetcher() as fetcher:
-        with pytest.raises(Unreachable):
+        with pytest.raises(HostUnreachable):
             await fetcher.fetch(server.url())
 
 
@@ -527,13 +530,13 @@ async def test_what_is_not_http(answer: bytes) -> None:
         writer.write(answer)
 
     async with run_site({"/": write}) as server, run_fetcher() as fetcher:
-        with pytest.raises(Unreachable):
+        with pytest.raises(HostUnreachable):
             await fetcher.fetch(server.url())
 
 
 async def test_nobody_listens() -> None:
     async with run_fetcher() as fetcher:
-        with pytest.raises(Unreachable):
+        with pytest.raises(HostUnreachable):
             await fetcher.fetch(f"http://127.0.0.1:{closed_port()}/")
 
 
@@ -549,13 +552,13 @@ async def test_the_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monk
 
 async def test_headers_of_a_caller_stay_with_the_host() -> None:
     async with run_site({"/": http_response()}) as server, run_fetcher() as fetcher:
-        await fetcher.fetch(server.url(), Ask({"Authorization": "Bearer x"}, content=b"a=b"))
+        await fetcher.fetch(server.url(), FetchRequest({"Authorization": "Bearer x"}, content=b"a=b"))
         assert server.requests[0].startswith("POST / ")
         assert server.requests[0].endswith("\r\n\r\na=b")
         assert "Bearer x" in server.requests[0]
         server.pages["/"] = redirect_response("/elsewhere")
-        with pytest.raises(HttpRefused):
-            await fetcher.fetch(server.url(), Ask({"Authorization": "Bearer x"}))
+        with pytest.raises(HttpStatusError):
+            await fetcher.fetch(server.url(), FetchRequest({"Authorization": "Bearer x"}))
     assert not any("/elsewhere" in request for request in server.requests)
 
 
@@ -563,7 +566,10 @@ async def test_many_at_once_and_none_lost() -> None:
     pages = {
         f"/{number}": http_response(str(number).encode()) for number in range(120)
     }  # more than there are connections
-    async with run_site(pages) as server, run_fetcher(Limits(seconds=60, silence_seconds=60)) as fetcher:
+    async with (
+        run_site(pages) as server,
+        run_fetcher(FetchLimits(timeout_seconds=60, idle_timeout_seconds=60)) as fetcher,
+    ):
         found = await asyncio.gather(*(fetcher.fetch(server.url(path)) for path in pages))
     assert [f"/{page.text}" for page in found] == list(pages)
 
@@ -599,13 +605,13 @@ async def test_tls_goes_by_the_name_although_the_connection_goes_by_the_address(
     port = server.sockets[0].getsockname()[1]
     async with (
         server,
-        Fetcher(LOCALHOST_ONLY, SHORT_LIMITS, GuardedBackend(LOCALHOST_ONLY, names), trusting) as fetcher,
+        Fetcher(LOCALHOST_ONLY, SHORT_LIMITS, GuardedNetworkBackend(LOCALHOST_ONLY, names), trusting) as fetcher,
     ):
         page = await fetcher.fetch(f"https://shop.example:{port}/")
-        with pytest.raises(BadCertificate):
+        with pytest.raises(InvalidCertificate):
             await fetcher.fetch(f"https://other.example:{port}/")
-        async with Fetcher(LOCALHOST_ONLY, SHORT_LIMITS, GuardedBackend(LOCALHOST_ONLY, names)) as strict:
-            with pytest.raises(BadCertificate):
+        async with Fetcher(LOCALHOST_ONLY, SHORT_LIMITS, GuardedNetworkBackend(LOCALHOST_ONLY, names)) as strict:
+            with pytest.raises(InvalidCertificate):
                 await strict.fetch(f"https://shop.example:{port}/")
     assert page.url == f"https://shop.example:{port}/"
     assert asked[:2] == ["shop.example", "other.example"]
@@ -614,15 +620,19 @@ async def test_tls_goes_by_the_name_although_the_connection_goes_by_the_address(
 
 async def test_http_where_tls_is_meant() -> None:
     async with run_site({"/": http_response()}) as server, run_fetcher(IMPATIENT) as fetcher:
-        with pytest.raises(Retryable):
+        with pytest.raises(RetryableError):
             await fetcher.fetch(server.url().replace("http:", "https:"))
 
 
 def test_every_fault_is_retryable_or_final() -> None:
-    leaves, waiting = [], [Fault]
+    leaves, waiting = [], [IngestionError]
     while waiting:
         kind = waiting.pop()
         leaves.append(kind)
         waiting += kind.__subclasses__()
-    assert all(issubclass(kind, Retryable) != issubclass(kind, Final) for kind in leaves if kind is not Fault)
+    assert all(
+        issubclass(kind, RetryableError) != issubclass(kind, PermanentError)
+        for kind in leaves
+        if kind is not IngestionError
+    )
     assert len({kind.code for kind in leaves}) == len(leaves)

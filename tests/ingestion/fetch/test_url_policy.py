@@ -13,10 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import StartupError
-from app.ingestion.fetch.errors import Unreachable, UrlRefused
+from app.ingestion.fetch.errors import HostUnreachable, UrlRejected
 from app.ingestion.fetch.fetcher import Fetcher
-from app.ingestion.fetch.guarded_transport import GuardedBackend
-from app.ingestion.fetch.url_policy import NOT_PUBLIC, AllowList, follow, is_public, parse, permitted
+from app.ingestion.fetch.guarded_transport import GuardedNetworkBackend
+from app.ingestion.fetch.url_policy import (
+    SPECIAL_PURPOSE_NETWORKS,
+    AllowList,
+    check_addresses,
+    is_public,
+    parse_url,
+    resolve_redirect,
+)
 from tests.support.sites import FakeResolver, RecordingBackend
 
 TLS = ssl.create_default_context()  # one for all, because making one takes a while
@@ -249,8 +256,8 @@ def test_there_are_many_and_each_is_another_one() -> None:
 @pytest.mark.parametrize("url", HOSTILE, ids=ascii)
 async def test_no_hostile_url_leads_to_a_connection(url: str) -> None:
     network, names = RecordingBackend(), FakeResolver(ZONE)
-    async with Fetcher(backend=GuardedBackend(AllowList(), names, network), tls=TLS) as fetcher:
-        with pytest.raises(UrlRefused) as refusal:
+    async with Fetcher(backend=GuardedNetworkBackend(AllowList(), names, network), tls=TLS) as fetcher:
+        with pytest.raises(UrlRejected) as refusal:
             await fetcher.fetch(url)
     assert network.connections == []
     assert not any(part in str(refusal.value) for part in ("127.0.0", "169.254", "10.0.0", "fd00")), "tells too much"
@@ -272,8 +279,8 @@ async def test_no_hostile_url_leads_to_a_connection(url: str) -> None:
 async def test_the_recorder_sees_connections_that_are_made(url: str, connection: tuple[str, int]) -> None:
     """So an empty record above means that there were none."""
     network = RecordingBackend()
-    async with Fetcher(backend=GuardedBackend(AllowList(), FakeResolver({}), network), tls=TLS) as fetcher:
-        with pytest.raises(Unreachable):
+    async with Fetcher(backend=GuardedNetworkBackend(AllowList(), FakeResolver({}), network), tls=TLS) as fetcher:
+        with pytest.raises(HostUnreachable):
             await fetcher.fetch(url)
     assert network.connections == [connection]
 
@@ -292,8 +299,8 @@ async def test_the_recorder_sees_connections_that_are_made(url: str, connection:
     ],
 )
 def test_the_plain_spelling(url: str, plain: str) -> None:
-    assert parse(url).url == plain
-    assert parse(plain).url == plain, "it stays"
+    assert parse_url(url).url == plain
+    assert parse_url(plain).url == plain, "it stays"
 
 
 @pytest.mark.parametrize(
@@ -308,7 +315,7 @@ def test_the_plain_spelling(url: str, plain: str) -> None:
     ],
 )
 def test_redirects(location: str, leads_to: str) -> None:
-    assert follow(parse("https://example.com/a/b"), location).url == leads_to
+    assert resolve_redirect(parse_url("https://example.com/a/b"), location).url == leads_to
 
 
 @pytest.mark.parametrize(
@@ -324,11 +331,11 @@ def test_redirects(location: str, leads_to: str) -> None:
     ],
 )
 def test_redirects_that_are_refused(location: str) -> None:
-    with pytest.raises(UrlRefused):
-        follow(parse("https://example.com/a/b"), location)
+    with pytest.raises(UrlRejected):
+        resolve_redirect(parse_url("https://example.com/a/b"), location)
 
 
-@pytest.mark.parametrize("network", NOT_PUBLIC, ids=str)
+@pytest.mark.parametrize("network", SPECIAL_PURPOSE_NETWORKS, ids=str)
 def test_neither_end_of_a_special_network_is_public(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
     assert not is_public(network[0])
     assert not is_public(network[-1])
@@ -362,21 +369,21 @@ def test_what_python_knows_to_be_private_is_never_public(
 
 
 def test_the_allow_list() -> None:
-    allowed = AllowList.of(["intranet", "shop.lan", "10.1.0.0/16", "127.0.0.1", "fd00::/8"])
-    assert parse("http://10.1.2.3:8080/", allowed).port == 8080
-    assert parse("http://127.0.0.1:5000/", allowed).url == "http://127.0.0.1:5000/"
-    assert parse("http://[fd00::1]/", allowed).host == "fd00::1"
+    allowed = AllowList.from_entries(["intranet", "shop.lan", "10.1.0.0/16", "127.0.0.1", "fd00::/8"])
+    assert parse_url("http://10.1.2.3:8080/", allowed).port == 8080
+    assert parse_url("http://127.0.0.1:5000/", allowed).url == "http://127.0.0.1:5000/"
+    assert parse_url("http://[fd00::1]/", allowed).host == "fd00::1"
     for url in ("http://10.2.0.1/", "http://127.0.0.2/", "http://[::ffff:127.0.0.1]/", "http://2130706433/"):
-        with pytest.raises(UrlRefused):
-            parse(url, allowed)
+        with pytest.raises(UrlRejected):
+            parse_url(url, allowed)
     private = [ipaddress.ip_address("192.168.0.1")]
-    assert permitted(parse("http://intranet:8080/", allowed), private, allowed) == private
-    assert permitted(parse("http://shop.lan/", allowed), private, allowed) == private
-    with pytest.raises(UrlRefused):
-        permitted(parse("http://other.lan/", allowed), private, allowed)
-    only_names = AllowList.of(["shop.lan"])
-    with pytest.raises(UrlRefused, match="not public"):
-        parse("http://other.lan/", only_names)
+    assert check_addresses(parse_url("http://intranet:8080/", allowed), private, allowed) == private
+    assert check_addresses(parse_url("http://shop.lan/", allowed), private, allowed) == private
+    with pytest.raises(UrlRejected):
+        check_addresses(parse_url("http://other.lan/", allowed), private, allowed)
+    only_names = AllowList.from_entries(["shop.lan"])
+    with pytest.raises(UrlRejected, match="not public"):
+        parse_url("http://other.lan/", only_names)
 
 
 @pytest.mark.parametrize(
@@ -384,7 +391,7 @@ def test_the_allow_list() -> None:
 )
 def test_an_allow_list_that_is_not_usable(entry: str) -> None:
     with pytest.raises(StartupError, match="DEALMARK_FETCH_ALLOW"):
-        AllowList.of(["10.0.0.0/8", entry])
+        AllowList.from_entries(["10.0.0.0/8", entry])
 
 
 AWKWARD = st.text(st.sampled_from(string.printable + "\u00fc\u3002①\u202e\ud800%@[]:/\\?#.0x1"), max_size=60)
@@ -393,9 +400,9 @@ AWKWARD = st.text(st.sampled_from(string.printable + "\u00fc\u3002①\u202e\ud80
 @given(st.one_of(AWKWARD, AWKWARD.map(lambda text: f"http://{text}"), st.text().map(lambda text: f"https://{text}/")))
 def test_any_text_is_refused_or_plain(url: str) -> None:
     try:
-        target = parse(url)
-    except UrlRefused:
+        target = parse_url(url)
+    except UrlRejected:
         return
     assert target.url.isascii()
-    assert parse(target.url) == target
+    assert parse_url(target.url) == target
     assert target.address is None or is_public(target.address)

@@ -33,7 +33,7 @@ GOOD = b"url\nhttp://127.0.0.1:1/a\n"
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[ApiClient]:
     """The API; URLs of this machine may be asked for."""
-    async with run_api(quick_settings(settings, upload_kib=2048)) as running:
+    async with run_api(quick_settings(settings, max_upload_kib=2048)) as running:
         yield running
 
 
@@ -118,10 +118,10 @@ async def test_files_as_they_occur(api: ApiClient) -> None:
 async def test_a_file_in_an_encoding_that_is_told(api: ApiClient) -> None:
     content = "url,note\nhttp://127.0.0.1/a,caf\u00e9\n".encode("cp1252")
     code, message = await refusal(await send(api, content))
-    assert (code, "line 2, is not utf-8" in message) == ("BAD_USER_INPUT", True)
+    assert (code, "line 2, is not valid utf-8" in message) == ("BAD_USER_INPUT", True)
     assert (await session(api, content, encoding="cp1252"))["total"] == 1
     code, message = await refusal(await send(api, content, encoding="cp\0"))
-    assert (code, "There is no encoding" in message) == ("BAD_USER_INPUT", True)
+    assert (code, "is not a known encoding" in message) == ("BAD_USER_INPUT", True)
 
 
 async def test_rows_that_are_no_urls_fail_alone(api: ApiClient) -> None:
@@ -137,7 +137,7 @@ async def test_rows_that_are_no_urls_fail_alone(api: ApiClient) -> None:
     assert found["rows"]["nodes"][6]["error"] == "The row cannot be read: the row has 3 cells, the header 2."
     found = await session(api, b'[{"url": 1}, {"link": "http://127.0.0.1/"}, "http://127.0.0.1/", null, {"url": ""}]')
     assert (found["status"], found["failed"]) == ("FAILED", 5)
-    assert {row["error"] for row in found["rows"]["nodes"]} == {"The row is no object with a text `url`."}
+    assert {row["error"] for row in found["rows"]["nodes"]} == {"The row is not an object with a string `url`."}
     found = await session(api, b'[{"url": "http://127.0.0.1/a"}, ' + b"[" * 400 + b"]" * 401)
     assert (found["total"], found["failed"]) == (2, 1), "however deep it is nested"
 
@@ -147,7 +147,7 @@ UNREADABLE: list[tuple[bytes, str]] = [
     (b" \n ", "offers.csv is empty."),
     (b"url\n", "offers.csv has no rows."),
     (b"[]", "offers.csv has no rows."),
-    (b"link\nhttp://127.0.0.1/\n", 'offers.csv has no column "url"; line 1, the header, names "link".'),
+    (b"link\nhttp://127.0.0.1/\n", 'offers.csv has no column "url"; the header (line 1) has "link".'),
     (b"url,URL\na,b\n", 'offers.csv has more than one column "url".'),
     (b'{"url": "http://127.0.0.1/"}', 'offers.csv must be a JSON list of objects: [{"url": "https://..."}].'),
     (b"[{", "offers.csv is not JSON: "),

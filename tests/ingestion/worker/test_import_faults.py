@@ -115,7 +115,7 @@ async def test_a_worker_that_is_killed(resources: Resources, settings: Settings,
         with run_worker(settings, tmp_path / "three"):
             await is_whole(resources, session_id)
     assert len(shop.requests) > PAGES, "some pages were fetched again"
-    await resources.queue.redis.flushall()
+    await resources.broker.redis.flushall()
 
 
 async def test_a_worker_that_is_told_to_stop_gives_back_what_it_was_at(
@@ -145,7 +145,7 @@ async def test_connections_that_are_cut(resources: Resources, settings: Settings
         for pages in (8, 20, 35):
             await asked(shop, pages)
             assert await connection.fetchval(cut, connection.get_server_pid()) > 3
-        await wait_until(lambda: asyncio.sleep(0, resources.changes.connected))
+        await wait_until(lambda: asyncio.sleep(0, resources.notifications.connected))
         await resources.engine.dispose()
         await is_whole(resources, session_id)
     await connection.close()
@@ -212,7 +212,7 @@ async def test_a_page_that_ends_every_worker_is_given_up(resources: Resources, s
         session = await wait_until_session_ended(resources, session_id)
     (row,) = await session_rows(resources, session_id)
     assert (session.status, row.error_code) == ("failed", "GIVEN_UP")
-    assert row.error == "Given up: the worker ended in each of 5 attempts."
+    assert row.error == "Given up: the worker crashed in each of 5 attempts."
     assert shop.requests == []
 
 
@@ -225,6 +225,6 @@ async def test_nobody_takes_from_who_lives(resources: Resources, shop: Site) -> 
     async with run_importer(resources):
         await wait_until(running)
         async with resources.write() as tx:
-            assert await queue_sql.free_orphans(tx) == 0
+            assert await queue_sql.requeue_abandoned(tx) == 0
         await is_whole(resources, session_id)
     assert len(shop.requests) == PAGES

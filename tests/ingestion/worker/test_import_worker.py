@@ -109,7 +109,7 @@ async def test_a_host_is_asked_for_so_many_pages_at_a_time(settings: Settings, w
         writer.write(http_response(product_page("A thing", "10")))
 
     async with (
-        Resources.open(quick_settings(settings, fetch_per_host=2)) as resources,
+        Resources.open(quick_settings(settings, fetch_host_concurrency=2)) as resources,
         run_site({f"/{n}": slow for n in range(12)}) as shop,
         AsyncExitStack() as crew,
     ):
@@ -133,7 +133,7 @@ async def test_a_host_is_asked_so_often(settings: Settings) -> None:
         return answer
 
     async with (
-        Resources.open(quick_settings(settings, fetch_pause_seconds=0.2)) as resources,
+        Resources.open(quick_settings(settings, fetch_host_delay_seconds=0.2)) as resources,
         run_site({f"/{n}": page("one") for n in range(5)}) as one,
         run_site({f"/{n}": page("two") for n in range(5)}) as two,
         run_importer(resources),
@@ -157,7 +157,7 @@ async def test_what_is_more_urgent_comes_earlier(settings: Settings) -> None:
 
     names = ["/low", "/normal", "/second", "/high", "/raised"]
     async with (
-        Resources.open(quick_settings(settings, fetch_per_host=1, fetch_concurrency=1)) as resources,
+        Resources.open(quick_settings(settings, fetch_host_concurrency=1, fetch_concurrency=1)) as resources,
         run_site(dict.fromkeys(names, page)) as shop,
     ):
         for name, priority in (
@@ -188,7 +188,7 @@ async def test_what_may_work_later_is_tried_again(settings: Settings) -> None:
         writer.write(http_response(status=503))
 
     async with (
-        Resources.open(quick_settings(settings, fetch_retry_seconds=0.1)) as resources,
+        Resources.open(quick_settings(settings, fetch_retry_delay_seconds=0.1)) as resources,
         run_site({"/a": busy}) as shop,
     ):
         session_id = await request_urls(resources, shop.url("/a"))
@@ -253,7 +253,7 @@ async def test_a_server_that_wants_to_be_left_alone_is(settings: Settings) -> No
         else:
             writer.write(http_response(product_page("A thing", "10")))
 
-    values = {"fetch_per_host": 1, "fetch_retry_seconds": 0.01}
+    values = {"fetch_host_concurrency": 1, "fetch_retry_delay_seconds": 0.01}
     async with (
         Resources.open(quick_settings(settings, **values)) as resources,
         run_site({"/a": limited, "/b": limited}) as shop,
@@ -336,8 +336,8 @@ async def test_what_takes_no_part_in_price_targets(resources: Resources) -> None
     assert (stored["/lot"].quantity, stored["/pair"].quantity, stored["/bundle"].flags) == (4, 2, ["bundle"])
     assert (stored["/unpriced"].price, rows["/unpriced"].status) == (None, "partial")
     assert rows["/two"].remarks == ["No CPU: It names more than one CPU: Intel Core i5-8500T, Intel Core i7-8700."]
-    assert rows["/lot"].remarks == ["It is a lot: its price takes no part in price targets."]
-    assert rows["/unpriced"].remarks == ["The page tells no price."]
+    assert rows["/lot"].remarks == ["The offer is a lot: its price does not count for price targets."]
+    assert rows["/unpriced"].remarks == ["The page has no price."]
     assert (session.status, session.complete, session.partial) == ("partial", 6, 1)
 
 
@@ -359,9 +359,11 @@ async def test_a_row_tells_why_a_priced_offer_does_not_count(resources: Resource
     rows = dict(zip(pages, await session_rows(resources, session.id), strict=True))
     assert {path: row.remarks for path, row in rows.items()} == {
         "/usd": [],
-        "/yen": ["There is no exchange rate for JPY: its price takes no part in price targets until one is imported."],
+        "/yen": [
+            "There is no exchange rate for JPY: the price does not count for price targets until one is imported."
+        ],
         "/system": [
-            "What is offered beside the CPU is worth as much as is asked: its price takes no part in price targets."
+            "The other components are worth as much as the whole offer: its price does not count for price targets."
         ],
         "/dear": [],
     }
@@ -452,7 +454,7 @@ async def test_the_specifications_of_a_page_name_the_cpu_where_the_title_does_no
     named = {path: found[row.listing_ids[0]].cpu_id for path, row in rows.items()}
     assert named == {"/specs": cpu, "/both": cpu, "/vague": cpu, "/contrary": None, "/nothing": None}
     assert rows["/contrary"].remarks == [
-        "No CPU: The title names Intel Core i5-8500T, the page's specifications Intel Core i7-8700."
+        "No CPU: The title names Intel Core i5-8500T, but the page's specifications name Intel Core i7-8700."
     ]
 
 

@@ -7,7 +7,7 @@ import gzip
 from collections import Counter
 from decimal import Decimal
 
-from app.ingestion.fetch.fetcher import Limits
+from app.ingestion.fetch.fetcher import FetchLimits
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.catalog_rows import add_cpu
@@ -25,7 +25,7 @@ from tests.support.url_imports import (
 )
 
 ROWS = 1000
-LIMITS = Limits(seconds=3, silence_seconds=0.5, bytes=64 * 1024)
+LIMITS = FetchLimits(timeout_seconds=3, idle_timeout_seconds=0.5, max_bytes=64 * 1024)
 
 
 def good(number: int) -> bytes:
@@ -107,7 +107,7 @@ async def test_every_row_of_a_large_file_is_accounted_for(settings: Settings) ->
         else:
             pages[f"/{number}"], code = http_response(good(number)), None
         expected.append(code)
-    values = {"fetch_per_host": 32, "fetch_concurrency": 32, "fetch_retry_seconds": 0.1}
+    values = {"fetch_host_concurrency": 32, "fetch_concurrency": 32, "fetch_retry_delay_seconds": 0.1}
     async with Resources.open(quick_settings(settings, **values)) as resources, run_site(pages) as shop:
         cpu = await add_cpu(resources, "Intel Core i5-8500T")
         urls = [shop.url(f"/{number}") for number in range(ROWS)]

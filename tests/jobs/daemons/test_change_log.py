@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from app.db.advisory_locks import CPU_WRITERS_LOCK
 from app.resources import Resources
 from app.settings import Settings
-from jobs.daemons.change_log import follow_changes
+from jobs.daemons.change_log import follow_change_log
 from tests.support.change_log import committed_change_log, data_versions, expected_metrics
 from tests.support.metrics_catalog import (
     cpu_with_prices,
@@ -31,7 +31,7 @@ from tests.support.waiting import wait_until
 @pytest.fixture
 async def patient(settings: Settings) -> AsyncIterator[Resources]:
     """Resources of a worker that looks by itself only once a minute: what it does sooner, it was told."""
-    async with opened(settings, sweep_seconds=60) as resources:
+    async with opened(settings, poll_interval_seconds=60) as resources:
         await fill_catalog(resources, [cpu_with_prices(10, 20), cpu_with_prices(30, 40), cpu_with_prices(50, 60)])
         await recalculate_metrics(resources)
         yield resources
@@ -39,16 +39,16 @@ async def patient(settings: Settings) -> AsyncIterator[Resources]:
 
 @asynccontextmanager
 async def opened(settings: Settings, **changed: float) -> AsyncIterator[Resources]:
-    changed = {"change_pause_seconds": 0, **changed}
+    changed = {"change_log_min_interval_seconds": 0, **changed}
     async with Resources.open(settings.model_copy(update=changed)) as resources:
-        await wait_until(lambda: asyncio.sleep(0, resources.changes.connected))
+        await wait_until(lambda: asyncio.sleep(0, resources.notifications.connected))
         yield resources
 
 
 @asynccontextmanager
 async def following(*resources: Resources) -> AsyncIterator[None]:
     """These processes follow the log while the block runs; they have made up for the past when it begins."""
-    tasks = [asyncio.create_task(follow_changes(each)) for each in resources]
+    tasks = [asyncio.create_task(follow_change_log(each)) for each in resources]
     await settled(resources[0])
     await asyncio.sleep(0.1)
     yield
@@ -81,7 +81,7 @@ async def test_a_commit_tells_at_once(patient: Resources) -> None:
 
 async def test_a_commit_that_concerns_no_figure_tells_nothing(patient: Resources) -> None:
     before = await data_versions(patient)
-    async with following(patient), patient.changes.follow("change_log") as told:
+    async with following(patient), patient.notifications.subscribe("change_log") as told:
         await run_statements(patient, "UPDATE listing SET title = 'Another'", "UPDATE cpu SET cores = 4")
         await replace_cpus(patient, {})
         await asyncio.sleep(0.2)
@@ -97,7 +97,7 @@ async def test_what_happened_while_nobody_was_there_is_made_up_for(patient: Reso
 
 
 async def test_a_burst_is_few_batches(settings: Settings) -> None:
-    async with opened(settings, sweep_seconds=60, change_pause_seconds=0.3) as resources:
+    async with opened(settings, poll_interval_seconds=60, change_log_min_interval_seconds=0.3) as resources:
         await fill_catalog(resources, [cpu_with_prices(10, 20), cpu_with_prices(30, 40)])
         await recalculate_metrics(resources)
         before = await data_versions(resources)
@@ -111,7 +111,7 @@ async def test_a_burst_is_few_batches(settings: Settings) -> None:
 
 
 async def test_what_nobody_told_is_found(settings: Settings) -> None:
-    async with opened(settings, sweep_seconds=0.2) as resources:
+    async with opened(settings, poll_interval_seconds=0.2) as resources:
         await fill_catalog(resources, [cpu_with_prices(10, 20)])
         await recalculate_metrics(resources)
         async with following(resources):
@@ -124,7 +124,7 @@ async def test_what_nobody_told_is_found(settings: Settings) -> None:
 
 async def test_two_workers(patient: Resources, settings: Settings) -> None:
     before = await data_versions(patient)
-    async with opened(settings, sweep_seconds=60) as other, following(patient, other):
+    async with opened(settings, poll_interval_seconds=60) as other, following(patient, other):
         for price in range(5):
             await replace_cpus(patient, {1: cpu_with_prices(price + 1, 9)})
             await settled(patient)
@@ -167,7 +167,7 @@ NO_SPACE = """
     ids=["a fault of ours", "of the server"],
 )
 async def test_a_batch_that_fails_is_tried_again(settings: Settings, harm: list[str], mend: str, level: str) -> None:
-    async with opened(settings, sweep_seconds=0.2) as resources:
+    async with opened(settings, poll_interval_seconds=0.2) as resources:
         await fill_catalog(resources, [cpu_with_prices(10, 20)])
         await recalculate_metrics(resources)
         async with following(resources):

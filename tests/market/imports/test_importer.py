@@ -135,7 +135,7 @@ async def test_known_names_need_no_matcher(importer: FileImporter, monkeypatch: 
     async def none(_tx: object) -> None:
         raise AssertionError("a matcher was made")
 
-    monkeypatch.setattr(cpu_lookup, "make_matcher", none)
+    monkeypatch.setattr(cpu_lookup, "build_matcher", none)
     assert checked_counts(await importer.listings(HEADER + ROW)) == (1, 0, 0, 0)
 
 
@@ -316,13 +316,13 @@ async def test_bad_rows_are_named_and_the_others_loaded(importer: FileImporter) 
         f"t,{cpu},-3,USD,new,m,,,,,,": "price -3 is negative",
         f"t,{cpu},99999999.995,USD,new,m,,,,,,": "price 99999999.995 is more than 99999999.99",
         f"t,{cpu},1,XXQ,new,m,,,,,,": 'unknown currency "XXQ"',
-        f"t,{cpu},1,USD,mint,m,,,,,,": f'condition "mint" is none of {", ".join(Condition)}',
+        f"t,{cpu},1,USD,mint,m,,,,,,": f'condition "mint" is not one of {", ".join(Condition)}',
         f"t,{cpu},1,USD,new,,,,,,,": "marketplace is empty",
         f"t,{cpu},1,USD,new,m,,,javascript:alert(1),,,": (
             'url "javascript:alert(1)" does not begin with http:// or https://'
         ),
         f"t,{cpu},1,USD,new,m,,,http:/x,,,": 'url "http:/x" does not begin with http:// or https://',
-        f"t,{cpu},1,USD,new,m,,,,gone,,": f'status "gone" is none of {", ".join(ListingStatus)}',
+        f"t,{cpu},1,USD,new,m,,,,gone,,": f'status "gone" is not one of {", ".join(ListingStatus)}',
         f"t,{cpu},1,USD,new,m,,,,,then,": 'seen_at "then" is not an ISO 8601 time',
         f"t,{cpu},1,USD,new,m,,,,,,free": 'shipping "free" is not a number',
         f"t,{cpu},1,USD,new,m,,,,,,-1": "shipping -1 is negative",
@@ -360,7 +360,7 @@ async def test_strict_loads_nothing(importer: FileImporter) -> None:
 async def test_a_file_that_becomes_unreadable_loads_nothing(importer: FileImporter) -> None:
     rows = "a title,amd-ryzen-5-5600x,1,m\n" * 30_000
     content = ("title,cpu,price,marketplace\n" + rows).encode() + b"\xff,amd-ryzen-5-5600x,1,m\n"
-    with pytest.raises(BadInput, match="line 30002, is not utf-8"):
+    with pytest.raises(BadInput, match="line 30002, is not valid utf-8"):
         await importer.listings(content)
     assert await importer.rows("SELECT count(*) FROM listing") == [(0,)]
     assert checked_counts(await importer.listings("title,cpu,price,marketplace\n" + rows)) == (1, 0, 29_999, 0)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.bulk_import.staging import Summary
+from app.bulk_import.staging import ImportSummary
 from app.catalog.cpu_import import import_cpus, open_cpus
 from app.core.errors import BadInput
 from app.market import price_ranges
@@ -41,12 +41,12 @@ STATES = "SELECT title, price::int, status, seen_at::date::text FROM listing ORD
 class Snapshots(FileImporter):
     """Imports snapshots."""
 
-    async def snapshot(self, day: str, *rows: str, strict: bool = False) -> Summary:
+    async def snapshot(self, day: str, *rows: str, strict: bool = False) -> ImportSummary:
         """Imports these rows, "name,price", as the snapshot of a day."""
         path = self.file("name,price\n" + "\n".join(rows), f"{day}.csv")
         return await self.take(path, date.fromisoformat(day), strict=strict)
 
-    async def take(self, path: Path, day: date, *, strict: bool = False) -> Summary:
+    async def take(self, path: Path, day: date, *, strict: bool = False) -> ImportSummary:
         """Imports a file."""
         return await self.load(open_prices(path), partial(import_prices, day=day), strict=strict)
 
@@ -226,7 +226,7 @@ async def test_real_snapshots_give_price_curves(
     resources: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data_set: DataSet
 ) -> None:
     """Prices as the nine files have them: what a snapshot says stands until the next one. Averages by hand."""
-    monkeypatch.setattr(price_ranges, "clock", lambda: datetime(2024, 4, 1, tzinfo=UTC))
+    monkeypatch.setattr(price_ranges, "utc_now", lambda: datetime(2024, 4, 1, tzinfo=UTC))
     snapshots = Snapshots(resources, tmp_path)
     await snapshots.load(open_cpus(data_set.passmark), import_cpus)
     for path in random.Random(5).sample(data_set.snapshots, len(data_set.snapshots)):

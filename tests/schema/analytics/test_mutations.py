@@ -5,7 +5,7 @@ from __future__ import annotations
 from redis.asyncio import Redis
 from sqlalchemy import text
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.graphql.viewer import Role
 from app.resources import Resources
 from tests.support.api_server import ApiClient
@@ -30,9 +30,9 @@ async def traces(resources: Resources) -> tuple[int, int]:
 async def test_only_admins_may_ask_for_a_recalculation(api: ApiClient, resources: Resources) -> None:
     key = await add_cpu(resources, "CPU", [1, 2])
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN"), (Role.OPERATOR, "FORBIDDEN")):
-        for ids in (None, [global_id("CPU", key)], ["junk"]):
+        for ids in (None, [encode_global_id("CPU", key)], ["junk"]):
             found, message = await api.error(RECALCULATE, role, cpuIds=ids)
-            assert (found, message.startswith("This needs the role admin")) == (code, True)
+            assert (found, message.startswith("This field requires the role admin")) == (code, True)
     assert await traces(resources) == (0, 0)
     job = (await api.data(RECALCULATE, Role.ADMIN))["recalculateMetrics"]["job"]
     assert {**job, "id": ""} == {"id": "", "kind": "RECALCULATE_METRICS", "status": "QUEUED", "total": None, "done": 0}
@@ -46,7 +46,7 @@ async def test_only_admins_may_ask_for_a_recalculation(api: ApiClient, resources
 
 
 async def test_asking_again_while_one_is_queued_returns_that_one(api: ApiClient, resources: Resources) -> None:
-    ids = [global_id("CPU", await add_cpu(resources, f"CPU {n}")) for n in range(3)]
+    ids = [encode_global_id("CPU", await add_cpu(resources, f"CPU {n}")) for n in range(3)]
 
     async def ask(*chosen: str) -> str:
         arguments = {"cpuIds": list(chosen)} if chosen else {}
@@ -65,9 +65,9 @@ async def test_asking_again_while_one_is_queued_returns_that_one(api: ApiClient,
 
 
 async def test_unknown_cpus_are_named_and_nothing_is_queued(api: ApiClient, resources: Resources) -> None:
-    known = global_id("CPU", await add_cpu(resources, "CPU"))
-    unknown = [global_id("CPU", 404), global_id("CPU", 405)]
-    for wrong in (unknown, ["junk"], [global_id("Job", 1)], ["\0", "💥"]):
+    known = encode_global_id("CPU", await add_cpu(resources, "CPU"))
+    unknown = [encode_global_id("CPU", 404), encode_global_id("CPU", 405)]
+    for wrong in (unknown, ["junk"], [encode_global_id("Job", 1)], ["\0", "💥"]):
         code, message = await api.error(RECALCULATE, Role.ADMIN, cpuIds=[known, *wrong])
         named = ", ".join(f'"{each}"' for each in wrong)
         assert (code, message) == ("BAD_USER_INPUT", f"No CPU has the id {named}.")
@@ -75,7 +75,9 @@ async def test_unknown_cpus_are_named_and_nothing_is_queued(api: ApiClient, reso
     assert (await api.error(RECALCULATE, Role.ADMIN, cpuIds=[known] * 1001))[1].startswith(
         "`cpuIds` takes at most 1000"
     )
-    message = (await api.error(RECALCULATE, Role.ADMIN, cpuIds=[global_id("CPU", n) for n in range(900, 950)]))[1]
+    message = (await api.error(RECALCULATE, Role.ADMIN, cpuIds=[encode_global_id("CPU", n) for n in range(900, 950)]))[
+        1
+    ]
     assert message.endswith("and 30 more.")
     assert await traces(resources) == (0, 0)
 
@@ -84,7 +86,7 @@ async def test_only_admins_may_ask_for_a_verification(api: ApiClient, resources:
     await add_cpu(resources, "CPU", [1, 2])
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN"), (Role.OPERATOR, "FORBIDDEN")):
         found, message = await api.error(VERIFY, role)
-        assert (found, message.startswith("This needs the role admin")) == (code, True)
+        assert (found, message.startswith("This field requires the role admin")) == (code, True)
     assert await traces(resources) == (0, 0)
     looks, repairs, again = [
         (await api.data(VERIFY, Role.ADMIN, **arguments))["verifyFigures"]["job"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.analytics.sql import MAX_DIFFERENCES
+from app.analytics.verification_sql import MAX_DIFFERENCES
 from app.db.tables import JobKind
 from app.graphql.viewer import Role, Viewer
 from app.job_handlers import dispatch
@@ -38,7 +38,7 @@ async def catalogue(resources: Resources) -> Resources:
 async def verified(resources: Resources, *, fix: bool = False) -> dict[str, Any]:
     """What operators see after a verification, and that it is of now."""
     began = datetime.now(UTC)
-    await dispatch.run_now(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
+    await dispatch.run_in_foreground(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
     result = await schema_execution.execute_query(resources, CONSISTENCY, Viewer("operator", Role.OPERATOR))
     assert not result.errors, result.errors
     assert result.data is not None
@@ -105,4 +105,4 @@ async def test_before_the_first_there_is_none(api: ApiClient) -> None:
 async def test_only_operators_see_it(api: ApiClient) -> None:
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN")):
         found, message = await api.error("{ consistency { percent } }", role)
-        assert (found, message.startswith("This needs the role operator")) == (code, True)
+        assert (found, message.startswith("This field requires the role operator")) == (code, True)

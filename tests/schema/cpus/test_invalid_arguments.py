@@ -94,7 +94,7 @@ async def test_a_forged_cursor_is_a_position_or_refused(resources: Resources, sh
     forged: list[Any] = [None, True, -1, 2**31, 2**63, 0.5, "x", "NaN", "1e40", "999.95", "\0", []]
     outcomes = set()
     for name in ("NAME", "SOCKET", "CORES", "SAMPLE_SIZE", "PRICE_GOOD", "DOLLAR_PER_MARK_MULTI", "PERCENTILE"):
-        mark = sql.keyset(((name, True),)).fingerprint
+        mark = sql.keyset_for(((name, True),)).fingerprint
         for value in forged:
             cursor = base64.urlsafe_b64encode(orjson.dumps([mark, value, 1])).decode()
             result = await execute_query(

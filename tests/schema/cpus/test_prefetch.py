@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from app.core.errors import BadInput
-from app.core.global_ids import global_id
-from app.db.pagination import MAX_PAGE
+from app.core.global_ids import encode_global_id
+from app.db.pagination import MAX_PAGE_SIZE
 from app.db.tables import Condition, ListingStatus
 from app.engine.compiler.compiler import NotCompilable
-from app.engine.document import read_document
+from app.engine.document import prepare_document
 from app.engine.executor import execute_operation
 from app.graphql.context import Context
+from app.graphql.prefetch import MAX_PREFETCH_ROWS
 from app.resources import Resources
-from app.schema.cpus.loaders import FEW
-from app.schema.cpus.types import MAX_BINS, distribution, first_listings
+from app.schema.cpus.types import MAX_BINS, prefetch_distribution, prefetch_first_listings
 from app.settings import Settings
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.databases import database_name, temporary_database
@@ -44,7 +44,7 @@ def refuse() -> Any:
 
 async def run(resources: Resources, query: str, compiled: bool = True, **variables: Any) -> tuple[Any, int]:
     """Data and errors, and the number of statements."""
-    document = read_document(SCHEMA._schema, "test", query)
+    document = prepare_document(SCHEMA._schema, "test", query)
     (operation,) = document.operations.values()
     if not compiled:
         operation = replace(operation, compile=refuse)
@@ -97,11 +97,11 @@ async def add_market(resources: Resources) -> None:
             await add_listing(tx, key, 3, condition=condition)
         for status in ListingStatus:
             await add_listing(tx, key, 2, status=status)
-    for number in range(2, FEW + 2):
+    for number in range(2, MAX_PREFETCH_ROWS + 2):
         await add_cpu(resources, f"CPU {number}", [[], [7], [5, 5], [1, 2, 3]][number % 4])
 
 
-@pytest.mark.parametrize("first", [None, 1, 2, 10, 199, MAX_PAGE])
+@pytest.mark.parametrize("first", [None, 1, 2, 10, 199, MAX_PAGE_SIZE])
 @pytest.mark.parametrize("bins", [None, 1, 7, MAX_BINS])
 async def test_one_statement_says_the_same(market: Resources, first: int | None, bins: int | None) -> None:
     assert await same(market, BY_SLUG, first=first, bins=bins) == (1, 3), "the CPU of the listings is there"
@@ -118,7 +118,7 @@ async def test_ends_of_a_page(market: Resources) -> None:
     ("variables", "code"),
     [
         ({"first": 0}, "BAD_USER_INPUT"),
-        ({"first": MAX_PAGE + 1}, "BAD_USER_INPUT"),
+        ({"first": MAX_PAGE_SIZE + 1}, "BAD_USER_INPUT"),
         ({"bins": 0}, "BAD_USER_INPUT"),
         ({"bins": MAX_BINS + 1}, "BAD_USER_INPUT"),
         ({"first": -1, "bins": -1}, "BAD_USER_INPUT"),
@@ -133,17 +133,17 @@ async def test_wrong_arguments_are_told_by_the_resolvers(
     await same(market, BY_SLUG, **variables)
 
 
-@pytest.mark.parametrize("count", [1, FEW, FEW + 1])
+@pytest.mark.parametrize("count", [1, MAX_PREFETCH_ROWS, MAX_PREFETCH_ROWS + 1])
 async def test_of_a_few_cpus_only(market: Resources, count: int) -> None:
-    ids = [global_id("CPU", number) for number in range(1, count + 1)]
-    assert await same(market, NODES, ids=ids, first=3, bins=4) == (1 if count <= FEW else 3, 3)
+    ids = [encode_global_id("CPU", number) for number in range(1, count + 1)]
+    assert await same(market, NODES, ids=ids, first=3, bins=4) == (1 if count <= MAX_PREFETCH_ROWS else 3, 3)
 
 
 @pytest.mark.parametrize(
     ("query", "statements"),
     [
-        (f'{{ cpu(id: "{global_id("CPU", 1)}") {{ listings {{ nodes {{ title }} }} }} }}', 1),
-        (f'{{ node(id: "{global_id("CPU", 1)}") {{ id ... on CPU {{ priceDistribution {{ lo }} }} }} }}', 1),
+        (f'{{ cpu(id: "{encode_global_id("CPU", 1)}") {{ listings {{ nodes {{ title }} }} }} }}', 1),
+        (f'{{ node(id: "{encode_global_id("CPU", 1)}") {{ id ... on CPU {{ priceDistribution {{ lo }} }} }} }}', 1),
         ('{ cpu(slug: "cpu") { listings { totalCount } } }', 1),
         ('{ cpu(slug: "none") { listings { totalCount } priceDistribution { lo } } }', 1),
         # Two ways of one field are left to loaders, whether of one CPU or of two.
@@ -168,7 +168,7 @@ async def test_what_is_left_out_does_not_come_along(market: Resources, left_out:
         name listings(first: 1) @skip(if: $out) { nodes { id } } ... @skip(if: $out) { priceDistribution { lo } }
     } }"""
     await same(market, query, out=left_out)
-    document = read_document(SCHEMA._schema, "test", query)
+    document = prepare_document(SCHEMA._schema, "test", query)
     (operation,) = document.operations.values()
     with record_statements(market) as ran:
         async with Context(market) as context:
@@ -198,8 +198,8 @@ def requests() -> Iterator[tuple[dict[str, Any], bool]]:
 
 def test_what_is_told_ahead() -> None:
     for arguments, is_first in requests():
-        assert (first_listings(**arguments) is not None) is is_first, arguments
-    assert distribution(None) == distribution() == distribution(10)
+        assert (prefetch_first_listings(**arguments) is not None) is is_first, arguments
+    assert prefetch_distribution(None) == prefetch_distribution() == prefetch_distribution(10)
     for wrong in (0, MAX_BINS + 1):
         with pytest.raises(BadInput, match="must be from 1"):
-            distribution(wrong)
+            prefetch_distribution(wrong)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.catalog import sql
-from app.core.global_ids import global_id
-from app.engine.document import read_document
+from app.core.global_ids import encode_global_id
+from app.engine.document import prepare_document
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.catalog_rows import add_cpu
@@ -41,7 +41,7 @@ async def test_a_point_tells_what_the_cpu_does(resources: Resources) -> None:
         )["cpus"]["nodes"]
     }
     assert {point["id"] for point in points} == {
-        global_id("CPU", r["id"]) for r in shelf if r["price_good"] is not None
+        encode_global_id("CPU", r["id"]) for r in shelf if r["price_good"] is not None
     }
     for point in points:
         cpu = cpus[point["id"]]
@@ -57,7 +57,7 @@ async def test_the_points_are_those_of_the_filtered_cpus(resources: Resources) -
     for conditions in ({"manufacturer": ["Intel"]}, {"withListings": True}, {"cores": {"min": 4}}, {"search": "i5"}):
         points = (await query_data(resources, MAP, filter=conditions))["priceMap"]
         expected = [r for r in shelf if r["price_good"] is not None and row_matches(r, conditions)]
-        assert {point["id"] for point in points} == {global_id("CPU", row["id"]) for row in expected}
+        assert {point["id"] for point in points} == {encode_global_id("CPU", row["id"]) for row in expected}
         assert [point["price"] for point in points] == sorted(point["price"] for point in points)
         found.add(tuple(point["id"] for point in points))
     assert len(found) > 1
@@ -77,5 +77,5 @@ async def test_filters_are_refused_as_they_are_for_lists(resources: Resources) -
 
 def test_the_whole_map_may_be_asked_for(settings: Settings) -> None:
     """Its cost is that of as many points as it can have."""
-    (operation,) = read_document(SCHEMA._schema, "test", MAP).operations.values()
-    assert sql.MAX_POINTS == operation.cost({}) < settings.cost_limit
+    (operation,) = prepare_document(SCHEMA._schema, "test", MAP).operations.values()
+    assert sql.MAX_PRICE_MAP_POINTS == operation.cost({}) < settings.cost_limit

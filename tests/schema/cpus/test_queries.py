@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.db.tables import cpu, listing
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu
@@ -38,7 +38,7 @@ Order = Sequence[tuple[str, bool]]
 
 def ids(rows: CpuRows) -> list[str]:
     """Their global ids."""
-    return [global_id("CPU", row["id"]) for row in rows]
+    return [encode_global_id("CPU", row["id"]) for row in rows]
 
 
 @pytest.fixture

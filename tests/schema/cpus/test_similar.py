@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.catalog.sql import SIMILARITY
-from app.core.global_ids import global_id
+from app.catalog.sql import SIMILARITY_WEIGHTS
+from app.core.global_ids import encode_global_id
 from app.graphql.context import Context
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu
@@ -25,7 +25,7 @@ def difference(one: dict[str, Any], other: dict[str, Any]) -> float:
         mine, theirs = float(one[name] or 0), float(other[name] or 0)
         return abs(math.log(mine / theirs)) if mine and theirs else math.log(2)
 
-    return sum(weight * of(name) for name, weight in SIMILARITY.items())
+    return sum(weight * of(name) for name, weight in SIMILARITY_WEIGHTS.items())
 
 
 async def test_the_least_different_come_first(resources: Resources) -> None:
@@ -34,11 +34,11 @@ async def test_the_least_different_come_first(resources: Resources) -> None:
     query = "{ cpus(first: 200) { nodes { id similar(first: 24) { id } } } }"
     found = {cpu["id"]: cpu["similar"] for cpu in (await query_data(resources, query))["cpus"]["nodes"]}
     assert len(found) == len(shelf)
-    rows = {global_id("CPU", row["id"]): row for row in shelf}
+    rows = {encode_global_id("CPU", row["id"]): row for row in shelf}
     for row in shelf:
         others = [other for other in shelf if other is not row]
         nearest = sorted(difference(row, other) for other in others)[:24]
-        mine = [rows[each["id"]] for each in found[global_id("CPU", row["id"])]]
+        mine = [rows[each["id"]] for each in found[encode_global_id("CPU", row["id"])]]
         assert row not in mine
         assert len({other["id"] for other in mine}) == 24
         assert [difference(row, other) for other in mine] == pytest.approx(nearest)
@@ -51,8 +51,8 @@ async def test_of_equals_the_first_known_comes_first(resources: Resources) -> No
 
     async def similar(key: int, first: int | None = None) -> list[int]:
         variables = {} if first is None else {"first": first}
-        found = (await query_data(resources, SIMILAR, id=global_id("CPU", key), **variables))["cpu"]["similar"]
-        return [{global_id("CPU", each): each for each in (*keys, far, unknown)}[each["id"]] for each in found]
+        found = (await query_data(resources, SIMILAR, id=encode_global_id("CPU", key), **variables))["cpu"]["similar"]
+        return [{encode_global_id("CPU", each): each for each in (*keys, far, unknown)}[each["id"]] for each in found]
 
     assert await similar(keys[1]) == [keys[0], *keys[2:], unknown, far], "half as much is nearer than a quarter"
     assert await similar(keys[1], 2) == [keys[0], keys[2]]
@@ -81,11 +81,11 @@ async def test_the_page_of_a_cpu_is_what_similar_ones_are_like(resources: Resour
 
 async def test_an_only_cpu_has_none_similar(resources: Resources) -> None:
     key = await add_cpu(resources, "Only")
-    assert await query_data(resources, SIMILAR, id=global_id("CPU", key)) == {"cpu": {"similar": []}}
+    assert await query_data(resources, SIMILAR, id=encode_global_id("CPU", key)) == {"cpu": {"similar": []}}
 
 
 @pytest.mark.parametrize("first", [0, -1, 25])
 async def test_as_many_as_may_be_asked_for(resources: Resources, first: int) -> None:
     key = await add_cpu(resources, "Only")
-    code, message = await query_error(resources, SIMILAR, id=global_id("CPU", key), first=first)
+    code, message = await query_error(resources, SIMILAR, id=encode_global_id("CPU", key), first=first)
     assert (code, message) == ("BAD_USER_INPUT", f"`first` must be from 1 to 24, not {first}.")

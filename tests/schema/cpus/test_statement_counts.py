@@ -11,21 +11,21 @@ import pytest
 from sqlalchemy import Executable, delete, update
 
 from app.catalog import sql
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.db.pagination import PageRequest
-from app.db.statements import compiled
+from app.db.statements import compile_statement
 from app.db.tables import cpu, listing
 from app.graphql.context import Context
 from app.market import listing_sql as market
 from app.resources import Resources
-from app.schema.cpus.inputs import RANGES
+from app.schema.cpus.inputs import RANGE_COLUMNS
 from app.schema.listings.loaders import ListingById
 from tests.support.catalog_rows import add_cpu
 from tests.support.schema_execution import execute_in_context, query_data
 from tests.support.statements import record_statements
 from tests.support.uniform_catalog import add_uniform_cpus
 
-ONE = global_id("CPU", 1)
+ONE = encode_global_id("CPU", 1)
 DOCUMENTS = {
     # page (which counts all, and the listings of each), listings, distribution
     "list": (
@@ -101,7 +101,7 @@ async def test_nodes_cost_one_statement_per_type(resources: Resources) -> None:
     )
     for number in (1, 60):
         keys = range(1, number + 1)
-        ids = [global_id(name, key) for key in keys for name in ("CPU", "Listing", "Job")]
+        ids = [encode_global_id(name, key) for key in keys for name in ("CPU", "Listing", "Job")]
         with record_statements(resources) as ran:
             nodes = (await query_data(resources, query, ids=ids))["nodes"]
         assert [node["id"] for node in nodes if node] == [each for each in ids if each != "Job" and "Sm9i" not in each]
@@ -120,16 +120,16 @@ async def planner(resources: Resources) -> AsyncIterator[asyncpg.Connection]:
 
 async def plan(planner: asyncpg.Connection, statement: Executable, values: Mapping[str, Any], option: str = "") -> str:
     """How PostgreSQL would run this statement."""
-    made = compiled(statement)
+    made = compile_statement(statement)
     rows = await planner.fetch(f"EXPLAIN (COSTS OFF{option}) {made.sql}", *made.arguments(values))
     return "\n".join(row[0] for row in rows)
 
 
 async def test_lists_and_details_use_their_indexes(planner: asyncpg.Connection) -> None:
     """For the values at hand, and for the generic plan that a connection goes over to after some runs."""
-    by_name = sql.keyset((("NAME", False),))
-    cursor = by_name.cursor({"name": "CPU 001500", "id": 1500})
-    offer = market.CHEAPEST_FIRST.cursor({"exact_adjusted_price": "5.00", "id": 5})
+    by_name = sql.keyset_for((("NAME", False),))
+    cursor = by_name.encode({"name": "CPU 001500", "id": 1500})
+    offer = market.CHEAPEST_FIRST.encode({"exact_adjusted_price": "5.00", "id": 5})
     pages = {
         "first": PageRequest(50),
         "after": PageRequest(50, cursor),
@@ -138,11 +138,11 @@ async def test_lists_and_details_use_their_indexes(planner: asyncpg.Connection) 
     }
     listings = {"first": PageRequest(10), "after": PageRequest(10, offer)}
     statements = {
-        **{f"page, {n}": (sql.page(sql.CpuFilter(), by_name, r), "cpu_name_id_idx") for n, r in pages.items()},
-        **{f"listings, {n}": (market.pages([5, 6, 7], r), "listing_active_idx") for n, r in listings.items()},
-        "listings, counted": ((sql.by_id(frozenset({"listings_count"})), {"ids": [5]}), "listing_active_idx"),
-        "by slug": ((sql.by_slug(), {"slugs": ["cpu-5"]}), "cpu_slug_key"),
-        "by id": ((sql.by_id(), {"ids": [5]}), "cpu_pkey"),
+        **{f"page, {n}": (sql.select_page(sql.CpuFilter(), by_name, r), "cpu_name_id_idx") for n, r in pages.items()},
+        **{f"listings, {n}": (market.select_pages([5, 6, 7], r), "listing_active_idx") for n, r in listings.items()},
+        "listings, counted": ((sql.select_by_id(frozenset({"listings_count"})), {"ids": [5]}), "listing_active_idx"),
+        "by slug": ((sql.select_by_slug(), {"slugs": ["cpu-5"]}), "cpu_slug_key"),
+        "by id": ((sql.select_by_id(), {"ids": [5]}), "cpu_pkey"),
     }
     for name, ((statement, values), index) in statements.items():
         for option in ("", ", GENERIC_PLAN"):
@@ -157,20 +157,20 @@ async def test_lists_and_details_use_their_indexes(planner: asyncpg.Connection) 
 EVERYTHING = sql.CpuFilter(
     search="cpu 1",
     one_of={name: ["Maker", "None"] for name in ("manufacturer", "socket", "category", "value_rating")},
-    ranges={column: sql.Range(0, 1000) for column in RANGES.values()},
+    ranges={column: sql.Range(0, 1000) for column in RANGE_COLUMNS.values()},
     has_igpu=False,
     confidence=["high", "low"],
     with_listings=True,
 )
 # Every column of the catalogue that a grid can show, as far as an ordering may name them at a time.
-ORDER = sql.keyset((("MANUFACTURER", False), ("PERCENTILE", False), ("CPU_MARK_MULTI", True), ("SOCKET", True)))
+ORDER = sql.keyset_for((("MANUFACTURER", False), ("PERCENTILE", False), ("CPU_MARK_MULTI", True), ("SOCKET", True)))
 
 
 async def test_filters_read_cpus_once_and_listings_by_their_index(planner: asyncpg.Connection) -> None:
     """All conditions at once: one pass over the some thousand CPUs; listings are looked up, of those that are left."""
     for conditions in (EVERYTHING, sql.CpuFilter(with_listings=True), sql.CpuFilter(with_listings=False)):
         for counted, scans in ((False, 1), (True, 2)):
-            statement, values = sql.page(conditions, ORDER, PageRequest(200), None, counted)
+            statement, values = sql.select_page(conditions, ORDER, PageRequest(200), None, counted)
             for option in ("", ", GENERIC_PLAN"):
                 found = await plan(planner, statement, values, option)
                 assert found.count("Seq Scan on cpu") <= scans, (option, found)
@@ -223,4 +223,4 @@ async def test_a_request_that_ends_early_leaves_no_snapshot_open(resources: Reso
         await asyncio.sleep(0)
     with pytest.raises(RuntimeError, match="has ended"):
         await late
-    assert resources.reading.in_use == 0
+    assert resources.read_pool.in_use == 0

@@ -11,7 +11,7 @@ from app.catalog import title_matcher
 from app.db.tables import Domain, cpu
 from app.graphql.context import Context
 from app.resources import Resources
-from app.titles.matcher import Matcher
+from app.titles.matcher import TitleMatcher
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu
 from tests.support.schema_execution import execute_in_context, query_data, query_error
@@ -35,7 +35,7 @@ async def add(resources: Resources, name: str) -> None:
     async with resources.write() as tx:
         slug = name.lower().replace(" ", "-")
         await tx.execute(cpu.insert().values(name=name, slug=slug, manufacturer="Intel"))
-        tx.touch(Domain.CATALOG)
+        tx.bump_version(Domain.CATALOG)
 
 
 async def test_all_that_it_tells(resources: Resources) -> None:
@@ -92,18 +92,18 @@ async def test_the_matcher_is_made_once_per_version_of_the_catalogue(
 ) -> None:
     made: list[Any] = []
 
-    class Counted(Matcher):
+    class Counted(TitleMatcher):
         def __init__(self, rows: Any) -> None:
             super().__init__(rows)
             made.append(self)
 
-    monkeypatch.setattr(title_matcher, "Matcher", Counted)
+    monkeypatch.setattr(title_matcher, "TitleMatcher", Counted)
     await add(resources, "Intel Core i5-8500")
     answers = await asyncio.gather(*(query_data(resources, NAME, title="i5-8500") for _ in range(4)))
     assert {each["matchTitle"]["cpu"]["name"] for each in answers} == {"Intel Core i5-8500"}
     assert len(made) == 1
     async with resources.write() as tx:
-        tx.touch(Domain.MARKET)
+        tx.bump_version(Domain.MARKET)
     with record_statements(resources) as statements:
         assert (await query_data(resources, NAME, title="i5-8600"))["matchTitle"]["cpu"] is None
     assert (len(made), statements.count) == (1, 1), "the versions are all that is read"

@@ -9,8 +9,8 @@ from graphql import OperationType
 from sqlalchemy import func, select
 
 from app.documents import publishing, sql, usage
-from app.documents.manifests import Entry
-from app.documents.registry import Registry, shipped
+from app.documents.manifests import ManifestEntry
+from app.documents.registry import DocumentRegistry, builtin_documents
 from app.engine.document import content_id
 from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
@@ -33,21 +33,21 @@ query ($first: Int, $after: String, $last: Int, $before: String) {
 """
 OPERATOR = Viewer("operator", Role.OPERATOR)
 TEXT = "query Aardvark { statistics { total } }"
-OURS = {content_id(text): name for name, text in shipped().items()}
+OURS = {content_id(text): name for name, text in builtin_documents().items()}
 COMPILED = {"state": "COMPILED", "reason": None}
 
 
 @pytest.fixture
-async def served(resources: Resources) -> Registry:
+async def served(resources: Resources) -> DocumentRegistry:
     """As in a process that serves documents."""
-    registry = Registry(resources, schema_execution.SCHEMA._schema)
+    registry = DocumentRegistry(resources, schema_execution.SCHEMA._schema)
     resources.documents = registry
     await registry.load()
     return registry
 
 
 async def publish(resources: Resources, *texts: str, client: str = "web@1") -> None:
-    entries = [Entry(content_id(text), text, None) for text in texts]
+    entries = [ManifestEntry(content_id(text), text, None) for text in texts]
     await publishing.publish(
         resources, schema_execution.SCHEMA._schema, entries, publishing.Client.parse(client, versioned=True)
     )
@@ -62,7 +62,7 @@ async def documents(resources: Resources, **variables: Any) -> dict[str, Any]:
     return found
 
 
-async def test_what_ships_is_listed_by_name(resources: Resources, served: Registry) -> None:
+async def test_what_ships_is_listed_by_name(resources: Resources, served: DocumentRegistry) -> None:
     found = await documents(resources)
     assert [(each["documentId"], each["name"]) for each in found["nodes"]] == sorted(
         OURS.items(), key=lambda each: each[1]
@@ -75,7 +75,7 @@ async def test_what_ships_is_listed_by_name(resources: Resources, served: Regist
         assert bool(each["running"]["reason"]) == subscription
 
 
-async def test_published_ones_have_clients_and_can_be_retired(resources: Resources, served: Registry) -> None:
+async def test_published_ones_have_clients_and_can_be_retired(resources: Resources, served: DocumentRegistry) -> None:
     await publish(resources, TEXT)
     await publish(resources, TEXT, client="@acme/web@2")
     await served.load()
@@ -90,9 +90,9 @@ async def test_published_ones_have_clients_and_can_be_retired(resources: Resourc
     assert (first["retiredAt"] is None, first["running"]) == (False, None), "nobody serves it"
 
 
-async def test_what_ships_and_is_published_is_one_document(resources: Resources, served: Registry) -> None:
+async def test_what_ships_and_is_published_is_one_document(resources: Resources, served: DocumentRegistry) -> None:
     """A client that publishes the text of a shipped one, and gives it up: it is served all the same."""
-    text = shipped()["Statistics"]
+    text = builtin_documents()["Statistics"]
     await publish(resources, text)
     async with resources.write() as tx:
         await sql.retire(tx, [content_id(text)])
@@ -102,7 +102,7 @@ async def test_what_ships_and_is_published_is_one_document(resources: Resources,
     assert found["totalCount"] == len(OURS)
 
 
-async def test_one_of_another_schema_is_told(resources: Resources, served: Registry) -> None:
+async def test_one_of_another_schema_is_told(resources: Resources, served: DocumentRegistry) -> None:
     async with resources.write() as tx:
         await sql.publish(tx, [sql.Publication("x-a:1", "{ nothing }", "", "web")], "1")
     await served.load()
@@ -111,7 +111,7 @@ async def test_one_of_another_schema_is_told(resources: Resources, served: Regis
     assert "nothing" in first["running"]["reason"]
 
 
-async def test_pages_both_ways(resources: Resources, served: Registry) -> None:
+async def test_pages_both_ways(resources: Resources, served: DocumentRegistry) -> None:
     """Also among documents of one name."""
     await publish(resources, *(f"query Same {{ a{n}: __typename }}" for n in range(5)), TEXT)
     whole = [each["documentId"] for each in (await documents(resources, first=200))["nodes"]]
@@ -147,8 +147,8 @@ async def test_uses_are_told(settings: Settings, resources: Resources, monkeypat
     assert found["firstUsedAt"] <= found["lastUsedAt"]
 
 
-async def test_more_hits_than_an_int_can_tell(resources: Resources, served: Registry) -> None:
-    statistics = content_id(shipped()["Statistics"])
+async def test_more_hits_than_an_int_can_tell(resources: Resources, served: DocumentRegistry) -> None:
+    statistics = content_id(builtin_documents()["Statistics"])
     async with resources.write() as tx:
         moment = await tx.scalar(select(func.now()))
         await sql.record_uses(tx, {statistics: sql.Use(2**40, moment, moment)})
@@ -156,7 +156,7 @@ async def test_more_hits_than_an_int_can_tell(resources: Resources, served: Regi
     assert one["hits"] == 2**31 - 1
 
 
-async def test_a_page_is_one_statement(resources: Resources, served: Registry) -> None:
+async def test_a_page_is_one_statement(resources: Resources, served: DocumentRegistry) -> None:
     with record_statements(resources) as ran:
         await documents(resources)
     assert ran.count == 1
@@ -189,5 +189,5 @@ async def test_pages_that_cannot_be_are_refused(api: ApiClient) -> None:
 async def test_only_operators_see_documents(api: ApiClient) -> None:
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN")):
         found, message = await api.error(LIST, role)
-        assert (found, message.startswith("This needs the role operator")) == (code, True)
+        assert (found, message.startswith("This field requires the role operator")) == (code, True)
     assert (await api.data(LIST, Role.ADMIN))["documents"]["totalCount"] == len(OURS)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from tests.support import schema_execution
@@ -49,7 +49,7 @@ async def jobs(resources: Resources, **variables: Any) -> dict[str, Any]:
 
 
 async def test_newest_first_in_pages_both_ways(filled: Resources) -> None:
-    newest = [global_id("Job", key) for key in range(12, 0, -1)]
+    newest = [encode_global_id("Job", key) for key in range(12, 0, -1)]
     for limit, cursor, end, ahead in (
         ("first", "after", "endCursor", "hasNextPage"),
         ("last", "before", "startCursor", "hasPreviousPage"),
@@ -70,7 +70,7 @@ async def test_a_page_stays_where_it_is_while_jobs_come(filled: Resources) -> No
     first = await jobs(filled, first=4)
     await run_sql(filled, FILL.replace("'n', n", "'m', n"))
     second = await jobs(filled, first=4, after=first["pageInfo"]["endCursor"])
-    assert [node["id"] for node in second["nodes"]] == [global_id("Job", key) for key in (8, 7, 6, 5)]
+    assert [node["id"] for node in second["nodes"]] == [encode_global_id("Job", key) for key in (8, 7, 6, 5)]
 
 
 async def test_by_kind_and_state(filled: Resources) -> None:
@@ -116,7 +116,7 @@ async def test_pages_that_cannot_be_are_refused(api: ApiClient) -> None:
 async def test_only_operators_see_jobs(api: ApiClient) -> None:
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN")):
         found, message = await api.error(LIST, role)
-        assert (found, message.startswith("This needs the role operator")) == (code, True)
+        assert (found, message.startswith("This field requires the role operator")) == (code, True)
     for role in (Role.OPERATOR, Role.ADMIN):
         assert (await api.data(LIST, role))["jobs"]["totalCount"] == 0
     response = await api.http.get("/graphql", params={"query": LIST}, headers=api.token(Role.OPERATOR))

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.db.tables import Condition, ListingStatus, listing
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu, add_listing
@@ -50,7 +50,7 @@ async def offers(resources: Resources, prices: Sequence[float | str | None], nam
         await add_listing(tx, None, 3)
     assert other
     made.sort(key=lambda pair: (pair[0] is None, Decimal(str(pair[0] or 0)), pair[1]))
-    return [global_id("Listing", key) for _, key in made]
+    return [encode_global_id("Listing", key) for _, key in made]
 
 
 async def walk(resources: Resources, size: int, backward: bool) -> list[str]:
@@ -154,7 +154,7 @@ async def test_a_listing_says_all_it_knows(resources: Resources) -> None:
             currency="EUR", adjusted_price=Decimal("120.49"), condition="open_box", status="sold",
         )  # fmt: skip
         bare = await add_listing(tx, None, None)
-    found = (await query_data(resources, LISTING, id=global_id("Listing", full)))["node"]
+    found = (await query_data(resources, LISTING, id=encode_global_id("Listing", full)))["node"]
     assert found.pop("createdAt") == found.pop("updatedAt")
     assert found == {
         "title": "i5",
@@ -169,7 +169,7 @@ async def test_a_listing_says_all_it_knows(resources: Resources) -> None:
         "adjustedPrice": 120.49,
         "cpu": {"name": "CPU"},
     }
-    found = (await query_data(resources, LISTING, id=global_id("Listing", bare)))["node"]
+    found = (await query_data(resources, LISTING, id=encode_global_id("Listing", bare)))["node"]
     assert {name for name, value in found.items() if value is None} == {
         *("url", "seller", "price", "shipping", "adjustedPrice", "cpu")
     }
@@ -178,7 +178,7 @@ async def test_a_listing_says_all_it_knows(resources: Resources) -> None:
 async def test_every_condition_and_status_can_be_said(resources: Resources) -> None:
     async with resources.write() as tx:
         made = [await add_listing(tx, None, 1, condition=c, status=s) for c in Condition for s in ListingStatus]
-    found = [(await query_data(resources, LISTING, id=global_id("Listing", key)))["node"] for key in made]
+    found = [(await query_data(resources, LISTING, id=encode_global_id("Listing", key)))["node"] for key in made]
     assert [(node["condition"], node["status"]) for node in found] == [
         (c.name, s.name) for c in Condition for s in ListingStatus
     ]

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, text, update
 
-from app.db.statements import compiled
+from app.db.statements import compile_statement
 from app.db.tables import listing, price_observation
-from app.db.transaction import Tx
+from app.db.transaction import Transaction
 from app.market import price_history_sql, price_ranges
 from app.market.price_ranges import PriceInterval, PriceRange
 from app.resources import Resources
@@ -44,14 +44,14 @@ query ($slug: String, $range: PriceRange! = DAYS_7, $interval: PriceInterval! = 
 
 @pytest.fixture(autouse=True)
 def _now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(price_ranges, "clock", lambda: NOW)
+    monkeypatch.setattr(price_ranges, "utc_now", lambda: NOW)
 
 
 def ago(**amount: float) -> datetime:
     return NOW - timedelta(**amount)
 
 
-async def offer(tx: Tx, cpu_id: int | None, rows: Sequence[Seen], **columns: Any) -> int:
+async def offer(tx: Transaction, cpu_id: int | None, rows: Sequence[Seen], **columns: Any) -> int:
     """A listing with these observations and no others."""
     key = await add_listing(tx, cpu_id, None, seen_at=NOW + timedelta(days=1), **columns)
     await tx.execute(text("DELETE FROM price_observation WHERE listing_id = :id"), {"id": key})
@@ -167,7 +167,7 @@ async def test_days_of_all_times_are_too_many(resources: Resources) -> None:
     query = '{ cpu(slug: "cpu") { priceHistory(range: ALL) { at } } }'
     assert await query_error(resources, query) == (
         "BAD_USER_INPUT",
-        "Days go back a year at most: ask for `range: ALL` with `interval: WEEK` or `MONTH`.",
+        "`interval: DAY` covers a year at most: use `interval: WEEK` or `MONTH` with `range: ALL`.",
     )
 
 
@@ -253,7 +253,7 @@ async def test_histories_use_their_indexes(resources: Resources) -> None:
         await connection.execute("VACUUM ANALYZE")
         values = {"ids": [5, 6], "now": datetime.now(UTC), "since": ago(days=90), "unit": "day", "points": 400}
         for statement in (price_history_sql.HISTORY, price_history_sql.LOWS):
-            made = compiled(statement)
+            made = compile_statement(statement)
             for option in ("", ", GENERIC_PLAN"):
                 plan = await connection.fetch(f"EXPLAIN (COSTS OFF{option}) {made.sql}", *made.arguments(values))
                 told = "\n".join(row[0] for row in plan)

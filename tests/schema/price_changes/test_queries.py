@@ -12,13 +12,13 @@ from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
 from app.core.errors import ExpiredCursor
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.db.pagination import Keyset, SortKey
 from app.db.tables import listing
 from app.events import feed
 from app.events.retention import delete_old_changes
 from app.resources import Resources
-from app.server.graphql_app import Gateway
+from app.server.graphql_app import GraphQLApp
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.metrics_catalog import run_statements
@@ -47,12 +47,12 @@ PAGE = """
 @pytest.fixture
 async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiClient]:
     """The API on the test's own resources, so that it can look into them."""
-    gateway = Gateway(resources, SCHEMA._schema)
+    gateway = GraphQLApp(resources, SCHEMA._schema)
     routes = [Route("/graphql", gateway), WebSocketRoute("/graphql", gateway)]
     async with run_api(resources.settings, Starlette(routes=routes)) as api:
         yield api
-    assert not resources.changes._followers
-    assert resources.reading.in_use == 0
+    assert not resources.notifications._subscribers
+    assert resources.read_pool.in_use == 0
 
 
 async def change(resources: Resources, listing_id: int, *prices: float) -> None:
@@ -77,7 +77,7 @@ async def prices(events: EventStream, count: int) -> list[float]:
 async def ready(resources: Resources) -> None:
     """Until somebody follows and has begun: it holds no connection any more."""
     async with asyncio.timeout(10):
-        while not resources.changes._followers or resources.reading.in_use:  # noqa: ASYNC110, nothing tells when
+        while not resources.notifications._subscribers or resources.read_pool.in_use:  # noqa: ASYNC110, nothing tells when
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
 
@@ -90,7 +90,7 @@ async def test_an_event(served: ApiClient, resources: Resources) -> None:
         await ready(resources)
         await change(resources, key, 20)
         one = await told(events)
-        assert resources.reading.in_use == 0, "whoever is slow to take it holds no connection"
+        assert resources.read_pool.in_use == 0, "whoever is slow to take it holds no connection"
         await run_statements(resources, "UPDATE cpu SET name = 'AMD Two'")
         await change(resources, key, 30)
         two = await told(events)
@@ -104,7 +104,7 @@ async def test_an_event(served: ApiClient, resources: Resources) -> None:
     assert (two["cpu"], two["listing"]) == ({"name": "AMD Two"}, {"price": 30}), "what was read for one is not kept"
     found = await query_data(resources, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[two["id"], one["id"]])
     assert [node["id"] for node in found["nodes"]] == [two["id"], one["id"]]
-    missing = global_id("PriceChange", 404)
+    missing = encode_global_id("PriceChange", 404)
     assert await query_data(resources, "query ($id: ID!) { node(id: $id) { id } }", id=missing) == {"node": None}
 
 
@@ -139,10 +139,10 @@ async def test_going_on_after_a_break(served: ApiClient, resources: Resources) -
 
 async def test_only_of_some_cpus(served: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where what is read at once is full of it."""
-    monkeypatch.setattr(feed.read_on, "__defaults__", (2,))
-    monkeypatch.setattr(feed, "TAIL", 3)
+    monkeypatch.setattr(feed.read_after, "__defaults__", (2,))
+    monkeypatch.setattr(feed, "TAIL_SIZE", 3)
     one, two = await add_listings(resources, 10), await add_listings(resources, 10, cpu_id=2)
-    cpu_ids = [global_id("CPU", 2), global_id("CPU", 77)]
+    cpu_ids = [encode_global_id("CPU", 2), encode_global_id("CPU", 77)]
     async with open_event_stream(served, FOLLOW, cpuIds=cpu_ids, since="") as events:
         for number in range(1, 6):
             await change(resources, one[0], number * 100)
@@ -175,23 +175,23 @@ async def test_all_who_follow_are_told_with_one_statement(resources: Resources) 
     (key,) = await add_listings(resources, 10)
     await change(resources, key, 20)
     with record_statements(resources) as seen:
-        found = await asyncio.gather(*(feed.read_on(resources, None, 0) for _ in range(10)))
+        found = await asyncio.gather(*(feed.read_after(resources, None, 0) for _ in range(10)))
     assert seen.count == 1
     assert [[row.price_after for row in rows] for rows, _, _ in found] == [[20]] * 10
     await change(resources, key, 30)
-    rows, position, more = await feed.read_on(resources, [1], found[0][1])
+    rows, position, more = await feed.read_after(resources, [1], found[0][1])
     assert ([row.price_after for row in rows], more) == ([30], False)
-    assert await feed.read_on(resources, None, position) == ([], position, False)
+    assert await feed.read_after(resources, None, position) == ([], position, False)
 
 
 async def test_while_news_are_lost_each_reads_by_itself(resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await change(resources, key, 20)
-    await resources.changes.stop()
-    assert resources.changes.current() is None
-    rows, position, _ = await feed.read_on(resources, None, 0)
+    await resources.notifications.stop()
+    assert resources.notifications.current_versions() is None
+    rows, position, _ = await feed.read_after(resources, None, 0)
     await change(resources, key, 30)
-    more, _, _ = await feed.read_on(resources, None, position)
+    more, _, _ = await feed.read_after(resources, None, position)
     assert [row.price_after for row in (*rows, *more)] == [20, 30]
 
 
@@ -199,9 +199,9 @@ async def test_what_cannot_be_followed(served: ApiClient, resources: Resources) 
     other = Keyset("listings", [SortKey("id", listing.c.id)])
     for variables, code in (
         ({"since": "junk"}, "BAD_CURSOR"),
-        ({"since": other.cursor({"id": 1})}, "BAD_CURSOR"),
-        ({"cpuIds": [global_id("Listing", 1)]}, "BAD_USER_INPUT"),
-        ({"cpuIds": [global_id("CPU", n) for n in range(201)]}, "BAD_USER_INPUT"),
+        ({"since": other.encode({"id": 1})}, "BAD_CURSOR"),
+        ({"cpuIds": [encode_global_id("Listing", 1)]}, "BAD_USER_INPUT"),
+        ({"cpuIds": [encode_global_id("CPU", n) for n in range(201)]}, "BAD_USER_INPUT"),
     ):
         async with open_event_stream(served, FOLLOW, **variables) as events:
             (name, result), end = await events.rest()
@@ -223,7 +223,7 @@ async def test_a_cursor_after_which_something_was_deleted(served: ApiClient, res
         async with open_event_stream(served, FOLLOW, since=since) as events:
             assert await prices(events, len(expected)) == expected
     with pytest.raises(ExpiredCursor):
-        await feed.read_on(resources, None, 0)  # who followed, and was too slow
+        await feed.read_after(resources, None, 0)  # who followed, and was too slow
 
 
 async def test_pages(resources: Resources) -> None:
@@ -249,7 +249,7 @@ async def test_pages(resources: Resources) -> None:
         after = page["pageInfo"]["endCursor"]
         assert page["pageInfo"]["hasNextPage"] is (len(seen) < 6)
     assert seen == [20, 21, 30, 31, 40, 41]
-    of_two = (await query_data(resources, PAGE, cpuId=global_id("CPU", 2), first=2))["priceChanges"]
+    of_two = (await query_data(resources, PAGE, cpuId=encode_global_id("CPU", 2), first=2))["priceChanges"]
     assert ([node["priceAfter"] for node in of_two["nodes"]], of_two["totalCount"]) == ([21, 31], 3)
     newest = (await query_data(resources, PAGE, last=2))["priceChanges"]
     assert [node["priceAfter"] for node in newest["nodes"]] == [40, 41]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.core.global_ids import global_id
+from app.core.global_ids import encode_global_id
 from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from tests.support.file_imports import FileImporter
@@ -74,7 +74,7 @@ async def test_create_and_read(resources: Resources) -> None:
 async def test_none(resources: Resources) -> None:
     found = (await query_data(resources, RULES))["valuationRules"]
     assert found == {"totalCount": 0, "nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
-    assert (await query_data(resources, NODE, id=global_id("ValuationRule", 7)))["node"] is None
+    assert (await query_data(resources, NODE, id=encode_global_id("ValuationRule", 7)))["node"] is None
 
 
 @pytest.mark.parametrize(
@@ -159,13 +159,15 @@ async def test_two_admins_at_once(resources: Resources) -> None:
     await run_queued_jobs(resources)
 
 
-@pytest.mark.parametrize("identifier", ["", "x", global_id("CPU", 1), global_id("ValuationRule", 1) + "x"])
+@pytest.mark.parametrize(
+    "identifier", ["", "x", encode_global_id("CPU", 1), encode_global_id("ValuationRule", 1) + "x"]
+)
 async def test_ids_of_nothing(resources: Resources, identifier: str) -> None:
     changed: dict[str, Any] = {"changes": {"valueUsd": 1}}
     for mutation, variables in ((UPDATE, changed), (DELETE, {})):
         expected = ("BAD_USER_INPUT", f'"{identifier}" is not the id of a ValuationRule.')
         assert await mutation_error(resources, mutation, id=identifier, **variables) == expected
-        unknown = global_id("ValuationRule", 99)
+        unknown = encode_global_id("ValuationRule", 99)
         expected = ("NOT_FOUND", f'There is no valuation rule "{unknown}".')
         assert await mutation_error(resources, mutation, id=unknown, **variables) == expected
 

@@ -1,4 +1,4 @@
-"""Tells the queue again of jobs that nobody works on."""
+"""Recovery of jobs whose message or worker was lost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.job_queue.enqueue import requeue_abandoned
 from app.resources import Resources
 
 
-async def sweep(ctx: dict[str, Any]) -> None:
-    """A message may be lost with Redis, and a worker may die: the job's row knows better than both."""
+async def requeue_abandoned_jobs(ctx: dict[str, Any]) -> None:
+    """Enqueue unfinished jobs that no worker runs."""
     resources: Resources = ctx["resources"]
     await requeue_abandoned(resources)
