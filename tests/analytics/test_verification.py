@@ -146,7 +146,7 @@ async def test_writers_of_listings_do_not_stop_a_repair(catalogue: Resources) ->
     await run_statements(catalogue, "UPDATE listing_statistics SET active = active + 1")
     async with catalogue.write() as tx:
         await add_listing(tx, 1, 3)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert (await verified(catalogue, fix=True))["statistics"] == ["listings"]
     assert await verified(catalogue) == RIGHT
 

@@ -131,7 +131,7 @@ async def test_a_commit_tells_once_and_only_of_events(resources: Resources) -> N
         await asyncio.sleep(0.1)
         assert not told.is_set()
         await change_price(resources, keys[0], 20)
-        await asyncio.wait_for(told.wait(), 5)
+        await asyncio.wait_for(told.wait(), 60)
 
 
 async def test_numbering_moves_them_and_tells_those_who_follow(resources: Resources) -> None:
@@ -141,7 +141,7 @@ async def test_numbering_moves_them_and_tells_those_who_follow(resources: Resour
         told.clear()
         assert await sequence_outbox(resources, 2) is True
         assert await sequence_outbox(resources, 2) is False
-        await asyncio.wait_for(told.wait(), 5)
+        await asyncio.wait_for(told.wait(), 60)
     assert [row[3] for row in await event_rows(resources)] == [20, 30, 40]
     assert await outbox_rows(resources) == []
     before = dict(resources.notifications.versions)

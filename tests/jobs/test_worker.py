@@ -125,7 +125,7 @@ async def test_a_worker_that_died_with_the_message_in_hand(resources: Resources,
     await run_sql(resources, "UPDATE job SET status = :s, attempts = :n", s=status, n=attempts)
     await resources.broker.redis.set(f"{in_progress_key_prefix}job:{asked}", b"1", ex=3600)
     await requeue_abandoned_jobs({"resources": resources})
-    await asyncio.wait_for(run_queued_jobs(resources), 5)
+    await asyncio.wait_for(run_queued_jobs(resources), 60)
     assert (await job_row(resources, asked)).attempts == attempts + 1
     assert (await job_row(resources, asked)).status == "succeeded"
 

@@ -68,11 +68,15 @@ async def test_the_state_comes_at_once_and_then_what_changed(api: ApiClient, res
         assert await news(events) == (["ANALYTICS", "CATALOG"], {**before, "CATALOG": 1, "ANALYTICS": 1})
 
 
-async def test_news_are_told_at_once_and_then_together(api: ApiClient, resources: Resources, pause: float) -> None:
+async def test_news_are_told_at_once_and_then_together(
+    api: ApiClient, resources: Resources, pause: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One event for all that commits during the pause, and none for nothing."""
     async with open_event_stream(api, NEWS, domains=["MARKET"]) as events:
         await news(events)
         await asyncio.sleep(2 * pause)
+        pause = 2.0  # long enough for five commits on a slow machine
+        monkeypatch.setattr(data_changes, "PAUSE_SECONDS", pause)
         loop = asyncio.get_running_loop()
         await touch(resources, Domain.MARKET)
         first, began = await news(events), loop.time()
@@ -129,7 +133,7 @@ async def test_news_wait_for_a_connection_that_is_lost(resources: Resources) -> 
                 text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :n"),
                 {"n": "dealmark notifications"},
             )
-        change = await asyncio.wait_for(anext(source), 10)
+        change = await asyncio.wait_for(anext(source), 60)
     assert (change.domains, change.versions[0].version) == ([Domain.MARKET], 1)
     await source.aclose()
 

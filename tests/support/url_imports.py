@@ -103,7 +103,7 @@ async def session_rows(resources: Resources, session_id: int) -> Sequence[Any]:
     )
 
 
-async def wait_until_session_ended(resources: Resources, session_id: int, seconds: float = 60) -> Any:
+async def wait_until_session_ended(resources: Resources, session_id: int, seconds: float = 90) -> Any:
     """The row of a session, once all its rows have ended."""
 
     async def look() -> Any:

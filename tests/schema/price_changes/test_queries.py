@@ -76,7 +76,7 @@ async def prices(events: EventStream, count: int) -> list[float]:
 
 async def ready(resources: Resources) -> None:
     """Until somebody follows and has begun: it holds no connection any more."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not resources.notifications._subscribers or resources.read_pool.in_use:  # noqa: ASYNC110, nothing tells when
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
