@@ -7,7 +7,7 @@ PARALLEL := -n $(PROCESSES) --dist worksteal
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long soak check fix bench schema lock clean
+.PHONY: help install run test test-long soak check check-web fix bench schema reference docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,14 +35,17 @@ test-long: $(READY) ## randomized tests with more examples: about 15 minutes
 soak: $(READY) ## randomized tests with as many examples as fit in a night (ARGS="--seed tonight" draws others)
 	@$(BIN)/python -m pytest $(PARALLEL) -m sized --effort soak $(ARGS)
 
-check: $(READY) ## formatting, lint, types, import contracts; of the page, too
+check: $(READY) check-web docs ## formatting, lint, types, import contracts, spelling, documentation; of the web page, too
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/codespell
+
+check-web: $(READY)
 	@$(BIN)/python -m app.devserver.web_build check
 
-fix: $(READY) ## format and mend what ruff can mend
+fix: $(READY) ## format, and apply the fixes that ruff knows
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/python -m app.devserver.web_build fix
@@ -53,7 +56,13 @@ bench: $(READY) ## benchmarks: ratios measured side by side in one run
 schema: $(READY) ## write schema.graphql from the code
 	@$(BIN)/dealmark schema > schema.graphql
 
-lock: $(READY) ## resolve the dependencies again into requirements.lock
+reference: $(READY) ## write the generated pages of docs/reference from the code
+	@$(BIN)/python -m scripts.generate_reference
+
+docs: $(READY) ## build the documentation into build/docs, offline and with every warning an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+lock: $(READY) ## resolve the newest dependencies into requirements.lock
 	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --all-extras \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --output-file requirements.lock pyproject.toml
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from app.resources import Resources
-from app.schema.build import build_schema
+from app.schema.build import build_graphql_schema
 from app.server.graphql_app import GraphQLApp
 from app.server.graphql_http import GRAPHQL_PATH
 from app.server.health import health, metrics, ready
@@ -33,7 +33,7 @@ def create_app(settings: Settings) -> RootApp:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[LifespanState]:
         opening = Resources.open(settings, statement_seconds=settings.request_timeout_seconds)
-        async with opening as resources, GraphQLApp(resources, build_schema()._schema) as graphql_app:
+        async with opening as resources, GraphQLApp(resources, build_graphql_schema()) as graphql_app:
             yield {"resources": resources, "graphql_app": graphql_app}
 
     routes = [Route("/health", health), Route("/ready", ready), Route("/metrics", metrics)]

@@ -69,7 +69,10 @@ class CacheQuery(NamedTuple):
 
 
 class MemoryCache:
-    """Least-recently-used cache of responses, limited by their total size."""
+    """Least-recently-used cache of responses, limited by their total size.
+
+    With `cachetools.LRUCache` a lookup of the fast path takes 19 % more CPU time (0.70 instead of 0.58 microseconds).
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes

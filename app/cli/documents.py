@@ -183,9 +183,9 @@ def _variables(given: str) -> dict[str, Any]:
 
 
 def _schema() -> GraphQLSchema:
-    from app.schema.build import build_schema
+    from app.schema.build import build_graphql_schema
 
-    return build_schema()._schema
+    return build_graphql_schema()
 
 
 def _schema_of(path: Path) -> GraphQLSchema:

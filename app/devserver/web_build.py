@@ -1,6 +1,6 @@
-"""The page of `web/`: built when its sources changed, and its documents published. For `dealmark up` and `migrate`.
+"""Build of the web page in `web/`, for `dealmark up`.
 
-`python -m app.devserver.web_build check` (or `fix`) runs that script of `web/package.json` where Node is present.
+`python -m app.devserver.web_build check` (or `fix`) runs that script of web/package.json, if Node is installed.
 """
 
 from __future__ import annotations
@@ -20,44 +20,44 @@ from app.server.static_files import WEB_BUILD_DIR
 SOURCES = Path(__file__).parents[2] / "web"
 SCHEMA = SOURCES.parent / "schema.graphql"
 NOT_SOURCES = {"node_modules", "gql", "e2e", "README.md", "catalogue.png"}
-OLDEST_NODE = (20, 19)
-STEP_SECONDS = 600
+MIN_NODE_VERSION = (20, 19)
+NPM_TIMEOUT_SECONDS = 600
 INSTALL = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 BUILD = ("run", "build", "--silent")
 
-Tell = Callable[[str], object]
+Echo = Callable[[str], object]
 
 
-def build(tell: Tell, sources: Path = SOURCES, built: Path = WEB_BUILD_DIR) -> None:
-    """Builds the page unless what is there was made of these very sources; what is in the way is told in one line.
+def build(echo: Echo, sources: Path = SOURCES, build_dir: Path = WEB_BUILD_DIR) -> None:
+    """Build the web page if its sources have changed since the last build. A failure is only reported.
 
-    Does nothing where there are no sources: an installed package has the built files.
+    Do nothing if there are no sources: an installed package contains the built files.
     """
     if not (sources / "package.json").is_file():
         return
-    stamp, wanted = built / ".sources", _fingerprint(sources)
-    if _is(stamp, wanted):
+    stamp, fingerprint = build_dir / ".sources", _fingerprint(sources)
+    if _stamp_equals(stamp, fingerprint):
         return
-    if reason := _no_node():
-        state = "older than its sources" if (built / "index.html").is_file() else "not built"
-        tell(f"The page is {state}: {reason}. The API runs all the same.")
+    if problem := missing_node():
+        state = "older than its sources" if (build_dir / "index.html").is_file() else "not built"
+        echo(f"The web page is {state}: {problem}. The API runs without it.")
         return
-    with _alone(sources / ".build.lock"):
-        if not _is(stamp, wanted):
-            tell("Building the page in web/ ...")
-            if fault := _install(sources) or _npm(sources, BUILD):
-                tell(f"The page could not be built, the API runs all the same. npm says: {fault}")
+    with _file_lock(sources / ".build.lock"):
+        if not _stamp_equals(stamp, fingerprint):
+            echo("Building the web page ...")
+            if error := install_packages(sources) or _npm(sources, BUILD):
+                echo(f"The web page could not be built; the API runs without it. npm reports: {error}")
                 return
-            stamp.write_text(wanted)
+            stamp.write_text(fingerprint)
 
 
-def script(name: str, tell: Tell, sources: Path = SOURCES) -> int:
-    """Runs a script of the page's package in the foreground; its exit code, 0 where there is no Node to run it."""
-    if reason := _no_node():
-        tell(f"`npm run {name}` in web/ is skipped: {reason}.")
+def run_script(name: str, echo: Echo, sources: Path = SOURCES) -> int:
+    """Run a script of web/package.json in the foreground. Return its exit code, or 0 if Node is not installed."""
+    if problem := missing_node():
+        echo(f"Skipping `npm run {name}` in web/: {problem}.")
         return 0
-    if fault := _install(sources):
-        tell(fault)
+    if error := install_packages(sources):
+        echo(error)
         return 1
     npm = shutil.which("npm")
     assert npm is not None
@@ -65,7 +65,7 @@ def script(name: str, tell: Tell, sources: Path = SOURCES) -> int:
 
 
 def _fingerprint(sources: Path) -> str:
-    """Of names and contents of all that the built files are made of."""
+    """Return a hash of the names and contents of all source files, including the GraphQL schema."""
     digest = hashlib.sha256()
     for path in [*_files(sources), *([SCHEMA] if SCHEMA.is_file() else [])]:
         digest.update(path.name.encode())
@@ -83,56 +83,56 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _is(stamp: Path, wanted: str) -> bool:
-    return stamp.is_file() and stamp.read_text() == wanted
+def _stamp_equals(stamp: Path, value: str) -> bool:
+    return stamp.is_file() and stamp.read_text() == value
 
 
-def _no_node() -> str | None:
-    """Why it cannot be built here; None when it can."""
-    needed = f"it needs Node {'.'.join(map(str, OLDEST_NODE))} or newer"
+def missing_node() -> str | None:
+    """Return why Node cannot be used, for example because it is too old; None if it can."""
+    requirement = f"it needs Node {'.'.join(map(str, MIN_NODE_VERSION))} or newer"
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
-        return f"{needed}, with npm"
-    done = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
-    found = re.match(r"v(\d+)\.(\d+)", done.stdout)
-    if found is None or (int(found[1]), int(found[2])) < OLDEST_NODE:
-        return f"{needed}, this is {done.stdout.strip() or 'none that runs'}"
+        return f"{requirement}, with npm"
+    process = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+    version = re.match(r"v(\d+)\.(\d+)", process.stdout)
+    if version is None or (int(version[1]), int(version[2])) < MIN_NODE_VERSION:
+        return f"{requirement}, but `node --version` prints {process.stdout.strip() or 'nothing'}"
     return None
 
 
-def _install(sources: Path) -> str | None:
-    """`npm ci`, unless what is there was installed from this very lock file; what npm says when it fails."""
-    lock = hashlib.sha256((sources / "package-lock.json").read_bytes()).hexdigest()
+def install_packages(sources: Path) -> str | None:
+    """Run `npm ci` unless the packages of this lock file are installed. Return npm's error message, if any."""
+    lock_file_hash = hashlib.sha256((sources / "package-lock.json").read_bytes()).hexdigest()
     stamp = sources / "node_modules" / ".installed"
-    with _alone(sources / ".install.lock"):
-        if _is(stamp, lock):
+    with _file_lock(sources / ".install.lock"):
+        if _stamp_equals(stamp, lock_file_hash):
             return None
-        fault = _npm(sources, INSTALL)
-        if fault is None:
-            stamp.write_text(lock)
-        return fault
+        error = _npm(sources, INSTALL)
+        if error is None:
+            stamp.write_text(lock_file_hash)
+        return error
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Of several that start at once, one does it; the others find it done."""
-    with lock.open("w") as file:
+def _file_lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file, so that only one of several processes builds."""
+    with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _npm(folder: Path, arguments: tuple[str, ...]) -> str | None:
-    """Runs npm there; what it says when it fails, None otherwise."""
+    """Run npm in a folder. Return its error message, or None if it succeeded."""
     npm = shutil.which("npm")
     assert npm is not None
     try:
-        done = subprocess.run(
-            [npm, *arguments], cwd=folder, capture_output=True, text=True, timeout=STEP_SECONDS, check=False
+        process = subprocess.run(
+            [npm, *arguments], cwd=folder, capture_output=True, text=True, timeout=NPM_TIMEOUT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        return f"npm {arguments[0]} took more than {STEP_SECONDS} s."
-    return None if done.returncode == 0 else (done.stderr.strip() or done.stdout.strip())[:2000]
+        return f"npm {arguments[0]} took more than {NPM_TIMEOUT_SECONDS} s."
+    return None if process.returncode == 0 else (process.stderr.strip() or process.stdout.strip())[:2000]
 
 
 if __name__ == "__main__":
-    sys.exit(script(sys.argv[1], print))
+    sys.exit(run_script(sys.argv[1], print))

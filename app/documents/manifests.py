@@ -44,11 +44,11 @@ def read_manifest(path: Path) -> list[ManifestEntry]:
     texts: dict[str, str] = {}
     errors = []
     for entry in entries:
-        error = _id_error(entry)
-        if error is None and texts.setdefault(entry.id, entry.text) != entry.text:
-            error = f"{entry.id} is the id of two different documents."
-        if error is not None:
-            errors.append(error)
+        message = _id_error(entry)
+        if message is None and texts.setdefault(entry.id, entry.text) != entry.text:
+            message = f"{entry.id} is the id of two different documents."
+        if message is not None:
+            errors.append(message)
     if errors:
         raise BadInput("\n".join(errors))
     return list(dict.fromkeys(entries))
@@ -101,7 +101,7 @@ def _read_texts_by_id(path: Path, content: Mapping[str, Any]) -> Iterator[Manife
 
 
 def _read_folder(path: Path) -> Iterator[ManifestEntry]:
-    """Read .graphql files. The id is the file name if that is a hash or has a prefix, otherwise the hash of the text."""
+    """Read .graphql files. A file name that is a hash or has a prefix is the id; otherwise it is the text's hash."""
     for file in sorted(path.glob("*.graphql")):
         try:
             text = file.read_bytes().decode("utf-8")

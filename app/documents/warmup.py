@@ -90,7 +90,7 @@ class CacheWarmer:
         """
         try:
             document = await self._find_document(popular.document_id)
-            operation = None if document is None else document.find_operation(popular.operation)
+            operation = None if document is None else document.operations.get(popular.operation)
             if document is None or operation is None:
                 return "unknown"
             variables = orjson.loads(popular.variables)

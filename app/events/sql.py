@@ -130,7 +130,10 @@ DELETE_OLD = text(
     """
 )
 DELETE_WEBHOOKS = text(
-    "DELETE FROM webhook WHERE looked_at < now() - CAST(:retention AS interval) AND name <> ALL (CAST(:names AS text[]))"
+    """
+    DELETE FROM webhook
+    WHERE looked_at < now() - CAST(:retention AS interval) AND name <> ALL (CAST(:names AS text[]))
+    """
 )
 SELECT_WEBHOOK_STATES = text(
     """
@@ -245,7 +248,7 @@ async def delete_webhooks(tx: Transaction, keep_names: Sequence[str], retention:
 
 
 async def webhook_states(session: Session) -> Sequence[Any]:
-    """Return for each webhook the counts of outcomes, the number of pending events, and the oldest one's age in seconds."""
+    """Return each webhook's counts of outcomes and of pending events, and the age in seconds of the oldest one."""
     return await session.rows(SELECT_WEBHOOK_STATES)
 
 

@@ -99,7 +99,7 @@ def _event_payload(event: PriceChangeRow) -> dict[str, Any]:
     cpu_id = event["cpu_id"]
     return {
         "id": encode_global_id("PriceChange", event["position"]),
-        "cursor": sql.OLDEST_FIRST.cursor(event),
+        "cursor": sql.OLDEST_FIRST.encode(event),
         "listingId": encode_global_id("Listing", event["listing_id"]),
         "cpuId": None if cpu_id is None else encode_global_id("CPU", cpu_id),
         "priceBefore": event["price_before"],

@@ -7,7 +7,8 @@ from enum import Enum
 from typing import TypeVar
 
 import strawberry
-from strawberry.types.enum import StrawberryEnumDefinition
+
+from app.graphql.strawberry_bridge import enum_definition
 
 E = TypeVar("E", bound=type[Enum])
 
@@ -19,7 +20,6 @@ def graphql_enum(enum: E, description: str, values: Mapping[str, str], name: str
     that of the class.
     """
     registered = strawberry.enum(enum, name=name, description=description)
-    definition: StrawberryEnumDefinition = registered.__strawberry_definition__  # type: ignore[attr-defined]
-    for value in definition.values:
+    for value in enum_definition(registered).values:
         value.description = values[value.name]
     return registered

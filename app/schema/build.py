@@ -1,4 +1,4 @@
-"""The GraphQL schema: the only list of domains."""
+"""Composition of the GraphQL schema from the packages of its domains."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from app.graphql.context import Info
 from app.graphql.directives import ListSize, cache_hints
 from app.graphql.relay import Node
 from app.graphql.scalars import UPLOAD, Upload
+from app.graphql.strawberry_bridge import graphql_schema
 from app.schema.analytics.mutations import AnalyticsMutation
 from app.schema.analytics.queries import AnalyticsQuery
 from app.schema.cpus.queries import CpusQuery
@@ -52,45 +53,50 @@ NODE_TYPES: dict[str, type[Node]] = {
     "ImportRow": ImportRow,
 }
 MAX_NODES = 200
-# Whether an id is that of an object at all depends on every domain that has nodes, whatever is selected of it.
+# Whether an id has an object depends on all domains with nodes, regardless of the selected fields.
 NODE_CACHE_HINTS = cache_hints(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, Domain.WORK, Domain.EVENTS, max_age=0)
 
 
 @strawberry.type
 class NodeQuery:
-    @strawberry.field(description="The object with this global id; null when there is none.", metadata=NODE_CACHE_HINTS)
+    @strawberry.field(
+        description="The object with this global id; null if there is no such object.", metadata=NODE_CACHE_HINTS
+    )
     async def node(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="Global id.")],  # noqa: A002
+        id: Annotated[strawberry.ID, strawberry.argument(description="Global id of the object.")],  # noqa: A002
     ) -> Node | None:
-        """Any type that implements Node."""
+        """Return the object."""
         return await _load_node(info, id)
 
     @strawberry.field(
-        description="The objects with these global ids, in their order; null where there is none.",
+        description="The objects with these global ids, in the order of the ids; null for an id without an object.",
         metadata=NODE_CACHE_HINTS,
         directives=[ListSize(assumed_size=MAX_NODES, slicing_arguments=["ids"])],
     )
     async def nodes(
         self,
         info: Info,
-        ids: Annotated[list[strawberry.ID], strawberry.argument(description=f"Global ids, at most {MAX_NODES}.")],
+        ids: Annotated[
+            list[strawberry.ID], strawberry.argument(description=f"Global ids of objects, at most {MAX_NODES}.")
+        ],
     ) -> list[Node | None]:
-        """Batched: one statement per type."""
+        """Return the objects; one statement per type."""
         if len(ids) > MAX_NODES:
             raise BadInput(f"`ids` takes at most {MAX_NODES} ids.")
-        return list(await asyncio.gather(*(_load_node(info, each) for each in ids)))
+        return list(await asyncio.gather(*(_load_node(info, global_id) for global_id in ids)))
 
 
-async def _load_node(info: Info, given: str) -> Node | None:
-    parsed = decode_global_id(given)
-    if parsed is None or parsed[0] not in NODE_TYPES:
-        raise BadInput(f'"{given[:100]}" is not an id of this API.')
-    return await NODE_TYPES[parsed[0]].load_node(info, parsed[1])
+async def _load_node(info: Info, global_id: str) -> Node | None:
+    decoded = decode_global_id(global_id)
+    if decoded is None or decoded[0] not in NODE_TYPES:
+        raise BadInput(f'"{global_id[:100]}" is not an id of this API.')
+    type_name, key = decoded
+    return await NODE_TYPES[type_name].load_node(info, key)
 
 
-@strawberry.type(description="What can be read.")
+@strawberry.type(description="Fields that read data.")
 class Query(
     CpusQuery,
     ValuationQuery,
@@ -106,18 +112,18 @@ class Query(
     pass
 
 
-@strawberry.type(description="What can be changed.")
+@strawberry.type(description="Fields that change data or request work.")
 class Mutation(AnalyticsMutation, ValuationMutation, ImportsMutation):
     pass
 
 
-@strawberry.type(description="What can be followed live.")
+@strawberry.type(description="Fields that follow changes of data.")
 class Subscription(JobsSubscription, ImportsSubscription, PriceChangesSubscription, DataChangesSubscription):
     pass
 
 
 def build_schema() -> strawberry.Schema:
-    """Every domain's part, merged. What runs documents against it is the gateway."""
+    """Build the schema of all domains."""
     schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
@@ -125,17 +131,22 @@ def build_schema() -> strawberry.Schema:
         types=list(NODE_TYPES.values()),
         config=StrawberryConfig(auto_camel_case=True, scalar_map={Upload: UPLOAD}),
     )
-    _drop_null_defaults(schema._schema)
+    _drop_null_defaults(graphql_schema(schema))
     return schema
 
 
+def build_graphql_schema() -> GraphQLSchema:
+    """Build the schema as the graphql-core object that documents are validated and compiled against."""
+    return graphql_schema(build_schema())
+
+
 def _drop_null_defaults(schema: GraphQLSchema) -> None:
-    """`first: Int = null` says no more than `first: Int`; Python's default of None does the same."""
-    for kind in schema.type_map.values():
-        if isinstance(kind, (GraphQLObjectType, GraphQLInterfaceType)):
-            inputs: list[Any] = [argument for field in kind.fields.values() for argument in field.args.values()]
+    """Remove default values of null, which Strawberry adds for Python defaults of None: `first: Int` is the same."""
+    for graphql_type in schema.type_map.values():
+        if isinstance(graphql_type, (GraphQLObjectType, GraphQLInterfaceType)):
+            inputs: list[Any] = [argument for field in graphql_type.fields.values() for argument in field.args.values()]
         else:
-            inputs = list(kind.fields.values()) if isinstance(kind, GraphQLInputObjectType) else []
-        for each in inputs:
-            if each.default_value is None:
-                each.default_value = Undefined
+            inputs = list(graphql_type.fields.values()) if isinstance(graphql_type, GraphQLInputObjectType) else []
+        for argument_or_field in inputs:
+            if argument_or_field.default_value is None:
+                argument_or_field.default_value = Undefined

@@ -1,4 +1,4 @@
-"""Subscription to changes of data, by domain."""
+"""Subscription to changes of data, by domain. Clients use it to refetch what they show."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from app.graphql.enums import graphql_enum
 
 graphql_enum(
     Domain,
-    "A part of the data that answers are made of.",
+    "A part of the data with a version of its own.",
     {
-        "CATALOG": "CPUs: specifications and marks.",
-        "MARKET": "Listings and prices.",
-        "EVENTS": "Changes of prices, as they are told.",
-        "ANALYTICS": "Price targets, performance values, ratings.",
-        "WORK": "Jobs.",
-        "DOCUMENTS": "Published documents.",
+        "CATALOG": "CPUs: specifications and benchmark marks.",
+        "MARKET": "Listings, prices and valuation rules.",
+        "EVENTS": "Price changes.",
+        "ANALYTICS": "Price targets, performance values and ratings.",
+        "WORK": "Jobs and imports.",
+        "DOCUMENTS": "Persisted documents.",
     },
     name="DataDomain",
 )
@@ -31,73 +31,75 @@ graphql_enum(
 DOMAINS = ListSize(assumed_size=len(Domain))
 
 
-@strawberry.type(description="Which state of a part of the data there is.")
+@strawberry.type(description="Version of a part of the data.")
 class DataVersion:
-    domain: Domain = strawberry.field(description="Which part.")
+    domain: Domain = strawberry.field(description="Part of the data.")
     version: int = strawberry.field(
-        description="Grows with each commit that changes the part; 0 when nothing ever did."
+        description="Number that grows with each commit that changes the part; 0 before the first."
     )
 
 
-@strawberry.type(description="News of data that changed, and is there to be read.")
+@strawberry.type(description="A change of data that can be read now.")
 class DataChange:
     domains: list[Domain] = strawberry.field(
-        description="What changed since the event before, sorted by name; empty in the first event.",
+        description="Parts that changed since the previous event, sorted by name; empty in the first event.",
         directives=[DOMAINS],
     )
     versions: list[DataVersion] = strawberry.field(
-        description="The state of everything that is followed, sorted by name. "
-        "A client that was away compares it with what it was told last.",
+        description="Versions of all requested parts, sorted by name. A client that reconnects compares them with "
+        "the last "
+        "versions that it received.",
         directives=[DOMAINS],
     )
 
     @classmethod
     def between(cls, before: Mapping[Domain, int], now: Mapping[Domain, int]) -> DataChange:
-        """From the versions told last, empty when there are none, to those of now."""
+        """Return the change from the versions sent last (empty if there are none) to the current ones."""
         return cls(
             domains=[domain for domain, version in now.items() if before.get(domain, version) != version],
             versions=[DataVersion(domain=domain, version=version) for domain, version in now.items()],
         )
 
 
-# From one event to the next at least: whatever commits meanwhile is one event.
+# Least time between two events; all commits in between are one event.
 MIN_EVENT_INTERVAL_SECONDS = 1.0
 
 
 @strawberry.type
 class DataChangesSubscription:
     @strawberry.subscription(
-        description="News of data that changed, so that what is shown can be asked for anew. The first event, at once, "
-        f"tells the state; each next one comes as soon as a commit changed something, at most one every "
-        f"{MIN_EVENT_INTERVAL_SECONDS:g} s."
+        description="Changes of data, so that clients can refetch what they show. The first event is sent "
+        "immediately and "
+        "has the current versions; the next ones follow commits, with at least "
+        f"{MIN_EVENT_INTERVAL_SECONDS:g} s between two events."
     )
     async def data_changed(
         self,
         info: Info,
         domains: Annotated[
-            list[Domain] | None, strawberry.argument(description="What to follow, at least one; null: everything.")
+            list[Domain] | None, strawberry.argument(description="Parts to follow, at least one; null stands for all.")
         ] = None,
     ) -> AsyncGenerator[DataChange, None]:
-        """Asks the database nothing: what a process hears of commits is enough."""
+        """Yield changes without database queries, from the versions in the notifications of commits."""
         followed = _parse_domains(domains)
-        changes = info.context.resources.notifications
-        told: Mapping[Domain, int] | None = None
-        async with changes.subscribe(*followed) as changed:
+        listener = info.context.resources.notifications
+        sent: Mapping[Domain, int] | None = None
+        async with listener.subscribe(*followed) as changed:
             while True:
                 changed.clear()
-                versions = changes.current_versions()
-                if versions is not None:  # else nothing is known for certain; once it is, followers are woken
+                versions = listener.current_versions()
+                if versions is not None:  # None while disconnected; subscribers are notified after reconnecting
                     now = {domain: versions.get(domain, 0) for domain in followed}
-                    if now != told:
-                        yield DataChange.between(told or {}, now)
-                        told = now
+                    if now != sent:
+                        yield DataChange.between(sent or {}, now)
+                        sent = now
                         await asyncio.sleep(MIN_EVENT_INTERVAL_SECONDS)
                         continue
                 await changed.wait()
 
 
-def _parse_domains(given: Sequence[Domain] | None) -> list[Domain]:
-    """Once each, sorted by name. Raises BadInput when there is none."""
-    if given is not None and not given:
+def _parse_domains(domains: Sequence[Domain] | None) -> list[Domain]:
+    """Return the domains (None: all) without repetitions, sorted by name. Raises BadInput for an empty list."""
+    if domains is not None and not domains:
         raise BadInput("`domains` is empty: leave it out to follow everything.")
-    return sorted(set(Domain if given is None else given), key=lambda domain: domain.name)
+    return sorted(set(Domain if domains is None else domains), key=lambda domain: domain.name)

@@ -1,4 +1,4 @@
-"""The caller of a request, as a GraphQL type."""
+"""GraphQL type and query field of the viewer: who sent the request."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from app.graphql.viewer import Role, Viewer
 
 graphql_enum(
     Role,
-    "What somebody may do; each role may do what the ones before it may.",
+    "Permissions of a viewer; each role includes the permissions of the previous ones.",
     {
-        "VIEWER": "Read what is public; also who sends no token.",
-        "OPERATOR": "Follow the work of the server, and bring in data.",
-        "ADMIN": "Everything.",
+        "VIEWER": "Read public data; the role of requests without a token.",
+        "OPERATOR": "Also follow jobs and request imports.",
+        "ADMIN": "Also change valuation rules and request recalculations.",
     },
 )
 
 
-@strawberry.type(name="Viewer", description="Who asks, as the token of the request says.")
+@strawberry.type(name="Viewer", description="Sender of the request according to its token.")
 class ViewerFacts:
-    subject: str | None = strawberry.field(description="Whom the token names; null without a token.")
-    role: Role = strawberry.field(description="What the viewer may do.")
+    subject: str | None = strawberry.field(description="Subject of the token; null without a token.")
+    role: Role = strawberry.field(description="Role of the viewer.")
 
     @classmethod
     def of(cls, viewer: Viewer) -> ViewerFacts:
-        """From the request's viewer."""
+        """Return the object for the viewer of the request."""
         return cls(subject=viewer.subject, role=viewer.role)
 
 
 @strawberry.type
 class ViewerQuery:
     @strawberry.field(
-        description="Who asks: a token that is not valid is an error, so this tells whether one is.",
+        description="The sender of the request. A request with an invalid token is rejected, so this also checks "
+        "a token.",
         metadata=cache_hints(max_age=0, per_viewer=True),
     )
     def viewer(self, info: Info) -> ViewerFacts:
-        """Of the request itself."""
+        """Return the viewer of this request."""
         return ViewerFacts.of(info.context.viewer)

@@ -139,9 +139,10 @@ class GraphQLHTTPHandler:
             state.documents.registry.count_query(query)
             await self._send_not_modified(document, key)
             return
-        response = None if key is None else state.response_cache.get_from_memory(query, key)
-        status = CacheStatus.MEMORY
-        if response is None:
+        cached = None if key is None else state.response_cache.get_from_memory(query, key)
+        if cached is not None:
+            response, status = cached, CacheStatus.MEMORY
+        else:
             # Responses from memory cost nothing, so only the others count towards the rate limit.
             await self._check_rate(operation, request)
 

@@ -56,15 +56,16 @@ async def metrics(request: Request) -> Response:
 
 async def _update_recalculation_metrics(resources: Resources) -> None:
     """Update the length and age of the change log, and the result of the latest verification."""
+    values: tuple[float, float, float]
     try:
         async with asyncio.timeout(METRICS_TIMEOUT_SECONDS), resources.read() as session:
             pending, oldest_age = await change_log_backlog(session)
             consistency = await latest_success_ratio(session, JobKind.VERIFY_FIGURES)
+            values = pending, oldest_age, consistency
     except (*CONNECTION_ERRORS, Unavailable):  # includes TimeoutError, an OSError
-        pending = oldest_age = consistency = nan
-    CHANGE_LOG_PENDING.set(pending)
-    CHANGE_LOG_OLDEST_AGE.set(oldest_age)
-    METRICS_CONSISTENCY.set(consistency)
+        values = nan, nan, nan
+    for gauge, value in zip((CHANGE_LOG_PENDING, CHANGE_LOG_OLDEST_AGE, METRICS_CONSISTENCY), values, strict=True):
+        gauge.set(value)
 
 
 async def _update_storage_metrics(resources: Resources) -> None:

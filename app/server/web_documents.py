@@ -32,7 +32,7 @@ async def _publish(database_url: str, manifest: Path) -> None:
     async with Resources.open(settings.model_copy(update=urls), listen=False) as resources:
         if await publishing.are_published(resources, [entry.id for entry in entries]):
             return
-        from app.schema.build import build_schema
+        from app.schema.build import build_graphql_schema
 
         client = publishing.ClientVersion(CLIENT_NAME, version)
-        await publishing.publish(resources, build_schema()._schema, entries, client)
+        await publishing.publish(resources, build_graphql_schema(), entries, client)

@@ -1,4 +1,4 @@
-"""What a title says is offered beside the CPU: memory, storage, graphics, operating system, and how many of it."""
+"""Read the other components in a title: memory, storage, graphics card, operating system, and the quantity."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from functools import lru_cache
 
 from app.titles.tokenizer import PrefilteredPattern, tokenize
 
-_UNITS = {"gb": 1, "go": 1, "gig": 1, "tb": 1000, "to": 1000}
+_GB_PER_UNIT = {"gb": 1, "go": 1, "gig": 1, "tb": 1000, "to": 1000}
 _SIZE = re.compile(r"([0-9]+(?:[.,][0-9]+)?)(gb|go|gig|tb|to)?\+?")
 _TIMES = re.compile(r"([1-9][0-9]?)x([0-9]+)(gb|go|gig)")
-# A title in which none of these finds anything tells of no size and no kind of memory.
-_SIZES = (
+# A title that none of these patterns matches contains no size and no kind of memory.
+_SIZE_FILTERS = (
     PrefilteredPattern(("gig", "ssd", "hdd", "nvme", "ddr"), re.compile("gig|ssd|hdd|nvme|ddr")),
     PrefilteredPattern(("gb", "tb", "go", "to"), re.compile(r"[0-9][^a-z0-9]*(?:gb|tb|go|to)(?![a-z0-9])")),
 )
@@ -27,12 +27,13 @@ _STORAGE_KINDS = {
 _STORAGE_WORDS = frozenset(
     {"storage", "drive", "disk", "disque", "disco", "sata", "pcie", "solid", "hard", "flash", "boot"}
 )
-# Not memory of the computer, whatever number stands before them.
-_OTHER_SIZES = frozenset({"cache", "l2", "l3", "vram", "gddr5", "gddr6", "gddr6x", "gpu", "graphics", "video"})
-_BETWEEN = frozenset({"of", "de", "x", "m2", "samsung", "crucial", "intel", "new", "fast", "internal"})
-# GB above which a size that nothing explains is no memory, and up to which it can be.
-_LARGEST_MEMORY = 64
-_SMALLEST_STORAGE = 120
+# Words after a size that is not that of memory or storage: "12 GB GDDR6".
+_OTHER_SIZE_WORDS = frozenset({"cache", "l2", "l3", "vram", "gddr5", "gddr6", "gddr6x", "gpu", "graphics", "video"})
+# Words that may stand between a size and the word that explains it.
+_SKIPPED_WORDS = frozenset({"of", "de", "x", "m2", "samsung", "crucial", "intel", "new", "fast", "internal"})
+# GB. An unexplained size up to the first limit may be memory; from the second limit on, it is storage.
+_MAX_UNEXPLAINED_MEMORY = 64
+_MIN_UNEXPLAINED_STORAGE = 120
 
 _GPU = PrefilteredPattern(
     ("gt", "rtx", "rx", "mx", "quadro", "firepro", "arc", "titan", "tesla", "radeon"),
@@ -42,9 +43,9 @@ _GPU = PrefilteredPattern(
         r"|(?<=quadro )([kmpt]?[0-9]{3,4}m?)|(?<=radeon )((?:pro |vii|r[579] |hd )?[0-9]{3,4}[a-z]{0,2}))\b"
     ),
 )
-_GPU_SPELLINGS = {"geforce": "GeForce", "firepro": "FirePro", "ti": "Ti"}
-_IS_CODE = re.compile(r"[0-9]|^[a-z]{1,3}$")
-_OS = (
+_GPU_NAMES = {"geforce": "GeForce", "firepro": "FirePro", "ti": "Ti"}
+_ABBREVIATION = re.compile(r"[0-9]|^[a-z]{1,3}$")
+_OPERATING_SYSTEMS = (
     (
         PrefilteredPattern(
             ("win",),
@@ -67,7 +68,7 @@ _OS = (
     (PrefilteredPattern(("mac",), re.compile(r"\b(?:mac\s?os)()()\b")), "macOS"),
 )
 _EDITIONS = {"p": "Pro", "h": "Home", "professional": "Pro", "iot": "IoT"}
-_QUANTITY = (
+_QUANTITIES = (
     PrefilteredPattern(
         ("lot", "set", "pack", "bundle", "qty", "quantity", "menge", "anzahl"),
         re.compile(
@@ -95,18 +96,18 @@ _PAIR = PrefilteredPattern(
     ),
 )
 
-# For a `Gate`: a title without any of these is one of which `read_parts` reads nothing.
+# For a `KeywordFilter`: `parse_components` finds nothing in a title without any of these.
 COMPONENT_WORDS = (
     "gb", "tb", "go", "to", "gig", "ssd", "hdd", "nvme", "ddr", "lpddr", "w", "linux", "ubuntu", "debian", "fedora",
     "mint", "lot", "set", "pack", "bundle", "qty", "quantity", "menge", "anzahl", "x", "pcs", "pieces", "stk", "units",
     "pair", "paar", "dual", "way",
 )  # fmt: skip
-COMPONENT_SUBSTRINGS = (*_GPU.words, "win", "chrome", "mac")
+COMPONENT_SUBSTRINGS = (*_GPU.substrings, "win", "chrome", "mac")
 
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """A drive: GB, and SSD, NVMe SSD, HDD or eMMC; None where the title does not say."""
+    """A drive: its size in GB, and its kind (SSD, NVMe SSD, HDD or eMMC), None if the title does not say."""
 
     size_gb: int
     kind: str | None
@@ -114,7 +115,7 @@ class Drive:
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """What is offered beside the CPU as far as the title tells; `quantity` 2 and more for lots and pairs."""
+    """The components in a title besides the CPU. `quantity` is the number of items of a lot or a pair, else 1."""
 
     memory_gb: int | None = None
     memory_kind: str | None = None
@@ -129,78 +130,89 @@ class Components:
 
 @lru_cache(maxsize=1024)
 def parse_components(title: str) -> Components:
-    """Reads a title; what it does not say is None, empty, or 1."""
+    """Read the components in a title."""
     text = " ".join(title[:1000].lower().replace("\u00d7", "x").split())
-    memory, kind, storage = _sizes(*tokenize(text)) if _may_tell_of_sizes(text) else (None, None, [])
-    return Components(memory, kind, tuple(storage), _graphics(text), _operating_system(text), _quantity(text))
+    memory_gb, memory_kind, storage = _parse_sizes(*tokenize(text)) if _may_contain_sizes(text) else (None, None, [])
+    return Components(
+        memory_gb,
+        memory_kind,
+        tuple(storage),
+        _parse_graphics(text),
+        _parse_operating_system(text),
+        _parse_quantity(text),
+    )
 
 
-def _may_tell_of_sizes(text: str) -> bool:
-    """False for most titles, which then need not be taken apart. Only that makes ASCII of other letters."""
-    return not text.isascii() or any(each.search(text) for each in _SIZES)
+def _may_contain_sizes(text: str) -> bool:
+    """Return False for most titles, which then need no tokenization.
+
+    Text that is not ASCII always needs it, because tokenization can convert other letters to ASCII.
+    """
+    return not text.isascii() or any(pattern.search(text) for pattern in _SIZE_FILTERS)
 
 
-def _sizes(words: list[str], gaps: list[str]) -> tuple[int | None, str | None, list[Drive]]:
-    memory: int | None = None
-    kind = next(
+def _parse_sizes(words: list[str], gaps: list[str]) -> tuple[int | None, str | None, list[Drive]]:
+    """Return the memory in GB, the kind of memory, and the drives."""
+    memory_gb: int | None = None
+    memory_kind = next(
         (word.upper() for word in words if _MEMORY_KIND.fullmatch(word) and word.startswith(("ddr", "lp"))), None
     )
-    storage: list[Drive] = []
+    drives: list[Drive] = []
     unexplained: list[int] = []
-    sizes, labels_first = 0, False
-    for at in range(len(words)):
-        size, end = _size(words, gaps, at)
+    size_count, has_labels_first = 0, False
+    for index in range(len(words)):
+        size, end = _parse_size(words, gaps, index)
         if not size:
             continue
-        labels_first = labels_first or bool(at and not sizes and _role_before(words[at - 1]))
-        sizes += 1
-        role = _role(words, at, end, labels_first)
+        has_labels_first = has_labels_first or bool(index and not size_count and _role_of_label(words[index - 1]))
+        size_count += 1
+        role = _find_role(words, index, end, has_labels_first)
         if role == "memory":
-            memory = memory or size
-        elif role == "" and size < _SMALLEST_STORAGE:
+            memory_gb = memory_gb or size
+        elif role == "" and size < _MIN_UNEXPLAINED_STORAGE:
             unexplained.append(size)
         elif role != "other":
-            storage.append(Drive(size, role if role not in {"", "storage"} else None))
-    if memory is None and len(set(unexplained)) == 1 and unexplained[0] <= _LARGEST_MEMORY:
-        memory = unexplained[0]
-    return memory, kind, storage
+            drives.append(Drive(size, role if role not in {"", "storage"} else None))
+    if memory_gb is None and len(set(unexplained)) == 1 and unexplained[0] <= _MAX_UNEXPLAINED_MEMORY:
+        memory_gb = unexplained[0]
+    return memory_gb, memory_kind, drives
 
 
-def _size(words: list[str], gaps: list[str], at: int) -> tuple[int, int]:
-    """GB of the size that begins at this word, 0 for none, and the word after it."""
-    word = words[at]
+def _parse_size(words: list[str], gaps: list[str], index: int) -> tuple[int, int]:
+    """Return the size in GB that starts at a word (0 if there is none) and the index after it."""
+    word = words[index]
     if times := _TIMES.fullmatch(word):
-        return int(times[1]) * int(times[2]), at + 1
-    found = _SIZE.fullmatch(word) if word[0].isdigit() else None
-    if found is None:
-        return 0, at
-    unit, end = found[2], at + 1
+        return int(times[1]) * int(times[2]), index + 1
+    match = _SIZE.fullmatch(word) if word[0].isdigit() else None
+    if match is None:
+        return 0, index
+    unit, end = match[2], index + 1
     if unit is None:
         after = words[end] if end < len(words) else ""
         if after in {"gb", "go", "gig", "tb", "to"}:
             unit, end = after, end + 1
-        elif after in {"ssd", "hdd", "nvme"} and len(found[1]) >= 3 and found[1].isdigit():
+        elif after in {"ssd", "hdd", "nvme"} and len(match[1]) >= 3 and match[1].isdigit():
             unit = "gb"
         elif end < len(words) and gaps[end] == "/" and (next_size := _SIZE.fullmatch(words[end])) and next_size[2]:
             unit = "gb" if int(next_size[1].split(",")[0].split(".")[0] or 0) else None  # "16/512GB"
         if unit is None:
-            return 0, at
-    size = round(float(found[1].replace(",", ".")) * _UNITS[unit]) if found[1].count(".") < 2 else 0
-    if at >= 2 and words[at - 1] == "x" and words[at - 2].isdigit() and len(words[at - 2]) == 1:
-        size *= int(words[at - 2])
+            return 0, index
+    size = round(float(match[1].replace(",", ".")) * _GB_PER_UNIT[unit]) if match[1].count(".") < 2 else 0
+    if index >= 2 and words[index - 1] == "x" and words[index - 2].isdigit() and len(words[index - 2]) == 1:
+        size *= int(words[index - 2])
     return size, end
 
 
-def _role(words: list[str], at: int, end: int, labels_first: bool) -> str:
-    """What a size is of: "memory", "storage", a kind of storage, "other", or "" when nothing tells.
+def _find_role(words: list[str], index: int, end: int, has_labels_first: bool) -> str:
+    """Return what a size belongs to: "memory", "storage", a kind of storage, "other", or "" if unexplained.
 
-    `labels_first`: the title says "RAM 16GB SSD 512GB".
+    `has_labels_first` is true for titles like "RAM 16GB SSD 512GB".
     """
-    before = words[at - 1] if at else ""
-    if labels_first and (told := _role_before(before)):
-        return told
+    before = words[index - 1] if index else ""
+    if has_labels_first and (role := _role_of_label(before)):
+        return role
     for word in words[end : end + 3]:
-        if word in _OTHER_SIZES:
+        if word in _OTHER_SIZE_WORDS:
             return "other"
         if word in _MEMORY_WORDS or _MEMORY_KIND.fullmatch(word):
             return "memory"
@@ -208,45 +220,45 @@ def _role(words: list[str], at: int, end: int, labels_first: bool) -> str:
             return "NVMe SSD" if "nvme" in words[end : end + 4] else _STORAGE_KINDS[word]
         if word in _STORAGE_WORDS:
             continue
-        if word not in _BETWEEN:
+        if word not in _SKIPPED_WORDS:
             break
     if any(word in _STORAGE_WORDS for word in words[end : end + 1]):
         return "HDD" if words[end] in {"hard", "disk"} else "storage"
-    return "other" if _is_of_graphics(words, at) else ""
+    return "other" if _follows_graphics_card(words, index) else ""
 
 
-def _role_before(word: str) -> str:
-    """What a size is of, that stands behind this word: "RAM 16GB"."""
+def _role_of_label(word: str) -> str:
+    """Return the role of a size after this word: "RAM 16GB"."""
     return "memory" if word in _MEMORY_WORDS or _MEMORY_KIND.fullmatch(word) else _STORAGE_KINDS.get(word, "")
 
 
-def _is_of_graphics(words: list[str], at: int) -> bool:
-    """Whether the size follows a graphics card: "RTX 3060 12GB"."""
+def _follows_graphics_card(words: list[str], index: int) -> bool:
+    """Whether the size belongs to a graphics card: "RTX 3060 12GB"."""
     return any(
-        word in {"gtx", "rtx", "gt", "rx", "quadro", "radeon", "arc"} for word in words[max(0, at - 3) : at]
-    ) or (at > 0 and re.fullmatch(r"(?:gtx|rtx|gt|rx)[0-9]{3,4}[a-z]*", words[at - 1]) is not None)
+        word in {"gtx", "rtx", "gt", "rx", "quadro", "radeon", "arc"} for word in words[max(0, index - 3) : index]
+    ) or (index > 0 and re.fullmatch(r"(?:gtx|rtx|gt|rx)[0-9]{3,4}[a-z]*", words[index - 1]) is not None)
 
 
-def _graphics(text: str) -> str | None:
-    """A graphics card of its own; what is in the CPU is none."""
-    found = _GPU.search(text)
-    if found is None:
+def _parse_graphics(text: str) -> str | None:
+    """Return the name of a separate graphics card, not of graphics inside the CPU."""
+    match = _GPU.search(text)
+    if match is None:
         return None
     return " ".join(
-        _GPU_SPELLINGS.get(word, word.upper() if _IS_CODE.search(word) else word.title()) for word in found[0].split()
+        _GPU_NAMES.get(word, word.upper() if _ABBREVIATION.search(word) else word.title()) for word in match[0].split()
     )
 
 
-def _operating_system(text: str) -> str | None:
-    for pattern, name in _OS:
-        if found := pattern.search(text):
-            edition = found[2] or ""
-            return " ".join(part for part in (name, found[1] or "", _EDITIONS.get(edition, edition.title())) if part)
+def _parse_operating_system(text: str) -> str | None:
+    for pattern, name in _OPERATING_SYSTEMS:
+        if match := pattern.search(text):
+            edition = match[2] or ""
+            return " ".join(part for part in (name, match[1] or "", _EDITIONS.get(edition, edition.title())) if part)
     return None
 
 
-def _quantity(text: str) -> int:
-    for pattern in _QUANTITY:
-        if found := pattern.search(text):
-            return int(found[1])
+def _parse_quantity(text: str) -> int:
+    for pattern in _QUANTITIES:
+        if match := pattern.search(text):
+            return int(match[1])
     return 2 if _PAIR.search(text) else 1

@@ -1,9 +1,10 @@
-"""Title -> CPU: by an explicit model number of the catalogue, or not at all.
+"""Match a title with the CPU that it names.
 
-A model number counts when nothing contradicts it: the line, maker and generation in front of it, a suffix set apart,
-"not" or "compatible with" before it, a graphics card or a notebook that has the same number. One that is called a
-different chip by a single letter is a different chip. Two CPUs in a title, or rows that the title does not tell apart:
-no CPU. A wrong one would poison its price target, so whatever is not certain is left undecided, with the reasons.
+A title names a CPU by a model number of the catalogue that nothing contradicts. Contradictions are a different product
+line, vendor or generation before it, a separate suffix, words like "not" or "compatible with", and other devices with
+the same number. Model numbers that differ in one letter are different CPUs. A title that names two CPUs
+or fits several has no match. A wrong match would distort a price target, so every doubt prevents a match; the result
+contains the reasons.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.titles.cpu_names import VERSION, NamedCpu, alternative_models, parse_cpu_name, split_model
-from app.titles.title_context import ModelMention, NamedLine, TitleContext
+from app.titles.cpu_names import VERSION, CatalogCpu, alternative_models, parse_cpu_name, split_model
+from app.titles.title_context import ModelMention, StatedLine, TitleContext
 from app.titles.vocabulary import (
     CHIP_SUFFIXES,
     CORE_I,
@@ -29,14 +30,15 @@ from app.titles.vocabulary import (
     XEON_E_SERIES,
 )  # fmt: skip
 
-# What of a title is read; those of marketplaces have 80 to 200 characters.
+# Characters of a title that are read. Titles of marketplaces have 80 to 200.
 MAX_TITLE_LENGTH = 1000
-_GLUED = CORE_I | XEON_E_SERIES | {"fx", "a4", "a6", "a8", "a9", "a10", "a12", "w3", "w5", "w7", "w9"}
-_GLUED_ALONE = ({"xeon"}, {"core2"}, {"epyc"}, {"athlon"})
+# Words of a line that sellers write together with the model number.
+_COMPOUND_LINE_WORDS = CORE_I | XEON_E_SERIES | {"fx", "a4", "a6", "a8", "a9", "a10", "a12", "w3", "w5", "w7", "w9"}
+_COMPOUND_LINES = ({"xeon"}, {"core2"}, {"epyc"}, {"athlon"})
 
 
 class TitleDecision(StrEnum):
-    """What came of a title."""
+    """The result of a title."""
 
     MATCHED = "matched"
     NO_MODEL = "no_model"
@@ -46,7 +48,7 @@ class TitleDecision(StrEnum):
 
 
 class TitleVerdict(StrEnum):
-    """What came of one model number in it."""
+    """The result of one model number in a title."""
 
     KEPT = "kept"
     VETOED = "vetoed"
@@ -56,7 +58,7 @@ class TitleVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MatchStep:
-    """A model number as it stands in the title, the name it may mean in the catalogue, and why (not)."""
+    """A model number in the title, the name of the CPU that it may mean, and the reason of the verdict."""
 
     text: str
     verdict: TitleVerdict
@@ -66,130 +68,138 @@ class MatchStep:
 
 @dataclass(frozen=True, slots=True)
 class TitleMatchResult:
-    """The CPU (key, name, slug) or none, a sentence that says why, and the steps to it."""
+    """The matched CPU or None, the reason as a sentence, and the verdicts on all model numbers of the title."""
 
     decision: TitleDecision
-    cpu: NamedCpu | None
+    cpu: CatalogCpu | None
     reason: str
     steps: tuple[MatchStep, ...] = ()
 
 
 class TitleMatcher:
-    """Matches titles against the names of one state of the catalogue. Immutable once made, so any thread may use it."""
+    """Matcher for the names of one catalogue version. It is immutable, so threads can share it."""
 
     def __init__(self, rows: Iterable[tuple[int, str, str]]) -> None:
-        self.cpus: dict[int, NamedCpu] = {}
-        self._names: dict[str, NamedCpu] = {}
-        self._models: dict[str, list[NamedCpu]] = defaultdict(list)
-        self._phrases: dict[str, list[NamedCpu]] = defaultdict(list)
-        for key, name, slug in rows:
-            cpu = parse_cpu_name(key, name, slug)
+        """Index the rows (id, name, slug) of the catalogue."""
+        self.cpus: dict[int, CatalogCpu] = {}
+        self._by_name: dict[str, CatalogCpu] = {}
+        self._by_model: dict[str, list[CatalogCpu]] = defaultdict(list)
+        self._by_first_word: dict[str, list[CatalogCpu]] = defaultdict(list)  # CPUs that only match by their whole name
+        for cpu_id, name, slug in rows:
+            cpu = parse_cpu_name(cpu_id, name, slug)
             if cpu is None:
                 continue
-            self.cpus[key] = self._names[name.lower()] = cpu
+            self.cpus[cpu_id] = self._by_name[name.lower()] = cpu
             if cpu.phrase:
-                self._phrases[cpu.phrase[0]].append(cpu)
+                self._by_first_word[cpu.phrase[0]].append(cpu)
                 continue
             for model in (cpu.model, *alternative_models(cpu)):
-                self._models[model].append(cpu)
-        parts = [split_model(model) for model in self._models]
-        self._bases: dict[str, list[str]] = defaultdict(list)
-        for model, (base, suffix) in zip(self._models, parts, strict=True):
-            if len(base) >= 3:
-                self._bases[base].append(model)
+                self._by_model[model].append(cpu)
+        parts = [split_model(model) for model in self._by_model]
+        self._models_by_number: dict[str, list[str]] = defaultdict(list)
+        for model, (number, suffix) in zip(self._by_model, parts, strict=True):
+            if len(number) >= 3:
+                self._models_by_number[number].append(model)
                 if len(suffix) > 2 and VERSION.fullmatch(suffix[-2:]):
-                    self._bases[model[:-2]].append(model)
+                    self._models_by_number[model[:-2]].append(model)
         self._suffixes = frozenset(suffix for _, suffix in parts if suffix)
-        prefixes = {model[: n + 1] for model in self._models for n in (0, 1) if model[: n + 1].isalpha()}
+        prefixes = {model[: n + 1] for model in self._by_model for n in (0, 1) if model[: n + 1].isalpha()}
         self._prefixes = frozenset(prefixes - {"xp"})
-        self._glued = {
-            word + model: (word, model) for model, cpus in self._models.items() for cpu in cpus for word in _glue(cpu)
+        self._compounds = {
+            word + model: (word, model)
+            for model, cpus in self._by_model.items()
+            for cpu in cpus
+            for word in _compound_line_words(cpu)
         }
 
     def match(self, title: str) -> TitleMatchResult:
-        """The CPU that a title names."""
-        if (named := self._names.get(" ".join(title.lower().split()))) is not None:
-            return TitleMatchResult(
-                TitleDecision.MATCHED, named, f"It is the name {named.name}.", (_whole(title, named),)
-            )
-        context = TitleContext(title[:MAX_TITLE_LENGTH], self._glued)
-        if refusal := context.refusal():
-            return TitleMatchResult(TitleDecision.REFUSED, None, f'It says "{refusal}".')
+        """Find the CPU that a title names."""
+        if (cpu := self._by_name.get(" ".join(title.lower().split()))) is not None:
+            step = MatchStep(title.strip(), TitleVerdict.KEPT, cpu.name, "the complete name")
+            return TitleMatchResult(TitleDecision.MATCHED, cpu, f"The title is the name {cpu.name}.", (step,))
+        context = TitleContext(title[:MAX_TITLE_LENGTH], self._compounds)
+        if phrase := context.no_cpu_phrase():
+            return TitleMatchResult(TitleDecision.REFUSED, None, f'The title says "{phrase}".')
         steps: list[MatchStep] = []
-        kept: list[NamedCpu] = []
-        blocked = False
-        at = 0
-        while at < len(context.words):
-            mention = self._mention(context, at)
+        matched: list[CatalogCpu] = []
+        is_blocked = False
+        index = 0
+        while index < len(context.words):
+            mention = self._find_mention(context, index)
             if mention is None:
-                at += 1
+                index += 1
                 continue
-            cpu, step = self._judge(context, mention)
+            cpu, step = self._evaluate(context, mention)
             steps.append(step)
             if cpu is not None:
-                kept.append(cpu)
-                context.previous = mention
-            blocked = blocked or (step.verdict is TitleVerdict.VETOED and mention.veto is not None)
-            at = max(mention.end, at + 1)
-        return self._decide(context, steps, kept, blocked)
+                matched.append(cpu)
+                context.last_match = mention
+            is_blocked = is_blocked or (step.verdict is TitleVerdict.VETOED and mention.objection is not None)
+            index = max(mention.end, index + 1)
+        return self._decide(context, steps, matched, is_blocked)
 
     def _decide(
-        self, context: TitleContext, steps: list[MatchStep], kept: list[NamedCpu], blocked: bool
+        self, context: TitleContext, steps: list[MatchStep], matched: list[CatalogCpu], is_blocked: bool
     ) -> TitleMatchResult:
-        found = {cpu.id: cpu for cpu in kept}
-        if len(found) > 1:
-            names = ", ".join(sorted(cpu.name for cpu in found.values())[:4])
-            return TitleMatchResult(TitleDecision.SEVERAL, None, f"It names more than one CPU: {names}.", tuple(steps))
-        if found and not blocked:
-            (cpu,) = found.values()
-            return TitleMatchResult(TitleDecision.MATCHED, cpu, f"It names {cpu.name} and no other CPU.", tuple(steps))
+        """Derive the result from the verdicts on all model numbers."""
+        cpus = {cpu.id: cpu for cpu in matched}
+        if len(cpus) > 1:
+            names = ", ".join(sorted(cpu.name for cpu in cpus.values())[:4])
+            return TitleMatchResult(
+                TitleDecision.SEVERAL, None, f"The title names more than one CPU: {names}.", tuple(steps)
+            )
+        if cpus and not is_blocked:
+            (cpu,) = cpus.values()
+            reason = f"The title names {cpu.name} and no other CPU."
+            return TitleMatchResult(TitleDecision.MATCHED, cpu, reason, tuple(steps))
         vetoed = [step for step in steps if step.verdict is TitleVerdict.VETOED]
         if vetoed:
             return TitleMatchResult(
                 TitleDecision.UNCLEAR, None, f'"{vetoed[0].text}": {vetoed[0].reason}.', tuple(steps)
             )
         unknown = [step for step in steps if step.verdict is TitleVerdict.UNKNOWN]
-        unknown += [self._unknown(*each) for each in context.unknown_models(self._models)]
+        unknown += [self._unknown_step(word, line) for word, line in context.unknown_models(self._by_model)]
         steps += [step for step in unknown if step not in steps]
         if unknown:
             reason = f'"{unknown[0].text}": {unknown[0].reason}.'
         else:
-            reason = "No model number of the catalogue is in it."
+            reason = "The title contains no model number of the catalogue."
         return TitleMatchResult(TitleDecision.NO_MODEL, None, reason, tuple(steps))
 
-    def _unknown(self, word: str, line: frozenset[str]) -> MatchStep:
-        base, _ = split_model(word)
-        near = sorted(
+    def _unknown_step(self, word: str, line: frozenset[str]) -> MatchStep:
+        """Return the step of a model number that is not in the catalogue, with similar ones that are."""
+        number, _ = split_model(word)
+        similar = sorted(
             model
-            for model in self._bases.get(base, ())
-            if any(cpu.line & line & FAMILY_VENDORS.keys() for cpu in self._models[model])
+            for model in self._models_by_number.get(number, ())
+            if any(cpu.line & line & FAMILY_VENDORS.keys() for cpu in self._by_model[model])
         )[:6]
-        known = f", only {', '.join(near)}" if near else ""
-        return MatchStep(word, TitleVerdict.UNKNOWN, None, f"the catalogue has no such model{known}")
+        suggestion = f", only {', '.join(similar)}" if similar else ""
+        return MatchStep(word, TitleVerdict.UNKNOWN, None, f"the catalogue has no such model{suggestion}")
 
-    def _mention(self, context: TitleContext, at: int) -> ModelMention | None:
-        """The model number that begins at this word, with a suffix that was set apart from it."""
+    def _find_mention(self, context: TitleContext, index: int) -> ModelMention | None:
+        """Return the model number that starts at a word, joined with a separate suffix."""
         words = context.words
-        word = words[at]
-        if word in self._phrases and (phrase := self._phrase(words, at)):
+        word = words[index]
+        if word in self._by_first_word and (phrase := self._find_phrase(words, index)):
             return phrase
-        key, end = word, at + 1
-        if word not in self._models and word not in self._bases:
-            if self._begins_a_model(words, at):
-                key, end = word + words[end], end + 1
+        model, end = word, index + 1
+        if word not in self._by_model and word not in self._models_by_number:
+            if self._is_prefix(words, index):
+                model, end = word + words[end], end + 1
             elif word[-1] == "+" and not word[:-1].isdigit():
-                key = word[:-1]
-            if key not in self._models and key not in self._bases:
+                model = word[:-1]
+            if model not in self._by_model and model not in self._models_by_number:
                 return None
-        veto = None
-        while end < len(words) and veto is None and self._may_be_suffix(words[end]):
-            joined, veto = context.suffix(key, end, self._models)
+        objection = None
+        while end < len(words) and objection is None and self._may_be_suffix(words[end]):
+            joined, objection = context.join_suffix(model, end, self._by_model)
             if joined is None:
                 break
-            key, end = joined, end + 1
-        if key not in self._models and veto is None:
+            model, end = joined, end + 1
+        if model not in self._by_model and objection is None:
             return None
-        return ModelMention(key, at, end, veto)
+        return ModelMention(model, index, end, objection)
 
     def _may_be_suffix(self, word: str) -> bool:
         return (
@@ -200,161 +210,170 @@ class TitleMatcher:
             or VERSION.fullmatch(word) is not None
         )
 
-    def _begins_a_model(self, words: Sequence[str], at: int) -> bool:
-        """Whether the word is the "W" of "W-2145"; not the "M" of "Celeron M 520", where the number alone is one."""
-        if words[at] not in self._prefixes or at + 1 == len(words) or not words[at + 1][0].isdigit():
+    def _is_prefix(self, words: Sequence[str], index: int) -> bool:
+        """Whether the word is like the "W" of "W-2145", not the "M" of "Celeron M 520", where 520 is the model."""
+        if words[index] not in self._prefixes or index + 1 == len(words) or not words[index + 1][0].isdigit():
             return False
-        return words[at] not in LINE_WORDS or words[at + 1] not in self._models
+        return words[index] not in LINE_WORDS or words[index + 1] not in self._by_model
 
-    def _phrase(self, words: Sequence[str], at: int) -> ModelMention | None:
-        """The longest name of those without a line that stands here word for word."""
-        fitting = [cpu for cpu in self._phrases[words[at]] if tuple(words[at : at + len(cpu.phrase)]) == cpu.phrase]
-        if not fitting:
+    def _find_phrase(self, words: Sequence[str], index: int) -> ModelMention | None:
+        """Return the longest complete name that starts at a word, of the CPUs that only match by their whole name."""
+        candidates = [
+            cpu
+            for cpu in self._by_first_word[words[index]]
+            if tuple(words[index : index + len(cpu.phrase)]) == cpu.phrase
+        ]
+        if not candidates:
             return None
-        longest = max(len(cpu.phrase) for cpu in fitting)
-        rows = tuple(cpu for cpu in fitting if len(cpu.phrase) == longest)
-        after = words[at + longest : at + longest + 1]
-        veto = f'"{after[0]}" makes it another chip' if after and after[0] in NAME_VARIANTS else None
-        return ModelMention(rows[0].model, at, at + longest, veto, rows)
+        length = max(len(cpu.phrase) for cpu in candidates)
+        cpus = tuple(cpu for cpu in candidates if len(cpu.phrase) == length)
+        after = words[index + length : index + length + 1]
+        objection = f'"{after[0]}" means another CPU' if after and after[0] in NAME_VARIANTS else None
+        return ModelMention(cpus[0].model, index, index + length, objection, cpus)
 
-    def _judge(self, context: TitleContext, mention: ModelMention) -> tuple[NamedCpu | None, MatchStep]:
-        """The CPU that a mention means, or why none."""
-        rows = mention.rows or self._models.get(mention.key, ())
-        name = rows[0].name if rows else None
+    def _evaluate(self, context: TitleContext, mention: ModelMention) -> tuple[CatalogCpu | None, MatchStep]:
+        """Return the CPU that a model number means, or None, with the reason."""
+        cpus = mention.phrase_cpus or self._by_model.get(mention.model, ())
+        name = cpus[0].name if cpus else None
         text = " ".join(context.words[mention.start : mention.end])
-        if ignored := context.is_something_else(mention):
-            return None, MatchStep(text, TitleVerdict.IGNORED, name, ignored)
-        place = context.place(mention, rows, self._models)
-        if mention.veto:
-            return None, MatchStep(text, TitleVerdict.VETOED, name, mention.veto)
-        if denied := context.denied(mention, place):
-            return None, MatchStep(text, TitleVerdict.IGNORED, name, denied)
-        fits: list[NamedCpu] = []
-        reasons: list[tuple[str, NamedCpu]] = []
-        for cpu in rows:
-            reason = "" if mention.rows else _contradiction(context, mention, place, cpu, rows)
+        if meaning := context.other_meaning(mention):
+            return None, MatchStep(text, TitleVerdict.IGNORED, name, meaning)
+        stated = context.find_line(mention, cpus, self._by_model)
+        if mention.objection:
+            return None, MatchStep(text, TitleVerdict.VETOED, name, mention.objection)
+        if exclusion := context.exclusion(mention, stated):
+            return None, MatchStep(text, TitleVerdict.IGNORED, name, exclusion)
+        candidates: list[CatalogCpu] = []
+        contradictions: list[tuple[str, CatalogCpu]] = []
+        for cpu in cpus:
+            reason = "" if mention.phrase_cpus else _find_contradiction(context, mention, stated, cpu, cpus)
             if reason:
-                reasons.append((reason, cpu))
+                contradictions.append((reason, cpu))
             else:
-                fits.append(cpu)
-        return _choose(context, text, fits) if fits else (None, _refused(text, mention, place, reasons))
+                candidates.append(cpu)
+        if candidates:
+            return _choose(context, text, candidates)
+        return None, _contradicted_step(text, mention, stated, contradictions)
 
 
-_NO_LINE = "a number alone may be anything; no product line stands before it"
+_NO_LINE = "no product line is stated before the number"
 
 
-def _refused(text: str, mention: ModelMention, place: NamedLine, reasons: list[tuple[str, NamedCpu]]) -> MatchStep:
-    """The step of a number that means none of its CPUs: the reason of the one that comes nearest."""
-    reason, cpu = min(reasons, key=lambda each: (each[0] is _NO_LINE, -len(each[1].line & place.line)))
-    if place.line and not place.line & cpu.line & FAMILY_VENDORS.keys():
-        line = " ".join(sorted(place.line))
+def _contradicted_step(
+    text: str, mention: ModelMention, stated: StatedLine, contradictions: list[tuple[str, CatalogCpu]]
+) -> MatchStep:
+    """Return the step of a number whose CPUs are all contradicted, with the reason of the most similar CPU."""
+    reason, cpu = min(contradictions, key=lambda pair: (pair[0] is _NO_LINE, -len(pair[1].line & stated.words)))
+    if stated.words and not stated.words & cpu.line & FAMILY_VENDORS.keys():
+        line = " ".join(sorted(stated.words))
         return MatchStep(text, TitleVerdict.UNKNOWN, cpu.name, f"the catalogue has no {line} with this number")
-    alone = mention.key.isdigit() and not place.line
-    return MatchStep(text, TitleVerdict.IGNORED if alone else TitleVerdict.VETOED, cpu.name, reason)
+    is_number_alone = mention.model.isdigit() and not stated.words
+    return MatchStep(text, TitleVerdict.IGNORED if is_number_alone else TitleVerdict.VETOED, cpu.name, reason)
 
 
-def _whole(title: str, cpu: NamedCpu) -> MatchStep:
-    return MatchStep(title.strip(), TitleVerdict.KEPT, cpu.name, "the whole name")
-
-
-def _glue(cpu: NamedCpu) -> Iterable[str]:
-    """Words of the line that sellers write in one with the number: "i58500T", "FX8350", "R55600X"."""
-    yield from cpu.line & _GLUED
-    if cpu.line in _GLUED_ALONE:
+def _compound_line_words(cpu: CatalogCpu) -> Iterable[str]:
+    """Return the words that sellers write together with the number: "i58500T", "FX8350", "R55600X"."""
+    yield from cpu.line & _COMPOUND_LINE_WORDS
+    if cpu.line in _COMPOUND_LINES:
         yield from cpu.line
     if "ryzen" in cpu.line and len(cpu.model) >= 4:
         yield from (word for word, tier in RYZEN_SHORT_TIERS.items() if tier in cpu.line)
 
 
-def _contradiction(
-    context: TitleContext, mention: ModelMention, place: NamedLine, cpu: NamedCpu, rows: Sequence[NamedCpu]
+def _find_contradiction(
+    context: TitleContext, mention: ModelMention, stated: StatedLine, cpu: CatalogCpu, cpus: Sequence[CatalogCpu]
 ) -> str:
-    """Why the words around a model number do not mean this CPU; empty when they do."""
-    if place.vendor and cpu.vendor and place.vendor != cpu.vendor:
-        return f"the title says {VENDOR_NAMES[place.vendor]}, the CPU is by {VENDOR_NAMES[cpu.vendor]}"
-    if place.line:
-        wrong = _wrong_line(context, mention, place, cpu, rows)
-        if wrong:
-            return wrong
-    elif bare := _wrong_alone(context, mention, place, cpu, rows):
-        return bare
+    """Return why the words around a model number do not mean this CPU, "" if they may mean it.
+
+    `cpus` are all CPUs with this model number.
+    """
+    if stated.vendor and cpu.vendor and stated.vendor != cpu.vendor:
+        return f"the title says {VENDOR_NAMES[stated.vendor]}, but the CPU is made by {VENDOR_NAMES[cpu.vendor]}"
+    if stated.words:
+        contradiction = _contradiction_of_line(context, mention, stated, cpu, cpus)
+    else:
+        contradiction = _contradiction_without_line(context, mention, stated, cpu, cpus)
+    if contradiction:
+        return contradiction
     if cpu.generation is not None and context.generations and cpu.generation not in context.generations:
-        told = " and ".join(str(each) for each in sorted(context.generations))
-        return f"the title says generation {told}, this is one of generation {cpu.generation}"
+        generations = " and ".join(str(generation) for generation in sorted(context.generations))
+        return f"the title says generation {generations}, but the CPU is of generation {cpu.generation}"
     if cpu.line & XEON_E_SERIES and context.versions and not VERSION.fullmatch(cpu.model[-2:]):
-        mention.veto = f"the title says {' and '.join(sorted(context.versions))}, this is the first version"
-        return mention.veto
-    if not cpu.extras <= context.all_words:
-        return f'the title does not say "{" ".join(sorted(cpu.extras - context.all_words))}"'
-    if cpu.several and cpu.several != context.several:
-        return f"the catalogue has it only as a board with several ({cpu.several} CPU)"
+        versions = " and ".join(sorted(context.versions))
+        mention.objection = f"the title says {versions}, but this is the first version"
+        return mention.objection
+    if not cpu.trailing_words <= context.all_words:
+        return f'the title does not say "{" ".join(sorted(cpu.trailing_words - context.all_words))}"'
+    if cpu.multi_cpu and cpu.multi_cpu != context.multi_cpu:
+        return f"the catalogue has it only as a {cpu.multi_cpu} CPU board"
     return ""
 
 
-def _wrong_line(
-    context: TitleContext, mention: ModelMention, place: NamedLine, cpu: NamedCpu, rows: Sequence[NamedCpu]
+def _contradiction_of_line(
+    context: TitleContext, mention: ModelMention, stated: StatedLine, cpu: CatalogCpu, cpus: Sequence[CatalogCpu]
 ) -> str:
-    line, needs = place.line, cpu.needs
-    pro_behind = context.word_at(mention.end) == "pro" and "pro" not in line
-    if pro_behind and cpu.vendor == "amd" and not all("pro" in each.line for each in rows):
-        return 'it is not clear whether "pro" belongs to it'
-    if "pro" in needs and "pro" not in line:
-        if pro_behind:
-            needs = needs - {"pro"}
+    """Compare the stated product line with the line of the CPU."""
+    line, required_words = stated.words, cpu.required_words
+    is_pro_after = context.word_at(mention.end) == "pro" and "pro" not in line
+    if is_pro_after and cpu.vendor == "amd" and not all("pro" in other.line for other in cpus):
+        return 'it is unclear whether "pro" belongs to the model number'
+    if "pro" in required_words and "pro" not in line:
+        if is_pro_after:
+            required_words = required_words - {"pro"}
         else:
-            return "the catalogue has it as PRO, the title does not say PRO"
-    if more := line - cpu.may:
-        return f'the title says "{" ".join(sorted(more))}", which {cpu.name} is not'
-    if missing := needs - line:
-        return f'the title does not say "{" ".join(sorted(missing))}"'
+            return 'the catalogue has it only as PRO, and the title does not say "pro"'
+    if extra_words := line - cpu.allowed_words:
+        return f'the title says "{" ".join(sorted(extra_words))}", which {cpu.name} is not'
+    if missing_words := required_words - line:
+        return f'the title does not say "{" ".join(sorted(missing_words))}"'
     return ""
 
 
-def _wrong_alone(
-    context: TitleContext, mention: ModelMention, place: NamedLine, cpu: NamedCpu, rows: Sequence[NamedCpu]
+def _contradiction_without_line(
+    context: TitleContext, mention: ModelMention, stated: StatedLine, cpu: CatalogCpu, cpus: Sequence[CatalogCpu]
 ) -> str:
-    """A model without its line: only where the number is unique and can be nothing else."""
-    if not cpu.needs:  # "Intel N100": the maker is the line
-        return "" if place.vendor == cpu.vendor else f"{_maker(cpu)} does not stand before it"
-    base, suffix = split_model(mention.key)
-    if suffix not in CPU_ONLY_SUFFIXES or not base.isdigit() or len(base) < 4:
+    """Accept a model number without its line only if it is unique and cannot mean anything else."""
+    if not cpu.required_words:  # "Intel N100": the vendor takes the place of the line
+        return "" if stated.vendor == cpu.vendor else f"the title does not say {_vendor_name(cpu)} before the number"
+    number, suffix = split_model(mention.model)
+    if suffix not in CPU_ONLY_SUFFIXES or not number.isdigit() or len(number) < 4:
         return _NO_LINE
-    if len({each.line for each in rows}) > 1 or cpu.line & {"pro"}:
-        return "the number alone fits more than one product line"
-    others = {VENDORS[word] for word in context.all_words if word in VENDORS} - {cpu.vendor}
-    if others and cpu.vendor not in context.all_words:
-        told = ", ".join(VENDOR_NAMES[other] for other in sorted(others))
-        return f"the title says {told}, the CPU is by {_maker(cpu)}"
-    families = {word for word in context.all_words if FAMILY_VENDORS.get(word) not in {None, cpu.vendor}}
-    if families:
-        mention.veto = f'the title says "{" ".join(sorted(families))}"'  # whatever else is named: this is one more
-    return mention.veto or ""
+    if len({other.line for other in cpus}) > 1 or cpu.line & {"pro"}:
+        return "the number belongs to more than one product line"
+    other_vendors = {word for word in context.all_words if word in VENDORS} - {cpu.vendor}
+    if other_vendors and cpu.vendor not in context.all_words:
+        vendors = ", ".join(VENDOR_NAMES[vendor] for vendor in sorted(other_vendors))
+        return f"the title says {vendors}, but the CPU is made by {_vendor_name(cpu)}"
+    other_families = {word for word in context.all_words if FAMILY_VENDORS.get(word) not in {None, cpu.vendor}}
+    if other_families:
+        mention.objection = f'the title says "{" ".join(sorted(other_families))}"'  # blocks a match of the whole title
+    return mention.objection or ""
 
 
-def _maker(cpu: NamedCpu) -> str:
-    return VENDOR_NAMES.get(cpu.vendor or "", "another maker")
+def _vendor_name(cpu: CatalogCpu) -> str:
+    return VENDOR_NAMES.get(cpu.vendor or "", "another vendor")
 
 
-def _choose(context: TitleContext, text: str, fits: list[NamedCpu]) -> tuple[NamedCpu | None, MatchStep]:
-    """Of rows with the same model number the one whose words the title has; none when they are not told apart."""
-    if len(fits) > 1:
-        fits = [cpu for cpu in fits if cpu.several == context.several] or fits
-    if len(fits) > 1:
-        said = context.all_words
-        scores = [(len(cpu.words - said), -len(cpu.words & said), 0) for cpu in fits]
-        if min(scores)[
-            0
-        ]:  # no name is there as a whole: what a title may leave out does not count, the fuller name does
-            scores = [(len(cpu.words - said - cpu.may), -len(cpu.words & said), -len(cpu.line)) for cpu in fits]
+def _choose(context: TitleContext, text: str, candidates: list[CatalogCpu]) -> tuple[CatalogCpu | None, MatchStep]:
+    """Choose the CPU with the words of the title among those with one model number; None if several remain."""
+    if len(candidates) > 1:
+        candidates = [cpu for cpu in candidates if cpu.multi_cpu == context.multi_cpu] or candidates
+    if len(candidates) > 1:
+        title_words = context.all_words
+        scores = [(len(cpu.words - title_words), -len(cpu.words & title_words), 0) for cpu in candidates]
+        if min(scores)[0]:
+            # No name is complete in the title. Ignore the words that a title may omit, and prefer the longer line.
+            scores = [
+                (len(cpu.words - title_words - cpu.allowed_words), -len(cpu.words & title_words), -len(cpu.line))
+                for cpu in candidates
+            ]
         best = min(scores)
-        fits = [cpu for cpu, score in zip(fits, scores, strict=True) if score == best]
-    if len(fits) > 1:
-        fits = [cpu for cpu in fits if cpu.clocks & context.clocks] or fits
-    if len(fits) > 1:
-        names = ", ".join(sorted(cpu.name for cpu in fits)[:4])
-        return None, MatchStep(text, TitleVerdict.VETOED, fits[0].name, f"the title does not tell these apart: {names}")
-    return fits[0], MatchStep(text, TitleVerdict.KEPT, fits[0].name, _why(fits[0]))
-
-
-def _why(cpu: NamedCpu) -> str:
-    return "the whole name" if cpu.phrase else f"model {cpu.model}, and nothing around it contradicts"
+        candidates = [cpu for cpu, score in zip(candidates, scores, strict=True) if score == best]
+    if len(candidates) > 1:
+        candidates = [cpu for cpu in candidates if cpu.clocks & context.clocks] or candidates
+    cpu = candidates[0]
+    if len(candidates) > 1:
+        names = ", ".join(sorted(candidate.name for candidate in candidates)[:4])
+        return None, MatchStep(text, TitleVerdict.VETOED, cpu.name, f"the title fits several CPUs: {names}")
+    reason = "the complete name" if cpu.phrase else f"model {cpu.model}; nothing in the title contradicts it"
+    return cpu, MatchStep(text, TitleVerdict.KEPT, cpu.name, reason)

@@ -1,4 +1,4 @@
-"""A text as words: lower case, without accents and trademark signs, with what stands between them."""
+"""Split a text into lower-case words without accents and trademark signs, and the punctuation between them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from app.titles.vocabulary import COMPOUND_WORDS, CORE_COUNT_WORDS
 
-# Numbers with decimals, words of letters and digits (and a plus that ends one, as in "8480+"), any other character.
+# A number with decimals, a word of letters and digits (with a final plus, as in "8480+"), or any other character.
 _TOKEN = re.compile(r"[0-9]{1,4}(?:[.,][0-9]{1,3})+(?![0-9])[a-z]*|[a-z0-9]+(?:\+(?![a-z0-9]))?|[^\sa-z0-9]")
 _SIGNS = re.compile(r"[®™©]|\((?:r|tm|c)\)")
 _WITHOUT = re.compile(r"\bw/o\b")
@@ -18,76 +18,85 @@ _M2 = re.compile(r"\bm\.2\b")
 CLOCK = re.compile(r"[0-9]+(?:[.,][0-9]+)?[gm]hz")
 ORDINAL = re.compile(r"([0-9]{1,2})(?:st|nd|rd|th)")
 
-# ASCII with a space for whatever is no letter.
-_LETTERS = "".join(chr(code) if chr(code).isalpha() else " " for code in range(128))
-Words = tuple[list[str], list[str]]
+# Translation table: every ASCII character that is not a letter becomes a space.
+_LETTERS_ONLY = "".join(chr(code) if chr(code).isalpha() else " " for code in range(128))
 
 
 class PrefilteredPattern(NamedTuple):
-    """A pattern and words, of which every text in which it finds something has one: most texts have none, and looking
-    for a word takes a hundredth of the time."""
+    """A pattern with a fast filter: every text that the pattern matches contains at least one of the substrings.
 
-    words: tuple[str, ...]
+    Most texts contain none, and a substring search takes a hundredth of the time of a regular expression.
+    """
+
+    substrings: tuple[str, ...]
     pattern: re.Pattern[str]
 
     def search(self, text: str) -> re.Match[str] | None:
-        """What the pattern finds in a text in lower case."""
-        return self.pattern.search(text) if any(map(text.__contains__, self.words)) else None
+        """Search a lower-case text."""
+        return self.pattern.search(text) if any(map(text.__contains__, self.substrings)) else None
 
 
 class KeywordFilter:
-    """Whether a text in lower case has one of these words, on its own but for digits and signs around it, or one of
-    these parts of words. Splitting is the quickest way to look for many at once."""
+    """Fast filter for lower-case texts that may contain one of many words or substrings.
 
-    def __init__(self, words: Iterable[str], parts: Iterable[str]) -> None:
+    Words are delimited by anything but letters. Splitting the text once is the fastest way to look for many words.
+    """
+
+    def __init__(self, words: Iterable[str], substrings: Iterable[str]) -> None:
         self._words = frozenset(words)
-        self._parts = tuple(parts)
+        self._substrings = tuple(substrings)
 
     def __call__(self, text: str) -> bool:
-        """No for most texts, and soon. What is not ASCII is let through: other letters may become others yet."""
+        """Return whether the text may contain a keyword.
+
+        Always true for text that is not ASCII, because tokenization can convert other letters to ASCII.
+        """
         return (
             not text.isascii()
-            or not self._words.isdisjoint(text.translate(_LETTERS).split())
-            or any(map(text.__contains__, self._parts))
+            or not self._words.isdisjoint(text.translate(_LETTERS_ONLY).split())
+            or any(map(text.__contains__, self._substrings))
         )
 
 
-def tokenize(text: str) -> Words:
-    """The words of a text, and the punctuation ("" for none or a space) in front of each and behind the last."""
+def tokenize(text: str) -> tuple[list[str], list[str]]:
+    """Return the words of a text and the gaps: the punctuation before each word, and after the last one.
+
+    A gap is "" if there is no punctuation or only whitespace. There is one gap more than words.
+    """
     words: list[str] = []
     gaps: list[str] = []
     gap = ""
-    for found in _TOKEN.findall(_plain(text)):
-        if not (found[0].isascii() and found[0].isalnum()):
-            gap += found
-        elif found == "2" and words and words[-1] == "core" and not _counts_cores(words, len(words) - 1):
+    for part in _TOKEN.findall(_normalize(text)):
+        if not (part[0].isascii() and part[0].isalnum()):
+            gap += part
+        elif part == "2" and words and words[-1] == "core" and not _has_core_count_before(words, len(words) - 1):
             words[-1] = "core2"
         else:
-            for part in COMPOUND_WORDS.get(found, (found,)):
-                words.append(part)
+            for word in COMPOUND_WORDS.get(part, (part,)):
+                words.append(word)
                 gaps.append(gap)
                 gap = ""
     gaps.append(gap)
     return words, gaps
 
 
-def is_count_of_cores(words: list[str], at: int) -> bool:
+def is_core_count(words: list[str], index: int) -> bool:
     """Whether the word is the "core" of "quad core" or "6-core"."""
-    return words[at] in {"core", "cores"} and _counts_cores(words, at)
+    return words[index] in {"core", "cores"} and _has_core_count_before(words, index)
 
 
-def _counts_cores(words: list[str], at: int) -> bool:
-    before = words[at - 1] if at else ""
-    return before in CORE_COUNT_WORDS or (
-        before.isdigit() and len(before) <= 3 and (at < 2 or words[at - 2] not in _TIERED)
-    )
+def _has_core_count_before(words: list[str], index: int) -> bool:
+    before = words[index - 1] if index else ""
+    if before in CORE_COUNT_WORDS:
+        return True
+    return before.isdigit() and len(before) <= 3 and (index < 2 or words[index - 2] not in _TIERED_LINES)
 
 
-# "Ryzen 5 Core ..." has a tier, no count.
-_TIERED = frozenset({"ryzen", "ultra", "ai"})
+# A number after these words is a tier, not a count of cores: "Ryzen 5 Core ...".
+_TIERED_LINES = frozenset({"ryzen", "ultra", "ai"})
 
 
-def _plain(text: str) -> str:
+def _normalize(text: str) -> str:
     text = text.lower()
     if not text.isascii():
         text = _SIGNS.sub(" ", text)

@@ -56,17 +56,19 @@ async def follow_outbox(resources: Resources) -> None:
 
 async def follow_webhook(resources: Resources, client: httpx.AsyncClient, webhook: Webhook) -> None:
     """Deliver events to a webhook while this worker holds its lock. Return when the lock is lost."""
-    async with _lock_webhook(resources, webhook) as connection:
-        async with resources.notifications.subscribe(Domain.EVENTS) as changed:
-            while not connection.is_closed():
-                changed.clear()
-                wait_seconds = await deliver_batch(resources, client, webhook)
-                poll_interval = resources.settings.poll_interval_seconds
-                if wait_seconds is None:
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(changed.wait(), poll_interval)
-                elif wait_seconds:
-                    await asyncio.sleep(min(wait_seconds, poll_interval))
+    poll_interval = resources.settings.poll_interval_seconds
+    async with (
+        _lock_webhook(resources, webhook) as connection,
+        resources.notifications.subscribe(Domain.EVENTS) as changed,
+    ):
+        while not connection.is_closed():
+            changed.clear()
+            wait_seconds = await deliver_batch(resources, client, webhook)
+            if wait_seconds is None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), poll_interval)
+            elif wait_seconds:
+                await asyncio.sleep(min(wait_seconds, poll_interval))
 
 
 @asynccontextmanager

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.asyncio.lock import Lock
 from sqlalchemy import text
 
 from app.cache.response_cache import ResponseCache
@@ -59,7 +61,7 @@ async def test_many_ask_and_one_runs(resources: Resources, database_url: str) ->
         with record_statements(resources) as statements:
             async with lock_table(database_url) as observer:
                 asking = [asyncio.create_task(get_persisted(api, CPUS_QUERY)) for _ in range(50)]
-                flights = gateway.responses._flights
+                flights = gateway.response_cache._inflight
                 await wait_until(lambda: asyncio.sleep(0, [each.waiting for each in flights.values()] == [50]))
                 await wait_for_blocked(observer, 1)
             answers = await asyncio.gather(*asking)
@@ -68,12 +70,19 @@ async def test_many_ask_and_one_runs(resources: Resources, database_url: str) ->
     assert len({(answer.content, answer.headers["etag"]) for answer in answers}) == 1
 
 
+async def acquire_private_lock(cache: ResponseCache, _key: bytes) -> Lock:
+    """Acquire a lock that no other request knows."""
+    lock = cache.redis.lock(secrets.token_hex(8), timeout=5, thread_local=False)
+    assert await lock.acquire()
+    return lock
+
+
 @pytest.mark.parametrize("lock", ["of all processes", "of none"])
 async def test_after_a_change_one_runs(
     api: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch, lock: str
 ) -> None:
     if lock == "of none":
-        monkeypatch.setattr(ResponseCache, "_lock", lambda _responses, _key: asyncio.sleep(0, True))
+        monkeypatch.setattr(ResponseCache, "_acquire_lock", acquire_private_lock)
     for number in range(3):
         await add_cpu(resources, f"CPU {number}")
         await commit_change(resources, Domain.CATALOG)
@@ -179,7 +188,7 @@ async def test_the_deadline_ends_the_statement(settings: Settings, database_url:
 
 async def test_postgresql_ends_statements_by_itself(settings: Settings) -> None:
     """Should the process hang. The worker's may take as long as they need."""
-    api = create_app(settings.model_copy(update={"request_timeout_seconds": 7.5})).api
+    api = create_app(settings.model_copy(update={"request_timeout_seconds": 7.5})).starlette
     async with api.router.lifespan_context(api) as state:
         assert state is not None
         async with state["resources"].read() as session:

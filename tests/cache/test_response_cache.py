@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.cache.entries import OVERHEAD, CachedResponse, MemoryCache
+from app.cache.entries import ENTRY_OVERHEAD_BYTES, CachedResponse, MemoryCache
 from app.db.tables import Domain
 from app.documents import sql, usage
 from app.graphql.viewer import Role
@@ -40,7 +40,7 @@ Served = tuple[ApiClient, GraphQLApp]
 
 @pytest.fixture
 async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
-    monkeypatch.setattr(usage, "FLUSH_SECONDS", 3600.0)
+    monkeypatch.setattr(usage, "FLUSH_INTERVAL_SECONDS", 3600.0)
     async with run_api_on(resources) as both:
         yield both
 
@@ -131,7 +131,7 @@ async def test_a_change_of_another_domain_ends_nothing(served: Served, resources
         response = await get_persisted(api, CPUS_QUERY)
         assert (response.headers["x-cache"], response.headers["etag"]) == ("HIT-L1", etag)
         assert await cache_status(api, CPUS_QUERY) == "HIT-L1", "by its bytes again"
-    assert set(statements.texts) <= {str(sql.ACTIVE)}, "the registry reads documents at a moment of its own"
+    assert set(statements.texts) <= {str(sql.SELECT_ACTIVE)}, "the registry reads documents at a moment of its own"
     for domain in (Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET):
         await commit_change(resources, domain)
         assert await cache_status(api, CPUS_QUERY) == "MISS", domain
@@ -162,7 +162,7 @@ async def test_a_header_given_twice_is_looked_at_more_closely(served: Served) ->
         given = [("accept", GRAPHQL_JSON), ("if-none-match", first), ("if-none-match", second)]
         response = await api.http.send(httpx.Request("GET", api.url + persisted_query_url(CPUS_QUERY), headers=given))
         assert response.status_code == 304
-    assert [hot.uses for hot in gateway.hot._entries.values()] == [0], "remembered anew each time, and not used"
+    assert [hot.uses for hot in gateway.fast_path._entries.values()] == [0], "remembered anew each time, and not used"
 
 
 async def test_not_modified_needs_neither_database_nor_redis(
@@ -191,7 +191,7 @@ async def test_not_modified_needs_neither_database_nor_redis(
                 response = await get_persisted(api, CPUS_QUERY, {"if-none-match": given, **headers})
                 assert (response.status_code, response.headers["etag"]) == (200, etag)
     assert (statements.count, commands) == (0, [])
-    assert gateway.hot._entries
+    assert gateway.fast_path._entries
 
 
 async def test_each_media_type_is_a_representation_of_its_own(served: Served) -> None:
@@ -229,7 +229,7 @@ async def test_what_is_not_kept(served: Served, resources: Resources) -> None:
         assert "age" not in response.headers
     for broken in ("{ cpu { id } }", "{ nothing }", "{"):
         assert (await api.http.get("/graphql", params={"query": broken})).headers["cache-control"].endswith("no-store")
-    assert list(gateway.responses.memory._kept) == []
+    assert list(gateway.response_cache.memory._entries) == []
     assert not [key async for key in resources.broker.redis.scan_iter(b"dealmark:response:*")]
 
 
@@ -317,7 +317,7 @@ async def test_an_answer_made_before_a_change_is_never_remembered_after_it(
     api, gateway = served
     await register_query(api, CPUS_QUERY)
     await add_cpu(resources, "AMD One")
-    original, changed = gateway.responses.answer, False
+    original, changed = gateway.response_cache.get_or_execute, False
 
     async def answer(*given: Any) -> Any:
         nonlocal changed
@@ -327,9 +327,9 @@ async def test_an_answer_made_before_a_change_is_never_remembered_after_it(
             await commit_change(resources, Domain.CATALOG, sql="UPDATE cpu SET name = 'AMD Two'")
         return made
 
-    monkeypatch.setattr(gateway.responses, "answer", answer)
+    monkeypatch.setattr(gateway.response_cache, "get_or_execute", answer)
     assert "AMD One" in (await get_persisted(api, CPUS_QUERY)).text
-    assert not gateway.hot._entries
+    assert not gateway.fast_path._entries
     for _ in range(3):
         assert "AMD Two" in (await get_persisted(api, CPUS_QUERY)).text
 
@@ -348,12 +348,12 @@ def test_memory_is_bounded_in_bytes() -> None:
     memory = MemoryCache(100_000)
     for number in range(1000):
         memory.put(b"%d" % number, CachedResponse(b"x" * 5_000))
-        assert memory.size == sum(len(a.body) + OVERHEAD for a in memory._kept.values()) <= 100_000
+        assert memory.size == sum(len(a.body) + ENTRY_OVERHEAD_BYTES for a in memory._entries.values()) <= 100_000
         memory.get(b"0")
-    assert len(memory._kept) == 100_000 // (5_000 + OVERHEAD)
+    assert len(memory._entries) == 100_000 // (5_000 + ENTRY_OVERHEAD_BYTES)
     assert memory.get(b"0") is not None, "used all the time"
     assert memory.get(b"1") is None
     memory.put(b"0", CachedResponse(b"y"))
-    assert memory.size == sum(len(a.body) + OVERHEAD for a in memory._kept.values())
+    assert memory.size == sum(len(a.body) + ENTRY_OVERHEAD_BYTES for a in memory._entries.values())
     memory.put(b"huge", CachedResponse(b"x" * 30_000))
     assert memory.get(b"huge") is None, "it would push out a quarter of all"

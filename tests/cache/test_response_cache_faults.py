@@ -229,7 +229,7 @@ async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypa
         assert await cache_status(api, TOTAL_QUERY) == "MISS"
         await commit_change(resources, Domain.CATALOG, sql="UPDATE cpu SET name = 'AMD Two'")
         assert "AMD Two" in (await get_persisted(api, CPUS_QUERY)).text
-        assert gateway.responses._flights == {}
+        assert gateway.response_cache._inflight == {}
 
 
 async def test_postgresql_that_hangs(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,7 +168,7 @@ def test_token(dealmark: CommandRunner, role: Role) -> None:
     ran = dealmark("token", "--role", name, "--subject", "me", "--hours", "0.5", DEALMARK_JWT_SECRET=SECRET)
     assert (ran.code, ran.errors) == (0, "")
     settings = Settings(jwt_secret=SECRET)
-    viewer = asyncio.run(Authenticator(settings).viewer(f"Bearer {ran.output.strip()}"))
+    viewer = asyncio.run(Authenticator(settings).authenticate(f"Bearer {ran.output.strip()}"))
     assert viewer == Viewer("me", role)
     claims = jwt.decode(ran.output.strip(), SECRET, algorithms=["HS256"])
     assert claims["exp"] - claims["iat"] == 1800

@@ -16,7 +16,7 @@ from app.settings import Settings
 from tests.support.builtin_documents import BUILTIN_QUERIES, OPERATOR, OTHER_BUILTIN_DOCUMENTS, load_builtin_document
 from tests.support.jobs import run_sql
 from tests.support.paths import ROOT
-from tests.support.price_changes import sequence_outbox
+from tests.support.price_changes import sequence_all_events
 from tests.support.schema_execution import SCHEMA
 from tests.support.statements import record_statements
 from tests.support.uniform_catalog import add_uniform_cpus
@@ -96,7 +96,7 @@ async def test_as_many_statements_for_100_cpus_as_for_1(resources: Resources, na
     await add_uniform_cpus(resources, 100, 8)
     if name == "PriceChanges":
         await run_sql(resources, "UPDATE listing SET price = price + 5")
-        await sequence_outbox(resources)
+        await sequence_all_events(resources)
     if name == "ImportSession":
         await run_sql(resources, IMPORT)
     document = load_builtin_document(name)

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 
 from app.core.errors import Unavailable
-from app.documents import publishing, registry, sql, usage
+from app.documents import apq_store, publishing, registry, sql, usage
 from app.documents.registry import DocumentRegistry, builtin_documents
 from app.engine.document import content_id
 from app.resources import Resources
@@ -43,7 +43,7 @@ async def both(one: ApiClient, two: ApiClient, document_id: str, served: bool) -
 async def used(resources: Resources) -> dict[str, int]:
     """Id -> hits, as they are written down."""
     async with resources.read() as session:
-        return {key: use.hits for key, use in (await sql.uses(session)).items()}
+        return {key: use.hits for key, use in (await sql.usage(session)).items()}
 
 
 async def test_publications_reach_running_servers(settings: Settings, resources: Resources) -> None:
@@ -118,7 +118,7 @@ async def test_many_writers_do_not_lock_each_other_out(resources: Resources) -> 
         async with resources.write() as tx:
             await sql.publish(tx, [sql.Publication(each, TOTAL, "Total", "web") for each in order], "1")
         async with resources.write() as tx:
-            await sql.record_uses(tx, {each: sql.Use(1, now, now) for each in order})
+            await sql.record_usage(tx, {each: sql.DocumentUsage(1, now, now) for each in order})
 
     for _ in range(3):
         await asyncio.gather(write(ids), write(ids[::-1]), write(ids))
@@ -156,40 +156,40 @@ async def test_documents_are_parsed_once(resources: Resources) -> None:
     await documents.load()
     assert documents.find(TOTAL_ID) is first, "another publication is none of its business"
     assert documents.find("CpuList") is documents.find(content_id(builtin_documents()["CpuList"]))
-    given = documents.from_text("{ __typename }")
-    assert documents.from_text("{ __typename }") is given
+    given = documents.ad_hoc("{ __typename }")
+    assert documents.ad_hoc("{ __typename }") is given
 
 
 async def test_registrations_are_bounded(resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that was asked for longest ago goes first, wherever it was asked for."""
-    assert registry.APQ_ENTRIES == 5_000
-    monkeypatch.setattr(registry, "APQ_ENTRIES", 4)
-    monkeypatch.setattr(registry, "READY_TEXTS", 2)
+    assert apq_store.MAX_APQ_ENTRIES == 5_000
+    monkeypatch.setattr(apq_store, "MAX_APQ_ENTRIES", 4)
+    monkeypatch.setattr(registry, "MAX_AD_HOC_DOCUMENTS", 2)
     documents = DocumentRegistry(resources, SCHEMA._schema)
     texts = [f"query Q{number} {{ __typename }}" for number in range(7)]
     digests = [hashlib.sha256(each.encode()).hexdigest() for each in texts]
     for digest, each in zip(digests[:4], texts[:4], strict=True):
         await documents.register(digest, each)
     elsewhere = DocumentRegistry(resources, SCHEMA._schema)
-    assert await elsewhere.registered(digests[0]) is not None
+    assert await elsewhere.find_registered(digests[0]) is not None
     for digest, each in zip(digests[4:], texts[4:], strict=True):
         await documents.register(digest, each)
     fresh = DocumentRegistry(resources, SCHEMA._schema)
-    found = [await fresh.registered(digest) is not None for digest in digests]
+    found = [await fresh.find_registered(digest) is not None for digest in digests]
     assert found == [True, False, False, False, True, True, True]
     redis = Redis.from_url(redis_url)
     assert await redis.zcard("dealmark:apq") == 4
     assert len(await redis.keys("dealmark:apq:*")) == 4
-    assert len(documents._given) == 2
+    assert len(documents._ad_hoc) == 2
     await redis.aclose()
 
 
 async def test_registrations_expire(resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "APQ_SECONDS", 1)
+    monkeypatch.setattr(apq_store, "APQ_TTL_SECONDS", 1)
     documents = DocumentRegistry(resources, SCHEMA._schema)
     await documents.register(TOTAL_HASH, TOTAL)
     await asyncio.sleep(1.2)
-    assert await DocumentRegistry(resources, SCHEMA._schema).registered(TOTAL_HASH) is None
+    assert await DocumentRegistry(resources, SCHEMA._schema).find_registered(TOTAL_HASH) is None
     redis = Redis.from_url(redis_url)
     assert await redis.keys("dealmark:apq*") == []
     await redis.aclose()
@@ -199,7 +199,7 @@ async def test_uses_are_counted_from_every_path(
     settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Made, kept, from memory by the bytes of the request, by POST, mutations; of what is published or shipped."""
-    monkeypatch.setattr(usage, "FLUSH_SECONDS", 0.2)
+    monkeypatch.setattr(usage, "FLUSH_INTERVAL_SECONDS", 0.2)
     began = datetime.now(UTC)
     await publish_documents(resources, TOTAL, ("old", NAMES))
     statistics = content_id(builtin_documents()["Statistics"])
@@ -218,9 +218,9 @@ async def test_uses_are_counted_from_every_path(
         await get_document(api, documentId=TOTAL_ID)
         await wait_until(lambda: _hits(resources, {TOTAL_ID: 11, statistics: 1, recalculate: 1}), seconds=2)
     async with resources.read() as session:
-        use = (await sql.uses(session))[TOTAL_ID]
+        use = (await sql.usage(session))[TOTAL_ID]
     assert began <= use.first < use.last <= began + timedelta(seconds=10)
-    found = {each.id: each.use for each in await publishing.known(resources, SCHEMA._schema)}
+    found = {each.id: each.usage for each in await publishing.list_documents(resources, SCHEMA._schema)}
     assert found[TOTAL_ID] == use
     assert found["old"] is None
 
@@ -248,22 +248,22 @@ async def test_uses_wait_for_the_database(resources: Resources) -> None:
     await documents.load()
     document = documents.find(TOTAL_ID)
     assert document is not None
-    documents.hit(document, 3)
+    documents.count_use(document, 3)
     async with resources.write() as tx:
         await tx.execute(text("ALTER TABLE document_use RENAME TO gone"))
-    await documents.uses.flush({TOTAL_ID})
-    documents.hit(document)
+    await documents.usage.flush({TOTAL_ID})
+    documents.count_use(document)
     async with resources.write() as tx:
         await tx.execute(text("ALTER TABLE gone RENAME TO document_use"))
-    await documents.uses.flush({TOTAL_ID})
+    await documents.usage.flush({TOTAL_ID})
     assert await used(resources) == {TOTAL_ID: 4}
 
 
 async def test_a_hit_costs_next_to_nothing(resources: Resources) -> None:
     """It is counted in memory; thousands of statements a second would be the price of the other way."""
     documents = DocumentRegistry(resources, SCHEMA._schema)
-    document = documents.from_text("{ __typename }")
+    document = documents.ad_hoc("{ __typename }")
     began = time.perf_counter()
     for _ in range(10_000):
-        documents.hit(document)
+        documents.count_use(document)
     assert time.perf_counter() - began < 1

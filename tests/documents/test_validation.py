@@ -52,7 +52,7 @@ WRONG = {
 def test_the_place_is_told(text: str) -> None:
     operation, place, message = WRONG[text]
     first = find_problems(SCHEMA, text)[0]
-    assert (first.operation, first.place) == (operation, place)
+    assert (first.operation, first.location) == (operation, place)
     assert first.message.startswith(message)
     assert str(first).endswith(first.message)
 

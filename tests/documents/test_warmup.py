@@ -15,7 +15,7 @@ from app.cache.entries import CacheQuery
 from app.db.tables import Domain
 from app.documents import usage, warmup
 from app.documents.registry import DocumentRegistry, builtin_documents
-from app.documents.usage import ASKED_KEY, PopularQuery, decay, most_popular
+from app.documents.usage import POPULAR_KEY, PopularQuery, decay, most_popular
 from app.documents.warmup import warm_cache
 from app.engine.document import content_id
 from app.resources import Resources
@@ -34,7 +34,7 @@ CPU_LIST = content_id(builtin_documents()["CpuList"])
 async def counted(redis_url: str) -> dict[str, float]:
     """Asked, as it is stored -> how often."""
     redis = Redis.from_url(redis_url)
-    found = await redis.zrevrange(ASKED_KEY, 0, -1, withscores=True)
+    found = await redis.zrevrange(POPULAR_KEY, 0, -1, withscores=True)
     await redis.aclose()
     return {each.decode(): times for each, times in found}
 
@@ -59,7 +59,7 @@ async def test_the_first_reader_after_a_recalculation(settings: Settings, resour
     with capture_logs() as logs:
         await run_queued_jobs(resources)
     assert (await job_row(resources, job)).status == "succeeded"
-    (line,) = [line for line in logs if line["event"] == "responses.warmed"]
+    (line,) = [line for line in logs if line["event"] == "cache.warmed_up"]
     assert (line["MISS"], line["seconds"] < 5) == (2, True)
     async with run_api(production_settings(settings, "required")) as api:
         await wait_for_notifications(api)
@@ -97,27 +97,27 @@ async def test_what_is_asked_is_counted_by_all_processes(
 async def test_counts_fade_and_are_bounded(
     resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usage, "MAX_ASKED", 3)
+    monkeypatch.setattr(usage, "MAX_POPULAR_QUERIES", 3)
     documents = DocumentRegistry(resources, SCHEMA._schema)
-    document = documents.from_text(TOTAL)
+    document = documents.ad_hoc(TOTAL)
     for number in range(5):
-        documents.asked(CacheQuery(document, "Total", b'{"n":%d}' % number), times=number + 1)
-    await documents.uses.flush(set())
+        documents.count_query(CacheQuery(document, "Total", b'{"n":%d}' % number), times=number + 1)
+    await documents.usage.flush(set())
     assert sorted((await counted(redis_url)).values()) == [1, 2, 3], "no more than three are counted at a time"
-    documents.asked(CacheQuery(document, "Total", b'{"n":9}'), times=9)
-    await documents.uses.flush(set())
+    documents.count_query(CacheQuery(document, "Total", b'{"n":9}'), times=9)
+    await documents.usage.flush(set())
     assert sorted((await counted(redis_url)).values()) == [2, 3, 9]
     await decay(resources)
     assert sorted((await counted(redis_url)).values()) == [1, 1.5, 4.5]
     await decay(resources)
     assert sorted((await counted(redis_url)).values()) == [2.25]
     redis = Redis.from_url(redis_url)
-    assert await redis.ttl(ASKED_KEY) > 0
+    assert await redis.ttl(POPULAR_KEY) > 0
     await redis.aclose()
 
 
 async def test_warming_is_bounded(resources: Resources, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
-    monkeypatch.setattr(warmup, "MAX_QUESTIONS", 3)
+    monkeypatch.setattr(warmup, "MAX_QUERIES", 3)
     await stock_questions(resources, 5)
     with capture_logs() as logs:
         await warm_cache(resources, SCHEMA._schema)
@@ -126,10 +126,10 @@ async def test_warming_is_bounded(resources: Resources, monkeypatch: pytest.Monk
         await warm_cache(resources, SCHEMA._schema)
     assert "MISS" not in logs[-1]
     assert logs[-1]["HIT-L2"] == 3, "the answers are there already"
-    monkeypatch.setattr(warmup, "MAX_SECONDS", 0.0)
+    monkeypatch.setattr(warmup, "WARMUP_TIMEOUT_SECONDS", 0.0)
     with capture_logs() as logs:
         await warm_cache(resources, SCHEMA._schema)
-    assert [line["event"] for line in logs] == ["responses.warming_unfinished", "responses.warmed"]
+    assert [line["event"] for line in logs] == ["cache.warmup_unfinished", "cache.warmed_up"]
 
 
 async def stock_questions(resources: Resources, number: int) -> None:
@@ -138,8 +138,8 @@ async def stock_questions(resources: Resources, number: int) -> None:
     document = documents.find("CpuList")
     assert document is not None
     for first in range(1, number + 1):
-        documents.asked(CacheQuery(document, "CpuList", b'{"first":%d}' % first), times=10 * first)
-    await documents.uses.flush(set())
+        documents.count_query(CacheQuery(document, "CpuList", b'{"first":%d}' % first), times=10 * first)
+    await documents.usage.flush(set())
 
 
 async def test_what_makes_no_sense_any_more_is_passed_over(resources: Resources, redis_url: str) -> None:
@@ -154,12 +154,12 @@ async def test_what_makes_no_sense_any_more_is_passed_over(resources: Resources,
         (CPU_LIST, "CpuList", '{"first":"no number"}'),
         (CPU_LIST, "CpuList", '{"first":2}'),
     ]:
-        await redis.zadd(ASKED_KEY, {orjson.dumps([document_id, operation, variables]): 5})
+        await redis.zadd(POPULAR_KEY, {orjson.dumps([document_id, operation, variables]): 5})
     with capture_logs() as logs:
         await warm_cache(resources, SCHEMA._schema)
-    line = {name: value for name, value in logs[-1].items() if name in {"gone", "failed", "MISS"}}
-    assert line == {"gone": 2, "failed": 1, "MISS": 2}
-    await redis.zadd(ASKED_KEY, {b"not JSON": 50})
+    line = {name: value for name, value in logs[-1].items() if name in {"unknown", "failed", "MISS"}}
+    assert line == {"unknown": 2, "failed": 1, "MISS": 2}
+    await redis.zadd(POPULAR_KEY, {b"not JSON": 50})
     await warm_cache(resources, SCHEMA._schema)
     await redis.aclose()
 
@@ -181,7 +181,7 @@ async def test_failures_never_reach_the_job(settings: Settings, resources: Resou
     async with Resources.open(away) as without:
         with capture_logs() as logs:
             await warm_cache(without, SCHEMA._schema)
-        assert logs[0]["event"] == "responses.warming_failed"
+        assert logs[0]["event"] == "cache.warmup_failed"
     off = settings.model_copy(update={"response_cache": "off"})
     async with Resources.open(off) as without:
         with capture_logs() as logs:
@@ -193,16 +193,16 @@ async def test_a_process_that_hears_no_news_warms_nothing(
     settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would take old answers for new ones."""
-    monkeypatch.setattr(warmup, "MAX_SECONDS", 0.5)
+    monkeypatch.setattr(warmup, "WARMUP_TIMEOUT_SECONDS", 0.5)
     await stock_questions(resources, 1)
     async with Resources.open(settings, listen=False) as deaf:
         with capture_logs() as logs:
             await asyncio.wait_for(warm_cache(deaf, SCHEMA._schema), 60)
-    assert [line["event"] for line in logs] == ["responses.warming_unfinished", "responses.warmed"]
+    assert [line["event"] for line in logs] == ["cache.warmup_unfinished", "cache.warmed_up"]
 
 
 async def test_it_is_measured(resources: Resources) -> None:
-    before = REGISTRY.get_sample_value("dealmark_cache_warmups_total", {"source": "MISS"}) or 0
+    before = REGISTRY.get_sample_value("dealmark_cache_warmups_total", {"cache": "MISS"}) or 0
     await stock_questions(resources, 2)
     await warm_cache(resources, SCHEMA._schema)
-    assert REGISTRY.get_sample_value("dealmark_cache_warmups_total", {"source": "MISS"}) == before + 2
+    assert REGISTRY.get_sample_value("dealmark_cache_warmups_total", {"cache": "MISS"}) == before + 2

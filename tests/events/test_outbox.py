@@ -23,7 +23,14 @@ from app.events.outbox import sequence_outbox
 from app.resources import Resources
 from tests.support.effort import size_of
 from tests.support.metrics_catalog import run_statements
-from tests.support.price_changes import add_listings, change_price, event_rows, outbox_rows, sequence_outbox, set_price
+from tests.support.price_changes import (
+    add_listings,
+    change_price,
+    event_rows,
+    outbox_rows,
+    sequence_all_events,
+    set_price,
+)
 
 # Before, after, and whether that is an event.
 PRICES: list[tuple[str | None, str | None, bool]] = [
@@ -154,10 +161,10 @@ async def test_what_was_written_first_and_commits_last_comes_last(resources: Res
     async with resources.write() as early:
         await set_price(early, one, 20)
         await change_price(resources, other, 30)
-        await sequence_outbox(resources)
+        await sequence_all_events(resources)
         rows, position, _ = await read_after(resources, None, 0)
         assert [row.listing_id for row in rows] == [other]
-    await sequence_outbox(resources)
+    await sequence_all_events(resources)
     rows, _, _ = await read_after(resources, None, position)
     assert [row.listing_id for row in rows] == [one]
 
@@ -274,7 +281,7 @@ async def test_after_any_interleaving_everybody_saw_everything_once(
                 await writers[who].end(commit=what == "commit")
     for writer in writers:
         await writer.end(commit=True)
-    await sequence_outbox(resources)
+    await sequence_all_events(resources)
     for follower in followers:
         await follower.finish(resources)
     log = [(row[0], row[3]) for row in await event_rows(resources)]
@@ -324,7 +331,7 @@ async def test_with_everybody_at_work_at_once(resources: Resources, monkeypatch:
     written = await asyncio.gather(*(write(resources, keys, chance) for _ in range(4)))
     done.set()
     await asyncio.gather(*numbering)
-    await sequence_outbox(resources)
+    await sequence_all_events(resources)
     log = [(row[0], row[3]) for row in await event_rows(resources)]
     for each in await asyncio.gather(*followers):
         await each.finish(resources)

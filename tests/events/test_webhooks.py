@@ -13,19 +13,19 @@ from typing import Any
 
 import orjson
 import pytest
-from app.events.configured_webhooks import configured_webhooks, create_client, deliver_batch, retry_delay
 from structlog.testing import capture_logs
 
 from app.core.global_ids import encode_global_id
-from app.events import configured_webhooks as webhooks_module
+from app.events import webhooks as webhooks_module
 from app.events.webhook_signature import signature
+from app.events.webhooks import configured_webhooks, create_client, deliver_batch, retry_delay
 from app.resources import Resources
 from app.settings import Settings
 from jobs.daemons.events import follow_events
 from tests.support.metrics_catalog import fetch_rows, run_statements
 from tests.support.paths import README
 from tests.support.ports import closed_port
-from tests.support.price_changes import add_listings, change_price, sequence_outbox
+from tests.support.price_changes import add_listings, change_price, sequence_all_events
 from tests.support.sites import http_response, redirect_response
 from tests.support.waiting import wait_until
 from tests.support.webhook_receiver import WEBHOOK_SECRET, Receiver, run_receiver, webhook_settings
@@ -46,7 +46,7 @@ async def following(*resources: Resources) -> AsyncIterator[None]:
 
     async def known() -> bool:
         names = await fetch_rows(resources[0], "SELECT name FROM webhook")
-        return len(names) == len({url for each in resources for url in each.settings.configured_webhooks})
+        return len(names) == len({url for each in resources for url in each.settings.webhooks})
 
     await wait_until(known)
     yield
@@ -73,7 +73,7 @@ async def change(resources: Resources, *prices: float) -> int:
     """A listing at 10 that got these prices; its id."""
     (key,) = await add_listings(resources, 10)
     await change_price(resources, key, *prices)
-    await sequence_outbox(resources)
+    await sequence_all_events(resources)
     return key
 
 
@@ -177,7 +177,7 @@ async def test_what_is_no_success_is_tried_again(
         (said,) = [entry for entry in logs if entry["event"] == f"webhook.{outcome}"]
         assert reason in said["reason"]
         await change_price(resources, key, 40)
-        await sequence_outbox(resources)
+        await sequence_all_events(resources)
         await soon(resources)
         longer = await once(resources)
         assert longer is not None
@@ -210,7 +210,7 @@ def test_pauses_grow_and_are_not_all_the_same() -> None:
 
 
 async def test_batches_follow_each_other(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks_module, "BATCH", 2)
+    monkeypatch.setattr(webhooks_module, "BATCH_SIZE", 2)
     async with run_receiver() as it, opened(settings, it.url) as resources, following(resources):
         await change(resources, 20, 30, 40, 50, 60)
         await got(it, 20, 30, 40, 50, 60)
@@ -224,7 +224,7 @@ async def test_a_new_receiver_gets_what_comes_from_then_on(settings: Settings) -
                 key = await change(resources, 20)
                 await got(one, 20)
             await change_price(resources, key, 30)  # nobody is there
-            await sequence_outbox(resources)
+            await sequence_all_events(resources)
         async with opened(settings, one.url, other.url) as resources, following(resources):
             await change_price(resources, key, 40)
             await got(one, 20, 30, 40)

@@ -12,7 +12,7 @@ from app.core.metrics import TABLE_SIZE
 from app.db import disk_usage
 from app.db.tables import JobKind
 from app.events import retention as events_cleaning
-from app.events.webhooks import webhooks
+from app.events.webhooks import configured_webhooks
 from app.ingestion import retention as ingestion_cleaning
 from app.ingestion.worker.queue_sql import last_known_listings
 from app.job_handlers import dispatch, nightly_cleanup
@@ -22,7 +22,7 @@ from app.settings import Settings
 from jobs.tasks.clean_up import schedule_clean_up
 from tests.support.api_server import ApiClient
 from tests.support.metrics_catalog import fetch_rows, no_progress, run_statements
-from tests.support.price_changes import add_listings, change_price, sequence_outbox
+from tests.support.price_changes import add_listings, change_price, sequence_all_events
 from tests.support.queue_worker import run_queued_jobs
 from tests.support.webhook_receiver import webhook_settings
 
@@ -33,15 +33,15 @@ HORIZON = "SELECT position FROM price_change_horizon"
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that there are several."""
-    monkeypatch.setattr(events_cleaning, "BATCH", 2)
-    monkeypatch.setattr(work_cleaning, "BATCH", 2)
+    monkeypatch.setattr(events_cleaning, "BATCH_SIZE", 2)
+    monkeypatch.setattr(work_cleaning, "BATCH_SIZE", 2)
     monkeypatch.setattr(ingestion_cleaning, "BATCH", 2)
     monkeypatch.setattr(ingestion_cleaning, "SESSIONS", 2)
 
 
 async def cleaned(resources: Resources) -> dict[str, int]:
     """Rows concerned, by step, of those that found any."""
-    outcome = await nightly_cleanup.clean_up(resources, no_progress)
+    outcome = await nightly_cleanup.run_steps(resources, no_progress)
     assert (outcome.total, outcome.failed) == (len(nightly_cleanup.STEPS), 0)
     return {step: rows for step, rows in outcome.rows.items() if rows}
 
@@ -52,7 +52,7 @@ async def aged(resources: Resources, *days: float) -> None:
     for number, age in enumerate(days):
         await change_price(resources, key, 20 + number * 10)
         await run_statements(resources, f"UPDATE outbox SET at = now() - interval '{age} days'")
-        await sequence_outbox(resources)
+        await sequence_all_events(resources)
 
 
 async def test_old_changes_go(resources: Resources) -> None:
@@ -76,7 +76,7 @@ async def test_all_may_go_and_positions_go_on(resources: Resources) -> None:
 async def test_what_a_receiver_has_not_got_stays(settings: Settings) -> None:
     async with Resources.open(webhook_settings(settings, "http://a.example", "http://b.example")) as resources:
         await aged(resources, 40, 40, 40, 40)
-        names = [each.name for each in webhooks(resources.settings)]
+        names = [each.name for each in configured_webhooks(resources.settings)]
         for name, position in zip(names, (1, 3), strict=True):
             await run_statements(
                 resources,
@@ -230,7 +230,7 @@ async def test_metrics(api: ApiClient, resources: Resources) -> None:
     found = await metrics(api)
     assert found["dealmark_outbox_pending"] == 2
     assert 3600 <= found["dealmark_outbox_oldest_age_seconds"] < 3700
-    await sequence_outbox(resources)
+    await sequence_all_events(resources)
     found = await metrics(api)
     assert found["dealmark_outbox_pending"] == 0
     assert found['dealmark_webhook_pending{webhook="one"}'] == 2

@@ -14,12 +14,11 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from app.core.progress import ProgressCallback
 from app.db.tables import JobKind
 from app.db.transaction import Transaction
 from app.job_handlers import dispatch
 from app.job_queue import runner
-from app.job_queue.runner import MAX_ATTEMPTS
+from app.job_queue.runner import MAX_ATTEMPTS, JobRun
 from app.resources import Resources
 from jobs.tasks.abandoned_jobs import requeue_abandoned_jobs
 from tests.support.catalog_rows import add_cpu
@@ -52,12 +51,10 @@ class Work:
         self.goes_on.set()
         self.error: Exception | None = None
 
-    async def __call__(
-        self, tx: Transaction, job_id: int, content: dict[str, Any], progress: ProgressCallback
-    ) -> Outcome:
+    async def __call__(self, run: JobRun) -> Outcome:
         self.runs += 1
-        await run_in(tx, "INSERT INTO effect VALUES (:job)", job=job_id)
-        await progress(1, 3)
+        await run_in(run.tx, "INSERT INTO effect VALUES (:job)", job=run.job_id)
+        await run.report_progress(1, 3)
         await self.goes_on.wait()
         if self.error:
             raise self.error
@@ -95,7 +92,7 @@ async def job_id(resources: Resources, work: Work) -> int:
 
 
 async def test_outcome_and_effect_come_together(resources: Resources, work: Work, job_id: int) -> None:
-    assert await runner.run(resources, job_id, work) == Outcome()
+    assert await runner.run_job(resources, job_id, work) == Outcome()
     row = await job_row(resources, job_id)
     assert (row.status, row.attempts, row.total, row.done, row.succeeded, row.failed) == ("succeeded", 1, 3, 3, 2, 1)
     assert row.error is None
@@ -104,16 +101,16 @@ async def test_outcome_and_effect_come_together(resources: Resources, work: Work
 
 
 async def test_the_same_message_twice(resources: Resources, work: Work, job_id: int) -> None:
-    await runner.run(resources, job_id, work)
+    await runner.run_job(resources, job_id, work)
     before = await job_row(resources, job_id)
-    assert await runner.run(resources, job_id, work) is None
+    assert await runner.run_job(resources, job_id, work) is None
     assert await job_row(resources, job_id) == before
     assert work.runs == await effects(resources) == 1
 
 
 async def test_two_workers_at_once(resources: Resources, work: Work, job_id: int) -> None:
     work.goes_on.clear()
-    both = [asyncio.create_task(runner.run(resources, job_id, work)) for _ in range(2)]
+    both = [asyncio.create_task(runner.run_job(resources, job_id, work)) for _ in range(2)]
     first, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED, timeout=5)
     assert [task.result() for task in first] == [None]
     work.goes_on.set()
@@ -122,7 +119,7 @@ async def test_two_workers_at_once(resources: Resources, work: Work, job_id: int
 
 
 async def test_a_job_that_does_not_exist(resources: Resources, work: Work) -> None:
-    assert await runner.run(resources, 4711, work) is None
+    assert await runner.run_job(resources, 4711, work) is None
     assert work.runs == 0
 
 
@@ -130,7 +127,7 @@ async def test_progress_is_seen_while_it_runs(resources: Resources, work: Work, 
     work.goes_on.clear()
     async with resources.notifications.subscribe(f"job:{job_id}") as changed:
         await wait_until(lambda: asyncio.sleep(0, resources.notifications.connected))
-        running = asyncio.create_task(runner.run(resources, job_id, work))
+        running = asyncio.create_task(runner.run_job(resources, job_id, work))
         row = await wait_until(lambda: row_that_is(resources, job_id, done=1))
         assert (row.status, row.total, row.finished_at) == ("running", 3, None)
         assert await effects(resources) == 0
@@ -150,13 +147,13 @@ async def test_work_that_raises_leaves_nothing_and_is_tried_again(
     resources: Resources, work: Work, job_id: int, logged: list[EventDict]
 ) -> None:
     work.error = ValueError("password=hunter2")
-    assert await runner.run(resources, job_id, work) is None
+    assert await runner.run_job(resources, job_id, work) is None
     assert [(event["event"], event["exc_info"]) for event in logged] == [("job.attempt_failed", True)]
     row = await job_row(resources, job_id)
     assert (row.status, row.attempts, row.error) == ("running", 1, None)
     assert await effects(resources) == 0
     work.error = None
-    assert await runner.run(resources, job_id, work) == Outcome()
+    assert await runner.run_job(resources, job_id, work) == Outcome()
     row = await job_row(resources, job_id)
     assert (row.status, row.attempts) == ("succeeded", 2)
 
@@ -164,7 +161,7 @@ async def test_work_that_raises_leaves_nothing_and_is_tried_again(
 async def test_a_job_is_given_up_after_its_attempts(resources: Resources, work: Work, job_id: int) -> None:
     work.error = ValueError("password=hunter2")
     for _ in range(MAX_ATTEMPTS + 2):
-        await runner.run(resources, job_id, work)
+        await runner.run_job(resources, job_id, work)
     row = await job_row(resources, job_id)
     assert (row.status, row.attempts) == ("failed", MAX_ATTEMPTS)
     assert row.error == "Given up after 5 attempts; the worker's log tells why."
@@ -197,7 +194,7 @@ async def test_the_sweep_brings_back_what_raised_until_it_is_given_up(resources:
 
 async def test_a_scheduled_job_that_starts_too_late_is_failed(resources: Resources, work: Work, job_id: int) -> None:
     await run_sql(resources, "UPDATE job SET due_at = now() - interval '2 hours 1 second'")
-    assert await runner.run(resources, job_id, work) is None
+    assert await runner.run_job(resources, job_id, work) is None
     row = await job_row(resources, job_id)
     assert (row.status, row.attempts) == ("failed", 0)
     assert row.error == "Skipped: it could not start within 2 hours of its time."
@@ -208,12 +205,12 @@ async def test_a_scheduled_job_that_began_in_time_is_brought_to_its_end(
     resources: Resources, work: Work, job_id: int
 ) -> None:
     await run_sql(resources, "UPDATE job SET due_at = now() - interval '3 hours', attempts = 1, status = 'running'")
-    assert await runner.run(resources, job_id, work) == Outcome()
+    assert await runner.run_job(resources, job_id, work) == Outcome()
 
 
 async def test_a_job_that_nobody_waits_for_may_start_late(resources: Resources, work: Work, job_id: int) -> None:
     await run_sql(resources, "UPDATE job SET requested_at = :then", then=datetime.now(UTC) - timedelta(days=3))
-    assert await runner.run(resources, job_id, work) == Outcome()
+    assert await runner.run_job(resources, job_id, work) == Outcome()
 
 
 async def test_work_in_the_foreground_leaves_a_finished_job(resources: Resources) -> None:

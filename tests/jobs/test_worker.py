@@ -133,7 +133,7 @@ async def test_a_worker_that_died_with_the_message_in_hand(resources: Resources,
 async def test_a_message_that_a_worker_takes_in_this_moment_is_not_given_to_it_again(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, claim, claims = await request_recalculation(resources), sql.claim, 0
+    asked, claim, claims = await request_recalculation(resources), sql.try_lock, 0
 
     async def swept(tx: Transaction, job_id: int) -> bool:
         nonlocal claims
@@ -143,7 +143,7 @@ async def test_a_message_that_a_worker_takes_in_this_moment_is_not_given_to_it_a
             await asyncio.sleep(0.3)  # the worker looks for messages in between
         return await claim(tx, job_id)
 
-    monkeypatch.setattr(sql, "claim", swept)
+    monkeypatch.setattr(sql, "try_lock", swept)
     worker = create_arq_worker(resources, burst=True)
     await worker.async_run()
     assert (claims, worker.jobs_complete, worker.jobs_failed) == (1, 1, 0)
@@ -159,7 +159,7 @@ async def test_the_sweep_leaves_alone_what_is_at_work_or_done(resources: Resourc
     await resources.broker.redis.flushall()
     await run_sql(resources, "UPDATE job SET status = 'succeeded' WHERE id = :id", id=done)
     async with resources.write() as tx:
-        assert await sql.claim(tx, working_on)
+        assert await sql.try_lock(tx, working_on)
         await requeue_abandoned_jobs({"resources": resources})
         assert await resources.broker.redis.keys("arq:*") == []
     await requeue_abandoned_jobs({"resources": resources})

@@ -28,8 +28,10 @@ async def test_good_tokens() -> None:
     assert await viewer_of_token(
         settings, sign_token({**VALID_CLAIMS, "nbf": NOW - 5, "iat": NOW, "extra": [1]})
     ) == Viewer("me", Role.ADMIN)
-    assert await Authenticator(settings).viewer(None) == Viewer(None, Role.VIEWER)
-    assert await Authenticator(settings).viewer(f"bEARER   {sign_token(VALID_CLAIMS)} ") == Viewer("me", Role.ADMIN)
+    assert await Authenticator(settings).authenticate(None) == Viewer(None, Role.VIEWER)
+    assert await Authenticator(settings).authenticate(f"bEARER   {sign_token(VALID_CLAIMS)} ") == Viewer(
+        "me", Role.ADMIN
+    )
 
 
 WITHOUT = {name: {k: v for k, v in VALID_CLAIMS.items() if k != name} for name in VALID_CLAIMS}
@@ -74,7 +76,7 @@ SCHEMES = ["", "Bearer", "Bearer ", "Basic bWU6cHc=", "Token x", sign_token(VALI
 @pytest.mark.parametrize("header", SCHEMES, ids=range(len(SCHEMES)))  # a token is another one in each process
 async def test_other_schemes(header: str) -> None:
     with pytest.raises(Unauthenticated, match="must be `Bearer` and a token"):
-        await Authenticator(make_settings()).viewer(header)
+        await Authenticator(make_settings()).authenticate(header)
 
 
 async def test_issuer_and_audience_are_checked_when_configured() -> None:

@@ -124,7 +124,7 @@ async def test_metrics(api: ApiClient) -> None:
     await api.http.post("/graphql", content=b"")
     response = await api.http.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain")
-    for outcome in ("ok", "errors", "refused"):
+    for outcome in ("ok", "errors", "rejected"):
         line = f'dealmark_requests_total{{outcome="{outcome}"}}'
         assert counted(response.text, line) == counted(before, line) + 1
     seconds = "dealmark_request_duration_seconds_count"

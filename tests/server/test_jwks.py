@@ -40,11 +40,11 @@ async def test_tokens_signed_with_published_keys() -> None:
     async with key_server({"keys": [jwk(RSA, "r", use="sig", alg="RS256"), jwk(EC, "e")]}) as keys:
         authenticator = Authenticator(with_keys(keys))
         for token in (sign_token(VALID_CLAIMS, RSA, "RS256", kid="r"), sign_token(VALID_CLAIMS, EC, "ES256", kid="e")):
-            assert await authenticator.viewer(f"Bearer {token}") == Viewer("me", Role.ADMIN)
+            assert await authenticator.authenticate(f"Bearer {token}") == Viewer("me", Role.ADMIN)
         assert keys.requests == 1, "fetched once"
         expired = sign_token({**VALID_CLAIMS, "exp": NOW - 60}, EC, "ES256", kid="e")
         with pytest.raises(Unauthenticated, match="expired"):
-            await authenticator.viewer(f"Bearer {expired}")
+            await authenticator.authenticate(f"Bearer {expired}")
 
 
 async def test_a_key_without_an_id_is_for_tokens_without_one() -> None:
@@ -87,16 +87,16 @@ async def test_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     async with key_server({"keys": [jwk(RSA, "1")]}) as keys:
         authenticator = Authenticator(with_keys(keys))
-        assert (await authenticator.viewer(f"Bearer {old_token}")).role is Role.ADMIN
+        assert (await authenticator.authenticate(f"Bearer {old_token}")).role is Role.ADMIN
         keys.document = {"keys": [jwk(new, "2")]}
         for _ in range(3):
             with pytest.raises(Unauthenticated, match="not known here"):
-                await authenticator.viewer(f"Bearer {new_token}")
+                await authenticator.authenticate(f"Bearer {new_token}")
         assert keys.requests == 1
-        monkeypatch.setattr(authentication, "LEAST_REFRESH_SECONDS", 0)
-        assert (await authenticator.viewer(f"Bearer {new_token}")).role is Role.ADMIN
+        monkeypatch.setattr(authentication, "JWKS_MIN_REFRESH_INTERVAL_SECONDS", 0)
+        assert (await authenticator.authenticate(f"Bearer {new_token}")).role is Role.ADMIN
         with pytest.raises(Unauthenticated, match="not known here"):
-            await authenticator.viewer(f"Bearer {old_token}")
+            await authenticator.authenticate(f"Bearer {old_token}")
         assert keys.requests == 3
 
 
@@ -105,23 +105,23 @@ async def test_known_keys_are_refreshed_in_time_and_kept_while_the_server_is_awa
 ) -> None:
     token = f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid='e')}"
     unknown = f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid='f')}"
-    monkeypatch.setattr(authentication, "LEAST_REFRESH_SECONDS", -1)
+    monkeypatch.setattr(authentication, "JWKS_MIN_REFRESH_INTERVAL_SECONDS", -1)
     async with key_server({"keys": [jwk(EC, "e")]}) as keys:
         authenticator = Authenticator(with_keys(keys))
-        await authenticator.viewer(token)
-        await authenticator.viewer(token)
+        await authenticator.authenticate(token)
+        await authenticator.authenticate(token)
         assert keys.requests == 1
-        monkeypatch.setattr(authentication, "REFRESH_SECONDS", -1)
-        await authenticator.viewer(token)
+        monkeypatch.setattr(authentication, "JWKS_REFRESH_INTERVAL_SECONDS", -1)
+        await authenticator.authenticate(token)
         assert keys.requests == 2
         keys.silent = True
-        assert (await authenticator.viewer(token)).role is Role.ADMIN
+        assert (await authenticator.authenticate(token)).role is Role.ADMIN
         with pytest.raises(Unavailable):
-            await authenticator.viewer(unknown)
+            await authenticator.authenticate(unknown)
         assert keys.requests == 4
         keys.silent = False
         with pytest.raises(Unauthenticated, match="not known here"):
-            await authenticator.viewer(unknown)
+            await authenticator.authenticate(unknown)
 
 
 async def test_a_server_that_is_away_is_not_asked_by_every_request() -> None:
@@ -130,7 +130,7 @@ async def test_a_server_that_is_away_is_not_asked_by_every_request() -> None:
         authenticator = Authenticator(with_keys(keys))
         for _ in range(5):
             with pytest.raises(Unavailable, match="key server does not answer"):
-                await authenticator.viewer(f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid='e')}")
+                await authenticator.authenticate(f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid='e')}")
         assert keys.requests == 1
 
 
@@ -187,7 +187,7 @@ async def test_keys_that_cannot_be_used_spoil_no_others() -> None:
 
 async def test_known_keys_wait_for_no_key_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither while somebody's unknown key is looked for, nor while they themselves are fetched again."""
-    monkeypatch.setattr(authentication, "LEAST_REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(authentication, "JWKS_MIN_REFRESH_INTERVAL_SECONDS", 0.0)
     known, unknown = (f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid=kid)}" for kid in ("e", "x"))
 
     async def hang(_keys: KeySet) -> None:
@@ -195,12 +195,12 @@ async def test_known_keys_wait_for_no_key_server(monkeypatch: pytest.MonkeyPatch
 
     async with key_server({"keys": [jwk(EC, "e")]}) as keys:
         authenticator = Authenticator(with_keys(keys))
-        await authenticator.viewer(known)
+        await authenticator.authenticate(known)
         monkeypatch.setattr(KeySet, "_fetch", hang)
-        stuck = asyncio.create_task(authenticator.viewer(unknown))
+        stuck = asyncio.create_task(authenticator.authenticate(unknown))
         await asyncio.sleep(0.01)
-        for refresh in (authentication.REFRESH_SECONDS, 0.0):
-            monkeypatch.setattr(authentication, "REFRESH_SECONDS", refresh)
-            assert (await asyncio.wait_for(authenticator.viewer(known), 60)).role is Role.ADMIN
+        for refresh in (authentication.JWKS_REFRESH_INTERVAL_SECONDS, 0.0):
+            monkeypatch.setattr(authentication, "JWKS_REFRESH_INTERVAL_SECONDS", refresh)
+            assert (await asyncio.wait_for(authenticator.authenticate(known), 60)).role is Role.ADMIN
         assert not stuck.done()
         stuck.cancel()

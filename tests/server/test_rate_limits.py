@@ -142,11 +142,11 @@ ADDRESSES: list[tuple[str | None, str | None, str]] = [
 
 @pytest.mark.parametrize(("peer", "forwarded", "expected"), ADDRESSES)
 def test_whose_request_it_is(peer: str | None, forwarded: str | None, expected: str) -> None:
-    assert TrustedProxies(TRUSTED).of(peer, forwarded) == expected
+    assert TrustedProxies(TRUSTED).client_address(peer, forwarded) == expected
 
 
 def test_all_that_proxies_say_counts_over_sockets_too() -> None:
     """Some add a header of their own instead of a word to the one that the client made up."""
     headers = [(b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-for", b"1.2.3.4")]
     asker = WebSocketContext(HTTPConnection({"type": "websocket", "headers": headers, "client": ("127.0.0.1", 1)}))
-    assert TrustedProxies(["127.0.0.0/8"]).of(asker.peer, asker.forwarded) == "1.2.3.4"
+    assert TrustedProxies(["127.0.0.0/8"]).client_address(asker.peer, asker.forwarded_for) == "1.2.3.4"

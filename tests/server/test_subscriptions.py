@@ -136,7 +136,7 @@ async def test_queries_by_sse(served: ApiClient) -> None:
 async def test_a_client_of_sse_that_goes_away_frees_its_follower(
     served: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events_module, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(events_module, "HEARTBEAT_INTERVAL_SECONDS", 0.05)
     key = await create_queued_job(resources)
     for pause in (0.0, 0.2):
         async with open_event_stream(served, id=encode_global_id("Job", key)) as events:
@@ -151,7 +151,7 @@ async def test_a_client_of_sse_that_goes_away_frees_its_follower(
 async def test_an_idle_stream_is_kept_alive_by_comments(
     served: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events_module, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(events_module, "HEARTBEAT_INTERVAL_SECONDS", 0.05)
     key = await create_queued_job(resources)
     async with open_event_stream(served, id=encode_global_id("Job", key)) as events:
         await events.job()
@@ -246,7 +246,7 @@ async def test_a_token_that_expires_ends_what_the_socket_may_do(
         await client.receive()
         assert (await client.one(ask))["data"]["recalculateMetrics"]["job"]["status"] == "QUEUED"
         await resources.broker.redis.flushall()
-        monkeypatch.setattr(authentication, "LEEWAY_SECONDS", 0)
+        monkeypatch.setattr(authentication, "CLOCK_LEEWAY_SECONDS", 0)
         for query in (ask, "{ __typename }"):
             await client.start("late", query)
             message = await client.receive()
@@ -280,7 +280,7 @@ async def test_documents_by_id_over_a_socket(settings: Settings, resources: Reso
             message = await client.receive()
             assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", code)
     async with resources.read() as session:
-        assert (await sql.uses(session))[f"sha256:{digest}"].hits == 5
+        assert (await sql.usage(session))[f"sha256:{digest}"].hits == 5
 
 
 async def test_a_client_registers_what_it_sends_over_a_socket(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from app.graphql.viewer import Role
 from app.main import create_app
+from app.server.authentication import issue_token
 from app.settings import Settings
 
 
@@ -28,7 +29,7 @@ class ApiClient:
 
     def token(self, role: Role) -> dict[str, str]:
         """The header of somebody with this role."""
-        return {"authorization": f"Bearer {mint(self.settings, role, 'tester', timedelta(minutes=5))}"}
+        return {"authorization": f"Bearer {issue_token(self.settings, role, 'tester', timedelta(minutes=5))}"}
 
     async def ask(self, query: str, role: Role | None = None, **variables: Any) -> dict[str, Any]:
         """The whole response to a query by POST."""

@@ -20,8 +20,8 @@ async def advance_job(resources: Resources, job_id: int, step: str, done: int = 
     """Moves the job as a worker would."""
     async with resources.write() as tx:
         if step == "start":
-            await sql.start(tx, job_id)
+            await sql.mark_running(tx, job_id)
         elif step == "progress":
-            await sql.progress(tx, job_id, done, 10)
+            await sql.save_progress(tx, job_id, done, 10)
         else:
-            await sql.succeed(tx, job_id, 10, 10, 0)
+            await sql.mark_succeeded(tx, job_id, 10, 10, 0)

@@ -10,9 +10,10 @@ from sqlalchemy import select, text
 from strawberry.types import get_object_definition
 from strawberry.types.field import StrawberryField
 
-from app.analytics.recalculation import Progress, RecalculationResult, recalculate
+from app.analytics.recalculation import RecalculationResult, recalculate
 from app.catalog.sql import COMPUTED_AT
 from app.catalog.sql import selected_columns as api_columns
+from app.core.progress import ProgressCallback
 from app.db.statements import Row
 from app.db.tables import cpu
 from app.resources import Resources
@@ -89,7 +90,7 @@ async def recalculate_metrics(
     resources: Resources,
     cpu_ids: Sequence[int] | None = None,
     batch_size: int = 1000,
-    progress: Progress = no_progress,
+    progress: ProgressCallback = no_progress,
 ) -> RecalculationResult:
     """Recalculates and commits."""
     async with resources.write() as tx:

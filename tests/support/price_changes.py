@@ -38,8 +38,8 @@ async def change_price(resources: Resources, listing_id: int, *prices: float | s
             await set_price(tx, listing_id, price)
 
 
-async def sequence_outbox(resources: Resources) -> None:
-    """All that is committed has its position."""
+async def sequence_all_events(resources: Resources) -> None:
+    """Sequence the outbox until it is empty."""
     while await sequence_outbox(resources) is not False:
         pass
 

@@ -22,5 +22,5 @@ async def publish_documents(
     entries = [
         ManifestEntry(content_id(each), each) if isinstance(each, str) else ManifestEntry(*each) for each in given
     ]
-    await publishing.publish(resources, SCHEMA._schema, entries, publishing.Client.parse(client, versioned=True))
+    await publishing.publish(resources, SCHEMA._schema, entries, publishing.ClientVersion.parse(client, versioned=True))
     return [entry.id for entry in entries]

@@ -34,7 +34,7 @@ def forge_token(header: dict[str, Any], claims: dict[str, Any], signature: bytes
 
 async def viewer_of_token(settings: Settings, token: str) -> Viewer:
     """Whom the token stands for."""
-    return await Authenticator(settings).viewer(f"Bearer {token}")
+    return await Authenticator(settings).authenticate(f"Bearer {token}")
 
 
 async def rejection_reason(settings: Settings, token: str) -> str:

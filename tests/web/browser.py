@@ -14,7 +14,7 @@ from app.devserver import web_build
 from app.devserver.web_build import SOURCES
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-MISSING_NODE = web_build._no_node()
+MISSING_NODE = web_build.missing_node()
 SECONDS = 240
 
 needs_node = pytest.mark.skipif(MISSING_NODE is not None, reason=f"the page is not built: {MISSING_NODE}")

@@ -11,7 +11,7 @@ import pytest
 
 from app.core.errors import BadInput
 from app.devserver import web_build
-from app.documents.publishing import known
+from app.documents.publishing import list_documents
 from app.engine.document import content_id
 from app.resources import Resources
 from app.schema.build import build_schema
@@ -70,7 +70,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def test_it_is_built_once_and_again_when_a_source_changed(machine: Machine) -> None:
     machine.build()
-    assert (machine.calls, machine.said) == (["ci", "run"], ["Building the page in web/ ..."])
+    assert (machine.calls, machine.said) == (["ci", "run"], ["Building the web page ..."])
     machine.build()
     assert len(machine.calls) == 2
     (machine.sources / "src" / "main.tsx").write_text("another main")
@@ -96,7 +96,7 @@ def test_a_build_that_fails_is_told_and_tried_again(machine: Machine, step: str)
     fails.touch()
     machine.build()
     assert machine.said[-1] == (
-        "The page could not be built, the API runs all the same. npm says: npm error code BROKEN"
+        "The web page could not be built; the API runs without it. npm reports: npm error code BROKEN"
     )
     fails.unlink()
     machine.build()
@@ -111,18 +111,19 @@ def test_without_node_one_line_says_what_is_missing(machine: Machine, monkeypatc
     machine.built.mkdir()
     (machine.built / "index.html").touch()
     machine.build()
-    reason = "it needs Node 20.19 or newer, with npm. The API runs all the same."
-    assert machine.said == [f"The page is not built: {reason}", f"The page is older than its sources: {reason}"]
+    reason = "it needs Node 20.19 or newer, with npm. The API runs without it."
+    assert machine.said == [f"The web page is not built: {reason}", f"The web page is older than its sources: {reason}"]
 
 
-@pytest.mark.parametrize(
-    ("version", "said"), [("v18.20.4", "v18.20.4"), ("v20.18.9", "v20.18.9"), ("", "none that runs")]
-)
+@pytest.mark.parametrize(("version", "said"), [("v18.20.4", "v18.20.4"), ("v20.18.9", "v20.18.9"), ("", "nothing")])
 def test_an_old_node_is_told(machine: Machine, version: str, said: str) -> None:
     machine.node(version)
     machine.build()
     (line,) = machine.said
-    assert line == f"The page is not built: it needs Node 20.19 or newer, this is {said}. The API runs all the same."
+    assert line == (
+        "The web page is not built: it needs Node 20.19 or newer, but `node --version` prints "
+        f"{said}. The API runs without it."
+    )
     assert machine.calls == []
 
 
@@ -137,7 +138,7 @@ async def test_its_documents_are_published_once(resources: Resources, settings: 
     (tmp_path / "documents.json").write_bytes(orjson.dumps({content_id(query): query}))
     for _ in range(2):
         await asyncio.to_thread(web_documents.publish_web_documents, settings.required_database_url, tmp_path)
-    (published,) = [each for each in await known(resources, build_schema()._schema) if each.name == "Total"]
+    (published,) = [each for each in await list_documents(resources, build_schema()._schema) if each.name == "Total"]
     (client,) = published.clients
     assert client.startswith("web@")
 

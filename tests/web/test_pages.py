@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.server.static_files import NOT_BUILT, StaticFiles
+from app.server.static_files import PAGE_NOT_BUILT, StaticFiles
 
 HTML = {"accept": "text/html,*/*;q=0.8"}
 SCRIPT = b"console.log('a script')"
@@ -135,6 +135,6 @@ async def test_without_a_build_the_page_says_how_to_get_it(tmp_path: Path, there
         (tmp_path / name).touch()
     async with client_of(tmp_path) as browser:
         page = await browser.get("/", headers=HTML)
-        assert (page.status_code, page.text) == (404, NOT_BUILT)
-        assert len(NOT_BUILT.splitlines()) == 1
+        assert (page.status_code, page.text) == (404, PAGE_NOT_BUILT)
+        assert len(PAGE_NOT_BUILT.splitlines()) == 1
         assert (await browser.get("/assets/index-abc.js")).status_code == 404

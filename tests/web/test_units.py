@@ -11,7 +11,7 @@ from tests.web.browser import needs_node
 
 @needs_node
 def test_the_page_s_unit_tests() -> None:
-    assert web_build._install(web_build.SOURCES) is None
+    assert web_build.install_packages(web_build.SOURCES) is None
     npm = shutil.which("npm")
     assert npm is not None
     done = subprocess.run(

@@ -307,8 +307,8 @@ async def effective_at(tx: Transaction, moment: str) -> AsyncIterator[None]:
 # --- Price snapshots -------------------------------------------------------------------------------------------------
 
 _REJECTED_NAMES = "SELECT vendor_item_id FROM offer WHERE reason IS NOT NULL AND vendor_item_id IS NOT NULL"
-# Parts without a price in the latest snapshot are not on sale any more. `seen_at` keeps the time when they last were, and
-# so the result does not depend on the order of imports. Parts with a rejected row do not change.
+# Parts without a price in the latest snapshot are not on sale any more. `seen_at` keeps the time when they last were,
+# and so the result does not depend on the order of imports. Parts with a rejected row do not change.
 END_UNPRICED = text(f"""
     WITH ended AS (
         UPDATE listing SET status = 'ended', updated_at = now()

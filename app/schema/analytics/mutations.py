@@ -1,4 +1,4 @@
-"""The mutations that ask for a recalculation and for a verification."""
+"""Mutations that request a recalculation or a verification of figures."""
 
 from __future__ import annotations
 
@@ -19,77 +19,84 @@ from app.schema.jobs.types import Job
 MAX_CPUS = 1000
 
 
-@strawberry.type(description="A recalculation that was asked for.")
+@strawberry.type(description="The requested recalculation.")
 class RecalculateMetricsPayload:
-    job: Job = strawberry.field(description="Where its progress and outcome can be followed.")
+    job: Job = strawberry.field(description="The job that recalculates, with its progress and result.")
 
 
-@strawberry.type(description="A verification that was asked for.")
+@strawberry.type(description="The requested verification.")
 class VerifyFiguresPayload:
-    job: Job = strawberry.field(description="Where its progress and outcome can be followed.")
+    job: Job = strawberry.field(description="The job that verifies, with its progress and result.")
 
 
 @strawberry.type
 class AnalyticsMutation:
     @strawberry.mutation(
-        description="Recalculates price targets and performance values in the background. Admins only. "
-        "While such a job is queued, asking again returns that one.",
+        description="Request a recalculation of price targets and performance values in the background; if the same "
+        "recalculation is queued already, its job is returned. Admins only.",
         permission_classes=[IsAdmin],
     )
     async def recalculate_metrics(
         self,
         info: Info,
         cpu_ids: Annotated[
-            list[strawberry.ID] | None, strawberry.argument(description=f"Which CPUs, at most {MAX_CPUS}; null: all.")
+            list[strawberry.ID] | None,
+            strawberry.argument(
+                description=f"Global ids of the CPUs to recalculate, at most {MAX_CPUS}; null stands for all CPUs."
+            ),
         ] = None,
     ) -> RecalculateMetricsPayload:
-        """Raises BadInput that names the ids that are none of a CPU."""
+        """Request the job. Raises BadInput that names the ids without a CPU."""
         async with info.context.write() as tx:
             keys = None if cpu_ids is None else _parse_cpu_ids(cpu_ids)
             if keys is not None:
-                known = set(await sql.existing_cpus(tx, keys))
-                if unknown := [encode_global_id("CPU", key) for key in keys if key not in known]:
+                existing = set(await sql.existing_cpus(tx, keys))
+                if unknown := [encode_global_id("CPU", key) for key in keys if key not in existing]:
                     raise _unknown_cpus_error(unknown)
             content = {} if keys is None else {"cpu_ids": keys}
             key = await request_job(tx, JobKind.RECALCULATE_METRICS, content, _requested_by(info))
-        return RecalculateMetricsPayload(job=await _job(info, key))
+        return RecalculateMetricsPayload(job=await _load_job(info, key))
 
     @strawberry.mutation(
-        description="Compares all stored figures, and the statistics, with computed ones in the background; "
-        "`consistency` tells what came of it. Admins only. While such a job is queued, asking again returns that one.",
+        description="Request a comparison of all stored figures and statistics with computed ones in the background; "
+        "`consistency` returns the result. If the same verification is queued already, its job is returned. "
+        "Admins only.",
         permission_classes=[IsAdmin],
     )
     async def verify_figures(
         self,
         info: Info,
-        fix: Annotated[bool, strawberry.argument(description="Whether to repair what differs.")] = False,
+        fix: Annotated[bool, strawberry.argument(description="Whether to repair differences; default false.")] = False,
     ) -> VerifyFiguresPayload:
-        """With and without a repair are two kinds of work."""
+        """Request the job. Verifications with and without repair are different jobs."""
         async with info.context.write() as tx:
             key = await request_job(tx, JobKind.VERIFY_FIGURES, {"fix": fix}, _requested_by(info))
-        return VerifyFiguresPayload(job=await _job(info, key))
+        return VerifyFiguresPayload(job=await _load_job(info, key))
 
 
 def _requested_by(info: Info) -> str:
     return info.context.viewer.subject or "unknown"
 
 
-async def _job(info: Info, key: int) -> Job:
+async def _load_job(info: Info, key: int) -> Job:
     job = await Job.load_node(info, key)
     assert job is not None
     return job
 
 
-def _parse_cpu_ids(given: list[strawberry.ID]) -> list[int]:
-    """The keys, ascending and once each: the same CPUs make the same job whatever their order."""
-    if not given:
+def _parse_cpu_ids(ids: list[strawberry.ID]) -> list[int]:
+    """Return the keys in ascending order without repetitions, so that the same CPUs result in the same job.
+
+    Raises BadInput for an empty or too long list, and for ids of other types.
+    """
+    if not ids:
         raise BadInput("`cpuIds` is empty: leave it out to recalculate all CPUs.")
-    if len(given) > MAX_CPUS:
+    if len(ids) > MAX_CPUS:
         raise BadInput(f"`cpuIds` takes at most {MAX_CPUS} ids; leave it out to recalculate all CPUs.")
-    parsed = {identifier: decode_global_id(identifier) for identifier in given}
-    if wrong := [identifier for identifier, found in parsed.items() if found is None or found[0] != "CPU"]:
-        raise _unknown_cpus_error(wrong)
-    return sorted({found[1] for found in parsed.values() if found is not None})
+    decoded = {identifier: decode_global_id(identifier) for identifier in ids}
+    if invalid := [identifier for identifier, node in decoded.items() if node is None or node[0] != "CPU"]:
+        raise _unknown_cpus_error(invalid)
+    return sorted({node[1] for node in decoded.values() if node is not None})
 
 
 def _unknown_cpus_error(identifiers: Sequence[str]) -> BadInput:

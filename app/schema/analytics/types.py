@@ -1,4 +1,4 @@
-"""Price targets and performance values as GraphQL types."""
+"""GraphQL types of price targets, performance values and the consistency of figures."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from app.graphql.directives import ListSize, cache_hints
 from app.graphql.enums import graphql_enum
 from app.graphql.fields import ValueMapping, column, computed
 
-# DOMAIN: a target is fresh when it was computed less than 7 days ago.
+# A price target that was computed earlier is not fresh.
 MAX_FRESH_AGE = timedelta(days=7)
 
 
 class PriceConfidence(StrEnum):
-    """How far a price target can be trusted, by the number of prices behind it."""
+    """Reliability of a price target, from the number of prices it is computed from."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -29,7 +29,7 @@ class PriceConfidence(StrEnum):
 
     @classmethod
     def of(cls, sample_size: int) -> PriceConfidence:
-        """DOMAIN: 10 prices or more are high, 5 medium, 2 low."""
+        """Return the confidence for a number of active prices."""
         if sample_size >= 10:
             return cls.HIGH
         if sample_size >= 5:
@@ -39,21 +39,21 @@ class PriceConfidence(StrEnum):
 
 graphql_enum(
     PriceConfidence,
-    "How far a price target can be trusted, by the number of active prices behind it.",
+    "Reliability of a price target, from the number of active prices it is computed from.",
     {
-        "HIGH": "10 prices or more.",
+        "HIGH": "10 or more prices.",
         "MEDIUM": "5 to 9 prices.",
         "LOW": "2 to 4 prices.",
-        "INSUFFICIENT": "Fewer than 2 prices: there is no target.",
+        "INSUFFICIENT": "Fewer than 2 prices; the price target is null.",
     },
 )
 graphql_enum(
     ValueRating,
-    "Price for performance, by the unrounded percentile of $/multi-mark.",
+    "Value for money, from the unrounded percentile of USD per multi-thread mark.",
     {
         "EXCELLENT": "Percentile up to 25.",
-        "GOOD": "Percentile above 25, up to 50.",
-        "FAIR": "Percentile above 50, up to 75.",
+        "GOOD": "Percentile above 25 and up to 50.",
+        "FAIR": "Percentile above 50 and up to 75.",
         "POOR": "Percentile above 75.",
     },
 )
@@ -64,31 +64,36 @@ def _is_fresh(self: Any) -> bool:
     return computed_at is not None and datetime.now(UTC) - computed_at < MAX_FRESH_AGE
 
 
-# More than there are figures of a CPU, or statistics.
+# Assumed size of a list of columns; larger than the number of figures of a CPU and of statistics.
 MAX_COLUMNS = 20
 
-# DOMAIN: "better than X %" is 100 less the percentile, which has one decimal.
+# The percentile has one decimal, and so has its complement.
 HUNDRED_MINUS_PERCENTILE = ValueMapping(lambda percentile: round(100 - percentile, 1))
 
 
 @strawberry.type(
-    description="What a CPU should cost, from its active listings: mean, and one sample standard deviation around it."
+    description="Price target of a CPU, from its active prices: the adjusted prices above 0 of its active listings."
 )
 class PriceTarget:
     great: float | None = column(
         "price_great",
-        description="USD. One standard deviation below the mean, never below 0. Null with fewer than two prices.",
+        description="Mean minus one standard deviation, at least 0; USD, null with fewer than two prices.",
     )
-    good: float | None = column("price_good", description="USD. The mean. Null with fewer than two prices.")
+    good: float | None = column(
+        "price_good", description="Mean of the active prices; USD, null with fewer than two prices."
+    )
     fair: float | None = column(
-        "price_fair", description="USD. One standard deviation above the mean. Null with fewer than two prices."
+        "price_fair", description="Mean plus one standard deviation; USD, null with fewer than two prices."
     )
     stddev: float | None = column(
-        "price_stddev", description="USD. Sample standard deviation (n - 1). Null with fewer than two prices."
+        "price_stddev",
+        description="Sample standard deviation (n - 1) of the active prices; USD, null with fewer than two prices.",
     )
     sample_size: int = column("price_sample_size", description="Number of active prices.")
     confidence: PriceConfidence = column(
-        "price_sample_size", description="From the sample size.", mapping=ValueMapping(PriceConfidence.of)
+        "price_sample_size",
+        description="Reliability of the target, from the sample size.",
+        mapping=ValueMapping(PriceConfidence.of),
     )
     high_variance: bool = column(
         "price_high_variance", description="Whether the standard deviation is above 30 % of the mean."
@@ -96,79 +101,92 @@ class PriceTarget:
     fresh: bool = computed(
         _is_fresh,
         "computed_at",
-        description="Whether it was computed less than 7 days ago.",
+        description="Whether the target was computed less than 7 days ago.",
         metadata=cache_hints(Domain.ANALYTICS, time_dependent=True),
     )
     updated_at: datetime | None = column(
-        "computed_at", description="When it was last computed; null before the first recalculation."
+        "computed_at", description="Time of the last computation; null before the first recalculation."
     )
 
 
-@strawberry.type(description="What a CPU's performance costs: mean active price per benchmark mark, and its rank.")
+@strawberry.type(
+    description="Price for performance of a CPU: mean active price per benchmark mark, and its rank among all CPUs."
+)
 class PerformanceValue:
     dollar_per_mark_single: float | None = column(
         "dollar_per_mark_single",
-        description="USD per single-thread mark, 4 decimals. Null without a mark or an active price.",
+        description="USD per single-thread mark with 4 decimals; null without a mark or an active price.",
     )
     dollar_per_mark_multi: float | None = column(
         "dollar_per_mark_multi",
-        description="USD per multi-thread mark, 4 decimals. Null without a mark or an active price.",
+        description="USD per multi-thread mark with 4 decimals; null without a mark or an active price.",
     )
     percentile: float | None = column(
         "value_percentile",
-        description="Share (0 to 100) of CPUs with a strictly lower $/multi-mark; 0 is the best value.",
+        description="Percentage (0 to 100) of CPUs with lower USD per multi-thread mark; 0 is the best value, null "
+        "without "
+        "that ratio.",
     )
     percentile_single: float | None = column(
         "value_percentile_single",
-        description="Share (0 to 100) of CPUs with a strictly lower $/single-mark; 0 is the best value.",
+        description="Percentage (0 to 100) of CPUs with lower USD per single-thread mark; 0 is the best value, null "
+        "without that ratio.",
     )
     better_than: float | None = column(
         "value_percentile",
-        description="The rest of the percentile: better value than so many of 100 CPUs, by $/multi-mark.",
+        description="100 minus `percentile`: the percentage of CPUs with the same or worse value by multi-thread "
+        "mark; null "
+        "without a percentile.",
         mapping=HUNDRED_MINUS_PERCENTILE,
     )
     better_than_single: float | None = column(
         "value_percentile_single",
-        description="The rest of percentileSingle: better value than so many of 100 CPUs, by $/single-mark.",
+        description="100 minus `percentileSingle`: the percentage of CPUs with the same or worse value by "
+        "single-thread "
+        "mark; null without a percentile.",
         mapping=HUNDRED_MINUS_PERCENTILE,
     )
-    rating: ValueRating | None = column("value_rating", description="From the percentile; null where that is.")
+    rating: ValueRating | None = column(
+        "value_rating", description="Rating of the percentile; null without a percentile."
+    )
     updated_at: datetime | None = column(
-        "computed_at", description="When it was last computed; null before the first recalculation."
+        "computed_at", description="Time of the last computation; null before the first recalculation."
     )
 
 
-@strawberry.type(description="An item that was not what it should have been.")
+@strawberry.type(description="An item that was not consistent: a CPU or the statistics.")
 class FigureDifference:
-    slug: str | None = strawberry.field(description="Slug of the CPU; null where it is the statistics.")
+    slug: str | None = strawberry.field(description="Slug of the CPU; null for the statistics.")
     columns: list[str] = strawberry.field(
-        description="Stored figures that differed from the computed ones, by the names of their columns.",
+        description="Names of the database columns with stored figures that differed from the computed ones.",
         directives=[ListSize(assumed_size=MAX_COLUMNS)],
     )
-    reason: str | None = strawberry.field(description="Why its figures cannot be written; null where they can.")
+    reason: str | None = strawberry.field(description="Why the figures of the CPU cannot be written; null if they can.")
 
 
 @strawberry.type(
-    description="What the last verification found: it compares each stored figure with the computed one. "
-    "The items are the CPUs, and the statistics as one more."
+    description="Result of the last verification, which compares all stored figures with computed ones. Its items are "
+    "the CPUs and, as one item, the statistics."
 )
 class Consistency:
     percent: float = strawberry.field(
-        description="Items that were right, of 100; rounded down to 2 decimals, so 100 only if all were."
+        description="Percentage of consistent items, rounded down to 2 decimals, so 100 means that all were consistent."
     )
-    total: int = strawberry.field(description="Items compared.")
-    consistent: int = strawberry.field(description="Items that were right, before any repair.")
-    left: int = strawberry.field(description="Items that were not right afterwards.")
-    fixed: bool = strawberry.field(description="Whether it was to repair what differs.")
-    verified_at: datetime = strawberry.field(description="When it ended.")
+    total: int = strawberry.field(description="Number of compared items.")
+    consistent: int = strawberry.field(description="Number of items that were consistent before a repair.")
+    left: int = strawberry.field(
+        description="Number of items that are not consistent after the verification and its repair."
+    )
+    fixed: bool = strawberry.field(description="Whether the verification repaired differences.")
+    verified_at: datetime = strawberry.field(description="Time when the verification ended.")
     differences: list[FigureDifference] = strawberry.field(
-        description=f"The items that were not right: the first {MAX_DIFFERENCES}, CPUs by slug, the statistics last.",
+        description=f"Items that were not consistent, at most {MAX_DIFFERENCES}: CPUs by slug, then the statistics.",
         directives=[ListSize(assumed_size=MAX_DIFFERENCES)],
     )
 
     @classmethod
     def of(cls, row: Any) -> Consistency:
-        """From the row of `sql.latest_verification`."""
+        """Return the object for a row of `verification_sql.load_last_verification`."""
         return cls(
             percent=floor(10_000 * row.consistent / row.total) / 100,
             total=row.total,
@@ -176,5 +194,5 @@ class Consistency:
             left=row.left_over,
             fixed=row.fixed,
             verified_at=row.verified_at,
-            differences=[FigureDifference(**each) for each in row.differences],
+            differences=[FigureDifference(**difference) for difference in row.differences],
         )

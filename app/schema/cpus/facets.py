@@ -1,4 +1,4 @@
-"""GraphQL types of CPU facets: how many CPUs have each value."""
+"""GraphQL types of facets: the number of CPUs per value of an attribute."""
 
 from __future__ import annotations
 
@@ -12,80 +12,81 @@ from app.graphql.directives import ListSize
 from app.graphql.fields import requires
 from app.schema.analytics.types import PriceConfidence
 
-# Of one facet: more sockets than there are in the catalogue.
+# Assumed size of a facet; the catalogue has fewer sockets.
 MAX_FACET_VALUES = 400
 
 
-@strawberry.type(description="A value, and how many CPUs have it.")
+@strawberry.type(description="A value and the number of CPUs that have it.")
 class FacetCount:
-    value: str = strawberry.field(description="The value, as filters take it.")
-    count: int = strawberry.field(description="CPUs; never zero.")
+    value: str = strawberry.field(description="Value, in the form that filters accept.")
+    count: int = strawberry.field(description="Number of CPUs, at least 1.")
 
 
-@strawberry.type(description="A rating, and how many CPUs have it.")
+@strawberry.type(description="A rating and the number of CPUs that have it.")
 class RatingCount:
-    rating: ValueRating = strawberry.field(description="The rating.")
-    count: int = strawberry.field(description="CPUs; never zero.")
+    rating: ValueRating = strawberry.field(description="Rating of the CPUs.")
+    count: int = strawberry.field(description="Number of CPUs, at least 1.")
 
 
-@strawberry.type(description="A confidence, and how many CPUs have it.")
+@strawberry.type(description="A confidence and the number of CPUs that have it.")
 class ConfidenceCount:
-    confidence: PriceConfidence = strawberry.field(description="The confidence.")
-    count: int = strawberry.field(description="CPUs; never zero.")
+    confidence: PriceConfidence = strawberry.field(description="Confidence of the price targets.")
+    count: int = strawberry.field(description="Number of CPUs, at least 1.")
 
 
 @strawberry.type(
-    name="CPUFacets", description="How many CPUs have which value. Those of which it is not known count nowhere."
+    name="CPUFacets",
+    description="Numbers of CPUs per value of several attributes. A CPU without a value is not counted.",
 )
 class CPUFacets:
     counts: strawberry.Private[FacetCounts]
 
     @strawberry.field(
-        description="By maker, sorted.",
+        description="CPUs per manufacturer, sorted by name.",
         metadata=requires(None, "manufacturers"),
         directives=[ListSize(assumed_size=MAX_FACET_VALUES)],
     )
     def manufacturers(self) -> list[FacetCount]:
-        """Counted when asked for."""
+        """Return the counts of this facet."""
         return _facet_counts(self.counts["manufacturers"])
 
     @strawberry.field(
-        description="By socket, sorted.",
+        description="CPUs per socket, sorted by name.",
         metadata=requires(None, "sockets"),
         directives=[ListSize(assumed_size=MAX_FACET_VALUES)],
     )
     def sockets(self) -> list[FacetCount]:
-        """Counted when asked for."""
+        """Return the counts of this facet."""
         return _facet_counts(self.counts["sockets"])
 
     @strawberry.field(
-        description="By category, sorted.",
+        description="CPUs per category, sorted by name.",
         metadata=requires(None, "categories"),
         directives=[ListSize(assumed_size=MAX_FACET_VALUES)],
     )
     def categories(self) -> list[FacetCount]:
-        """Counted when asked for."""
+        """Return the counts of this facet."""
         return _facet_counts(self.counts["categories"])
 
     @strawberry.field(
-        description="By rating, the best first.",
+        description="CPUs per rating, best first.",
         metadata=requires(None, "ratings"),
         directives=[ListSize(assumed_size=len(ValueRating))],
     )
     def ratings(self) -> list[RatingCount]:
-        """Counted when asked for."""
-        found = self.counts["ratings"]
-        return [RatingCount(rating=each, count=found[each]) for each in ValueRating if each in found]
+        """Return the counts of this facet."""
+        counts = self.counts["ratings"]
+        return [RatingCount(rating=rating, count=counts[rating]) for rating in ValueRating if rating in counts]
 
     @strawberry.field(
-        description="By confidence, the best first.",
+        description="CPUs per confidence of the price target, best first.",
         metadata=requires(None, "confidences"),
         directives=[ListSize(assumed_size=len(PriceConfidence))],
     )
     def confidences(self) -> list[ConfidenceCount]:
-        """Counted when asked for."""
-        found = self.counts["confidences"]
-        return [ConfidenceCount(confidence=each, count=found[each]) for each in PriceConfidence if each in found]
+        """Return the counts of this facet."""
+        counts = self.counts["confidences"]
+        return [ConfidenceCount(confidence=level, count=counts[level]) for level in PriceConfidence if level in counts]
 
 
 def _facet_counts(counts: Mapping[str, int]) -> list[FacetCount]:

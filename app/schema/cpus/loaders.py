@@ -1,4 +1,4 @@
-"""CPUs by key."""
+"""Loaders of CPUs."""
 
 from __future__ import annotations
 
@@ -15,55 +15,55 @@ from app.resources import Reader
 
 
 class CpuRow(Row):
-    """A row of CPU columns: those that the operation needs."""
+    """Row with the CPU columns that the operation requests."""
 
     __slots__ = ()
 
 
 class PointRow(Row):
-    """A row of columns of a point in the map of prices: those that the operation needs."""
+    """Row with the price map columns that the operation requests."""
 
 
 class CpuById(Loader[int, CpuRow | None]):
-    """The CPU with this id, or None."""
+    """Loads CPUs by id; None if there is no such CPU."""
 
     async def values(self, session: Reader, keys: list[int]) -> list[CpuRow | None]:
-        """One statement for all keys."""
+        """Run one statement for all keys."""
         rows = await load_rows(self.context, session, sql.select_by_id, "ids", keys)
-        found = {row["id"]: row for row in rows}
-        return [found.get(key) for key in keys]
+        row_by_id = {row["id"]: row for row in rows}
+        return [row_by_id.get(key) for key in keys]
 
 
 class CpuBySlug(Loader[str, CpuRow | None]):
-    """The CPU with this slug, or None."""
+    """Loads CPUs by slug; None if there is no such CPU."""
 
     async def values(self, session: Reader, keys: list[str]) -> list[CpuRow | None]:
-        """One statement for all keys."""
+        """Run one statement for all keys."""
         rows = await load_rows(self.context, session, sql.select_by_slug, "slugs", keys)
         self.context.prime(CpuById, rows)
-        found = {row["slug"]: row for row in rows}
-        return [found.get(key) for key in keys]
+        row_by_slug = {row["slug"]: row for row in rows}
+        return [row_by_slug.get(key) for key in keys]
 
 
 class SimilarKey(NamedTuple):
-    """The CPUs most similar to one, so many."""
+    """Key of SimilarCpus: a CPU and the number of similar CPUs."""
 
     cpu_id: int
     first: int
 
 
 class SimilarCpus(Loader[SimilarKey, list[CpuRow]]):
-    """The most similar CPUs, most similar first."""
+    """Loads the most similar CPUs of a CPU, most similar first."""
 
     async def values(self, session: Reader, keys: list[SimilarKey]) -> list[list[CpuRow]]:
-        """One statement per distinct number."""
-        found: dict[SimilarKey, list[CpuRow]] = defaultdict(list)
+        """Run one statement per distinct number of similar CPUs."""
+        rows_by_key: dict[SimilarKey, list[CpuRow]] = defaultdict(list)
         statement = sql.select_similar(requested_columns(self.context))
         for first in dict.fromkeys(key.first for key in keys):
             ids = [key.cpu_id for key in keys if key.first == first]
             for row in await session.rows(statement, {"ids": ids, "first": first}, CpuRow):
-                found[SimilarKey(row["similar_to"], first)].append(row)
-        return [found[key] for key in keys]
+                rows_by_key[SimilarKey(row["similar_to"], first)].append(row)
+        return [rows_by_key[key] for key in keys]
 
 
 async def load_rows(
@@ -80,8 +80,11 @@ async def load_rows(
 
 
 def requested_columns(context: Context) -> frozenset[str] | None:
-    """What the operation needs of CPUs. The number of a page's listings is a column of the CPU, too."""
-    wanted, of_page = context.requested_columns("CPU"), context.requested_columns("ListingConnection")
-    if wanted is None or of_page is None or TOTAL_COUNT not in of_page:
-        return wanted
-    return wanted | {"listings_count"}
+    """Return the CPU columns that the operation requests (None: all).
+
+    They include the number of listings if the operation requests `totalCount` of a CPU's listings.
+    """
+    columns, connection_fields = context.requested_columns("CPU"), context.requested_columns("ListingConnection")
+    if columns is None or connection_fields is None or TOTAL_COUNT not in connection_fields:
+        return columns
+    return columns | {"listings_count"}

@@ -1,4 +1,4 @@
-"""Queries for CPUs: one, and lists with filters and orderings."""
+"""Query fields for CPUs: single CPUs, lists with filters and orderings, facets, the price map and title matches."""
 
 from __future__ import annotations
 
@@ -24,24 +24,28 @@ from app.schema.cpus.types import CPU, PricePoint
 from app.titles.components import parse_components
 from app.titles.matcher import MAX_TITLE_LENGTH
 
-# Seconds for which browsers and proxies may keep an answer without asking again.
+# Seconds for which browsers and proxies may reuse a response without revalidation.
 MAX_AGE = 5
 MAX_SLUGS = 50
+
+FilterArgument = Annotated[
+    CPUFilter | None, strawberry.argument(description="Conditions on the CPUs; null selects all CPUs.")
+]
 
 
 @strawberry.type
 class CpusQuery:
     @strawberry.field(
-        description="A CPU by its id or its slug; null when there is none.",
+        description="A CPU by its id or its slug, exactly one of them; null if there is no such CPU.",
         metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, max_age=MAX_AGE),
     )
     async def cpu(
         self,
         info: Info,
-        id: Annotated[strawberry.ID | None, strawberry.argument(description="Global id.")] = None,  # noqa: A002
-        slug: Annotated[str | None, strawberry.argument(description="Slug, as in URLs.")] = None,
+        id: Annotated[strawberry.ID | None, strawberry.argument(description="Global id of the CPU.")] = None,  # noqa: A002
+        slug: Annotated[str | None, strawberry.argument(description="Slug of the CPU.")] = None,
     ) -> CPU | None:
-        """Exactly one argument."""
+        """Return the CPU. Raises BadInput unless exactly one argument is given."""
         if (id is None) == (slug is None):
             raise BadInput("Give exactly one of `id` and `slug`.")
         if id is not None:
@@ -50,25 +54,25 @@ class CpusQuery:
         return cast("CPU | None", await info.context.loader(CpuBySlug).load(check_text(slug, "slug")))
 
     @strawberry.field(
-        description="The CPUs with these slugs, in their order; null where there is none.",
+        description="The CPUs with these slugs, in the order of the slugs; null for a slug without a CPU.",
         metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, max_age=MAX_AGE),
         directives=[ListSize(assumed_size=MAX_SLUGS, slicing_arguments=["slugs"])],
     )
     async def cpus_by_slugs(
         self,
         info: Info,
-        slugs: Annotated[list[str], strawberry.argument(description=f"Slugs, as in URLs; at most {MAX_SLUGS}.")],
+        slugs: Annotated[list[str], strawberry.argument(description=f"Slugs of CPUs, at most {MAX_SLUGS}.")],
     ) -> list[CPU | None]:
-        """One statement for all; of a few it brings along what is asked of each."""
+        """Return the CPUs with one statement; for a few CPUs it also prefetches their listings and distributions."""
         if len(slugs) > MAX_SLUGS:
             raise BadInput(f"`slugs` takes at most {MAX_SLUGS} slugs.")
-        for each in slugs:
-            check_text(each, "slugs")
+        for slug in slugs:
+            check_text(slug, "slugs")
         return cast("list[CPU | None]", await info.context.loader(CpuBySlug).load_many(slugs))
 
     @strawberry.field(
-        description="CPUs, by name unless ordered otherwise.",
-        # Of the market: a filter may ask whether there are listings.
+        description="CPUs that satisfy the filter, ordered by name unless `orderBy` is given.",
+        # MARKET because of the filter `withListings`.
         metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
         directives=[connection_size(DEFAULT_PAGE_SIZE)],
     )
@@ -79,18 +83,20 @@ class CpusQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-        filter: Annotated[CPUFilter | None, strawberry.argument(description="Which CPUs.")] = None,  # noqa: A002
+        filter: FilterArgument = None,  # noqa: A002
         order_by: Annotated[
             list[CPUOrder] | None,
-            strawberry.argument(description=f"Up to {MAX_SORT_KEYS} keys, the first weighs most."),
+            strawberry.argument(
+                description=f"Sort keys in descending priority, at most {MAX_SORT_KEYS}; default by name."
+            ),
         ] = None,
     ) -> Connection[CPU]:
-        """A page; without `first` and `last` the first 50."""
+        """Return a page; without `first` and `last`, the first 50 CPUs."""
         request = parse_page_arguments(first, after, last, before)
         conditions, keyset = to_cpu_filter(filter), sql.keyset_for(to_sort_order(order_by))
         context = info.context
-        of_page = context.requested_columns("CPUConnection")
-        counted = of_page is None or TOTAL_COUNT in of_page
+        connection_fields = context.requested_columns("CPUConnection")
+        counted = connection_fields is None or TOTAL_COUNT in connection_fields
         statement = sql.select_page(conditions, keyset, request, requested_columns(context), counted)
         async with context.read() as session:
             rows = await session.rows(*statement, CpuRow)
@@ -105,34 +111,34 @@ class CpusQuery:
         return Connection(page=keyset.build_page(rows, request), count=count)
 
     @strawberry.field(
-        description="Every CPU that has a price, as a point of price and mark, cheapest first; "
-        f"the cheapest {sql.MAX_PRICE_MAP_POINTS:,} at most.",
+        description="CPUs with a good price that satisfy the filter, cheapest first, at most "
+        f"{sql.MAX_PRICE_MAP_POINTS:,}.",
         metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
         directives=[ListSize(assumed_size=sql.MAX_PRICE_MAP_POINTS)],
     )
     async def price_map(
         self,
         info: Info,
-        filter: Annotated[CPUFilter | None, strawberry.argument(description="Which CPUs.")] = None,  # noqa: A002
+        filter: FilterArgument = None,  # noqa: A002
     ) -> list[PricePoint]:
-        """One statement."""
+        """Return all points with one statement."""
         context = info.context
         statement = sql.select_price_map(to_cpu_filter(filter), context.requested_columns("PricePoint"))
         async with context.read() as session:
             return cast("list[PricePoint]", await session.rows(*statement, PointRow))
 
     @strawberry.field(
-        description="How many CPUs have which value, for the controls of a filter. What a control would bring is told "
-        "by the filter without its own condition.",
+        description="Numbers of CPUs per attribute value among the CPUs that satisfy the filter. For the options of a "
+        "filter control, pass the filter without the condition of that control.",
         metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
         directives=[CostWeight(weight=20)],
     )
     async def cpu_facets(
         self,
         info: Info,
-        filter: Annotated[CPUFilter | None, strawberry.argument(description="Which CPUs.")] = None,  # noqa: A002
+        filter: FilterArgument = None,  # noqa: A002
     ) -> CPUFacets:
-        """One statement for all facets that are asked for."""
+        """Count all requested facets with one statement."""
         context = info.context
         async with context.read() as session:
             return CPUFacets(
@@ -140,18 +146,18 @@ class CpusQuery:
             )
 
     @strawberry.field(
-        description="The CPU that a seller's title names, or none when that is not certain; with the reasons.",
+        description="The CPU that a seller's title names, if it is certain, with the reasons.",
         metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, max_age=MAX_AGE),
     )
     async def match_title(
         self,
         info: Info,
         title: Annotated[
-            str, strawberry.argument(description=f"As the seller wrote it; at most {MAX_TITLE_LENGTH} characters.")
+            str, strawberry.argument(description=f"Title of an offer, at most {MAX_TITLE_LENGTH} characters.")
         ],
     ) -> TitleMatch:
-        """With the matcher of the request's own snapshot."""
+        """Match the title with the catalogue in the snapshot of the request."""
         check_text(title, "title", MAX_TITLE_LENGTH)
         async with info.context.read() as session:
-            found = (await get_matcher(info.context.resources, session)).match(title)
-        return TitleMatch.of(found, parse_components(title))
+            match = (await get_matcher(info.context.resources, session)).match(title)
+        return TitleMatch.of(match, parse_components(title))

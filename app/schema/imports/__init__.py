@@ -1,1 +1,1 @@
-"""GraphQL side of URL imports."""
+"""GraphQL side of URL imports: types, loaders, queries, mutations and the progress subscription."""

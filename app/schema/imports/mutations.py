@@ -1,4 +1,4 @@
-"""The mutations that ask for imports."""
+"""Mutations that request imports of URLs."""
 
 from __future__ import annotations
 
@@ -16,48 +16,55 @@ from app.ingestion.requests.import_requests import ImportRequest, request_import
 from app.ingestion.requests.url_files import MAX_ROWS, read_url_file
 from app.schema.imports.types import ImportSession
 
-Priority = Annotated[ImportPriority, strawberry.argument(description="What comes first.")]
+Priority = Annotated[
+    ImportPriority, strawberry.argument(description="Priority among pages that wait to be fetched; default NORMAL.")
+]
 
 
-@strawberry.type(description="An import that was asked for.")
+@strawberry.type(description="The requested import.")
 class IngestPayload:
-    session: ImportSession = strawberry.field(description="Where its progress and outcome can be followed.")
+    session: ImportSession = strawberry.field(description="Session of the import, with its progress and result.")
 
 
 @strawberry.type
 class ImportsMutation:
     @strawberry.mutation(
-        description="Fetches a page in the background and stores what it offers. Operators only. "
-        "A page that is being fetched for somebody else already is not fetched twice.",
+        description="Fetch a page in the background and store its offers; a page that is being fetched for another "
+        "request "
+        "is not fetched twice. Operators only.",
         permission_classes=[IsOperator],
     )
     async def ingest_url(
         self,
         info: Info,
-        url: Annotated[str, strawberry.argument(description="http or https, of a public server.")],
+        url: Annotated[str, strawberry.argument(description="URL of the page: http or https, on a public server.")],
         priority: Priority = ImportPriority.NORMAL,
     ) -> IngestPayload:
-        """One write."""
+        """Request the import of one page."""
         allowed = AllowList.from_entries(info.context.resources.settings.fetch_allow)
         async with info.context.write() as tx:
             key = await request_url_import(tx, url, priority, info.context.viewer.subject or "unknown", allowed)
         return await _payload(info, key)
 
     @strawberry.mutation(
-        description=f"The same for a file of URLs, at most {MAX_ROWS:,}: CSV with a column `url`, or JSON like "
-        '`[{"url": "https://..."}]`. A row that is no URL fails alone. Operators only.',
+        description=f"Fetch the pages of a file of URLs, at most {MAX_ROWS:,} rows: CSV with a column `url`, or JSON "
+        "such as "
+        '`[{"url": "https://..."}]`. A row without a valid URL fails and does not affect the others. Operators only.',
         permission_classes=[IsOperator],
     )
     async def ingest_bulk(
         self,
         info: Info,
-        file: Annotated[Upload, strawberry.argument(description="CSV or JSON.")],
+        file: Annotated[Upload, strawberry.argument(description="File with URLs, CSV or JSON.")],
         priority: Priority = ImportPriority.NORMAL,
         encoding: Annotated[
-            str | None, strawberry.argument(description="Of CSV that is neither UTF-8 nor begins with a BOM.")
+            str | None,
+            strawberry.argument(
+                description="Encoding of a CSV file, such as cp1252; null stands for UTF-8, or the encoding of the BOM."
+            ),
         ] = None,
     ) -> IngestPayload:
-        """One write."""
+        """Request the import of a file."""
         source, rows = await asyncio.to_thread(read_url_file, file, encoding)
         requested_by = info.context.viewer.subject or "unknown"
         allowed = AllowList.from_entries(info.context.resources.settings.fetch_allow)
@@ -67,6 +74,6 @@ class ImportsMutation:
 
 
 async def _payload(info: Info, key: int) -> IngestPayload:
-    session = await ImportSession.with_key(info, key)
+    session = await ImportSession.load_by_key(info, key)
     assert session is not None
     return IngestPayload(session=session)

@@ -1,4 +1,4 @@
-"""Queries for imports, once and live."""
+"""Query and subscription fields for imports."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from app.ingestion.worker.queue_sql import session_topic
 from app.schema.imports.loaders import SessionRow
 from app.schema.imports.types import ImportSession
 
-SessionId = Annotated[strawberry.ID, strawberry.argument(description="Global id of the session.")]
+SessionId = Annotated[strawberry.ID, strawberry.argument(description="Global id of the import session.")]
 
-# Should a notification be lost with its connection, a follower looks for itself this often.
+# Subscriptions also poll, because notifications are lost while the connection to the database is.
 POLL_INTERVAL_SECONDS = 5.0
-# While rows end one after the other, followers are told no more often.
+# Least time between two events while rows finish one after another.
 MIN_EVENT_INTERVAL_SECONDS = 0.1
 
 
 @strawberry.type
 class ImportsQuery:
     @strawberry.field(
-        description="An import; null when there is none. Operators only.",
+        description="An import session; null if there is no such session. Operators only.",
         metadata=cache_hints(Domain.WORK, max_age=0),
         permission_classes=[IsOperator],
     )
     async def import_session(self, info: Info, id: SessionId) -> ImportSession | None:  # noqa: A002
-        """State, counts and rows."""
-        return await ImportSession.with_key(info, key_from_global_id(id, "ImportSession"))
+        """Return the session."""
+        return await ImportSession.load_by_key(info, key_from_global_id(id, "ImportSession"))
 
     @strawberry.field(
-        description="Imports, the newest first. Operators only.",
+        description="Import sessions, newest first. Operators only.",
         metadata=cache_hints(Domain.WORK, max_age=0),
         directives=[connection_size(DEFAULT_PAGE_SIZE)],
         permission_classes=[IsOperator],
@@ -50,7 +50,7 @@ class ImportsQuery:
     async def import_sessions(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[ImportSession]:
-        """A page; without `first` and `last` the first 50."""
+        """Return a page; without `first` and `last`, the 50 newest sessions."""
         request = parse_page_arguments(first, after, last, before)
         context = info.context
         async with context.read() as session:
@@ -68,11 +68,11 @@ class ImportsQuery:
 @strawberry.type
 class ImportsSubscription:
     @strawberry.subscription(
-        description="An import each time that it moved, now first; ends when the import has. Operators only.",
+        description="The import session now and after each change, until the import has ended. Operators only.",
         permission_classes=[IsOperator],
     )
     async def import_progress(self, info: Info, id: SessionId) -> AsyncGenerator[ImportSession, None]:  # noqa: A002
-        """Raises NotFound when there is no such import."""
+        """Yield the session after each change. Raises NotFound if there is no such import."""
         key = key_from_global_id(id, "ImportSession")
         resources = info.context.resources
         last: SessionRow | None = None
@@ -83,13 +83,13 @@ class ImportsSubscription:
                     rows = await session.rows(session_sql.sessions_by_id(), {"ids": [key]}, SessionRow)
                 if not rows:
                     raise NotFound(f'There is no import "{id}".')
-                found = rows[0]
-                if found != last:
-                    # Its rows are read anew for each event.
+                current = rows[0]
+                if current != last:
+                    # Loaders must not return rows of an earlier event.
                     await info.context.close()
-                    yield found
-                last = found
-                if found["status"] in ENDED_IMPORTS:
+                    yield current
+                last = current
+                if current["status"] in ENDED_IMPORTS:
                     return
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), POLL_INTERVAL_SECONDS)

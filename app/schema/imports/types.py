@@ -1,4 +1,4 @@
-"""Imports as GraphQL types."""
+"""GraphQL types of imports."""
 
 from __future__ import annotations
 
@@ -30,147 +30,154 @@ from app.schema.listings.loaders import ListingById
 from app.schema.listings.types import Listing
 
 MAX_LISTINGS = 5
-# A page may have 512 KiB, and all of an answer are in memory at the same time.
+# A page has up to 512 KiB, and all pages of a response are in memory at the same time.
 PAYLOAD_COST = 250
 
 graphql_enum(
     ImportStatus,
-    "State of an import, or of one of its rows.",
+    "Status of an import session or of one of its rows.",
     {
-        "QUEUED": "Waits for a worker, or for the time of its next attempt.",
-        "RUNNING": "A worker is at it, or the next one will take it up again.",
-        "COMPLETE": "Every offer is stored, with its price. Final.",
-        "PARTIAL": "Something is missing: an offer has no price, or of a session some rows are not complete. Final.",
-        "FAILED": "Nothing came of it. Final.",
+        "QUEUED": "Waiting for a worker or for the time of the next attempt.",
+        "RUNNING": "In progress, or to be resumed by another worker.",
+        "COMPLETE": "All offers are stored with prices. Final.",
+        "PARTIAL": "An offer has no price or, for a session, some rows are not complete. Final.",
+        "FAILED": "Nothing is stored. Final.",
     },
 )
 graphql_enum(
     ImportSource,
-    "What an import was asked for by.",
-    {"URL": "A URL.", "CSV": "A CSV file.", "JSON": "A JSON file."},
+    "Source of the URLs of an import.",
+    {"URL": "A single URL.", "CSV": "A CSV file.", "JSON": "A JSON file."},
 )
 graphql_enum(
     Quality,
-    "How much a page told of its offer.",
+    "Completeness of the offer on a page.",
     {
-        "FULL": "Its price, and at least four of: condition, CPU, memory, storage, images.",
-        "PARTIAL": "Less than that.",
+        "FULL": "Price and at least four of condition, CPU, memory, storage and images.",
+        "PARTIAL": "Less than FULL.",
     },
 )
 
 
 graphql_enum(
     ImportPriority,
-    "What comes first when several pages could be fetched.",
-    {"LOW": "After all others.", "NORMAL": "In the order of asking.", "HIGH": "Before all others."},
+    "Priority among pages that wait to be fetched.",
+    {"LOW": "After all other pages.", "NORMAL": "In the order of requests.", "HIGH": "Before all other pages."},
 )
 
 
 def decompressed_content(self: Any) -> str:
-    """What was compressed."""
+    """Return the text of a stored page."""
     return zlib.decompress(self["content"]).decode()
 
 
-@strawberry.type(description="A page as it was fetched.")
+@strawberry.type(description="A fetched page.")
 class ImportedPage:
     is_type_of = is_row(PayloadRow)
 
-    content: str = computed(
-        decompressed_content, "content", description="As text; what follows the first 512 KiB is left out."
+    content: str = computed(decompressed_content, "content", description="Text of the page, at most its first 512 KiB.")
+    bytes: int = column("bytes", description="Size of `content` in UTF-8, in bytes.")
+    truncated: bool = column("truncated", description="Whether the page was longer than `content`.")
+    content_type: str = column("content_type", description="Content type according to the server.")
+    stored_at: datetime = column(
+        "stored_at", description="Time when the page was stored; pages are deleted after 30 days by default."
     )
-    bytes: int = column("bytes", description="Bytes of `content` in UTF-8.")
-    truncated: bool = column("truncated", description="Whether there was more.")
-    content_type: str = column("content_type", description="As the server called it.")
-    stored_at: datetime = column("stored_at", description="When it was stored; it is kept for 30 days.")
 
 
 def node_error() -> BadInput:
-    """What `node(id:)` tells everybody: its answers are the same for all who ask, and imports are for operators."""
-    return BadInput("Imports are not given by `node`: ask `importSession(id:)`, as an operator.")
+    """Return the error of `node(id:)`: its responses are cached for all viewers, and imports are for operators only."""
+    return BadInput("`node` does not return imports: use `importSession(id:)` as an operator.")
 
 
-@strawberry.type(description="One URL of an import.")
+@strawberry.type(description="One URL of an import session.")
 class ImportRow(Node):
-    """Its objects are rows of a session joined with their fetches."""
+    """Objects are instances of ImportedRow."""
 
     is_type_of = is_row(ImportedRow)
 
     id: strawberry.ID = id_field("ImportRow")
-    position: int = column("position", description="From 1, in the order of the file.")
-    url: str = column("url", description="As given.")
-    status: ImportStatus = column("status", description="What has become of it.")
-    attempts: int = column("attempts", description="How often it was tried, the attempt under way included.")
+    position: int = column("position", description="Position in the file, from 1.")
+    url: str = column("url", description="URL as requested.")
+    status: ImportStatus = column("status", description="Status of the row.")
+    attempts: int = column("attempts", description="Number of attempts, including the current one.")
     next_attempt_at: datetime | None = column(
-        "next_attempt_at", description="When it may be tried (again); null unless it is QUEUED."
+        "next_attempt_at", description="Earliest time of the next attempt; null unless the status is QUEUED."
     )
-    error_code: str | None = column("error_code", description="Why it failed, or is tried again: for programs.")
-    error: str | None = column("error", description="The same as a sentence; null when nothing is wrong.")
-    quality: Quality | None = column("quality", description="How much the page told; null before it is understood.")
+    error_code: str | None = column("error_code", description="Code of the last error; null without an error.")
+    error: str | None = column("error", description="Message of the last error; null without an error.")
+    quality: Quality | None = column(
+        "quality", description="Completeness of the offer; null before the page is processed."
+    )
     remarks: list[str] = column(
-        "remarks", description="What was left open, in sentences: that an offer has no CPU and why, or does not count."
+        "remarks", description="Remarks about the offers, such as why an offer has no CPU or no price that counts."
     )
     adapter: str | None = column(
         "adapter",
-        description="What read the page: json-ld, microdata, rdfa, opengraph, html, ebay; null if nothing did.",
+        description="Extractor that found the offers: json-ld, microdata, rdfa, opengraph, html or ebay; null if there "
+        "is none.",
     )
-    final_url: str | None = column("final_url", description="Where the page was, after redirects; null without a page.")
-    fetched_at: datetime | None = column("fetched_at", description="When the page was fetched; null without a page.")
-    finished_at: datetime | None = column("finished_at", description="When it ended; null before.")
+    final_url: str | None = column("final_url", description="URL of the page after redirects; null without a page.")
+    fetched_at: datetime | None = column(
+        "fetched_at", description="Time when the page was fetched; null without a page."
+    )
+    finished_at: datetime | None = column("finished_at", description="Time when the row ended; null before.")
 
     @strawberry.field(
-        description="The listings that its offers became, the best first; those of a page that is gone have ended.",
+        description="Listings of the page's offers, best first; they have ended if the page is gone.",
         metadata=requires(cache_hints(Domain.MARKET), "listing_ids"),
         directives=[ListSize(assumed_size=MAX_LISTINGS)],
     )
     async def listings(self: Any, info: Info) -> list[Listing]:
-        """Batched over all rows of the answer."""
-        found: list[Any] = await info.context.loader(ListingById).load_many(self["listing_ids"])
-        return [row for row in found if row is not None]
+        """Return the listings; batched over all rows of the response."""
+        rows: list[Any] = await info.context.loader(ListingById).load_many(self["listing_ids"])
+        return [row for row in rows if row is not None]
 
     @strawberry.field(
-        description="The page as it was fetched; null when there was none, and after 30 days.",
+        description="The fetched page; null without a page, and after its deletion.",
         metadata=requires(cache_hints(Domain.WORK), "fetch_id"),
         directives=[CostWeight(weight=PAYLOAD_COST)],
     )
     async def payload(self: Any, info: Info) -> ImportedPage | None:
-        """Batched over all rows of the answer."""
+        """Return the page; batched over all rows of the response."""
         key = self["fetch_id"]
         return cast("ImportedPage | None", None if key is None else await info.context.loader(PayloadByFetch).load(key))
 
     @classmethod
     async def load_node(cls, info: Info, key: int) -> ImportRow | None:
-        """For `node(id:)`: raises BadInput."""
+        """Raise BadInput, see `node_error`."""
         raise node_error()
 
 
 def count_finished_rows(self: Any) -> int:
-    """Rows that have ended."""
+    """Return the number of rows that have ended."""
     return int(self["complete"] + self["partial"] + self["failed"])
 
 
-@strawberry.type(description="One request for URLs to be imported, and what has become of each.")
+@strawberry.type(description="A request to import the offers of one or more URLs.")
 class ImportSession(Node):
-    """Its objects are rows of `import_session`."""
+    """Objects are instances of SessionRow."""
 
     is_type_of = is_row(SessionRow)
 
     id: strawberry.ID = id_field("ImportSession")
-    status: ImportStatus = column("status", description="What has become of all rows together.")
-    source: ImportSource = column("source", description="What it was asked for by.")
-    name: str = column("name", description="The URL, or the name of the file.")
-    priority: ImportPriority = column("priority", description="What comes first.")
+    status: ImportStatus = column("status", description="Status of all rows together.")
+    source: ImportSource = column("source", description="Source of the URLs.")
+    name: str = column("name", description="URL or name of the file.")
+    priority: ImportPriority = column("priority", description="Priority of its pages.")
     total: int = column("total", description="Number of rows.")
-    done: int = computed(count_finished_rows, "complete", "partial", "failed", description="Rows that have ended.")
-    complete: int = column("complete", description="Rows that are COMPLETE.")
-    partial: int = column("partial", description="Rows that are PARTIAL.")
-    failed: int = column("failed", description="Rows that FAILED.")
-    requested_by: str = column("requested_by", description="Subject of the token that it was asked for with.")
-    requested_at: datetime = column("requested_at", description="When it was asked for.")
-    started_at: datetime | None = column("started_at", description="When the first row was taken up; null before.")
-    finished_at: datetime | None = column("finished_at", description="When the last row ended; null before.")
+    done: int = computed(
+        count_finished_rows, "complete", "partial", "failed", description="Number of rows that have ended."
+    )
+    complete: int = column("complete", description="Number of rows with status COMPLETE.")
+    partial: int = column("partial", description="Number of rows with status PARTIAL.")
+    failed: int = column("failed", description="Number of rows with status FAILED.")
+    requested_by: str = column("requested_by", description="Subject of the token of the request.")
+    requested_at: datetime = column("requested_at", description="Time of the request.")
+    started_at: datetime | None = column("started_at", description="Time when the first row started; null before.")
+    finished_at: datetime | None = column("finished_at", description="Time when the last row ended; null before.")
 
     @strawberry.field(
-        description="Its rows, in the order of the file.",
+        description="Rows of the session, in the order of the file.",
         metadata=requires(cache_hints(Domain.WORK), "id", "total"),
         directives=[connection_size(DEFAULT_PAGE_SIZE)],
     )
@@ -182,7 +189,7 @@ class ImportSession(Node):
         last: Last = None,
         before: Before = None,
     ) -> Connection[ImportRow]:
-        """Batched over all sessions of the answer."""
+        """Return a page of rows; batched over all sessions of the response."""
         request = parse_page_arguments(first, after, last, before)
         page = await info.context.loader(RowPages).load(RowPageKey.of(self["id"], request))
 
@@ -193,10 +200,10 @@ class ImportSession(Node):
 
     @classmethod
     async def load_node(cls, info: Info, key: int) -> ImportSession | None:
-        """For `node(id:)`: raises BadInput."""
+        """Raise BadInput, see `node_error`."""
         raise node_error()
 
     @classmethod
-    async def with_key(cls, info: Info, key: int) -> ImportSession | None:
-        """The session with this key; None when there is none."""
+    async def load_by_key(cls, info: Info, key: int) -> ImportSession | None:
+        """Return the session with this key, or None."""
         return cast("ImportSession | None", await info.context.loader(SessionById).load(key))

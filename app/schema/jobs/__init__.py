@@ -1,1 +1,1 @@
-"""GraphQL side of jobs."""
+"""GraphQL side of jobs: type, loader, queries and the progress subscription."""

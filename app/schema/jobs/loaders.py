@@ -1,4 +1,4 @@
-"""Jobs by key."""
+"""Loader of jobs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from app.resources import Reader
 
 
 class JobRow(Row):
-    """A row of job columns: those that the operation needs."""
+    """Row with the job columns that the operation requests."""
 
 
 class JobById(Loader[int, JobRow | None]):
-    """The job with this id, or None."""
+    """Loads jobs by id; None if there is no such job."""
 
     async def values(self, session: Reader, keys: list[int]) -> list[JobRow | None]:
-        """One statement for all keys."""
+        """Run one statement for all keys."""
         rows = await session.rows(sql.by_id(self.context.requested_columns("Job")), {"ids": keys}, JobRow)
-        found = {row["id"]: row for row in rows}
-        return [found.get(key) for key in keys]
+        row_by_id = {row["id"]: row for row in rows}
+        return [row_by_id.get(key) for key in keys]

@@ -1,4 +1,4 @@
-"""Queries for jobs, once and live."""
+"""Query and subscription fields for jobs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from app.schema.jobs.types import Job
 
 JobId = Annotated[strawberry.ID, strawberry.argument(description="Global id of the job.")]
 
-# Should a notification be lost with its connection, a follower looks for itself this often.
+# Subscriptions also poll, because notifications are lost while the connection to the database is.
 POLL_INTERVAL_SECONDS = 5.0
 
 
 @strawberry.type
 class JobsQuery:
-    @strawberry.field(description="A job; null when there is none.", metadata=cache_hints(Domain.WORK, max_age=0))
+    @strawberry.field(description="A job; null if there is no such job.", metadata=cache_hints(Domain.WORK, max_age=0))
     async def job(self, info: Info, id: JobId) -> Job | None:  # noqa: A002
-        """State, progress and outcome."""
+        """Return the job."""
         return await Job.load_node(info, key_from_global_id(id, "Job"))
 
     @strawberry.field(
@@ -47,17 +47,18 @@ class JobsQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-        kind: Annotated[list[JobKind] | None, strawberry.argument(description="Of one of these kinds.")] = None,
-        status: Annotated[list[JobStatus] | None, strawberry.argument(description="In one of these states.")] = None,
+        kind: Annotated[
+            list[JobKind] | None, strawberry.argument(description="Accepted kinds; null accepts all.")
+        ] = None,
+        status: Annotated[
+            list[JobStatus] | None, strawberry.argument(description="Accepted statuses; null accepts all.")
+        ] = None,
     ) -> Connection[Job]:
-        """A page; without `first` and `last` the first 50."""
-        request, conditions, context = (
-            parse_page_arguments(first, after, last, before),
-            sql.JobFilter(kind, status),
-            info.context,
-        )
-        of_page = context.requested_columns("JobConnection")
-        counted = of_page is None or TOTAL_COUNT in of_page
+        """Return a page; without `first` and `last`, the 50 newest jobs."""
+        request, conditions = parse_page_arguments(first, after, last, before), sql.JobFilter(kind, status)
+        context = info.context
+        connection_fields = context.requested_columns("JobConnection")
+        counted = connection_fields is None or TOTAL_COUNT in connection_fields
         async with context.read() as session:
             rows = await session.rows(*sql.page(conditions, request, context.requested_columns("Job"), counted), JobRow)
 
@@ -72,9 +73,9 @@ class JobsQuery:
 
 @strawberry.type
 class JobsSubscription:
-    @strawberry.subscription(description="A job each time that it changed, now first; ends when the job has.")
+    @strawberry.subscription(description="The job now and after each change, until the job has ended.")
     async def job_progress(self, info: Info, id: JobId) -> AsyncGenerator[Job, None]:  # noqa: A002
-        """Raises NotFound when there is no such job."""
+        """Yield the job after each change. Raises NotFound if there is no such job."""
         key = key_from_global_id(id, "Job")
         resources = info.context.resources
         last: JobRow | None = None

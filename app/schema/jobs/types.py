@@ -1,4 +1,4 @@
-"""Jobs as GraphQL types."""
+"""GraphQL types of jobs."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ from app.schema.jobs.loaders import JobById, JobRow
 
 graphql_enum(
     JobKind,
-    "What a job does.",
+    "Kind of work of a job.",
     {
-        "RECALCULATE_METRICS": "Computes price targets and performance values anew.",
-        "VERIFY_FIGURES": "Compares stored figures with computed ones; items that differ count as failed.",
-        "CLEAN_UP": "Deletes what is older than it is kept; the items are its steps.",
-        "REVALUE_LISTINGS": "Values listings anew after a change of exchange rates or valuation rules.",
+        "RECALCULATE_METRICS": "Recalculate price targets and performance values.",
+        "VERIFY_FIGURES": "Compare stored figures with computed ones; items that differ count as failed.",
+        "CLEAN_UP": "Run the nightly maintenance; its items are the steps.",
+        "REVALUE_LISTINGS": "Recompute adjusted prices after a change of exchange rates or valuation rules.",
     },
 )
 graphql_enum(
     JobStatus,
-    "State of a job.",
+    "Status of a job.",
     {
-        "QUEUED": "Waits for a worker.",
-        "RUNNING": "A worker is at it, or the next one will take it up again.",
-        "SUCCEEDED": "Ran to its end; single items may have failed. Final.",
-        "FAILED": "Given up; `error` tells why. Final.",
+        "QUEUED": "Waiting for a worker.",
+        "RUNNING": "In progress, or to be resumed by another worker.",
+        "SUCCEEDED": "Completed; single items may have failed. Final.",
+        "FAILED": "Given up for the reason in `error`. Final.",
     },
 )
 
 
-@strawberry.type(description="Work done in the background.")
+@strawberry.type(description="Work in the background.")
 class Job(Node):
-    """Its objects are rows of `job`."""
+    """Objects are instances of JobRow."""
 
     is_type_of = is_row(JobRow)
 
     id: strawberry.ID = id_field("Job")
-    kind: JobKind = column("kind", description="What it does.")
-    status: JobStatus = column(
-        "status", description="SUCCEEDED says that it ran to its end, even if some of the items failed; see `failed`."
+    kind: JobKind = column("kind", description="Kind of work.")
+    status: JobStatus = column("status", description="Status; a job with failed items can be SUCCEEDED, see `failed`.")
+    total: int | None = column("total", description="Number of items; null before the job starts.")
+    done: int = column("done", description="Number of items processed so far.")
+    succeeded: int = column("succeeded", description="Number of items that succeeded; 0 until the job ends.")
+    failed: int = column(
+        "failed", description="Number of items that failed and keep their old values; 0 until the job ends."
     )
-    total: int | None = column("total", description="Number of items; null before it started.")
-    done: int = column("done", description="Items done so far.")
-    succeeded: int = column("succeeded", description="Items that succeeded; counted at the end.")
-    failed: int = column("failed", description="Items that failed and kept their old values; counted at the end.")
-    error: str | None = column("error", description="Why it was given up; null otherwise.")
-    requested_at: datetime = column("requested_at", description="When it was asked for.")
-    started_at: datetime | None = column("started_at", description="When it first started; null before.")
-    finished_at: datetime | None = column("finished_at", description="When it ended; null before.")
+    error: str | None = column("error", description="Reason of the failure; null unless the status is FAILED.")
+    requested_at: datetime = column("requested_at", description="Time of the request.")
+    started_at: datetime | None = column("started_at", description="Time when the job first started; null before.")
+    finished_at: datetime | None = column("finished_at", description="Time when the job ended; null before.")
 
     @classmethod
     async def load_node(cls, info: Info, key: int) -> Job | None:
-        """For `node(id:)`."""
+        """Return the job with this key, or None."""
         return cast("Job | None", await info.context.loader(JobById).load(key))

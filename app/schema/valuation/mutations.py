@@ -162,7 +162,7 @@ def _kind(value: str | None) -> str | None:
     if value is None:
         return None
     if "\0" in value or any(0xD800 <= ord(c) < 0xE000 for c in value):
-        raise BadInput("`kind` holds a character that text cannot hold.")
+        raise BadInput("`kind` contains a NUL character or half of a surrogate pair.")
     kind = " ".join(value.split())
     if not kind:
         raise BadInput("`kind` is empty: leave it out, or give null, for all kinds.")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from app.db.tables import Condition, ListingFlag, ListingStatus
+from app.ingestion.extract import protocols
 from app.ingestion.extract.offer import Offer, Quality
 from app.ingestion.extract.offer_builder import RawOffer, build_offer
 from app.ingestion.extract.opengraph import OpenGraph
@@ -20,7 +22,6 @@ from app.ingestion.extract.pipeline import ADAPTERS, extract_offers
 from app.ingestion.extract.price_parsing import parse_price
 from app.ingestion.fetch.errors import AmbiguousPrice, ExtractionError, UnknownCurrency
 from app.ingestion.fetch.page import Page
-from tests.support.paths import README
 from tests.support.shop_pages import MICRODATA, RDFA, json_ld, json_ld_offer, json_ld_product, meta_tags
 
 URL = "https://www.shop.example/p/1?x=y"
@@ -630,19 +631,19 @@ def test_other_types_are_not_read() -> None:
         extract_offers(Page(URL, json_ld(json_ld_product(json_ld_offer())).encode(), "application/json"))
 
 
-def test_the_readmes_adapter_works() -> None:
-    """It is run as it stands there, before the others."""
-    readme = README.read_text()
-    (code,) = re.findall(r"```\n(class Acme:.*?)```", readme, re.DOTALL)
-    names: dict[str, Any] = {
+def test_adapter_example_in_documentation_reads_an_offer() -> None:
+    """Run the example in the docstring of `protocols`, before the other adapters."""
+    assert protocols.__doc__ is not None
+    (code,) = re.findall(r"^    class Acme:.*?(?=^\S)", protocols.__doc__, re.DOTALL | re.MULTILINE)
+    namespace: dict[str, Any] = {
         "Page": Page,
         "Offer": Offer,
         "Sequence": Sequence,
-        "money": parse_price,
-        "make": build_offer,
-        "Found": RawOffer,
+        "parse_price": parse_price,
+        "build_offer": build_offer,
+        "RawOffer": RawOffer,
     }
-    exec(code, names)
-    told = page("<h1>Ryzen 5</h1><b id=ask>1.299,00</b>", "https://acme.example/7")
-    (offer,) = extract_offers(told, (names["Acme"](), *ADAPTERS))
+    exec(textwrap.dedent(code), namespace)
+    acme_page = page("<h1>Ryzen 5</h1><b id=ask>1.299,00</b>", "https://acme.example/7")
+    (offer,) = extract_offers(acme_page, (namespace["Acme"](), *ADAPTERS))
     assert (offer.title, priced(offer), offer.source) == ("Ryzen 5", "1299.00 EUR", "acme")

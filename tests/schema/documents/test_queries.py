@@ -49,7 +49,7 @@ async def served(resources: Resources) -> DocumentRegistry:
 async def publish(resources: Resources, *texts: str, client: str = "web@1") -> None:
     entries = [ManifestEntry(content_id(text), text, None) for text in texts]
     await publishing.publish(
-        resources, schema_execution.SCHEMA._schema, entries, publishing.Client.parse(client, versioned=True)
+        resources, schema_execution.SCHEMA._schema, entries, publishing.ClientVersion.parse(client, versioned=True)
     )
 
 
@@ -132,7 +132,7 @@ async def test_pages_both_ways(resources: Resources, served: DocumentRegistry) -
 
 
 async def test_uses_are_told(settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage, "FLUSH_SECONDS", 0.1)
+    monkeypatch.setattr(usage, "FLUSH_INTERVAL_SECONDS", 0.1)
     async with run_api(settings) as api:
         for _ in range(3):
             await api.http.get("/graphql/Statistics")
@@ -151,7 +151,7 @@ async def test_more_hits_than_an_int_can_tell(resources: Resources, served: Docu
     statistics = content_id(builtin_documents()["Statistics"])
     async with resources.write() as tx:
         moment = await tx.scalar(select(func.now()))
-        await sql.record_uses(tx, {statistics: sql.Use(2**40, moment, moment)})
+        await sql.record_usage(tx, {statistics: sql.DocumentUsage(2**40, moment, moment)})
     (one,) = [each for each in (await documents(resources))["nodes"] if each["documentId"] == statistics]
     assert one["hits"] == 2**31 - 1
 

@@ -22,7 +22,7 @@ from app.server.graphql_app import GraphQLApp
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.metrics_catalog import run_statements
-from tests.support.price_changes import add_listings, change_price, sequence_outbox
+from tests.support.price_changes import add_listings, change_price, sequence_all_events
 from tests.support.schema_execution import SCHEMA, execute_query, query_data, query_error
 from tests.support.statements import record_statements
 from tests.support.subscription_clients import EventStream, open_event_stream, open_socket
@@ -58,7 +58,7 @@ async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> Async
 async def change(resources: Resources, listing_id: int, *prices: float) -> None:
     """Prices that were given and numbered."""
     await change_price(resources, listing_id, *prices)
-    await sequence_outbox(resources)
+    await sequence_all_events(resources)
 
 
 async def told(events: EventStream) -> dict[str, Any]:
@@ -147,7 +147,7 @@ async def test_only_of_some_cpus(served: ApiClient, resources: Resources, monkey
         for number in range(1, 6):
             await change(resources, one[0], number * 100)
             await change_price(resources, two[0], number * 100)
-        await sequence_outbox(resources)
+        await sequence_all_events(resources)
         assert await prices(events, 5) == [100, 200, 300, 400, 500]
     async with (
         open_event_stream(served, FOLLOW, cpuIds=[], since="") as events,
@@ -239,7 +239,7 @@ async def test_pages(resources: Resources) -> None:
     assert (await query_data(resources, PAGE))["priceChanges"]["nodes"] == [], (
         "what has no position yet is not to be seen"
     )
-    await sequence_outbox(resources)
+    await sequence_all_events(resources)
     seen: list[float] = []
     after = None
     while len(seen) < 6:
@@ -278,7 +278,7 @@ async def test_as_many_statements_for_many_as_for_one(resources: Resources) -> N
     for cpu_id in cpus:
         (key,) = await add_listings(resources, 10, cpu_id=cpu_id)
         await change_price(resources, key, 20)
-    await sequence_outbox(resources)
+    await sequence_all_events(resources)
     counts = []
     for number in (1, 20):
         with record_statements(resources) as seen:
