@@ -21,9 +21,9 @@ from app.db.tables import Domain
 from app.db.transaction import Transaction
 from app.settings import Settings
 
-# With these, PostgreSQL ends the transactions, and releases the locks, of a killed process within a second and of a lost
-# host within a minute. By default it notices a killed process only after the running statement, and a lost host after
-# two hours.
+# With these, PostgreSQL ends the transactions, and releases the locks, of a killed process within a second and of a
+# lost host within a minute. By default it notices a killed process only after the running statement, and a lost host
+# after two hours.
 SESSION_SETTINGS = {
     "client_connection_check_interval": "1s",
     "tcp_keepalives_idle": "20",

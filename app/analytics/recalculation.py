@@ -12,7 +12,7 @@ is halved until the failing CPU is isolated. Then everything is computed again w
 old figures, and those take part in the ranks of all others.
 
 Price changes reach this module through the database: each write to `listing` runs the trigger function
-`listing_logged`, which adds the CPUs with changed active prices to `data_change_log` and notifies the topic
+`log_listing_changes`, which adds the CPUs with changed active prices to `data_change_log` and notifies the topic
 `change_log`. A worker then calls `recalculate_logged`. The triggers are described in `app/db/functions`.
 """
 

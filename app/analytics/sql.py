@@ -303,8 +303,9 @@ APPEND_HISTORY = text(
 async def write_figures(tx: Transaction, job_id: int | None, low: int, high: int) -> None:
     """Write the rows of `figure` with ids from `low` to `high`, and append those with changed figures to the history.
 
-    The triggers of `cpu` run here, with these functions: `cpu_writing` takes the lock of CPU writers, `cpu_written`
-    brings `cpu_statistics.figures_computed_at` up to date. `cpu_logged` logs nothing, because no mark changes.
+    The UPDATE runs the triggers of `cpu` with these functions: `lock_cpu_writers` takes the lock of CPU writers, and
+    `update_cpu_statistics` updates `cpu_statistics.figures_computed_at`. `log_cpu_changes` logs nothing, because no
+    mark changes.
     """
     bounds = {"low": low, "high": high}
     await tx.execute(UPDATE_CPUS, bounds)

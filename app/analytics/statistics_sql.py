@@ -1,8 +1,8 @@
 """Statements about the statistics of the whole catalogue.
 
-Database triggers keep the statistics up to date: `cpu_written` maintains the single row of `cpu_statistics`,
-`listing_written` the number of active listings in `listing_statistics`. That table has a few rows, which are summed up,
-so that transactions that write listings at the same time do not wait for each other.
+Database triggers keep the statistics up to date: the function `update_cpu_statistics` maintains the single row of
+`cpu_statistics`, the function `update_listing_statistics` the number of active listings in `listing_statistics`. That
+table has several rows, which are summed up, so that transactions that write listings do not wait for each other.
 """
 
 from __future__ import annotations

@@ -187,8 +187,8 @@ async def count_superseded(session: Session) -> int:
 async def merge(tx: Transaction) -> tuple[int, int]:
     """Write `cpu_change` to `cpu`; return the numbers of CPUs created and updated.
 
-    The statement triggers of `cpu` run here: `cpu_written` refreshes `cpu_statistics`, and `cpu_logged` adds the CPUs
-    with new marks to `data_change_log`, which makes a worker recalculate them.
+    The triggers of `cpu` run here: their function `update_cpu_statistics` refreshes `cpu_statistics`, and
+    `log_cpu_changes` adds new CPUs and CPUs with new marks to `data_change_log`, so that a worker recalculates them.
     """
     updated = (await tx.execute(UPDATE)).rowcount
     await tx.execute(ASSIGN_SLUGS)

@@ -1,9 +1,11 @@
-"""Settings for commands that are typed beside a running `dealmark up`: they find its servers and its secret."""
+"""What all commands share: settings, logging, and access to the database with readable errors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, TextIO
 
 from pydantic import SecretStr
 
@@ -11,32 +13,59 @@ from app.core.errors import StartupError
 from app.db.errors import is_unavailable
 from app.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from app.resources import Resources
+
 UNDEFINED_TABLE = "42P01"
+# Resources require a Redis URL, but most commands do not use Redis.
+UNUSED_REDIS_URL = "redis://127.0.0.1:6379/0"
 
 
 def connected_settings() -> Settings:
-    """Settings from the environment; what it does not name is taken from the `dealmark up` of the data directory.
+    """Return the settings from the environment, completed by those of a running `dealmark up`.
 
-    Raises StartupError when a value cannot be used. Whether servers answer is found out by whoever needs them.
+    Its database, Redis and JWT secret are found by the data directory. Raises StartupError for an invalid value.
     """
     settings = load_settings()
-    found: dict[str, object] = {}
-    if settings.database_url is None and (url := _embedded_database(settings)):
-        found["database_url"] = url
-    if settings.redis_url is None and (url := _embedded_redis(settings)):
-        found["redis_url"] = url
-    elif settings.redis_url is None:
-        # Commands do their work in the database; they open a queue like everybody, but tell it nothing.
-        found["redis_url"] = "redis://127.0.0.1:6379/0"
+    defaults: dict[str, object] = {}
+    if settings.database_url is None and (url := _embedded_database_url(settings)):
+        defaults["database_url"] = url
+    if settings.redis_url is None:
+        defaults["redis_url"] = _embedded_redis_url(settings) or UNUSED_REDIS_URL
     secret = settings.data_dir / "jwt-secret"
     if settings.jwt_secret is None and settings.jwt_jwks_url is None and secret.exists():
-        found["jwt_secret"] = SecretStr(secret.read_text().strip())
-    return settings.model_copy(update=found)
+        defaults["jwt_secret"] = SecretStr(secret.read_text().strip())
+    return settings.model_copy(update=defaults)
+
+
+def start_logging(settings: Settings, level: str | None = None, stream: TextIO | None = None) -> None:
+    """Configure the logging of a server process, or of a command that logs like one."""
+    from app.core.logging import configure_logging
+
+    form = settings.log_format or ("console" if settings.development else "json")
+    configure_logging(form, level or settings.log_level, stream or sys.stdout)
+
+
+def start_console_logging(settings: Settings) -> None:
+    """Configure the logging of an interactive command: only errors, on stderr."""
+    from app.core.logging import configure_logging
+
+    configure_logging(settings.log_format or "console", "ERROR", sys.stderr)
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings, *, listen: bool = False) -> AsyncIterator[Resources]:
+    """Open the resources of a command. Raises StartupError if the database cannot be used."""
+    from app.resources import Resources
+
+    with friendly_database_errors():
+        async with Resources.open(settings, listen=listen) as resources:
+            yield resources
 
 
 @contextmanager
-def told_plainly() -> Iterator[None]:
-    """Raises StartupError instead of the drivers' errors when the database cannot be reached or was never migrated."""
+def friendly_database_errors() -> Iterator[None]:
+    """Convert driver errors to StartupError if the database cannot be reached or has no tables."""
     try:
         yield
     except Exception as error:
@@ -50,7 +79,7 @@ def told_plainly() -> Iterator[None]:
         raise database_unusable_error(error) from None
 
 
-def _embedded_database(settings: Settings) -> str | None:
+def _embedded_database_url(settings: Settings) -> str | None:
     directory = settings.data_dir / "postgres"
     if not directory.exists():
         return None
@@ -60,7 +89,7 @@ def _embedded_database(settings: Settings) -> str | None:
     return server.url.replace("/postgres?", "/dealmark?", 1) if server.is_running() else None
 
 
-def _embedded_redis(settings: Settings) -> str | None:
+def _embedded_redis_url(settings: Settings) -> str | None:
     directory = settings.data_dir / "redis"
     if not directory.exists():
         return None

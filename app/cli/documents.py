@@ -1,10 +1,9 @@
-"""`dealmark documents`: what clients may run."""
+"""`dealmark documents`: manage the persisted documents that clients may execute."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from app.cli.connect import connected_settings, told_plainly
+from app.cli.connect import connected_settings, open_resources, start_console_logging
 from app.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ T = TypeVar("T")
 
 documents_app = typer.Typer(no_args_is_help=True, help="Publish, list, check and retire the documents of clients.")
 
+IdOrName = Annotated[str, typer.Argument(metavar="ID|NAME", help="Id or name of a document.")]
+
 
 @documents_app.command()
 def publish(
@@ -35,59 +36,62 @@ def publish(
             help="Manifest of Apollo, Relay or graphql-codegen, or a folder of .graphql files.", show_default=False
         ),
     ],
-    client: Annotated[str, typer.Option(help="Name and version, like web@1.2.3.", show_default=False)],
+    client: Annotated[
+        str, typer.Option(help="Name and version of the client, for example web@1.2.3.", show_default=False)
+    ],
 ) -> None:
-    """Have the documents of a client's version served: all of them, or none and exit code 1."""
+    """Publish the documents of a client version. If one is invalid, none is published and the exit code is 1."""
     from app.documents.manifests import read_manifest
     from app.documents.publishing import ClientVersion, publish
 
-    who = ClientVersion.parse(client, versioned=True)
+    client_version = ClientVersion.parse(client, versioned=True)
     entries = read_manifest(manifest)
-    added = _run(lambda resources: publish(resources, _schema(), entries, who))
-    typer.echo(f"{len(entries)} published for {who}, {added} of them new.")
+    new = _run(lambda resources: publish(resources, _own_schema(), entries, client_version))
+    typer.echo(f"{len(entries)} published for {client_version}, {new} of them new.")
 
 
 @documents_app.command("list")
 def list_documents(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """List all documents: who asks for them, how they are used, what they read and cost."""
+    """List all documents with their clients, usage, data domains and cost."""
     from app.documents.publishing import list_documents
 
-    found = _run(lambda resources: list_documents(resources, _schema()))
-    for each in found:
-        facts = _facts(each)
-        typer.echo(json.dumps({"id": each.id, "name": each.name, **facts}) if as_json else _block(each, facts))
+    for document in _run(lambda resources: list_documents(resources, _own_schema())):
+        facts = _facts(document)
+        if as_json:
+            typer.echo(json.dumps({"id": document.id, "name": document.name, **facts}))
+        else:
+            typer.echo(_format_summary(document, facts))
 
 
 @documents_app.command()
-def show(name: Annotated[str, typer.Argument(metavar="ID|NAME", help="Id of a document, or name.")]) -> None:
+def show(name: IdOrName) -> None:
     """Show a document with its text."""
     from app.documents.publishing import find_documents
 
-    for each in _run(lambda resources: find_documents(resources, _schema(), name)):
-        typer.echo(_block(each, _facts(each)))
-        typer.echo("\n" + each.text.strip() + "\n")
+    for document in _run(lambda resources: find_documents(resources, _own_schema(), name)):
+        typer.echo(_format_summary(document, _facts(document)))
+        typer.echo("\n" + document.text.strip() + "\n")
 
 
 @documents_app.command()
 def plan(
-    name: Annotated[str, typer.Argument(metavar="ID|NAME", help="Id of a document, or name.")],
-    variables: Annotated[str, typer.Option(help="Variables to run it with, as JSON.")] = "{}",
+    name: IdOrName,
+    variables: Annotated[str, typer.Option(help="Variables to execute it with, as JSON.")] = "{}",
 ) -> None:
-    """Show a document, the code that is generated for it, and the SQL that it sends."""
+    """Show a document, the Python code generated for it, and the SQL statements that it executes."""
     from app.documents.publishing import find_documents
 
-    given = _variables(variables)
-    schema = _schema()
+    variable_values = _parse_variables(variables)
+    schema = _own_schema()
 
-    async def shown(resources: Resources) -> list[str]:
-        documents = [
-            each.document for each in await find_documents(resources, schema, name) if each.document is not None
-        ]
-        return [part for each in documents for part in await _parts(resources, schema, each, given)]
+    async def explain_all(resources: Resources) -> list[str]:
+        found = await find_documents(resources, schema, name)
+        documents = [info.document for info in found if info.document is not None]
+        return [part for document in documents for part in await _explain(resources, schema, document, variable_values)]
 
-    parts = _run(shown)
+    parts = _run(explain_all)
     if not parts:
         raise BadInput(f"{name} does not fit the schema: see `dealmark documents check`.")
     typer.echo("\n\n".join(parts))
@@ -95,25 +99,26 @@ def plan(
 
 @documents_app.command()
 def retire(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids.", show_default=False)] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of documents.", show_default=False)] = None,
     client: Annotated[
         str | None,
         typer.Option(
-            help="Instead of ids: what only this client asks for, in a version (web@1.2.3) or in any (web).",
+            help="Instead of ids: retire the documents that no other client uses. A client version (web@1.2.3), or a "
+            "name for all of its versions (web).",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Stop serving documents; publishing them again brings them back."""
+    """Stop serving documents. A retired document is served again after it is published again."""
     from app.documents import publishing
 
     if client is not None and not ids:
-        who = publishing.ClientVersion.parse(client, versioned=False)
-        retired = _run(lambda resources: publishing.retire_client(resources, who))
+        client_version = publishing.ClientVersion.parse(client, versioned=False)
+        retired = _run(lambda resources: publishing.retire_client(resources, client_version))
     elif ids and client is None:
         retired = _run(lambda resources: publishing.retire(resources, ids))
     else:
-        raise BadInput("Give either ids or --client.")
+        raise BadInput("Pass either ids or --client.")
     typer.echo("\n".join([*retired, f"{len(retired)} retired."]))
 
 
@@ -121,41 +126,40 @@ def retire(
 def check(
     schema: Annotated[
         Path | None,
-        typer.Option(help="Schema (SDL) to check against. Without: that of this program.", show_default=False),
+        typer.Option(
+            help="File with the schema (SDL) to check against. By default, the schema of this version.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Check that every document still fits the schema; exit code 1 when one does not."""
+    """Check that all published documents are valid for a schema. The exit code is 1 if one is not."""
     from app.documents.publishing import find_incompatible
 
-    against = _schema() if schema is None else _schema_of(schema)
-    count, found = _run(lambda resources: find_incompatible(resources, against))
-    for client, problem in found:
+    checked_schema = _own_schema() if schema is None else _read_schema(schema)
+    count, problems = _run(lambda resources: find_incompatible(resources, checked_schema))
+    for client, problem in problems:
         typer.echo(f"{client}: {problem}")
-    if found:
-        typer.echo(f"{len(found)} problems in {count} documents.", err=True)
+    if problems:
+        typer.echo(f"{len(problems)} problems in {count} documents.", err=True)
         raise typer.Exit(1)
     typer.echo(f"All {count} documents fit the schema.")
 
 
 def _run(work: Callable[[Resources], Awaitable[T]]) -> T:
-    from app.core.logging import configure_logging
-    from app.resources import Resources
-
     settings = connected_settings()
-    configure_logging(settings.log_format or "console", "ERROR", sys.stderr)
+    start_console_logging(settings)
 
     async def run() -> T:
-        with told_plainly():
-            async with Resources.open(settings, listen=False) as resources:
-                return await work(resources)
+        async with open_resources(settings) as resources:
+            return await work(resources)
 
     return asyncio.run(run())
 
 
-async def _parts(
+async def _explain(
     resources: Resources, schema: GraphQLSchema, document: Document, variables: dict[str, Any]
 ) -> list[str]:
-    """The document, and of each of its operations the code and the statements."""
+    """Return the text of the document, and the code and the statements of each of its operations."""
     from app.engine.explain import executed_statements, generated_code
 
     parts = [document.text.strip()]
@@ -167,29 +171,29 @@ async def _parts(
             parts.append(f"-- SQL: {reason.message}")
         else:
             title = f"-- SQL, with variables {json.dumps(variables)}"
-            parts.append("\n\n".join([title, *(f"{each};" for each in statements)]))
+            parts.append("\n\n".join([title, *(f"{statement};" for statement in statements)]))
     return parts
 
 
-def _variables(given: str) -> dict[str, Any]:
-    """Raises BadInput when it is no JSON object."""
+def _parse_variables(text: str) -> dict[str, Any]:
+    """Return the variables. Raises BadInput if the text is not a JSON object."""
     try:
-        read = json.loads(given)
+        variables = json.loads(text)
     except ValueError:
-        read = None
-    if not isinstance(read, dict):
-        raise BadInput(f"--variables takes a JSON object, not {given[:80]}.")
-    return read
+        variables = None
+    if not isinstance(variables, dict):
+        raise BadInput(f"--variables must be a JSON object, not {text[:80]}.")
+    return variables
 
 
-def _schema() -> GraphQLSchema:
+def _own_schema() -> GraphQLSchema:
     from app.schema.build import build_graphql_schema
 
     return build_graphql_schema()
 
 
-def _schema_of(path: Path) -> GraphQLSchema:
-    """Raises BadInput when it cannot be read."""
+def _read_schema(path: Path) -> GraphQLSchema:
+    """Return the schema in a file. Raises BadInput if it cannot be read."""
     from graphql import GraphQLError, build_schema
 
     try:
@@ -200,50 +204,55 @@ def _schema_of(path: Path) -> GraphQLSchema:
         raise BadInput(f"{path} is not a schema: {str(error).splitlines()[0]}") from None
 
 
-def _facts(each: DocumentInfo) -> dict[str, Any]:
-    """What is told about a document, as JSON knows it. `cost` is that without variables, `plans` what runs it."""
-    document = each.document
-    operations = [] if document is None else list(document.operations.values())
-    costs = None if document is None else {str(each.name): each.cost({}) for each in operations}
-    plans = (
-        None if document is None else {str(each.name): each.not_compiled_reason or "compiled" for each in operations}
-    )
-    return {
-        "clients": list(each.clients),
-        "published_at": _iso(each.published_at),
-        "retired_at": _iso(each.retired_at),
-        "hits": 0 if each.usage is None else each.usage.hits,
-        "first_used_at": None if each.usage is None else _iso(each.usage.first),
-        "last_used_at": None if each.usage is None else _iso(each.usage.last),
+def _facts(info: DocumentInfo) -> dict[str, Any]:
+    """Return the properties of a document as JSON values.
+
+    `cost`: by operation, without variables. `plans`: by operation, "compiled" or why graphql-core executes it.
+    """
+    document, usage = info.document, info.usage
+    facts: dict[str, Any] = {
+        "clients": list(info.clients),
+        "published_at": _format_time(info.published_at),
+        "retired_at": _format_time(info.retired_at),
+        "hits": 0 if usage is None else usage.hits,
+        "first_used_at": None if usage is None else _format_time(usage.first),
+        "last_used_at": None if usage is None else _format_time(usage.last),
         "valid": document is not None,
-        "public": None if document is None else document.public,
-        "max_age": None if document is None else document.max_age,
-        "timed": None if document is None else document.time_dependent,
-        "reads": None if document is None else sorted(document.domains),
-        "cost": costs,
-        "plans": plans,
+    }
+    if document is None:
+        names = ("public", "max_age", "time_dependent", "domains", "cost", "plans")
+        return {**facts, **dict.fromkeys(names)}
+    operations = document.operations.values()
+    return {
+        **facts,
+        "public": document.public,
+        "max_age": document.max_age,
+        "time_dependent": document.time_dependent,
+        "domains": sorted(document.domains),
+        "cost": {str(operation.name): operation.cost({}) for operation in operations},
+        "plans": {str(operation.name): operation.not_compiled_reason or "compiled" for operation in operations},
     }
 
 
-def _block(each: DocumentInfo, facts: dict[str, Any]) -> str:
+def _format_summary(info: DocumentInfo, facts: dict[str, Any]) -> str:
     usage = "never used"
-    if each.usage is not None:
-        usage = f"{each.usage.hits:,} hits, first {facts['first_used_at']}, last {facts['last_used_at']}"
-    published = "ships with the server" if each.published_at is None else f"published {facts['published_at']}"
-    retired = "" if each.retired_at is None else f", retired {facts['retired_at']}"
-    clients = ", ".join(each.clients) or "no client"
-    return f"{each.name}  {each.id}\n  {clients}; {published}{retired}; {use}\n  {_traits(each, facts)}"
+    if info.usage is not None:
+        usage = f"{info.usage.hits:,} hits, first {facts['first_used_at']}, last {facts['last_used_at']}"
+    published = "built in" if info.published_at is None else f"published {facts['published_at']}"
+    retired = "" if info.retired_at is None else f", retired {facts['retired_at']}"
+    clients = ", ".join(info.clients) or "no client"
+    return f"{info.name}  {info.id}\n  {clients}; {published}{retired}; {usage}\n  {_format_analysis(info, facts)}"
 
 
-def _traits(each: DocumentInfo, facts: dict[str, Any]) -> str:
-    if each.document is None:
+def _format_analysis(info: DocumentInfo, facts: dict[str, Any]) -> str:
+    if info.document is None:
         return "does not fit the schema: see `dealmark documents check`"
-    cached = "public" if each.document.public else "depends on the viewer"
-    reads = ", ".join(facts["reads"]) or "no data"
-    cost = ", ".join(f"{amount:,}" for amount in facts["cost"].values())
-    interpreted = "".join(f"; interpreted: {why}" for why in facts["plans"].values() if why != "compiled")
-    return f"{cached}, max-age {each.document.max_age} s; reads {reads}; costs {cost}{interpreted}"
+    scope = "public" if info.document.public else "depends on the viewer"
+    domains = ", ".join(facts["domains"]) or "no data"
+    costs = ", ".join(f"{cost:,}" for cost in facts["cost"].values())
+    interpreted = "".join(f"; interpreted: {reason}" for reason in facts["plans"].values() if reason != "compiled")
+    return f"{scope}, max-age {info.document.max_age} s; reads {domains}; costs {costs}{interpreted}"
 
 
-def _iso(moment: datetime | None) -> str | None:
+def _format_time(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="seconds")

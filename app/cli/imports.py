@@ -1,10 +1,9 @@
-"""`dealmark import`: CPUs, listings, price snapshots and exchange rates from files."""
+"""`dealmark import`: import CPUs, listings, price snapshots and exchange rates from files."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.connect import connected_settings, told_plainly
+from app.cli.connect import connected_settings, open_resources, start_console_logging
 from app.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -22,17 +21,17 @@ if TYPE_CHECKING:
     from app.db.transaction import Transaction
     from app.settings import Settings
 
-    Open = Callable[[Path, str | None, BytesReadCallback], Records]
+    OpenFile = Callable[[Path, str | None, BytesReadCallback], Records]
     Load = Callable[[Transaction, Records, ImportOptions], Awaitable[ImportSummary]]
 
 import_app = typer.Typer(no_args_is_help=True, help="Import CPUs, listings, prices and exchange rates from files.")
 
 File = Annotated[Path, typer.Argument(help="The file to import.", show_default=False)]
-Strict = Annotated[bool, typer.Option("--strict", help="Load nothing if any row is bad, and exit with 1.")]
+Strict = Annotated[bool, typer.Option("--strict", help="If a row is invalid, import nothing and exit with 1.")]
 Rejects = Annotated[
     Path | None,
     typer.Option(
-        help="Where to write rejected rows. Without: FILE.rejected.csv in this directory.", show_default=False
+        help="File for rejected rows. By default, FILE.rejected.csv in the current directory.", show_default=False
     ),
 ]
 Encoding = Annotated[
@@ -43,10 +42,11 @@ Encoding = Annotated[
 
 @import_app.command()
 def cpus(file: File, strict: Strict = False, rejects: Rejects = None, encoding: Encoding = None) -> None:
-    """Import CPUs: PassMark's export (.json) or CSV.
+    """Import CPUs from the JSON export of PassMark or from CSV.
 
-    CSV columns: name, manufacturer, socket, category, cores, threads, tdp_w, release_year, cpu_mark_multi,
-    cpu_mark_single, igpu_model, igpu_mark; only name is required.
+    CSV columns: name, manufacturer, socket, category, cores, threads, tdp_w,
+    release_year, cpu_mark_multi, cpu_mark_single, igpu_model, igpu_mark.
+    Only name is required.
     """
     from app.catalog.cpu_import import import_cpus, open_cpus
 
@@ -57,8 +57,9 @@ def cpus(file: File, strict: Strict = False, rejects: Rejects = None, encoding: 
 def listings(file: File, strict: Strict = False, rejects: Rejects = None, encoding: Encoding = None) -> None:
     """Import listings from CSV.
 
-    Columns: title, cpu, price, currency, condition, marketplace, seller, vendor_item_id, url, status, seen_at,
-    shipping; title, cpu, price and marketplace are required.
+    Columns: title, cpu, price, currency, condition, marketplace, seller,
+    vendor_item_id, url, status, seen_at, shipping.
+    The columns title, cpu, price and marketplace are required.
     """
     from app.market.imports.importer import import_listings, open_listings
 
@@ -73,7 +74,7 @@ def prices(
         typer.Option(
             "--date",
             formats=["%Y-%m-%d"],
-            help="Day of the snapshot. Without: the file's name, if it is YYYY-MM-DD.csv.",
+            help="Day of the snapshot. By default, the name of the file if it is YYYY-MM-DD.csv.",
             show_default=False,
         ),
     ] = None,
@@ -81,70 +82,70 @@ def prices(
     rejects: Rejects = None,
     encoding: Encoding = None,
 ) -> None:
-    """Import a snapshot of retail prices from CSV: name, price (in USD, empty where not on sale)."""
+    """Import a snapshot of retail prices from CSV.
+
+    Columns: name, price (USD; empty if the CPU is not on sale).
+    """
     from app.market.imports.importer import import_prices, open_prices
 
-    taken = day.date() if day else _date_of(file)
+    snapshot_date = day.date() if day else _date_in_name(file)
 
     async def load(tx: Transaction, records: Records, options: ImportOptions) -> ImportSummary:
-        return await import_prices(tx, records, options, taken)
+        return await import_prices(tx, records, options, snapshot_date)
 
     _run(file, strict, rejects, encoding, open_prices, load)
 
 
 @import_app.command()
 def rates(file: File, strict: Strict = False, rejects: Rejects = None, encoding: Encoding = None) -> None:
-    """Import exchange rates from CSV: date, currency, rate (USD per unit).
+    """Import exchange rates from CSV.
 
-    The files of the European Central Bank (date, USD, JPY, ... per EUR) are read as they are.
+    Columns: date, currency, rate (USD per unit). The files of the European
+    Central Bank, with a column per currency, can be imported unchanged.
     """
     from app.valuation.rate_import import import_rates, open_rates
 
     _run(file, strict, rejects, encoding, open_rates, import_rates)
 
 
-def _date_of(file: Path) -> date:
-    """The date in the file's name. Raises BadInput when there is none."""
+def _date_in_name(file: Path) -> date:
+    """Return the date in the name of a file. Raises BadInput if there is none."""
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", file.stem):
         try:
             return date.fromisoformat(file.stem)
         except ValueError:
             pass
-    raise BadInput(f"{file.name} does not say of which day it is: name it YYYY-MM-DD.csv, or give --date.")
+    raise BadInput(f"The name of {file.name} is not a date: rename it to YYYY-MM-DD.csv, or pass --date.")
 
 
-def _run(file: Path, strict: bool, rejects: Path | None, encoding: str | None, open_file: Open, load: Load) -> None:
-    """Opens and loads a file, and tells about it."""
+def _run(file: Path, strict: bool, rejects: Path | None, encoding: str | None, open_file: OpenFile, load: Load) -> None:
+    """Import a file and print a summary."""
     from app.bulk_import.staging import ImportOptions
-    from app.core.logging import configure_logging
 
     settings = connected_settings()
-    configure_logging(settings.log_format or "console", "ERROR", sys.stderr)
+    start_console_logging(settings)
     options = ImportOptions(rejects or Path(f"{file.name}.rejected.csv"), strict)
     if options.rejects_path.exists() and file.exists() and options.rejects_path.samefile(file):
-        raise BadInput(f"{file} is the file to import: give another one for the rejected rows.")
+        raise BadInput(f"{file} is the file to import: pass another one as --rejects.")
     with _progress(file) as progress:
-        # Opened first: a file that cannot be read is told without a look at the database.
+        # Opened before the database is used, so that a file that cannot be read is reported first.
         records = open_file(file, encoding, progress)
         if ignored := getattr(records, "ignored", None):
             typer.echo(f"Ignored columns: {', '.join(ignored)}.", err=True)
         summary = asyncio.run(_load(settings, records, options, load))
     if rejects is None and not summary.rejected:
-        options.rejects_path.unlink(missing_ok=True)  # of an earlier import of this file, whose faults are mended
-    _tell(summary, options)
+        options.rejects_path.unlink(missing_ok=True)  # written by an earlier import of this file
+    _print_summary(summary, options)
 
 
 async def _load(settings: Settings, records: Records, options: ImportOptions, load: Load) -> ImportSummary:
-    from app.resources import Resources
-
-    with told_plainly():
-        async with Resources.open(settings, listen=False) as resources, resources.write() as tx:
-            return await load(tx, records, options)
+    async with open_resources(settings) as resources, resources.write() as tx:
+        return await load(tx, records, options)
 
 
-def _tell(summary: ImportSummary, options: ImportOptions) -> None:
+def _print_summary(summary: ImportSummary, options: ImportOptions) -> None:
     if summary.superseded:
-        typer.echo(f"Superseded by another row about the same thing in the file: {summary.superseded:,}.")
+        typer.echo(f"Rows superseded by another row of the file for the same item: {summary.superseded:,}.")
     for note in summary.notes:
         typer.echo(note)
     counts = ("rows", "created", "updated", "unchanged", "rejected")
@@ -152,12 +153,12 @@ def _tell(summary: ImportSummary, options: ImportOptions) -> None:
     if not summary.created and not summary.updated:
         typer.echo("Nothing changed.")
     if summary.rejected:
-        typer.echo(f"The rejected rows and why: {options.rejects_path}")
+        typer.echo(f"Rejected rows, with reasons: {options.rejects_path}")
 
 
 @contextmanager
 def _progress(file: Path) -> Iterator[BytesReadCallback]:
-    """A bar on a terminal; elsewhere a line for every tenth of the file."""
+    """Show progress: a bar on a terminal, otherwise a line for every tenth of the file."""
     from rich.console import Console
 
     size = file.stat().st_size if file.is_file() else 0
@@ -174,18 +175,18 @@ def _progress(file: Path) -> Iterator[BytesReadCallback]:
 
             yield draw
     else:
-        yield _Lines(size)
+        yield _ProgressLines(size)
 
 
-class _Lines:
-    """Progress as plain lines, for logs and pipes."""
+class _ProgressLines:
+    """Prints progress as plain lines, for logs and pipes."""
 
     def __init__(self, size: int) -> None:
         self._size = max(size, 1)
-        self._told = 0
+        self._printed_tenths = 0
 
     def __call__(self, done: int) -> None:
         tenths = 10 * done // self._size
-        if tenths > self._told:
-            self._told = tenths
+        if tenths > self._printed_tenths:
+            self._printed_tenths = tenths
             typer.echo(f"Read {10 * tenths} % ({done / 1e6:,.1f} MB)." + " Merging." * (tenths == 10), err=True)

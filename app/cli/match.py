@@ -1,4 +1,4 @@
-"""`dealmark match`: which CPU a title names, and why."""
+"""`dealmark match`: find the CPU that a listing title names, and show why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.connect import connected_settings, told_plainly
+from app.cli.connect import connected_settings, open_resources
 from app.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -17,77 +17,75 @@ if TYPE_CHECKING:
     from app.titles.components import Components
     from app.titles.matcher import TitleMatcher, TitleMatchResult
 
-LONGEST_FILE = 64 * 1024 * 1024
+MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 def match(
-    title: Annotated[str | None, typer.Argument(help="The title, in quotes.", show_default=False)] = None,
+    title: Annotated[str | None, typer.Argument(help="The title of a listing, in quotes.", show_default=False)] = None,
     file: Annotated[
         Path | None, typer.Option("--file", help="A file with one title per line, UTF-8.", show_default=False)
     ] = None,
 ) -> None:
-    """Tell which CPU of the catalogue a seller's title names, and how that was found out."""
+    """Find the CPU of the catalogue that a listing title names, and show each step of the decision."""
     from app.titles.components import parse_components
 
     if (title is None) == (file is None):
         raise BadInput("Give either a title in quotes or --file with one title per line.")
-    titles = [title] if title is not None else _lines(file) if file is not None else []
-    matcher = asyncio.run(_matcher(connected_settings()))
+    titles = [title] if title is not None else _read_titles(file) if file is not None else []
+    matcher = asyncio.run(_build_matcher(connected_settings()))
     matched = 0
-    for each in titles:
-        found = matcher.match(each)
-        matched += found.cpu is not None
-        for line in _told(each, found, parse_components(each)):
+    for title_text in titles:
+        result = matcher.match(title_text)
+        matched += result.cpu is not None
+        for line in _describe_match(title_text, result, parse_components(title_text)):
             typer.echo(line)
     if file is not None:
         typer.echo(f"{len(titles):,} titles, {matched:,} matched.")
 
 
-def _lines(file: Path) -> list[str]:
-    """The titles of a file, without blank lines. Raises BadInput when it cannot be read."""
+def _read_titles(file: Path) -> list[str]:
+    """Return the titles in a file, without blank lines. Raises BadInput if it cannot be read."""
     try:
-        if file.stat().st_size > LONGEST_FILE:
-            raise BadInput(f"{file} is larger than 64 MiB: match it in parts.")
+        if file.stat().st_size > MAX_FILE_BYTES:
+            raise BadInput(f"{file} is larger than 64 MiB: split it and match the parts.")
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise BadInput(f"{file} is not UTF-8: save it as such.") from None
+        raise BadInput(f"{file} is not UTF-8: convert it to UTF-8.") from None
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-async def _matcher(settings: Settings) -> TitleMatcher:
+async def _build_matcher(settings: Settings) -> TitleMatcher:
     from app.catalog.title_matcher import build_matcher
-    from app.resources import Resources
 
-    with told_plainly():
-        async with Resources.open(settings, listen=False) as resources, resources.read() as session:
-            return await build_matcher(session)
+    async with open_resources(settings) as resources, resources.read() as session:
+        return await build_matcher(session)
 
 
-def _told(title: str, found: TitleMatchResult, parts: Components) -> Iterator[str]:
-    """The lines about one title."""
+def _describe_match(title: str, result: TitleMatchResult, components: Components) -> Iterator[str]:
+    """Yield the output lines for one title."""
     yield title
-    if found.cpu is not None:
-        yield f"  {found.cpu.name}  ({found.cpu.slug})"
+    if result.cpu is not None:
+        yield f"  {result.cpu.name}  ({result.cpu.slug})"
     else:
-        yield f"  no CPU ({found.decision}): {found.reason}"
-    for step in found.steps:
-        of = f" [{step.name}]" if step.name else ""
-        yield f"    {step.verdict:8} {step.text}{of}: {step.reason}"
-    if parts:
-        yield f"    beside   {', '.join(_beside(parts))}"
+        yield f"  no CPU ({result.decision}): {result.reason}"
+    for step in result.steps:
+        name = f" [{step.name}]" if step.name else ""
+        yield f"    {step.verdict:8} {step.text}{name}: {step.reason}"
+    if components:
+        yield f"    with     {', '.join(_describe_components(components))}"
 
 
-def _beside(parts: Components) -> Iterator[str]:
-    if parts.quantity > 1:
-        yield f"{parts.quantity} of it"
-    if parts.memory_gb or parts.memory_kind:
-        size = f" {parts.memory_gb} GB" if parts.memory_gb else ""
-        yield f"memory{size}{f' {parts.memory_kind}' if parts.memory_kind else ''}"
-    for drive in parts.storage:
+def _describe_components(components: Components) -> Iterator[str]:
+    if components.quantity > 1:
+        yield f"quantity {components.quantity}"
+    if components.memory_gb or components.memory_kind:
+        size = f" {components.memory_gb} GB" if components.memory_gb else ""
+        yield f"memory{size}{f' {components.memory_kind}' if components.memory_kind else ''}"
+    for drive in components.storage:
         yield f"{drive.kind or 'storage'} {drive.size_gb} GB"
-    if parts.graphics:
-        yield f"graphics {parts.graphics}"
-    if parts.operating_system:
-        yield parts.operating_system
+    if components.graphics:
+        yield f"graphics {components.graphics}"
+    if components.operating_system:
+        yield components.operating_system

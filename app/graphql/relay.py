@@ -26,7 +26,7 @@ Before = Annotated[str | None, strawberry.argument(description="Cursor before wh
 
 
 def global_id_mapping(type_name: str) -> ValueMapping:
-    """Return the mapping from keys to global ids. It caches them, because encoding one is the costly part of a field."""
+    """Return the mapping from keys to global ids, which caches them: encoding is the costly part of the field."""
     return ValueMapping(partial(encode_global_id, type_name))
 
 

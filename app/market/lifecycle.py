@@ -1,7 +1,7 @@
 """Listing lifecycle: mark listings as missing or gone, and expire those that stay missing.
 
 A listing that is found again is written like any other observation (`seen_at`, status, `missing_since` null). The
-trigger function `listing_remembered` records every transition of the state in `price_observation`.
+trigger function `record_price_observations` records every transition of the state in `price_observation`.
 """
 
 from __future__ import annotations

@@ -21,14 +21,14 @@ log = structlog.get_logger()
 # Attaching a partition waits for readers of the default partition, and new readers queue behind it. The timeout limits
 # how long they wait.
 SET_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '2s'")
-CREATE_PARTITIONS = text("SELECT make_price_months(CAST(:months AS date[]))")
+CREATE_PARTITIONS = text("SELECT create_price_partitions(CAST(:months AS date[]))")
 MISSING_PARTITIONS = text("""
     SELECT month FROM unnest(CAST(:months AS date[])) AS months (month)
     WHERE to_regclass('partitions.price_observation_' || to_char(month, 'YYYY_MM')) IS NULL
     """)
 # The current month, the next one, and the months of rows in the default partition.
 CREATE_DUE_PARTITIONS = text("""
-    SELECT make_price_months(ARRAY(
+    SELECT create_price_partitions(ARRAY(
         SELECT (now() AT TIME ZONE 'UTC' + delay)::date FROM unnest(CAST('{0,1 month}' AS interval[])) AS delay
         UNION SELECT date_trunc('month', seen_at AT TIME ZONE 'UTC')::date
         FROM partitions.price_observation_rest WHERE seen_at >= '2000-01-01Z'))

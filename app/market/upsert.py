@@ -2,11 +2,11 @@
 
 The functions write to `listing` only. Its triggers do the rest within the same statement (see `app/db/functions`):
 
-- `listing_remembered` appends changes of price and state to `price_observation`, the price history;
-- `listing_logged` adds CPUs with changed active prices to `data_change_log` and notifies the topic `change_log`, so
-  that a worker recalculates their price targets (`app.analytics.recalculation`);
-- `listing_repriced` adds price changes to `outbox` and notifies the topic `outbox` (`app.events`);
-- `listing_written` counts active listings in `listing_statistics`.
+- `record_price_observations` appends changes of price and state to `price_observation`, the price history;
+- `log_listing_changes` adds CPUs with changed active prices to `data_change_log` and notifies the topic `change_log`,
+  so that a worker recalculates their price targets (`app.analytics.recalculation`);
+- `record_price_changes` adds price changes to `outbox` and notifies the topic `outbox` (`app.events`);
+- `update_listing_statistics` counts active listings in `listing_statistics`.
 
 The bumped version of the domain MARKET invalidates cached responses on commit.
 """

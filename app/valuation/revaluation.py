@@ -1,8 +1,8 @@
 """Revaluation: recompute the adjusted prices of listings after a change of rules or rates.
 
 Each batch is a transaction of its own. An adjusted price depends only on the row, the rules and the rates, so a job
-that is repeated after a crash writes the remaining rows. The figures of CPUs follow through the change log, as after any
-change of prices: the trigger function `listing_logged` adds the CPUs to `data_change_log`.
+that is repeated after a crash writes the remaining rows. The figures of CPUs follow through the change log, as after
+any change of prices: the trigger function `log_listing_changes` adds the CPUs to `data_change_log`.
 """
 
 from __future__ import annotations

@@ -56,12 +56,12 @@ async def second(settings: Settings) -> AsyncIterator[ApiClient]:
 
 async def test_many_ask_and_one_runs(resources: Resources, database_url: str) -> None:
     await add_cpu(resources, "AMD One")
-    async with run_api_on(resources) as (api, gateway):
+    async with run_api_on(resources) as (api, graphql_app):
         await register_query(api, CPUS_QUERY)
         with record_statements(resources) as statements:
             async with lock_table(database_url) as observer:
                 asking = [asyncio.create_task(get_persisted(api, CPUS_QUERY)) for _ in range(50)]
-                flights = gateway.response_cache._inflight
+                flights = graphql_app.response_cache._inflight
                 await wait_until(lambda: asyncio.sleep(0, [each.waiting for each in flights.values()] == [50]))
                 await wait_for_blocked(observer, 1)
             answers = await asyncio.gather(*asking)

@@ -152,7 +152,7 @@ async def test_who_made_a_change_never_sees_what_was_before_it(
 
 
 async def test_a_header_given_twice_is_looked_at_more_closely(served: Served) -> None:
-    api, gateway = served
+    api, graphql_app = served
     assert [await cache_status(api, CPUS_QUERY) for _ in range(2)] == ["MISS", "HIT-L1"]
     twice = [("accept", "application/json"), ("accept", GRAPHQL_JSON)]
     response = await api.http.send(httpx.Request("GET", api.url + persisted_query_url(CPUS_QUERY), headers=twice))
@@ -162,13 +162,15 @@ async def test_a_header_given_twice_is_looked_at_more_closely(served: Served) ->
         given = [("accept", GRAPHQL_JSON), ("if-none-match", first), ("if-none-match", second)]
         response = await api.http.send(httpx.Request("GET", api.url + persisted_query_url(CPUS_QUERY), headers=given))
         assert response.status_code == 304
-    assert [hot.uses for hot in gateway.fast_path._entries.values()] == [0], "remembered anew each time, and not used"
+    assert [hot.uses for hot in graphql_app.fast_path._entries.values()] == [0], (
+        "remembered anew each time, and not used"
+    )
 
 
 async def test_not_modified_needs_neither_database_nor_redis(
     served: Served, other: ApiClient, resources: Resources
 ) -> None:
-    api, gateway = served
+    api, graphql_app = served
     etag = (await get_persisted(other, CPUS_QUERY)).headers["etag"]
     await register_query(api, CPUS_QUERY)
     with record_statements(resources) as statements, record_redis_commands(resources) as commands:
@@ -191,7 +193,7 @@ async def test_not_modified_needs_neither_database_nor_redis(
                 response = await get_persisted(api, CPUS_QUERY, {"if-none-match": given, **headers})
                 assert (response.status_code, response.headers["etag"]) == (200, etag)
     assert (statements.count, commands) == (0, [])
-    assert gateway.fast_path._entries
+    assert graphql_app.fast_path._entries
 
 
 async def test_each_media_type_is_a_representation_of_its_own(served: Served) -> None:
@@ -211,7 +213,7 @@ async def test_each_media_type_is_a_representation_of_its_own(served: Served) ->
 
 
 async def test_what_is_not_kept(served: Served, resources: Resources) -> None:
-    api, gateway = served
+    api, graphql_app = served
     await add_cpu(resources, "AMD One")
     cost = '{"cost": true}'
     for ask in (
@@ -229,7 +231,7 @@ async def test_what_is_not_kept(served: Served, resources: Resources) -> None:
         assert "age" not in response.headers
     for broken in ("{ cpu { id } }", "{ nothing }", "{"):
         assert (await api.http.get("/graphql", params={"query": broken})).headers["cache-control"].endswith("no-store")
-    assert list(gateway.response_cache.memory._entries) == []
+    assert list(graphql_app.response_cache.memory._entries) == []
     assert not [key async for key in resources.broker.redis.scan_iter(b"dealmark:response:*")]
 
 
@@ -314,10 +316,10 @@ async def test_an_answer_made_before_a_change_is_never_remembered_after_it(
     served: Served, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The change comes while the answer is on its way."""
-    api, gateway = served
+    api, graphql_app = served
     await register_query(api, CPUS_QUERY)
     await add_cpu(resources, "AMD One")
-    original, changed = gateway.response_cache.get_or_execute, False
+    original, changed = graphql_app.response_cache.get_or_execute, False
 
     async def answer(*given: Any) -> Any:
         nonlocal changed
@@ -327,9 +329,9 @@ async def test_an_answer_made_before_a_change_is_never_remembered_after_it(
             await commit_change(resources, Domain.CATALOG, sql="UPDATE cpu SET name = 'AMD Two'")
         return made
 
-    monkeypatch.setattr(gateway.response_cache, "get_or_execute", answer)
+    monkeypatch.setattr(graphql_app.response_cache, "get_or_execute", answer)
     assert "AMD One" in (await get_persisted(api, CPUS_QUERY)).text
-    assert not gateway.fast_path._entries
+    assert not graphql_app.fast_path._entries
     for _ in range(3):
         assert "AMD Two" in (await get_persisted(api, CPUS_QUERY)).text
 

@@ -183,8 +183,8 @@ async def with_postgres(
     try:
         await asyncio.to_thread(schema_version.upgrade, url)
         settings = make_settings(database_url=url, redis_url=redis_url, development=True, **values)
-        async with Resources.open(settings) as resources, run_api_on(resources) as (api, gateway):
-            yield postgres, api, resources, gateway
+        async with Resources.open(settings) as resources, run_api_on(resources) as (api, graphql_app):
+            yield postgres, api, resources, graphql_app
     finally:
         await asyncio.to_thread(postgres.stop)
 
@@ -204,7 +204,7 @@ async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypa
     moved = 0.0
     monkeypatch.setattr(notifications, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + moved))
     values = {"stale_grace_seconds": 100.0, "request_timeout_seconds": REQUEST_TIMEOUT_SECONDS}
-    async with with_postgres(redis_url, folder, **values) as (postgres, api, resources, gateway):
+    async with with_postgres(redis_url, folder, **values) as (postgres, api, resources, graphql_app):
         await add_cpu(resources, "AMD One")
         await register_query(api, TOTAL_QUERY)
         right = await get_persisted(api, CPUS_QUERY)
@@ -229,7 +229,7 @@ async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypa
         assert await cache_status(api, TOTAL_QUERY) == "MISS"
         await commit_change(resources, Domain.CATALOG, sql="UPDATE cpu SET name = 'AMD Two'")
         assert "AMD Two" in (await get_persisted(api, CPUS_QUERY)).text
-        assert gateway.response_cache._inflight == {}
+        assert graphql_app.response_cache._inflight == {}
 
 
 async def test_postgresql_that_hangs(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,8 +124,8 @@ def test_retiring_ids(documents: CommandRunner, database_url: str, tmp_path: Pat
     assert query_database(database_url, "SELECT id FROM document WHERE retired_at IS NULL") == [("a",)], (
         "published again"
     )
-    assert error_sentence(documents("retire")) == "Give either ids or --client."
-    assert error_sentence(documents("retire", "a", "--client", "web@1")) == "Give either ids or --client."
+    assert error_sentence(documents("retire")) == "Pass either ids or --client."
+    assert error_sentence(documents("retire", "a", "--client", "web@1")) == "Pass either ids or --client."
 
 
 def test_retiring_a_client(documents: CommandRunner, tmp_path: Path) -> None:
@@ -171,13 +171,13 @@ def test_listing(documents: CommandRunner, database_url: str, tmp_path: Path) ->
         "valid": True,
         "public": True,
         "max_age": 30,
-        "timed": False,
-        "reads": ["analytics", "catalog", "market"],
+        "time_dependent": False,
+        "domains": ["analytics", "catalog", "market"],
         "cost": {"Total": 20},
         "plans": {"Total": "compiled"},
     }
     assert by_name["Names"]["retired_at"] is not None
-    assert (by_name["Names"]["valid"], by_name["Names"]["reads"], by_name["Names"]["hits"]) == (False, None, 0)
+    assert (by_name["Names"]["valid"], by_name["Names"]["domains"], by_name["Names"]["hits"]) == (False, None, 0)
     assert (by_name["CpuList"]["hits"], by_name["CpuList"]["published_at"]) == (7, None)
     assert by_name["RecalculateMetrics"]["public"] is False
 
@@ -185,7 +185,7 @@ def test_listing(documents: CommandRunner, database_url: str, tmp_path: Path) ->
     assert f"Total  {TOTAL_ID}\n  web@1.9, web@1.10; published {moment}; 12,345 hits, first 2026-01-01T00" in output
     assert "public, max-age 30 s; reads analytics, catalog, market; costs 20\n" in output
     assert "never used\n  does not fit the schema: see `dealmark documents check`" in output
-    assert f"CpuList  {document_id('CpuList')}\n  dealmark, web@1.9; ships with the server; 7 hits" in output
+    assert f"CpuList  {document_id('CpuList')}\n  dealmark, web@1.9; built in; 7 hits" in output
     assert "depends on the viewer, max-age 0 s; reads no data; costs 2" in output
 
 

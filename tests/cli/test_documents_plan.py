@@ -81,7 +81,7 @@ def test_variables_that_do_not_do(documents: CommandRunner) -> None:
 @pytest.mark.parametrize("given", ["{", "[]", "1", "null", "slug"])
 def test_variables_that_are_no_object(documents: CommandRunner, given: str) -> None:
     sentence = error_sentence(documents("plan", "CpuDetail", "--variables", given))
-    assert sentence == f"--variables takes a JSON object, not {given}."
+    assert sentence == f"--variables must be a JSON object, not {given}."
 
 
 def test_a_mutation_is_not_run(documents: CommandRunner, database_url: str) -> None:

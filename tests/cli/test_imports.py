@@ -38,7 +38,7 @@ def test_cpus_listings_and_prices(run: Run, tmp_path: Path) -> None:
     assert code == 0
     assert output.splitlines() == [
         "2 rows, 1 created, 0 updated, 0 unchanged, 1 rejected.",
-        "The rejected rows and why: cpus.csv.rejected.csv",
+        "Rejected rows, with reasons: cpus.csv.rejected.csv",
         "Ignored columns: colour.",
         "Read 100 % (0.0 MB). Merging.",
     ]
@@ -64,7 +64,7 @@ def test_cpus_listings_and_prices(run: Run, tmp_path: Path) -> None:
     assert (code, output.splitlines()[:2]) == (
         0,
         [
-            "Superseded by another row about the same thing in the file: 1.",
+            "Rows superseded by another row of the file for the same item: 1.",
             "3 rows, 1 created, 0 updated, 1 unchanged, 1 rejected.",
         ],
     )
@@ -73,9 +73,9 @@ def test_cpus_listings_and_prices(run: Run, tmp_path: Path) -> None:
 def test_what_cannot_be_done_is_one_sentence(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file.csv").write_text("name,price\n")
     (tmp_path / "2024-13-01.csv").write_text("name,price\n")
-    dated = "does not say of which day it is: name it YYYY-MM-DD.csv, or give --date.\n"
-    assert run("prices", "file.csv") == (1, f"file.csv {dated}")
-    assert run("prices", "2024-13-01.csv") == (1, f"2024-13-01.csv {dated}")
+    undated = "is not a date: rename it to YYYY-MM-DD.csv, or pass --date.\n"
+    assert run("prices", "file.csv") == (1, f"The name of file.csv {undated}")
+    assert run("prices", "2024-13-01.csv") == (1, f"The name of 2024-13-01.csv {undated}")
     assert run("listings", "none.csv") == (1, "none.csv cannot be read: No such file or directory.\n")
     code, output = run("cpus", "file.csv", url="postgresql://127.0.0.1:1/none")
     assert code == 1
@@ -111,7 +111,7 @@ def test_rates(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
         [
             "Job 1 revalues the listings in 2 currencies.",
             "3 rows, 2 created, 0 updated, 0 unchanged, 1 rejected.",
-            "The rejected rows and why: rates.csv.rejected.csv",
+            "Rejected rows, with reasons: rates.csv.rejected.csv",
         ],
     )
     assert "Ignored columns: xxx." in output

@@ -36,16 +36,19 @@ def test_a_title_and_a_file(run: Run, tmp_path: Path) -> None:
         [
             title,
             "  Intel Core i5-8500T @ 2.10GHz  (intel-core-i5-8500t-2-10ghz)",
-            "    kept     8500t [Intel Core i5-8500T @ 2.10GHz]: model 8500t, and nothing around it contradicts",
-            "    beside   2 of it, memory 16 GB DDR4, storage 1000 GB, SSD 256 GB, graphics GTX 1650, Windows 11",
+            "    kept     8500t [Intel Core i5-8500T @ 2.10GHz]: model 8500t; nothing in the title contradicts it",
+            "    with     quantity 2, memory 16 GB DDR4, storage 1000 GB, SSD 256 GB, graphics GTX 1650, Windows 11",
         ],
     )
     (tmp_path / "titles.txt").write_bytes("\ufeffi5-8600\n\n i5-8500T or i5-8600 \ni5-8500Q DDR4\n".encode())
     code, lines = run("match", "--file", "titles.txt")
     assert (code, lines[-1]) == (0, "3 titles, 1 matched.")
-    assert "  no CPU (several): It names more than one CPU: Intel Core i5-8500T @ 2.10GHz, Intel Core i5-8600." in lines
+    assert (
+        "  no CPU (several): The title names more than one CPU: Intel Core i5-8500T @ 2.10GHz, Intel Core i5-8600."
+        in lines
+    )
     assert "    unknown  8500q: the catalogue has no such model, only 8500t" in lines
-    assert "    beside   memory DDR4" in lines
+    assert "    with     memory DDR4" in lines
 
 
 def test_what_cannot_be_done_is_one_sentence(run: Run, tmp_path: Path) -> None:
@@ -54,7 +57,7 @@ def test_what_cannot_be_done_is_one_sentence(run: Run, tmp_path: Path) -> None:
     assert run("match") == (1, [both])
     assert run("match", "i5", "--file", "latin.txt") == (1, [both])
     assert run("match", "--file", "none.txt") == (1, ["none.txt cannot be read: No such file or directory."])
-    assert run("match", "--file", "latin.txt") == (1, ["latin.txt is not UTF-8: save it as such."])
+    assert run("match", "--file", "latin.txt") == (1, ["latin.txt is not UTF-8: convert it to UTF-8."])
     code, lines = run("match", "i5", url="postgresql://127.0.0.1:1/none")
     assert code == 1
     assert lines[-1].startswith("The database of DATABASE_URL cannot be used (")

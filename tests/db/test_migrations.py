@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 from app.core.errors import StartupError
 from app.db import advisory_locks, schema_version
 from app.db.tables import metadata
-from tests.support.databases import database_url_in, temporary_database
+from tests.support.databases import database_url_in
 
 T = TypeVar("T")
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -101,13 +101,6 @@ ROUTINES = """
     UNION ALL
     SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 """
-
-
-@pytest.fixture
-def empty_url(cluster: str) -> Iterator[str]:
-    """A database that was never migrated."""
-    with temporary_database(cluster) as url:
-        yield url
 
 
 def on(url: str, work: Callable[[Connection], T]) -> T:

@@ -46,9 +46,9 @@ async def test_unexpected_errors_are_logged_under_the_id_that_the_client_gets(
 
 async def test_errors_outside_of_any_field_are_masked_too(resources: Resources) -> None:
     broken: Any = None
-    gateway = GraphQLApp(resources, SCHEMA._schema)
-    gateway.registry.schema = broken
-    app = RequestIdMiddleware(gateway)
+    graphql_app = GraphQLApp(resources, SCHEMA._schema)
+    graphql_app.registry.schema = broken
+    app = RequestIdMiddleware(graphql_app)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
         with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
             response = await http.get("/graphql", params={"query": "{ __typename }"})

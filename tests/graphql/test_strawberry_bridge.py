@@ -30,6 +30,11 @@ class Range:
 
 
 @strawberry.type
+class Problem:
+    message: str
+
+
+@strawberry.type
 class Query:
     plain: int = 1
 
@@ -128,8 +133,8 @@ def test_calls_resolvers_directly_only_if_strawberry_adds_nothing() -> None:
 
 
 def test_exception_handlers_are_not_called_directly() -> None:
-    class Handler(strawberry.ExceptionHandler[ValueError, Any]):
-        def handle(self, exception: ValueError, *, field: Any, info: Any) -> Any:
+    class Handler(strawberry.ExceptionHandler[ValueError, Problem]):
+        def handle(self, exception: ValueError, *, field: Any, info: Any) -> Problem | None:
             return None
 
     schema = strawberry.Schema(query=Query, exception_handlers=[Handler()])
@@ -148,7 +153,7 @@ def test_argument_converter_converts_as_strawberry_does() -> None:
     assert convert is not None
     assert convert({"number": 1}, None) == {"number": 1}
     assert convert({"number": 1, "someRange": None}, None) == {"number": 1, "some_range": None}
-    converted = convert({"someRange": {"low": 1, "high": 2}, "color": "red", "maybeRange": None}, None)
+    converted = convert({"someRange": {"low": 1, "high": 2}, "color": Color.RED, "maybeRange": None}, None)
     assert converted["some_range"] == Range(low=1, high=2)
     assert converted["color"] is Color.RED
     assert converted["maybe_range"] == strawberry.Some(None)

@@ -35,7 +35,7 @@ def seen(title: str = "Intel Core i5-8500T", price: object = "10.00", minutes: i
             "shipping": None,
             "cpu_id": None,
             "images": (),
-            "carried": offer_attributes(title),
+            "attributes": offer_attributes(title),
             "seen_at": NOW + timedelta(minutes=minutes),
             **more,
         }

@@ -39,8 +39,8 @@ UNKNOWN = encode_global_id("Job", 404)
 @pytest.fixture
 async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiClient]:
     """The API on the test's own resources, so that it can look into them."""
-    gateway = GraphQLApp(resources, SCHEMA._schema)
-    routes = [Route("/graphql", gateway), WebSocketRoute("/graphql", gateway)]
+    graphql_app = GraphQLApp(resources, SCHEMA._schema)
+    routes = [Route("/graphql", graphql_app), WebSocketRoute("/graphql", graphql_app)]
     async with run_api(resources.settings, Starlette(routes=routes)) as api:
         yield api
     assert followers(resources) == 0

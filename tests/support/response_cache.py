@@ -36,15 +36,15 @@ BLOCKED_BACKENDS = """
 @asynccontextmanager
 async def run_api_on(resources: Resources) -> AsyncIterator[tuple[ApiClient, GraphQLApp]]:
     """The API on resources of the test's own."""
-    async with GraphQLApp(resources, SCHEMA._schema) as gateway:
+    async with GraphQLApp(resources, SCHEMA._schema) as graphql_app:
 
         @asynccontextmanager
         async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:
-            yield {"resources": resources, "gateway": gateway}
+            yield {"resources": resources, "graphql_app": graphql_app}
 
         async with run_api(resources.settings, RootApp(Starlette(lifespan=lifespan))) as api:
             await wait_until_connected(resources)
-            yield api, gateway
+            yield api, graphql_app
 
 
 async def wait_until_connected(resources: Resources, now: bool = True) -> None:

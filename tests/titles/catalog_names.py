@@ -1,4 +1,4 @@
-"""Names of a small catalogue: the CPUs of the titles, and those whose numbers look like theirs."""
+"""Names of a small catalogue: the CPUs in the seller titles, and CPUs with similar model numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Titles as sellers write them, each read by a person: the CPU that is sold, or None where that is not certain."""
+"""Titles of sellers -> the CPU that is for sale, or None if that is not certain. A person has reviewed each title."""
 
 from __future__ import annotations
 

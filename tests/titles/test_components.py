@@ -1,4 +1,4 @@
-"""What titles say is offered beside the CPU."""
+"""Components in titles: memory, storage, graphics, operating system and quantity."""
 
 from __future__ import annotations
 
@@ -74,17 +74,17 @@ TITLES: dict[str, Components] = {
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_parts(title: str) -> None:
+def test_parse_components_of_title_returns_expected_components(title: str) -> None:
     assert parse_components(title) == TITLES[title]
 
 
-def test_nothing_beside_the_cpu() -> None:
+def test_components_without_values_are_false() -> None:
     assert not parse_components("Intel Core i5-8500 tray")
     assert parse_components("Intel Core i5-8500 8GB")
 
 
 @given(st.text(max_size=300))
-def test_any_text_can_be_read(text: str) -> None:
+def test_parse_components_of_arbitrary_text_raises_no_error(text: str) -> None:
     parse_components(text)
 
 
@@ -95,44 +95,43 @@ def test_any_text_can_be_read(text: str) -> None:
         )
     )
 )
-def test_any_order_of_words_can_be_read(words: list[str]) -> None:
+def test_parse_components_of_arbitrary_words_raises_no_error(words: list[str]) -> None:
     parse_components(" ".join(words))
 
 
-HINTED = [
+PREFILTERED_PATTERNS = [
     *(
-        *components._SIZES,
+        *components._SIZE_FILTERS,
         components._GPU,
         components._PAIR,
-        *components._QUANTITY,
-        *(each for each, _ in components._OS),
+        *components._QUANTITIES,
+        *(pattern for pattern, _ in components._OPERATING_SYSTEMS),
     ),
     *(title_flags.BROKEN_PATTERN, title_flags.BUNDLE_PATTERN, *title_flags.LOT_PATTERNS),
 ]
-# What patterns are made of: words of titles, and those of the patterns themselves, whole and cut off.
-WORDS = sorted({word for title in [*TITLES, *SELLERS] for word in title.lower().split()})
-SAID = sorted({word for each in HINTED for word in re.findall(r"[a-z0-9\u00e0-\u00ff]{2,}", each.pattern.pattern)})
-TOLD = st.lists(
-    st.sampled_from([*WORDS, *SAID, "x", "2", "4", "16", "512", "g", "t", "go", "to", "tb", "gig", "pc", "os", "as"]),
-    min_size=1, max_size=8,
-)  # fmt: skip
-BETWEEN = st.sampled_from(["", " ", " ", "-", "/", " (", ") ", ", "])
+# Texts that patterns may match: words of titles, and the literals of the patterns, complete and cut off.
+TITLE_WORDS = sorted({word for title in [*TITLES, *SELLERS] for word in title.lower().split()})
+PATTERN_SOURCES = " ".join(prefiltered.pattern.pattern for prefiltered in PREFILTERED_PATTERNS)
+PATTERN_LITERALS = sorted(set(re.findall(r"[a-z0-9\u00e0-\u00ff]{2,}", PATTERN_SOURCES)))
+OTHER_WORDS = ("x", "2", "4", "16", "512", "g", "t", "go", "to", "tb", "gig", "pc", "os", "as")
+WORD_LISTS = st.lists(st.sampled_from([*TITLE_WORDS, *PATTERN_LITERALS, *OTHER_WORDS]), min_size=1, max_size=8)
+SEPARATORS = st.sampled_from(["", " ", " ", "-", "/", " (", ") ", ", "])
 
 
-@given(TOLD, st.data())
-def test_hints_only_say_no_sooner(words: list[str], data: st.DataObject) -> None:
-    text = " ".join("".join(word + data.draw(BETWEEN) for word in words).split())
-    for each in HINTED:
-        bare = each.pattern.search(text)
-        hinted = each.search(text)
-        assert (hinted and hinted.span()) == (bare and bare.span()), each.words
-    if not components._may_tell_of_sizes(text):
-        assert components._sizes(*tokenize(text)) == (None, None, [])
+@given(WORD_LISTS, st.data())
+def test_filters_never_change_the_result_of_their_patterns(words: list[str], data: st.DataObject) -> None:
+    text = " ".join("".join(word + data.draw(SEPARATORS) for word in words).split())
+    for prefiltered in PREFILTERED_PATTERNS:
+        expected = prefiltered.pattern.search(text)
+        match = prefiltered.search(text)
+        assert (match and match.span()) == (expected and expected.span()), prefiltered.substrings
+    if not components._may_contain_sizes(text):
+        assert components._parse_sizes(*tokenize(text)) == (None, None, [])
     if not MAY_HAVE_ATTRIBUTES(text):
         assert not parse_components(text)
         assert not title_flags.find_flags(text)
         assert not title_flags.is_broken(text)
 
 
-def test_words_of_other_letters_are_taken_apart() -> None:
+def test_parse_components_of_fullwidth_characters_reads_them_as_ascii() -> None:
     assert parse_components("i5-8500T \uff11\uff16\uff27\uff22 RAM") == Components(16)

@@ -2,9 +2,9 @@
 -- (`removed`) and after it (`added`).
 --
 -- Adds an event to `outbox` for each price that changed by at least 1.00 or by at least 2 % of the price before, and
--- notifies the topic `outbox` (app/events/outbox.py). A difference needs two prices in one currency, so there is no
--- event if a listing gets its first price, loses its price, or changes its currency. If the price before was 0, only the
--- limit of 1.00 applies.
+-- notifies the topic `outbox` (app/events/outbox.py). If the price before was 0, only the limit of 1.00 applies. A
+-- difference needs two prices in one currency: no event is added if a listing gets its first price, loses its price, or
+-- changes its currency.
 
 CREATE OR REPLACE FUNCTION record_price_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -3,11 +3,11 @@
 Both imports stage the file, parse it into the temporary table `offer`, and merge `offer` into `listing`, in one
 transaction. The triggers of `listing` do the rest within the same statements (see `app/db/functions`):
 
-- `listing_remembered` appends changes of price and state to `price_observation`, the price history;
-- `listing_logged` adds CPUs with changed active prices to `data_change_log` and notifies the topic `change_log`, so
-  that a worker recalculates their price targets (`app.analytics.recalculation`);
-- `listing_repriced` adds price changes to `outbox` and notifies the topic `outbox` (`app.events`);
-- `listing_written` counts active listings in `listing_statistics`.
+- `record_price_observations` appends changes of price and state to `price_observation`, the price history;
+- `log_listing_changes` adds CPUs with changed active prices to `data_change_log` and notifies the topic `change_log`,
+  so that a worker recalculates their price targets (`app.analytics.recalculation`);
+- `record_price_changes` adds price changes to `outbox` and notifies the topic `outbox` (`app.events`);
+- `update_listing_statistics` counts active listings in `listing_statistics`.
 
 The bumped version of the domain MARKET invalidates cached responses on commit.
 """

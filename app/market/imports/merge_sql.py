@@ -257,9 +257,9 @@ INSERT_OBSERVATIONS = text(f"""
         {", ".join(f"{column} = excluded.{column}" for column in (*_OBSERVED, "state"))}
     """)
 
-# The time that the trigger function `listing_remembered` gives to observations of the statements that follow in this
-# transaction: a time, "seen" for the `seen_at` of each row, or empty for the default.
-SET_EFFECTIVE_TIME = text("SELECT set_config('dealmark.happened_at', :moment, true)")
+# The time that the trigger function `record_price_observations` gives to observations of the statements that follow in
+# this transaction: a time, "seen" for the `seen_at` of each row, or empty for the default.
+SET_EFFECTIVE_TIME = text("SELECT set_config('dealmark.effective_at', :moment, true)")
 
 
 async def lock_listings(tx: Transaction) -> None:

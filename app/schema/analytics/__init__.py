@@ -1,1 +1,1 @@
-"""GraphQL side of price targets, performance values and recalculation."""
+"""GraphQL side of price targets, performance values and their recalculation and verification."""

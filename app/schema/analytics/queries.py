@@ -1,4 +1,4 @@
-"""The query for what the last verification found."""
+"""Query field for the result of the last verification."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from app.schema.analytics.types import Consistency
 @strawberry.type
 class AnalyticsQuery:
     @strawberry.field(
-        description="What the last verification of all figures found; null before the first. Operators only.",
+        description="Result of the last verification of all figures; null before the first verification. "
+        "Operators only.",
         metadata=cache_hints(Domain.WORK, max_age=0),
         permission_classes=[IsOperator],
     )
     async def consistency(self, info: Info) -> Consistency | None:
-        """One statement."""
+        """Return the stored result with one statement."""
         async with info.context.read() as session:
             row = await verification_sql.load_last_verification(session)
         return None if row is None else Consistency.of(row)

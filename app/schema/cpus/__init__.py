@@ -1,1 +1,1 @@
-"""GraphQL side of the CPU catalogue."""
+"""GraphQL side of CPUs: types, loaders, queries, filters (`inputs`), `facets` and `title_match`."""

@@ -1,1 +1,1 @@
-"""GraphQL side of the persisted documents."""
+"""GraphQL side of persisted documents."""

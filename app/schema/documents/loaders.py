@@ -1,4 +1,4 @@
-"""Documents as rows."""
+"""Rows of persisted documents."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from app.db.statements import Row
 
 
 class DocumentRow(Row):
-    """A row of `sql.COLUMNS`: those that the operation needs."""
+    """Row with the document columns that the operation requests."""

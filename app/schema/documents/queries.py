@@ -1,4 +1,4 @@
-"""Query fields of persisted documents."""
+"""Query field of persisted documents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.schema.documents.types import PersistedDocument
 @strawberry.type
 class DocumentsQuery:
     @strawberry.field(
-        description="All documents that are, or were, served under an id, by name. Operators only.",
+        description="Persisted documents that are or were served, ordered by name. Operators only.",
         metadata=cache_hints(Domain.DOCUMENTS, max_age=0),
         permission_classes=[IsOperator],
         directives=[connection_size(DEFAULT_PAGE_SIZE)],
@@ -26,13 +26,13 @@ class DocumentsQuery:
     async def documents(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[PersistedDocument]:
-        """A page; without `first` and `last` the first 50."""
+        """Return a page; without `first` and `last`, the first 50 documents."""
         request, context = parse_page_arguments(first, after, last, before), info.context
-        served = context.resources.documents
-        ours = {} if served is None else served.builtin_names
-        of_page = context.requested_columns("PersistedDocumentConnection")
-        counted = of_page is None or TOTAL_COUNT in of_page
-        statement = list_sql.page(ours, request, context.requested_columns("PersistedDocument"), counted)
+        documents = context.resources.documents
+        builtin_names = {} if documents is None else documents.builtin_names
+        connection_fields = context.requested_columns("PersistedDocumentConnection")
+        counted = connection_fields is None or TOTAL_COUNT in connection_fields
+        statement = list_sql.page(builtin_names, request, context.requested_columns("PersistedDocument"), counted)
         async with context.read() as session:
             rows = await session.rows(*statement, DocumentRow)
 
@@ -40,6 +40,6 @@ class DocumentsQuery:
             if counted and rows:
                 return int(rows[0][TOTAL_COUNT])
             async with context.read() as session:
-                return int(await session.scalar(*list_sql.count(ours)))
+                return int(await session.scalar(*list_sql.count(builtin_names)))
 
         return Connection(page=list_sql.BY_NAME.build_page(rows, request), count=count)

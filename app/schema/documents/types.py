@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 import strawberry
 
@@ -18,7 +18,7 @@ from app.schema.documents.loaders import DocumentRow
 
 
 class DocumentState(StrEnum):
-    """How a document is run."""
+    """How a document is executed."""
 
     COMPILED = "compiled"
     INTERPRETED = "interpreted"
@@ -27,57 +27,58 @@ class DocumentState(StrEnum):
 
 graphql_enum(
     DocumentState,
-    "How a document is run.",
+    "How a document is executed.",
     {
-        "COMPILED": "By a plan, as nearly all are.",
-        "INTERPRETED": "By graphql-core, field by field: it has no plan.",
-        "OUTDATED": "Not at all: it was published for another schema.",
+        "COMPILED": "As a compiled operation, like nearly all documents.",
+        "INTERPRETED": "By graphql-core field by field, because it cannot be compiled.",
+        "OUTDATED": "Not executed, because it is not valid for the current schema.",
     },
 )
 
 
-@strawberry.type(description="How a document is run.")
+@strawberry.type(description="How a document is executed.")
 class DocumentRunning:
-    state: DocumentState = strawberry.field(description="By what it is run, if it is.")
-    reason: str | None = strawberry.field(description="Why it is not run by a plan; null where it is.")
+    state: DocumentState = strawberry.field(description="How the document is executed, if at all.")
+    reason: str | None = strawberry.field(description="Why the document is not compiled; null if it is.")
 
     @classmethod
     def of(cls, running: ExecutionMode) -> DocumentRunning:
-        """From what the server says."""
+        """Return the object for the execution mode of a document."""
         return cls(state=DocumentState(running.mode), reason=running.reason)
 
 
 def _clients(self: Any) -> list[str]:
-    found: list[str] = self["clients"]
-    return found
+    return cast("list[str]", self["clients"])
 
 
-@strawberry.type(description="A document that is, or was, served under an id.")
+@strawberry.type(description="A persisted document that is or was served.")
 class PersistedDocument:
-    """Its objects are rows of `sql.COLUMNS`."""
+    """Objects are instances of DocumentRow."""
 
     is_type_of = is_row(DocumentRow)
 
-    document_id: str = column("id", description="What clients send in place of its text: `documentId`.")
-    name: str = column("name", description="The names of its operations.")
-    ships: bool = column("ships", description="Whether it comes with the server, and is always served.")
+    document_id: str = column("id", description="Id that clients send as `documentId` instead of the text.")
+    name: str = column("name", description="Names of its operations.")
+    ships: bool = column("ships", description="Whether the document is part of the server and always served.")
     clients: list[str] = computed(
-        _clients, "clients", description="Which versions of which clients published it, like web@1.2.3."
+        _clients, "clients", description="Client versions that published the document, such as web@1.2.3."
     )
     published_at: datetime | None = column(
-        "published_at", description="When it was published first; null where it only comes with the server."
+        "published_at", description="Time of the first publication; null if the document is only part of the server."
     )
-    retired_at: datetime | None = column("retired_at", description="Since when it is not served; null while it is.")
-    hits: int = column("hits", description="How often it was used; processes add what they count every few seconds.")
-    first_used_at: datetime | None = column("first_used_at", description="When it was used first; null for never.")
-    last_used_at: datetime | None = column("last_used_at", description="When it was used last; null for never.")
+    retired_at: datetime | None = column(
+        "retired_at", description="Time since which the document is not served; null while it is served."
+    )
+    hits: int = column("hits", description="Number of uses; processes add their counts every few seconds.")
+    first_used_at: datetime | None = column("first_used_at", description="Time of the first use; null if never used.")
+    last_used_at: datetime | None = column("last_used_at", description="Time of the last use; null if never used.")
 
     @strawberry.field(
-        description="How it is run; null when it is not served.",
+        description="How the document is executed; null if it is not served.",
         metadata=requires(cache_hints(Domain.DOCUMENTS), "id"),
     )
     async def running(self: Any, info: Info) -> DocumentRunning | None:
-        """As the process that answers runs it."""
+        """Return how this process executes the document."""
         documents = info.context.resources.documents
-        found = None if documents is None else await documents.execution_mode(self["id"])
-        return None if found is None else DocumentRunning.of(found)
+        mode = None if documents is None else await documents.execution_mode(self["id"])
+        return None if mode is None else DocumentRunning.of(mode)

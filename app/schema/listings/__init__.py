@@ -1,1 +1,1 @@
-"""GraphQL side of listings and price history."""
+"""GraphQL side of listings and price histories."""

@@ -1,4 +1,4 @@
-"""Listings by CPU, and valuation rules."""
+"""Loaders and prefetches of listings and price distributions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from app.resources import Reader
 
 
 class ListingRow(Row):
-    """A row of listing columns: those that the operation needs."""
+    """Row with the listing columns that the operation requests."""
 
     __slots__ = ()
 
 
 class InnerListingRow(EmbeddedRow):
-    """The same, brought along with a CPU."""
+    """Row of a listing that was prefetched with its CPU."""
 
     __slots__ = ()
 
@@ -30,104 +30,107 @@ INNER_BIN = EmbeddedRow.of(*listing_sql.DISTRIBUTION_FIELDS)
 
 
 class ListingPageKey(NamedTuple):
-    """A page of a CPU's active listings."""
+    """Key of ListingPages: a CPU and a page request."""
 
     cpu_id: int
     request: PageRequest
 
     @classmethod
     def of(cls, cpu_id: int, request: PageRequest) -> ListingPageKey:
-        """Raises BadCursor: here, because in the batch it would fail for the other pages, too."""
+        """Return the key. Raises BadCursor here, because in the batch it would fail the other pages too."""
         if request.cursor is not None:
             listing_sql.CHEAPEST_FIRST.decode(request.cursor)
         return cls(cpu_id, request)
 
 
 class DistributionKey(NamedTuple):
-    """The price distribution of a CPU in so many bins."""
+    """Key of PriceDistributions: a CPU and the number of bins."""
 
     cpu_id: int
     bins: int
 
 
 class ListingPages(Loader[ListingPageKey, Page]):
-    """Pages of active listings, cheapest first."""
+    """Loads pages of the active listings of a CPU, cheapest first."""
 
     async def values(self, session: Reader, keys: list[ListingPageKey]) -> list[Page]:
-        """One statement per distinct page request: a document that asks once costs one, for any number of CPUs."""
-        found: dict[ListingPageKey, list[ListingRow]] = defaultdict(list)
-        wanted = self.context.requested_columns("Listing")
+        """Run one statement per distinct page request, for any number of CPUs."""
+        rows_by_key: dict[ListingPageKey, list[ListingRow]] = defaultdict(list)
+        columns = self.context.requested_columns("Listing")
         for request in dict.fromkeys(key.request for key in keys):
             ids = [key.cpu_id for key in keys if key.request == request]
-            for row in await session.rows(*listing_sql.select_pages(ids, request, wanted), ListingRow):
-                found[ListingPageKey(row["cpu_id"], request)].append(row)
-        return [listing_sql.CHEAPEST_FIRST.build_page(found[key], key.request) for key in keys]
+            for row in await session.rows(*listing_sql.select_pages(ids, request, columns), ListingRow):
+                rows_by_key[ListingPageKey(row["cpu_id"], request)].append(row)
+        return [listing_sql.CHEAPEST_FIRST.build_page(rows_by_key[key], key.request) for key in keys]
 
 
 @dataclass(frozen=True)
 class FirstListingsPrefetch:
-    """Ahead: the first page of each CPU's active listings."""
+    """Prefetch of the first page of active listings with each CPU."""
 
     request: PageRequest
 
     @property
     def values(self) -> Mapping[str, Any]:
-        """Of the column."""
+        """Return the values of the column's parameters."""
         return {"limit": self.request.limit + 1}
 
     def column(self, context: Context) -> Any:
-        """An array of listings."""
+        """Return the column with an array of listings."""
         return listing_sql.first_page_column(context.requested_columns("Listing"))[0]
 
     def populate(self, context: Context, row: Any) -> None:
-        """Spares ListingPages its statement."""
+        """Prime ListingPages with the page of this CPU."""
         _, names = listing_sql.first_page_column(context.requested_columns("Listing"))
-        found = map(InnerListingRow.of(*names), row["first_listings"])
-        page = listing_sql.CHEAPEST_FIRST.build_page(list(found), self.request)
+        listings = map(InnerListingRow.of(*names), row["first_listings"])
+        page = listing_sql.CHEAPEST_FIRST.build_page(list(listings), self.request)
         context.loader(ListingPages).prime(ListingPageKey(row["id"], self.request), page)
 
 
 @dataclass(frozen=True)
 class DistributionPrefetch:
-    """Ahead: the price distribution of each CPU in so many bins."""
+    """Prefetch of the price distribution with each CPU."""
 
     bins: int
 
     @property
     def values(self) -> Mapping[str, Any]:
-        """Of the column."""
+        """Return the values of the column's parameters."""
         return {"bins": self.bins}
 
     def column(self, _context: Context) -> Any:
-        """An array of bins."""
+        """Return the column with an array of bins."""
         return listing_sql.DISTRIBUTION_COLUMN
 
     def populate(self, context: Context, row: Any) -> None:
-        """Spares PriceDistributions its statement."""
-        found = [INNER_BIN(each) for each in row["price_distribution"]]
-        context.loader(PriceDistributions).prime(DistributionKey(row["id"], self.bins), found)
+        """Prime PriceDistributions with the bins of this CPU."""
+        bins = [INNER_BIN(record) for record in row["price_distribution"]]
+        context.loader(PriceDistributions).prime(DistributionKey(row["id"], self.bins), bins)
 
 
 class PriceDistributions(Loader[DistributionKey, list[Any]]):
-    """Histogram of a CPU's active prices, in ascending order; no prices, no bins; one price, one bin."""
+    """Loads the histogram of a CPU's active prices, in ascending order.
+
+    There are no bins without prices, and there is one bin if all prices are equal.
+    """
 
     async def values(self, session: Reader, keys: list[DistributionKey]) -> list[list[Any]]:
-        """One statement per distinct number of bins."""
-        found: dict[DistributionKey, list[Row]] = defaultdict(list)
+        """Run one statement per distinct number of bins."""
+        rows_by_key: dict[DistributionKey, list[Row]] = defaultdict(list)
         for bins in dict.fromkeys(key.bins for key in keys):
             ids = [key.cpu_id for key in keys if key.bins == bins]
             for row in await session.rows(listing_sql.DISTRIBUTION, {"ids": ids, "bins": bins}):
-                found[DistributionKey(row["cpu_id"], bins)].append(row)
-        return [found[key] for key in keys]
+                rows_by_key[DistributionKey(row["cpu_id"], bins)].append(row)
+        return [rows_by_key[key] for key in keys]
 
 
 class ListingById(Loader[int, ListingRow | None]):
-    """The listing with this id, or None."""
+    """Loads listings by id; None if there is no such listing."""
 
     async def values(self, session: Reader, keys: list[int]) -> list[ListingRow | None]:
-        """One statement for all keys."""
+        """Run one statement for all keys."""
         rows = await session.rows(
             listing_sql.select_by_id(self.context.requested_columns("Listing")), {"ids": keys}, ListingRow
         )
-        found = {row["id"]: row for row in rows}
-        return [found.get(key) for key in keys]
+        row_by_id = {row["id"]: row for row in rows}
+        return [row_by_id.get(key) for key in keys]

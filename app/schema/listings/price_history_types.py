@@ -1,4 +1,4 @@
-"""What prices were, as GraphQL types."""
+"""GraphQL types of price histories and listing events."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ DEFAULT_EVENTS = 20
 MAX_EVENTS = 200
 PRICE_HISTORY_SIZE = ListSize(assumed_size=MAX_POINTS)
 PRICE_HISTORY_DESCRIPTION = (
-    "What it cost over time, oldest first: each interval of the range, those without any price too; empty when there "
-    f"was none in the whole range. The newest {MAX_POINTS} intervals at most."
+    "Price over time, oldest first, with one point per interval, including intervals without prices; empty without any "
+    f"price in the range. At most the {MAX_POINTS} newest intervals."
 )
 
 
 class ListingEventKind(StrEnum):
-    """What can befall an offer; the values are those of market.history_sql.LIFECYCLE."""
+    """Kind of a listing event; the values are those of `price_history_sql.LIFECYCLE`."""
 
     SEEN = "seen"
     MISSING = "missing"
@@ -37,109 +37,116 @@ class ListingEventKind(StrEnum):
 
 graphql_enum(
     PriceRange,
-    "How far back prices are told: calendar days in UTC, today included.",
+    "Length of a price history in calendar days (UTC), including today.",
     {
         "DAYS_7": "7 days.",
         "DAYS_30": "30 days.",
         "DAYS_90": "90 days.",
         "DAYS_180": "180 days.",
         "DAYS_365": "365 days.",
-        "ALL": "From the first price on.",
+        "ALL": "From the first price.",
     },
 )
 graphql_enum(
     PriceInterval,
-    "What a point of a history stands for, in UTC.",
+    "Interval of a point of a price history, in UTC.",
     {
-        "DAY": "A day; not with the range ALL.",
-        "WEEK": "A week, from Monday on.",
+        "DAY": "A day; not allowed with the range ALL.",
+        "WEEK": "A week that starts on Monday.",
         "MONTH": "A calendar month.",
     },
 )
 graphql_enum(
     OfferState,
-    "Whether an offer could be bought, as far as it was known.",
+    "Whether an offer was available, according to the last observation.",
     {
-        "ACTIVE": "It could be bought.",
-        "MISSING": "It was not found at the last look, but may still have been there; its price counts.",
-        "GONE": "Sold, ended or reserved: its price does not count.",
+        "ACTIVE": "The offer was available.",
+        "MISSING": "The last check did not find the offer, but it may still have been available; its price counts.",
+        "GONE": "The offer was sold, ended or reserved; its price does not count.",
     },
 )
 graphql_enum(
     ListingEventKind,
-    "What can befall an offer.",
+    "Kind of a listing event.",
     {
-        "SEEN": "It was first known.",
-        "MISSING": "It was not found at a look, though it may still be there.",
-        "GONE": "It could not be bought any more: sold, ended or reserved.",
-        "BACK": "It could be bought again after it was missing or gone.",
+        "SEEN": "The offer was observed for the first time.",
+        "MISSING": "A check did not find the offer, but it may still be available.",
+        "GONE": "The offer is not available any more: sold, ended or reserved.",
+        "BACK": "The offer is available again after it was missing or gone.",
     },
 )
 
-EventCountArgument = Annotated[int | None, strawberry.argument(description=f"How many, the newest; 1 to {MAX_EVENTS}.")]
-RangeArgument = Annotated[PriceRange, strawberry.argument(description="How far back.")]
-IntervalArgument = Annotated[PriceInterval, strawberry.argument(description="What each point stands for.")]
+EventCountArgument = Annotated[
+    int | None, strawberry.argument(description=f"Number of events, 1 to {MAX_EVENTS}; default {DEFAULT_EVENTS}.")
+]
+RangeArgument = Annotated[
+    PriceRange, strawberry.argument(description="Range of the history; `ALL` starts with the first price.")
+]
+IntervalArgument = Annotated[PriceInterval, strawberry.argument(description="Interval of each point.")]
 
 
-def check_event_count(given: int | None) -> int:
-    """The number of events. Raises BadInput."""
-    first = DEFAULT_EVENTS if given is None else given
+def check_event_count(first: int | None) -> int:
+    """Return the number of events; None is the default. Raises BadInput if it is out of range."""
+    first = DEFAULT_EVENTS if first is None else first
     if not 1 <= first <= MAX_EVENTS:
         raise BadInput(f"`first` must be from 1 to {MAX_EVENTS}, not {first}.")
     return first
 
 
-@strawberry.type(description="Something that befell an offer.")
+@strawberry.type(description="A change in the availability of an offer.")
 class ListingEvent:
-    kind: ListingEventKind = column("kind", description="What.")
-    at: datetime = column("at", description="When it happened, or was found out.")
+    kind: ListingEventKind = column("kind", description="Kind of the event.")
+    at: datetime = column("at", description="Time of the event, or of its discovery.")
 
 
-@strawberry.type(description="What an offer cost from a moment on, until the next point.")
+@strawberry.type(description="Price of an offer from a time until the next point.")
 class ListingPrice:
-    at: datetime = column("at", description="When it was seen, or valued anew.")
-    price: float | None = column("price", description="In `currency`, without shipping; null when not told.")
-    shipping: float | None = column("shipping", description="In `currency`; null when not told.")
+    at: datetime = column("at", description="Time of the observation or revaluation.")
+    price: float | None = column("price", description="Price without shipping, in `currency`; null if unknown.")
+    shipping: float | None = column("shipping", description="Shipping cost in `currency`; null if unknown.")
     currency: str = column("currency", description="ISO 4217 code.")
     total: float | None = column(
-        "total", description="In `currency`, price and shipping (none where not told); null without a price."
+        "total", description="Price plus shipping (0 if unknown) in `currency`; null without a price."
     )
     adjusted_price: float | None = column(
         "adjusted_price",
-        description="USD; what it counted for in price targets as long as it could be bought, by the rules and rates "
-        "of then. Null where it did not count.",
+        description="Adjusted price in USD by the rules and rates of that time, which counts in price targets "
+        "while the "
+        "offer is available; null if it does not count.",
     )
-    state: OfferState = column("state", description="Whether it could be bought at that price; GONE: no more.")
+    state: OfferState = column("state", description="Whether the offer was available at that price.")
 
 
 @strawberry.type(
     name="CPUPricePoint",
-    description="What a CPU cost in an interval of time. A price counts from when it was seen until the next one of "
-    "the same offer, until the offer was gone, or until now. It is what it counted for in price targets then: USD, "
-    "with shipping; offers for parts and lots do not count, nor prices in a currency that could not be converted.",
+    description="Prices of a CPU in an interval of time. A price is valid from its observation until the next one of "
+    "the same offer, until the offer is gone, or until now. Prices are adjusted prices in USD with "
+    "shipping; offers for "
+    "parts, lots, and prices in a currency without a rate do not count.",
 )
 class CPUPricePoint:
-    at: datetime = column("at", description="Begin of the interval; that of the range where it is cut short by it.")
-    until: datetime = column("until", description="End of the interval, excluded; now in the one that is not over yet.")
+    at: datetime = column("at", description="Start of the interval, or of the range if that is later.")
+    until: datetime = column("until", description="End of the interval (exclusive), or now if that is earlier.")
     lowest: float | None = column(
-        "lowest", description="USD. The lowest price that stood at any moment of it; null when none did."
+        "lowest", description="Lowest price that was valid in the interval; USD, null without a valid price."
     )
     average: float | None = column(
         "average",
-        description="USD, 2 decimals. The mean of all prices, each weighted by how long it stood in the interval; "
-        "null when none did.",
+        description="Mean of all prices weighted by the time that each was valid in the interval; USD with 2 "
+        "decimals, null "
+        "without a valid price.",
     )
-    listings: int = column("listings", description="Offers whose price stood at any moment of the interval.")
+    listings: int = column("listings", description="Number of offers with a valid price in the interval.")
 
 
-@strawberry.type(description="A lowest price, and the offer's date of it.")
+@strawberry.type(description="A lowest price and the time when it was first observed.")
 class PriceLow:
-    price: float = strawberry.field(description="USD, with shipping.")
-    at: datetime = strawberry.field(description="When an offer was first seen at this price.")
+    price: float = strawberry.field(description="Adjusted price in USD, with shipping.")
+    at: datetime = strawberry.field(description="Time when an offer was first observed at this price.")
 
 
 def _low_resolver(name: str) -> Callable[[Any], PriceLow | None]:
-    """Makes one of the lows of a row."""
+    """Return the resolver of one of the lows of a row."""
 
     def low(self: Any) -> PriceLow | None:
         return None if self[name] is None else PriceLow(price=self[name], at=self[f"{name}_at"])
@@ -148,37 +155,37 @@ def _low_resolver(name: str) -> Callable[[Any], PriceLow | None]:
 
 
 @strawberry.type(
-    name="CPUPriceLows", description="The lowest prices of a CPU, of those that count as in `priceHistory`, over time."
+    name="CPUPriceLows", description="Lowest prices of a CPU over time; the same prices count as in `priceHistory`."
 )
 class CPUPriceLows:
-    """Its objects are rows of market.history_sql.LOWS."""
+    """Objects are rows of `price_history_sql.LOWS`."""
 
-    current: float | None = column("current", description="USD. The lowest price now; null when nothing is offered.")
+    current: float | None = column("current", description="Lowest current price; USD, null without a current price.")
     current_since: datetime | None = column(
         "current_since",
-        description="Since when that has been the lowest price without a break; null when nothing is offered.",
+        description="Time since which `current` has been the lowest price without a gap; null without a current price.",
     )
 
     all_time_low: PriceLow = computed(
-        _low_resolver("all_time"), "all_time", "all_time_at", description="The lowest price that ever stood."
+        _low_resolver("all_time"), "all_time", "all_time_at", description="Lowest price of all time."
     )
     low_90_days: PriceLow | None = computed(
         _low_resolver("days_90"),
         "days_90",
         "days_90_at",
-        description="The lowest price that stood within the last 90 times 24 hours; null without one.",
+        description="Lowest price that was valid within the last 90 times 24 hours; null without one.",
     )
     low_30_days: PriceLow | None = computed(
         _low_resolver("days_30"),
         "days_30",
         "days_30_at",
-        description="The lowest price that stood within the last 30 times 24 hours; null without one.",
+        description="Lowest price that was valid within the last 30 times 24 hours; null without one.",
     )
     prior_low_30_days: PriceLow | None = computed(
         _low_resolver("prior_30"),
         "prior_30",
         "prior_30_at",
-        description="The lowest price within the 30 times 24 hours before `currentSince`: what a reduction to the "
-        "current price is to be compared with (Directive 98/6/EC, article 6a). Null when nothing is offered, or "
-        "nothing was then.",
+        description="Lowest price within the 30 times 24 hours before `currentSince`, the reference of an "
+        "announced price "
+        "reduction by Directive 98/6/EC, article 6a; null without a current price or without a price in that time.",
     )

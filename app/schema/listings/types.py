@@ -1,4 +1,4 @@
-"""Listings as GraphQL types."""
+"""GraphQL types of listings."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ graphql_enum(
     Condition,
     "Condition of an offer, best first.",
     {
-        "NEW": "Never used, in its package.",
-        "OPEN_BOX": "As new, but the package was opened.",
-        "REFURBISHED": "Used, then tested and mended by the seller.",
+        "NEW": "New, in its original package.",
+        "OPEN_BOX": "As new, but the package has been opened.",
+        "REFURBISHED": "Used, then tested and repaired by the seller.",
         "USED": "Used and working.",
-        "FOR_PARTS": "Not working, or sold as such; never counts as a price.",
-        "UNKNOWN": "The offer does not tell.",
+        "FOR_PARTS": "Not working or sold as not working; never has an adjusted price.",
+        "UNKNOWN": "The offer does not state a condition.",
     },
 )
 graphql_enum(
     ListingStatus,
-    "Whether an offer can still be bought.",
+    "Availability of an offer.",
     {
-        "ACTIVE": "It can be bought; the only status whose price counts.",
-        "PENDING": "Reserved, or not open yet.",
-        "SOLD": "Somebody bought it.",
-        "ENDED": "No longer offered.",
+        "ACTIVE": "Available; prices of offers with other statuses do not count.",
+        "PENDING": "Reserved or not available yet.",
+        "SOLD": "Sold.",
+        "ENDED": "Not offered any more.",
     },
 )
 
 
-# By name: `app.schema.cpus.types` imports this module.
+# A lazy type, because `app.schema.cpus.types` imports this module.
 CPU: Any = LazyType("CPU", "app.schema.cpus.types")
 
 
@@ -65,76 +65,89 @@ async def load_cpu(self: Any, info: Info) -> Any:
 
 @strawberry.type(description="An offer of a CPU on a marketplace.")
 class Listing(Node):
-    """Its objects are rows of listing columns."""
+    """Objects are instances of ListingRow or InnerListingRow."""
 
     is_type_of = is_row(ListingRow, InnerListingRow)
 
     id: strawberry.ID = id_field("Listing")
-    title: str = column("title", description="As the seller wrote it.")
-    url: str | None = column("url", description="Page of the offer.")
-    marketplace: str = column("marketplace", description="Where it is offered.")
-    seller: str | None = column("seller", description="Who offers it.")
-    condition: Condition = column("condition", description="New, used, ...; UNKNOWN where the offer does not tell.")
-    status: ListingStatus = column("status", description="Whether it can still be bought.")
-    price: float | None = column("price", description="In `currency`, without shipping; null when not known.")
-    shipping: float | None = column("shipping", description="In `currency`; null when not known.")
-    currency: str = column("currency", description="ISO 4217 code.")
+    title: str = column("title", description="Title as the seller wrote it.")
+    url: str | None = column("url", description="URL of the page of the offer; null if unknown.")
+    marketplace: str = column("marketplace", description="Name of the marketplace.")
+    seller: str | None = column("seller", description="Name of the seller; null if unknown.")
+    condition: Condition = column("condition", description="Condition of the item.")
+    status: ListingStatus = column("status", description="Availability of the offer.")
+    price: float | None = column("price", description="Price without shipping, in `currency`; null if unknown.")
+    shipping: float | None = column("shipping", description="Shipping cost in `currency`; null if unknown.")
+    currency: str = column("currency", description="Currency of price and shipping, an ISO 4217 code.")
     adjusted_price: float | None = column(
         "adjusted_price",
-        description="USD, with shipping, less what is offered beside the CPU: what price targets are made of. Null "
-        "without a price, in a currency that no rate is known of, for offers that are for parts, bundles, lots and "
-        "auctions, and where the other parts alone are worth as much; see `valuation`.",
+        description="Price of the CPU in USD, from which price targets are computed: price and shipping minus "
+        "deductions for "
+        "other components, see `valuation`. Null without a price, in a currency without a rate, for parts, "
+        "bundles, lots "
+        "and auctions, and if the deductions reach the price.",
     )
     valuation: Valuation | None = computed(
         valuation_of,
         *("adjusted_price", "currency", "valuation"),
-        description="How the adjusted price was found; null where there is none to find: without a price, without a "
-        "rate, for parts, and for several in one.",
+        description="How the adjusted price is computed; null without a price, in a currency without a rate, "
+        "for parts, "
+        "bundles, lots and auctions.",
     )
-    memory_gb: int | None = column("memory_gb", description="Memory that is offered with it, GB; null: none is told.")
-    memory_kind: str | None = column("memory_kind", description="DDR3, DDR4, LPDDR5 ...; null when not told.")
-    storage: list[ListingStorage] = computed(storage_of, "storage", description="Drives that are offered with it.")
-    graphics: str | None = column("graphics", description="Graphics card that is offered with it; null: none is told.")
-    operating_system: str | None = column("operating_system", description="With its edition; null: none is told.")
-    quantity: int = column("quantity", description="How many CPUs; an offer of more than one has no adjusted price.")
+    memory_gb: int | None = column(
+        "memory_gb", description="Memory included in the offer, in GB; null if none is mentioned."
+    )
+    memory_kind: str | None = column(
+        "memory_kind", description="Type of the memory, such as DDR4; null if not mentioned."
+    )
+    storage: list[ListingStorage] = computed(
+        storage_of, "storage", description="Drives included in the offer; empty if none are mentioned."
+    )
+    graphics: str | None = column(
+        "graphics", description="Graphics card included in the offer; null if none is mentioned."
+    )
+    operating_system: str | None = column(
+        "operating_system",
+        description="Operating system with its edition, included in the offer; null if none is mentioned.",
+    )
+    quantity: int = column("quantity", description="Number of CPUs; an offer of more than one has no adjusted price.")
     flags: list[ListingFlag] = computed(
-        flags_of, "flags", description="Why its price is not that of one thing that can be bought; usually empty."
+        flags_of, "flags", description="Reasons why the price is not the price of one CPU; usually empty."
     )
     first_seen_at: datetime = column(
         "first_seen_at",
-        description="When it was first seen, as far as is known by now: a file may tell later what was seen earlier.",
+        description="Time of the first observation. An import can add earlier observations later.",
     )
-    last_seen_at: datetime = column("seen_at", description="When it was last found where it is offered.")
+    last_seen_at: datetime = column("seen_at", description="Time of the last observation of the offer.")
     missing_since: datetime | None = column(
         "missing_since",
-        description="Since when it is not found any more, though nobody says that it has ended; null otherwise.",
+        description="Time since which checks do not find the offer, although it has not ended; null otherwise.",
     )
-    images: list[str] = column("images", description="URLs of pictures, those of the page's own choice first.")
-    created_at: datetime = column("created_at", description="When it was first known here.")
-    updated_at: datetime = column("updated_at", description="When it last changed here.")
+    images: list[str] = column("images", description="URLs of pictures, the main picture of the page first.")
+    created_at: datetime = column("created_at", description="Time when the listing was created in this database.")
+    updated_at: datetime = column("updated_at", description="Time when the listing last changed in this database.")
 
     cpu: Any = strawberry.field(
         resolver=load_cpu,
         graphql_type=CPU | None,
-        description="The CPU it offers; null when no CPU is certain.",
+        description="The CPU that is offered; null if it is uncertain.",
         metadata=requires(cache_hints(Domain.CATALOG, Domain.ANALYTICS), "cpu_id"),
     )
 
     @strawberry.field(
-        description="What befell it, newest first.",
+        description="Changes in the availability of the offer, newest first.",
         metadata=requires(cache_hints(Domain.MARKET), "id"),
         directives=[ListSize(assumed_size=DEFAULT_EVENTS, slicing_arguments=["first"])],
     )
     async def lifecycle(self: Any, info: Info, first: EventCountArgument = DEFAULT_EVENTS) -> list[ListingEvent]:
-        """Batched over all listings of the answer."""
+        """Return the events; batched over all listings of the response."""
         key = LifecycleKey(self["id"], check_event_count(first))
-        found: list[Any] = list(await info.context.loader(Lifecycles).load(key))
-        return found
+        return cast("list[ListingEvent]", list(await info.context.loader(Lifecycles).load(key)))
 
     @strawberry.field(
-        description="What it cost, newest first: a point each time that the price, what it counts for, or whether it "
-        "could be bought, was seen to change, and each time that an import tells of. With a range, the points since "
-        "its begin.",
+        description="Price history, newest first: a point for each change of price, adjusted price or "
+        "availability, and "
+        "for each observation of an import, from the start of the range.",
         metadata=requires(cache_hints(Domain.MARKET, time_dependent=True), "id"),
         directives=[connection_size(DEFAULT_PAGE_SIZE)],
     )
@@ -147,24 +160,24 @@ class Listing(Node):
         before: Before = None,
         range: RangeArgument = PriceRange.ALL,  # noqa: A002
     ) -> Connection[ListingPrice]:
-        """Batched over all listings of the answer."""
-        key, within = self["id"], range
+        """Return a page of the history; batched over all listings of the response."""
+        key, price_range = self["id"], range
         request = parse_page_arguments(first, after, last, before)
-        page = await info.context.loader(PricePages).load(PointsKey.of(key, within, request))
+        page = await info.context.loader(PricePages).load(PointsKey.of(key, price_range, request))
 
         async def count() -> int:
-            return await info.context.loader(PriceCounts).load((key, within))
+            return await info.context.loader(PriceCounts).load((key, price_range))
 
         return Connection(page=page, count=count)
 
     @classmethod
     async def load_node(cls, info: Info, key: int) -> Listing | None:
-        """For `node(id:)`."""
+        """Return the listing with this key, or None."""
         return cast("Listing | None", await info.context.loader(ListingById).load(key))
 
 
-@strawberry.type(description="A bar of a histogram of active prices.")
+@strawberry.type(description="A bin of a histogram of active prices.")
 class PriceBin:
-    lo: float = column("lo", description="USD; lower bound, included.")
-    hi: float = column("hi", description="USD; upper bound, excluded but for the last bin.")
-    count: int = column("prices", description="Active prices between the bounds.")
+    lo: float = column("lo", description="Lower bound in USD, inclusive.")
+    hi: float = column("hi", description="Upper bound in USD, exclusive except in the last bin.")
+    count: int = column("prices", description="Number of active prices in the bin.")

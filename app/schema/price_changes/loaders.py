@@ -1,4 +1,4 @@
-"""Events by key."""
+"""Loader of price changes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from app.resources import Reader
 
 
 class PriceChangeById(Loader[int, PriceChangeRow | None]):
-    """The change of a price at this position, or None."""
+    """Loads price changes by position; None if there is no such change."""
 
     async def values(self, session: Reader, keys: list[int]) -> list[PriceChangeRow | None]:
-        """One statement for all keys."""
+        """Run one statement for all keys."""
         rows = await session.rows(
             sql.by_id(self.context.requested_columns("PriceChange")), {"ids": keys}, PriceChangeRow
         )
-        found = {row["position"]: row for row in rows}
-        return [found.get(key) for key in keys]
+        row_by_position = {row["position"]: row for row in rows}
+        return [row_by_position.get(key) for key in keys]

@@ -1,4 +1,4 @@
-"""Changes of prices: read, and followed live."""
+"""Query and subscription fields for price changes."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from app.graphql.relay import After, Before, Connection, First, Last
 from app.schema.price_changes.types import PriceChange
 
 MAX_CPUS = 200
-# Should a notification be lost with its connection, a follower looks for itself this often.
+# Subscriptions also poll, because notifications are lost while the connection to the database is.
 POLL_INTERVAL_SECONDS = 5.0
 
 
 @strawberry.type
 class PriceChangesQuery:
     @strawberry.field(
-        description="Changes of prices that are kept, the oldest first. `last: 1` tells where the list ends now.",
+        description="Stored price changes, oldest first. Use `last: 1` for the end of the list.",
         metadata=cache_hints(Domain.EVENTS, max_age=0),
         directives=[connection_size(DEFAULT_PAGE_SIZE)],
     )
@@ -40,9 +40,15 @@ class PriceChangesQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-        cpu_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only of this CPU.")] = None,
+        cpu_id: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(description="Global id of a CPU, to return only its price changes; null returns all."),
+        ] = None,
     ) -> Connection[PriceChange]:
-        """A page; without `first` and `last` the first 50. Raises ExpiredCursor where changes would be missing."""
+        """Return a page; without `first` and `last`, the 50 oldest.
+
+        Raises ExpiredCursor if changes after the cursor have been deleted.
+        """
         request = parse_page_arguments(first, after, last, before)
         cpu = None if cpu_id is None else key_from_global_id(cpu_id, "CPU")
         context = info.context
@@ -61,28 +67,29 @@ class PriceChangesQuery:
 @strawberry.type
 class PriceChangesSubscription:
     @strawberry.subscription(
-        description="Changes of prices, each once, in an order that is the same for everybody. Whoever passes the "
-        "`cursor` of the last one that arrived as `since` goes on right after it, with nothing lost or repeated."
+        description="Price changes, each once and in the same order for all subscribers. A subscription with the "
+        "`cursor` "
+        "of the last received change as `since` continues after it without losing or repeating changes."
     )
     async def price_changed(
         self,
         info: Info,
         cpu_ids: Annotated[
             list[strawberry.ID] | None,
-            strawberry.argument(description=f"Only of these CPUs, at most {MAX_CPUS}; without it, of all listings."),
+            strawberry.argument(description=f"Global ids of CPUs, at most {MAX_CPUS}; null stands for all listings."),
         ] = None,
         since: Annotated[
             str | None,
             strawberry.argument(
-                description="Cursor of a change: begin after it. An empty text: with the oldest that is kept. Without "
-                "it, with what comes from now on."
+                description="Cursor of the change to continue after; an empty string starts with the oldest stored "
+                "change, null with the next change."
             ),
         ] = None,
     ) -> AsyncGenerator[PriceChange, None]:
-        """Raises BadInput, BadCursor and ExpiredCursor."""
+        """Yield price changes. Raises BadInput, BadCursor or ExpiredCursor for invalid arguments."""
         if cpu_ids is not None and len(cpu_ids) > MAX_CPUS:
             raise BadInput(f"`cpuIds` takes at most {MAX_CPUS} ids.")
-        cpus = None if cpu_ids is None else [key_from_global_id(each, "CPU") for each in cpu_ids]
+        cpus = None if cpu_ids is None else [key_from_global_id(cpu_id, "CPU") for cpu_id in cpu_ids]
         resources = info.context.resources
         async with resources.notifications.subscribe(Domain.EVENTS) as changed:
             async with resources.read() as session:

@@ -1,4 +1,4 @@
-"""Events as GraphQL types."""
+"""GraphQL type of price changes."""
 
 from __future__ import annotations
 
@@ -25,44 +25,49 @@ def _cursor(self: Any) -> str:
 
 
 @strawberry.type(
-    description="A listing got another price: by 1.00 or more, or by 2 % or more, in the currency that it had before. "
-    "What gets its first price, loses it, or comes to be offered in another currency is no change."
+    description="A change of the price of a listing by at least 1.00 or at least 2 % within the same currency. A "
+    "first price, "
+    "the loss of a price and a change of currency are not price changes."
 )
 class PriceChange(Node):
-    """Its objects are rows of `price_change`."""
+    """Objects are instances of PriceChangeRow."""
 
     is_type_of = is_row(PriceChangeRow)
 
     id: strawberry.ID = column(
-        "position", description="Global id; opaque.", mapping=ValueMapping(partial(encode_global_id, "PriceChange"))
+        "position",
+        description="Global id of the price change.",
+        mapping=ValueMapping(partial(encode_global_id, "PriceChange")),
     )
     cursor: str = computed(
         _cursor,
         "position",
-        description="Position among all changes: `since` of `priceChanged`, and `after` of `priceChanges`.",
+        description="Position among all price changes, for `since` of `priceChanged` and `after` of `priceChanges`.",
     )
-    price_before: float = column("price_before", description="In `currency`, without shipping.")
-    price_after: float = column("price_after", description="In `currency`, without shipping.")
-    shipping: float | None = column("shipping", description="In `currency`, as of the new price; null when not known.")
-    currency: str = column("currency", description="ISO 4217 code.")
-    at: datetime = column("at", description="When the price was changed here.")
+    price_before: float = column("price_before", description="Price before the change, in `currency` without shipping.")
+    price_after: float = column("price_after", description="Price after the change, in `currency` without shipping.")
+    shipping: float | None = column(
+        "shipping", description="Shipping cost after the change, in `currency`; null if unknown."
+    )
+    currency: str = column("currency", description="Currency of the prices, an ISO 4217 code.")
+    at: datetime = column("at", description="Time when the change was stored.")
 
     cpu: Any = strawberry.field(
         resolver=load_cpu,
         graphql_type=CPU | None,
-        description="The CPU that the listing offered then; null when no CPU was certain.",
+        description="The CPU that the listing offered at that time; null if it was uncertain.",
         metadata=requires(cache_hints(Domain.CATALOG, Domain.ANALYTICS), "cpu_id"),
     )
 
     @strawberry.field(
-        description="The listing as it is now; null when it is gone.",
+        description="The listing in its current state; null if it does not exist any more.",
         metadata=requires(cache_hints(Domain.MARKET), "listing_id"),
     )
     async def listing(self: Any, info: Info) -> Listing | None:
-        """Batched over all changes of the answer."""
+        """Return the listing; batched over all changes of the response."""
         return cast("Listing | None", await info.context.loader(ListingById).load(self["listing_id"]))
 
     @classmethod
     async def load_node(cls, info: Info, key: int) -> PriceChange | None:
-        """For `node(id:)`."""
+        """Return the price change with this key, or None."""
         return cast("PriceChange | None", await info.context.loader(PriceChangeById).load(key))

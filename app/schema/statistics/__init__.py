@@ -1,1 +1,1 @@
-"""GraphQL side of the catalogue statistics."""
+"""GraphQL side of catalogue statistics."""

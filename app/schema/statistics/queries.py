@@ -1,4 +1,4 @@
-"""The query for statistics."""
+"""Query field of the catalogue statistics."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from app.schema.statistics.types import Statistics
 @strawberry.type
 class StatisticsQuery:
     @strawberry.field(
-        description="The catalogue as a whole.",
+        description="Statistics of the whole catalogue.",
         metadata=cache_hints(Domain.CATALOG, Domain.MARKET, Domain.ANALYTICS, max_age=30),
         directives=[CostWeight(weight=20)],
     )
     async def statistics(self, info: Info) -> Statistics:
-        """One statement."""
+        """Return the stored statistics with one statement."""
         async with info.context.read() as session:
             return Statistics.of(await statistics_sql.load_statistics(session))

@@ -1,1 +1,1 @@
-"""GraphQL side of valuation rules."""
+"""GraphQL side of valuations and valuation rules."""

@@ -1,4 +1,4 @@
-"""Loaders of valuation rules."""
+"""Loader of valuation rules."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from app.valuation import rules_sql
 
 
 class RuleRow(Row):
-    """A row of rule columns: those that the operation needs."""
+    """Row with the rule columns that the operation requests."""
 
     __slots__ = ()
 
 
 class RuleById(Loader[int, RuleRow | None]):
-    """The valuation rule with this id, or None."""
+    """Loads valuation rules by id; None if there is no such rule."""
 
     async def values(self, session: Reader, keys: list[int]) -> list[RuleRow | None]:
-        """One statement for all keys."""
+        """Run one statement for all keys."""
         rows = await session.rows(
             rules_sql.select_by_id(self.context.requested_columns("ValuationRule")), {"ids": keys}, RuleRow
         )
-        found = {row["id"]: row for row in rows}
-        return [found.get(key) for key in keys]
+        row_by_id = {row["id"]: row for row in rows}
+        return [row_by_id.get(key) for key in keys]

@@ -1,4 +1,4 @@
-"""Mutations of valuation rules; each asks for the job that values the listings anew that it concerns."""
+"""Mutations of valuation rules. Each requests a job that revalues the listings that the change can affect."""
 
 from __future__ import annotations
 
@@ -21,144 +21,156 @@ from app.schema.valuation.rule_types import ValuationRule
 from app.valuation import rules_sql
 
 MAX_KIND_LENGTH = 60  # characters
-MAX_VALUE_USD = 100_000  # USD
+MAX_VALUE_USD = 100_000
 MAX_MULTIPLIER = 10
 MAX_DECIMALS = 4
 
-RuleId = Annotated[strawberry.ID, strawberry.argument(description="Global id of the rule.")]
+RuleId = Annotated[strawberry.ID, strawberry.argument(description="Global id of the valuation rule.")]
 
 
 @strawberry.input(description="Factor of a rule's value for offers of one condition.")
 class ConditionMultiplierInput:
     condition: Condition = strawberry.field(description="Condition of the offer.")
-    multiplier: float = strawberry.field(description=f"0 to {MAX_MULTIPLIER}, with {MAX_DECIMALS} decimals at most.")
+    multiplier: float = strawberry.field(
+        description=f"Factor from 0 to {MAX_MULTIPLIER}, with at most {MAX_DECIMALS} decimals."
+    )
 
 
-@strawberry.input(description="A rule to be made.")
+@strawberry.input(description="A new valuation rule.")
 class ValuationRuleInput:
-    component: Component = strawberry.field(description="What it values.")
-    unit: RuleUnit = strawberry.field(description="What `valueUsd` is for; GB for memory and storage only.")
+    component: Component = strawberry.field(description="Component that the rule values.")
+    unit: RuleUnit = strawberry.field(description="Unit of `valueUsd`; GB is for memory and storage only.")
     value_usd: float = strawberry.field(
-        description=f"USD per unit, 0 to {MAX_VALUE_USD:,}, with {MAX_DECIMALS} decimals at most."
+        description=f"Value in USD per unit, 0 to {MAX_VALUE_USD:,}, with at most {MAX_DECIMALS} decimals."
     )
     kind: str | None = strawberry.field(
-        default=None, description="Words of what must be read, in any case; null: all kinds, and where none is told."
+        default=None,
+        description="Words that the component's description must contain, in any case; null stands for all kinds.",
     )
     condition_multipliers: list[ConditionMultiplierInput] | None = strawberry.field(
-        default=None, description="Factors by the condition of the offer; 1 for those that are not named."
-    )
-    valid_from: datetime | None = strawberry.field(default=None, description="When it comes into force; null: now.")
-
-
-@strawberry.input(description="What is to become of a rule; what is left out stays.")
-class ValuationRuleChanges:
-    component: Component | None = strawberry.field(default=strawberry.UNSET, description="What it values.")
-    unit: RuleUnit | None = strawberry.field(default=strawberry.UNSET, description="What `valueUsd` is for.")
-    value_usd: float | None = strawberry.field(default=strawberry.UNSET, description="USD per unit.")
-    kind: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Words of what must be read; null: all kinds, and where none is told."
-    )
-    condition_multipliers: list[ConditionMultiplierInput] | None = strawberry.field(
-        default=strawberry.UNSET, description="Factors by the condition of the offer, all of them; null: none."
+        default=None, description="Factors by the condition of the offer; the factor of other conditions is 1."
     )
     valid_from: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="When it comes into force; null: now."
+        default=None, description="Time when the rule comes into force; null stands for now."
     )
 
 
-@strawberry.type(description="A rule that was made or changed.")
+@strawberry.input(description="Changes of a valuation rule; omitted fields keep their values.")
+class ValuationRuleChanges:
+    component: Component | None = strawberry.field(
+        default=strawberry.UNSET, description="Component that the rule values; must not be null."
+    )
+    unit: RuleUnit | None = strawberry.field(
+        default=strawberry.UNSET, description="Unit of `valueUsd`; must not be null."
+    )
+    value_usd: float | None = strawberry.field(
+        default=strawberry.UNSET, description="Value in USD per unit; must not be null."
+    )
+    kind: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Words that the component's description must contain; null stands for all kinds.",
+    )
+    condition_multipliers: list[ConditionMultiplierInput] | None = strawberry.field(
+        default=strawberry.UNSET, description="All factors by the condition of the offer; null removes them."
+    )
+    valid_from: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="Time when the rule comes into force; null stands for now."
+    )
+
+
+@strawberry.type(description="The created or changed rule.")
 class ValuationRulePayload:
-    rule: ValuationRule = strawberry.field(description="As it is now.")
+    rule: ValuationRule = strawberry.field(description="The rule after the change.")
     job: Job | None = strawberry.field(
-        description="Values the listings that it concerns anew; null for a rule that is yet to come into force."
+        description="Job that revalues the affected listings; null if the rule is not in force yet."
     )
 
 
-@strawberry.type(description="A rule that was deleted.")
+@strawberry.type(description="The deleted rule.")
 class DeleteValuationRulePayload:
-    id: strawberry.ID = strawberry.field(description="Global id of the rule that was.")
+    id: strawberry.ID = strawberry.field(description="Global id of the deleted rule.")
     job: Job | None = strawberry.field(
-        description="Values the listings that it concerned anew; null for a rule that was yet to come into force."
+        description="Job that revalues the affected listings; null if the rule was not in force yet."
     )
 
 
 @strawberry.type
 class ValuationMutation:
     @strawberry.mutation(
-        description="Makes a rule for what is offered beside a CPU. Admins only.", permission_classes=[IsAdmin]
+        description="Create a rule for components that are sold with a CPU. Admins only.", permission_classes=[IsAdmin]
     )
     async def create_valuation_rule(
-        self, info: Info, rule: Annotated[ValuationRuleInput, strawberry.argument(description="The rule.")]
+        self, info: Info, rule: Annotated[ValuationRuleInput, strawberry.argument(description="The new rule.")]
     ) -> ValuationRulePayload:
-        """Raises BadInput that says what is wrong."""
+        """Create the rule. Raises BadInput for invalid values."""
         async with info.context.write() as tx:
             now = await rules_sql.lock_rules(tx)
             values = _parse_columns(vars(rule), now)
             await _check_rule(tx, values, None)
             in_force = values["valid_from"] <= now
             key = await rules_sql.create_rule(tx, {**values, "in_force": in_force})
-            job_id = await _revalue(tx, info, [values] if in_force else [])
+            job_id = await _request_revaluation(tx, info, [values] if in_force else [])
         return await _payload(info, key, job_id)
 
-    @strawberry.mutation(description="Changes a rule. Admins only.", permission_classes=[IsAdmin])
+    @strawberry.mutation(description="Change a valuation rule. Admins only.", permission_classes=[IsAdmin])
     async def update_valuation_rule(
         self,
         info: Info,
         id: RuleId,  # noqa: A002
-        changes: Annotated[ValuationRuleChanges, strawberry.argument(description="What is to be different.")],
+        changes: Annotated[ValuationRuleChanges, strawberry.argument(description="Fields to change, at least one.")],
     ) -> ValuationRulePayload:
-        """Raises NotFound, and BadInput that says what is wrong."""
+        """Change the rule. Raises NotFound, and BadInput for invalid values."""
         key = key_from_global_id(id, "ValuationRule")
-        given = {name: value for name, value in vars(changes).items() if value is not strawberry.UNSET}
-        if not given:
-            raise BadInput("`changes` is empty: say what is to be different.")
+        fields = {name: value for name, value in vars(changes).items() if value is not strawberry.UNSET}
+        if not fields:
+            raise BadInput("`changes` is empty: set at least one field.")
         async with info.context.write() as tx:
             now = await rules_sql.lock_rules(tx)
             before = await _load_rule(tx, key, id)
-            values = {**before, **_parse_columns(given, now)}
+            values = {**before, **_parse_columns(fields, now)}
             await _check_rule(tx, values, key)
             values["in_force"] = values["valid_from"] <= now
             await rules_sql.update_rule(tx, key, values)
-            job_id = await _revalue(tx, info, [each for each in (before, values) if each["in_force"]])
+            job_id = await _request_revaluation(tx, info, [rule for rule in (before, values) if rule["in_force"]])
         return await _payload(info, key, job_id)
 
-    @strawberry.mutation(description="Deletes a rule. Admins only.", permission_classes=[IsAdmin])
+    @strawberry.mutation(description="Delete a valuation rule. Admins only.", permission_classes=[IsAdmin])
     async def delete_valuation_rule(self, info: Info, id: RuleId) -> DeleteValuationRulePayload:  # noqa: A002
-        """Raises NotFound."""
+        """Delete the rule. Raises NotFound."""
         key = key_from_global_id(id, "ValuationRule")
         async with info.context.write() as tx:
             await rules_sql.lock_rules(tx)
             before = await _load_rule(tx, key, id)
             await rules_sql.delete_rule(tx, key)
-            job_id = await _revalue(tx, info, [before] if before["in_force"] else [])
+            job_id = await _request_revaluation(tx, info, [before] if before["in_force"] else [])
         return DeleteValuationRulePayload(
             id=strawberry.ID(encode_global_id("ValuationRule", key)),
             job=None if job_id is None else await Job.load_node(info, job_id),
         )
 
 
-def _parse_columns(given: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """Columns of the rule, of those that are given. Raises BadInput."""
+def _parse_columns(fields: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Return the columns of the rule for these input fields. Raises BadInput for invalid values."""
     values: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in fields.items():
         if name in {"component", "unit", "value_usd"} and value is None:
-            raise BadInput(f"`{REQUIRED_FIELDS[name]}` must not be null; leave it out to keep what it is.")
+            raise BadInput(f"`{REQUIRED_FIELDS[name]}` must not be null; leave it out to keep its value.")
         values[name] = COLUMN_PARSERS[name](value)
     if "valid_from" in values:
         values["valid_from"] = values["valid_from"] or now
     return values
 
 
-def _amount(value: float, name: str, largest: int) -> Decimal:
+def _parse_decimal(value: float, name: str, maximum: int) -> Decimal:
     amount = Decimal(str(value))
-    if not 0 <= amount <= largest:
-        raise BadInput(f"`{name}` must be from 0 to {largest:,}, not {value:g}.")
+    if not 0 <= amount <= maximum:
+        raise BadInput(f"`{name}` must be from 0 to {maximum:,}, not {value:g}.")
     if amount != round(amount, MAX_DECIMALS):
         raise BadInput(f"`{name}` has more than {MAX_DECIMALS} decimals.")
     return amount
 
 
-def _kind(value: str | None) -> str | None:
+def _parse_kind(value: str | None) -> str | None:
     if value is None:
         return None
     if "\0" in value or any(0xD800 <= ord(c) < 0xE000 for c in value):
@@ -171,16 +183,16 @@ def _kind(value: str | None) -> str | None:
     return kind
 
 
-def _multipliers(given: list[ConditionMultiplierInput] | None) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for each in given or ():
-        if each.condition.value in found:
-            raise BadInput(f"`conditionMultipliers` names {each.condition.name} twice.")
-        found[each.condition.value] = float(_amount(each.multiplier, "multiplier", MAX_MULTIPLIER))
-    return found
+def _parse_multipliers(inputs: list[ConditionMultiplierInput] | None) -> dict[str, float]:
+    multipliers: dict[str, float] = {}
+    for item in inputs or ():
+        if item.condition.value in multipliers:
+            raise BadInput(f"`conditionMultipliers` names {item.condition.name} twice.")
+        multipliers[item.condition.value] = float(_parse_decimal(item.multiplier, "multiplier", MAX_MULTIPLIER))
+    return multipliers
 
 
-def _time(value: datetime | None) -> datetime | None:
+def _parse_time(value: datetime | None) -> datetime | None:
     if value is None:
         return None
     try:
@@ -189,50 +201,52 @@ def _time(value: datetime | None) -> datetime | None:
         raise BadInput("`validFrom` is not within the years 1 to 9999, UTC.") from None
 
 
+# Column of a rule that must not be null -> name of the input field.
 REQUIRED_FIELDS = {"component": "component", "unit": "unit", "value_usd": "valueUsd"}
+# Column of a rule -> function that converts the value of the input field.
 COLUMN_PARSERS: Mapping[str, Any] = {
     "component": lambda component: component.value,
     "unit": lambda unit: unit.value,
-    "value_usd": lambda value: _amount(value, "valueUsd", MAX_VALUE_USD),
-    "kind": _kind,
-    "condition_multipliers": _multipliers,
-    "valid_from": _time,
+    "value_usd": lambda value: _parse_decimal(value, "valueUsd", MAX_VALUE_USD),
+    "kind": _parse_kind,
+    "condition_multipliers": _parse_multipliers,
+    "valid_from": _parse_time,
 }
 
 
 async def _check_rule(tx: Transaction, values: Mapping[str, Any], key: int | None) -> None:
-    """What only the whole rule tells. Raises BadInput."""
+    """Check conditions that involve several columns. Raises BadInput."""
     component, unit, kind = values["component"], values["unit"], values["kind"]
     if unit == RuleUnit.GB and component not in {Component.MEMORY, Component.STORAGE}:
         raise BadInput(f"{component.upper()} has no size: its unit is ITEM.")
     other = await rules_sql.find_conflicting_rule(tx, values)
     if other not in {None, key}:
-        what = f"{component.upper()} of the kind {kind}" if kind else f"{component.upper()} of all kinds"
+        subject = f"{component.upper()} of the kind {kind}" if kind else f"{component.upper()} of all kinds"
         raise BadInput(
-            f"There is a rule for {what} from {values['valid_from'].isoformat()} already: "
+            f"There is a rule for {subject} from {values['valid_from'].isoformat()} already: "
             f"update {encode_global_id('ValuationRule', other or 0)}, or choose another time."
         )
 
 
-async def _load_rule(tx: Transaction, key: int, given: str) -> dict[str, Any]:
-    """The columns of the rule that a client may have an influence on. Raises NotFound."""
+async def _load_rule(tx: Transaction, key: int, global_id: str) -> dict[str, Any]:
+    """Return the columns of the rule that clients can change, and `in_force`. Raises NotFound."""
     row = await rules_sql.find_rule(tx, key)
     if row is None:
-        raise NotFound(f'There is no valuation rule "{given[:100]}".')
+        raise NotFound(f'There is no valuation rule "{global_id[:100]}".')
     return {name: row[name] for name in (*COLUMN_PARSERS, "in_force")}
 
 
-async def _revalue(tx: Transaction, info: Info, rules: list[dict[str, Any]]) -> int | None:
-    """The job for listings that these rules concern; None when there are none."""
+async def _request_revaluation(tx: Transaction, info: Info, rules: list[dict[str, Any]]) -> int | None:
+    """Request a job that revalues the listings that these rules can affect; return its id, None without rules."""
     tx.bump_version(Domain.MARKET)
     kinds = {(rule["component"], rule["kind"]) for rule in rules}
     if not kinds:
         return None
-    concerned = [
+    changed_rules = [
         {"component": component, "kind": kind} for component, kind in sorted(kinds, key=lambda k: (k[0], k[1] or ""))
     ]
     requested_by = info.context.viewer.subject or "unknown"
-    return await request_job(tx, JobKind.REVALUE_LISTINGS, {"rules": concerned}, requested_by)
+    return await request_job(tx, JobKind.REVALUE_LISTINGS, {"rules": changed_rules}, requested_by)
 
 
 async def _payload(info: Info, key: int, job_id: int | None) -> ValuationRulePayload:

@@ -1,4 +1,4 @@
-"""Queries for valuation rules."""
+"""Query field of valuation rules."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from app.valuation import rules_sql
 @strawberry.type
 class ValuationQuery:
     @strawberry.field(
-        description="The rules by which offers are valued, the oldest first.",
+        description="Rules for the valuation of components, in the order of their creation.",
         metadata=cache_hints(Domain.MARKET, max_age=0),
         directives=[connection_size(DEFAULT_PAGE_SIZE)],
     )
     async def valuation_rules(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[ValuationRule]:
-        """A page; without `first` and `last` the first 50."""
+        """Return a page; without `first` and `last`, the first 50 rules."""
         request = parse_page_arguments(first, after, last, before)
         context = info.context
         async with context.read() as session:

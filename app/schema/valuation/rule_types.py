@@ -1,4 +1,4 @@
-"""Valuation rules as GraphQL types."""
+"""GraphQL types of valuation rules."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any, cast
 import orjson
 import strawberry
 
+# Registers the GraphQL types of Component, Condition and RuleUnit.
 import app.schema.valuation.types  # noqa: F401
-
-# Importing them registers Component, Condition and RuleUnit.
 from app.db.tables import Component, Condition, RuleUnit
 from app.graphql.context import Info
 from app.graphql.fields import column, computed, is_row
@@ -21,45 +20,50 @@ from app.schema.valuation.loaders import RuleById, RuleRow
 @strawberry.type(description="Factor of a rule's value for offers of one condition.")
 class ConditionMultiplier:
     condition: Condition = strawberry.field(description="Condition of the offer.")
-    multiplier: float = strawberry.field(description="Factor; 1 for conditions that a rule does not name.")
+    multiplier: float = strawberry.field(
+        description="Factor of the value; it is 1 for conditions that a rule does not name."
+    )
 
 
 def multipliers_of(self: Any) -> list[ConditionMultiplier]:
-    """Of a row of rule columns, best condition first."""
-    found = orjson.loads(self["condition_multipliers"])
+    """Return the multipliers of a rule, best condition first."""
+    multipliers = orjson.loads(self["condition_multipliers"])
     return [
-        ConditionMultiplier(condition=each, multiplier=float(found[each.value]))
-        for each in Condition
-        if each.value in found
+        ConditionMultiplier(condition=condition, multiplier=float(multipliers[condition.value]))
+        for condition in Condition
+        if condition.value in multipliers
     ]
 
 
 @strawberry.type(
-    description="What is deducted for something that is offered beside a CPU. Of the rules for a component whose time "
-    "has come, that with the longest kind counts, and of these the newest; a rule of value 0 ends an earlier one."
+    description="Deduction for a component that is sold with a CPU. Of the rules in force for a component, the "
+    "one with "
+    "the longest matching kind applies, and of these the newest; a rule of value 0 ends an earlier one."
 )
 class ValuationRule(Node):
-    """Its objects are rows of rule columns."""
+    """Objects are instances of RuleRow."""
 
     is_type_of = is_row(RuleRow)
 
     id: strawberry.ID = id_field("ValuationRule")
-    component: Component = column("component", description="What it values.")
+    component: Component = column("component", description="Component that the rule values.")
     kind: str | None = column(
         "kind",
-        description='Words of what must be read, in any case: "DDR4", "SSD" (an NVMe SSD, too), "RTX 3060". '
-        "Null: all kinds, and where none is told.",
+        description='Words that the component\'s description must contain, in any case, such as "DDR4", "SSD" (which '
+        'includes "NVMe SSD") or "RTX 3060"; null stands for all kinds.',
     )
-    unit: RuleUnit = column("unit", description="What `valueUsd` is for.")
-    value_usd: float = column("value_usd", description="USD per unit.")
+    unit: RuleUnit = column("unit", description="Unit of `valueUsd`.")
+    value_usd: float = column("value_usd", description="Value in USD per unit.")
     condition_multipliers: list[ConditionMultiplier] = computed(
-        multipliers_of, "condition_multipliers", description="Factors by the condition of the offer."
+        multipliers_of,
+        "condition_multipliers",
+        description="Factors by the condition of the offer; the factor of other conditions is 1.",
     )
-    valid_from: datetime = column("valid_from", description="When it comes, or came, into force.")
-    created_at: datetime = column("created_at", description="When it was made.")
-    updated_at: datetime = column("updated_at", description="When it was last changed.")
+    valid_from: datetime = column("valid_from", description="Time when the rule comes or came into force.")
+    created_at: datetime = column("created_at", description="Time when the rule was created.")
+    updated_at: datetime = column("updated_at", description="Time of the last change of the rule.")
 
     @classmethod
     async def load_node(cls, info: Info, key: int) -> ValuationRule | None:
-        """For `node(id:)`."""
+        """Return the rule with this key, or None."""
         return cast("ValuationRule | None", await info.context.loader(RuleById).load(key))

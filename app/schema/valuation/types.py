@@ -1,4 +1,4 @@
-"""What an offer carries, and how its adjusted price was found, as GraphQL types."""
+"""GraphQL types of the components of an offer and the valuation of its adjusted price."""
 
 from __future__ import annotations
 
@@ -15,50 +15,54 @@ from app.graphql.enums import graphql_enum
 
 graphql_enum(
     Component,
-    "What can be offered beside a CPU.",
+    "Component that can be sold with a CPU.",
     {
-        "MEMORY": "Memory.",
+        "MEMORY": "Memory modules.",
         "STORAGE": "A drive.",
-        "GRAPHICS": "A graphics card of its own.",
+        "GRAPHICS": "A discrete graphics card.",
         "OPERATING_SYSTEM": "An operating system.",
     },
 )
 graphql_enum(
     RuleUnit,
-    "What a value is for.",
-    {"GB": "Each GB of its size; for memory and storage only.", "ITEM": "The whole of it."},
+    "Unit of the value of a rule.",
+    {"GB": "A gigabyte; for memory and storage only.", "ITEM": "The whole component."},
 )
 graphql_enum(
     ListingFlag,
-    "Why the price of an offer is not the price of one thing that can be bought.",
+    "Reason why the price of an offer is not the price of one CPU.",
     {
-        "BUNDLE": "Sold together with other things.",
-        "LOT": "Several in one.",
-        "AUCTION": "The price is a bid.",
+        "BUNDLE": "The CPU is sold in a bundle with other items.",
+        "LOT": "Several items are sold together.",
+        "AUCTION": "The price is a bid in an auction.",
     },
 )
 
 
-@strawberry.type(description="A drive that is offered with a CPU.")
+@strawberry.type(description="A drive that is included in an offer.")
 class ListingStorage:
-    size_gb: int = strawberry.field(description="Size in GB, as sold (1 TB is 1000).")
-    kind: str | None = strawberry.field(description="SSD, NVMe SSD, HDD or eMMC; null when not told.")
+    size_gb: int = strawberry.field(description="Size in GB as sold: 1 TB is 1000 GB.")
+    kind: str | None = strawberry.field(description="SSD, NVMe SSD, HDD or eMMC; null if not mentioned.")
 
 
-@strawberry.type(description="What was deducted for one thing that is offered beside the CPU.")
+@strawberry.type(description="Deduction for one component that is sold with the CPU.")
 class ValuationDeduction:
-    component: Component = strawberry.field(description="What it is.")
-    read: str = strawberry.field(description='As it was read: "16 GB DDR4", "Windows 11 Pro".')
-    quantity: int = strawberry.field(description="GB, or 1 for an item.")
-    unit: RuleUnit = strawberry.field(description="What `unitValue` is for.")
-    unit_value: float = strawberry.field(description="USD, of the rule.")
-    condition_multiplier: float = strawberry.field(description="Factor for the condition of the offer, of the rule.")
-    amount: float = strawberry.field(description="USD, not rounded: quantity x unitValue x conditionMultiplier.")
-    rule_id: strawberry.ID = strawberry.field(description="The rule, as it was then; it may have been deleted since.")
+    component: Component = strawberry.field(description="Component.")
+    read: str = strawberry.field(description='Description of the component, such as "16 GB DDR4" or "Windows 11 Pro".')
+    quantity: int = strawberry.field(description="Number of units: GB, or 1 for an item.")
+    unit: RuleUnit = strawberry.field(description="Unit of `unitValue`.")
+    unit_value: float = strawberry.field(description="Value of the rule in USD per unit.")
+    condition_multiplier: float = strawberry.field(description="Factor of the rule for the condition of the offer.")
+    amount: float = strawberry.field(
+        description="Deduction in USD, not rounded: quantity x unitValue x conditionMultiplier."
+    )
+    rule_id: strawberry.ID = strawberry.field(
+        description="Global id of the rule at the time of the valuation; it may have been deleted since."
+    )
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> ValuationDeduction:
-        """From an entry of `listing.valuation`."""
+        """Return the object for an entry of `listing.valuation`."""
         return cls(
             component=Component(entry["component"]),
             read=entry["read"],
@@ -71,43 +75,47 @@ class ValuationDeduction:
         )
 
 
-@strawberry.type(description="How the adjusted price of an offer was found: total x exchangeRate - deductions.")
+@strawberry.type(description="How the adjusted price of an offer is computed: total x exchangeRate - deductions.")
 class Valuation:
-    total: float = strawberry.field(description="Price and shipping, in `currency`.")
-    currency: str = strawberry.field(description="ISO 4217 code.")
+    total: float = strawberry.field(description="Price plus shipping, in `currency`.")
+    currency: str = strawberry.field(description="Currency of `total`, an ISO 4217 code.")
     exchange_rate: float = strawberry.field(description="USD per unit of the currency; 1 for USD.")
     exchange_rate_date: datetime | None = strawberry.field(
-        description="Day of the rate (its midnight, UTC), the newest when the offer was last seen; null for USD."
+        description="Day of the rate (midnight in UTC), the newest one at the last observation of the offer; null "
+        "for USD."
     )
-    total_usd: float = strawberry.field(description="The total in USD, not rounded.")
+    total_usd: float = strawberry.field(description="Total in USD, not rounded.")
     deductions: list[ValuationDeduction] = strawberry.field(
-        description="For what is offered beside the CPU, as far as there are rules for it.",
+        description="Deductions for components with a rule; empty without any.",
         directives=[ListSize(assumed_size=5)],
     )
     adjusted_price: float | None = strawberry.field(
-        description="USD, rounded to cents; null when the deductions are as much as the total, or more."
+        description="Adjusted price in USD, rounded to cents; null if the deductions reach the total."
     )
 
 
 def valuation_of(self: Any) -> Valuation | None:
-    """Of a row of listing columns. What is not stored is an offer in USD that carries nothing, or one without price."""
+    """Return the valuation of a listing row.
+
+    It is not stored for offers without an adjusted price, and for offers in USD without other components.
+    """
     adjusted, currency = self["adjusted_price"], self["currency"]
     if self["valuation"] is None:
-        return None if adjusted is None else _plain(adjusted, currency)
-    found = orjson.loads(self["valuation"])
-    day = found["rate_date"]
+        return None if adjusted is None else _plain_valuation(adjusted, currency)
+    stored = orjson.loads(self["valuation"])
+    day = stored["rate_date"]
     return Valuation(
-        total=float(found["total"]),
+        total=float(stored["total"]),
         currency=currency,
-        exchange_rate=float(found["rate"]),
+        exchange_rate=float(stored["rate"]),
         exchange_rate_date=None if day is None else datetime.combine(date.fromisoformat(day), time(), UTC),
-        total_usd=float(found["total_usd"]),
-        deductions=[ValuationDeduction.of(entry) for entry in found["deductions"]],
+        total_usd=float(stored["total_usd"]),
+        deductions=[ValuationDeduction.of(entry) for entry in stored["deductions"]],
         adjusted_price=adjusted,
     )
 
 
-def _plain(adjusted: float, currency: str) -> Valuation:
+def _plain_valuation(adjusted: float, currency: str) -> Valuation:
     return Valuation(
         total=adjusted,
         currency=currency,
@@ -120,12 +128,12 @@ def _plain(adjusted: float, currency: str) -> Valuation:
 
 
 def storage_of(self: Any) -> list[ListingStorage]:
-    """Of a row of listing columns."""
+    """Return the drives of a listing row."""
     return [
-        ListingStorage(size_gb=each["size_gb"], kind=each["kind"]) for each in orjson.loads(self["storage"] or "[]")
+        ListingStorage(size_gb=drive["size_gb"], kind=drive["kind"]) for drive in orjson.loads(self["storage"] or "[]")
     ]
 
 
 def flags_of(self: Any) -> list[ListingFlag]:
-    """Of a row of listing columns."""
+    """Return the flags of a listing row."""
     return [ListingFlag(flag) for flag in self["flags"] or ()]

@@ -335,7 +335,9 @@ async def test_what_takes_no_part_in_price_targets(resources: Resources) -> None
     assert {path for path, row in stored.items() if row.cpu_id != cpu} == {"/two"}
     assert (stored["/lot"].quantity, stored["/pair"].quantity, stored["/bundle"].flags) == (4, 2, ["bundle"])
     assert (stored["/unpriced"].price, rows["/unpriced"].status) == (None, "partial")
-    assert rows["/two"].remarks == ["No CPU: It names more than one CPU: Intel Core i5-8500T, Intel Core i7-8700."]
+    assert rows["/two"].remarks == [
+        "No CPU: The title names more than one CPU: Intel Core i5-8500T, Intel Core i7-8700."
+    ]
     assert rows["/lot"].remarks == ["The offer is a lot: its price does not count for price targets."]
     assert rows["/unpriced"].remarks == ["The page has no price."]
     assert (session.status, session.complete, session.partial) == ("partial", 6, 1)

@@ -49,13 +49,13 @@ async def test_all_that_it_tells(resources: Resources) -> None:
         "priceTarget": {"sampleSize": 0},
     }
     assert found["decision"] == "MATCHED"
-    assert found["reason"] == "It names Intel Core i5-8500T @ 2.10GHz and no other CPU."
+    assert found["reason"] == "The title names Intel Core i5-8500T @ 2.10GHz and no other CPU."
     assert found["steps"] == [
         {
             "text": "8500t",
             "verdict": "KEPT",
             "name": "Intel Core i5-8500T @ 2.10GHz",
-            "reason": "model 8500t, and nothing around it contradicts",
+            "reason": "model 8500t; nothing in the title contradicts it",
         }
     ]
     assert found["parts"] == {

@@ -47,8 +47,8 @@ PAGE = """
 @pytest.fixture
 async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiClient]:
     """The API on the test's own resources, so that it can look into them."""
-    gateway = GraphQLApp(resources, SCHEMA._schema)
-    routes = [Route("/graphql", gateway), WebSocketRoute("/graphql", gateway)]
+    graphql_app = GraphQLApp(resources, SCHEMA._schema)
+    routes = [Route("/graphql", graphql_app), WebSocketRoute("/graphql", graphql_app)]
     async with run_api(resources.settings, Starlette(routes=routes)) as api:
         yield api
     assert not resources.notifications._subscribers

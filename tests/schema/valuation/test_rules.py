@@ -187,11 +187,11 @@ async def test_changes(resources: Resources) -> None:
     assert (await jobs(resources))[-1] == {"rules": both}
     assert await mutation_error(resources, UPDATE, id=known, changes={}) == (
         "BAD_USER_INPUT",
-        "`changes` is empty: say what is to be different.",
+        "`changes` is empty: set at least one field.",
     )
     for name in ("component", "unit", "valueUsd"):
         code, message = await mutation_error(resources, UPDATE, id=known, changes={name: None})
-        assert (code, message) == ("BAD_USER_INPUT", f"`{name}` must not be null; leave it out to keep what it is.")
+        assert (code, message) == ("BAD_USER_INPUT", f"`{name}` must not be null; leave it out to keep its value.")
 
 
 async def test_listings_follow_each_change(resources: Resources, importer: FileImporter) -> None:

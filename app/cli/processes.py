@@ -1,0 +1,72 @@
+"""`dealmark up`, `serve` and `worker`: commands that run until they are stopped."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from app.cli.connect import start_logging
+from app.settings import Settings, load_settings
+
+MAX_WEBSOCKET_MESSAGE_BYTES = 256 * 1024
+
+
+def up() -> None:
+    """Run everything for development: PostgreSQL, Redis, migrations, sample data, worker and API. Ctrl-C stops it."""
+    from app.devserver import up as up_command
+
+    raise typer.Exit(up_command.up(load_settings()))
+
+
+def serve() -> None:
+    """Run the API server."""
+    import gc
+
+    import uvicorn
+
+    from app.main import create_app
+
+    settings = _process_settings()
+    start_logging(settings)
+    application = create_app(settings)
+    # Exclude the imported modules from garbage collection: a full collection would take 50 ms to traverse them.
+    gc.freeze()
+    # A list of 100 CPUs has 500 objects that live until the response is sent. With the default threshold of 700 the
+    # collector would run for nearly every response and find nothing.
+    gc.set_threshold(20_000, 10, 10)
+    uvicorn.run(
+        application,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # X-Forwarded-For is only used behind `trusted_proxies`, see app/server/client_address.py
+        ws_max_size=MAX_WEBSOCKET_MESSAGE_BYTES,
+        timeout_graceful_shutdown=round(settings.shutdown_timeout_seconds),
+    )
+
+
+def worker() -> None:
+    """Run the worker: page imports, recalculations, events and the nightly jobs."""
+    # Imported by name, because `jobs` is a layer above `app`.
+    import importlib
+
+    settings = _process_settings()
+    start_logging(settings)
+    asyncio.run(importlib.import_module("jobs.worker").run(settings))
+
+
+def _process_settings() -> Settings:
+    """Return the settings of a server process. It stops with its parent if `dealmark up` started it.
+
+    Raises StartupError if DATABASE_URL or REDIS_URL is missing.
+    """
+    settings = load_settings()
+    _ = settings.required_database_url, settings.required_redis_url
+    if settings.parent_pipe is not None:
+        from app.devserver.up import stop_with_parent
+
+        stop_with_parent(settings.parent_pipe)
+    return settings
