@@ -3,13 +3,14 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PROCESSES ?= 2
+PARALLEL := -n $(PROCESSES) --dist worksteal
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check check-web fix bench schema reference docs lock clean
+.PHONY: help install run test test-long soak check check-web fix bench schema reference docs lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Dealmark needs Python 3.11 or newer; set PYTHON=/path/to/python3."; exit 1; }
@@ -26,7 +27,13 @@ run: $(READY) ## start everything: PostgreSQL, Redis, migrations, sample catalog
 	@exec $(BIN)/dealmark up
 
 test: $(READY) ## all tests in two processes, with the coverage gate (ARGS="-k name" picks some, in one)
-	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n $(PROCESSES) --dist worksteal --cov --cov-report=term)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(PARALLEL) --cov --cov-report=term)
+
+test-long: $(READY) ## randomized tests with more examples: about 15 minutes
+	@$(BIN)/python -m pytest $(PARALLEL) -m sized --effort long $(ARGS)
+
+soak: $(READY) ## randomized tests with as many examples as fit in a night (ARGS="--seed tonight" draws others)
+	@$(BIN)/python -m pytest $(PARALLEL) -m sized --effort soak $(ARGS)
 
 check: $(READY) check-web docs ## formatting, lint, types, import contracts, spelling, documentation; of the web page, too
 	@$(BIN)/ruff format --check .

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 
 import coverage
-import hypothesis
 import pytest
 
 from app.core.errors import StartupError
 from app.devserver.embedded import postgres_account_options
+from tests.support import effort
 from tests.support.fixtures import (
     api,
     cluster,
@@ -25,16 +24,17 @@ from tests.support.fixtures import (
     resources,
     settings,
 )
+from tests.support.process_guard import ProcessGuard
+from tests.support.real_data import data_set, describe_data_sets
 
-# A change is not held up by what another one did: CI looks at the same random cases each time, developers at new ones.
-hypothesis.settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    hypothesis.settings.load_profile("ci")
+GUARD = pytest.StashKey[ProcessGuard]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What must be so before the first test, in the process that was started and in each of `-n`."""
+    """Prepare the process that was started and, with `-n`, each worker process."""
+    effort.configure(config)
     if not hasattr(config, "workerinput"):
+        config.stash[GUARD] = ProcessGuard()
         with suppress(StartupError):  # the tests that need the account will tell
             postgres_account_options()  # here, since several processes must not make it at once
         return
@@ -44,21 +44,27 @@ def pytest_configure(config: pytest.Config) -> None:
         begun.stop()
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what the run left behind."""
+    if (guard := config.stash.get(GUARD, None)) is not None:
+        guard.close()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of our own."""
-    parser.addoption(
-        "--reads", type=int, default=5_000, help="how many answers the consistency of the cache is shown by"
-    )
-    parser.addoption(
-        "--documents", type=int, default=20_000, help="number of random documents to execute by plans and graphql-core"
-    )
-    parser.addoption("--documents-seed", default="dealmark", help="seed of the random documents")
+    """Add the options of this suite."""
+    effort.add_options(parser)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Set the time limits of tests that are longer than usual."""
+    effort.set_timeouts(items)
 
 
 __all__ = [
     "api",
     "cluster",
     "configured_logging",
+    "data_set",
     "database_url",
     "redis_server",
     "redis_timeout",
@@ -66,3 +72,8 @@ __all__ = [
     "resources",
     "settings",
 ]
+
+
+def pytest_report_header() -> str:
+    """Name the data sets in the head of the report."""
+    return describe_data_sets()

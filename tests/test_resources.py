@@ -162,7 +162,7 @@ async def test_versions_only_ever_grow_by_one_whoever_writes(resources: Resource
                 tx.bump_version(domain)
                 await asyncio.sleep(0)
 
-    await asyncio.wait_for(asyncio.gather(*(write(number) for number in range(20))), 10)
+    await asyncio.wait_for(asyncio.gather(*(write(number) for number in range(20))), 60)
     assert await versions(resources) == dict.fromkeys(domains, 20)
     told = [message["versions"] for message in await listener.messages()]
     assert told == [dict.fromkeys(domains, number) for number in range(1, 21)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -19,6 +20,7 @@ from app.job_handlers.recalculation import process_change_log
 from app.market.imports.importer import import_listings, open_listings
 from app.resources import Resources
 from tests.support.change_log import assert_metrics_are_current, committed_change_log, expected_metrics
+from tests.support.effort import size_of
 from tests.support.metrics_catalog import fetch_rows, no_progress, run_statements, stored_metrics
 
 EMPTY = "TRUNCATE cpu, listing, figure_history, recalculation_failure, recalculation_watermark, data_change_log, broken"
@@ -163,8 +165,9 @@ async def work_off(resources: Resources) -> None:
     assert await committed_change_log(resources) == []
 
 
+@pytest.mark.sized
 @settings(
-    max_examples=150,
+    max_examples=size_of(short=25, long=300),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.resources import Resources
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu, add_listing
+from tests.support.effort import size_of
 from tests.support.metrics_catalog import (
     cpu_with_prices,
     expected_served,
@@ -42,7 +43,10 @@ CPUS = st.builds(Cpu, MARKS, MARKS, LISTINGS.map(tuple))
 CATALOGUES = st.lists(CPUS, min_size=1, max_size=9)
 
 EXAMPLES = settings(
-    max_examples=100, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=size_of(short=40, long=500),
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
@@ -84,6 +88,7 @@ async def test_recalculation_golden_vectors_match_through_api(resources: Resourc
     assert [tuple(target.values()) for target in targets] == list(GOLDEN.values())
 
 
+@pytest.mark.sized
 @EXAMPLES
 @given(CATALOGUES)
 async def test_recalculation_matches_reference(resources: Resources, cpus: list[Cpu]) -> None:
@@ -92,6 +97,7 @@ async def test_recalculation_matches_reference(resources: Resources, cpus: list[
     await assert_exact(resources, cpus)
 
 
+@pytest.mark.sized
 @EXAMPLES
 @given(st.data())
 async def test_recalculation_of_changed_cpus_equals_full_recalculation(

@@ -129,7 +129,7 @@ async def waits_for_a_lock(resources: Resources) -> None:
         "SELECT 1 FROM pg_locks JOIN pg_database AS d ON d.oid = database"
         " WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await fetch_rows(resources, waiting):  # noqa: ASYNC110 - nobody sets an event when another waits
             await asyncio.sleep(0.01)
 

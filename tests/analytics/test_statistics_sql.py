@@ -19,6 +19,7 @@ from app.db.transaction import Transaction
 from app.resources import Resources, Session
 from tests.analytics.statistics_reference import plain
 from tests.support.catalog_rows import add_cpu, add_listing
+from tests.support.effort import size_of
 
 INSERT_CPUS = """
     INSERT INTO cpu (name, slug, manufacturer, socket, cores, tdp_w, release_year, cpu_mark_multi, cpu_mark_single)
@@ -114,7 +115,13 @@ async def run(tx: Transaction, keep: bool, statements: Sequence[str]) -> None:
                 raise GaveUp
 
 
-@settings(max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.sized
+@settings(
+    max_examples=size_of(short=30, long=400),
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(history=st.lists(TRANSACTIONS, min_size=1, max_size=4))
 async def test_statistics_after_random_history_equal_computed_ones(
     resources: Resources, history: list[tuple[bool, list[tuple[bool, list[str]]]]]

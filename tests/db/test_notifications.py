@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
@@ -142,17 +144,17 @@ async def test_a_connection_that_has_gone_silent_is_given_up(
 async def test_after_a_connection_that_lasted_the_first_try_is_at_once(
     changes: NotificationListener, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RECONNECT_INTERVAL_SECONDS", 1.5)
-    await asyncio.sleep(1.6)
+    moved = 1000.0  # so the first connection seems to have lasted for longer than the interval
+    monkeypatch.setattr(module, "RECONNECT_INTERVAL_SECONDS", 500.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + moved))
     for connects in (True, False):
         epoch = changes.epoch
         await terminate_listener(other)
         await wait_until(lambda: asyncio.sleep(0, changes.epoch > epoch))  # noqa: B023, waited for here
         if connects:
-            await wait_until(lambda: asyncio.sleep(0, changes.connected), 1.0)
+            await connected(changes)
     await asyncio.sleep(0.3)
     assert not changes.connected, "this one had just been made"
-    await connected(changes)
 
 
 async def test_what_this_process_committed_is_known_before_the_notification(

@@ -138,7 +138,7 @@ def dealmark(folder: Path) -> Iterator[Dealmark]:
     program.remove()
 
 
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
+def until(condition: Callable[[], object], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -197,7 +197,7 @@ async def test_a_process_that_hears_no_news_warms_nothing(
     await stock_questions(resources, 1)
     async with Resources.open(settings, listen=False) as deaf:
         with capture_logs() as logs:
-            await asyncio.wait_for(warm_cache(deaf, GRAPHQL_SCHEMA), 2)
+            await asyncio.wait_for(warm_cache(deaf, GRAPHQL_SCHEMA), 60)
     assert [line["event"] for line in logs] == ["cache.warmup_unfinished", "cache.warmed_up"]
 
 

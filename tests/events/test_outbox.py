@@ -21,6 +21,7 @@ from app.events import feed
 from app.events.feed import read_after
 from app.events.outbox import sequence_outbox
 from app.resources import Resources
+from tests.support.effort import size_of
 from tests.support.metrics_catalog import run_statements
 from tests.support.price_changes import (
     add_listings,
@@ -137,7 +138,7 @@ async def test_a_commit_tells_once_and_only_of_events(resources: Resources) -> N
         await asyncio.sleep(0.1)
         assert not told.is_set()
         await change_price(resources, keys[0], 20)
-        await asyncio.wait_for(told.wait(), 5)
+        await asyncio.wait_for(told.wait(), 60)
 
 
 async def test_numbering_moves_them_and_tells_those_who_follow(resources: Resources) -> None:
@@ -147,7 +148,7 @@ async def test_numbering_moves_them_and_tells_those_who_follow(resources: Resour
         told.clear()
         assert await sequence_outbox(resources, 2) is True
         assert await sequence_outbox(resources, 2) is False
-        await asyncio.wait_for(told.wait(), 5)
+        await asyncio.wait_for(told.wait(), 60)
     assert [row[3] for row in await event_rows(resources)] == [20, 30, 40]
     assert await outbox_rows(resources) == []
     before = dict(resources.notifications.versions)
@@ -250,8 +251,9 @@ class Writer:
         self.pending = []
 
 
+@pytest.mark.sized
 @settings(
-    max_examples=60,
+    max_examples=size_of(short=30, long=400),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

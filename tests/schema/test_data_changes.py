@@ -69,12 +69,14 @@ async def test_data_changed_sends_versions_first_then_changes(api: ApiClient, re
 
 
 async def test_data_changed_sends_first_change_immediately_then_groups(
-    api: ApiClient, resources: Resources, pause: float
+    api: ApiClient, resources: Resources, pause: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Commits within the interval are one event, and there is no event without a change."""
     async with open_event_stream(api, NEWS, domains=["MARKET"]) as events:
         await news(events)
         await asyncio.sleep(2 * pause)
+        pause = 2.0  # long enough for five commits on a slow machine
+        monkeypatch.setattr(data_changes, "PAUSE_SECONDS", pause)
         loop = asyncio.get_running_loop()
         await touch(resources, Domain.MARKET)
         first, began = await news(events), loop.time()
@@ -131,7 +133,7 @@ async def test_data_changed_waits_for_lost_connection(resources: Resources) -> N
                 text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :n"),
                 {"n": "dealmark notifications"},
             )
-        change = await asyncio.wait_for(anext(source), 10)
+        change = await asyncio.wait_for(anext(source), 60)
     assert (change.domains, change.versions[0].version) == ([Domain.MARKET], 1)
     await source.aclose()
 

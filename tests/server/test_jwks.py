@@ -201,6 +201,6 @@ async def test_known_keys_wait_for_no_key_server(monkeypatch: pytest.MonkeyPatch
         await asyncio.sleep(0.01)
         for refresh in (authentication.JWKS_REFRESH_INTERVAL_SECONDS, 0.0):
             monkeypatch.setattr(authentication, "JWKS_REFRESH_INTERVAL_SECONDS", refresh)
-            assert (await asyncio.wait_for(authenticator.authenticate(known), 5)).role is Role.ADMIN
+            assert (await asyncio.wait_for(authenticator.authenticate(known), 60)).role is Role.ADMIN
         assert not stuck.done()
         stuck.cancel()

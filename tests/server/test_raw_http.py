@@ -20,9 +20,10 @@ from app.resources import Resources
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu
+from tests.support.effort import size_of
 
-COMPLETE = 2_500
-MUTATED = 1_500
+COMPLETE = size_of(short=900, long=10_000)
+MUTATED = size_of(short=500, long=5_000)
 
 METHODS = [*["GET", "POST"] * 10, "PUT", "HEAD", "OPTIONS", "DELETE", "TRACE", "get", "Q"]
 IDS = ["Statistics", "CpuList", "sha256:" + "0" * 64, "x-a:b", "%00", "%ff", "%F0%9F%98%80", "../..", "a" * 3_000, ":"]
@@ -187,6 +188,7 @@ async def fuzz(api: ApiClient, requests: list[bytes], seconds: float) -> Counter
     return outcomes
 
 
+@pytest.mark.sized
 async def test_no_request_is_answered_with_a_fault_of_ours(
     settings: Settings, resources: Resources, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -16,9 +17,10 @@ from app.graphql.viewer import Role
 from app.resources import Resources
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu
+from tests.support.effort import size_of
 from tests.support.queue_worker import run_queued_jobs
 
-EXAMPLES = 300
+EXAMPLES = size_of(short=300, long=4_000)
 CONTENT_TYPE = "application/graphql-response+json"
 INT = 2**31
 KINDS = ("CPU", "Listing", "Job", "ValuationRule", "ImportSession")
@@ -73,6 +75,7 @@ def check(response: Any, body: object) -> str:
     return " ".join([str(response.status_code), *sorted(codes)])
 
 
+@pytest.mark.sized
 async def test_no_operation_is_a_fault_of_the_server(api: ApiClient, resources: Resources) -> None:
     for number in range(5):
         await add_cpu(resources, f"Intel Core i5-{number}", [100, 200, "300.50"], cores=number)

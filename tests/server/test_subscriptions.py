@@ -54,7 +54,7 @@ def followers(resources: Resources) -> int:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Waits, not for ever."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110, nothing tells when
             await asyncio.sleep(0.01)
 

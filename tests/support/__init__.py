@@ -1,0 +1,1 @@
+"""Fixtures, builders and clients that tests of several folders use."""

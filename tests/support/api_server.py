@@ -24,7 +24,7 @@ class ApiClient:
 
     def __init__(self, url: str, settings: Settings) -> None:
         self.url = url
-        self.http = httpx.AsyncClient(base_url=url, timeout=30, verify=False)  # no TLS: it need not read certificates
+        self.http = httpx.AsyncClient(base_url=url, timeout=60, verify=False)  # no TLS: it need not read certificates
         self.settings = settings
 
     def token(self, role: Role) -> dict[str, str]:

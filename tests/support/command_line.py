@@ -38,7 +38,7 @@ def dealmark(
             monkeypatch.delenv(name)
     monkeypatch.setenv("DEALMARK_DATA_DIR", str(tmp_path / "data"))
     root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+    handlers, level, config = root.handlers, root.level, structlog.get_config()
 
     def run(*arguments: str, **environment: str) -> CommandResult:
         with monkeypatch.context() as during:
@@ -53,7 +53,7 @@ def dealmark(
     yield run
     root.handlers = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**config)
 
 
 def query_database(url: str, statement: str) -> list[tuple[object, ...]]:

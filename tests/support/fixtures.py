@@ -32,8 +32,7 @@ def configured_logging() -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[str]:
     """URL of the run's cluster, with a migrated database `template` in it."""
-    # Not in pytest's own folder: as root another run would close that to PostgreSQL's account at any moment.
-    directory = Path(tempfile.mkdtemp(prefix="dealmark-test-"))
+    directory = Path(tempfile.mkdtemp(prefix="pg-"))
     server = EmbeddedPostgres(directory, durable=False)
     url = server.start()
     try:
@@ -82,7 +81,14 @@ async def redis_url(redis_server: str) -> AsyncIterator[str]:
 @pytest.fixture
 def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     """Settings of this test, independent of the environment."""
-    return make_settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path, development=True)
+    return make_settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        data_dir=tmp_path,
+        development=True,
+        # No request fails because the machine pauses; tests of the timeout set it.
+        request_timeout_seconds=60.0,
+    )
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ async def job_row(resources: Resources, job_id: int) -> Row[Any]:
     return row
 
 
-async def wait_until_job_ended(resources: Resources, job_id: int, seconds: float = 60) -> Row[Any]:
+async def wait_until_job_ended(resources: Resources, job_id: int, seconds: float = 90) -> Row[Any]:
     """The row of this job, once it is succeeded or failed."""
 
     async def look() -> Row[Any] | None:

@@ -132,9 +132,9 @@ async def lock_table(url: str, table: str = "cpu") -> AsyncIterator[asyncpg.Conn
 
 
 async def wait_for_blocked(observer: asyncpg.Connection, number: int) -> None:
-    """Once so many statements wait for a lock; long before any deadline ends them."""
+    """Wait until this number of statements waits for a lock."""
 
     async def look() -> bool:
         return len(await observer.fetch(BLOCKED_BACKENDS)) == number
 
-    await wait_until(look, 4)
+    await wait_until(look)

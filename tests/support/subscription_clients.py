@@ -26,7 +26,7 @@ class EventStream:
     async def next(self) -> tuple[str, Any]:
         """Name and data of the next event; comments are skipped."""
         name, content = "", ""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for line in self.lines:
                 if line.startswith("event:"):
                     name = line.removeprefix("event:").strip()
@@ -80,7 +80,7 @@ class WebSocketClient:
 
     async def receive(self) -> dict[str, Any]:
         """The next message."""
-        found: dict[str, Any] = orjson.loads(await asyncio.wait_for(self.connection.recv(), 10))
+        found: dict[str, Any] = orjson.loads(await asyncio.wait_for(self.connection.recv(), 60))
         return found
 
     async def start(self, operation: str, query: str, **variables: Any) -> None:

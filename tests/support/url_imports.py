@@ -101,7 +101,7 @@ async def session_rows(resources: Resources, session_id: int) -> Sequence[Any]:
     )
 
 
-async def wait_until_session_ended(resources: Resources, session_id: int, seconds: float = 60) -> Any:
+async def wait_until_session_ended(resources: Resources, session_id: int, seconds: float = 90) -> Any:
     """Wait until a session has finished and return its row."""
 
     async def finished_session() -> Any:

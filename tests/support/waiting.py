@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def wait_until(look: Callable[[], Awaitable[T | None]], seconds: float = 60) -> T:
+async def wait_until(look: Callable[[], Awaitable[T | None]], seconds: float = 90) -> T:
     """The first result of `look()` that is true."""
     deadline = time.monotonic() + seconds
     while not (found := await look()):

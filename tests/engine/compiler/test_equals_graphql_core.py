@@ -1,7 +1,6 @@
 """Compiled plans give the results of graphql-core for random documents.
 
-`result_comparison` defines equality. Run more documents, and others, by
-`pytest tests/engine/compiler --documents 1000000 --documents-seed tonight`.
+`result_comparison` defines equality. `--effort` and `--seed` choose how many documents are run, and which ones.
 """
 
 from __future__ import annotations
@@ -29,8 +28,10 @@ from tests.engine.compiler.random_documents import Case, Documents
 from tests.engine.compiler.random_values import Pools
 from tests.engine.compiler.result_comparison import CompleteErrors, find_all_errors, find_difference, reference
 from tests.engine.compiler.synthetic_schema import World
+from tests.support.effort import size_of
 
 # Shares of the documents: for the own schema, where each executes SQL, and for the schema with exception handlers.
+DOCUMENT_COUNT = size_of(short=4_000, long=60_000, soak=1_000_000)
 OWN_SHARE = 0.075
 HANDLERS_SHARE = 0.05
 # Long tests are divided into parts, which run in parallel processes.
@@ -44,9 +45,10 @@ DOCUMENTS = Documents(SYNTHETIC, synthetic_schema.POOLS, mutations=0.1)
 
 
 @without_tracing
+@pytest.mark.sized
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_plans_of_the_synthetic_schema_equal_graphql_core(request: pytest.FixtureRequest, part: int) -> None:
-    numbers = _numbers(request, 1 - OWN_SHARE - HANDLERS_SHARE)[part::PARTS]
+    numbers = _numbers(1 - OWN_SHARE - HANDLERS_SHARE)[part::PARTS]
     await Fuzz(SYNTHETIC, world_for, agreement=compare_worlds).check_all(DOCUMENTS.case, _seed(request), numbers)
 
 
@@ -54,7 +56,7 @@ async def test_plans_of_the_synthetic_schema_equal_graphql_core(request: pytest.
 async def test_plans_with_exception_handlers_equal_graphql_core(request: pytest.FixtureRequest) -> None:
     """With exception handlers, Strawberry wraps every resolver in another way."""
     fuzz = Fuzz(synthetic_schema.build(handlers=True), world_for, agreement=compare_worlds)
-    await fuzz.check_all(DOCUMENTS.case, f"{_seed(request)}:handlers", _numbers(request, HANDLERS_SHARE))
+    await fuzz.check_all(DOCUMENTS.case, f"{_seed(request)}:handlers", _numbers(HANDLERS_SHARE))
 
 
 async def test_concurrent_executions_of_a_plan_share_no_state(request: pytest.FixtureRequest) -> None:
@@ -106,6 +108,7 @@ async def catalogue(resources: Resources) -> Resources:
 
 
 @without_tracing
+@pytest.mark.sized
 @pytest.mark.parametrize("part", range(OWN_PARTS))
 async def test_plans_of_the_own_schema_equal_graphql_core(
     request: pytest.FixtureRequest, catalogue: Resources, part: int
@@ -114,9 +117,10 @@ async def test_plans_of_the_own_schema_equal_graphql_core(
     schema = build_graphql_schema()
     documents = Documents(schema, await pools(catalogue), mutations=0.02)
     fuzz = Fuzz(schema, lambda _: Context(catalogue))
-    await fuzz.check_all(documents.case, _seed(request), _numbers(request, OWN_SHARE)[part::OWN_PARTS])
+    await fuzz.check_all(documents.case, _seed(request), _numbers(OWN_SHARE)[part::OWN_PARTS])
 
 
+@pytest.mark.sized
 async def test_plans_in_single_statement_mode_equal_graphql_core(
     request: pytest.FixtureRequest, catalogue: Resources
 ) -> None:
@@ -142,7 +146,7 @@ async def test_plans_in_single_statement_mode_equal_graphql_core(
         return run
 
     fuzz = Fuzz(schema, lambda _: Context(catalogue), subject)
-    await fuzz.check_all(documents.case, f"{_seed(request)}:one", _numbers(request, OWN_SHARE / 3))
+    await fuzz.check_all(documents.case, f"{_seed(request)}:one", _numbers(OWN_SHARE / 3))
     assert single_statement_runs > fuzz.runs * 0.1
     assert snapshot_runs > fuzz.runs * 0.1
 
@@ -179,9 +183,9 @@ async def pools(resources: Resources) -> Pools:
     )
 
 
-def _numbers(request: pytest.FixtureRequest, share: float) -> range:
-    return range(round(int(request.config.getoption("--documents")) * share))
+def _numbers(share: float) -> range:
+    return range(round(DOCUMENT_COUNT * share))
 
 
 def _seed(request: pytest.FixtureRequest) -> str:
-    return str(request.config.getoption("--documents-seed"))
+    return str(request.config.getoption("--seed"))

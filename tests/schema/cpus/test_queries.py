@@ -16,6 +16,7 @@ from app.core.global_ids import encode_global_id
 from app.db.tables import cpu, listing
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu
+from tests.support.effort import size_of
 from tests.support.mixed_catalog import (
     LIST_FILTERS,
     ORDER_FIELDS,
@@ -180,7 +181,10 @@ ORDERINGS = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.sized
+@settings(
+    max_examples=size_of(short=15, long=200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(CONDITIONS, ORDERINGS, st.sampled_from([1, 2, 3, 200]))
 async def test_cpus_pages_concatenate_to_sorted_list(
     resources: Resources, shelf: CpuRows, conditions: dict[str, Any], order: Order, size: int

@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
@@ -15,6 +16,7 @@ from app.core.global_ids import encode_global_id
 from app.db.tables import Condition, ListingStatus, listing
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu, add_listing
+from tests.support.effort import size_of
 from tests.support.schema_execution import execute_query, query_data, query_error
 
 PAGE = """
@@ -223,7 +225,10 @@ async def test_price_distribution_bins_out_of_range_are_rejected(resources: Reso
 PRICES = st.lists(st.decimals("0.01", "9999999999.99", places=2), min_size=2, max_size=12)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.sized
+@settings(
+    max_examples=size_of(short=20, long=200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(PRICES, st.integers(1, 100))
 async def test_price_distribution_counts_every_price_once(
     resources: Resources, prices: list[Decimal], number: int

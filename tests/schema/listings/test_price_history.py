@@ -22,6 +22,7 @@ from app.resources import Resources
 from tests.schema.listings import price_history_reference
 from tests.schema.listings.price_history_reference import Seen
 from tests.support.catalog_rows import add_cpu, add_listing
+from tests.support.effort import size_of
 from tests.support.schema_execution import query_data, query_error
 from tests.support.statements import record_statements
 from tests.support.uniform_catalog import add_uniform_cpus
@@ -202,7 +203,10 @@ OFFERS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.sized
+@settings(
+    max_examples=size_of(short=25, long=300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(offers=OFFERS, within=st.sampled_from(PriceRange), interval=st.sampled_from(PriceInterval))
 async def test_price_history_of_random_observations_equals_reference(
     resources: Resources, offers: list[list[Seen]], within: PriceRange, interval: PriceInterval

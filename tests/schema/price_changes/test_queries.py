@@ -76,7 +76,7 @@ async def prices(events: EventStream, count: int) -> list[float]:
 
 async def ready(resources: Resources) -> None:
     """Wait until the subscription has started and released its connection."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not resources.notifications._subscribers or resources.read_pool.in_use:  # noqa: ASYNC110, nothing tells when
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
