@@ -33,10 +33,10 @@ STATES = "SELECT price::int, state FROM price_observation WHERE listing_id = :id
 
 
 async def life(resources: Resources, key: int, **variables: Any) -> dict[str, Any]:
-    listing: dict[str, Any] = (await query_data(resources, LIFE, id=encode_global_id("Listing", key), **variables))[
+    details: dict[str, Any] = (await query_data(resources, LIFE, id=encode_global_id("Listing", key), **variables))[
         "node"
     ]
-    return listing
+    return details
 
 
 async def kinds(resources: Resources, key: int) -> list[str]:
@@ -71,13 +71,13 @@ async def test_listing_lifecycle_records_every_transition(resources: Resources, 
         assert await kinds(resources, key) == expected
     async with resources.write() as tx:
         await tx.execute(update(listing).values(status="active", seen_at=SEEN + timedelta(days=500)))
-    listing = await life(resources, key)
-    assert [event["kind"] for event in listing["lifecycle"]] == ["BACK", *expected]
-    assert listing["lifecycle"][0]["at"] == (SEEN + timedelta(days=500)).isoformat()
-    assert listing["lifecycle"][-1] == {"kind": "SEEN", "at": SEEN.isoformat()}
-    assert listing["firstSeenAt"] == SEEN.isoformat()
-    assert listing["lastSeenAt"] == (SEEN + timedelta(days=500)).isoformat()
-    assert listing["missingSince"] is None
+    details = await life(resources, key)
+    assert [event["kind"] for event in details["lifecycle"]] == ["BACK", *expected]
+    assert details["lifecycle"][0]["at"] == (SEEN + timedelta(days=500)).isoformat()
+    assert details["lifecycle"][-1] == {"kind": "SEEN", "at": SEEN.isoformat()}
+    assert details["firstSeenAt"] == SEEN.isoformat()
+    assert details["lastSeenAt"] == (SEEN + timedelta(days=500)).isoformat()
+    assert details["missingSince"] is None
 
 
 async def test_listing_gone_cannot_become_missing(resources: Resources, key: int) -> None:
@@ -98,8 +98,8 @@ async def test_listing_missing_for_expiry_days_ends(resources: Resources, key: i
         assert await expire_missing(tx, 8) == 0
         assert await expire_missing(tx, 7) == 1
         assert (await tx.scalar(text("SELECT count(*) FROM data_change_log"))) >= 1, "its target is to be told"
-    listing = await life(resources, key)
-    assert (listing["status"], listing["missingSince"]) == ("ENDED", None)
+    details = await life(resources, key)
+    assert (details["status"], details["missingSince"]) == ("ENDED", None)
     assert await kinds(resources, key) == ["GONE", "MISSING", "SEEN"]
     assert (await life(resources, other))["missingSince"] is not None
 
@@ -139,9 +139,9 @@ async def test_adjusted_price_change_is_observed_without_event(resources: Resour
         async with resources.write() as tx:
             assert len(await states(tx, key)) == rows
             assert await tx.scalar(text("SELECT count(*) FROM outbox")) == 0
-    listing = await life(resources, key)
-    assert [event["kind"] for event in listing["lifecycle"]] == ["SEEN"]
-    points = listing["priceHistory"]["nodes"]
+    details = await life(resources, key)
+    assert [event["kind"] for event in details["lifecycle"]] == ["SEEN"]
+    points = details["priceHistory"]["nodes"]
     assert [(point["price"], point["adjustedPrice"]) for point in points] == [
         (10, 7),
         (10, None),
@@ -177,8 +177,8 @@ async def test_listing_price_history_pages_both_ways(resources: Resources, key: 
             await tx.execute(
                 update(listing).values(price=number, shipping=2, currency="EUR", seen_at=SEEN + timedelta(days=number))
             )
-    listing = await life(resources, key, first=3)
-    page = listing["priceHistory"]
+    details = await life(resources, key, first=3)
+    page = details["priceHistory"]
     assert page["totalCount"] == 8
     assert [node["price"] for node in page["nodes"]] == [7, 6, 5]
     assert page["nodes"][0] == {

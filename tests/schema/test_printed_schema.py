@@ -118,7 +118,7 @@ def arguments_of(field: FieldDefinitionNode) -> dict[str, str]:
     """Return argument name -> "Type" or "Type = default"."""
     return {
         argument.name.value: print_ast(argument.type)
-        + (f" = {print_ast(argument.default_value)}" if each.default_value else "")
+        + (f" = {print_ast(argument.default_value)}" if argument.default_value else "")
         for argument in field.arguments or ()
     }
 

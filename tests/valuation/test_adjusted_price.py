@@ -295,7 +295,7 @@ async def test_listing_import_title_flags_remove_adjusted_price(resources: Resou
     await importer.listings(bare + "".join(first))
     await importer.listings(bare + "".join(row.format(number) for number, row in enumerate(rows)))
     async with resources.read() as session:
-        rows = await session.rows(
+        listings = await session.rows(
             text("SELECT title, adjusted_price FROM listing WHERE marketplace = 'shop' ORDER BY id")
         )
-    assert {row.title: row.adjusted_price for row in rows} == {BOXED: 90, **dict.fromkeys(NO_PRICE)}
+    assert {row.title: row.adjusted_price for row in listings} == {BOXED: 90, **dict.fromkeys(NO_PRICE)}

@@ -257,8 +257,8 @@ async def test_listing_import_maps_words_to_conditions_and_statuses(importer: Fi
     rows = [f"c{n:02d},amd-ryzen-5-5600x,1,m,{word},\n" for n, word in enumerate(conditions)]
     rows += [f"s{n:02d},amd-ryzen-5-5600x,1,m,,{word}\n" for n, word in enumerate(statuses)]
     assert checked_counts(await importer.listings(header + "".join(rows)))[3] == 0
-    rows = await importer.rows("SELECT condition, status FROM listing ORDER BY title")
-    assert rows == [(value, "active") for value in conditions.values()] + [
+    listings = await importer.rows("SELECT condition, status FROM listing ORDER BY title")
+    assert listings == [(value, "active") for value in conditions.values()] + [
         ("unknown", value) for value in statuses.values()
     ]
 
@@ -275,8 +275,8 @@ async def test_listing_import_parses_amounts(importer: FileImporter) -> None:
     ]
     rows = "".join(f"t{n},amd-ryzen-5-5600x,{cells},m\n" for n, (cells, _) in enumerate(cases))
     assert checked_counts(await importer.listings(header + rows)) == (len(cases), 0, 0, 0)
-    rows = await importer.rows("SELECT price, shipping, adjusted_price FROM listing ORDER BY title")
-    assert [list(row) for row in rows] == [expected for _, expected in cases]
+    listings = await importer.rows("SELECT price, shipping, adjusted_price FROM listing ORDER BY title")
+    assert [list(row) for row in listings] == [expected for _, expected in cases]
 
 
 async def test_listing_import_parses_iso_times(importer: FileImporter) -> None:

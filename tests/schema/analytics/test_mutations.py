@@ -69,7 +69,7 @@ async def test_recalculate_metrics_with_unknown_cpus_is_rejected(api: ApiClient,
     unknown = [encode_global_id("CPU", 404), encode_global_id("CPU", 405)]
     for wrong in (unknown, ["junk"], [encode_global_id("Job", 1)], ["\0", "💥"]):
         code, message = await api.error(RECALCULATE, Role.ADMIN, cpuIds=[known, *wrong])
-        named = ", ".join(f'"{each}"' for identifier in wrong)
+        named = ", ".join(f'"{identifier}"' for identifier in wrong)
         assert (code, message) == ("BAD_USER_INPUT", f"No CPU has the id {named}.")
     assert (await api.error(RECALCULATE, Role.ADMIN, cpuIds=[]))[1].startswith("`cpuIds` is empty")
     assert (await api.error(RECALCULATE, Role.ADMIN, cpuIds=[known] * 1001))[1].startswith(

@@ -42,10 +42,10 @@ async def verified(resources: Resources, *, fix: bool = False) -> dict[str, Any]
     result = await schema_execution.execute_query(resources, CONSISTENCY, Viewer("operator", Role.OPERATOR))
     assert not result.errors, result.errors
     assert result.data is not None
-    result: dict[str, Any] = result.data["consistency"]
-    at = datetime.fromisoformat(result.pop("verifiedAt"))
+    consistency: dict[str, Any] = result.data["consistency"]
+    at = datetime.fromisoformat(consistency.pop("verifiedAt"))
     assert began - timedelta(seconds=1) <= at <= datetime.now(UTC) + timedelta(seconds=1)
-    return result
+    return consistency
 
 
 RIGHT = {"percent": 100.0, "total": 4, "consistent": 4, "left": 0, "fixed": False, "differences": []}
