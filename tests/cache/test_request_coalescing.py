@@ -54,7 +54,7 @@ async def second(settings: Settings) -> AsyncIterator[ApiClient]:
         yield api
 
 
-async def test_many_ask_and_one_runs(resources: Resources, database_url: str) -> None:
+async def test_concurrent_requests_are_executed_once(resources: Resources, database_url: str) -> None:
     await add_cpu(resources, "AMD One")
     async with run_api_on(resources) as (api, graphql_app):
         await register_query(api, CPUS_QUERY)
@@ -78,7 +78,7 @@ async def acquire_private_lock(cache: ResponseCache, _key: bytes) -> Lock:
 
 
 @pytest.mark.parametrize("lock", ["of all processes", "of none"])
-async def test_after_a_change_one_runs(
+async def test_concurrent_requests_after_a_change_are_executed_once(
     api: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch, lock: str
 ) -> None:
     if lock == "of none":
@@ -93,7 +93,7 @@ async def test_after_a_change_one_runs(
         assert statements.count == (2 if number == 0 else 1)
 
 
-async def test_of_two_processes_one_runs(
+async def test_two_processes_execute_once(
     api: ApiClient, second: ApiClient, resources: Resources, database_url: str
 ) -> None:
     await register_query(api, CPUS_QUERY)
@@ -110,7 +110,7 @@ async def test_of_two_processes_one_runs(
     assert {answer.content for answer in answers} == {(await first).content}
 
 
-async def test_a_process_that_keeps_the_others_waiting_is_not_waited_for(
+async def test_wait_for_another_process_is_limited(
     api: ApiClient, second: ApiClient, resources: Resources, database_url: str
 ) -> None:
     await register_query(api, CPUS_QUERY)
@@ -122,7 +122,7 @@ async def test_a_process_that_keeps_the_others_waiting_is_not_waited_for(
 
 
 @pytest.mark.parametrize("query", [CPUS_QUERY, TOTAL_QUERY, BY_LOADER])
-async def test_who_goes_away_takes_nobody_along(
+async def test_disconnect_of_one_client_keeps_the_others_waiting(
     api: ApiClient, resources: Resources, database_url: str, query: str
 ) -> None:
     await register_query(api, query)
@@ -140,7 +140,7 @@ async def test_who_goes_away_takes_nobody_along(
 
 
 @pytest.mark.parametrize("query", [CPUS_QUERY, TOTAL_QUERY, BY_LOADER])
-async def test_when_all_have_gone_the_statement_is_ended(
+async def test_disconnect_of_all_clients_cancels_the_statement(
     api: ApiClient, resources: Resources, database_url: str, query: str
 ) -> None:
     await register_query(api, query)
@@ -157,9 +157,7 @@ async def test_when_all_have_gone_the_statement_is_ended(
     assert resources.read_pool.in_use == 0
 
 
-async def test_a_mutation_whose_client_goes_away_is_ended(
-    api: ApiClient, resources: Resources, database_url: str
-) -> None:
+async def test_disconnect_cancels_a_mutation(api: ApiClient, resources: Resources, database_url: str) -> None:
     """By its socket: a task that is cancelled tells the server nothing more than this."""
     body = {"query": "mutation { recalculateMetrics { job { id } } }"}
     async with lock_table(database_url, "job") as observer:
@@ -170,7 +168,7 @@ async def test_a_mutation_whose_client_goes_away_is_ended(
 
 
 @pytest.mark.parametrize("query", [CPUS_QUERY, BY_LOADER, "mutation { recalculateMetrics { job { id } } }"])
-async def test_the_deadline_ends_the_statement(settings: Settings, database_url: str, query: str) -> None:
+async def test_timeout_cancels_the_statement(settings: Settings, database_url: str, query: str) -> None:
     hurried = settings.model_copy(update={"request_timeout_seconds": 0.5})
     async with Resources.open(hurried) as resources, run_api_on(resources) as (api, _):
         await add_cpu(resources, "AMD One")
@@ -186,7 +184,7 @@ async def test_the_deadline_ends_the_statement(settings: Settings, database_url:
         assert (await api.ask("{ __typename }")) == {"data": {"__typename": "Query"}}
 
 
-async def test_postgresql_ends_statements_by_itself(settings: Settings) -> None:
+async def test_postgresql_cancels_statements_of_the_api_after_the_timeout(settings: Settings) -> None:
     """Should the process hang. The worker's may take as long as they need."""
     api = create_app(settings.model_copy(update={"request_timeout_seconds": 7.5})).starlette
     async with api.router.lifespan_context(api) as state:
@@ -197,7 +195,7 @@ async def test_postgresql_ends_statements_by_itself(settings: Settings) -> None:
         assert await session.scalar(text("SHOW statement_timeout")) == "0"
 
 
-async def test_a_subscription_has_no_deadline(settings: Settings) -> None:
+async def test_subscription_has_no_timeout(settings: Settings) -> None:
     hurried = settings.model_copy(update={"request_timeout_seconds": 0.5})
     async with Resources.open(hurried) as resources, run_api_on(resources) as (api, _):
         key = await create_queued_job(resources)

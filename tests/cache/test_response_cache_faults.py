@@ -72,7 +72,9 @@ async def timed(api: ApiClient, query: str, number: int) -> tuple[float, httpx.R
     return time.monotonic() - began, response
 
 
-async def test_redis_that_is_stopped(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stopped_redis_does_not_affect_responses(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(circuit_breaker, "CALL_TIMEOUT_SECONDS", 20.0)
     async with with_redis(settings, folder) as (redis, api, resources):
         await add_cpu(resources, "AMD One")
@@ -99,7 +101,7 @@ async def kept_in_redis(api: ApiClient, resources: Resources) -> None:
     await wait_until(look)
 
 
-async def test_redis_that_hangs_costs_one_request_a_moment(
+async def test_hanging_redis_delays_one_request_only(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One request waits, however long it lasts; those after it do not, even when it is asked again."""
@@ -132,7 +134,7 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
         await kept_in_redis(api, resources)
 
 
-async def test_news_lost_and_nothing_else(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lost_notifications_bypass_the_cache(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that is kept is given: it could have changed meanwhile, and has."""
     monkeypatch.setattr(notifications, "RECONNECT_INTERVAL_SECONDS", 0.1)
     gate = gate_reconnects(monkeypatch)
@@ -158,7 +160,7 @@ async def test_news_lost_and_nothing_else(resources: Resources, monkeypatch: pyt
             await wait_until_connected(resources)
 
 
-async def test_pooled_connections_that_were_ended_cost_nobody_an_answer(resources: Resources) -> None:
+async def test_closed_pooled_connections_do_not_fail_requests(resources: Resources) -> None:
     """As after a restart that nobody noticed."""
     async with run_api_on(resources) as (api, _):
         await asyncio.gather(*(get_persisted(api, CPUS_QUERY, n=number) for number in range(1, 6)))
@@ -198,7 +200,9 @@ async def refused(api: ApiClient, query: str) -> None:
     assert int(response.headers["retry-after"]) > 0
 
 
-async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stopped_postgresql_serves_stale_responses_for_the_grace_period(
+    redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was asked before goes on, and says that it may be old; the rest is refused; grace ends; all by itself."""
     monkeypatch.setattr(notifications, "RECONNECT_INTERVAL_SECONDS", 0.2)
     moved = 0.0
@@ -232,7 +236,9 @@ async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypa
         assert graphql_app.response_cache._inflight == {}
 
 
-async def test_postgresql_that_hangs(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hanging_postgresql_delays_stale_responses_once(
+    redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It takes connections and answers nothing. Those who ask for what is kept wait once, the others are refused."""
     monkeypatch.setattr(notifications, "PING_INTERVAL_SECONDS", 0.3)
     async with with_postgres(redis_url, folder, request_timeout_seconds=3.0) as (postgres, api, resources, _):
@@ -270,7 +276,7 @@ async def _answers(api: ApiClient, query: str) -> str | None:
     return response.headers["x-cache"] if response.status_code == 200 else None
 
 
-async def test_neither_redis_nor_postgresql_at_the_start(folder: Path) -> None:
+async def test_server_starts_without_redis_and_postgresql(folder: Path) -> None:
     """It starts, says what is missing, and serves once they are there."""
     redis, postgres = EmbeddedRedis(folder / "redis"), EmbeddedPostgres(folder / "postgres", durable=False)
     redis_url, url = redis.start(), await asyncio.to_thread(postgres.start)

@@ -11,7 +11,7 @@ AUDITS = 61
 
 
 @needs_node
-async def test_every_audit_passes(api: ApiClient) -> None:
+async def test_every_audit_of_graphql_http_passes(api: ApiClient) -> None:
     results = orjson.loads(await run("audit.mjs", f"{api.url}/graphql"))
     assert len({result["id"] for result in results}) == len(results) == AUDITS
     assert [result for result in results if result["status"] != "ok"] == []

@@ -21,7 +21,7 @@ def apq(settings: Settings) -> Settings:
 
 
 @pytest.mark.parametrize(("script", "method"), CLIENTS)
-async def test_a_miss_registers_and_is_a_hit_from_then_on(
+async def test_client_registers_after_a_miss_and_hits_afterwards(
     script: str, method: str, apq: Settings, page: ClientRequest
 ) -> None:
     # Apollo Client registers by POST, urql by the method that it asks with.
@@ -40,7 +40,7 @@ async def test_a_miss_registers_and_is_a_hit_from_then_on(
 
 
 @pytest.mark.parametrize(("script", "method"), CLIENTS)
-async def test_a_hash_of_another_text_is_refused(script: str, method: str, apq: Settings, page: ClientRequest) -> None:
+async def test_hash_of_another_text_is_rejected(script: str, method: str, apq: Settings, page: ClientRequest) -> None:
     async with run_api(apq) as api:
         (seen,) = await client(script, api, [page], ids="wrong", method=method)
         (again,) = await client(script, api, [page], ids="wrong", method=method)

@@ -46,7 +46,7 @@ def without(manifest: Path, name: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(("script", "method"), CLIENTS)
-async def test_persisted_query_lists(
+async def test_client_uses_its_persisted_query_list(
     script: str, method: str, required: ApiClient, page: ClientRequest, by_apollo: Path
 ) -> None:
     await publish(required, by_apollo, "web")
@@ -61,7 +61,7 @@ async def test_persisted_query_lists(
 
 
 @pytest.mark.parametrize("script", ["apollo.mjs", "urql.mjs"])
-async def test_mutations_of_a_list_go_by_post(script: str, required: ApiClient, by_apollo: Path) -> None:
+async def test_persisted_mutation_is_sent_by_post(script: str, required: ApiClient, by_apollo: Path) -> None:
     await publish(required, by_apollo, "web")
     options: dict[str, Any] = {"ids": "manifest", "manifest": str(by_apollo), "method": "GET"}
     (anonymous,) = await client(script, required, [RECALCULATE], **options)
@@ -74,7 +74,7 @@ async def test_mutations_of_a_list_go_by_post(script: str, required: ApiClient, 
 
 
 @pytest.mark.parametrize(("script", "method"), CLIENTS)
-async def test_what_is_not_in_the_list(
+async def test_operation_outside_the_list_is_rejected(
     script: str, method: str, required: ApiClient, page: ClientRequest, by_apollo: Path, tmp_path: Path
 ) -> None:
     """urql is told that its list is enforced; Apollo Client tries to register and learns that it cannot."""
@@ -110,14 +110,16 @@ async def test_urql_cannot_register(method: str, required: ApiClient, page: Clie
 
 
 @pytest.mark.parametrize("script", ["apollo.mjs", "urql.mjs"])
-async def test_a_text_is_refused(script: str, required: ApiClient, page: ClientRequest) -> None:
+async def test_text_is_rejected(script: str, required: ApiClient, page: ClientRequest) -> None:
     (seen,) = await client(script, required, [page], ids="none", method="POST")
     assert seen.code == "PERSISTED_QUERY_ID_REQUIRED"
     assert [(sent.status, sent.control) for sent in seen.requests] == [(400, "no-store")]
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
-async def test_graphql_codegen(algorithm: str, required: ApiClient, page: ClientRequest, tmp_path: Path) -> None:
+async def test_graphql_codegen_manifest_is_published_and_used(
+    algorithm: str, required: ApiClient, page: ClientRequest, tmp_path: Path
+) -> None:
     manifest = await manifests.by_codegen(tmp_path, algorithm)
     options: dict[str, Any] = {"folder": str(tmp_path)}
     (unknown,) = await client("graphql_codegen_client.mjs", required, [page], **options)
@@ -135,7 +137,9 @@ async def test_graphql_codegen(algorithm: str, required: ApiClient, page: Client
 
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA256"])
-async def test_relay(algorithm: str, required: ApiClient, page: ClientRequest, tmp_path: Path) -> None:
+async def test_relay_manifest_is_published_and_used(
+    algorithm: str, required: ApiClient, page: ClientRequest, tmp_path: Path
+) -> None:
     manifest = await manifests.by_relay(tmp_path, algorithm)
     asks = [ClientRequest("CpuPageQuery", page.variables), ClientRequest("CpuPageListQuery", LIST.variables)]
     options: dict[str, Any] = {"folder": str(tmp_path)}

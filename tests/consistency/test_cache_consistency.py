@@ -278,7 +278,7 @@ def own_redis() -> Iterator[EmbeddedRedis]:
 
 
 @pytest.mark.sized
-async def test_no_answer_is_stale_or_mixed(database_url: str, own_redis: EmbeddedRedis, tmp_path: Path) -> None:
+async def test_no_response_is_outdated_or_mixed(database_url: str, own_redis: EmbeddedRedis, tmp_path: Path) -> None:
     settings = make_settings(database_url=database_url, redis_url=own_redis.url, data_dir=tmp_path)
     world = World()
     began = time.monotonic()

@@ -151,7 +151,9 @@ async def exit_code(worker: subprocess.Popen[bytes], seconds: float = 90) -> int
     return await asyncio.to_thread(worker.wait, seconds)
 
 
-async def test_a_worker_that_is_killed(resources: Resources, crew: WorkerCrew, gate: Gate, cpus: list[int]) -> None:
+async def test_killed_worker_is_replaced_by_another(
+    resources: Resources, crew: WorkerCrew, gate: Gate, cpus: list[int]
+) -> None:
     """Its transaction goes at once, even in the middle of a statement; another worker takes the job up."""
     asked = await request_recalculation(resources)
     victim = crew.start()
@@ -170,7 +172,7 @@ async def test_a_worker_that_is_killed(resources: Resources, crew: WorkerCrew, g
     await is_right(resources, asked, cpus, attempts=2)
 
 
-async def test_a_worker_that_is_told_to_stop_ends_its_job_first(
+async def test_stopping_worker_finishes_its_job(
     resources: Resources, crew: WorkerCrew, gate: Gate, cpus: list[int]
 ) -> None:
     asked = await request_recalculation(resources)
@@ -187,7 +189,7 @@ async def test_a_worker_that_is_told_to_stop_ends_its_job_first(
     assert not await resources.broker.is_worker_alive()
 
 
-async def test_a_job_that_is_not_done_when_the_worker_must_stop(
+async def test_job_that_exceeds_the_shutdown_timeout_is_continued_later(
     resources: Resources, crew: WorkerCrew, gate: Gate, cpus: list[int]
 ) -> None:
     asked = await request_recalculation(resources)
@@ -203,7 +205,9 @@ async def test_a_job_that_is_not_done_when_the_worker_must_stop(
     await is_right(resources, asked, cpus, attempts=2)
 
 
-async def test_redis_that_is_killed(settings: Settings, folder: Path, tmp_path: Path) -> None:
+async def test_killed_redis_does_not_stop_the_job_or_the_worker(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
     """The job ends without it; the same worker process takes new ones when it is back."""
     redis = EmbeddedRedis(folder)
     settings = settings.model_copy(update={"redis_url": redis.start()})
@@ -233,7 +237,7 @@ async def test_redis_that_is_killed(settings: Settings, folder: Path, tmp_path: 
         redis.stop()
 
 
-async def test_a_worker_told_to_stop_while_redis_is_away(settings: Settings, folder: Path, tmp_path: Path) -> None:
+async def test_worker_stops_without_redis(settings: Settings, folder: Path, tmp_path: Path) -> None:
     redis = EmbeddedRedis(folder)
     settings = settings.model_copy(update={"redis_url": redis.start()})
     crew = WorkerCrew(settings, tmp_path / "output")
@@ -252,7 +256,9 @@ async def test_a_worker_told_to_stop_while_redis_is_away(settings: Settings, fol
         redis.stop()
 
 
-async def test_postgresql_that_is_restarted(redis_url: str, folder: Path, tmp_path: Path) -> None:
+async def test_restarted_postgresql_costs_an_attempt_and_not_the_job(
+    redis_url: str, folder: Path, tmp_path: Path
+) -> None:
     """The attempt is lost and the job is not; the worker process lives on."""
     postgres = EmbeddedPostgres(folder, durable=False)
     url = await asyncio.to_thread(postgres.start)
@@ -281,7 +287,7 @@ async def test_postgresql_that_is_restarted(redis_url: str, folder: Path, tmp_pa
         await resources.broker.redis.flushall()
 
 
-async def test_a_worker_that_is_killed_in_the_middle_of_a_batch(
+async def test_killed_worker_leaves_the_change_log_to_another(
     resources: Resources, crew: WorkerCrew, gate: Gate, cpus: list[int]
 ) -> None:
     """The log is as it was; another worker, which was waiting for its turn, takes it up."""
@@ -303,7 +309,7 @@ async def test_a_worker_that_is_killed_in_the_middle_of_a_batch(
     await changed(resources, cpus)
 
 
-async def test_a_worker_told_to_stop_in_the_middle_of_a_batch(
+async def test_stopping_worker_finishes_its_batch(
     resources: Resources, crew: WorkerCrew, gate: Gate, cpus: list[int]
 ) -> None:
     worker = crew.start()
@@ -316,7 +322,7 @@ async def test_a_worker_told_to_stop_in_the_middle_of_a_batch(
     await changed(resources, cpus)
 
 
-async def test_changes_do_not_need_redis(settings: Settings, tmp_path: Path) -> None:
+async def test_change_log_is_processed_without_redis(settings: Settings, tmp_path: Path) -> None:
     settings = settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{closed_port()}/0"})
     crew = WorkerCrew(settings, tmp_path / "output")
     try:
@@ -330,9 +336,7 @@ async def test_changes_do_not_need_redis(settings: Settings, tmp_path: Path) -> 
         crew.dismiss()
 
 
-async def test_postgresql_that_is_restarted_in_the_middle_of_a_batch(
-    redis_url: str, folder: Path, tmp_path: Path
-) -> None:
+async def test_restarted_postgresql_repeats_the_batch(redis_url: str, folder: Path, tmp_path: Path) -> None:
     postgres = EmbeddedPostgres(folder, durable=False)
     url = await asyncio.to_thread(postgres.start)
     await asyncio.to_thread(schema_version.upgrade, url)

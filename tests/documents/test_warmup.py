@@ -43,7 +43,7 @@ def prices(answer: Any) -> list[float]:
     return [node["priceTarget"]["good"] for node in answer.json()["data"]["cpus"]["nodes"]]
 
 
-async def test_the_first_reader_after_a_recalculation(settings: Settings, resources: Resources) -> None:
+async def test_first_request_after_a_recalculation_hits_the_cache(settings: Settings, resources: Resources) -> None:
     key = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=1000)
     await request_recalculation(resources)
     await run_queued_jobs(resources)
@@ -72,9 +72,7 @@ async def test_the_first_reader_after_a_recalculation(settings: Settings, resour
         assert response.headers["x-cache"] == "MISS", "nobody asked that before"
 
 
-async def test_what_is_asked_is_counted_by_all_processes(
-    settings: Settings, resources: Resources, redis_url: str
-) -> None:
+async def test_processes_share_query_counts(settings: Settings, resources: Resources, redis_url: str) -> None:
     await publish_documents(resources, TOTAL)
     async with (
         run_api(production_settings(settings, "open")) as one,
@@ -94,7 +92,7 @@ async def test_what_is_asked_is_counted_by_all_processes(
     assert await most_popular(resources, 1) == [PopularQuery(TOTAL_ID, "Total", b"{}")]
 
 
-async def test_counts_fade_and_are_bounded(
+async def test_counts_decay_and_are_limited(
     resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(usage, "MAX_POPULAR_QUERIES", 3)
@@ -116,7 +114,9 @@ async def test_counts_fade_and_are_bounded(
     await redis.aclose()
 
 
-async def test_warming_is_bounded(resources: Resources, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
+async def test_warmup_is_limited_in_queries_and_time(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, redis_url: str
+) -> None:
     monkeypatch.setattr(warmup, "MAX_QUERIES", 3)
     await stock_questions(resources, 5)
     with capture_logs() as logs:
@@ -142,7 +142,7 @@ async def stock_questions(resources: Resources, number: int) -> None:
     await documents.usage.flush(set())
 
 
-async def test_what_makes_no_sense_any_more_is_passed_over(resources: Resources, redis_url: str) -> None:
+async def test_unknown_query_is_skipped(resources: Resources, redis_url: str) -> None:
     await publish_documents(resources, ("old", TOTAL))
     async with resources.write() as tx:
         await tx.connection.exec_driver_sql("UPDATE document SET text = '{ gone }' WHERE id = 'old'")
@@ -164,7 +164,7 @@ async def test_what_makes_no_sense_any_more_is_passed_over(resources: Resources,
     await redis.aclose()
 
 
-async def test_registered_documents_are_warmed(settings: Settings, resources: Resources) -> None:
+async def test_registered_document_is_warmed(settings: Settings, resources: Resources) -> None:
     async with run_api(production_settings(settings, "apq")) as api:
         assert (await post_document(api, query=TOTAL, extensions=apq_extension(TOTAL_HASH))).status_code == 200
     async with resources.write() as tx:
@@ -175,7 +175,7 @@ async def test_registered_documents_are_warmed(settings: Settings, resources: Re
         assert (await get_document(api, extensions=apq_extension(TOTAL_HASH))).headers["x-cache"] == "HIT-L2"
 
 
-async def test_failures_never_reach_the_job(settings: Settings, resources: Resources) -> None:
+async def test_warmup_never_raises(settings: Settings, resources: Resources) -> None:
     """Redis is away, and warming says so; the cache is off, and there is nothing to do."""
     away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     async with Resources.open(away) as without:
@@ -189,7 +189,7 @@ async def test_failures_never_reach_the_job(settings: Settings, resources: Resou
         assert logs == []
 
 
-async def test_a_process_that_hears_no_news_warms_nothing(
+async def test_warmup_without_notifications_stores_nothing(
     settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would take old answers for new ones."""
@@ -201,7 +201,7 @@ async def test_a_process_that_hears_no_news_warms_nothing(
     assert [line["event"] for line in logs] == ["cache.warmup_unfinished", "cache.warmed_up"]
 
 
-async def test_it_is_measured(resources: Resources) -> None:
+async def test_warmup_is_counted(resources: Resources) -> None:
     before = REGISTRY.get_sample_value("dealmark_cache_warmups_total", {"cache": "MISS"}) or 0
     await stock_questions(resources, 2)
     await warm_cache(resources, GRAPHQL_SCHEMA)

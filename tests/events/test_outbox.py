@@ -60,7 +60,9 @@ PRICES: list[tuple[str | None, str | None, bool]] = [
 
 
 @pytest.mark.parametrize(("before", "after", "told"), PRICES)
-async def test_what_is_an_event(resources: Resources, before: str | None, after: str | None, told: bool) -> None:
+async def test_price_change_is_an_event(
+    resources: Resources, before: str | None, after: str | None, told: bool
+) -> None:
     (key,) = await add_listings(resources, before, shipping=4)
     await change_price(resources, key, after)
     expected = [(key, 1, Decimal(str(before)), Decimal(str(after)), 4, "USD")] if told else []
@@ -78,7 +80,7 @@ async def test_what_is_an_event(resources: Resources, before: str | None, after:
         ("title = 'Another'", []),
     ],
 )
-async def test_what_else_changes(
+async def test_other_changes_are_no_events(
     resources: Resources, change: str, told: list[tuple[int, int, int | None, str]]
 ) -> None:
     await add_listings(resources, 10)
@@ -114,13 +116,13 @@ async def test_what_else_changes(
         ("TRUNCATE listing", 0),
     ],
 )
-async def test_whatever_statement_writes(resources: Resources, statement: str, count: int) -> None:
+async def test_every_kind_of_statement_creates_events(resources: Resources, statement: str, count: int) -> None:
     await add_listings(resources, 10, 20, 30)
     await run_statements(resources, statement)
     assert len(await outbox_rows(resources)) == count
 
 
-async def test_what_is_rolled_back_is_no_event(resources: Resources) -> None:
+async def test_rolled_back_change_is_no_event(resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     async with resources.write() as tx:
         attempt = await tx.connection.begin_nested()
@@ -130,7 +132,7 @@ async def test_what_is_rolled_back_is_no_event(resources: Resources) -> None:
     assert [row[3] for row in await outbox_rows(resources)] == [30]
 
 
-async def test_a_commit_tells_once_and_only_of_events(resources: Resources) -> None:
+async def test_commit_notifies_once_and_only_of_events(resources: Resources) -> None:
     keys = await add_listings(resources, 10, 20)
     async with resources.notifications.subscribe("outbox") as told:
         told.clear()
@@ -141,7 +143,7 @@ async def test_a_commit_tells_once_and_only_of_events(resources: Resources) -> N
         await asyncio.wait_for(told.wait(), 60)
 
 
-async def test_numbering_moves_them_and_tells_those_who_follow(resources: Resources) -> None:
+async def test_sequencing_moves_events_and_notifies(resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await change_price(resources, key, 20, 30, 40)
     async with resources.notifications.subscribe("events") as told:
@@ -156,7 +158,7 @@ async def test_numbering_moves_them_and_tells_those_who_follow(resources: Resour
     assert dict(resources.notifications.versions) == before, "nothing to number, nothing to tell"
 
 
-async def test_what_was_written_first_and_commits_last_comes_last(resources: Resources) -> None:
+async def test_event_committed_last_has_the_last_position(resources: Resources) -> None:
     one, other = await add_listings(resources, 10, 10)
     async with resources.write() as early:
         await set_price(early, one, 20)
@@ -169,7 +171,7 @@ async def test_what_was_written_first_and_commits_last_comes_last(resources: Res
     assert [row.listing_id for row in rows] == [one]
 
 
-async def test_one_numbers_at_a_time(resources: Resources) -> None:
+async def test_second_sequencer_returns_none(resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await change_price(resources, key, 20)
     async with resources.write() as holder:
@@ -260,7 +262,7 @@ class Writer:
 )
 @given(steps=st.lists(STEPS, max_size=40))
 @example(steps=[("put", 0, 0), ("put", 1, 0), ("commit", 1), ("number", 3), ("read", 0), ("commit", 0), ("number", 1)])
-async def test_after_any_interleaving_everybody_saw_everything_once(
+async def test_after_any_interleaving_subscribers_have_read_every_event_once(
     resources: Resources, monkeypatch: pytest.MonkeyPatch, steps: Sequence[tuple[str, int] | tuple[str, int, int]]
 ) -> None:
     """Whether they are near the end, where all are told the same, or read on by themselves."""
@@ -308,7 +310,9 @@ async def write(resources: Resources, keys: Sequence[int], chance: random.Random
     return times
 
 
-async def test_with_everybody_at_work_at_once(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_concurrent_writers_sequencers_and_subscribers_lose_no_event(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Writers that get into each other's way, two who give positions, and followers that read all the time."""
     monkeypatch.setattr(feed, "TAIL_SIZE", 5)
     keys = await add_listings(resources, *[1000] * 6)

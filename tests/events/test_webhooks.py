@@ -85,7 +85,7 @@ async def soon(resources: Resources) -> None:
 COUNTS = "SELECT delivered, refused, unanswered, attempts FROM webhook"
 
 
-async def test_a_delivery(settings: Settings) -> None:
+async def test_delivery_sends_the_events_of_a_batch(settings: Settings) -> None:
     async with run_receiver() as it, opened(settings, it.url) as resources:
         assert await once(resources) is None
         key = await change(resources, 20, 30)
@@ -141,7 +141,7 @@ async def test_documented_function_verifies_signatures(settings: Settings) -> No
             verify(secret, headers, content)
 
 
-def test_a_signature_of_the_standard() -> None:
+def test_signature_matches_the_example_of_the_standard() -> None:
     """The vector of its specification's libraries."""
     key = b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     made = signature((key,), "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
@@ -161,7 +161,7 @@ def test_a_signature_of_the_standard() -> None:
     ],
     ids=["500", "404", "302", "308", "cut", "no http", "slow"],
 )
-async def test_what_is_no_success_is_tried_again(
+async def test_failed_delivery_repeats_the_same_message(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, answer: bytes | None, outcome: str, reason: str
 ) -> None:
     """The same message, whatever else has happened since: a receiver may have taken it, and could not say so."""
@@ -194,7 +194,7 @@ async def test_what_is_no_success_is_tried_again(
         assert it.prices == [20, 30, 40]
 
 
-async def test_a_receiver_that_is_down(settings: Settings) -> None:
+async def test_unreachable_webhook_counts_as_unanswered(settings: Settings) -> None:
     async with opened(settings, f"http://127.0.0.1:{closed_port()}/in") as resources:
         await once(resources)
         await change(resources, 20)
@@ -204,13 +204,13 @@ async def test_a_receiver_that_is_down(settings: Settings) -> None:
             assert await fetch_rows(resources, COUNTS) == [(0, 0, attempts, attempts)]
 
 
-def test_pauses_grow_and_are_not_all_the_same() -> None:
+def test_retry_delay_doubles_with_jitter() -> None:
     for attempts, longest in ((0, 1), (1, 2), (5, 32), (9, 300), (10_000, 300)):
         pauses = {retry_delay(attempts) for _ in range(50)}
         assert longest / 2 <= min(pauses) < max(pauses) <= longest
 
 
-async def test_batches_follow_each_other(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_batches_are_delivered_in_order(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks_module, "BATCH_SIZE", 2)
     async with run_receiver() as it, opened(settings, it.url) as resources, following(resources):
         await change(resources, 20, 30, 40, 50, 60)
@@ -218,7 +218,7 @@ async def test_batches_follow_each_other(settings: Settings, monkeypatch: pytest
         assert len(set(it.ids)) == 3
 
 
-async def test_a_new_receiver_gets_what_comes_from_then_on(settings: Settings) -> None:
+async def test_new_webhook_receives_later_events_only(settings: Settings) -> None:
     async with run_receiver() as one, run_receiver() as other:
         async with opened(settings, one.url) as resources:
             async with following(resources):
@@ -232,7 +232,7 @@ async def test_a_new_receiver_gets_what_comes_from_then_on(settings: Settings) -
             await got(other, 40)
 
 
-async def test_a_dead_receiver_keeps_nobody_waiting(settings: Settings) -> None:
+async def test_dead_webhook_does_not_delay_others(settings: Settings) -> None:
     """One does not answer, another is not there; the third has its events, and so has everybody who reads."""
     async with run_receiver(*[None] * 50) as silent, run_receiver() as well:
         urls = silent.url, f"http://127.0.0.1:{closed_port()}", well.url
@@ -244,7 +244,7 @@ async def test_a_dead_receiver_keeps_nobody_waiting(settings: Settings) -> None:
             assert len(silent.ids) == 1
 
 
-async def test_of_several_workers_one_delivers(settings: Settings) -> None:
+async def test_one_of_several_workers_delivers(settings: Settings) -> None:
     async with run_receiver() as it, opened(settings, it.url) as one, opened(settings, it.url) as other:
         async with following(one, other):
             key = await change(one, 20)
@@ -255,7 +255,7 @@ async def test_of_several_workers_one_delivers(settings: Settings) -> None:
         assert len(it.ids) == len(set(it.ids)), "nothing came twice"
 
 
-async def test_another_takes_over(settings: Settings) -> None:
+async def test_another_worker_takes_over(settings: Settings) -> None:
     async with run_receiver() as it, opened(settings, it.url) as one, opened(settings, it.url) as other:
         async with following(one):
             key = await change(one, 20)
@@ -278,7 +278,7 @@ def crew(settings: Settings, tmp_path: Path) -> Iterator[WorkerCrew]:
     crew.dismiss()
 
 
-async def test_a_worker_that_is_killed_between_delivery_and_commit(settings: Settings, crew: WorkerCrew) -> None:
+async def test_worker_killed_before_commit_repeats_the_message(settings: Settings, crew: WorkerCrew) -> None:
     """The receiver has taken the message, and the worker never hears of it: the next one sends the same again."""
     async with run_receiver(None) as it, Resources.open(settings) as resources:
         environment = {"DEALMARK_WEBHOOK_URL": it.url, "DEALMARK_WEBHOOK_SECRET": WEBHOOK_SECRET}
@@ -305,7 +305,7 @@ async def _is(resources: Resources, query: str, row: tuple[Any, ...]) -> bool:
     return await fetch_rows(resources, query) == [row]
 
 
-async def test_what_is_wrong_with_the_database_ends_nothing(settings: Settings) -> None:
+async def test_database_errors_do_not_stop_the_daemon(settings: Settings) -> None:
     async with run_receiver() as it, opened(settings, it.url) as resources, following(resources):
         key = await change(resources, 20)
         await got(it, 20)
@@ -320,7 +320,7 @@ async def test_what_is_wrong_with_the_database_ends_nothing(settings: Settings) 
         await got(it, 20, 30)
 
 
-async def test_receivers_do_not_show_what_their_urls_hold(settings: Settings) -> None:
+async def test_webhook_name_does_not_reveal_the_url(settings: Settings) -> None:
     url = f"http://127.0.0.1:{closed_port()}/in?token=hunter2"
     async with opened(settings, url) as resources:
         await once(resources)

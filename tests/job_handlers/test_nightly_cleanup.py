@@ -55,7 +55,7 @@ async def aged(resources: Resources, *days: float) -> None:
         await sequence_all_events(resources)
 
 
-async def test_old_changes_go(resources: Resources) -> None:
+async def test_old_price_changes_are_deleted(resources: Resources) -> None:
     await aged(resources, 40, 39, 38, 37, 31, 29, 0)
     versions = dict(resources.notifications.versions)
     assert (await cleaned(resources))["delete_old_changes"] == 5
@@ -66,14 +66,14 @@ async def test_old_changes_go(resources: Resources) -> None:
     assert await fetch_rows(resources, HORIZON) == [(5,)]
 
 
-async def test_all_may_go_and_positions_go_on(resources: Resources) -> None:
+async def test_positions_continue_after_all_changes_are_deleted(resources: Resources) -> None:
     await aged(resources, 40, 40, 40)
     assert (await cleaned(resources))["delete_old_changes"] == 3
     await aged(resources, 0)
     assert await fetch_rows(resources, "SELECT position FROM price_change") == [(4,)]
 
 
-async def test_what_a_receiver_has_not_got_stays(settings: Settings) -> None:
+async def test_undelivered_changes_are_kept(settings: Settings) -> None:
     async with Resources.open(webhook_settings(settings, "http://a.example", "http://b.example")) as resources:
         await aged(resources, 40, 40, 40, 40)
         names = [each.name for each in configured_webhooks(resources.settings)]
@@ -86,7 +86,7 @@ async def test_what_a_receiver_has_not_got_stays(settings: Settings) -> None:
         assert await fetch_rows(resources, LOG) == [(30,), (40,), (50,)]
 
 
-async def test_a_webhook_that_no_worker_knows_any_more_is_forgotten(resources: Resources) -> None:
+async def test_removed_webhook_is_deleted(resources: Resources) -> None:
     await aged(resources, 40, 40)
     await run_statements(
         resources,
@@ -97,7 +97,7 @@ async def test_a_webhook_that_no_worker_knows_any_more_is_forgotten(resources: R
     assert await fetch_rows(resources, "SELECT name FROM webhook") == [("another worker's",)]
 
 
-async def test_old_jobs_go_but_not_what_is_to_be_done_or_tells_how_things_are(resources: Resources) -> None:
+async def test_old_jobs_are_deleted_except_unfinished_and_last_successes(resources: Resources) -> None:
     rows: list[tuple[str, str, float | None]] = [
         ("recalculate_metrics", "succeeded", 200),
         ("recalculate_metrics", "failed", 150),
@@ -123,7 +123,7 @@ async def test_old_jobs_go_but_not_what_is_to_be_done_or_tells_how_things_are(re
     assert await fetch_rows(resources, "SELECT id FROM job ORDER BY id") == [(5,), (7,), (8,), (9,), (10,)]
 
 
-async def test_old_imports_go_but_not_what_tells_where_a_listing_is(resources: Resources) -> None:
+async def test_old_imports_are_deleted_except_sources_of_listings(resources: Resources) -> None:
     """Three URLs: a page that was fetched thrice and whose listing can be bought, one whose listing is sold, and one
     that two sessions asked for, of which the younger stays. And what is not over, however old."""
     live, sold, other = await add_listings(resources, 10, 10, 10)
@@ -169,7 +169,7 @@ async def test_old_imports_go_but_not_what_tells_where_a_listing_is(resources: R
         assert (await last_known_listings(tx, ["live", "sold"])) == {"live": [live, other]}
 
 
-async def test_the_change_log_is_left_alone(resources: Resources) -> None:
+async def test_change_log_is_kept(resources: Resources) -> None:
     await run_statements(
         resources, "INSERT INTO data_change_log (cpu_id, logged_at) VALUES (1, now() - interval '10 years')"
     )
@@ -177,7 +177,7 @@ async def test_the_change_log_is_left_alone(resources: Resources) -> None:
     assert await fetch_rows(resources, "SELECT cpu_id FROM data_change_log") == [(1,)]
 
 
-async def test_a_step_that_fails_does_not_stop_the_others(resources: Resources) -> None:
+async def test_failed_step_does_not_stop_the_others(resources: Resources) -> None:
     await aged(resources, 40)
     await run_statements(resources, "ALTER TABLE webhook RENAME COLUMN looked_at TO elsewhere")
     with capture_logs() as logs:
@@ -192,7 +192,7 @@ async def test_a_step_that_fails_does_not_stop_the_others(resources: Resources) 
     assert await fetch_rows(resources, "SELECT kind, status, failed FROM job") == [("clean_up", "succeeded", 1)]
 
 
-async def test_the_night_cleans_up_once(settings: Settings) -> None:
+async def test_scheduled_cleanup_runs_once(settings: Settings) -> None:
     at = (datetime.now(UTC) - timedelta(minutes=1)).replace(second=0, microsecond=0)
     async with Resources.open(settings.model_copy(update={"clean_up_at": at.time()})) as resources:
         await aged(resources, 40)
@@ -215,7 +215,7 @@ def of(found: dict[str, float], name: str) -> dict[str, float]:
     return {each.removeprefix(name): value for each, value in found.items() if each.startswith(name)}
 
 
-async def test_metrics(api: ApiClient, resources: Resources) -> None:
+async def test_table_sizes_are_measured(api: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await run_statements(resources, "INSERT INTO webhook (name, position, delivered, refused) VALUES ('one', 0, 5, 2)")
     found = await metrics(api)
@@ -248,7 +248,9 @@ async def test_metrics(api: ApiClient, resources: Resources) -> None:
     assert of(found, "dealmark_table_size_bytes") == {}
 
 
-async def test_a_partitioned_table_is_all_of_its_parts(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_size_of_a_partitioned_table_includes_its_partitions(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await run_statements(
         resources,
         "CREATE TABLE parted (n int) PARTITION BY RANGE (n)",

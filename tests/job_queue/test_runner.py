@@ -91,7 +91,7 @@ async def job_id(resources: Resources, work: Work) -> int:
     return created
 
 
-async def test_outcome_and_effect_come_together(resources: Resources, work: Work, job_id: int) -> None:
+async def test_result_and_work_are_committed_together(resources: Resources, work: Work, job_id: int) -> None:
     assert await runner.run_job(resources, job_id, work) == Outcome()
     row = await job_row(resources, job_id)
     assert (row.status, row.attempts, row.total, row.done, row.succeeded, row.failed) == ("succeeded", 1, 3, 3, 2, 1)
@@ -100,7 +100,7 @@ async def test_outcome_and_effect_come_together(resources: Resources, work: Work
     assert await effects(resources) == 1
 
 
-async def test_the_same_message_twice(resources: Resources, work: Work, job_id: int) -> None:
+async def test_repeated_message_runs_once(resources: Resources, work: Work, job_id: int) -> None:
     await runner.run_job(resources, job_id, work)
     before = await job_row(resources, job_id)
     assert await runner.run_job(resources, job_id, work) is None
@@ -108,7 +108,7 @@ async def test_the_same_message_twice(resources: Resources, work: Work, job_id: 
     assert work.runs == await effects(resources) == 1
 
 
-async def test_two_workers_at_once(resources: Resources, work: Work, job_id: int) -> None:
+async def test_two_workers_run_a_job_once(resources: Resources, work: Work, job_id: int) -> None:
     work.goes_on.clear()
     both = [asyncio.create_task(runner.run_job(resources, job_id, work)) for _ in range(2)]
     first, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED, timeout=5)
@@ -118,12 +118,12 @@ async def test_two_workers_at_once(resources: Resources, work: Work, job_id: int
     assert work.runs == await effects(resources) == (await job_row(resources, job_id)).attempts == 1
 
 
-async def test_a_job_that_does_not_exist(resources: Resources, work: Work) -> None:
+async def test_unknown_job_returns_none(resources: Resources, work: Work) -> None:
     assert await runner.run_job(resources, 4711, work) is None
     assert work.runs == 0
 
 
-async def test_progress_is_seen_while_it_runs(resources: Resources, work: Work, job_id: int) -> None:
+async def test_progress_is_visible_while_the_job_runs(resources: Resources, work: Work, job_id: int) -> None:
     work.goes_on.clear()
     async with resources.notifications.subscribe(f"job:{job_id}") as changed:
         await wait_until(lambda: asyncio.sleep(0, resources.notifications.connected))
@@ -143,7 +143,7 @@ async def row_that_is(resources: Resources, job_id: int, done: int) -> Any:
     return row if row.done == done else None
 
 
-async def test_work_that_raises_leaves_nothing_and_is_tried_again(
+async def test_failed_attempt_is_rolled_back_and_repeated(
     resources: Resources, work: Work, job_id: int, logged: list[EventDict]
 ) -> None:
     work.error = ValueError("password=hunter2")
@@ -158,7 +158,7 @@ async def test_work_that_raises_leaves_nothing_and_is_tried_again(
     assert (row.status, row.attempts) == ("succeeded", 2)
 
 
-async def test_a_job_is_given_up_after_its_attempts(resources: Resources, work: Work, job_id: int) -> None:
+async def test_job_is_given_up_after_max_attempts(resources: Resources, work: Work, job_id: int) -> None:
     work.error = ValueError("password=hunter2")
     for _ in range(MAX_ATTEMPTS + 2):
         await runner.run_job(resources, job_id, work)
@@ -171,7 +171,7 @@ async def test_a_job_is_given_up_after_its_attempts(resources: Resources, work: 
     assert await effects(resources) == 0
 
 
-async def test_the_sweep_brings_back_what_raised_until_it_is_given_up(resources: Resources) -> None:
+async def test_failing_job_is_requeued_until_it_is_given_up(resources: Resources) -> None:
     """With the real work, a real queue and a real worker."""
     await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
     await run_sql(resources, "ALTER TABLE figure_history RENAME TO elsewhere")
@@ -192,7 +192,7 @@ async def test_the_sweep_brings_back_what_raised_until_it_is_given_up(resources:
     assert await resources.broker.redis.keys("arq:*") == []
 
 
-async def test_a_scheduled_job_that_starts_too_late_is_failed(resources: Resources, work: Work, job_id: int) -> None:
+async def test_scheduled_job_that_starts_too_late_fails(resources: Resources, work: Work, job_id: int) -> None:
     await run_sql(resources, "UPDATE job SET due_at = now() - interval '2 hours 1 second'")
     assert await runner.run_job(resources, job_id, work) is None
     row = await job_row(resources, job_id)
@@ -201,19 +201,17 @@ async def test_a_scheduled_job_that_starts_too_late_is_failed(resources: Resourc
     assert work.runs == 0
 
 
-async def test_a_scheduled_job_that_began_in_time_is_brought_to_its_end(
-    resources: Resources, work: Work, job_id: int
-) -> None:
+async def test_scheduled_job_that_started_in_time_is_finished(resources: Resources, work: Work, job_id: int) -> None:
     await run_sql(resources, "UPDATE job SET due_at = now() - interval '3 hours', attempts = 1, status = 'running'")
     assert await runner.run_job(resources, job_id, work) == Outcome()
 
 
-async def test_a_job_that_nobody_waits_for_may_start_late(resources: Resources, work: Work, job_id: int) -> None:
+async def test_requested_job_may_start_late(resources: Resources, work: Work, job_id: int) -> None:
     await run_sql(resources, "UPDATE job SET requested_at = :then", then=datetime.now(UTC) - timedelta(days=3))
     assert await runner.run_job(resources, job_id, work) == Outcome()
 
 
-async def test_work_in_the_foreground_leaves_a_finished_job(resources: Resources) -> None:
+async def test_foreground_run_leaves_a_finished_job(resources: Resources) -> None:
     one = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
     outcome = await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
     assert (outcome.total, outcome.succeeded, outcome.failed) == (1, 1, 0)
@@ -222,7 +220,7 @@ async def test_work_in_the_foreground_leaves_a_finished_job(resources: Resources
     assert await history_counts(resources) == [(one, 1)]
 
 
-async def test_work_in_the_foreground_that_raises_leaves_nothing(resources: Resources) -> None:
+async def test_failed_foreground_run_leaves_no_job(resources: Resources) -> None:
     await add_cpu(resources, "AMD One", [10, 20])
     await run_sql(resources, "ALTER TABLE recalculation_watermark RENAME TO elsewhere")
     with pytest.raises(Exception, match="recalculation_watermark"):
@@ -230,7 +228,7 @@ async def test_work_in_the_foreground_that_raises_leaves_nothing(resources: Reso
     assert await all_jobs(resources) == []
 
 
-async def test_more_jobs_than_connections(resources: Resources) -> None:
+async def test_more_jobs_than_connections_do_not_deadlock(resources: Resources) -> None:
     """All of them hold a transaction and wait for their turn; the one at work still finds connections for itself."""
     ids = [await add_cpu(resources, f"AMD {number}", [10, 20], cpu_mark_multi=100) for number in range(12)]
     asked = [await request_recalculation(resources, [cpu_id]) for cpu_id in ids]

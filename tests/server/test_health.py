@@ -39,7 +39,7 @@ async def serving_with(settings: Settings, **changed: object) -> AsyncIterator[A
         yield api
 
 
-async def test_ready_with_and_without_a_worker(api: ApiClient) -> None:
+async def test_ready_reports_a_missing_worker(api: ApiClient) -> None:
     assert await readiness(api) == (200, "degraded", ALONE)
     redis = Redis.from_url(api.settings.required_redis_url)
     await redis.set(HEARTBEAT_KEY, "here", ex=60)
@@ -49,7 +49,7 @@ async def test_ready_with_and_without_a_worker(api: ApiClient) -> None:
     assert (await api.http.get("/health")).json() == {"status": "ok"}
 
 
-async def test_ready_without_redis(settings: Settings) -> None:
+async def test_ready_without_redis_is_degraded(settings: Settings) -> None:
     """It can serve: only news of queued work waits."""
     async with serving_with(settings, redis_url=f"redis://127.0.0.1:{closed_port()}/0") as api:
         checks = {**OK, "redis": "does not answer", "worker": "unknown"}
@@ -57,7 +57,7 @@ async def test_ready_without_redis(settings: Settings) -> None:
         assert await api.data("{ statistics { total } }") == {"statistics": {"total": 0}}
 
 
-async def test_ready_needs_the_right_migrations(api: ApiClient, resources: Resources) -> None:
+async def test_ready_with_wrong_migrations_is_unavailable(api: ApiClient, resources: Resources) -> None:
     async with resources.write() as tx:
         await tx.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     behind = f"at 0000, the code needs {head_revision()}: run `dealmark migrate`"
@@ -81,7 +81,7 @@ def gone(cluster: str) -> dict[str, str]:
     }
 
 
-async def test_a_database_that_is_away_is_told_in_one_sentence(settings: Settings, cluster: str) -> None:
+async def test_ready_without_database_is_unavailable(settings: Settings, cluster: str) -> None:
     for name, url in gone(cluster).items():
         async with serving_with(settings, database_url=url) as api:
             status, _, checks = await readiness(api)
@@ -98,7 +98,7 @@ async def test_a_database_that_is_away_is_told_in_one_sentence(settings: Setting
             assert await figures(api) == ["nan", "nan", "nan"]
 
 
-async def test_a_database_that_comes_back_is_used_again(settings: Settings, resources: Resources) -> None:
+async def test_ready_after_the_database_returns_is_ok(settings: Settings, resources: Resources) -> None:
     async with resources.write() as tx:
         await tx.execute(text("CREATE ROLE late"))
     try:
@@ -113,7 +113,7 @@ async def test_a_database_that_comes_back_is_used_again(settings: Settings, reso
             await tx.execute(text("DROP ROLE late"))
 
 
-async def test_metrics(api: ApiClient) -> None:
+async def test_metrics_count_requests_by_outcome(api: ApiClient) -> None:
     def counted(page: str, line: str) -> float:
         found = [row.removeprefix(line) for row in page.splitlines() if row.startswith(line + " ")]
         return float(found[0]) if found else 0.0
@@ -142,7 +142,7 @@ async def figures(api: ApiClient) -> list[str]:
     return [row.split()[1].lower() for name in names for row in page if row.startswith(name + " ")]
 
 
-async def test_metrics_of_the_figures(api: ApiClient, resources: Resources) -> None:
+async def test_metrics_report_change_log_and_consistency(api: ApiClient, resources: Resources) -> None:
     assert await figures(api) == ["0.0", "0.0", "nan"]
     await add_cpu(resources, "AMD One", [10, 20])
     rows, seconds, _ = await figures(api)

@@ -36,7 +36,7 @@ def with_keys(keys: KeyServer) -> Settings:
     return make_settings(jwt_jwks_url=keys.url)
 
 
-async def test_tokens_signed_with_published_keys() -> None:
+async def test_token_signed_with_a_published_key_is_accepted() -> None:
     async with key_server({"keys": [jwk(RSA, "r", use="sig", alg="RS256"), jwk(EC, "e")]}) as keys:
         authenticator = Authenticator(with_keys(keys))
         for token in (sign_token(VALID_CLAIMS, RSA, "RS256", kid="r"), sign_token(VALID_CLAIMS, EC, "ES256", kid="e")):
@@ -47,7 +47,7 @@ async def test_tokens_signed_with_published_keys() -> None:
             await authenticator.authenticate(f"Bearer {expired}")
 
 
-async def test_a_key_without_an_id_is_for_tokens_without_one() -> None:
+async def test_key_without_id_verifies_tokens_without_key_id_only() -> None:
     async with key_server({"keys": [jwk(EC, None)]}) as keys:
         assert (await viewer_of_token(with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256"))).role is Role.ADMIN
         assert "not known here" in await rejection_reason(
@@ -55,7 +55,7 @@ async def test_a_key_without_an_id_is_for_tokens_without_one() -> None:
         )
 
 
-async def test_the_algorithm_is_the_keys_and_never_the_tokens() -> None:
+async def test_algorithm_comes_from_the_key_and_not_from_the_token() -> None:
     """The classic: an HMAC whose secret is the public key, which everybody knows."""
     published = jwk(RSA, "r")
     pem = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -78,7 +78,7 @@ async def test_the_algorithm_is_the_keys_and_never_the_tokens() -> None:
         )
 
 
-async def test_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unknown_key_id_refreshes_the_key_set_at_most_once_per_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that is not known is looked for, but not more often than every few seconds, whoever asks."""
     new = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     old_token, new_token = (
@@ -100,7 +100,7 @@ async def test_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
         assert keys.requests == 3
 
 
-async def test_known_keys_are_refreshed_in_time_and_kept_while_the_server_is_away(
+async def test_keys_are_refreshed_and_kept_while_the_key_server_is_down(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     token = f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid='e')}"
@@ -124,7 +124,7 @@ async def test_known_keys_are_refreshed_in_time_and_kept_while_the_server_is_awa
             await authenticator.authenticate(unknown)
 
 
-async def test_a_server_that_is_away_is_not_asked_by_every_request() -> None:
+async def test_failed_fetch_is_not_repeated_for_every_request() -> None:
     async with key_server(None) as keys:
         keys.silent = True
         authenticator = Authenticator(with_keys(keys))
@@ -148,7 +148,7 @@ JUNK: list[object] = [
 ]
 
 
-async def test_a_junk_key_set_is_no_key_set() -> None:
+async def test_invalid_key_set_counts_as_unavailable() -> None:
     async with key_server(None) as keys:
         for keys.document in [*JUNK, {"keys": [{"kty": "magic", "kid": "e"}]}]:
             with pytest.raises(Unavailable):
@@ -161,7 +161,7 @@ async def test_a_junk_key_set_is_no_key_set() -> None:
             await viewer_of_token(with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e"))
 
 
-async def test_keys_that_cannot_be_used_spoil_no_others() -> None:
+async def test_unusable_keys_are_ignored() -> None:
     secret = {"kty": "oct", "kid": "o", "k": base64.urlsafe_b64encode(SECRET.encode()).decode()}
     others = [
         *(
@@ -185,7 +185,7 @@ async def test_keys_that_cannot_be_used_spoil_no_others() -> None:
         )
 
 
-async def test_known_keys_wait_for_no_key_server(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_known_key_does_not_wait_for_a_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither while somebody's unknown key is looked for, nor while they themselves are fetched again."""
     monkeypatch.setattr(authentication, "JWKS_MIN_REFRESH_INTERVAL_SECONDS", 0.0)
     known, unknown = (f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid=kid)}" for kid in ("e", "x"))

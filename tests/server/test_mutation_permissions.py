@@ -83,18 +83,18 @@ def declared(kind: Any) -> dict[str, list[Role]]:
     }
 
 
-def test_every_mutation_has_a_least_role() -> None:
+def test_every_mutation_requires_a_role() -> None:
     assert declared(GRAPHQL_SCHEMA.mutation_type) == {name: [role] for name, role in LEAST.items()}
 
 
-def test_queries_and_subscriptions_are_for_all_but_a_few() -> None:
+def test_only_listed_queries_and_subscriptions_require_a_role() -> None:
     asked = {name: roles for name, roles in declared(GRAPHQL_SCHEMA.query_type).items() if roles}
     assert asked == {name: [role] for name, role in LEAST_TO_READ.items()}
     followed = {name: roles for name, roles in declared(GRAPHQL_SCHEMA.subscription_type).items() if roles}
     assert followed == {"importProgress": [Role.OPERATOR]}
 
 
-def test_nothing_but_fields_for_operators_leads_to_an_import() -> None:
+def test_imports_are_reachable_through_operator_fields_only() -> None:
     """So the fields of imports ask for no role of their own. Those of the interface Node do not lead to them: `node`
     refuses their ids."""
     schema = GRAPHQL_SCHEMA
@@ -112,7 +112,7 @@ def test_nothing_but_fields_for_operators_leads_to_an_import() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", LEAST_TO_READ)
-async def test_the_matrix_of_queries(api: ApiClient, name: str, role: Role | None) -> None:
+async def test_each_role_may_use_the_expected_queries(api: ApiClient, name: str, role: Role | None) -> None:
     headers = {} if role is None else api.token(role)
     for way in (by_post, by_events, by_socket):
         answer = await way(api, f"{{ {name}{ARGUMENTS.get(name, '')} {{ __typename }} }}", headers)
@@ -126,7 +126,9 @@ async def test_the_matrix_of_queries(api: ApiClient, name: str, role: Role | Non
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", sorted(LEAST.keys() - WITH_FILES))
-async def test_the_matrix(api: ApiClient, resources: Resources, name: str, role: Role | None) -> None:
+async def test_each_role_may_use_the_expected_mutations(
+    api: ApiClient, resources: Resources, name: str, role: Role | None
+) -> None:
     await add_cpu(resources, "CPU", [1, 2])
     async with resources.write() as tx:
         await tx.execute(insert(valuation_rule).values(component="memory", unit="gb", value_usd=2))

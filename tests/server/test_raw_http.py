@@ -189,7 +189,7 @@ async def fuzz(api: ApiClient, requests: list[bytes], seconds: float) -> Counter
 
 
 @pytest.mark.sized
-async def test_no_request_is_answered_with_a_fault_of_ours(
+async def test_random_request_never_gives_a_server_error(
     settings: Settings, resources: Resources, caplog: pytest.LogCaptureFixture
 ) -> None:
     await add_cpu(resources, "AMD One", [1, 2])

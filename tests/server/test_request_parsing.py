@@ -115,7 +115,7 @@ def check(response: httpx.Response, row: Row, media: str) -> None:
 
 @pytest.mark.parametrize("profile", ["audit", "2026-09"])
 @pytest.mark.parametrize("mode", MODES)
-async def test_every_row_of_the_table(settings: Settings, mode: str, profile: str) -> None:
+async def test_error_has_the_code_and_status_of_the_table(settings: Settings, mode: str, profile: str) -> None:
     async with in_mode(settings, mode, http_profile=profile) as api:
         for row in ROWS:
             for method in row.methods if mode in row.modes else ():
@@ -124,7 +124,7 @@ async def test_every_row_of_the_table(settings: Settings, mode: str, profile: st
 
 
 @pytest.mark.parametrize("profile", ["audit", "2026-09"])
-async def test_who_may_not_is_told_in_the_answer(settings: Settings, profile: str) -> None:
+async def test_forbidden_field_gives_a_partial_response(settings: Settings, profile: str) -> None:
     """data is null, and an error says why: a partial response in the newer profile."""
     async with in_mode(settings, "required", http_profile=profile) as api:
         for headers, code in (({}, "UNAUTHENTICATED"), (api.token(Role.VIEWER), "FORBIDDEN")):
@@ -161,7 +161,7 @@ VECTORS: list[tuple[object, int, int, int]] = [
 ]
 
 
-async def test_vectors_of_both_profiles(settings: Settings) -> None:
+async def test_status_follows_the_http_profile(settings: Settings) -> None:
     for profile in ("audit", "2026-09"):
         async with in_mode(settings, "open", http_profile=profile) as api:
             for ask, newer, as_json, as_graphql in VECTORS:
@@ -172,7 +172,7 @@ async def test_vectors_of_both_profiles(settings: Settings) -> None:
                     assert response.headers["content-type"] == media + UTF8
 
 
-async def test_partial_answers_have_data_and_errors(settings: Settings) -> None:
+async def test_partial_response_has_data_and_errors(settings: Settings) -> None:
     async with in_mode(settings, "open", http_profile="2026-09") as api:
         answer = (await api.http.post("/graphql", json={"query": PARTIAL})).json()
         assert answer["data"] == {"cpu": None, "other": None}
@@ -180,7 +180,7 @@ async def test_partial_answers_have_data_and_errors(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_ways_to_name_a_published_document(settings: Settings, mode: str) -> None:
+async def test_published_document_is_found_by_every_parameter(settings: Settings, mode: str) -> None:
     digest = SHIPPED.removeprefix("sha256:")
     async with in_mode(settings, mode) as api:
         answers = [
@@ -206,7 +206,7 @@ async def test_ways_to_name_a_published_document(settings: Settings, mode: str) 
             assert response.json()["errors"][0]["message"] == "PersistedQueryNotFound"
 
 
-async def test_a_client_may_register_what_it_sends(settings: Settings, resources: Any) -> None:
+async def test_apq_registration_is_shared_between_processes(settings: Settings, resources: Any) -> None:
     await add_cpu(resources, "AMD One")
     async with in_mode(settings, "apq") as api, in_mode(settings, "apq") as other:
         missing = {"extensions": orjson.dumps(apq(DIGEST)).decode()}
@@ -234,7 +234,7 @@ CROSS: list[tuple[str, dict[str, str], bool]] = [
 ]
 
 
-async def test_pages_of_other_sites_may_ask_for_published_documents_alone(settings: Settings) -> None:
+async def test_cross_site_request_may_only_query_persisted_documents(settings: Settings) -> None:
     async with in_mode(settings, "open") as api:
         for method, headers, allowed in CROSS:
             body: dict[str, Any] = {"params": {"query": "{ __typename }"}}

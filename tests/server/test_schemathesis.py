@@ -76,7 +76,7 @@ def check(response: Any, body: object) -> str:
 
 
 @pytest.mark.sized
-async def test_no_operation_is_a_fault_of_the_server(api: ApiClient, resources: Resources) -> None:
+async def test_generated_operations_give_no_server_error(api: ApiClient, resources: Resources) -> None:
     for number in range(5):
         await add_cpu(resources, f"Intel Core i5-{number}", [100, 200, "300.50"], cores=number)
     headers = {"accept": CONTENT_TYPE, **api.token(Role.ADMIN)}

@@ -59,7 +59,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_progress_by_sse(served: ApiClient, resources: Resources) -> None:
+async def test_sse_sends_each_job_state_until_the_end(served: ApiClient, resources: Resources) -> None:
     """The state at the start comes at once, then each change, and the end with the job's."""
     for method in ("POST", "GET"):
         key = await create_queued_job(resources)
@@ -80,7 +80,7 @@ async def test_progress_by_sse(served: ApiClient, resources: Resources) -> None:
             assert await events.rest() == [("complete", None)]
 
 
-async def test_a_real_recalculation_can_be_followed(served: ApiClient, resources: Resources) -> None:
+async def test_sse_follows_a_real_recalculation(served: ApiClient, resources: Resources) -> None:
     await add_cpu(resources, "CPU", [1, 2, 3])
     ask = "mutation { recalculateMetrics { job { id status } } }"
     job = (await served.data(ask, Role.ADMIN))["recalculateMetrics"]["job"]
@@ -93,7 +93,7 @@ async def test_a_real_recalculation_can_be_followed(served: ApiClient, resources
     assert set(states) <= {"RUNNING", "SUCCEEDED"}
 
 
-async def test_errors_by_sse_are_events(served: ApiClient) -> None:
+async def test_sse_sends_execution_errors_as_events(served: ApiClient) -> None:
     for query, variables, code in (
         (JOB_PROGRESS, {"id": UNKNOWN}, "NOT_FOUND"),
         (JOB_PROGRESS, {"id": "junk"}, "BAD_USER_INPUT"),
@@ -107,7 +107,7 @@ async def test_errors_by_sse_are_events(served: ApiClient) -> None:
         assert {error["extensions"]["code"] for error in result["errors"]} == {code}, query
 
 
-async def test_what_cannot_begin_is_no_stream(served: ApiClient) -> None:
+async def test_rejected_subscription_is_no_stream(served: ApiClient) -> None:
     for query, code in (
         ("subscription { nothing }", "GRAPHQL_VALIDATION_FAILED"),
         ("subscription {", "GRAPHQL_VALIDATION_FAILED"),
@@ -121,7 +121,7 @@ async def test_what_cannot_begin_is_no_stream(served: ApiClient) -> None:
         assert [error["extensions"]["code"] for error in response.json()["errors"]] == [code]
 
 
-async def test_queries_by_sse(served: ApiClient) -> None:
+async def test_sse_sends_the_result_of_a_query(served: ApiClient) -> None:
     async with open_event_stream(served, "{ __typename }", method="GET") as events:
         assert await events.rest() == [("next", {"data": {"__typename": "Query"}}), ("complete", None)]
     mutation = {"query": "mutation { recalculateMetrics { job { id } } }"}
@@ -133,7 +133,7 @@ async def test_queries_by_sse(served: ApiClient) -> None:
     assert response.status_code == 401
 
 
-async def test_a_client_of_sse_that_goes_away_frees_its_follower(
+async def test_sse_disconnect_removes_the_subscriber(
     served: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events_module, "HEARTBEAT_INTERVAL_SECONDS", 0.05)
@@ -148,7 +148,7 @@ async def test_a_client_of_sse_that_goes_away_frees_its_follower(
     assert resources.read_pool.in_use == 0
 
 
-async def test_an_idle_stream_is_kept_alive_by_comments(
+async def test_idle_sse_stream_sends_heartbeats(
     served: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events_module, "HEARTBEAT_INTERVAL_SECONDS", 0.05)
@@ -160,7 +160,7 @@ async def test_an_idle_stream_is_kept_alive_by_comments(
                 break
 
 
-async def test_progress_by_websocket(served: ApiClient, resources: Resources) -> None:
+async def test_websocket_sends_each_job_state_until_the_end(served: ApiClient, resources: Resources) -> None:
     key = await create_queued_job(resources)
     async with open_socket(served) as client:
         assert await client.receive() == {"type": "connection_ack", "payload": {}}
@@ -175,7 +175,7 @@ async def test_progress_by_websocket(served: ApiClient, resources: Resources) ->
         assert await client.receive() == {"id": "a", "type": "complete"}
 
 
-async def test_errors_by_websocket(served: ApiClient) -> None:
+async def test_websocket_sends_errors(served: ApiClient) -> None:
     async with open_socket(served) as client:
         await client.receive()
         for query, variables, kind, code in (
@@ -202,7 +202,7 @@ async def test_errors_by_websocket(served: ApiClient) -> None:
         assert message["payload"][0]["message"] == 'The document has no operation "b"; it has a.'
 
 
-async def test_a_query_over_a_socket_sees_fresh_data_each_time(served: ApiClient, resources: Resources) -> None:
+async def test_websocket_query_reads_current_data_each_time(served: ApiClient, resources: Resources) -> None:
     query = "{ statistics { total } cpus { totalCount nodes { listingsCount } } }"
     async with open_socket(served) as client:
         await client.receive()
@@ -214,7 +214,7 @@ async def test_a_query_over_a_socket_sees_fresh_data_each_time(served: ApiClient
             await add_cpu(resources, f"CPU {number}", [5])
 
 
-async def test_tokens_over_a_socket(served: ApiClient, resources: Resources) -> None:
+async def test_websocket_token_is_read_from_payload_before_header(served: ApiClient, resources: Resources) -> None:
     """In the payload, whatever its case, or in the header; the payload wins."""
     await add_cpu(resources, "CPU")
     ask = "mutation { recalculateMetrics { job { status } } }"
@@ -230,14 +230,14 @@ async def test_tokens_over_a_socket(served: ApiClient, resources: Resources) -> 
     await run_queued_jobs(resources)
 
 
-async def test_a_bad_token_closes_the_socket(served: ApiClient) -> None:
+async def test_invalid_token_closes_the_websocket(served: ApiClient) -> None:
     wrong: list[dict[str, Any]] = [{"authorization": "Bearer x"}, {"authorization": "x"}, {"authorization": {"a": 1}}]
     for payload in wrong:
         async with open_socket(served, payload) as client:
             assert await client.closed() == (4403, "Forbidden")
 
 
-async def test_a_token_that_expires_ends_what_the_socket_may_do(
+async def test_expired_token_ends_the_permissions_of_a_websocket(
     served: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask = "mutation { recalculateMetrics { job { status } } }"
@@ -254,7 +254,7 @@ async def test_a_token_that_expires_ends_what_the_socket_may_do(
             assert message["payload"][0]["message"] == "The token has expired: get a new one."
 
 
-async def test_documents_by_id_over_a_socket(settings: Settings, resources: Resources) -> None:
+async def test_websocket_runs_documents_by_id_and_counts_uses(settings: Settings, resources: Resources) -> None:
     """By whatever names a document in a body; in production nothing else runs. Uses are counted."""
     key = encode_global_id("Job", await create_queued_job(resources))
     text = builtin_documents()["JobProgress"]
@@ -283,7 +283,7 @@ async def test_documents_by_id_over_a_socket(settings: Settings, resources: Reso
         assert (await sql.usage(session))[f"sha256:{digest}"].hits == 5
 
 
-async def test_a_client_registers_what_it_sends_over_a_socket(settings: Settings) -> None:
+async def test_websocket_registers_automatic_persisted_queries(settings: Settings) -> None:
     query = "{ __typename }"
     hashed = {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(query.encode()).hexdigest()}}
     async with run_api(settings.model_copy(update={"documents": "apq"})) as api, open_socket(api) as client:
@@ -296,7 +296,7 @@ async def test_a_client_registers_what_it_sends_over_a_socket(settings: Settings
             assert (await client.receive())["type"] == "complete"
 
 
-async def test_operations_of_a_wrong_shape_end_themselves_alone(served: ApiClient) -> None:
+async def test_malformed_operation_ends_only_itself(served: ApiClient) -> None:
     async with open_socket(served) as client:
         await client.receive()
         with capture_logs() as logged:
@@ -340,7 +340,7 @@ WRONG_MESSAGES = [
 
 
 @pytest.mark.parametrize(("message", "reason"), WRONG_MESSAGES)
-async def test_messages_of_a_wrong_shape_close_the_socket(
+async def test_malformed_message_closes_the_websocket(
     served: ApiClient, message: str, reason: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
@@ -353,7 +353,7 @@ async def test_messages_of_a_wrong_shape_close_the_socket(
     assert caplog.records == []
 
 
-async def test_an_operation_that_is_there_already_closes_the_socket(served: ApiClient, resources: Resources) -> None:
+async def test_repeated_operation_id_closes_the_websocket(served: ApiClient, resources: Resources) -> None:
     key = await create_queued_job(resources)
     async with open_socket(served) as client:
         await client.receive()
@@ -364,7 +364,7 @@ async def test_an_operation_that_is_there_already_closes_the_socket(served: ApiC
         assert (code, len(reason)) == (4409, 123)
 
 
-async def test_a_client_of_a_socket_that_goes_away_frees_its_followers(served: ApiClient, resources: Resources) -> None:
+async def test_websocket_disconnect_removes_the_subscribers(served: ApiClient, resources: Resources) -> None:
     key = await create_queued_job(resources)
     async with open_socket(served) as client:
         await client.receive()
@@ -378,7 +378,7 @@ async def test_a_client_of_a_socket_that_goes_away_frees_its_followers(served: A
     await until(lambda: SUBSCRIPTIONS._value.get() == 0)
 
 
-async def test_other_protocols_are_refused(served: ApiClient) -> None:
+async def test_other_subprotocols_are_rejected(served: ApiClient) -> None:
     for protocols in (None, [websockets.Subprotocol("graphql-ws")]):
         url = served.url.replace("http", "ws") + "/graphql"
         async with websockets.connect(url, subprotocols=protocols) as connection:

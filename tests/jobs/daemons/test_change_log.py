@@ -67,7 +67,7 @@ async def settled(resources: Resources) -> None:
     await wait_until(empty)
 
 
-async def test_a_commit_tells_at_once(patient: Resources) -> None:
+async def test_commit_is_processed_immediately(patient: Resources) -> None:
     async with following(patient):
         await replace_cpus(patient, {2: cpu_with_prices(35, 45)})
         await settled(patient)
@@ -79,7 +79,7 @@ async def test_a_commit_tells_at_once(patient: Resources) -> None:
     assert await stored_metrics(patient) == await expected_metrics(patient)
 
 
-async def test_a_commit_that_concerns_no_figure_tells_nothing(patient: Resources) -> None:
+async def test_commit_without_relevant_change_is_not_processed(patient: Resources) -> None:
     before = await data_versions(patient)
     async with following(patient), patient.notifications.subscribe("change_log") as told:
         await run_statements(patient, "UPDATE listing SET title = 'Another'", "UPDATE cpu SET cores = 4")
@@ -89,14 +89,14 @@ async def test_a_commit_that_concerns_no_figure_tells_nothing(patient: Resources
     assert await data_versions(patient) == before
 
 
-async def test_what_happened_while_nobody_was_there_is_made_up_for(patient: Resources) -> None:
+async def test_changes_made_without_a_worker_are_processed_at_start(patient: Resources) -> None:
     await replace_cpus(patient, {1: cpu_with_prices(1, 3)})
     async with following(patient):
         await settled(patient)
     assert await stored_metrics(patient) == await expected_metrics(patient)
 
 
-async def test_a_burst_is_few_batches(settings: Settings) -> None:
+async def test_burst_of_commits_is_processed_in_few_batches(settings: Settings) -> None:
     async with opened(settings, poll_interval_seconds=60, change_log_min_interval_seconds=0.3) as resources:
         await fill_catalog(resources, [cpu_with_prices(10, 20), cpu_with_prices(30, 40)])
         await recalculate_metrics(resources)
@@ -110,7 +110,7 @@ async def test_a_burst_is_few_batches(settings: Settings) -> None:
         assert await stored_metrics(resources) == await expected_metrics(resources)
 
 
-async def test_what_nobody_told_is_found(settings: Settings) -> None:
+async def test_change_without_notification_is_found_by_polling(settings: Settings) -> None:
     async with opened(settings, poll_interval_seconds=0.2) as resources:
         await fill_catalog(resources, [cpu_with_prices(10, 20)])
         await recalculate_metrics(resources)
@@ -122,7 +122,7 @@ async def test_what_nobody_told_is_found(settings: Settings) -> None:
         assert (await stored_metrics(resources))[1]["price_good"] == 15
 
 
-async def test_two_workers(patient: Resources, settings: Settings) -> None:
+async def test_two_workers_process_each_change_once(patient: Resources, settings: Settings) -> None:
     before = await data_versions(patient)
     async with opened(settings, poll_interval_seconds=60) as other, following(patient, other):
         for price in range(5):
@@ -132,7 +132,7 @@ async def test_two_workers(patient: Resources, settings: Settings) -> None:
     assert await stored_metrics(patient) == await expected_metrics(patient)
 
 
-async def test_it_asks_again_while_somebody_writes_cpus(patient: Resources) -> None:
+async def test_busy_change_log_is_retried(patient: Resources) -> None:
     async with following(patient):
         async with patient.write() as holder:
             await holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CPU_WRITERS_LOCK})
@@ -166,7 +166,7 @@ NO_SPACE = """
     ],
     ids=["a fault of ours", "of the server"],
 )
-async def test_a_batch_that_fails_is_tried_again(settings: Settings, harm: list[str], mend: str, level: str) -> None:
+async def test_failed_batch_is_retried(settings: Settings, harm: list[str], mend: str, level: str) -> None:
     async with opened(settings, poll_interval_seconds=0.2) as resources:
         await fill_catalog(resources, [cpu_with_prices(10, 20)])
         await recalculate_metrics(resources)

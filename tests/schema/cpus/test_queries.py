@@ -198,8 +198,8 @@ async def test_cpus_every_ordering_pages_both_ways(resources: Resources, shelf: 
     for name in ORDER_FIELDS:
         for down in (False, True):
             expected = ids(sort_rows(shelf, [(name, down)]))
-            ids = await walk(resources, 25, {}, [(name, down)], len(shelf), backward=down)
-            assert ids == (expected[::-1] if down else expected), (name, down)
+            walked = await walk(resources, 25, {}, [(name, down)], len(shelf), backward=down)
+            assert walked == (expected[::-1] if down else expected), (name, down)
 
 
 async def test_cpus_pages_return_unchanged_rows_once_while_others_change(resources: Resources, shelf: CpuRows) -> None:
