@@ -215,7 +215,7 @@ def of(found: dict[str, float], name: str) -> dict[str, float]:
     return {each.removeprefix(name): value for each, value in found.items() if each.startswith(name)}
 
 
-async def test_table_sizes_are_measured(api: ApiClient, resources: Resources) -> None:
+async def test_metrics_report_outbox_webhooks_and_table_sizes(api: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await run_statements(resources, "INSERT INTO webhook (name, position, delivered, refused) VALUES ('one', 0, 5, 2)")
     found = await metrics(api)
