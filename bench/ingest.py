@@ -1,6 +1,6 @@
 """Import of fetched pages by one worker process: extract, match, value and store.
 
-Runs the code of the worker from claiming a page to the commit, with a fetcher that returns pages from fetcher.
+Runs the code of the worker from claiming a page to the commit, with a fetcher that returns pages from memory.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MARKUP = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{t
 
 
 class MemoryFetcher:
-    """A fetcher that returns pages from fetcher."""
+    """A fetcher that returns pages from memory."""
 
     def __init__(self) -> None:
         self.pages: dict[str, bytes] = {}

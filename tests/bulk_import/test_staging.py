@@ -28,7 +28,8 @@ class ListRecords:
 
 def checked(reason: str, *columns: str) -> str:
     """Return a query like those of the imports."""
-    return f"SELECT line, reason, {rejected_cells_sql(columns)} AS cells FROM (SELECT *, {reason} AS reason FROM staged) AS judged"
+    staged = f"(SELECT *, {reason} AS reason FROM staged) AS checked_rows"
+    return f"SELECT line, reason, {rejected_cells_sql(columns)} AS cells FROM {staged}"
 
 
 async def test_stage_keeps_every_character(resources: Resources) -> None:

@@ -37,7 +37,7 @@ async def api(resources: Resources) -> AsyncIterator[ApiClient]:
 @pytest.fixture(autouse=True)
 def pause(monkeypatch: pytest.MonkeyPatch) -> float:
     """Shorten the interval between events, in seconds."""
-    monkeypatch.setattr(data_changes, "PAUSE_SECONDS", 0.3)
+    monkeypatch.setattr(data_changes, "MIN_EVENT_INTERVAL_SECONDS", 0.3)
     return 0.3
 
 
@@ -76,7 +76,7 @@ async def test_data_changed_sends_first_change_immediately_then_groups(
         await news(events)
         await asyncio.sleep(2 * pause)
         pause = 2.0  # long enough for five commits on a slow machine
-        monkeypatch.setattr(data_changes, "PAUSE_SECONDS", pause)
+        monkeypatch.setattr(data_changes, "MIN_EVENT_INTERVAL_SECONDS", pause)
         loop = asyncio.get_running_loop()
         await touch(resources, Domain.MARKET)
         first, began = await news(events), loop.time()

@@ -44,7 +44,7 @@ graphql_enum(
         "HIGH": "10 or more prices.",
         "MEDIUM": "5 to 9 prices.",
         "LOW": "2 to 4 prices.",
-        "INSUFFICIENT": "Fewer than 2 prices; the price target is null.",
+        "INSUFFICIENT": "Fewer than 2 prices; the prices of the target are null.",
     },
 )
 graphql_enum(

@@ -104,7 +104,7 @@ class ListingPrice:
     at: datetime = column("at", description="Time of the observation or revaluation.")
     price: float | None = column("price", description="Price without shipping, in `currency`; null if unknown.")
     shipping: float | None = column("shipping", description="Shipping cost in `currency`; null if unknown.")
-    currency: str = column("currency", description="ISO 4217 code.")
+    currency: str = column("currency", description="Currency of the prices, an ISO 4217 code.")
     total: float | None = column(
         "total", description="Price plus shipping (0 if unknown) in `currency`; null without a price."
     )

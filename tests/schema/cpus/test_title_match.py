@@ -79,7 +79,11 @@ async def test_match_title_without_cpu_has_reason(resources: Resources) -> None:
 
 @pytest.mark.parametrize(
     ("title", "message"),
-    [("x" * 1001, "longer than 1000 characters"), ("i5\0", "text cannot hold"), ("\ud800", "text cannot hold")],
+    [
+        ("x" * 1001, "longer than 1000 characters"),
+        ("i5\0", "contains a NUL character"),
+        ("\ud800", "contains a NUL character"),
+    ],
 )
 async def test_match_title_invalid_titles_are_rejected(resources: Resources, title: str, message: str) -> None:
     code, text = await query_error(resources, NAME, title=title)
