@@ -221,13 +221,13 @@ def test_reader_in_place_of_a_transaction_is_a_type_error(tmp_path: Path) -> Non
             async def fine(reader: Reader, tx: Transaction) -> None:
                 await sql.jobs_by_id(reader, [1])
                 await sql.jobs_by_id(tx, [1])
-                await sql.fail(tx, 1, "reason")
+                await sql.mark_failed(tx, 1, "reason")
 
             async def wrong(reader: Reader) -> None:
-                await sql.fail(reader, 1, "reason")
+                await sql.mark_failed(reader, 1, "reason")
         """)
     )
     output, _, code = mypy.run([str(snippet)])
     assert code == 1
     (line,) = [line for line in output.splitlines() if "error:" in line]
-    assert 'snippet.py:11: error: Argument 1 to "fail" has incompatible type "Reader"; expected "Transaction"' in line
+    assert 'snippet.py:11: error: Argument 1 to "mark_failed" has incompatible type "Reader"; expected "Transaction"' in line

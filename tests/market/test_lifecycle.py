@@ -32,15 +32,15 @@ SEEN = datetime.now(UTC).replace(microsecond=0) - timedelta(days=300)
 STATES = "SELECT price::int, state FROM price_observation WHERE listing_id = :id ORDER BY seen_at"
 
 
-async def life(resources: Resources, key: int, **variables: Any) -> dict[str, Any]:
+async def fetch_listing(resources: Resources, key: int, **variables: Any) -> dict[str, Any]:
     details: dict[str, Any] = (await query_data(resources, LIFE, id=encode_global_id("Listing", key), **variables))[
         "node"
     ]
     return details
 
 
-async def kinds(resources: Resources, key: int) -> list[str]:
-    return [event["kind"] for event in (await life(resources, key))["lifecycle"]]
+async def event_kinds(resources: Resources, key: int) -> list[str]:
+    return [event["kind"] for event in (await fetch_listing(resources, key))["lifecycle"]]
 
 
 @pytest.fixture
@@ -68,10 +68,10 @@ async def test_listing_lifecycle_records_every_transition(resources: Resources, 
             assert await mark(tx, [key]) == 0, "twice is once"
             assert not tx.changed_domains
         expected.insert(0, kind)
-        assert await kinds(resources, key) == expected
+        assert await event_kinds(resources, key) == expected
     async with resources.write() as tx:
         await tx.execute(update(listing).values(status="active", seen_at=SEEN + timedelta(days=500)))
-    details = await life(resources, key)
+    details = await fetch_listing(resources, key)
     assert [event["kind"] for event in details["lifecycle"]] == ["BACK", *expected]
     assert details["lifecycle"][0]["at"] == (SEEN + timedelta(days=500)).isoformat()
     assert details["lifecycle"][-1] == {"kind": "SEEN", "at": SEEN.isoformat()}
@@ -98,10 +98,10 @@ async def test_listing_missing_for_expiry_days_ends(resources: Resources, key: i
         assert await expire_missing(tx, 8) == 0
         assert await expire_missing(tx, 7) == 1
         assert (await tx.scalar(text("SELECT count(*) FROM data_change_log"))) >= 1, "its target is to be told"
-    details = await life(resources, key)
+    details = await fetch_listing(resources, key)
     assert (details["status"], details["missingSince"]) == ("ENDED", None)
-    assert await kinds(resources, key) == ["GONE", "MISSING", "SEEN"]
-    assert (await life(resources, other))["missingSince"] is not None
+    assert await event_kinds(resources, key) == ["GONE", "MISSING", "SEEN"]
+    assert (await fetch_listing(resources, other))["missingSince"] is not None
 
 
 async def test_nightly_steps_expire_listings_and_create_partitions(resources: Resources, key: int) -> None:
@@ -139,7 +139,7 @@ async def test_adjusted_price_change_is_observed_without_event(resources: Resour
         async with resources.write() as tx:
             assert len(await states(tx, key)) == rows
             assert await tx.scalar(text("SELECT count(*) FROM outbox")) == 0
-    details = await life(resources, key)
+    details = await fetch_listing(resources, key)
     assert [event["kind"] for event in details["lifecycle"]] == ["SEEN"]
     points = details["priceHistory"]["nodes"]
     assert [(point["price"], point["adjustedPrice"]) for point in points] == [
@@ -157,15 +157,15 @@ async def test_revaluation_of_future_observation_replaces_it(resources: Resource
         await tx.execute(update(listing).values(seen_at=datetime.now(UTC) + timedelta(hours=5), price=11))
     async with resources.write() as tx:
         await tx.execute(update(listing).values(adjusted_price=9))
-    points = (await life(resources, key))["priceHistory"]["nodes"]
+    points = (await fetch_listing(resources, key))["priceHistory"]["nodes"]
     assert [(point["price"], point["adjustedPrice"]) for point in points] == [(11, 9), (10, 10)]
 
 
 async def test_listing_first_seen_as_sold_has_two_events(resources: Resources) -> None:
     async with resources.write() as tx:
         key = await add_listing(tx, None, 5, status="sold", seen_at=SEEN)
-    assert await kinds(resources, key) == ["GONE", "SEEN"]
-    assert (await life(resources, key))["priceHistory"]["nodes"] == [
+    assert await event_kinds(resources, key) == ["GONE", "SEEN"]
+    assert (await fetch_listing(resources, key))["priceHistory"]["nodes"] == [
         {"at": SEEN.isoformat(), "price": 5, "shipping": None, "currency": "USD", "total": 5, "state": "GONE",
          "adjustedPrice": 5}
     ]  # fmt: skip
@@ -177,7 +177,7 @@ async def test_listing_price_history_pages_both_ways(resources: Resources, key: 
             await tx.execute(
                 update(listing).values(price=number, shipping=2, currency="EUR", seen_at=SEEN + timedelta(days=number))
             )
-    details = await life(resources, key, first=3)
+    details = await fetch_listing(resources, key, first=3)
     page = details["priceHistory"]
     assert page["totalCount"] == 8
     assert [node["price"] for node in page["nodes"]] == [7, 6, 5]
@@ -185,11 +185,11 @@ async def test_listing_price_history_pages_both_ways(resources: Resources, key: 
         "at": (SEEN + timedelta(days=7)).isoformat(), "price": 7, "shipping": 2, "currency": "EUR", "total": 9,
         "adjustedPrice": 10, "state": "ACTIVE",
     }  # fmt: skip
-    rest = (await life(resources, key, first=10, after=page["pageInfo"]["endCursor"]))["priceHistory"]
+    rest = (await fetch_listing(resources, key, first=10, after=page["pageInfo"]["endCursor"]))["priceHistory"]
     assert [node["price"] for node in rest["nodes"]] == [4, 3, 2, 1, 10]
-    last = (await life(resources, key, last=2))["priceHistory"]
+    last = (await fetch_listing(resources, key, last=2))["priceHistory"]
     assert [node["price"] for node in last["nodes"]] == [1, 10]
-    recent = (await life(resources, key, range="DAYS_7"))["priceHistory"]
+    recent = (await fetch_listing(resources, key, range="DAYS_7"))["priceHistory"]
     assert (recent["totalCount"], recent["nodes"]) == (0, []), "all were seen long ago"
 
 
@@ -234,11 +234,11 @@ async def test_listing_import_records_lifecycle_events(resources: Resources, tmp
     async with resources.write() as tx:
         assert await states(tx, 1) == [(45, "active"), (50, "active"), (50, "gone"), (40, "active")]
         await mark_missing(tx, [1])
-    assert await kinds(resources, 1) == ["MISSING", "BACK", "GONE", "SEEN"]
-    assert (await life(resources, 1))["firstSeenAt"] == "2025-01-03T00:00:00+00:00"
+    assert await event_kinds(resources, 1) == ["MISSING", "BACK", "GONE", "SEEN"]
+    assert (await fetch_listing(resources, 1))["firstSeenAt"] == "2025-01-03T00:00:00+00:00"
     # Found again without changes: only that is recorded.
     undated = header.replace(",seen_at", "") + "A chip,Intel Core i5-8500T,40,ebay,1,active\n"
     assert checked_counts(await importer.listings(undated)) == (0, 1, 0, 0)
-    assert (await kinds(resources, 1))[0] == "BACK"
-    assert (await life(resources, 1))["missingSince"] is None
+    assert (await event_kinds(resources, 1))[0] == "BACK"
+    assert (await fetch_listing(resources, 1))["missingSince"] is None
     assert checked_counts(await importer.listings(undated)) == (0, 0, 1, 0)
