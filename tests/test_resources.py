@@ -164,8 +164,8 @@ async def test_concurrent_writes_increment_versions_by_one_each(resources: Resou
 
     await asyncio.wait_for(asyncio.gather(*(write(number) for number in range(20))), 60)
     assert await versions(resources) == dict.fromkeys(domains, 20)
-    told = [message["versions"] for message in await listener.messages()]
-    assert told == [dict.fromkeys(domains, number) for number in range(1, 21)]
+    received = [message["versions"] for message in await listener.messages()]
+    assert received == [dict.fromkeys(domains, number) for number in range(1, 21)]
 
 
 async def test_reader_cannot_write(resources: Resources) -> None:
@@ -230,4 +230,7 @@ def test_reader_in_place_of_a_transaction_is_a_type_error(tmp_path: Path) -> Non
     output, _, code = mypy.run([str(snippet)])
     assert code == 1
     (line,) = [line for line in output.splitlines() if "error:" in line]
-    assert 'snippet.py:11: error: Argument 1 to "mark_failed" has incompatible type "Reader"; expected "Transaction"' in line
+    assert (
+        'snippet.py:11: error: Argument 1 to "mark_failed" has incompatible type "Reader"; expected "Transaction"'
+        in line
+    )

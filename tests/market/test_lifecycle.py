@@ -51,7 +51,7 @@ async def key(resources: Resources) -> int:
         return await add_listing(tx, cpu_id, 10, seen_at=SEEN)
 
 
-async def states(tx: Transaction, key: int) -> list[tuple[int, str]]:
+async def observed_states(tx: Transaction, key: int) -> list[tuple[int, str]]:
     return [tuple(row) for row in await tx.rows(text(STATES), {"id": key})]
 
 
@@ -121,7 +121,7 @@ async def test_listing_updated_by_plain_sql_is_observed(resources: Resources, ke
         async with resources.write() as tx:
             await tx.execute(update(listing).values(values))
     async with resources.write() as tx:
-        assert await states(tx, key) == [(10, "active"), (12, "active"), (12, "gone")]
+        assert await observed_states(tx, key) == [(10, "active"), (12, "active"), (12, "gone")]
 
 
 async def test_observations_of_one_moment_are_one_row(resources: Resources, key: int) -> None:
@@ -129,7 +129,7 @@ async def test_observations_of_one_moment_are_one_row(resources: Resources, key:
         for price in (11, 12):
             await tx.execute(update(listing).values(price=price))
         await mark_missing(tx, [key])
-        assert await states(tx, key) == [(10, "active"), (12, "missing")]
+        assert await observed_states(tx, key) == [(10, "active"), (12, "missing")]
 
 
 async def test_adjusted_price_change_is_observed_without_event(resources: Resources, key: int) -> None:
@@ -137,7 +137,7 @@ async def test_adjusted_price_change_is_observed_without_event(resources: Resour
         async with resources.write() as tx:
             await tx.execute(update(listing).values(adjusted_price=adjusted))
         async with resources.write() as tx:
-            assert len(await states(tx, key)) == rows
+            assert len(await observed_states(tx, key)) == rows
             assert await tx.scalar(text("SELECT count(*) FROM outbox")) == 0
     details = await fetch_listing(resources, key)
     assert [event["kind"] for event in details["lifecycle"]] == ["SEEN"]
@@ -232,7 +232,7 @@ async def test_listing_import_records_lifecycle_events(resources: Resources, tmp
     await observe("active", 3, 45)  # an earlier observation that is imported later
     await observe("active", 10, 40)  # and a corrected one
     async with resources.write() as tx:
-        assert await states(tx, 1) == [(45, "active"), (50, "active"), (50, "gone"), (40, "active")]
+        assert await observed_states(tx, 1) == [(45, "active"), (50, "active"), (50, "gone"), (40, "active")]
         await mark_missing(tx, [1])
     assert await event_kinds(resources, 1) == ["MISSING", "BACK", "GONE", "SEEN"]
     assert (await fetch_listing(resources, 1))["firstSeenAt"] == "2025-01-03T00:00:00+00:00"

@@ -55,7 +55,7 @@ async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> Async
     assert resources.read_pool.in_use == 0
 
 
-async def change(resources: Resources, listing_id: int, *prices: float) -> None:
+async def store_changes(resources: Resources, listing_id: int, *prices: float) -> None:
     """Store price changes and sequence the outbox."""
     await change_price(resources, listing_id, *prices)
     await sequence_all_events(resources)
@@ -70,7 +70,7 @@ async def next_change(events: EventStream) -> dict[str, Any]:
     return change
 
 
-async def prices(events: EventStream, count: int) -> list[float]:
+async def next_prices(events: EventStream, count: int) -> list[float]:
     return [(await next_change(events))["priceAfter"] for _ in range(count)]
 
 
@@ -88,11 +88,11 @@ async def test_price_changed_sends_event(served: ApiClient, resources: Resources
         key = await add_listing(tx, cpu_id, 10, shipping=4)
     async with open_event_stream(served, FOLLOW) as events:
         await ready(resources)
-        await change(resources, key, 20)
+        await store_changes(resources, key, 20)
         one = await next_change(events)
         assert resources.read_pool.in_use == 0, "whoever is slow to take it holds no connection"
         await run_statements(resources, "UPDATE cpu SET name = 'AMD Two'")
-        await change(resources, key, 30)
+        await store_changes(resources, key, 30)
         two = await next_change(events)
     assert {name: one[name] for name in ("priceBefore", "priceAfter", "shipping", "currency")} == {
         "priceBefore": 10,
@@ -112,29 +112,29 @@ async def test_price_change_of_listing_without_cpu_has_null_cpu(served: ApiClien
     (key,) = await add_listings(resources, 10, cpu_id=None)
     async with open_event_stream(served, FOLLOW) as events:
         await ready(resources)
-        await change(resources, key, 20)
+        await store_changes(resources, key, 20)
         assert (await next_change(events))["cpu"] is None
 
 
 async def test_price_changed_with_since_continues_after_cursor(served: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
-    await change(resources, key, 20)
+    await store_changes(resources, key, 20)
     async with open_event_stream(served, FOLLOW) as events:
         await ready(resources)
-        await change(resources, key, 30)
+        await store_changes(resources, key, 30)
         first = await next_change(events)
     assert first["priceAfter"] == 30, "without `since` it begins with what comes"
-    await change(resources, key, 40, 50)
+    await store_changes(resources, key, 40, 50)
     for _ in range(2):
         async with open_event_stream(served, FOLLOW, since=first["cursor"]) as events:
-            assert await prices(events, 2) == [40, 50]
-            await change(resources, key, 60)
+            assert await next_prices(events, 2) == [40, 50]
+            await store_changes(resources, key, 60)
             last = await next_change(events)
             assert last["priceAfter"] == 60
-        await change(resources, key, 40, 50)
+        await store_changes(resources, key, 40, 50)
         first = last
     async with open_event_stream(served, FOLLOW, since="") as events:
-        assert await prices(events, 10) == [20, 30, 40, 50, 60, 40, 50, 60, 40, 50]
+        assert await next_prices(events, 10) == [20, 30, 40, 50, 60, 40, 50, 60, 40, 50]
 
 
 async def test_price_changed_filters_by_cpus(
@@ -147,15 +147,15 @@ async def test_price_changed_filters_by_cpus(
     cpu_ids = [encode_global_id("CPU", 2), encode_global_id("CPU", 77)]
     async with open_event_stream(served, FOLLOW, cpuIds=cpu_ids, since="") as events:
         for number in range(1, 6):
-            await change(resources, one[0], number * 100)
+            await store_changes(resources, one[0], number * 100)
             await change_price(resources, two[0], number * 100)
         await sequence_all_events(resources)
-        assert await prices(events, 5) == [100, 200, 300, 400, 500]
+        assert await next_prices(events, 5) == [100, 200, 300, 400, 500]
     async with (
         open_event_stream(served, FOLLOW, cpuIds=[], since="") as events,
         open_event_stream(served, FOLLOW, since="") as all_,
     ):
-        assert await prices(all_, 10) == sorted([100.0, 200, 300, 400, 500] * 2)
+        assert await next_prices(all_, 10) == sorted([100.0, 200, 300, 400, 500] * 2)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(events.next(), 0.2)
 
@@ -167,7 +167,7 @@ async def test_price_changed_over_websocket_sends_many(served: ApiClient, resour
         for number in range(5):
             await client.start(f"{number}", FOLLOW, since="")
         await ready(resources)
-        await change(resources, key, 20)
+        await store_changes(resources, key, 20)
         messages = [await client.receive() for _ in range(5)]
         assert sorted(message["id"] for message in messages) == ["0", "1", "2", "3", "4"]
         assert {message["payload"]["data"]["priceChanged"]["priceAfter"] for message in messages} == {20}
@@ -175,12 +175,12 @@ async def test_price_changed_over_websocket_sends_many(served: ApiClient, resour
 
 async def test_price_changed_subscribers_share_one_statement(resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
-    await change(resources, key, 20)
+    await store_changes(resources, key, 20)
     with record_statements(resources) as seen:
         batches = await asyncio.gather(*(feed.read_after(resources, None, 0) for _ in range(10)))
     assert seen.count == 1
     assert [[row.price_after for row in rows] for rows, _, _ in batches] == [[20]] * 10
-    await change(resources, key, 30)
+    await store_changes(resources, key, 30)
     rows, position, more = await feed.read_after(resources, [1], batches[0][1])
     assert ([row.price_after for row in rows], more) == ([30], False)
     assert await feed.read_after(resources, None, position) == ([], position, False)
@@ -188,11 +188,11 @@ async def test_price_changed_subscribers_share_one_statement(resources: Resource
 
 async def test_price_changed_polls_without_notifications(resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
-    await change(resources, key, 20)
+    await store_changes(resources, key, 20)
     await resources.notifications.stop()
     assert resources.notifications.current_versions() is None
     rows, position, _ = await feed.read_after(resources, None, 0)
-    await change(resources, key, 30)
+    await store_changes(resources, key, 30)
     more, _, _ = await feed.read_after(resources, None, position)
     assert [row.price_after for row in (*rows, *more)] == [20, 30]
 
@@ -213,7 +213,7 @@ async def test_price_changed_invalid_arguments_are_rejected(served: ApiClient, r
 
 async def test_price_changed_with_expired_cursor_is_rejected(served: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
-    await change(resources, key, 20, 30, 40, 50)
+    await store_changes(resources, key, 20, 30, 40, 50)
     ends = [(await query_data(resources, PAGE, first=n))["priceChanges"]["pageInfo"]["endCursor"] for n in (1, 2, 3)]
     await run_statements(resources, "UPDATE price_change SET at = 'epoch' WHERE price_after < 40")
     assert await delete_old_changes(resources) == 2
@@ -223,7 +223,7 @@ async def test_price_changed_with_expired_cursor_is_rejected(served: ApiClient, 
     assert (await query_error(resources, PAGE, after=ends[0]))[0] == "CURSOR_EXPIRED"
     for since, expected in ((ends[1], [40, 50]), (ends[2], [50]), ("", [40, 50])):
         async with open_event_stream(served, FOLLOW, since=since) as events:
-            assert await prices(events, len(expected)) == expected
+            assert await next_prices(events, len(expected)) == expected
     with pytest.raises(ExpiredCursor):
         await feed.read_after(resources, None, 0)  # a subscriber that was too slow
 
@@ -270,7 +270,7 @@ async def test_price_changes_over_http_are_not_stale(api: ApiClient, resources: 
     """Responses are cached until the next change."""
     (key,) = await add_listings(resources, 10)
     for number in range(1, 4):
-        await change(resources, key, number * 100)
+        await store_changes(resources, key, number * 100)
         await wait_until(partial(as_many, api, number))
 
 
