@@ -74,7 +74,7 @@ async def next_prices(events: EventStream, count: int) -> list[float]:
     return [(await next_change(events))["priceAfter"] for _ in range(count)]
 
 
-async def ready(resources: Resources) -> None:
+async def wait_until_subscribed(resources: Resources) -> None:
     """Wait until the subscription has started and released its connection."""
     async with asyncio.timeout(60):
         while not resources.notifications._subscribers or resources.read_pool.in_use:  # noqa: ASYNC110, nothing tells when
@@ -87,7 +87,7 @@ async def test_price_changed_sends_event(served: ApiClient, resources: Resources
     async with resources.write() as tx:
         key = await add_listing(tx, cpu_id, 10, shipping=4)
     async with open_event_stream(served, FOLLOW) as events:
-        await ready(resources)
+        await wait_until_subscribed(resources)
         await store_changes(resources, key, 20)
         one = await next_change(events)
         assert resources.read_pool.in_use == 0, "whoever is slow to take it holds no connection"
@@ -111,7 +111,7 @@ async def test_price_changed_sends_event(served: ApiClient, resources: Resources
 async def test_price_change_of_listing_without_cpu_has_null_cpu(served: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10, cpu_id=None)
     async with open_event_stream(served, FOLLOW) as events:
-        await ready(resources)
+        await wait_until_subscribed(resources)
         await store_changes(resources, key, 20)
         assert (await next_change(events))["cpu"] is None
 
@@ -120,7 +120,7 @@ async def test_price_changed_with_since_continues_after_cursor(served: ApiClient
     (key,) = await add_listings(resources, 10)
     await store_changes(resources, key, 20)
     async with open_event_stream(served, FOLLOW) as events:
-        await ready(resources)
+        await wait_until_subscribed(resources)
         await store_changes(resources, key, 30)
         first = await next_change(events)
     assert first["priceAfter"] == 30, "without `since` it begins with what comes"
@@ -166,7 +166,7 @@ async def test_price_changed_over_websocket_sends_many(served: ApiClient, resour
         await client.receive()
         for number in range(5):
             await client.start(f"{number}", FOLLOW, since="")
-        await ready(resources)
+        await wait_until_subscribed(resources)
         await store_changes(resources, key, 20)
         messages = [await client.receive() for _ in range(5)]
         assert sorted(message["id"] for message in messages) == ["0", "1", "2", "3", "4"]
@@ -260,7 +260,7 @@ async def test_price_changes_pages_both_ways(resources: Resources) -> None:
     assert (await query_error(resources, PAGE, cpuId="junk"))[0] == "BAD_USER_INPUT"
 
 
-async def as_many(api: ApiClient, number: int) -> bool:
+async def has_changes(api: ApiClient, number: int) -> bool:
     """Wait until this many changes are returned: the server is notified shortly after the commit."""
     data = await api.data("{ priceChanges { nodes { priceAfter } } }")
     return len(data["priceChanges"]["nodes"]) == number
@@ -271,7 +271,7 @@ async def test_price_changes_over_http_are_not_stale(api: ApiClient, resources: 
     (key,) = await add_listings(resources, 10)
     for number in range(1, 4):
         await store_changes(resources, key, number * 100)
-        await wait_until(partial(as_many, api, number))
+        await wait_until(partial(has_changes, api, number))
 
 
 async def test_price_changes_of_many_cost_as_many_statements_as_one(resources: Resources) -> None:
