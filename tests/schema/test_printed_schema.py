@@ -271,7 +271,9 @@ async def test_document_at_limit_is_accepted(name: str) -> None:
 async def test_exponential_fragment_spreads_are_measured_in_linear_time() -> None:
     """Expanding 2^40 spreads would not end."""
     began = time.perf_counter()
-    assert [error.message for error in await execution_errors(nested_spreads(40))] == ["The operation has more than 50 aliases."]
+    assert [error.message for error in await execution_errors(nested_spreads(40))] == [
+        "The operation has more than 50 aliases."
+    ]
     assert time.perf_counter() - began < 5
 
 

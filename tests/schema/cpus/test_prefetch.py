@@ -106,7 +106,9 @@ async def add_market(resources: Resources) -> None:
 async def test_prefetch_response_equals_response_without_prefetch(
     market: Resources, first: int | None, bins: int | None
 ) -> None:
-    assert await compare_statement_counts(market, BY_SLUG, first=first, bins=bins) == (1, 3), "the CPU of the listings is there"
+    assert await compare_statement_counts(market, BY_SLUG, first=first, bins=bins) == (1, 3), (
+        "the CPU of the listings is there"
+    )
 
 
 async def test_prefetch_page_ends_are_correct(market: Resources) -> None:
@@ -138,7 +140,10 @@ async def test_prefetch_invalid_arguments_are_reported_by_resolvers(
 @pytest.mark.parametrize("count", [1, MAX_PREFETCH_ROWS, MAX_PREFETCH_ROWS + 1])
 async def test_prefetch_is_limited_to_few_cpus(market: Resources, count: int) -> None:
     ids = [encode_global_id("CPU", number) for number in range(1, count + 1)]
-    assert await compare_statement_counts(market, NODES, ids=ids, first=3, bins=4) == (1 if count <= MAX_PREFETCH_ROWS else 3, 3)
+    assert await compare_statement_counts(market, NODES, ids=ids, first=3, bins=4) == (
+        1 if count <= MAX_PREFETCH_ROWS else 3,
+        3,
+    )
 
 
 @pytest.mark.parametrize(
