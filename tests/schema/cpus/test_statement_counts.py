@@ -120,7 +120,9 @@ async def planner(resources: Resources) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-async def explain(planner: asyncpg.Connection, statement: Executable, values: Mapping[str, Any], option: str = "") -> str:
+async def explain(
+    planner: asyncpg.Connection, statement: Executable, values: Mapping[str, Any], option: str = ""
+) -> str:
     """Return PostgreSQL's plan of this statement."""
     compiled = compile_statement(statement)
     rows = await planner.fetch(f"EXPLAIN (COSTS OFF{option}) {compiled.sql}", *compiled.arguments(values))
