@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import text
 
 from app.db.tables import ImportPriority, ImportSource
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 from app.ingestion.fetch.url_policy import AllowList
 from app.ingestion.requests.import_requests import ImportRequest, RequestedRow, request_import
 from app.ingestion.worker.import_worker import ImportWorker
@@ -44,9 +44,9 @@ class MemoryFetcher:
     def __init__(self) -> None:
         self.pages: dict[str, bytes] = {}
 
-    async def fetch(self, url: str, _request: object = None) -> Page:
+    async def fetch(self, url: str, _request: object = None) -> WebPage:
         """Return the page of this URL."""
-        return Page(url, self.pages[url], "text/html; charset=utf-8", url)
+        return WebPage(url, self.pages[url], "text/html; charset=utf-8", url)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Kept answers: where they come from, what ends them, and what HTTP is told about them."""
+"""Cached responses: their sources, invalidation, and HTTP headers."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> Async
 
 
 @pytest.fixture
-async def other(settings: Settings) -> AsyncIterator[ApiClient]:
-    """Another process, as far as the cache goes: nothing of it is shared but PostgreSQL and Redis."""
+async def other_api(settings: Settings) -> AsyncIterator[ApiClient]:
+    """Run a second API that only shares PostgreSQL and Redis."""
     async with run_api(settings) as api:
         await wait_until(lambda: _listens(api))
         yield api
@@ -58,7 +58,7 @@ async def _listens(api: ApiClient) -> bool:
 
 
 async def test_response_comes_from_memory_then_redis_then_database(
-    served: Served, other: ApiClient, resources: Resources
+    served: Served, other_api: ApiClient, resources: Resources
 ) -> None:
     api, _ = served
     await add_cpu(resources, "AMD One")
@@ -75,9 +75,9 @@ async def test_response_comes_from_memory_then_redis_then_database(
         assert response.headers["x-cache"] == "HIT-L1"
         assert response.content == first.content
     assert long_way.headers["x-request-id"] == "mine"
-    elsewhere = await get_persisted(other, CPUS_QUERY)
+    elsewhere = await get_persisted(other_api, CPUS_QUERY)
     assert elsewhere.headers["x-cache"] == "HIT-L2"
-    assert await cache_status(other, CPUS_QUERY) == "HIT-L1"
+    assert await cache_status(other_api, CPUS_QUERY) == "HIT-L1"
     for response in (again, long_way, elsewhere):
         assert response.headers["etag"] == first.headers["etag"]
         assert response.content == first.content
@@ -98,14 +98,16 @@ async def test_equal_variables_in_another_notation_share_an_entry(served: Served
     assert response.headers["x-cache"] == "HIT-L1"
 
 
-async def test_change_is_visible_to_the_next_request(served: Served, other: ApiClient, resources: Resources) -> None:
+async def test_change_is_visible_to_the_next_request(
+    served: Served, other_api: ApiClient, resources: Resources
+) -> None:
     api, _ = served
     await add_cpu(resources, "AMD One")
     for _ in range(3):
         before = [
             await get_persisted(api, CPUS_QUERY),
             await get_persisted(api, CPUS_QUERY),
-            await get_persisted(other, CPUS_QUERY),
+            await get_persisted(other_api, CPUS_QUERY),
         ]
         assert len({response.content for response in before}) == 1
         await commit_change(
@@ -116,7 +118,7 @@ async def test_change_is_visible_to_the_next_request(served: Served, other: ApiC
         assert after.headers["etag"] != before[0].headers["etag"]
         assert after.content != before[0].content
         assert (await get_persisted(api, CPUS_QUERY, {"if-none-match": before[0].headers["etag"]})).status_code == 200
-        await wait_until(partial(_gives, other, after.content))
+        await wait_until(partial(_gives, other_api, after.content))
 
 
 async def _gives(api: ApiClient, content: bytes) -> bool:
@@ -142,7 +144,7 @@ async def test_change_of_another_domain_keeps_entries(served: Served, resources:
 async def test_client_sees_its_own_change_before_the_notification(
     served: Served, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even when the notification takes its time."""
+    """The notification is delayed."""
     api, _ = served
     monkeypatch.setattr(resources.notifications, "_on_notification", lambda *_: None)
     for number in range(5):
@@ -170,10 +172,10 @@ async def test_repeated_header_takes_the_full_path(served: Served) -> None:
 
 
 async def test_not_modified_needs_neither_database_nor_redis(
-    served: Served, other: ApiClient, resources: Resources
+    served: Served, other_api: ApiClient, resources: Resources
 ) -> None:
     api, graphql_app = served
-    etag = (await get_persisted(other, CPUS_QUERY)).headers["etag"]
+    etag = (await get_persisted(other_api, CPUS_QUERY)).headers["etag"]
     await register_query(api, CPUS_QUERY)
     with record_statements(resources) as statements, record_redis_commands(resources) as commands:
         for given in (etag, f'"x", {etag}', f"W/{etag}"):
@@ -271,7 +273,7 @@ async def test_request_with_token_shares_the_entry_and_is_verified_each_time(ser
 
 
 async def test_max_age_includes_the_age(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What caches count is from when the answer was made; it is right now, so 5 (30) seconds remain."""
+    """HTTP caches measure max-age from the creation of a response, and 5 (30) seconds must remain."""
     api, _ = served
     await get_persisted(api, CPUS_QUERY)
     await get_persisted(api, TOTAL_QUERY)
@@ -289,12 +291,12 @@ async def test_max_age_includes_the_age(served: Served, monkeypatch: pytest.Monk
 
 
 async def test_time_dependent_response_expires_after_a_minute(
-    served: Served, other: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    served: Served, other_api: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, _ = served
     await add_cpu(resources, "AMD One")
     first = await get_persisted(api, TIME_DEPENDENT_QUERY)
-    assert (await get_persisted(other, TIME_DEPENDENT_QUERY)).headers["etag"] == first.headers["etag"], (
+    assert (await get_persisted(other_api, TIME_DEPENDENT_QUERY)).headers["etag"] == first.headers["etag"], (
         "by way of Redis"
     )
     began, passed = time.time(), 0.0
@@ -317,7 +319,7 @@ async def test_time_dependent_response_expires_after_a_minute(
 async def test_response_computed_before_a_change_is_not_stored_after_it(
     served: Served, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The change comes while the answer is on its way."""
+    """The change is committed while the response is computed."""
     api, graphql_app = served
     await register_query(api, CPUS_QUERY)
     await add_cpu(resources, "AMD One")
@@ -339,7 +341,7 @@ async def test_response_computed_before_a_change_is_not_stored_after_it(
 
 
 async def test_fast_path_serves_persisted_documents_only(settings: Settings, resources: Resources) -> None:
-    """A page of another site may ask for nothing else, and must not profit from whoever was allowed to."""
+    """Other requests must pass the CSRF check each time."""
     strict = settings.model_copy(update={"development": False, "documents": "open"})
     async with run_api(strict) as api:
         url = "/graphql?query={__typename}"

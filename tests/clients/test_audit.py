@@ -1,4 +1,4 @@
-"""The audit suite of GraphQL over HTTP, the npm package graphql-http."""
+"""The audit suite for GraphQL over HTTP of the npm package graphql-http."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents that come with the server: valid, described, cheap, of as many statements for 1 CPU as for 100."""
+"""The built-in documents: valid, described, below the cost limit, with a constant number of statements."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_builtin_documents_are_packaged() -> None:
 
 
 def test_every_query_field_declares_its_domains() -> None:
-    """An answer whose domains nobody told would be kept for good, unless it is the viewer's own."""
+    """Without domains, a cached response would never be invalidated. Per-viewer responses are not cached."""
     query = GRAPHQL_SCHEMA.query_type
     assert query is not None
     silent = [

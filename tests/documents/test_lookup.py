@@ -1,4 +1,4 @@
-"""Which document a request means, and which it may run: every shape of WIRE, in each of the modes."""
+"""Lookup of documents: every form of request in each document mode."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_published_document_is_found_by_every_request_form(
 
 
 async def test_hash_of_the_text_finds_a_document_with_another_id(settings: Settings, resources: Resources) -> None:
-    """A document that Relay published as MD5 is the one that Apollo names by its SHA-256."""
+    """Apollo Client finds a document that Relay published under its MD5."""
     await publish_documents(resources, ("0" * 32, TOTAL))
     async with run_api(production_settings(settings, "required")) as api:
         assert (await post_document(api, extensions=apq_extension(TOTAL_HASH))).json() == DATA

@@ -1,4 +1,4 @@
-"""Manifests as build tools write them, and what is wrong with them."""
+"""Manifests of build tools, and errors in them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_apollo_manifest_is_read(tmp_path: Path) -> None:
     "identifier", [MD5, SHA1, SHA256, f"sha256:{SHA256}", "x-ours:a:b", "x-:1", "CpuList", "a/b=="]
 )
 def test_manifest_of_texts_by_id_is_read(tmp_path: Path, identifier: str) -> None:
-    """Without a colon an id is opaque; it need not be any hash of the text."""
+    """An id without a colon is opaque and may be any text."""
     assert entries_of(tmp_path, {identifier: TEXT}) == [ManifestEntry(identifier, TEXT)]
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a document, and where."""
+"""Validation errors with their locations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCHEMA = build_schema(
     input Range { min: Int max: Int }
     """
 )
-# Text -> operation, place, the beginning of the message.
+# Text -> operation, location, the beginning of the message.
 WRONG = {
     "query A { cpu(id: 1) { nam } }": ("A", "CPU.nam", "Cannot query field 'nam' on type 'CPU'."),
     "query A { cpu(ids: 1) { name } }": ("A", "Query.cpu(ids:)", "Unknown argument 'ids' on field 'Query.cpu'."),

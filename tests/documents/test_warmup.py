@@ -1,4 +1,4 @@
-"""After a recalculation the first reader finds the new figures ready."""
+"""Cache warm-up: after a recalculation, the first request finds the new metrics in the cache."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from tests.support.schema_execution import GRAPHQL_SCHEMA
 CPU_LIST = content_id(builtin_documents()["CpuList"])
 
 
-async def counted(redis_url: str) -> dict[str, float]:
-    """Asked, as it is stored -> how often."""
+async def stored_query_counts(redis_url: str) -> dict[str, float]:
+    """Return the stored uses by popular query."""
     redis = Redis.from_url(redis_url)
     found = await redis.zrevrange(POPULAR_KEY, 0, -1, withscores=True)
     await redis.aclose()
@@ -85,7 +85,7 @@ async def test_processes_share_query_counts(settings: Settings, resources: Resou
         await get_document(two, documentId="CpuList", variables={"after": None, "first": 5})
         await get_document(two, documentId="NameSearch", variables={"search": "x" * 2000})
         await post_document(two, documentId=content_id(builtin_documents()["RecalculateMetrics"]))
-    assert await counted(redis_url) == {
+    assert await stored_query_counts(redis_url) == {
         orjson.dumps([TOTAL_ID, "Total", "{}"]).decode(): 5,
         orjson.dumps([CPU_LIST, "CpuList", '{"after":null,"first":5}']).decode(): 2,
     }
@@ -101,14 +101,16 @@ async def test_counts_decay_and_are_limited(
     for number in range(5):
         documents.count_query(CacheQuery(document, "Total", b'{"n":%d}' % number), times=number + 1)
     await documents.usage.flush(set())
-    assert sorted((await counted(redis_url)).values()) == [1, 2, 3], "no more than three are counted at a time"
+    assert sorted((await stored_query_counts(redis_url)).values()) == [1, 2, 3], (
+        "no more than three are counted at a time"
+    )
     documents.count_query(CacheQuery(document, "Total", b'{"n":9}'), times=9)
     await documents.usage.flush(set())
-    assert sorted((await counted(redis_url)).values()) == [2, 3, 9]
+    assert sorted((await stored_query_counts(redis_url)).values()) == [2, 3, 9]
     await decay(resources)
-    assert sorted((await counted(redis_url)).values()) == [1, 1.5, 4.5]
+    assert sorted((await stored_query_counts(redis_url)).values()) == [1, 1.5, 4.5]
     await decay(resources)
-    assert sorted((await counted(redis_url)).values()) == [2.25]
+    assert sorted((await stored_query_counts(redis_url)).values()) == [2.25]
     redis = Redis.from_url(redis_url)
     assert await redis.ttl(POPULAR_KEY) > 0
     await redis.aclose()
@@ -118,7 +120,7 @@ async def test_warmup_is_limited_in_queries_and_time(
     resources: Resources, monkeypatch: pytest.MonkeyPatch, redis_url: str
 ) -> None:
     monkeypatch.setattr(warmup, "MAX_QUERIES", 3)
-    await stock_questions(resources, 5)
+    await count_queries(resources, 5)
     with capture_logs() as logs:
         await warm_cache(resources, GRAPHQL_SCHEMA)
     assert logs[-1]["MISS"] == 3
@@ -132,8 +134,8 @@ async def test_warmup_is_limited_in_queries_and_time(
     assert [line["event"] for line in logs] == ["cache.warmup_unfinished", "cache.warmed_up"]
 
 
-async def stock_questions(resources: Resources, number: int) -> None:
-    """Questions for the list, as if they had been asked."""
+async def count_queries(resources: Resources, number: int) -> None:
+    """Count queries of the list."""
     documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     document = documents.find("CpuList")
     assert document is not None
@@ -176,7 +178,7 @@ async def test_registered_document_is_warmed(settings: Settings, resources: Reso
 
 
 async def test_warmup_never_raises(settings: Settings, resources: Resources) -> None:
-    """Redis is away, and warming says so; the cache is off, and there is nothing to do."""
+    """Redis is down, or the cache is off."""
     away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     async with Resources.open(away) as without:
         with capture_logs() as logs:
@@ -192,9 +194,9 @@ async def test_warmup_never_raises(settings: Settings, resources: Resources) -> 
 async def test_warmup_without_notifications_stores_nothing(
     settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would take old answers for new ones."""
+    """It could read outdated responses."""
     monkeypatch.setattr(warmup, "WARMUP_TIMEOUT_SECONDS", 0.5)
-    await stock_questions(resources, 1)
+    await count_queries(resources, 1)
     async with Resources.open(settings, listen=False) as deaf:
         with capture_logs() as logs:
             await asyncio.wait_for(warm_cache(deaf, GRAPHQL_SCHEMA), 60)
@@ -203,6 +205,6 @@ async def test_warmup_without_notifications_stores_nothing(
 
 async def test_warmup_is_counted(resources: Resources) -> None:
     before = REGISTRY.get_sample_value("dealmark_cache_warmups_total", {"cache": "MISS"}) or 0
-    await stock_questions(resources, 2)
+    await count_queries(resources, 2)
     await warm_cache(resources, GRAPHQL_SCHEMA)
     assert REGISTRY.get_sample_value("dealmark_cache_warmups_total", {"cache": "MISS"}) == before + 2

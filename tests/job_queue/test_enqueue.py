@@ -1,4 +1,4 @@
-"""Asking for work: what waits already is not asked for twice, and the night has one job."""
+"""Requesting and scheduling jobs: waiting jobs are reused, and a night has one job."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ NIGHT = datetime(2026, 3, 2, 2, 30, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-async def nobody_works(resources: Resources) -> AsyncIterator[None]:
-    """The jobs of these tests are not run."""
+async def no_worker(resources: Resources) -> AsyncIterator[None]:
+    """Keep the jobs of these tests from running."""
     yield
     await resources.broker.redis.flushall()
 
@@ -56,7 +56,7 @@ async def test_concurrent_requests_create_one_job(resources: Resources) -> None:
 
 
 async def test_job_that_starts_during_the_request_is_not_reused(resources: Resources) -> None:
-    """The INSERT waits for the other's transaction, finds its job in the way, and then that job is running."""
+    """The INSERT waits for the other transaction and finds its job, which has started meanwhile."""
     await run_sql(
         resources,
         """
@@ -67,7 +67,7 @@ async def test_job_that_starts_during_the_request_is_not_reused(resources: Resou
         END $$
         """,
     )
-    # Of the statement: it also runs when the INSERT inserted nothing.
+    # A statement trigger, because it also runs if no row is inserted.
     await run_sql(resources, "CREATE TRIGGER start AFTER INSERT ON job EXECUTE FUNCTION start_others()")
     async with resources.write() as tx:
         first = await request_job(tx, KIND, {}, "tester")

@@ -1,4 +1,4 @@
-"""The worker: what it can run, its clock, and jobs whose message or queue was lost."""
+"""The worker: its functions, its schedule, and recovery of lost messages and queues."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ RECALCULATE = "mutation { recalculateMetrics { job { id status } } }"
 
 @pytest.fixture
 def redis() -> Iterator[EmbeddedRedis]:
-    """A Redis of the test's own, not started."""
+    """A Redis for the test, not started."""
     with tempfile.TemporaryDirectory(prefix="dm-") as directory:
         server = EmbeddedRedis(Path(directory))
         yield server
@@ -58,8 +58,8 @@ def redis() -> Iterator[EmbeddedRedis]:
 
 
 @asynccontextmanager
-async def working(resources: Resources) -> AsyncIterator[None]:
-    """A worker with its clock, while the block runs."""
+async def run_worker(resources: Resources) -> AsyncIterator[None]:
+    """Run a worker with its schedule."""
     worker = create_arq_worker(resources)
     task = asyncio.create_task(worker.async_run())
     yield
@@ -120,7 +120,7 @@ async def test_waiting_message_is_not_enqueued_twice(resources: Resources) -> No
 
 @pytest.mark.parametrize(("status", "attempts"), [("queued", 0), ("running", 1)])
 async def test_message_of_a_dead_worker_is_enqueued_again(resources: Resources, status: str, attempts: int) -> None:
-    """arq takes the message for running until a time-out, also when the worker died before it marked the row."""
+    """arq considers the message in progress until a timeout. The worker died before it updated the row."""
     asked = await request_recalculation(resources)
     await run_sql(resources, "UPDATE job SET status = :s, attempts = :n", s=status, n=attempts)
     await resources.broker.redis.set(f"{in_progress_key_prefix}job:{asked}", b"1", ex=3600)
@@ -140,7 +140,7 @@ async def test_message_being_picked_up_is_not_enqueued_again(
         claims += 1
         if claims == 1:
             await requeue_abandoned_jobs({"resources": resources})
-            await asyncio.sleep(0.3)  # the worker looks for messages in between
+            await asyncio.sleep(0.3)  # the worker polls for messages meanwhile
         return await claim(tx, job_id)
 
     monkeypatch.setattr(sql, "try_lock", swept)
@@ -168,7 +168,7 @@ async def test_running_and_finished_jobs_are_not_requeued(resources: Resources) 
 
 
 async def test_job_requested_without_redis_runs_later(settings: Settings, redis: EmbeddedRedis) -> None:
-    """The mutation answers with the job; it waits in PostgreSQL."""
+    """The mutation returns the job, which waits in PostgreSQL."""
     settings = settings.model_copy(update={"redis_url": redis.url})
     async with run_api(settings) as api, Resources.open(settings) as resources:
         cpu_id = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
@@ -185,27 +185,27 @@ async def test_job_requested_without_redis_runs_later(settings: Settings, redis:
 
 
 async def test_worker_requeues_and_makes_up_for_a_missed_schedule_at_start(settings: Settings) -> None:
-    """A minute ago was the time, and nobody was there."""
+    """The schedule was due a minute ago, without a worker."""
     at = (datetime.now(UTC) - timedelta(minutes=1)).replace(second=0, microsecond=0)
     settings = settings.model_copy(update={"recalculation_at": at.time(), "verification_at": FAR, "clean_up_at": FAR})
     async with Resources.open(settings) as resources:
         await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
         forgotten = await request_recalculation(resources, [1])
         await resources.broker.redis.flushall()
-        async with working(resources):
+        async with run_worker(resources):
             await wait_until_job_ended(resources, forgotten)
-            night = await wait_until(lambda: the_night(resources))
+            night = await wait_until(lambda: scheduled_job_id(resources))
             row = await wait_until_job_ended(resources, night)
             assert (row.status, row.due_at, row.requested_by, row.total) == ("succeeded", at, "schedule", 1)
             assert await resources.broker.is_worker_alive()
         assert len(await all_jobs(resources)) == 2
-        async with working(resources):
+        async with run_worker(resources):
             await wait_until(lambda: resources.broker.redis.exists(HEARTBEAT_KEY))
             await asyncio.sleep(0.5)
         assert len(await all_jobs(resources)) == 2, "a second start made the night's job again"
 
 
-async def the_night(resources: Resources) -> int | None:
+async def scheduled_job_id(resources: Resources) -> int | None:
     return next((row.id for row in await all_jobs(resources) if row.due_at), None)
 
 
@@ -216,8 +216,8 @@ async def test_scheduled_verification_repairs(settings: Settings) -> None:
         await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
         await dispatch.run_in_foreground(resources, KIND, {})
         await run_sql(resources, "UPDATE cpu SET price_good = 1")
-        async with working(resources):
-            row = await wait_until_job_ended(resources, await wait_until(lambda: the_night(resources)))
+        async with run_worker(resources):
+            row = await wait_until_job_ended(resources, await wait_until(lambda: scheduled_job_id(resources)))
         assert (row.kind, row.status, row.due_at, row.input) == ("verify_figures", "succeeded", at, {"fix": True})
         assert (row.total, row.succeeded, row.failed) == (2, 1, 1)
         await schedule_verification({"resources": resources})

@@ -1,4 +1,4 @@
-"""Bearer tokens signed with the secret; that keys are published is shown in test_jwks."""
+"""Bearer tokens signed with the secret; test_jwks.py tests published keys."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_invalid_token_is_rejected_with_the_reason(name: str) -> None:
 SCHEMES = ["", "Bearer", "Bearer ", "Basic bWU6cHc=", "Token x", sign_token(VALID_CLAIMS), "Bearer\tx"]
 
 
-@pytest.mark.parametrize("header", SCHEMES, ids=range(len(SCHEMES)))  # a token is another one in each process
+@pytest.mark.parametrize("header", SCHEMES, ids=range(len(SCHEMES)))  # each test process signs other tokens
 async def test_authorization_without_bearer_token_is_rejected(header: str) -> None:
     with pytest.raises(Unauthenticated, match="must be `Bearer` and a token"):
         await Authenticator(make_settings()).authenticate(header)

@@ -1,4 +1,4 @@
-"""What `/graphql` makes of HTTP requests, well-formed and not."""
+"""HTTP requests to `/graphql`, valid and malformed."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ INVALID = [
 
 
 async def test_invalid_document_has_the_status_of_its_media_type(api: ApiClient) -> None:
-    """400 in the media type that knows request errors; 200 in the older one, which clients expect."""
+    """It is 400 in the media type with request errors, and 200 in the older one, as clients expect."""
     for query in INVALID:
         for accept, status in ((GRAPHQL_JSON, 400), ("application/json", 200)):
             response = await post_graphql(api, {"query": query}, accept=accept)

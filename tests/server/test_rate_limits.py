@@ -1,4 +1,4 @@
-"""How often a client may ask, who a client is, and what holds while nobody can count."""
+"""Rate limits, the address of a client, and both without Redis."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def the_refusal(response: httpx.Response) -> None:
 
 
 async def ask(api: ApiClient, number: int, forwarded: str | None = None) -> httpx.Response:
-    """A text that memory does not have yet."""
+    """Send a query that is not in memory."""
     headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
     return await api.http.post("/graphql", json={"query": TEXT, "variables": {"n": number}}, headers=headers)
 
@@ -70,7 +70,7 @@ async def test_processes_share_counts(settings: Settings) -> None:
 
 
 async def test_coalesced_request_is_counted(settings: Settings) -> None:
-    """And who is over the limit takes nobody along."""
+    """A client over its limit does not affect the others."""
     trusting = limited(settings, trusted_proxies=("127.0.0.1",))
     async with run_api(trusting) as api:
         for number in (1, 2):
@@ -93,7 +93,7 @@ async def test_forwarded_address_is_used_from_trusted_proxies_only(
 
 
 def test_uvicorn_ignores_forwarded_addresses(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By default uvicorn takes X-Forwarded-For from the machine's own address, before we see the peer."""
+    """By default, uvicorn would replace the peer by X-Forwarded-For of requests from localhost."""
     given: dict[str, object] = {}
     monkeypatch.setattr(uvicorn, "run", lambda _app, **options: given.update(options))
     monkeypatch.setattr(processes, "_process_settings", lambda: settings)
@@ -146,7 +146,7 @@ def test_client_address_is_the_last_untrusted_hop(peer: str | None, forwarded: s
 
 
 def test_websocket_joins_repeated_forwarded_headers() -> None:
-    """Some add a header of their own instead of a word to the one that the client made up."""
+    """Some proxies add a second header instead of appending to the client's."""
     headers = [(b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-for", b"1.2.3.4")]
     asker = WebSocketContext(HTTPConnection({"type": "websocket", "headers": headers, "client": ("127.0.0.1", 1)}))
     assert TrustedProxies(["127.0.0.0/8"]).client_address(asker.peer, asker.forwarded_for) == "1.2.3.4"

@@ -1,4 +1,4 @@
-"""JSON is read fast where that is the same, and slowly where it would not be."""
+"""The fast and the slow JSON parser give equal results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMPACT, ROOMY = (",", ":"), (", ", ": ")
 
 
 def outcome(read: Any, text: bytes) -> tuple[str, str]:
-    """What it gives, with the types of its numbers; or the sentence of the error."""
+    """Return the result with the types of its numbers, or the error message."""
     try:
         return "value", repr(read(text, "It"))
     except BadRequest as error:

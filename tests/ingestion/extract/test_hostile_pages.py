@@ -18,7 +18,7 @@ from app.ingestion.extract.offer import MAX_FIELD_LENGTH, MAX_IMAGES, MAX_SPECS,
 from app.ingestion.extract.pipeline import ADAPTERS, extract_offers
 from app.ingestion.extract.price_parsing import CURRENCY_CODES
 from app.ingestion.fetch.errors import ExtractionError
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 from tests.support.shop_pages import MICRODATA, RDFA, json_ld, json_ld_offer, json_ld_product, meta_tags
 
 URL = "https://shop.example/p"
@@ -28,7 +28,7 @@ MILLION = 1_000_000
 
 def check(body: bytes | str, content_type: str = "text/html", url: str = URL) -> list[Offer]:
     """Read a page with every adapter and check the offers."""
-    page = Page(url, body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass"), content_type)
+    page = WebPage(url, body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass"), content_type)
     offers: list[Offer] = []
     for read in (extract_offers, *(adapter.read_offers for adapter in ADAPTERS if _matches(adapter, page))):
         try:
@@ -61,7 +61,7 @@ def check(body: bytes | str, content_type: str = "text/html", url: str = URL) ->
     return offers
 
 
-def _matches(adapter: Any, page: Page) -> bool:
+def _matches(adapter: Any, page: WebPage) -> bool:
     try:
         return bool(adapter.can_read(page))
     except ExtractionError:

@@ -204,10 +204,10 @@ async def test_cpus_every_ordering_pages_both_ways(resources: Resources, shelf: 
 
 async def test_cpus_pages_return_unchanged_rows_once_while_others_change(resources: Resources, shelf: CpuRows) -> None:
     for order in ([("NAME", False)], [("PRICE_GOOD", True), ("NAME", False)]):
-        await read_while_it_changes(resources, order)
+        await read_pages_while_changing(resources, order)
 
 
-async def read_while_it_changes(resources: Resources, order: Order) -> None:
+async def read_pages_while_changing(resources: Resources, order: Order) -> None:
     """Read all pages while rows are added, deleted and get other sort keys between pages."""
     chance = random.Random(3)
     before = {node["id"] for node in (await query_data(resources, FILTERED))["cpus"]["nodes"]}
@@ -222,13 +222,13 @@ async def read_while_it_changes(resources: Resources, order: Order) -> None:
         position = page["pageInfo"]["endCursor"]
         gone, other = chance.sample(sorted(before - moved), 2)
         moved |= {gone, other}
-        await change(resources, gone, other, f"{chance.choice('ABCKXYZ')} new {len(seen)} {order[0][0]}")
+        await change_rows(resources, gone, other, f"{chance.choice('ABCKXYZ')} new {len(seen)} {order[0][0]}")
     stayed = before - moved
     assert len(stayed) > 5
     assert [seen.count(row) for row in stayed] == [1] * len(stayed)
 
 
-async def change(resources: Resources, gone: str, other: str, name: str) -> None:
+async def change_rows(resources: Resources, gone: str, other: str, name: str) -> None:
     """Delete one row, change the sort key of another, add a third."""
     keys = [int(base64.b64decode(global_id).decode().split(":")[1]) for global_id in (gone, other)]
     async with resources.write() as tx:
