@@ -72,7 +72,7 @@ async def test_concurrent_requests_are_executed_once(resources: Resources, datab
 
 async def acquire_private_lock(cache: ResponseCache, _key: bytes) -> Lock:
     """Acquire a lock that no other request knows."""
-    lock = cache.redis.lock(secrets.token_hex(8), timeout=5, thread_local=False)
+    lock: Lock = cache.redis.lock(secrets.token_hex(8), timeout=5, thread_local=False)
     assert await lock.acquire()
     return lock
 

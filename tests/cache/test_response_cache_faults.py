@@ -166,8 +166,8 @@ async def test_closed_pooled_connections_do_not_fail_requests(resources: Resourc
         await asyncio.gather(*(get_persisted(api, CPUS_QUERY, n=number) for number in range(1, 6)))
         connection = await asyncpg.connect(resources.settings.database_url)
         ended = await connection.fetchval(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> 'dealmark notifications'"
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND application_name <> 'dealmark notifications'"
         )
         await connection.close()
         assert ended > 1

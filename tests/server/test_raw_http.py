@@ -119,7 +119,7 @@ def encode_json(content: object) -> bytes:
 def random_request(rng: random.Random) -> bytes:
     """Return a complete request with a correct length."""
     method = rng.choice(METHODS)
-    path = "/graphql" + (f"/{chance.choice(IDS)}" if rng.random() < 0.3 else "")
+    path = "/graphql" + (f"/{rng.choice(IDS)}" if rng.random() < 0.3 else "")
     if rng.random() < 0.5:
         pairs = [(rng.choice(NAMES), rng.choice([*TEXTS, *map(str, VALUES), '{"a":[1]}'])) for _ in range(3)]
         path += "?" + "&".join(f"{quote(n, errors='replace')}={quote(v, errors='replace')}" for n, v in pairs)
