@@ -130,7 +130,7 @@ async def wait_for_blocked_recalculation(resources: Resources) -> None:
         " WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
     )
     async with asyncio.timeout(60):
-        while not await fetch_rows(resources, waiting):  # noqa: ASYNC110 - nobody sets an event when another waits
+        while not await fetch_rows(resources, waiting):  # noqa: ASYNC110 - there is no event for a waiting transaction
             await asyncio.sleep(0.01)
 
 

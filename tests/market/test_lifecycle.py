@@ -65,7 +65,7 @@ async def test_listing_lifecycle_records_every_transition(resources: Resources, 
             assert await mark(tx, [key]) == 1
             assert {str(domain) for domain in tx.changed_domains} == {"market"}
         async with resources.write() as tx:
-            assert await mark(tx, [key]) == 0, "twice is once"
+            assert await mark(tx, [key]) == 0, "the second call changes nothing"
             assert not tx.changed_domains
         expected.insert(0, kind)
         assert await event_kinds(resources, key) == expected
@@ -97,7 +97,7 @@ async def test_listing_missing_for_expiry_days_ends(resources: Resources, key: i
     async with resources.write() as tx:
         assert await expire_missing(tx, 8) == 0
         assert await expire_missing(tx, 7) == 1
-        assert (await tx.scalar(text("SELECT count(*) FROM data_change_log"))) >= 1, "its target is to be told"
+        assert (await tx.scalar(text("SELECT count(*) FROM data_change_log"))) >= 1, "its CPU is logged"
     details = await fetch_listing(resources, key)
     assert (details["status"], details["missingSince"]) == ("ENDED", None)
     assert await event_kinds(resources, key) == ["GONE", "MISSING", "SEEN"]
@@ -112,7 +112,7 @@ async def test_nightly_steps_expire_listings_and_create_partitions(resources: Re
     async with resources.write() as tx:
         await tx.execute(text("UPDATE listing SET missing_since = missing_since - interval '1 hour'"))
     assert await expire_missing_listings(resources) == 1
-    assert await create_price_partitions(resources) == 1, "that of the first sight, 300 days ago"
+    assert await create_price_partitions(resources) == 1, "the month of the first observation, 300 days ago"
     assert await create_price_partitions(resources) == 0
 
 
@@ -190,7 +190,7 @@ async def test_listing_price_history_pages_both_ways(resources: Resources, key: 
     last = (await fetch_listing(resources, key, last=2))["priceHistory"]
     assert [node["price"] for node in last["nodes"]] == [1, 10]
     recent = (await fetch_listing(resources, key, range="DAYS_7"))["priceHistory"]
-    assert (recent["totalCount"], recent["nodes"]) == (0, []), "all were seen long ago"
+    assert (recent["totalCount"], recent["nodes"]) == (0, []), "all observations are older"
 
 
 async def test_listing_history_rejects_invalid_arguments(resources: Resources, key: int) -> None:
@@ -214,7 +214,7 @@ async def test_listing_histories_of_many_cost_as_many_statements_as_one(resource
         with record_statements(resources) as ran:
             result = await execute_query(resources, query)
         assert not result.errors
-        assert ran.count == 4, "the CPU with its listings, lifecycles, prices, their numbers"
+        assert ran.count == 4, "the CPU with its listings, lifecycles, prices, numbers of prices"
 
 
 async def test_listing_import_records_lifecycle_events(resources: Resources, tmp_path: Path) -> None:

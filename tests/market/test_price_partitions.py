@@ -64,7 +64,7 @@ async def test_partitions_locked_by_reader_keep_prices_in_default_partition(
         await reader.execute(text("SELECT count(*) FROM price_observation"))
         assert checked_counts(await importer.listings(listing_rows("2023-07-05", "2023-08-06"))) == (2, 0, 0, 0)
         async with resources.write() as tx:
-            assert await create_due_partitions(tx) == 0, "another night, then"
+            assert await create_due_partitions(tx) == 0, "the reader is gone"
     assert await importer.rows(PLACES) == [("rest", 2)]
     before = await importer.rows("SELECT * FROM price_observation ORDER BY 1")
     async with resources.write() as tx:
@@ -72,14 +72,16 @@ async def test_partitions_locked_by_reader_keep_prices_in_default_partition(
     assert await importer.rows(PLACES) == [("2023_07", 1), ("2023_08", 1)]
     assert await importer.rows("SELECT * FROM price_observation ORDER BY 1") == before
     async with resources.write() as tx:
-        assert await create_due_partitions(tx) == 0, "all is done"
+        assert await create_due_partitions(tx) == 0, "nothing is left to do"
 
 
 async def test_partitions_are_created_once(resources: Resources) -> None:
     async with resources.write() as tx:
         for created in (2, 0):
             assert await create_partitions(tx, [date(2020, 1, 1), date(2020, 1, 1), date(2020, 2, 1)]) == created
-        assert (await tx.scalar(text(MADE))) == 5, "these two, this one, the next and the rest"
+        assert (await tx.scalar(text(MADE))) == 5, (
+            "both months, the current one, the next one and the default partition"
+        )
         assert await create_partitions(tx, []) == 0
 
 

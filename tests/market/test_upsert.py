@@ -44,10 +44,10 @@ def make_offer(
     )
 
 
-async def store_offers(resources: Resources, *sightings: ObservedOffer) -> list[int]:
+async def store_offers(resources: Resources, *offers: ObservedOffer) -> list[int]:
     """Store the offers in a transaction and return the ids of their listings."""
     async with resources.write() as tx:
-        return await upsert_offers(tx, sightings)
+        return await upsert_offers(tx, offers)
 
 
 async def test_upsert_same_offer_updates_its_listing(resources: Resources) -> None:
@@ -77,10 +77,12 @@ async def test_upsert_unknown_values_keep_stored_ones(resources: Resources) -> N
     assert row.seen_at == NOW + timedelta(minutes=1)
     changed = row.updated_at
     await store_offers(resources, replace(vague, seen_at=NOW + timedelta(minutes=2)))
-    assert [row.updated_at for row in await all_listings(resources)] == [changed], "seen, and nothing else"
+    assert [row.updated_at for row in await all_listings(resources)] == [changed], (
+        "only the time of the observation changes"
+    )
     await store_offers(resources, make_offer("Intel Core, i5-8500T", 11, 3))
     (row,) = await all_listings(resources)
-    assert (row.cpu_id, row.price) == (None, 11), "another title, and no CPU in it for certain"
+    assert (row.cpu_id, row.price) == (None, 11), "another title without a certain CPU"
 
 
 async def test_upsert_without_changes_records_nothing(resources: Resources) -> None:
@@ -105,8 +107,8 @@ async def test_upsert_of_older_observation_adds_history_only(resources: Resource
 
 async def test_upsert_repeated_offer_uses_observation_times(resources: Resources) -> None:
     """Several pages of one batch have the same offer: the observations are stored in the order of their times."""
-    sightings = [make_offer(price=10 + minutes, minutes=minutes) for minutes in (3, 0, 2, 1)]
-    ids = await store_offers(resources, *sightings, make_offer("Another"))
+    offers = [make_offer(price=10 + minutes, minutes=minutes) for minutes in (3, 0, 2, 1)]
+    ids = await store_offers(resources, *offers, make_offer("Another"))
     assert len(set(ids[:4])) == 1
     assert ids[4] != ids[0]
     prices = [price for listing, price in await all_observations(resources) if listing == ids[0]]

@@ -284,4 +284,4 @@ async def test_deepest_allowed_document_is_executed() -> None:
     refused = await execution_errors(deepest % "priceTarget { good }")
     assert [error.message for error in refused] == [f"The operation is more than {MAX_DEPTH} levels deep."]
     ran = await execution_errors(deepest % "name")
-    assert [error.path for error in ran] == [["cpus"]], "it was run, and found no database"
+    assert [error.path for error in ran] == [["cpus"]], "it was executed and had no database"

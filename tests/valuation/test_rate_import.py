@@ -43,7 +43,7 @@ async def test_rate_import_counts_created_updated_unchanged(importer: FileImport
         ("GBP", "2025-01-02", "1.2415"),
     ]
     assert checked_counts(await import_and_revalue(importer, rates)) == (0, 0, 3, 0)
-    assert await importer.rows("SELECT count(*) FROM job") == [(1,)], "nothing changed, so there is nothing to do"
+    assert await importer.rows("SELECT count(*) FROM job") == [(1,)], "no rate changed, so no job is requested"
     summary = await import_and_revalue(
         importer, "currency;rate;date\nEUR;1.04;2025-01-03\nEUR;1.05;2025-01-03\nUSD;1;2025-01-03\n"
     )
@@ -192,7 +192,7 @@ async def test_rate_correction_revalues_affected_listings_only(importer: FileImp
     assert await importer.rows(job) == [(1, 1, 0, "succeeded")]
 
 
-async def test_listing_import_after_rate_change_keeps_valuation_consistent(importer: FileImporter) -> None:
+async def test_listing_import_before_revaluation_counts_updates(importer: FileImporter) -> None:
     """Listings that the worker has not revalued yet count as updated, and no value is lost."""
     file = LISTINGS + "euros,Intel Core i5-8500T,100,EUR,ebay,,2025-01-03T12:00:00Z\n"
     await importer.listings(file)

@@ -92,7 +92,7 @@ async def test_verify_figures_requires_admin(api: ApiClient, resources: Resource
         (await api.data(VERIFY, Role.ADMIN, **arguments))["verifyFigures"]["job"]
         for arguments in ({}, {"fix": True}, {"fix": False})
     ]
-    assert looks == again != repairs, "one that only looks does not do for one that repairs"
+    assert looks == again != repairs, "a verification without repair is another job"
     assert {**looks, "id": ""} == {"id": "", "kind": "VERIFY_FIGURES", "status": "QUEUED"}
     async with resources.write() as tx:
         await tx.execute(text("DELETE FROM data_change_log"))

@@ -39,7 +39,7 @@ NODES = f"query ($ids: [ID!]!, $first: Int, $bins: Int) {{ nodes(ids: $ids) {{ .
 
 
 def refuse() -> Any:
-    raise NotCompilable("so that graphql-core runs it, which tells nothing ahead")
+    raise NotCompilable("graphql-core executes it without prefetch")
 
 
 async def run(resources: Resources, query: str, compiled: bool = True, **variables: Any) -> tuple[Any, int]:
@@ -107,7 +107,7 @@ async def test_prefetch_response_equals_response_without_prefetch(
     market: Resources, first: int | None, bins: int | None
 ) -> None:
     assert await compare_statement_counts(market, BY_SLUG, first=first, bins=bins) == (1, 3), (
-        "the CPU of the listings is there"
+        "the listings have their CPU"
     )
 
 

@@ -110,7 +110,7 @@ async def test_match_title_builds_matcher_once_per_catalogue_version(
         tx.bump_version(Domain.MARKET)
     with record_statements(resources) as statements:
         assert (await query_data(resources, NAME, title="i5-8600"))["matchTitle"]["cpu"] is None
-    assert (len(matchers), statements.count) == (1, 1), "the versions are all that is read"
+    assert (len(matchers), statements.count) == (1, 1), "only the versions are read"
     await add_cpu(resources, "Intel Core i5-8600")
     assert (await query_data(resources, NAME, title="i5-8600"))["matchTitle"]["cpu"] == {"name": "Intel Core i5-8600"}
     assert len(matchers) == 2

@@ -94,7 +94,7 @@ async def test_documents_published_have_clients_and_can_be_retired(
     await publishing.retire(resources, [content_id(TEXT)])
     await served.load()
     first, *_ = (await fetch_documents(resources))["nodes"]
-    assert (first["retiredAt"] is None, first["running"]) == (False, None), "nobody serves it"
+    assert (first["retiredAt"] is None, first["running"]) == (False, None), "no process serves it"
 
 
 async def test_documents_builtin_and_published_are_one_entry(resources: Resources, served: DocumentRegistry) -> None:
@@ -174,7 +174,7 @@ async def test_documents_page_is_one_statement(resources: Resources, served: Doc
     with record_statements(resources) as ran:
         await schema_execution.execute_query(resources, "{ documents { nodes { name } } }", OPERATOR)
     assert ran.count == 1
-    assert "client_version" not in ran.texts[0], "only what is asked for"
+    assert "client_version" not in ran.texts[0], "only requested columns"
 
 
 async def test_documents_without_registry_lists_published_ones(resources: Resources) -> None:

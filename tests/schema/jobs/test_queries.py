@@ -94,7 +94,7 @@ async def test_jobs_page_is_one_statement(filled: Resources) -> None:
         with record_statements(filled) as ran:
             await schema_execution.execute_query(filled, query, viewer)
         assert ran.count == 1, ran.texts
-    assert "requested_at" not in ran.texts[0], "only what is asked for"
+    assert "requested_at" not in ran.texts[0], "only requested columns"
 
 
 async def test_jobs_empty_list(resources: Resources) -> None:

@@ -132,7 +132,7 @@ async def test_price_lows_exclude_bounds(resources: Resources) -> None:
     )
     _, lows = await fetch_history(resources, "ended-90-days-ago")
     assert (lows["low90Days"]["price"], lows["allTimeLow"]["price"]) == (7, 5)
-    assert lows["priorLow30Days"]["price"] == 5, "before 90 days ago"
+    assert lows["priorLow30Days"]["price"] == 5, "until 90 days ago"
 
 
 async def test_price_history_counts_missing_but_not_gone(resources: Resources) -> None:
@@ -232,7 +232,7 @@ async def test_price_history_is_per_cpu(resources: Resources) -> None:
         nodes = (await query_data(resources, query))["cpus"]["nodes"]
     assert ran.count == 3
     lows = {node["name"]: node["priceLows"] for node in nodes}
-    assert lows.pop("CPU 0") is None, "seen now, so it has stood for no time"
+    assert lows.pop("CPU 0") is None, "seen now, so it was not valid for any time"
     assert lows == {f"CPU {n}": {"current": n + 1} for n in range(1, 30)}
     (sixth,) = [node for node in nodes if node["name"] == "CPU 5"]
     assert [point["lowest"] for point in sixth["priceHistory"]] == [None, 6, 6, 6, 6, 6, 6]

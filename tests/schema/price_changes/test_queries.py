@@ -77,7 +77,7 @@ async def next_prices(events: EventStream, count: int) -> list[float]:
 async def wait_until_subscribed(resources: Resources) -> None:
     """Wait until the subscription has started and released its connection."""
     async with asyncio.timeout(60):
-        while not resources.notifications._subscribers or resources.read_pool.in_use:  # noqa: ASYNC110, nothing tells when
+        while not resources.notifications._subscribers or resources.read_pool.in_use:  # noqa: ASYNC110, there is no event to wait for
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
 
@@ -90,7 +90,7 @@ async def test_price_changed_sends_event(served: ApiClient, resources: Resources
         await wait_until_subscribed(resources)
         await store_changes(resources, key, 20)
         one = await next_change(events)
-        assert resources.read_pool.in_use == 0, "whoever is slow to take it holds no connection"
+        assert resources.read_pool.in_use == 0, "a slow subscriber holds no connection"
         await run_statements(resources, "UPDATE cpu SET name = 'AMD Two'")
         await store_changes(resources, key, 30)
         two = await next_change(events)
@@ -101,7 +101,9 @@ async def test_price_changed_sends_event(served: ApiClient, resources: Resources
         "currency": "USD",
     }
     assert (one["cpu"], one["listing"]) == ({"name": "AMD One"}, {"price": 20})
-    assert (two["cpu"], two["listing"]) == ({"name": "AMD Two"}, {"price": 30}), "what was read for one is not kept"
+    assert (two["cpu"], two["listing"]) == ({"name": "AMD Two"}, {"price": 30}), (
+        "loaders do not keep rows of the previous event"
+    )
     data = await query_data(resources, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[two["id"], one["id"]])
     assert [node["id"] for node in data["nodes"]] == [two["id"], one["id"]]
     missing = encode_global_id("PriceChange", 404)
@@ -123,7 +125,7 @@ async def test_price_changed_with_since_continues_after_cursor(served: ApiClient
         await wait_until_subscribed(resources)
         await store_changes(resources, key, 30)
         first = await next_change(events)
-    assert first["priceAfter"] == 30, "without `since` it begins with what comes"
+    assert first["priceAfter"] == 30, "without `since` it starts with the next change"
     await store_changes(resources, key, 40, 50)
     for _ in range(2):
         async with open_event_stream(served, FOLLOW, since=first["cursor"]) as events:
