@@ -11,7 +11,7 @@ import './admin.css';
 import { openClient, type Signed } from './client';
 import { type Session, SessionContext } from './session';
 import { SignIn } from './SignIn';
-import { expiry } from './tokens';
+import { expiry } from './jwt';
 
 const sections = [
   { to: '/admin', label: 'Figures' },

@@ -9,8 +9,8 @@ import { Icon } from '../ui/Icon';
 import { Failure } from '../ui/State';
 import { Loading } from './AdminPage';
 import { CpuPicker, type Picked } from './CpuPicker';
-import { JobWatch } from './JobWatch';
-import { AdminsOnly, exactly, Fault, isOver, Public } from './parts';
+import { JobWatch } from './JobProgress';
+import { AdminsOnly, exactly, Fault, isOver, Public } from './components';
 import { useSession } from './session';
 
 type Figures = FiguresQuery;

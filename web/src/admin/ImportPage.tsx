@@ -7,7 +7,7 @@ import { ImportDocument, ImportNewsDocument, type ImportQuery } from '../gql/gra
 import { Icon } from '../ui/Icon';
 import { Failure, State } from '../ui/State';
 import { Loading } from './AdminPage';
-import { exactly, isOver, lasted, pageOf, Pages, placeIn, Progress, Status } from './parts';
+import { exactly, isOver, lasted, pageOf, Pages, placeIn, Progress, Status } from './components';
 
 type Session = NonNullable<ImportQuery['importSession']>;
 type Row = Session['rows']['nodes'][number];

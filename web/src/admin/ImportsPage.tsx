@@ -14,8 +14,8 @@ import {
 import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
 import { Loading } from './AdminPage';
-import { problemOf } from './files';
-import { exactly, Fault, isOver, pageOf, Pages, placeIn, Progress, Status } from './parts';
+import { problemOf } from './uploads';
+import { exactly, Fault, isOver, pageOf, Pages, placeIn, Progress, Status } from './components';
 import { useSession } from './session';
 
 export function ImportsPage() {

@@ -5,8 +5,8 @@ import { type JobFactsFragment, JobNewsDocument, type JobKind, JobsDocument, typ
 import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
 import { Loading } from './AdminPage';
-import { Outcome } from './JobWatch';
-import { exactly, isOver, kindNames, pageOf, Pages, placeIn, Progress, Status } from './parts';
+import { Outcome } from './JobProgress';
+import { exactly, isOver, kindNames, pageOf, Pages, placeIn, Progress, Status } from './components';
 
 const kinds = Object.keys(kindNames) as JobKind[];
 const states: [JobStatus, string][] = [

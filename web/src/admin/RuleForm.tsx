@@ -10,7 +10,7 @@ import {
   type RuleUnit,
 } from '../gql/graphql';
 import { Button } from '../ui/Button';
-import { Fault } from './parts';
+import { Fault } from './components';
 import { componentNames, conditionNames, decimal, hasSize, localTime } from './rules';
 import { useSession } from './session';
 

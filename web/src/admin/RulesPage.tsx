@@ -9,8 +9,8 @@ import { DeleteRuleDocument, type JobFactsFragment, type RuleFactsFragment, Rule
 import { Button, IconButton } from '../ui/Button';
 import { Failure, State } from '../ui/State';
 import { Loading } from './AdminPage';
-import { JobWatch } from './JobWatch';
-import { AdminsOnly, exactly, Fault, pageOf, Pages, placeIn } from './parts';
+import { JobWatch } from './JobProgress';
+import { AdminsOnly, exactly, Fault, pageOf, Pages, placeIn } from './components';
 import { RuleForm } from './RuleForm';
 import { componentNames, conditionNames, nameOf } from './rules';
 import { useSession } from './session';

@@ -5,7 +5,7 @@ import { ViewerDocument } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Icon } from '../ui/Icon';
 import { openClient } from './client';
-import { cleaned, looksLikeOne } from './tokens';
+import { cleaned, looksLikeOne } from './jwt';
 
 /** Asks for a token, and keeps it once the server says that it is good for something here. */
 export function SignIn() {

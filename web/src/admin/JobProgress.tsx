@@ -3,7 +3,7 @@ import { useEffect } from 'react';
 import { useSubscription } from 'urql';
 import { since, whole } from '../format';
 import { type JobFactsFragment, JobNewsDocument } from '../gql/graphql';
-import { exactly, isOver, lasted, Progress, Status } from './parts';
+import { exactly, isOver, lasted, Progress, Status } from './components';
 import { useSession } from './session';
 
 const words: Record<JobFactsFragment['kind'], { items: string; done: string; failed: string }> = {

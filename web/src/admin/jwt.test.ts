@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { cleaned, expiry, looksLikeOne } from './tokens';
+import { cleaned, expiry, looksLikeOne } from './jwt';
 
 const TOKEN = `e30.${btoa(JSON.stringify({ sub: 'me', exp: 1_700_000_000 })).replace(/=+$/, '')}.s-_g`;
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { LARGEST, problemOf } from './files';
+import { LARGEST, problemOf } from './uploads';
 
 test.each(['urls.csv', 'URLS.JSON', 'a.b.tsv'])('%s is sent', (name) => {
   expect(problemOf({ name, size: LARGEST })).toBeUndefined();
