@@ -6,7 +6,7 @@ import { pipe, subscribe } from 'wonka';
 import { cacheOptions, isAway, watchedFetch } from '../api/client';
 import { onRecovery } from '../api/connection';
 import { byId, Freshness } from '../api/exchanges';
-import { openLive } from '../api/live';
+import { openLive } from '../api/webSocket';
 import { AdminNewsDocument } from '../gql/graphql';
 
 export interface Signed {

@@ -6,7 +6,7 @@ import { pipe, subscribe } from 'wonka';
 import { DataNewsDocument } from '../gql/graphql';
 import { onRecovery, reportAnswer, reportAway } from './connection';
 import { byId, Freshness } from './exchanges';
-import { openLive } from './live';
+import { openLive } from './webSocket';
 import { openStorage } from './storage';
 
 const freshness = new Freshness();
