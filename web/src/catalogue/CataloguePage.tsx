@@ -8,19 +8,19 @@ import { useMedia } from '../app/useMedia';
 import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
 import './catalogue.css';
-import { Chips } from './Chips';
+import { Chips } from './FilterChips';
 import { Filters } from './Filters';
 import { GridView } from './GridView';
 import { ListView } from './ListView';
 import { Pager } from './Pager';
 import { SearchBox } from './SearchBox';
 import { SplitView } from './SplitView';
-import { Layouts } from './Layouts';
+import { Layouts } from './LayoutSwitch';
 import { useCpus } from './useCpus';
-import { changed, readView, unfiltered, type View, writeView } from './view';
+import { changed, readView, unfiltered, type View, writeView } from './viewState';
 
 // Popups and the sheet of narrow screens: loaded once the page is there.
-const Tools = lazy(() => import('./Tools'));
+const Tools = lazy(() => import('./ViewMenu'));
 const FilterSheet = lazy(() => import('./FilterSheet'));
 
 /** How a part of the page asks for another view; `typing`: one of many in a row, not worth a step back each. */

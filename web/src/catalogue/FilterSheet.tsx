@@ -3,7 +3,7 @@ import { whole } from '../format';
 import { Button, IconButton } from '../ui/Button';
 import type { Change } from './CataloguePage';
 import { type Choices, Clear, Filters } from './Filters';
-import { conditions, type View } from './view';
+import { conditions, type View } from './viewState';
 
 /** The filters on narrow screens: a sheet from the side, with the number of CPUs they leave. */
 export default function FilterSheet({

@@ -3,9 +3,9 @@ import { ratings, ratingWords } from '../cpu/ratings';
 import type { FilterChoicesQuery } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import type { Change } from './CataloguePage';
-import { rangeLabels, without } from './Chips';
+import { rangeLabels, without } from './FilterChips';
 import { RangeField } from './RangeField';
-import { conditions, type ListName, type RangeName, unfiltered, type View } from './view';
+import { conditions, type ListName, type RangeName, unfiltered, type View } from './viewState';
 
 export type Choices = FilterChoicesQuery['statistics'] | undefined;
 type Props = { view: View; change: Change; choices: Choices };

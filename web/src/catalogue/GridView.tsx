@@ -4,7 +4,7 @@ import { Confidence, MarkBar, Rating } from '../cpu/Figures';
 import { shortName, usd, usdPerMark } from '../format';
 import { betterThan, inWords } from './columns';
 import type { ViewProps } from './ListView';
-import { useTop } from './useTop';
+import { useTop } from './useScrollReset';
 
 /** Cards. The browser leaves out drawing those that are out of sight (content-visibility). */
 export function GridView({ rows, view, scale, cpus, stale }: ViewProps) {

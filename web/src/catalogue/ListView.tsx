@@ -5,10 +5,10 @@ import { useMedia } from '../app/useMedia';
 import { Icon } from '../ui/Icon';
 import type { Change } from './CataloguePage';
 import { chosen, type Column, type Cpu, type Scale } from './columns';
-import { useArrows } from './useArrows';
+import { useArrows } from './useArrowKeys';
 import type { Cpus } from './useCpus';
-import { useTop } from './useTop';
-import { type SortKey, sortedBy, type View } from './view';
+import { useTop } from './useScrollReset';
+import { type SortKey, sortedBy, type View } from './viewState';
 
 export interface ViewProps {
   rows: Cpu[];

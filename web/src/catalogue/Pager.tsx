@@ -2,7 +2,7 @@ import { whole } from '../format';
 import { IconButton } from '../ui/Button';
 import type { Change } from './CataloguePage';
 import type { Cpus } from './useCpus';
-import { type Size, sizes, type View } from './view';
+import { type Size, sizes, type View } from './viewState';
 
 /** Where in the list this is, and the ways from here. Cursors lead from page to page: rows that come and go move nothing. */
 export function Pager({

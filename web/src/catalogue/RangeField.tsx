@@ -1,7 +1,7 @@
 import { Slider } from '@base-ui/react/slider';
 import { useEffect, useState } from 'react';
-import { readable } from './digits';
-import { isReversed, type Range } from './view';
+import { readable } from './numberInput';
+import { isReversed, type Range } from './viewState';
 
 const STEPS = 200;
 const PAUSE = 120; // ms after a move or key

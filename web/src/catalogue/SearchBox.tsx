@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { Icon } from '../ui/Icon';
 import type { Change } from './CataloguePage';
-import type { View } from './view';
+import type { View } from './viewState';
 
 const PAUSE = 60; // ms from one question to the next: the first key asks at once
 

@@ -6,9 +6,9 @@ import { shortName, usd, whole } from '../format';
 import { useMedia } from '../app/useMedia';
 import { inWords } from './columns';
 import type { ViewProps } from './ListView';
-import { useArrows } from './useArrows';
-import { useTop } from './useTop';
-import { writeView } from './view';
+import { useArrows } from './useArrowKeys';
+import { useTop } from './useScrollReset';
+import { writeView } from './viewState';
 
 const ROW = 56; // px
 

@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 import { BETWEEN, NONE, percent, shortName, unbroken, usd, usdPerMark, whole } from '../format';
 import type { CpuRowFragment } from '../gql/graphql';
 import { Confidence, MarkBar, Rating } from '../cpu/Figures';
-import { type SortName, sorts } from './view';
+import { type SortName, sorts } from './viewState';
 
 export type Cpu = CpuRowFragment;
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Column, columns, type Cpu } from './columns';
 import { toCsv } from './csv';
-import { sorts } from './view';
+import { sorts } from './viewState';
 
 const cell = (label: string, value: string | number | null) => ({ label, csv: () => value }) as unknown as Column;
 

@@ -2,7 +2,7 @@
 import type { Client } from '@urql/core';
 import { CpuListDocument, type CpuListQueryVariables } from '../gql/graphql';
 import type { Column, Cpu } from './columns';
-import { filterAndOrder, type View } from './view';
+import { filterAndOrder, type View } from './viewState';
 
 const PAGE = 200; // the most that the API gives at a time
 

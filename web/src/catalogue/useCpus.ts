@@ -5,7 +5,7 @@ import { useClient, useQuery } from 'urql';
 import { pipe, subscribe } from 'wonka';
 import { CpuListDocument, type CpuListQuery } from '../gql/graphql';
 import type { Cpu } from './columns';
-import { type View, variables } from './view';
+import { type View, variables } from './viewState';
 
 type Page = CpuListQuery['cpus'];
 

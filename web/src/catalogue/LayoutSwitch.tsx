@@ -2,7 +2,7 @@ import { Toggle } from '@base-ui/react/toggle';
 import { ToggleGroup } from '@base-ui/react/toggle-group';
 import { Icon, type IconName } from '../ui/Icon';
 import type { Change } from './CataloguePage';
-import type { Layout, View } from './view';
+import type { Layout, View } from './viewState';
 
 const choices: { value: Layout; label: string; icon: IconName }[] = [
   { value: 'list', label: 'List', icon: 'list' },

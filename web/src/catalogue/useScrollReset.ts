@@ -1,5 +1,5 @@
 import { type RefObject, useEffect, useRef } from 'react';
-import { type View, variables } from './view';
+import { type View, variables } from './viewState';
 
 /** Another list is read from its top; that of the step back from where one was. */
 export function useTop(region: RefObject<HTMLElement | null>, view: View): void {

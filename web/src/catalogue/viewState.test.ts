@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { changed, conditions, readView, sortedBy, unfiltered, type View, variables, writeView } from './view';
+import { changed, conditions, readView, sortedBy, unfiltered, type View, variables, writeView } from './viewState';
 
 const usual = readView({});
 

@@ -8,7 +8,7 @@ import { Icon, type IconName } from '../ui/Icon';
 import type { Change } from './CataloguePage';
 import { chosen, columns } from './columns';
 import { everyCpu, save, toCsv } from './csv';
-import { highFirst, MOST_SORT_KEYS, type SortName, type View } from './view';
+import { highFirst, MOST_SORT_KEYS, type SortName, type View } from './viewState';
 
 type Props = { view: View; change: Change };
 

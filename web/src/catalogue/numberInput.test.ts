@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readable } from './digits';
+import { readable } from './numberInput';
 
 test.each([
   ['12.', '12.', '12'],

@@ -1,6 +1,15 @@
 import { Icon } from '../ui/Icon';
 import type { Change } from './CataloguePage';
-import { conditions, type ListName, lists, type Range, type RangeName, ranges, unfiltered, type View } from './view';
+import {
+  conditions,
+  type ListName,
+  lists,
+  type Range,
+  type RangeName,
+  ranges,
+  unfiltered,
+  type View,
+} from './viewState';
 
 export const rangeLabels: Record<RangeName, { label: string; unit?: string }> = {
   cores: { label: 'Cores' },
