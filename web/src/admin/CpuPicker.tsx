@@ -1,7 +1,7 @@
 // Picks CPUs by their names. They are looked for as everybody does, without the token.
 import { Combobox } from '@base-ui/react/combobox';
 import { useRef, useState } from 'react';
-import { type Found as Picked, useFound, useOpenList } from '../cpu/useFound';
+import { type Found as Picked, useFound, useOpenList } from '../cpu/useCpuSearch';
 import { shortName } from '../format';
 import { Icon } from '../ui/Icon';
 

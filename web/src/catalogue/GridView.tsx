@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
-import { Confidence, MarkBar, Rating } from '../cpu/Figures';
+import { Confidence, MarkBar, Rating } from '../cpu/Indicators';
 import { shortName, usd, usdPerMark } from '../format';
 import { betterThan, inWords } from './columns';
 import type { ViewProps } from './ListView';

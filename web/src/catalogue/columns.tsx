@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { BETWEEN, NONE, percent, shortName, unbroken, usd, usdPerMark, whole } from '../format';
 import type { CpuRowFragment } from '../gql/graphql';
-import { Confidence, MarkBar, Rating } from '../cpu/Figures';
+import { Confidence, MarkBar, Rating } from '../cpu/Indicators';
 import { type SortName, sorts } from './viewState';
 
 export type Cpu = CpuRowFragment;

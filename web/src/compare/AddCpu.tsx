@@ -1,7 +1,7 @@
 // A field that finds CPUs while one types; choosing one adds it.
 import { Combobox } from '@base-ui/react/combobox';
 import { useState } from 'react';
-import { type Found, useFound, useOpenList } from '../cpu/useFound';
+import { type Found, useFound, useOpenList } from '../cpu/useCpuSearch';
 import { shortName, usd } from '../format';
 import { Icon } from '../ui/Icon';
 

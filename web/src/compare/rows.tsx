@@ -1,6 +1,6 @@
 // The lines of the comparison: what is shown, and which way it is better.
 import type { ReactNode } from 'react';
-import { Confidence, Rating } from '../cpu/Figures';
+import { Confidence, Rating } from '../cpu/Indicators';
 import { percent, usd, usdPerMark, whole } from '../format';
 import type { CompareQuery } from '../gql/graphql';
 

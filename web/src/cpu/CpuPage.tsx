@@ -7,17 +7,17 @@ import { BETWEEN, unbroken, whole } from '../format';
 import { CpuMarketDocument, CpuPageDocument, FilterChoicesDocument } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Failure, Skeleton, State } from '../ui/State';
-import { Facts } from './Facts';
-import { Rating, Targets } from './Figures';
-import { Marks } from './Marks';
-import { Offers } from './Offers';
+import { Facts } from './Specifications';
+import { Rating, Targets } from './Indicators';
+import { Marks } from './Benchmarks';
+import { Offers } from './Listings';
 import './page.css';
-import { Similar } from './Similar';
-import { type Cpu, targetInWords, valueInWords, warningInWords } from './words';
+import { Similar } from './SimilarCpus';
+import { type Cpu, targetInWords, valueInWords, warningInWords } from './summaries';
 
 // Charts bring d3's scales: they come after the figures.
-const Distribution = lazy(() => import('./Distribution'));
-const History = lazy(() => import('./History'));
+const Distribution = lazy(() => import('./PriceDistribution'));
+const History = lazy(() => import('./PriceHistory'));
 
 export function CpuPage() {
   const { slug } = useParams({ from: '/cpu/$slug' });

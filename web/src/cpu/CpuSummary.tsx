@@ -8,8 +8,8 @@ import { CpuPageDocument } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Failure, Skeleton, State } from '../ui/State';
 import './cpu.css';
-import { MarkBar, Rating, Targets } from './Figures';
-import { type Cpu, conditions, targetInWords, warningInWords } from './words';
+import { MarkBar, Rating, Targets } from './Indicators';
+import { type Cpu, conditions, targetInWords, warningInWords } from './summaries';
 
 export function CpuSummary({
   slug,

@@ -1,6 +1,6 @@
 import { money, usd } from '../format';
 import { Icon } from '../ui/Icon';
-import { conditions, type Offer } from './words';
+import { conditions, type Offer } from './summaries';
 
 /** Offers, cheapest first, each with how far it is from the good price. */
 export function Offers({ offers, good }: { offers: Offer[]; good: number | null }) {

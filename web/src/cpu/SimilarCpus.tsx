@@ -5,7 +5,7 @@ import type { CpuRowFragment } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Skeleton } from '../ui/State';
 import { NotLoaded } from './CpuPage';
-import { MarkBar, Rating } from './Figures';
+import { MarkBar, Rating } from './Indicators';
 
 const MOST_COMPARED = 5;
 

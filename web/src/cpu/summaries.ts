@@ -1,7 +1,7 @@
 // What figures of a CPU mean, in words.
 import { since, usd, usdPerMark, whole } from '../format';
 import type { CpuPageQuery } from '../gql/graphql';
-import { confidenceInWords } from './Figures';
+import { confidenceInWords } from './Indicators';
 
 export type Cpu = NonNullable<CpuPageQuery['cpu']>;
 export type Offer = Cpu['listings']['nodes'][number];
