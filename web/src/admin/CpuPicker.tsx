@@ -2,7 +2,7 @@
 import { Combobox } from '@base-ui/react/combobox';
 import { useRef, useState } from 'react';
 import { type Found as Picked, useFound, useOpenList } from '../cpu/useCpuSearch';
-import { shortName } from '../format';
+import { shortName } from '../lib/format';
 import { Icon } from '../ui/Icon';
 
 export type { Picked };

@@ -2,7 +2,7 @@
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useMutation, useQuery } from 'urql';
-import { percent, since, whole } from '../format';
+import { percent, since, whole } from '../lib/format';
 import { FiguresDocument, type FiguresQuery, RecalculateDocument, VerifyDocument } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Icon } from '../ui/Icon';

@@ -2,7 +2,7 @@
 import { Link, useParams, useSearch } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { useQuery, useSubscription } from 'urql';
-import { money, since, usd, whole } from '../format';
+import { money, since, usd, whole } from '../lib/format';
 import { ImportDocument, ImportNewsDocument, type ImportQuery } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Failure, State } from '../ui/State';

@@ -2,7 +2,7 @@
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type DragEvent, type FormEvent, useEffect, useRef, useState } from 'react';
 import { useMutation, useQuery, useSubscription } from 'urql';
-import { since, whole } from '../format';
+import { since, whole } from '../lib/format';
 import {
   type ImportFactsFragment,
   ImportFileDocument,

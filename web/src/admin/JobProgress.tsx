@@ -1,7 +1,7 @@
 // A job, live until it ends, and then what came of it.
 import { useEffect } from 'react';
 import { useSubscription } from 'urql';
-import { since, whole } from '../format';
+import { since, whole } from '../lib/format';
 import { type JobFactsFragment, JobNewsDocument } from '../gql/graphql';
 import { exactly, isOver, lasted, Progress, Status } from './components';
 import { useSession } from './session';

@@ -1,6 +1,6 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useQuery, useSubscription } from 'urql';
-import { since, whole } from '../format';
+import { since, whole } from '../lib/format';
 import { type JobFactsFragment, JobNewsDocument, type JobKind, JobsDocument, type JobStatus } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';

@@ -4,7 +4,7 @@ import { Dialog } from '@base-ui/react/dialog';
 import { useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useMutation, useQuery } from 'urql';
-import { since, usd, whole } from '../format';
+import { since, usd, whole } from '../lib/format';
 import { DeleteRuleDocument, type JobFactsFragment, type RuleFactsFragment, RulesDocument } from '../gql/graphql';
 import { Button, IconButton } from '../ui/Button';
 import { Failure, State } from '../ui/State';

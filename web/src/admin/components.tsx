@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router';
 import { type ReactNode } from 'react';
 import { type CombinedError, Provider } from 'urql';
 import { client as publicClient, isAway } from '../api/client';
-import { whole } from '../format';
+import { whole } from '../lib/format';
 import type { ImportStatus, JobKind, JobsQuery, JobStatus } from '../gql/graphql';
 import { Icon, type IconName } from '../ui/Icon';
 

@@ -1,5 +1,5 @@
 import { tryNow, useConnection } from '../api/connection';
-import { clock } from '../format';
+import { clock } from '../lib/format';
 import { Button } from '../ui/Button';
 
 /** Says so when the server is away, and that it is looked for. Empty while all is well. */

@@ -1,6 +1,6 @@
 import { IconButton } from '../ui/Button';
 import { chooseTheme, useTheme } from './theme';
-import { useMedia } from './useMedia';
+import { useMedia } from '../lib/useMediaQuery';
 
 /** Light or dark. Whoever goes back to what the system says follows the system again. */
 export function ThemeSwitch() {

@@ -1,5 +1,5 @@
 import { Dialog } from '@base-ui/react/dialog';
-import { whole } from '../format';
+import { whole } from '../lib/format';
 import { Button, IconButton } from '../ui/Button';
 import type { Change } from './CataloguePage';
 import { type Choices, Clear, Filters } from './Filters';

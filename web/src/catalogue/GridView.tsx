@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import { Confidence, MarkBar, Rating } from '../cpu/Indicators';
-import { shortName, usd, usdPerMark } from '../format';
+import { shortName, usd, usdPerMark } from '../lib/format';
 import { betterThan, inWords } from './columns';
 import type { ViewProps } from './ListView';
 import { useTop } from './useScrollReset';

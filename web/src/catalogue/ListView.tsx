@@ -1,7 +1,7 @@
 import { createColumnHelper, FlexRender, type Row, tableFeatures, useTable } from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { memo, useEffect, useMemo, useRef } from 'react';
-import { useMedia } from '../app/useMedia';
+import { useMedia } from '../lib/useMediaQuery';
 import { Icon } from '../ui/Icon';
 import type { Change } from './CataloguePage';
 import { chosen, type Column, type Cpu, type Scale } from './columns';

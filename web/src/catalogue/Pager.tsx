@@ -1,4 +1,4 @@
-import { whole } from '../format';
+import { whole } from '../lib/format';
 import { IconButton } from '../ui/Button';
 import type { Change } from './CataloguePage';
 import type { Cpus } from './useCpus';

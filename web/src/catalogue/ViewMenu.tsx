@@ -2,7 +2,7 @@
 import { Popover } from '@base-ui/react/popover';
 import { type ReactNode, useState } from 'react';
 import { useClient } from 'urql';
-import { whole } from '../format';
+import { whole } from '../lib/format';
 import { Button, IconButton } from '../ui/Button';
 import { Icon, type IconName } from '../ui/Icon';
 import type { Change } from './CataloguePage';

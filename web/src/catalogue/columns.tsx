@@ -1,7 +1,7 @@
 // What a CPU has to show, once for all views: the cells of the list, the choice of columns, and the file of the export.
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { BETWEEN, NONE, percent, shortName, unbroken, usd, usdPerMark, whole } from '../format';
+import { BETWEEN, NONE, percent, shortName, unbroken, usd, usdPerMark, whole } from '../lib/format';
 import type { CpuRowFragment } from '../gql/graphql';
 import { Confidence, MarkBar, Rating } from '../cpu/Indicators';
 import { type SortName, sorts } from './viewState';

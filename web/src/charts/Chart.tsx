@@ -2,7 +2,7 @@
 // figures as a table, which screen readers find and everybody else can open.
 import { type KeyboardEvent, memo, type PointerEvent, type ReactNode, useId, useRef, useState } from 'react';
 import './charts.css';
-import { useSize } from './useSize';
+import { useSize } from '../lib/useElementSize';
 
 export interface Frame {
   width: number;

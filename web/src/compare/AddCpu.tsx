@@ -2,7 +2,7 @@
 import { Combobox } from '@base-ui/react/combobox';
 import { useState } from 'react';
 import { type Found, useFound, useOpenList } from '../cpu/useCpuSearch';
-import { shortName, usd } from '../format';
+import { shortName, usd } from '../lib/format';
 import { Icon } from '../ui/Icon';
 
 export function AddCpu({ chosen, add }: { chosen: string[]; add: (slug: string) => void }) {

@@ -2,7 +2,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
-import { NONE, shortName } from '../format';
+import { NONE, shortName } from '../lib/format';
 import { CompareDocument, SimilarToDocument } from '../gql/graphql';
 import { Button, IconButton } from '../ui/Button';
 import { Icon } from '../ui/Icon';

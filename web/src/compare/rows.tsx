@@ -1,7 +1,7 @@
 // The lines of the comparison: what is shown, and which way it is better.
 import type { ReactNode } from 'react';
 import { Confidence, Rating } from '../cpu/Indicators';
-import { percent, usd, usdPerMark, whole } from '../format';
+import { percent, usd, usdPerMark, whole } from '../lib/format';
 import type { CompareQuery } from '../gql/graphql';
 
 export type Cpu = NonNullable<CompareQuery['cpusBySlugs'][number]>;

@@ -1,4 +1,4 @@
-import { whole } from '../format';
+import { whole } from '../lib/format';
 import type { CpuRowFragment } from '../gql/graphql';
 
 type Marked = Pick<CpuRowFragment, 'cpuMarkMulti' | 'cpuMarkSingle'>;

@@ -3,7 +3,7 @@ import { lazy, type ReactNode, Suspense, useEffect } from 'react';
 import { type CombinedError, useQuery } from 'urql';
 import { isAway } from '../api/client';
 import { useConnection } from '../api/connection';
-import { BETWEEN, unbroken, whole } from '../format';
+import { BETWEEN, unbroken, whole } from '../lib/format';
 import { CpuMarketDocument, CpuPageDocument, FilterChoicesDocument } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Failure, Skeleton, State } from '../ui/State';

@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router';
 import { type ReactNode } from 'react';
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
-import { money, NONE, usd, usdPerMark, whole } from '../format';
+import { money, NONE, usd, usdPerMark, whole } from '../lib/format';
 import { CpuPageDocument } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Failure, Skeleton, State } from '../ui/State';

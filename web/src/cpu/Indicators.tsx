@@ -1,5 +1,5 @@
 // Figures of a CPU, as every page shows them. None is told by colour alone.
-import { usd, whole } from '../format';
+import { usd, whole } from '../lib/format';
 import type { CpuRowFragment, PriceConfidence, ValueRating } from '../gql/graphql';
 import './figures.css';
 import { ratingWords } from './ratings';

@@ -1,4 +1,4 @@
-import { money, usd } from '../format';
+import { money, usd } from '../lib/format';
 import { Icon } from '../ui/Icon';
 import { conditions, type Offer } from './summaries';
 

@@ -4,7 +4,7 @@ import { Bar } from '@visx/shape';
 import type { CombinedError } from 'urql';
 import { Across, Along } from '../charts/Axes';
 import { AsTable, Chart, type Frame } from '../charts/Chart';
-import { usd, whole } from '../format';
+import { usd, whole } from '../lib/format';
 import type { CpuMarketQuery, CpuPageQuery } from '../gql/graphql';
 import { NotLoaded, Panel, PanelWaiting } from './CpuPage';
 

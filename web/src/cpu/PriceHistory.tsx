@@ -8,7 +8,7 @@ import { useMemo, useState } from 'react';
 import { useQuery } from 'urql';
 import { Across, Along } from '../charts/Axes';
 import { AsTable, Chart, type Frame } from '../charts/Chart';
-import { day, since, usd, whole } from '../format';
+import { day, since, usd, whole } from '../lib/format';
 import { CpuPricesDocument, type CpuPricesQuery, type PriceInterval, type PriceRange } from '../gql/graphql';
 import { Skeleton } from '../ui/State';
 import { NotLoaded, Panel } from './CpuPage';

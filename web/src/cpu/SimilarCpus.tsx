@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import type { CombinedError } from 'urql';
-import { shortName, usd, usdPerMark } from '../format';
+import { shortName, usd, usdPerMark } from '../lib/format';
 import type { CpuRowFragment } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Skeleton } from '../ui/State';

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import { NONE, whole } from '../format';
+import { NONE, whole } from '../lib/format';
 import type { CpuRowFragment } from '../gql/graphql';
 
 /** The specifications, one to a line. */

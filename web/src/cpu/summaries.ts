@@ -1,5 +1,5 @@
 // What figures of a CPU mean, in words.
-import { since, usd, usdPerMark, whole } from '../format';
+import { since, usd, usdPerMark, whole } from '../lib/format';
 import type { CpuPageQuery } from '../gql/graphql';
 import { confidenceInWords } from './Indicators';
 

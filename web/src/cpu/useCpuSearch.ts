@@ -2,7 +2,7 @@
 import type { BaseUIEvent } from '@base-ui/react/types';
 import { type KeyboardEvent, useEffect, useState } from 'react';
 import { useQuery } from 'urql';
-import { whole } from '../format';
+import { whole } from '../lib/format';
 import { FindCpusDocument, type FindCpusQuery } from '../gql/graphql';
 
 export type Found = FindCpusQuery['cpus']['nodes'][number];

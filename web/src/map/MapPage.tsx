@@ -5,7 +5,7 @@ import { lazy, Suspense, useCallback, useDeferredValue, useEffect, useMemo } fro
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
 import { ratings, ratingWords } from '../cpu/ratings';
-import { shortName, usd, usdPerMark, whole } from '../format';
+import { shortName, usd, usdPerMark, whole } from '../lib/format';
 import { PriceMapDocument } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';

@@ -7,7 +7,7 @@ import { useCallback, useMemo } from 'react';
 import { Across, Along } from '../charts/Axes';
 import { Chart, type Frame } from '../charts/Chart';
 import { ratings, ratingWords } from '../cpu/ratings';
-import { shortName, usd, usdPerMark, whole } from '../format';
+import { shortName, usd, usdPerMark, whole } from '../lib/format';
 import { markWords } from './MapPage';
 import { frontier, type Point, type View } from './points';
 import { outline } from './shapes';
