@@ -1,7 +1,7 @@
 // Every page and its address. Pages are loaded when they are first opened, or when the pointer comes near a link to them.
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
-import { NotFound, PageFault } from './app/Faults';
-import { Shell } from './app/Shell';
+import { NotFound, PageFault } from './layout/ErrorPages';
+import { Shell } from './layout/Shell';
 
 /** What stands behind the `?`, flat: a name that is there several times is a list. */
 export type Search = Record<string, string | string[]>;
