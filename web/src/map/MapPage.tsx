@@ -11,7 +11,7 @@ import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
 import './map.css';
 import { countBy, filtered, frontier, marked, type Point, readView, type View, writeView } from './points';
-import { Shape } from './Shape';
+import { Shape } from './Marker';
 
 const Scatter = lazy(() => import('./Scatter'));
 

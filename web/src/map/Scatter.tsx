@@ -10,7 +10,7 @@ import { ratings, ratingWords } from '../cpu/ratings';
 import { shortName, usd, usdPerMark, whole } from '../lib/format';
 import { markWords } from './MapPage';
 import { frontier, type Point, type View } from './points';
-import { outline } from './shapes';
+import { outline } from './markers';
 
 const ROOM = { top: 26, right: 14, bottom: 40, left: 50 };
 const REACH = 32; // px, how far from a point the pointer still means it

@@ -1,5 +1,5 @@
 import type { ValueRating } from '../gql/graphql';
-import { outline } from './shapes';
+import { outline } from './markers';
 
 /** The sign of a rating, as it is on the map. */
 export function Shape({ rating }: { rating: ValueRating }) {
