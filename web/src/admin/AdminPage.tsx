@@ -9,6 +9,7 @@ import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
 import './admin.css';
 import { openClient, type Signed } from './client';
+import { Loading } from './components';
 import { type Session, SessionContext } from './session';
 import { SignIn } from './SignIn';
 import { expiry } from './jwt';
@@ -104,17 +105,6 @@ function TooWeak() {
     >
       Administration needs the role operator, or admin to change figures and rules.
     </State>
-  );
-}
-
-export function Loading({ what, rows = 6 }: { what: string; rows?: number }) {
-  return (
-    <div className="panel admin-loading" role="status">
-      <span className="visually-hidden">{what}</span>
-      {Array.from({ length: rows }, (_, row) => (
-        <span key={row} className="skeleton" style={{ width: `${60 + ((row * 37) % 35)}%` }} aria-hidden="true" />
-      ))}
-    </div>
   );
 }
 

@@ -5,8 +5,7 @@ import { since, whole } from '../lib/format';
 import { DocumentsDocument, type DocumentsQuery } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Failure, State } from '../ui/State';
-import { Loading } from './AdminPage';
-import { exactly, pageOf, Pages, placeIn } from './components';
+import { exactly, Loading, pageOf, Pages, placeIn } from './components';
 
 type Document = DocumentsQuery['documents']['nodes'][number];
 const SIZE = 200;

@@ -7,10 +7,9 @@ import { FiguresDocument, type FiguresQuery, RecalculateDocument, VerifyDocument
 import { Button } from '../ui/Button';
 import { Icon } from '../ui/Icon';
 import { Failure } from '../ui/State';
-import { Loading } from './AdminPage';
 import { CpuPicker, type Picked } from './CpuPicker';
 import { JobWatch } from './JobProgress';
-import { AdminsOnly, exactly, Fault, isOver, Public } from './components';
+import { AdminsOnly, exactly, Fault, isOver, Loading, Public } from './components';
 import { useSession } from './session';
 
 type Figures = FiguresQuery;

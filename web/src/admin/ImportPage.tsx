@@ -6,8 +6,7 @@ import { money, since, usd, whole } from '../lib/format';
 import { ImportDocument, ImportNewsDocument, type ImportQuery } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Failure, State } from '../ui/State';
-import { Loading } from './AdminPage';
-import { exactly, isOver, lasted, pageOf, Pages, placeIn, Progress, Status } from './components';
+import { exactly, isOver, lasted, Loading, pageOf, Pages, placeIn, Progress, Status } from './components';
 
 type Session = NonNullable<ImportQuery['importSession']>;
 type Row = Session['rows']['nodes'][number];

@@ -13,9 +13,8 @@ import {
 } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
-import { Loading } from './AdminPage';
 import { problemOf } from './uploads';
-import { exactly, Fault, isOver, pageOf, Pages, placeIn, Progress, Status } from './components';
+import { exactly, Fault, isOver, Loading, pageOf, Pages, placeIn, Progress, Status } from './components';
 import { useSession } from './session';
 
 export function ImportsPage() {

@@ -4,9 +4,8 @@ import { since, whole } from '../lib/format';
 import { type JobFactsFragment, JobNewsDocument, type JobKind, JobsDocument, type JobStatus } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
-import { Loading } from './AdminPage';
 import { Outcome } from './JobProgress';
-import { exactly, isOver, kindNames, pageOf, Pages, placeIn, Progress, Status } from './components';
+import { exactly, isOver, kindNames, Loading, pageOf, Pages, placeIn, Progress, Status } from './components';
 
 const kinds = Object.keys(kindNames) as JobKind[];
 const states: [JobStatus, string][] = [

@@ -35,6 +35,17 @@ export const kindNames: Record<JobKind, string> = {
   CLEAN_UP: 'Clean-up',
 };
 
+export function Loading({ what, rows = 6 }: { what: string; rows?: number }) {
+  return (
+    <div className="panel admin-loading" role="status">
+      <span className="visually-hidden">{what}</span>
+      {Array.from({ length: rows }, (_, row) => (
+        <span key={row} className="skeleton" style={{ width: `${60 + ((row * 37) % 35)}%` }} aria-hidden="true" />
+      ))}
+    </div>
+  );
+}
+
 /** A bar that tells how far something is; without a total, that it goes on. */
 export function Progress({ done, total, label }: { done: number; total: number | null | undefined; label: string }) {
   const known = total !== null && total !== undefined;

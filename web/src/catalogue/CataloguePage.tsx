@@ -17,14 +17,11 @@ import { SearchBox } from './SearchBox';
 import { SplitView } from './SplitView';
 import { Layouts } from './LayoutSwitch';
 import { useCpus } from './useCpus';
-import { changed, readView, unfiltered, type View, writeView } from './viewState';
+import { type Change, changed, readView, unfiltered, type View, writeView } from './viewState';
 
 // Popups and the sheet of narrow screens: loaded once the page is there.
 const Tools = lazy(() => import('./ViewMenu'));
 const FilterSheet = lazy(() => import('./FilterSheet'));
-
-/** How a part of the page asks for another view; `typing`: one of many in a row, not worth a step back each. */
-export type Change = (change: Partial<View>, how?: { typing?: boolean; stay?: boolean }) => void;
 
 export function CataloguePage() {
   const search = useSearch({ from: '/' });
@@ -35,7 +32,7 @@ export function CataloguePage() {
   const cpus = useCpus(view);
   useEffect(() => {
     // An old link whose order was changed by hand: the list starts on its first page.
-    if (cpus.lost) change({}, { typing: true });
+    if (cpus.lost) change({}, { replace: true });
   }, [cpus.lost, change]);
   const { state } = useConnection();
   // Typing and sliding go on while a long list is drawn.
@@ -104,13 +101,13 @@ export function CataloguePage() {
   );
 }
 
-/** Goes to the address of another view. What starts the list anew is told by `stay` being absent. */
+/** Return a function that navigates to the address of a changed view. */
 function useChange(view: View): Change {
   const navigate = useNavigate({ from: '/' });
   return useCallback(
-    (change, { typing = false, stay = false } = {}) => {
-      const next = stay ? { ...view, ...change } : changed(view, change);
-      void navigate({ to: '/', search: writeView(next), replace: typing, resetScroll: !typing && !stay });
+    (change, { replace = false, keepPage = false } = {}) => {
+      const next = keepPage ? { ...view, ...change } : changed(view, change);
+      void navigate({ to: '/', search: writeView(next), replace, resetScroll: !replace && !keepPage });
     },
     [navigate, view],
   );

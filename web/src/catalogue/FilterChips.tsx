@@ -1,6 +1,6 @@
 import { Icon } from '../ui/Icon';
-import type { Change } from './CataloguePage';
 import {
+  type Change,
   conditions,
   type ListName,
   lists,

@@ -1,9 +1,8 @@
 import { Dialog } from '@base-ui/react/dialog';
 import { whole } from '../lib/format';
 import { Button, IconButton } from '../ui/Button';
-import type { Change } from './CataloguePage';
 import { type Choices, Clear, Filters } from './Filters';
-import { conditions, type View } from './viewState';
+import { type Change, conditions, type View } from './viewState';
 
 /** The filters on narrow screens: a sheet from the side, with the number of CPUs they leave. */
 export default function FilterSheet({

@@ -2,10 +2,9 @@ import { type ReactNode, useState } from 'react';
 import { ratings, ratingWords } from '../cpu/ratings';
 import type { FilterChoicesQuery } from '../gql/graphql';
 import { Button } from '../ui/Button';
-import type { Change } from './CataloguePage';
 import { rangeLabels, without } from './FilterChips';
 import { RangeField } from './RangeField';
-import { conditions, type ListName, type RangeName, unfiltered, type View } from './viewState';
+import { type Change, conditions, type ListName, type RangeName, unfiltered, type View } from './viewState';
 
 export type Choices = FilterChoicesQuery['statistics'] | undefined;
 type Props = { view: View; change: Change; choices: Choices };
@@ -209,7 +208,7 @@ function Bounds({
       ends={known(ends)}
       curved={curved}
       value={view[name]}
-      onChange={(range) => change({ [name]: range }, { typing: true })}
+      onChange={(range) => change({ [name]: range }, { replace: true })}
     />
   );
 }

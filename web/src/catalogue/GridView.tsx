@@ -3,11 +3,11 @@ import { useEffect, useRef } from 'react';
 import { Confidence, MarkBar, Rating } from '../cpu/Indicators';
 import { shortName, usd, usdPerMark } from '../lib/format';
 import { betterThan, inWords } from './columns';
-import type { ViewProps } from './ListView';
+import type { LayoutProps } from './layoutProps';
 import { useTop } from './useScrollReset';
 
 /** Cards. The browser leaves out drawing those that are out of sight (content-visibility). */
-export function GridView({ rows, view, scale, cpus, stale }: ViewProps) {
+export function GridView({ rows, view, scale, cpus, stale }: LayoutProps) {
   const region = useRef<HTMLDivElement>(null);
   useTop(region, view);
   const { more } = cpus;

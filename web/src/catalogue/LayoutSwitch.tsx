@@ -1,8 +1,7 @@
 import { Toggle } from '@base-ui/react/toggle';
 import { ToggleGroup } from '@base-ui/react/toggle-group';
 import { Icon, type IconName } from '../ui/Icon';
-import type { Change } from './CataloguePage';
-import type { Layout, View } from './viewState';
+import type { Change, Layout, View } from './viewState';
 
 const choices: { value: Layout; label: string; icon: IconName }[] = [
   { value: 'list', label: 'List', icon: 'list' },
@@ -16,7 +15,7 @@ export function Layouts({ view, change }: { view: View; change: Change }) {
       className="segments"
       aria-label="View"
       value={[view.layout]}
-      onValueChange={([layout]) => layout && change({ layout: layout as Layout }, { stay: true })}
+      onValueChange={([layout]) => layout && change({ layout: layout as Layout }, { keepPage: true })}
     >
       {choices.map(({ value, label, icon }) => (
         <Toggle key={value} value={value} className="segment" aria-label={label} title={label}>

@@ -3,29 +3,18 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { memo, useEffect, useMemo, useRef } from 'react';
 import { useMedia } from '../lib/useMediaQuery';
 import { Icon } from '../ui/Icon';
-import type { Change } from './CataloguePage';
-import { chosen, type Column, type Cpu, type Scale } from './columns';
+import { chosen, type Column, type Cpu } from './columns';
+import type { LayoutProps } from './layoutProps';
 import { useArrows } from './useArrowKeys';
-import type { Cpus } from './useCpus';
 import { useTop } from './useScrollReset';
-import { type SortKey, sortedBy, type View } from './viewState';
-
-export interface ViewProps {
-  rows: Cpu[];
-  view: View;
-  change: Change;
-  scale: Scale;
-  cpus: Cpus;
-  /** What is shown may be older than what the server knows. */
-  stale: boolean;
-}
+import { type Change, type SortKey, sortedBy } from './viewState';
 
 const ROW = 36; // px
 const features = tableFeatures({});
 const helper = createColumnHelper<typeof features, Cpu>();
 
 /** The dense list: a table of which only the rows in sight are drawn. */
-export function ListView({ rows, view, change, scale, cpus, stale }: ViewProps) {
+export function ListView({ rows, view, change, scale, cpus, stale }: LayoutProps) {
   const region = useRef<HTMLDivElement>(null);
   const shown = useMemo(() => chosen(view.columns), [view.columns]);
   const definitions = useMemo(

@@ -1,8 +1,7 @@
 import { whole } from '../lib/format';
 import { IconButton } from '../ui/Button';
-import type { Change } from './CataloguePage';
 import type { Cpus } from './useCpus';
-import { type Size, sizes, type View } from './viewState';
+import { type Change, type Size, sizes, type View } from './viewState';
 
 /** Where in the list this is, and the ways from here. Cursors lead from page to page: rows that come and go move nothing. */
 export function Pager({
@@ -21,7 +20,7 @@ export function Pager({
   const size = view.size === 'endless' ? shown : view.size;
   const from = view.size === 'endless' ? 1 : (view.page - 1) * size + 1;
   const go = (page: number, cursors: Partial<View>) =>
-    change({ after: undefined, before: undefined, page, ...cursors }, { stay: true });
+    change({ after: undefined, before: undefined, page, ...cursors }, { keepPage: true });
   return (
     <footer className="pager">
       <label className="pager-size">

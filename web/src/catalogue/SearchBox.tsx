@@ -1,7 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { Icon } from '../ui/Icon';
-import type { Change } from './CataloguePage';
-import type { View } from './viewState';
+import type { Change, View } from './viewState';
 
 const PAUSE = 60; // ms from one question to the next: the first key asks at once
 
@@ -26,7 +25,7 @@ export function SearchBox({ view, change }: { view: View; change: Change }) {
       () => {
         asked.current = performance.now();
         setTold(typed);
-        change({ search: typed }, { typing: true });
+        change({ search: typed }, { replace: true });
       },
       Math.max(0, asked.current + PAUSE - performance.now()),
     );

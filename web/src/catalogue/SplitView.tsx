@@ -5,7 +5,7 @@ import { CpuSummary } from '../cpu/CpuSummary';
 import { shortName, usd, whole } from '../lib/format';
 import { useMedia } from '../lib/useMediaQuery';
 import { inWords } from './columns';
-import type { ViewProps } from './ListView';
+import type { LayoutProps } from './layoutProps';
 import { useArrows } from './useArrowKeys';
 import { useTop } from './useScrollReset';
 import { writeView } from './viewState';
@@ -13,7 +13,7 @@ import { writeView } from './viewState';
 const ROW = 56; // px
 
 /** A narrow list, and beside it what is known of the chosen CPU; arrows go through both. On phones, the list alone. */
-export function SplitView({ rows, view, change, scale, cpus, stale }: ViewProps) {
+export function SplitView({ rows, view, change, scale, cpus, stale }: LayoutProps) {
   const region = useRef<HTMLDivElement>(null);
   useTop(region, view);
   const roomy = useMedia('(min-width: 48rem)');
@@ -32,7 +32,7 @@ export function SplitView({ rows, view, change, scale, cpus, stale }: ViewProps)
   const select = useCallback(
     (index: number) => {
       const slug = rows[index]?.slug;
-      if (roomy && slug) change({ selected: slug }, { stay: true, typing: true });
+      if (roomy && slug) change({ selected: slug }, { keepPage: true, replace: true });
     },
     [rows, change, roomy],
   );

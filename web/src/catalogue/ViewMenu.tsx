@@ -5,10 +5,9 @@ import { useClient } from 'urql';
 import { whole } from '../lib/format';
 import { Button, IconButton } from '../ui/Button';
 import { Icon, type IconName } from '../ui/Icon';
-import type { Change } from './CataloguePage';
 import { chosen, columns } from './columns';
 import { everyCpu, save, toCsv } from './csv';
-import { highFirst, MOST_SORT_KEYS, type SortName, type View } from './viewState';
+import { type Change, highFirst, MOST_SORT_KEYS, type SortName, type View } from './viewState';
 
 type Props = { view: View; change: Change };
 
@@ -125,7 +124,7 @@ function Columns({ view, change }: Props) {
                     const wanted = columns.filter(({ id }) =>
                       id === column.id ? event.target.checked : ids.includes(id),
                     );
-                    change({ columns: wanted.map(({ id }) => id) }, { stay: true, typing: true });
+                    change({ columns: wanted.map(({ id }) => id) }, { keepPage: true, replace: true });
                   }}
                 />
                 {column.label}
@@ -136,7 +135,7 @@ function Columns({ view, change }: Props) {
       <Button
         size="small"
         disabled={view.columns === undefined}
-        onClick={() => change({ columns: undefined }, { stay: true, typing: true })}
+        onClick={() => change({ columns: undefined }, { keepPage: true, replace: true })}
       >
         Usual columns
       </Button>

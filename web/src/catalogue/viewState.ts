@@ -1,7 +1,7 @@
 // What the catalogue shows, and its address: everything is in there, so a link reproduces the view.
 import type { CpuListQueryVariables, CpuFilter, CpuOrderField } from '../gql/graphql';
 import { ratings } from '../cpu/ratings';
-import type { Search } from '../routes';
+import type { SearchParams } from '../lib/searchParams';
 
 /** Closed on both sides; an absent bound is open. */
 export interface Range {
@@ -38,6 +38,12 @@ export interface View extends Partial<Record<RangeName, Range>>, Partial<Record<
   /** Slug of the CPU beside the list. */
   selected: string | undefined;
 }
+
+/**
+ * Apply a change to the view. `replace` replaces the current history entry, for changes that come in quick succession.
+ * `keepPage` keeps the page of the list; without it the list returns to its first page.
+ */
+export type Change = (change: Partial<View>, options?: { replace?: boolean; keepPage?: boolean }) => void;
 
 // Name in the address, and in the API.
 export const ranges = {
@@ -96,7 +102,7 @@ const usual: SortKey[] = [{ by: 'value', descending: false }];
 const ENDLESS_PAGE = 100;
 
 /** Whatever cannot be read in an address is left out: old links go on working as well as they can. */
-export function readView(search: Search): View {
+export function readView(search: SearchParams): View {
   const one = (name: string) => [search[name]].flat()[0];
   const among = <T extends string>(value: string | undefined, known: readonly T[]): T | undefined =>
     known.find((each) => each === value);
@@ -126,7 +132,7 @@ export function readView(search: Search): View {
 }
 
 /** The address of a view; what is as usual is left out. */
-export function writeView(view: View): Search {
+export function writeView(view: View): SearchParams {
   const written: Record<string, string | string[] | undefined> = {
     q: view.search || undefined,
     listings: view.withListings ? 'yes' : undefined,

@@ -1,11 +1,11 @@
 import { Link, useParams } from '@tanstack/react-router';
-import { lazy, type ReactNode, Suspense, useEffect } from 'react';
-import { type CombinedError, useQuery } from 'urql';
-import { isAway } from '../api/client';
+import { lazy, Suspense, useEffect } from 'react';
+import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
 import { BETWEEN, unbroken, whole } from '../lib/format';
 import { CpuMarketDocument, CpuPageDocument, FilterChoicesDocument } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
+import { Panel, PanelSkeleton } from '../ui/Panel';
 import { Failure, Skeleton, State } from '../ui/State';
 import { Facts } from './Specifications';
 import { Rating, Targets } from './Indicators';
@@ -98,7 +98,7 @@ function Known({ cpu, busy }: { cpu: Cpu; busy: boolean }) {
           <Panel title="Cheapest listings" id="listings" aside={cpu.listings.totalCount > 0 && <ShownOf cpu={cpu} />}>
             <Offers offers={cpu.listings.nodes} good={cpu.priceTarget.good} />
           </Panel>
-          <Suspense fallback={<PanelWaiting title="Price history" height={424} />}>
+          <Suspense fallback={<PanelSkeleton title="Price history" height={424} />}>
             <History slug={cpu.slug} />
           </Suspense>
         </div>
@@ -118,58 +118,13 @@ function Known({ cpu, busy }: { cpu: Cpu; busy: boolean }) {
           <Panel title="Specifications" id="specifications">
             <Facts cpu={cpu} />
           </Panel>
-          <Suspense fallback={<PanelWaiting title="Price distribution" height={320} />}>
+          <Suspense fallback={<PanelSkeleton title="Price distribution" height={320} />}>
             <Distribution bins={market?.cpu?.priceDistribution} error={fault} target={cpu.priceTarget} />
           </Suspense>
         </div>
       </div>
       <Similar cpu={cpu} similar={similar} error={fault} />
     </article>
-  );
-}
-
-export function Panel({
-  title,
-  id,
-  aside,
-  children,
-}: {
-  title: string;
-  id: string;
-  /** At the end of the line of the title. */
-  aside?: ReactNode;
-  children: ReactNode;
-}) {
-  return (
-    <section className="panel cpu-panel" aria-labelledby={`${id}-title`}>
-      <div className="cpu-panel-head">
-        <h2 id={`${id}-title`}>{title}</h2>
-        {aside}
-      </div>
-      {children}
-    </section>
-  );
-}
-
-export function PanelWaiting({ title, height }: { title: string; height: number }) {
-  return (
-    <section className="panel cpu-panel" style={{ minHeight: height }} aria-busy="true">
-      <div className="cpu-panel-head">
-        <h2>{title}</h2>
-      </div>
-      <div className="skeleton cpu-panel-waiting" aria-hidden="true" />
-    </section>
-  );
-}
-
-/** In place of a part that could not be loaded, while others could. */
-export function NotLoaded({ error }: { error: CombinedError }) {
-  return (
-    <p className="muted cpu-empty">
-      {isAway(error)
-        ? 'Not loaded yet: the server does not answer. This appears by itself once it does.'
-        : `That could not be loaded: ${error.graphQLErrors[0]?.message ?? error.message}`}
-    </p>
   );
 }
 

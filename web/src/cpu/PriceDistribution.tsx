@@ -6,7 +6,7 @@ import { Across, Along } from '../charts/Axes';
 import { AsTable, Chart, type Frame } from '../charts/Chart';
 import { usd, whole } from '../lib/format';
 import type { CpuMarketQuery, CpuPageQuery } from '../gql/graphql';
-import { NotLoaded, Panel, PanelWaiting } from './CpuPage';
+import { Panel, PanelError, PanelSkeleton } from '../ui/Panel';
 
 type Bin = NonNullable<CpuMarketQuery['cpu']>['priceDistribution'][number];
 type Target = NonNullable<CpuPageQuery['cpu']>['priceTarget'];
@@ -28,10 +28,10 @@ export default function Distribution({
   if (bins === undefined && error)
     return (
       <Panel title="Price distribution" id="distribution">
-        <NotLoaded error={error} />
+        <PanelError error={error} />
       </Panel>
     );
-  if (bins === undefined) return <PanelWaiting title="Price distribution" height={320} />;
+  if (bins === undefined) return <PanelSkeleton title="Price distribution" height={320} />;
   const total = bins.reduce((sum, bin) => sum + bin.count, 0);
   return (
     <Panel title="Price distribution" id="distribution">

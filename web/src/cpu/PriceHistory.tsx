@@ -11,7 +11,7 @@ import { AsTable, Chart, type Frame } from '../charts/Chart';
 import { day, since, usd, whole } from '../lib/format';
 import { CpuPricesDocument, type CpuPricesQuery, type PriceInterval, type PriceRange } from '../gql/graphql';
 import { Skeleton } from '../ui/State';
-import { NotLoaded, Panel } from './CpuPage';
+import { Panel, PanelError } from '../ui/Panel';
 
 type Prices = NonNullable<CpuPricesQuery['cpu']>;
 type Point = Prices['priceHistory'][number];
@@ -64,7 +64,7 @@ export default function History({ slug }: { slug: string }) {
           </p>
         )}
         {!points && !error && <div className="skeleton" style={{ height: HEIGHT }} aria-hidden="true" />}
-        {!points && error && <NotLoaded error={error} />}
+        {!points && error && <PanelError error={error} />}
       </div>
     </Panel>
   );

@@ -4,8 +4,8 @@ import { shortName, usd, usdPerMark } from '../lib/format';
 import type { CpuRowFragment } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Skeleton } from '../ui/State';
-import { NotLoaded } from './CpuPage';
 import { MarkBar, Rating } from './Indicators';
+import { PanelError } from '../ui/Panel';
 
 const MOST_COMPARED = 5;
 
@@ -35,7 +35,7 @@ export function Similar({
         )}
       </div>
       {similar === undefined && error ? (
-        <NotLoaded error={error} />
+        <PanelError error={error} />
       ) : similar?.length === 0 ? (
         <p className="muted cpu-empty">No other CPU is known well enough to be similar.</p>
       ) : (

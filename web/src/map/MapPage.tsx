@@ -10,12 +10,11 @@ import { PriceMapDocument } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
 import './map.css';
+import { markLabels } from './labels';
 import { countBy, filtered, frontier, marked, type Point, readView, type View, writeView } from './points';
 import { Shape } from './Marker';
 
 const Scatter = lazy(() => import('./Scatter'));
-
-export const markWords = { multi: 'multi-thread mark', single: 'single-thread mark' };
 
 export function MapPage() {
   const search = useSearch({ from: '/map' });
@@ -171,7 +170,7 @@ function Best({ points, view }: { points: Point[]; view: View }) {
       <div className="map-best-scroll" role="region" aria-label="CPUs on the line" tabIndex={0}>
         <table>
           <caption className="visually-hidden">
-            CPUs that are on the line of price and {markWords[view.mark]}, cheapest first
+            CPUs that are on the line of price and {markLabels[view.mark]}, cheapest first
           </caption>
           <thead>
             <tr>

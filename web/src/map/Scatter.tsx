@@ -8,7 +8,7 @@ import { Across, Along } from '../charts/Axes';
 import { Chart, type Frame } from '../charts/Chart';
 import { ratings, ratingWords } from '../cpu/ratings';
 import { shortName, usd, usdPerMark, whole } from '../lib/format';
-import { markWords } from './MapPage';
+import { markLabels } from './labels';
 import { frontier, type Point, type View } from './points';
 import { outline } from './markers';
 
@@ -27,7 +27,7 @@ export default function Scatter({ points, domain, view }: { points: Point[]; dom
   const scales = useMemo(() => scaling(domain), [domain]);
   const nearest = useMemo(() => finder(ordered, scales), [ordered, scales]);
   const pointed = points.find((point) => point.slug === view.cpu);
-  const words = markWords[view.mark];
+  const words = markLabels[view.mark];
 
   const draw = useCallback(
     (frame: Frame) => {

@@ -1,7 +1,7 @@
 // The points of the map: those that a view shows, and which of them are on the frontier.
 import type { PriceMapQuery, ValueRating } from '../gql/graphql';
 import { ratings } from '../cpu/ratings';
-import type { Search } from '../routes';
+import type { SearchParams } from '../lib/searchParams';
 
 export type Given = PriceMapQuery['priceMap'][number];
 /** A CPU with its price, USD, and the mark that the view is about. */
@@ -20,7 +20,7 @@ export interface View {
 
 const list = (value: string | string[] | undefined) => [value ?? []].flat();
 
-export function readView(search: Search): View {
+export function readView(search: SearchParams): View {
   return {
     mark: search.mark === 'single' ? 'single' : 'multi',
     makers: list(search.maker),
@@ -29,7 +29,7 @@ export function readView(search: Search): View {
   };
 }
 
-export function writeView(view: View): Search {
+export function writeView(view: View): SearchParams {
   return {
     ...(view.mark === 'single' ? { mark: 'single' } : {}),
     ...(view.makers.length > 0 ? { maker: view.makers } : {}),

@@ -1,0 +1,48 @@
+import type { CombinedError } from '@urql/core';
+import type { ReactNode } from 'react';
+import { isAway } from '../api/client';
+
+export function Panel({
+  title,
+  id,
+  aside,
+  children,
+}: {
+  title: string;
+  id: string;
+  /** At the end of the line of the title. */
+  aside?: ReactNode;
+  children: ReactNode;
+}) {
+  return (
+    <section className="panel cpu-panel" aria-labelledby={`${id}-title`}>
+      <div className="cpu-panel-head">
+        <h2 id={`${id}-title`}>{title}</h2>
+        {aside}
+      </div>
+      {children}
+    </section>
+  );
+}
+
+export function PanelSkeleton({ title, height }: { title: string; height: number }) {
+  return (
+    <section className="panel cpu-panel" style={{ minHeight: height }} aria-busy="true">
+      <div className="cpu-panel-head">
+        <h2>{title}</h2>
+      </div>
+      <div className="skeleton cpu-panel-waiting" aria-hidden="true" />
+    </section>
+  );
+}
+
+/** In place of a part that could not be loaded, while others could. */
+export function PanelError({ error }: { error: CombinedError }) {
+  return (
+    <p className="muted cpu-empty">
+      {isAway(error)
+        ? 'Not loaded yet: the server does not answer. This appears by itself once it does.'
+        : `That could not be loaded: ${error.graphQLErrors[0]?.message ?? error.message}`}
+    </p>
+  );
+}
