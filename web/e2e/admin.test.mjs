@@ -179,7 +179,7 @@ test('imports a file, and shows what became of each row', async () => {
     },
     ['url', ...urls, 'no url at all'].join('\n'),
   );
-  const place = page.locator('.drop');
+  const place = page.getByText('Drop a file here');
   await place.dispatchEvent('dragover', { dataTransfer: given });
   await place.dispatchEvent('drop', { dataTransfer: given });
   await page.getByRole('heading', { name: 'urls.csv' }).waitFor();
@@ -312,7 +312,7 @@ for (const theme of ['light', 'dark']) {
     ]) {
       await link(page, name).click();
       await page.getByRole('heading', { name: heading, exact: true }).waitFor();
-      await page.locator('.admin-loading').waitFor({ state: 'detached' });
+      await page.getByText(/^Loading /).waitFor({ state: 'detached' });
       assert.deepEqual(await faults(page), [], name);
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} is too wide`);
     }

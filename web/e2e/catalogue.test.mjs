@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { address, ask, eventually, faults, names, open, rows } from './setup.mjs';
 
 const query = (page) => Object.fromEntries(new URL(page.url()).searchParams);
-const counted = (page, text) => page.locator('.count', { hasText: text }).waitFor();
+const counted = (page, text) => page.getByRole('status').filter({ hasText: text }).waitFor();
 
 test('shows the catalogue, best value first, and asks by id alone', async () => {
   const { page, close } = await open();

@@ -33,7 +33,7 @@ test('charts tell what they show: in a sentence, by keyboard, and as a table', a
   await page
     .getByRole('img', { name: /^In the last 90 days the lowest price went from \$95\.00 to \$\d+\.00/ })
     .waitFor();
-  const lows = panel(page, 'Price history').locator('.lows');
+  const lows = panel(page, 'Price history').locator('dl');
   assert.match(
     await lows.innerText(),
     /Lowest now\s+\$100\.00[\s\S]*90-day low\s+\$90\.00[\s\S]*All-time low\s+\$80\.00/,
@@ -44,9 +44,9 @@ test('charts tell what they show: in a sentence, by keyboard, and as a table', a
   await page.keyboard.press('End');
   await page.keyboard.press('ArrowLeft');
   assert.match(await days.getAttribute('aria-valuetext'), /^\d+ \w+ \d{4}: lowest \$\d+\.\d\d, mean/);
-  assert.match(await page.locator('.tip').innerText(), /Lowest/);
+  assert.match(await page.getByTestId('tooltip').innerText(), /Lowest/);
   await page.keyboard.press('Escape');
-  assert.equal(await page.locator('.tip').count(), 0);
+  assert.equal(await page.getByTestId('tooltip').count(), 0);
 
   await page.getByRole('button', { name: 'All', exact: true }).click();
   await page.getByRole('img', { name: /^In all time .* All-time low: \$80\.00/ }).waitFor();
@@ -64,7 +64,7 @@ test('the back button leads back, from a similar CPU and to the list as it was',
   await page.goBack();
   await page.getByRole('heading', { level: 1, name: 'Intel Core i5-8500' }).waitFor();
   await page.goBack();
-  await page.locator('.count', { hasText: '1 of 60 CPUs' }).waitFor();
+  await page.getByRole('status').filter({ hasText: '1 of 60 CPUs' }).waitFor();
   await close();
 });
 
@@ -184,7 +184,7 @@ test('a comparison takes five, says what it does not know, and offers what is si
 
 test('the map is used by keyboard and by pointer, and its view is its address', async () => {
   const { page, close } = await open('/map');
-  const counted = (text) => page.locator('.map-count', { hasText: text }).waitFor();
+  const counted = (text) => page.getByRole('status').filter({ hasText: text }).waitFor();
   await counted('2 CPUs, 2 on the line');
   await page.getByRole('img', { name: /^2 CPUs by price and multi-thread mark/ }).waitFor();
 
@@ -196,10 +196,10 @@ test('the map is used by keyboard and by pointer, and its view is its address', 
   await page.getByRole('heading', { level: 1, name: 'Intel Core i5-8500' }).waitFor();
   await page.goBack();
 
-  await page.locator('.frontier-point').first().waitFor();
-  const box = await page.locator('.frontier-point').first().boundingBox();
+  await page.getByTestId('frontier-point').first().waitFor();
+  const box = await page.getByTestId('frontier-point').first().boundingBox();
   await page.mouse.move(box.x + box.width / 2 + 8, box.y + box.height / 2);
-  assert.match(await page.locator('.tip').innerText(), /^AMD Ryzen 5 5600G\s+Good price\s+\$96\.50/);
+  assert.match(await page.getByTestId('tooltip').innerText(), /^AMD Ryzen 5 5600G\s+Good price\s+\$96\.50/);
   await page.mouse.down();
   await page.mouse.up();
   await eventually(() => path(page) === '/cpu/amd-ryzen-5-5600g', 'the click opens it');

@@ -66,7 +66,7 @@ export const router = createRouter({
   stringifySearch: stringifySearchParams,
   defaultPreload: 'intent',
   scrollRestoration: true,
-  scrollToTopSelectors: ['.region'], // the list of the catalogue: else it would stay where that of the view before was
+  scrollToTopSelectors: ['[data-scroll-region]'], // the list of the catalogue: else it would stay where that of the view before was
   defaultErrorComponent: PageFault,
 });
 

@@ -7,12 +7,13 @@ import { clock } from '../lib/format';
 import { ViewerDocument } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
-import './admin.css';
 import { openClient, type Signed } from './client';
 import { Loading } from './components';
 import { type Session, SessionContext } from './session';
 import { SignIn } from './SignIn';
 import { expiry } from './jwt';
+import admin from './components.module.css';
+import styles from './AdminPage.module.css';
 
 const sections = [
   { to: '/admin', label: 'Figures' },
@@ -55,15 +56,15 @@ function Frame({ token, signed }: { token: string; signed: Signed }) {
   useEffect(() => (welcome ? signed.follow() : undefined), [welcome, signed]);
   const until = expiry(token);
   return (
-    <div className="page admin">
-      <header className="admin-head">
+    <div className={`page ${styles.page}`}>
+      <header className={styles.head}>
         <h1>Administration</h1>
-        <p className="admin-who">
+        <p className={styles.viewer}>
           {session && (
             <>
               <strong>{session.subject}</strong>
-              <span className="tag">{session.role.toLowerCase()}</span>
-              {until !== undefined && <span className="muted number admin-until">until {moment(until)}</span>}
+              <span className={admin.tag}>{session.role.toLowerCase()}</span>
+              {until !== undefined && <span className={'muted number'}>until {moment(until)}</span>}
             </>
           )}
           <Button size="small" onClick={signOut}>
@@ -71,12 +72,12 @@ function Frame({ token, signed }: { token: string; signed: Signed }) {
           </Button>
         </p>
       </header>
-      <nav aria-label="Administration" className="admin-nav">
+      <nav aria-label="Administration" className={styles.nav}>
         {sections.map(({ to, label }) => (
           <Link
             key={to}
             to={to}
-            className="admin-link"
+            className={styles.navLink}
             activeOptions={{ exact: to === '/admin', includeSearch: false }}
           >
             {label}

@@ -4,6 +4,8 @@ import { useRef, useState } from 'react';
 import { type Found as Picked, useFound, useOpenList } from '../cpu/useCpuSearch';
 import { shortName } from '../lib/format';
 import { Icon } from '../ui/Icon';
+import popups from '../ui/popup.module.css';
+import styles from './CpuPicker.module.css';
 
 export type { Picked };
 
@@ -25,17 +27,17 @@ export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picke
       itemToStringLabel={({ name }: Picked) => name}
       isItemEqualToValue={(one: Picked, other: Picked) => one.id === other.id}
     >
-      <Combobox.Chips ref={chips} className="picker">
+      <Combobox.Chips ref={chips} className={styles.picker}>
         {picked.map((cpu) => (
-          <Combobox.Chip key={cpu.id} className="picker-chip" aria-label={cpu.name}>
+          <Combobox.Chip key={cpu.id} className={styles.chip} aria-label={cpu.name}>
             {shortName(cpu.name)}
-            <Combobox.ChipRemove className="picker-remove" aria-label={`Without ${cpu.name}`}>
+            <Combobox.ChipRemove className={styles.remove} aria-label={`Without ${cpu.name}`}>
               <Icon name="close" size={12} />
             </Combobox.ChipRemove>
           </Combobox.Chip>
         ))}
         <Combobox.Input
-          className="picker-input"
+          className={styles.input}
           onKeyDown={onKeyDown}
           aria-label="CPUs to recalculate"
           placeholder={picked.length > 0 ? 'and …' : 'Search CPUs by name'}
@@ -44,13 +46,13 @@ export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picke
         />
       </Combobox.Chips>
       <Combobox.Portal>
-        <Combobox.Positioner anchor={chips} sideOffset={4} align="start" className="positioner">
-          <Combobox.Popup className="popup picker-popup">
-            <Combobox.Status className="picker-status">{said}</Combobox.Status>
-            <Combobox.List className="picker-list" aria-label="CPUs found">
+        <Combobox.Positioner anchor={chips} sideOffset={4} align="start" className={popups.positioner}>
+          <Combobox.Popup className={`${popups.popup} ${styles.popup}`}>
+            <Combobox.Status className={styles.status}>{said}</Combobox.Status>
+            <Combobox.List className={styles.list} aria-label="CPUs found">
               {(cpu: Picked) => (
-                <Combobox.Item key={cpu.id} value={cpu} className="menu-item">
-                  <span className="menu-check">
+                <Combobox.Item key={cpu.id} value={cpu} className={popups.menuItem}>
+                  <span className={popups.menuCheck}>
                     <Combobox.ItemIndicator>
                       <Icon name="check" size={14} />
                     </Combobox.ItemIndicator>

@@ -6,6 +6,10 @@ import { DocumentsDocument, type DocumentsQuery } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Failure, State } from '../ui/State';
 import { exactly, Loading, pageOf, Pages, placeIn } from './components';
+import admin from './components.module.css';
+import forms from '../ui/forms.module.css';
+import panels from '../ui/Panel.module.css';
+import styles from './DocumentsPage.module.css';
 
 type Document = DocumentsQuery['documents']['nodes'][number];
 const SIZE = 200;
@@ -23,17 +27,17 @@ export function DocumentsPage() {
     [name, documentId, ...clients].some((text) => text.toLowerCase().includes(wanted.trim().toLowerCase())),
   );
   return (
-    <section aria-labelledby="documents" className="admin-section">
-      <div className="section-head">
+    <section aria-labelledby="documents" className={admin.section}>
+      <div className={admin.sectionHead}>
         <h2 id="documents">Documents</h2>
         <p role="status" className="muted number">
           {documents &&
             shown &&
             (wanted ? `${whole(shown.length)} of ${whole(documents.totalCount)}` : whole(documents.totalCount))}
         </p>
-        <div className="section-tools">
+        <div className={admin.sectionTools}>
           <input
-            className="input"
+            className={forms.input}
             type="search"
             aria-label="Search by name, client or id"
             placeholder="Name, client or id"
@@ -55,12 +59,17 @@ export function DocumentsPage() {
         </State>
       )}
       {shown && shown.length > 0 && (
-        <div className="scroller panel" tabIndex={0} role="region" aria-label="Table of documents">
-          <table className="admin-table">
+        <div
+          className={`${admin.tableScroll} ${panels.panel}`}
+          tabIndex={0}
+          role="region"
+          aria-label="Table of documents"
+        >
+          <table className={admin.table}>
             <thead>
               <tr>
                 <th scope="col">Document</th>
-                <th scope="col" className="end">
+                <th scope="col" className={admin.end}>
                   Hits
                 </th>
                 <th scope="col">Last used</th>
@@ -90,20 +99,20 @@ function DocumentRow({ document }: { document: Document }) {
       <th scope="row">
         {name}
         {documentId !== name && (
-          <span className="muted document-id" title={documentId}>
+          <span className={`muted ${styles.documentId}`} title={documentId}>
             {documentId.replace(/^(sha256:.{10}).*$/, '$1…')}
           </span>
         )}
       </th>
-      <td className="end number">{whole(hits)}</td>
+      <td className={`${admin.end} number`}>{whole(hits)}</td>
       <td className="number" title={exactly(lastUsedAt)}>
         {since(lastUsedAt)}
       </td>
-      <td className="wrap">
+      <td className={admin.wrap}>
         <Running document={document} />
       </td>
-      <td className="wrap">
-        {ships && <span className="tag">ships with the server</span>} {clients.join(', ')}
+      <td className={admin.wrap}>
+        {ships && <span className={admin.tag}>ships with the server</span>} {clients.join(', ')}
       </td>
     </tr>
   );
@@ -114,7 +123,7 @@ function Running({ document: { running, retiredAt } }: { document: Document }) {
     return <span className="muted">{retiredAt ? `Not served; retired ${since(retiredAt)}` : 'Not served'}</span>;
   if (running.state === 'COMPILED') return <>Compiled</>;
   return (
-    <span className={running.state === 'OUTDATED' ? 'bad' : ''}>
+    <span className={running.state === 'OUTDATED' ? admin.bad : undefined}>
       {running.state === 'OUTDATED' && <Icon name="warning" size={12} />}{' '}
       {running.state === 'OUTDATED' ? 'Outdated' : 'Interpreted'}
       {running.reason && <span className="muted">: {running.reason}</span>}

@@ -11,6 +11,10 @@ import { CpuPicker, type Picked } from './CpuPicker';
 import { JobWatch } from './JobProgress';
 import { AdminsOnly, exactly, Fault, isOver, Loading, Public } from './components';
 import { useSession } from './session';
+import admin from './components.module.css';
+import panels from '../ui/Panel.module.css';
+import forms from '../ui/forms.module.css';
+import styles from './FiguresPage.module.css';
 
 type Figures = FiguresQuery;
 
@@ -19,7 +23,7 @@ export function FiguresPage() {
   if (!data && fetching) return <Loading what="Loading figures" rows={8} />;
   if (!data) return <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />;
   return (
-    <div className="admin-pair">
+    <div className={admin.columns}>
       <Recalculation latest={data.recalculation.nodes[0]} />
       <Verification latest={data.verification.nodes[0]} consistency={data.consistency ?? undefined} />
     </div>
@@ -41,17 +45,17 @@ function Recalculation({ latest }: { latest: Latest }) {
     if (started) refresh();
   };
   return (
-    <section className="panel block" aria-labelledby="recalculation">
+    <section className={`${panels.panel} ${admin.block}`} aria-labelledby="recalculation">
       <h2 id="recalculation">Recalculate</h2>
       <p className="muted">Price targets, value and ratings, from the listings and marks there are.</p>
       {isAdmin ? (
         <>
-          <fieldset className="choice">
+          <fieldset className={forms.choices}>
             <legend className="visually-hidden">Which CPUs</legend>
-            <label className="check">
+            <label className={forms.check}>
               <input type="radio" name="which" checked={!some} onChange={() => setSome(false)} /> All CPUs
             </label>
-            <label className="check">
+            <label className={forms.check}>
               <input type="radio" name="which" checked={some} onChange={() => setSome(true)} /> Only some
             </label>
           </fieldset>
@@ -60,7 +64,7 @@ function Recalculation({ latest }: { latest: Latest }) {
               <CpuPicker picked={picked} onPick={setPicked} />
             </Public>
           )}
-          <div className="actions">
+          <div className={admin.actions}>
             <Button kind="solid" aria-disabled={missing || fetching} onClick={run}>
               {some
                 ? `Recalculate ${picked.length === 0 ? '' : whole(picked.length)} ${picked.length === 1 ? 'CPU' : 'CPUs'}`
@@ -92,16 +96,16 @@ function Verification({ latest, consistency }: { latest: Latest; consistency: Fi
   const [{ data, error, fetching }, verify] = useMutation(VerifyDocument);
   const job = newest(data?.verifyFigures.job, latest);
   return (
-    <section className="panel block" aria-labelledby="verification">
+    <section className={`${panels.panel} ${admin.block}`} aria-labelledby="verification">
       <h2 id="verification">Verify</h2>
       <p className="muted">Each stored figure is compared with the one that is computed from the data.</p>
       {isAdmin ? (
         <>
-          <label className="check">
+          <label className={forms.check}>
             <input type="checkbox" checked={fix} onChange={(event) => setFix(event.target.checked)} /> Repair what
             differs
           </label>
-          <div className="actions">
+          <div className={admin.actions}>
             <Button
               kind="solid"
               aria-disabled={fetching}
@@ -133,11 +137,9 @@ function ConsistencyFacts({ of }: { of: NonNullable<Figures['consistency']> }) {
   const { percent: share, total, consistent, left, fixed, verifiedAt, differences } = of;
   const all = consistent === total;
   return (
-    <div className="consistency">
-      <p className="consistency-head">
-        <strong className={all ? 'consistency-share' : 'consistency-share consistency-not'}>
-          {exactPercent(share)}
-        </strong>
+    <div className={styles.consistency}>
+      <p className={styles.consistencyHead}>
+        <strong className={all ? styles.share : `${styles.share} ${styles.incomplete}`}>{exactPercent(share)}</strong>
         <span>
           <span className="number">
             {all ? `All ${whole(total)} items were right` : `${whole(consistent)} of ${whole(total)} items were right`}
@@ -149,8 +151,13 @@ function ConsistencyFacts({ of }: { of: NonNullable<Figures['consistency']> }) {
         </span>
       </p>
       {differences.length > 0 && (
-        <div className="scroller scroller-low" tabIndex={0} role="region" aria-label="Differences">
-          <table className="admin-table">
+        <div
+          className={`${admin.tableScroll} ${admin.lowTableScroll}`}
+          tabIndex={0}
+          role="region"
+          aria-label="Differences"
+        >
+          <table className={admin.table}>
             <caption className="visually-hidden">Items that were not right</caption>
             <thead>
               <tr>
@@ -173,7 +180,7 @@ function ConsistencyFacts({ of }: { of: NonNullable<Figures['consistency']> }) {
                   <td>
                     {columns.join(', ')}
                     {reason && (
-                      <span className="bad">
+                      <span className={admin.bad}>
                         <Icon name="warning" size={12} /> {reason}
                       </span>
                     )}

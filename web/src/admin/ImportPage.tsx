@@ -7,6 +7,10 @@ import { ImportDocument, ImportNewsDocument, type ImportQuery } from '../gql/gra
 import { Icon } from '../ui/Icon';
 import { Failure, State } from '../ui/State';
 import { exactly, isOver, lasted, Loading, pageOf, Pages, placeIn, Progress, Status } from './components';
+import admin from './components.module.css';
+import panels from '../ui/Panel.module.css';
+import jobProgress from './JobProgress.module.css';
+import styles from './ImportPage.module.css';
 
 type Session = NonNullable<ImportQuery['importSession']>;
 type Row = Session['rows']['nodes'][number];
@@ -29,8 +33,8 @@ export function ImportPage() {
     return () => clearTimeout(timer);
   }, [news, again]);
   return (
-    <section className="admin-section" aria-labelledby="import">
-      <nav aria-label="Back" className="back">
+    <section className={admin.section} aria-labelledby="import">
+      <nav aria-label="Back" className={styles.back}>
         <Link to="/admin/imports">
           <Icon name="left" size={14} /> Imports
         </Link>
@@ -47,7 +51,7 @@ export function ImportPage() {
       {session && (
         <>
           <Head session={session} />
-          <ol className="panel rows" aria-label="Pages of this import">
+          <ol className={panels.panel} aria-label="Pages of this import">
             {session.rows.nodes.map((row) => (
               <ImportRow key={row.id} row={row} many={session.total > 1} />
             ))}
@@ -65,19 +69,19 @@ function Head({ session }: { session: Session }) {
   const counts = [
     ['Pages', total, ''],
     ['Complete', complete, ''],
-    ['Partial', partial, partial > 0 ? 'warn' : ''],
-    ['Failed', failed, failed > 0 ? 'bad' : ''],
+    ['Partial', partial, partial > 0 ? admin.warn : ''],
+    ['Failed', failed, failed > 0 ? admin.bad : ''],
   ] as const;
   return (
-    <header className="panel block">
-      <div className="watch-head">
-        <h2 id="import" className="breaks">
+    <header className={`${panels.panel} ${admin.block}`}>
+      <div className={jobProgress.head}>
+        <h2 id="import" className={admin.breaks}>
           {name}
         </h2>
         <Status of={status} />
       </div>
       {!isOver(status) && <Progress done={done} total={total} label="Import" />}
-      <dl className="counts">
+      <dl className={styles.counts}>
         {counts.map(([label, value, look]) => (
           <div key={label}>
             <dt>{label}</dt>
@@ -102,29 +106,29 @@ function ImportRow({ row, many }: { row: Row; many: boolean }) {
   const waiting = row.status === 'QUEUED' && row.attempts > 0;
   const isLink = /^https?:\/\//i.test(row.url);
   return (
-    <li className="row">
-      {many && <span className="row-position muted number">{row.position}</span>}
-      <div className="row-main">
-        <p className="row-head">
+    <li className={styles.row}>
+      {many && <span className={`${styles.position} muted number`}>{row.position}</span>}
+      <div className={styles.main}>
+        <p className={styles.head}>
           <Status of={row.status} />
           {isLink ? (
-            <a href={row.url} target="_blank" rel="noreferrer noopener" className="breaks">
+            <a href={row.url} target="_blank" rel="noreferrer noopener" className={admin.breaks}>
               {row.url} <Icon name="external" size={12} />
               <span className="visually-hidden"> (opens a new tab)</span>
             </a>
           ) : (
-            <code className="breaks">{row.url || 'an empty row'}</code>
+            <code className={admin.breaks}>{row.url || 'an empty row'}</code>
           )}
         </p>
-        <p className="row-facts muted number">
-          {row.quality && <span className="tag">{row.quality === 'FULL' ? 'told in full' : 'told in part'}</span>}
+        <p className={`${styles.facts} muted number`}>
+          {row.quality && <span className={admin.tag}>{row.quality === 'FULL' ? 'told in full' : 'told in part'}</span>}
           {row.adapter && <span>read by {row.adapter}</span>}
           {row.fetchedAt && <span title={exactly(row.fetchedAt)}>fetched {since(row.fetchedAt)}</span>}
           {row.attempts > 1 && <span>{row.attempts} attempts</span>}
-          {row.finalUrl && row.finalUrl !== row.url && <span className="breaks">was at {row.finalUrl}</span>}
+          {row.finalUrl && row.finalUrl !== row.url && <span className={admin.breaks}>was at {row.finalUrl}</span>}
         </p>
         {row.error && (
-          <p className={waiting ? 'row-note warn' : 'row-note bad'}>
+          <p className={waiting ? `${styles.note} ${admin.warn}` : `${styles.note} ${admin.bad}`}>
             <Icon name="warning" size={14} />
             <span>
               {row.error} {row.errorCode && <code className="muted">{row.errorCode}</code>}
@@ -133,12 +137,12 @@ function ImportRow({ row, many }: { row: Row; many: boolean }) {
           </p>
         )}
         {row.remarks.map((remark) => (
-          <p key={remark} className="row-note muted">
+          <p key={remark} className={`${styles.note} muted`}>
             <Icon name="info" size={14} /> <span>{remark}</span>
           </p>
         ))}
         {row.listings.length > 0 && (
-          <ul className="row-listings">
+          <ul className={styles.listings}>
             {row.listings.map((listing) => (
               <Listing key={listing.id} listing={listing} />
             ))}
@@ -155,21 +159,21 @@ function Listing({
   listing: Row['listings'][number];
 }) {
   return (
-    <li className="row-listing">
-      <span className="row-title">
+    <li className={styles.listing}>
+      <span className={styles.title}>
         {title}
-        <span className="row-cpu">
+        <span className={styles.cpu}>
           {cpu ? (
             <Link to="/cpu/$slug" params={{ slug: cpu.slug }}>
               {cpu.name}
             </Link>
           ) : (
-            <span className="warn">no CPU is certain</span>
+            <span className={admin.warn}>no CPU is certain</span>
           )}
-          {status !== 'ACTIVE' && <span className="tag">{status.toLowerCase()}</span>}
+          {status !== 'ACTIVE' && <span className={admin.tag}>{status.toLowerCase()}</span>}
         </span>
       </span>
-      <span className="row-price number">
+      <span className={`${styles.price} number`}>
         <strong>{money(price, currency)}</strong>
         {adjustedPrice !== null && adjustedPrice !== undefined && adjustedPrice !== price && (
           <span className="muted">{usd(adjustedPrice)} adjusted</span>

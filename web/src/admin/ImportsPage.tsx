@@ -16,11 +16,15 @@ import { Failure, State } from '../ui/State';
 import { problemOf } from './uploads';
 import { exactly, Fault, isOver, Loading, pageOf, Pages, placeIn, Progress, Status } from './components';
 import { useSession } from './session';
+import admin from './components.module.css';
+import forms from '../ui/forms.module.css';
+import panels from '../ui/Panel.module.css';
+import styles from './ImportsPage.module.css';
 
 export function ImportsPage() {
   return (
     <>
-      <div className="admin-pair">
+      <div className={admin.columns}>
         <ByUrl />
         <ByFile />
       </div>
@@ -31,9 +35,13 @@ export function ImportsPage() {
 
 function Priority({ value, onChange }: { value: ImportPriority; onChange: (value: ImportPriority) => void }) {
   return (
-    <label className="field field-short">
-      <span className="field-label">Priority</span>
-      <select className="input" value={value} onChange={(event) => onChange(event.target.value as ImportPriority)}>
+    <label className={`${admin.field} ${admin.shortField}`}>
+      <span className={admin.fieldLabel}>Priority</span>
+      <select
+        className={forms.input}
+        value={value}
+        onChange={(event) => onChange(event.target.value as ImportPriority)}
+      >
         <option value="HIGH">High</option>
         <option value="NORMAL">Normal</option>
         <option value="LOW">Low</option>
@@ -68,14 +76,14 @@ function ByUrl() {
     if (data) open(data.ingestUrl.session.id);
   };
   return (
-    <form className="panel block" onSubmit={submit} noValidate aria-labelledby="by-url">
+    <form className={`${panels.panel} ${admin.block}`} onSubmit={submit} noValidate aria-labelledby="by-url">
       <h2 id="by-url">A page</h2>
       <p className="muted">The page is fetched, and what it offers is stored with its price and its CPU.</p>
-      <div className="fields">
-        <label className="field">
-          <span className="field-label">URL of the offer</span>
+      <div className={admin.fields}>
+        <label className={admin.field}>
+          <span className={admin.fieldLabel}>URL of the offer</span>
           <input
-            className="input"
+            className={forms.input}
             type="url"
             inputMode="url"
             autoComplete="off"
@@ -86,7 +94,7 @@ function ByUrl() {
         </label>
         <Priority value={priority} onChange={setPriority} />
       </div>
-      <div className="actions">
+      <div className={admin.actions}>
         <Button type="submit" kind="solid" aria-disabled={fetching}>
           {fetching ? 'Asking …' : 'Import page'}
         </Button>
@@ -127,10 +135,10 @@ function ByFile() {
     else void send(files[0]);
   };
   return (
-    <section className="panel block" aria-labelledby="by-file">
+    <section className={`${panels.panel} ${admin.block}`} aria-labelledby="by-file">
       <h2 id="by-file">A file of URLs</h2>
       <div
-        className={over ? 'drop drop-over' : 'drop'}
+        className={over ? `${styles.dropZone} ${styles.dragOver}` : styles.dropZone}
         onDragOver={(event) => {
           event.preventDefault();
           setOver(true);
@@ -159,10 +167,10 @@ function ByFile() {
           }}
         />
       </div>
-      <div className="fields">
-        <label className="field">
-          <span className="field-label">Encoding of CSV</span>
-          <select className="input" value={encoding} onChange={(event) => setEncoding(event.target.value)}>
+      <div className={admin.fields}>
+        <label className={admin.field}>
+          <span className={admin.fieldLabel}>Encoding of CSV</span>
+          <select className={forms.input} value={encoding} onChange={(event) => setEncoding(event.target.value)}>
             {encodings.map(([value, label]) => (
               <option key={value} value={value}>
                 {label}
@@ -193,8 +201,8 @@ function Sessions() {
   }, [again]);
   const sessions = data?.importSessions;
   return (
-    <section aria-labelledby="sessions" className="admin-section">
-      <div className="section-head">
+    <section aria-labelledby="sessions" className={admin.section}>
+      <div className={admin.sectionHead}>
         <h2 id="sessions">Recent imports</h2>
       </div>
       {!sessions && fetching && <Loading what="Loading imports" />}
@@ -205,7 +213,7 @@ function Sessions() {
         </State>
       )}
       {sessions && sessions.nodes.length > 0 && (
-        <ul className="panel sessions">
+        <ul className={panels.panel}>
           {sessions.nodes.map((session) => (
             <SessionRow key={session.id} session={session} />
           ))}
@@ -219,19 +227,19 @@ function Sessions() {
 function SessionRow({ session }: { session: ImportFactsFragment }) {
   useSubscription({ query: ImportNewsDocument, variables: { id: session.id }, pause: isOver(session.status) });
   return (
-    <li className="session">
+    <li className={styles.session}>
       <Status of={session.status} />
-      <Link to="/admin/imports/$id" params={{ id: session.id }} className="session-name">
+      <Link to="/admin/imports/$id" params={{ id: session.id }} className={styles.name}>
         {session.name}
       </Link>
-      <span className="session-counts">
+      <span className={styles.counts}>
         {isOver(session.status) ? (
           <Counts of={session} />
         ) : (
           <Progress done={session.done} total={session.total} label={`Import of ${session.name}`} />
         )}
       </span>
-      <span className="muted number session-when" title={exactly(session.requestedAt)}>
+      <span className={`muted number ${styles.requested}`} title={exactly(session.requestedAt)}>
         {session.requestedBy}, {since(session.requestedAt)}
       </span>
     </li>
@@ -244,8 +252,8 @@ export function Counts({ of: { total, complete, partial, failed } }: { of: Impor
     <span className="number">
       {total === 1 ? '1 page' : `${whole(total)} pages`}
       {total > 1 && complete > 0 && <span className="muted">, {whole(complete)} complete</span>}
-      {total > 1 && partial > 0 && <span className="warn">, {whole(partial)} partial</span>}
-      {total > 1 && failed > 0 && <span className="bad">, {whole(failed)} failed</span>}
+      {total > 1 && partial > 0 && <span className={admin.warn}>, {whole(partial)} partial</span>}
+      {total > 1 && failed > 0 && <span className={admin.bad}>, {whole(failed)} failed</span>}
     </span>
   );
 }

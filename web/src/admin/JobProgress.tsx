@@ -5,6 +5,8 @@ import { since, whole } from '../lib/format';
 import { type JobFactsFragment, JobNewsDocument } from '../gql/graphql';
 import { exactly, isOver, lasted, Progress, Status } from './components';
 import { useSession } from './session';
+import admin from './components.module.css';
+import styles from './JobProgress.module.css';
 
 const words: Record<JobFactsFragment['kind'], { items: string; done: string; failed: string }> = {
   RECALCULATE_METRICS: { items: 'CPUs', done: 'recalculated', failed: 'kept their old figures' },
@@ -28,8 +30,8 @@ export function JobWatch({ job: first, title }: { job: JobFactsFragment; title: 
     if (over && !isOver(first.status)) refresh();
   }, [over, first.status, refresh]);
   return (
-    <div className="watch">
-      <div className="watch-head">
+    <div className={styles.job}>
+      <div className={styles.head}>
         <h3>{title}</h3>
         <Status of={job.status} />
         <span className="muted number" title={exactly(job.finishedAt ?? job.requestedAt)}>
@@ -46,14 +48,14 @@ export function JobWatch({ job: first, title }: { job: JobFactsFragment; title: 
 
 export function Outcome({ job }: { job: JobFactsFragment }) {
   const { items, done, failed } = words[job.kind];
-  if (job.status === 'FAILED') return <span className="bad">{job.error ?? 'Given up.'}</span>;
+  if (job.status === 'FAILED') return <span className={admin.bad}>{job.error ?? 'Given up.'}</span>;
   const took = lasted(job.startedAt, job.finishedAt);
   return (
     <>
       {whole(job.succeeded)} of {whole(job.total)} {items} {done}
       {took && <span className="muted"> in {took}</span>}
       {job.failed > 0 && (
-        <span className="bad">
+        <span className={admin.bad}>
           ; {whole(job.failed)} {failed}
         </span>
       )}

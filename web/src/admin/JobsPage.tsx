@@ -6,6 +6,9 @@ import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
 import { Outcome } from './JobProgress';
 import { exactly, isOver, kindNames, Loading, pageOf, Pages, placeIn, Progress, Status } from './components';
+import admin from './components.module.css';
+import forms from '../ui/forms.module.css';
+import panels from '../ui/Panel.module.css';
 
 const kinds = Object.keys(kindNames) as JobKind[];
 const states: [JobStatus, string][] = [
@@ -32,15 +35,15 @@ export function JobsPage() {
     });
   const jobs = data?.jobs;
   return (
-    <section aria-labelledby="jobs" className="admin-section">
-      <div className="section-head">
+    <section aria-labelledby="jobs" className={admin.section}>
+      <div className={admin.sectionHead}>
         <h2 id="jobs">Jobs</h2>
         <p role="status" className="muted number">
           {jobs && `${whole(jobs.totalCount)} ${jobs.totalCount === 1 ? 'job' : 'jobs'}`}
         </p>
-        <div className="section-tools">
+        <div className={admin.sectionTools}>
           <select
-            className="input"
+            className={forms.input}
             aria-label="Kind"
             value={kind ?? ''}
             onChange={(event) => go({ kind: event.target.value })}
@@ -53,7 +56,7 @@ export function JobsPage() {
             ))}
           </select>
           <select
-            className="input"
+            className={forms.input}
             aria-label="Status"
             value={status ?? ''}
             onChange={(event) => go({ status: event.target.value })}
@@ -83,8 +86,8 @@ export function JobsPage() {
         </State>
       )}
       {jobs && jobs.nodes.length > 0 && (
-        <div className="scroller panel" tabIndex={0} role="region" aria-label="Table of jobs">
-          <table className="admin-table">
+        <div className={`${admin.tableScroll} ${panels.panel}`} tabIndex={0} role="region" aria-label="Table of jobs">
+          <table className={admin.table}>
             <thead>
               <tr>
                 <th scope="col">Job</th>
@@ -115,7 +118,7 @@ function JobRow({ job }: { job: JobFactsFragment }) {
       <td>
         <Status of={job.status} />
       </td>
-      <td className="number wrap">
+      <td className={`number ${admin.wrap}`}>
         {isOver(job.status) ? (
           <Outcome job={job} />
         ) : (

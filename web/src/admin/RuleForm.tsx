@@ -13,6 +13,10 @@ import { Button } from '../ui/Button';
 import { Fault } from './components';
 import { componentNames, conditionNames, decimal, hasSize, localTime } from './rules';
 import { useSession } from './session';
+import dialogs from './dialog.module.css';
+import admin from './components.module.css';
+import forms from '../ui/forms.module.css';
+import styles from './RuleForm.module.css';
 
 const components = Object.keys(componentNames) as Component[];
 // Offers that are for parts have no adjusted price, so a factor for them would do nothing.
@@ -81,12 +85,12 @@ export function RuleForm({
   };
 
   return (
-    <form className="dialog-body" onSubmit={submit} noValidate>
-      <div className="fields">
-        <label className="field">
-          <span className="field-label">What is valued</span>
+    <form className={dialogs.body} onSubmit={submit} noValidate>
+      <div className={admin.fields}>
+        <label className={admin.field}>
+          <span className={admin.fieldLabel}>What is valued</span>
           <select
-            className="input"
+            className={forms.input}
             value={component}
             onChange={(event) => setComponent(event.target.value as Component)}
           >
@@ -97,10 +101,10 @@ export function RuleForm({
             ))}
           </select>
         </label>
-        <label className="field">
-          <span className="field-label">Kind (empty: any)</span>
+        <label className={admin.field}>
+          <span className={admin.fieldLabel}>Kind (empty: any)</span>
           <input
-            className="input"
+            className={forms.input}
             autoComplete="off"
             placeholder="DDR4, NVMe, RTX 3060"
             value={kind}
@@ -108,21 +112,21 @@ export function RuleForm({
           />
         </label>
       </div>
-      <div className="fields">
-        <label className="field">
-          <span className="field-label">Value, $</span>
+      <div className={admin.fields}>
+        <label className={admin.field}>
+          <span className={admin.fieldLabel}>Value, $</span>
           <input
-            className="input number"
+            className={`${forms.input} number`}
             inputMode="decimal"
             autoComplete="off"
             value={value}
             onChange={(event) => setValue(event.target.value)}
           />
         </label>
-        <label className="field">
-          <span className="field-label">for</span>
+        <label className={admin.field}>
+          <span className={admin.fieldLabel}>for</span>
           <select
-            className="input"
+            className={forms.input}
             disabled={!hasSize(component)}
             value={hasSize(component) ? unit : 'ITEM'}
             onChange={(event) => setUnit(event.target.value as RuleUnit)}
@@ -133,13 +137,13 @@ export function RuleForm({
         </label>
       </div>
       <fieldset>
-        <legend className="field-label">Factor for each condition (empty: 1)</legend>
-        <div className="factors">
+        <legend className={admin.fieldLabel}>Factor for each condition (empty: 1)</legend>
+        <div className={styles.factors}>
           {conditions.map((condition) => (
-            <label key={condition} className="field">
+            <label key={condition} className={admin.field}>
               <span className="muted">{conditionNames[condition]}</span>
               <input
-                className="input number"
+                className={`${forms.input} number`}
                 inputMode="decimal"
                 autoComplete="off"
                 placeholder="1"
@@ -150,17 +154,17 @@ export function RuleForm({
           ))}
         </div>
       </fieldset>
-      <label className="field">
-        <span className="field-label">In force from (empty: now)</span>
+      <label className={admin.field}>
+        <span className={admin.fieldLabel}>In force from (empty: now)</span>
         <input
-          className="input number"
+          className={`${forms.input} number`}
           type="datetime-local"
           value={from}
           onChange={(event) => setFrom(event.target.value)}
         />
       </label>
       <Fault error={wrong ?? notMade ?? notChanged} title="Not saved." />
-      <div className="actions actions-end">
+      <div className={`${admin.actions} ${admin.actionsEnd}`}>
         {cancel}
         <Button type="submit" kind="solid" aria-disabled={busy}>
           {rule ? 'Save' : 'Add'}

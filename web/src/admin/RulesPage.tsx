@@ -13,6 +13,11 @@ import { AdminsOnly, exactly, Fault, Loading, pageOf, Pages, placeIn } from './c
 import { RuleForm } from './RuleForm';
 import { componentNames, conditionNames, nameOf } from './rules';
 import { useSession } from './session';
+import admin from './components.module.css';
+import panels from '../ui/Panel.module.css';
+import popups from '../ui/popup.module.css';
+import dialogs from './dialog.module.css';
+import styles from './RulesPage.module.css';
 
 export function RulesPage() {
   const { isAdmin } = useSession();
@@ -22,13 +27,13 @@ export function RulesPage() {
   const rules = data?.valuationRules;
   const [now] = useState(Date.now);
   return (
-    <section aria-labelledby="rules" className="admin-section">
-      <div className="section-head">
+    <section aria-labelledby="rules" className={admin.section}>
+      <div className={admin.sectionHead}>
         <h2 id="rules">Valuation rules</h2>
         <p role="status" className="muted number">
           {rules && `${whole(rules.totalCount)} ${rules.totalCount === 1 ? 'rule' : 'rules'}`}
         </p>
-        <div className="section-tools">{isAdmin && <Edit onSaved={setJob} />}</div>
+        <div className={admin.sectionTools}>{isAdmin && <Edit onSaved={setJob} />}</div>
       </div>
       <p className="muted">
         What is offered beside a CPU is taken off the price of an offer by these rules. A change values the offers
@@ -36,7 +41,7 @@ export function RulesPage() {
       </p>
       {!isAdmin && <AdminsOnly />}
       {job && (
-        <div className="panel block">
+        <div className={`${panels.panel} ${admin.block}`}>
           <JobWatch key={job.id} job={job} title="Offers are valued anew" />
         </div>
       )}
@@ -48,12 +53,12 @@ export function RulesPage() {
         </State>
       )}
       {rules && rules.nodes.length > 0 && (
-        <div className="scroller panel" tabIndex={0} role="region" aria-label="Table of rules">
-          <table className="admin-table">
+        <div className={`${admin.tableScroll} ${panels.panel}`} tabIndex={0} role="region" aria-label="Table of rules">
+          <table className={admin.table}>
             <thead>
               <tr>
                 <th scope="col">What</th>
-                <th scope="col" className="end">
+                <th scope="col" className={admin.end}>
                   Value
                 </th>
                 <th scope="col">By condition</th>
@@ -70,12 +75,16 @@ export function RulesPage() {
                 <tr key={rule.id}>
                   <th scope="row">
                     {componentNames[rule.component]}{' '}
-                    {rule.kind ? <span className="tag">{rule.kind}</span> : <span className="muted">of any kind</span>}
+                    {rule.kind ? (
+                      <span className={admin.tag}>{rule.kind}</span>
+                    ) : (
+                      <span className="muted">of any kind</span>
+                    )}
                   </th>
-                  <td className="end number">
+                  <td className={`${admin.end} number`}>
                     {usd(rule.valueUsd)} <span className="muted">{rule.unit === 'GB' ? 'per GB' : 'each'}</span>
                   </td>
-                  <td className="wrap number">
+                  <td className={`${admin.wrap} number`}>
                     {rule.conditionMultipliers.length === 0 && <span className="muted">the same for all</span>}
                     {rule.conditionMultipliers
                       .map(({ condition, multiplier }) => `${conditionNames[condition]} × ${multiplier}`)
@@ -83,13 +92,13 @@ export function RulesPage() {
                   </td>
                   <td className="number" title={exactly(rule.validFrom)}>
                     {Date.parse(rule.validFrom) > now ? (
-                      <span className="warn">from {dayOf(rule.validFrom)}</span>
+                      <span className={admin.warn}>from {dayOf(rule.validFrom)}</span>
                     ) : (
                       `since ${since(rule.validFrom)}`.replace('since just', 'just')
                     )}
                   </td>
                   {isAdmin && (
-                    <td className="row-actions">
+                    <td className={styles.rowActions}>
                       <Edit rule={rule} onSaved={setJob} />
                       <Delete rule={rule} onDeleted={setJob} />
                     </td>
@@ -122,9 +131,9 @@ function Edit({ rule, onSaved }: { rule?: RuleFactsFragment; onSaved: Saved }) {
         <Dialog.Trigger render={<Button kind="solid" />}>Add a rule</Dialog.Trigger>
       )}
       <Dialog.Portal>
-        <Dialog.Backdrop className="backdrop" />
-        <Dialog.Popup className="dialog">
-          <div className="dialog-head">
+        <Dialog.Backdrop className={popups.backdrop} />
+        <Dialog.Popup className={dialogs.dialog}>
+          <div className={dialogs.head}>
             <Dialog.Title>{rule ? 'Change a rule' : 'A new rule'}</Dialog.Title>
             <Dialog.Close render={<IconButton label="Close" icon="close" />} />
           </div>
@@ -160,18 +169,18 @@ function Delete({ rule, onDeleted }: { rule: RuleFactsFragment; onDeleted: Saved
         Delete
       </AlertDialog.Trigger>
       <AlertDialog.Portal>
-        <AlertDialog.Backdrop className="backdrop" />
-        <AlertDialog.Popup className="dialog dialog-small">
-          <div className="dialog-body">
+        <AlertDialog.Backdrop className={popups.backdrop} />
+        <AlertDialog.Popup className={`${dialogs.dialog} ${dialogs.small}`}>
+          <div className={dialogs.body}>
             <AlertDialog.Title>Delete this rule?</AlertDialog.Title>
             <AlertDialog.Description className="muted">
               {nameOf(rule)} is then no longer taken off by it, and the offers concerned are valued anew. This cannot be
               taken back.
             </AlertDialog.Description>
             <Fault error={error} title="Not deleted." />
-            <div className="actions actions-end">
+            <div className={`${admin.actions} ${admin.actionsEnd}`}>
               <AlertDialog.Close render={<Button />}>Keep it</AlertDialog.Close>
-              <Button className="button-danger" aria-disabled={fetching} onClick={run}>
+              <Button kind="danger" aria-disabled={fetching} onClick={run}>
                 Delete
               </Button>
             </div>

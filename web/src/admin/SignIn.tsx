@@ -6,6 +6,10 @@ import { Button } from '../ui/Button';
 import { Icon } from '../ui/Icon';
 import { openClient } from './client';
 import { cleaned, looksLikeOne } from './jwt';
+import panels from '../ui/Panel.module.css';
+import admin from './components.module.css';
+import forms from '../ui/forms.module.css';
+import styles from './SignIn.module.css';
 
 /** Asks for a token, and keeps it once the server says that it is good for something here. */
 export function SignIn() {
@@ -42,15 +46,15 @@ export function SignIn() {
     }
   };
   return (
-    <div className="page signin">
-      <form className="panel signin-panel" onSubmit={submit} noValidate>
+    <div className={`page ${styles.page}`}>
+      <form className={`${panels.panel} ${styles.panel}`} onSubmit={submit} noValidate>
         <h1>Sign in</h1>
         <p className="muted">Administration is for operators and admins. A bearer token says who you are.</p>
-        <label className="field">
-          <span className="field-label">Token</span>
+        <label className={admin.field}>
+          <span className={admin.fieldLabel}>Token</span>
           <textarea
             ref={input}
-            className="input signin-token"
+            className={`${forms.input} ${styles.token}`}
             rows={4}
             autoComplete="off"
             spellCheck={false}
@@ -68,7 +72,7 @@ export function SignIn() {
         </label>
         <div role="alert" id="signin-fault">
           {fault !== undefined && (
-            <p className="fault">
+            <p className={admin.error}>
               <Icon name="warning" /> <span>{fault}</span>
             </p>
           )}
@@ -76,10 +80,10 @@ export function SignIn() {
         <Button type="submit" kind="solid" aria-disabled={busy}>
           {busy ? 'Asking the server …' : 'Sign in'}
         </Button>
-        <div className="signin-help">
+        <div className={styles.help}>
           <h2>How to get a token</h2>
           <p className="muted">Where the server runs:</p>
-          <code className="command">dealmark token --role admin --subject you</code>
+          <code className={styles.command}>dealmark token --role admin --subject you</code>
           <p className="muted">
             <code>--role operator</code> is enough to look, and to import. Where tokens come from an identity provider,
             its bearer token does the same. It is kept for this tab alone, and forgotten when the tab is closed.

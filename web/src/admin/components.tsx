@@ -5,22 +5,26 @@ import { type CombinedError, Provider } from 'urql';
 import { client as publicClient, isAway } from '../api/client';
 import { whole } from '../lib/format';
 import type { ImportStatus, JobKind, JobsQuery, JobStatus } from '../gql/graphql';
+import { buttonClass } from '../ui/Button';
 import { Icon, type IconName } from '../ui/Icon';
+import panels from '../ui/Panel.module.css';
+import skeletons from '../ui/Skeleton.module.css';
+import styles from './components.module.css';
 
 const statuses: Record<JobStatus | ImportStatus, { label: string; look: string; icon?: IconName }> = {
-  QUEUED: { label: 'Queued', look: 'waiting' },
-  RUNNING: { label: 'Running', look: 'running' },
-  SUCCEEDED: { label: 'Succeeded', look: 'good', icon: 'check' },
-  COMPLETE: { label: 'Complete', look: 'good', icon: 'check' },
-  PARTIAL: { label: 'Partial', look: 'warn', icon: 'warning' },
-  FAILED: { label: 'Failed', look: 'bad', icon: 'close' },
+  QUEUED: { label: 'Queued', look: 'statusWaiting' },
+  RUNNING: { label: 'Running', look: 'statusRunning' },
+  SUCCEEDED: { label: 'Succeeded', look: 'statusGood', icon: 'check' },
+  COMPLETE: { label: 'Complete', look: 'statusGood', icon: 'check' },
+  PARTIAL: { label: 'Partial', look: 'statusWarn', icon: 'warning' },
+  FAILED: { label: 'Failed', look: 'statusBad', icon: 'close' },
 };
 
 export function Status({ of, label }: { of: JobStatus | ImportStatus; label?: string }) {
   const { label: usual, look, icon } = statuses[of];
   return (
-    <span className={`status status-${look}`}>
-      {icon ? <Icon name={icon} size={12} /> : <i className="status-dot" aria-hidden="true" />}
+    <span className={`${styles.status} ${styles[look]}`}>
+      {icon ? <Icon name={icon} size={12} /> : <i className={styles.statusDot} aria-hidden="true" />}
       {label ?? usual}
     </span>
   );
@@ -37,10 +41,15 @@ export const kindNames: Record<JobKind, string> = {
 
 export function Loading({ what, rows = 6 }: { what: string; rows?: number }) {
   return (
-    <div className="panel admin-loading" role="status">
+    <div className={`${panels.panel} ${styles.loading}`} role="status">
       <span className="visually-hidden">{what}</span>
       {Array.from({ length: rows }, (_, row) => (
-        <span key={row} className="skeleton" style={{ width: `${60 + ((row * 37) % 35)}%` }} aria-hidden="true" />
+        <span
+          key={row}
+          className={skeletons.skeleton}
+          style={{ width: `${60 + ((row * 37) % 35)}%` }}
+          aria-hidden="true"
+        />
       ))}
     </div>
   );
@@ -50,7 +59,7 @@ export function Loading({ what, rows = 6 }: { what: string; rows?: number }) {
 export function Progress({ done, total, label }: { done: number; total: number | null | undefined; label: string }) {
   const known = total !== null && total !== undefined;
   return (
-    <div className="meter">
+    <div className={styles.progress}>
       <progress aria-label={label} max={known ? Math.max(total, 1) : 1} {...(known ? { value: done } : {})} />
       <span className="number muted">{known ? `${whole(done)} of ${whole(total)}` : 'waits for a worker'}</span>
     </div>
@@ -60,9 +69,9 @@ export function Progress({ done, total, label }: { done: number; total: number |
 /** What the server says to something that was sent, word for word. */
 export function Fault({ error, title }: { error: CombinedError | string | undefined; title?: string }) {
   return (
-    <div role="alert" className="fault-place">
+    <div role="alert" className={styles.alert}>
       {error !== undefined && (
-        <p className="fault">
+        <p className={styles.error}>
           <Icon name="warning" />
           <span>
             {title && <strong>{title} </strong>}
@@ -83,7 +92,7 @@ export function wordsOf(error: CombinedError | string): string {
 /** Told to operators beside what only admins may do. */
 export function AdminsOnly() {
   return (
-    <p className="note">
+    <p className={styles.note}>
       <Icon name="info" /> Only admins may do this; your token is an operator&rsquo;s.
     </p>
   );
@@ -124,14 +133,14 @@ export function Pages({
   if (!info.hasNextPage && !info.hasPreviousPage) return null;
   const link = (there: boolean, place: Place, label: string, icon: IconName) =>
     there ? (
-      <Link to="." search={{ ...search, ...place } as never} className="button button-plain button-small">
+      <Link to="." search={{ ...search, ...place } as never} className={buttonClass({ size: 'small' })}>
         {icon === 'left' && <Icon name="left" />}
         {label}
         {icon === 'right' && <Icon name="right" />}
       </Link>
     ) : null;
   return (
-    <nav className="pages" aria-label={`Pages of ${what}`}>
+    <nav className={styles.pagination} aria-label={`Pages of ${what}`}>
       {link(info.hasPreviousPage, { before: info.startCursor ?? '' }, order[0], 'left')}
       <span className="muted number">
         {whole(total)} {what}

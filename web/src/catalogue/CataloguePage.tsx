@@ -7,7 +7,6 @@ import { FilterChoicesDocument } from '../gql/graphql';
 import { useMedia } from '../lib/useMediaQuery';
 import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
-import './catalogue.css';
 import { Chips } from './FilterChips';
 import { Filters } from './Filters';
 import { GridView } from './GridView';
@@ -18,6 +17,9 @@ import { SplitView } from './SplitView';
 import { Layouts } from './LayoutSwitch';
 import { useCpus } from './useCpus';
 import { type Change, changed, readView, unfiltered, type View, writeView } from './viewState';
+import scroll from './scrollRegion.module.css';
+import skeletons from '../ui/Skeleton.module.css';
+import styles from './CataloguePage.module.css';
 
 // Popups and the sheet of narrow screens: loaded once the page is there.
 const Tools = lazy(() => import('./ViewMenu'));
@@ -52,28 +54,28 @@ export function CataloguePage() {
 
   const Shown = { list: ListView, grid: GridView, split: SplitView }[view.layout];
   return (
-    <div className="catalogue">
+    <div className={styles.catalogue}>
       {wide && (
-        <aside className="rail" aria-label="Filters">
+        <aside className={styles.sidebar} aria-label="Filters">
           <Filters view={view} change={change} choices={statistics} />
         </aside>
       )}
-      <section className="results" aria-labelledby="catalogue-title">
+      <section className={styles.results} aria-labelledby="catalogue-title">
         <h1 id="catalogue-title" className="visually-hidden">
           Catalogue
         </h1>
-        <div className="toolbar">
+        <div className={styles.toolbar}>
           <SearchBox view={view} change={change} />
-          <div className="toolbar-end">
-            <Suspense fallback={<span className="tools-space" />}>
+          <div className={styles.toolbarEnd}>
+            <Suspense fallback={<span className={styles.menuPlaceholder} />}>
               {!wide && <FilterSheet view={view} change={change} choices={statistics} total={cpus.total} />}
               <Tools view={view} change={change} total={cpus.total} />
             </Suspense>
             <Layouts view={view} change={change} />
           </div>
         </div>
-        <div className="summary">
-          <p role="status" className="count">
+        <div className={styles.summary}>
+          <p role="status" className={styles.count}>
             {rows && (
               <>
                 <strong className="number">{whole(cpus.total)}</strong>
@@ -86,7 +88,7 @@ export function CataloguePage() {
           </p>
           <Chips view={view} change={change} />
         </div>
-        <div className={cpus.busy ? 'progress progress-on' : 'progress'} aria-hidden="true" />
+        <div className={cpus.busy ? `${styles.loadingBar} ${styles.loading}` : styles.loadingBar} aria-hidden="true" />
         {rows && rows.length > 0 && (
           <Shown rows={rows} view={view} change={change} scale={scale} cpus={cpus} stale={state !== 'online'} />
         )}
@@ -134,12 +136,16 @@ function Nothing({ view, change, empty }: { view: View; change: Change; empty: b
 
 function Waiting() {
   return (
-    <div className="region waiting" role="status">
+    <div className={`${scroll.region} ${styles.skeleton}`} role="status">
       <span className="visually-hidden">Loading the catalogue</span>
       {Array.from({ length: 14 }, (_, row) => (
-        <div key={row} className="waiting-row" aria-hidden="true">
+        <div key={row} className={styles.skeletonRow} aria-hidden="true">
           {[14, 5, 6, 5, 6, 8, 8, 3, 4].map((width, column) => (
-            <span key={column} className="skeleton" style={{ width: `${width - ((row * 7 + column * 3) % 3)}em` }} />
+            <span
+              key={column}
+              className={skeletons.skeleton}
+              style={{ width: `${width - ((row * 7 + column * 3) % 3)}em` }}
+            />
           ))}
         </div>
       ))}

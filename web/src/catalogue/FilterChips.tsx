@@ -10,6 +10,7 @@ import {
   unfiltered,
   type View,
 } from './viewState';
+import styles from './FilterChips.module.css';
 
 export const rangeLabels: Record<RangeName, { label: string; unit?: string }> = {
   cores: { label: 'Cores' },
@@ -25,7 +26,7 @@ export const rangeLabels: Record<RangeName, { label: string; unit?: string }> = 
 export function Chips({ view, change }: { view: View; change: Change }) {
   if (conditions(view) === 0) return null;
   return (
-    <ul className="chips" aria-label="Conditions">
+    <ul className={styles.chips} aria-label="Conditions">
       {view.withListings && <Chip text="With listings" remove={() => change({ withListings: false })} />}
       {view.graphics !== undefined && (
         <Chip
@@ -47,7 +48,11 @@ export function Chips({ view, change }: { view: View; change: Change }) {
         return range && <Chip key={name} text={told(name, range)} remove={() => change({ [name]: undefined })} />;
       })}
       <li>
-        <button type="button" className="chip-all" onClick={() => change({ ...unfiltered(view), search: view.search })}>
+        <button
+          type="button"
+          className={styles.clearAll}
+          onClick={() => change({ ...unfiltered(view), search: view.search })}
+        >
           Clear all
         </button>
       </li>
@@ -58,7 +63,7 @@ export function Chips({ view, change }: { view: View; change: Change }) {
 function Chip({ text, remove }: { text: string; remove: () => void }) {
   return (
     <li>
-      <button type="button" className="chip" onClick={remove} aria-label={`Remove ${text}`}>
+      <button type="button" className={styles.chip} onClick={remove} aria-label={`Remove ${text}`}>
         {text}
         <Icon name="close" size={12} />
       </button>

@@ -3,6 +3,9 @@ import { whole } from '../lib/format';
 import { Button, IconButton } from '../ui/Button';
 import { type Choices, Clear, Filters } from './Filters';
 import { type Change, conditions, type View } from './viewState';
+import toolbar from './toolbarButton.module.css';
+import popups from '../ui/popup.module.css';
+import styles from './FilterSheet.module.css';
 
 /** The filters on narrow screens: a sheet from the side, with the number of CPUs they leave. */
 export default function FilterSheet({
@@ -19,22 +22,22 @@ export default function FilterSheet({
   const count = conditions(view);
   return (
     <Dialog.Root>
-      <Dialog.Trigger render={<Button icon="filter" className="tool" />}>
-        <span className="tool-label">Filters</span>
-        {count > 0 && <span className="badge">{count}</span>}
+      <Dialog.Trigger render={<Button icon="filter" className={toolbar.button} />}>
+        <span className={toolbar.label}>Filters</span>
+        {count > 0 && <span className={toolbar.badge}>{count}</span>}
       </Dialog.Trigger>
       <Dialog.Portal>
-        <Dialog.Backdrop className="backdrop" />
-        <Dialog.Popup className="sheet">
-          <div className="sheet-head">
+        <Dialog.Backdrop className={popups.backdrop} />
+        <Dialog.Popup className={styles.sheet}>
+          <div className={styles.head}>
             <Dialog.Title>Filters</Dialog.Title>
             <Clear view={view} change={change} />
             <Dialog.Close render={<IconButton label="Close" icon="close" />} />
           </div>
-          <div className="sheet-body">
-            <Filters view={view} change={change} choices={choices} />
+          <div className={styles.body}>
+            <Filters view={view} change={change} choices={choices} inSheet />
           </div>
-          <div className="sheet-foot">
+          <div className={styles.foot}>
             <Dialog.Close render={<Button kind="solid" />}>Show {whole(total)} CPUs</Dialog.Close>
           </div>
         </Dialog.Popup>

@@ -5,18 +5,22 @@ import { Button } from '../ui/Button';
 import { rangeLabels, without } from './FilterChips';
 import { RangeField } from './RangeField';
 import { type Change, conditions, type ListName, type RangeName, unfiltered, type View } from './viewState';
+import forms from '../ui/forms.module.css';
+import styles from './Filters.module.css';
 
 export type Choices = FilterChoicesQuery['statistics'] | undefined;
 type Props = { view: View; change: Change; choices: Choices };
 
 /** Everything the list can be narrowed by: beside the list on wide screens, in a sheet on narrow ones. */
-export function Filters({ view, change, choices }: Props) {
+export function Filters({ view, change, choices, inSheet = false }: Props & { inSheet?: boolean }) {
   return (
-    <div className="filters">
-      <div className="filters-head">
-        <h2>Filters</h2>
-        <Clear view={view} change={change} />
-      </div>
+    <div className={inSheet ? undefined : styles.filters}>
+      {!inSheet && (
+        <div className={styles.head}>
+          <h2>Filters</h2>
+          <Clear view={view} change={change} />
+        </div>
+      )}
       <Check
         label="Only with listings"
         checked={view.withListings}
@@ -59,13 +63,13 @@ export function Filters({ view, change, choices }: Props) {
         <Bounds name="year" ends={choices?.releaseYear} view={view} change={change} />
       </Group>
       <Group title="Graphics" open={view.graphics !== undefined || view.igpu !== undefined}>
-        <div className="choice" role="radiogroup" aria-label="Integrated graphics">
+        <div className={forms.choices} role="radiogroup" aria-label="Integrated graphics">
           {[
             { label: 'Either', value: undefined },
             { label: 'With', value: true },
             { label: 'Without', value: false },
           ].map(({ label, value }) => (
-            <label key={label} className="check">
+            <label key={label} className={forms.check}>
               <input
                 type="radio"
                 name="graphics"
@@ -93,9 +97,9 @@ export function Clear({ view, change }: Omit<Props, 'choices'>) {
 
 function Group({ title, open = false, children }: { title: string; open?: boolean; children: ReactNode }) {
   return (
-    <details className="group" open={open}>
+    <details className={styles.group} open={open}>
       <summary>{title}</summary>
-      <div className="group-body">{children}</div>
+      <div className={styles.groupBody}>{children}</div>
     </details>
   );
 }
@@ -112,10 +116,10 @@ function Check({
   onChange: (checked: boolean) => void;
 }) {
   return (
-    <label className="check">
+    <label className={forms.check}>
       <input type="checkbox" checked={checked} onChange={(event) => onChange(event.target.checked)} />
       {label}
-      {hint && <span className="check-end">{hint}</span>}
+      {hint && <span className={forms.checkHint}>{hint}</span>}
     </label>
   );
 }
@@ -169,7 +173,7 @@ function Search({
         <ListCheck key={value} name={name} value={value} view={view} change={change} />
       ))}
       <input
-        className="input input-small"
+        className={`${forms.input} ${forms.inputSmall}`}
         type="search"
         aria-label={`Find a ${what}`}
         placeholder={`Find one of ${values.length}`}

@@ -5,45 +5,54 @@ import { shortName, usd, usdPerMark } from '../lib/format';
 import { betterThan, inWords } from './columns';
 import type { LayoutProps } from './layoutProps';
 import { useTop } from './useScrollReset';
+import scroll from './scrollRegion.module.css';
+import styles from './GridView.module.css';
 
 /** Cards. The browser leaves out drawing those that are out of sight (content-visibility). */
 export function GridView({ rows, view, scale, cpus, stale }: LayoutProps) {
   const region = useRef<HTMLDivElement>(null);
+  const end = useRef<HTMLDivElement>(null);
   useTop(region, view);
   const { more } = cpus;
   useEffect(() => {
-    const end = region.current?.querySelector('.cards-end');
-    if (!end || !more) return;
+    if (!end.current || !more) return;
     const watch = new IntersectionObserver(([entry]) => entry?.isIntersecting && more(), {
       root: region.current,
       rootMargin: '800px',
     });
-    watch.observe(end);
+    watch.observe(end.current);
     return () => watch.disconnect();
   }, [more]);
   return (
-    <div className="region" ref={region} role="region" aria-label="CPUs" tabIndex={0}>
-      <ul className="cards" data-stale={stale || undefined}>
+    <div
+      className={`${scroll.region} ${styles.background}`}
+      data-scroll-region
+      ref={region}
+      role="region"
+      aria-label="CPUs"
+      tabIndex={0}
+    >
+      <ul className={styles.cards} data-stale={stale || undefined}>
         {rows.map((cpu) => {
           const { good, great } = cpu.priceTarget;
           const { dollarPerMarkMulti, percentile, rating } = cpu.performanceValue;
           return (
-            <li key={cpu.id} className="card">
-              <div className="card-head">
+            <li key={cpu.id} className={styles.card}>
+              <div className={styles.head}>
                 <h2>
-                  <Link to="/cpu/$slug" params={{ slug: cpu.slug }} className="card-link" title={cpu.name}>
+                  <Link to="/cpu/$slug" params={{ slug: cpu.slug }} className={styles.link} title={cpu.name}>
                     {shortName(cpu.name)}
                   </Link>
                 </h2>
                 <Rating rating={rating} />
               </div>
-              <p className="muted card-facts">{inWords(cpu)}</p>
-              <div className="card-price">
-                <span className="card-good number">{usd(good)}</span>
+              <p className={`muted ${styles.facts}`}>{inWords(cpu)}</p>
+              <div className={styles.price}>
+                <span className={`${styles.goodPrice} number`}>{usd(good)}</span>
                 <Confidence target={cpu.priceTarget} />
                 <span className="muted">{great === null ? 'No price target' : `great up to ${usd(great)}`}</span>
               </div>
-              <dl className="card-marks">
+              <dl className={styles.marks}>
                 <div>
                   <dt>Multi-thread</dt>
                   <dd>
@@ -57,7 +66,7 @@ export function GridView({ rows, view, scale, cpus, stale }: LayoutProps) {
                   </dd>
                 </div>
               </dl>
-              <p className="card-foot muted number">
+              <p className={`${styles.foot} muted number`}>
                 {percentile === null
                   ? 'No listings'
                   : `${usdPerMark(dollarPerMarkMulti)} a mark, ${percentile === 0 ? 'the best value' : `better than ${betterThan(percentile)}`}`}
@@ -66,7 +75,7 @@ export function GridView({ rows, view, scale, cpus, stale }: LayoutProps) {
           );
         })}
       </ul>
-      <div className="cards-end" />
+      <div ref={end} />
     </div>
   );
 }

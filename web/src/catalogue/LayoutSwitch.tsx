@@ -2,6 +2,7 @@ import { Toggle } from '@base-ui/react/toggle';
 import { ToggleGroup } from '@base-ui/react/toggle-group';
 import { Icon, type IconName } from '../ui/Icon';
 import type { Change, Layout, View } from './viewState';
+import forms from '../ui/forms.module.css';
 
 const choices: { value: Layout; label: string; icon: IconName }[] = [
   { value: 'list', label: 'List', icon: 'list' },
@@ -12,13 +13,13 @@ const choices: { value: Layout; label: string; icon: IconName }[] = [
 export function Layouts({ view, change }: { view: View; change: Change }) {
   return (
     <ToggleGroup
-      className="segments"
+      className={forms.segments}
       aria-label="View"
       value={[view.layout]}
       onValueChange={([layout]) => layout && change({ layout: layout as Layout }, { keepPage: true })}
     >
       {choices.map(({ value, label, icon }) => (
-        <Toggle key={value} value={value} className="segment" aria-label={label} title={label}>
+        <Toggle key={value} value={value} className={forms.segment} aria-label={label} title={label}>
           <Icon name={icon} />
         </Toggle>
       ))}

@@ -8,6 +8,8 @@ import type { LayoutProps } from './layoutProps';
 import { useArrows } from './useArrowKeys';
 import { useTop } from './useScrollReset';
 import { type Change, type SortKey, sortedBy } from './viewState';
+import scroll from './scrollRegion.module.css';
+import styles from './ListView.module.css';
 
 const ROW = 36; // px
 const features = tableFeatures({});
@@ -51,12 +53,20 @@ export function ListView({ rows, view, change, scale, cpus, stale }: LayoutProps
   const above = items[0]?.start ?? 0;
   const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   return (
-    <div className="region" ref={region} role="region" aria-label="CPUs" tabIndex={0} onKeyDown={onKeyDown}>
+    <div
+      className={scroll.region}
+      data-scroll-region
+      ref={region}
+      role="region"
+      aria-label="CPUs"
+      tabIndex={0}
+      onKeyDown={onKeyDown}
+    >
       <p id="head-how" hidden>
         Orders the list; with Shift as a further key.
       </p>
       <table
-        className="table"
+        className={styles.table}
         aria-rowcount={all.length + 1}
         style={{ minWidth: widths.reduce((sum, width) => sum + width, 0) }}
         data-stale={stale || undefined}
@@ -105,7 +115,7 @@ const Line = memo(function Line({
             {content}
           </th>
         ) : (
-          <td key={cell.id} className={shown[column]?.numeric ? 'numeric' : undefined}>
+          <td key={cell.id} className={shown[column]?.numeric ? styles.numeric : undefined}>
             {content}
           </td>
         );
@@ -117,7 +127,7 @@ const Line = memo(function Line({
 function Space({ height, columns }: { height: number; columns: number }) {
   return (
     <tr aria-hidden="true">
-      <td colSpan={columns} className="space" style={{ height }} />
+      <td colSpan={columns} className={styles.spacer} style={{ height }} />
     </tr>
   );
 }
@@ -131,16 +141,16 @@ function Head({ column, sort, change }: { column: Column; sort: SortKey[]; chang
   return (
     <th
       scope="col"
-      className={numeric ? 'numeric' : undefined}
+      className={numeric ? styles.numeric : undefined}
       aria-sort={place === 0 && direction ? direction : undefined}
       title={hint}
     >
       {by === undefined ? (
-        <span className="head">{head}</span>
+        <span className={styles.columnHead}>{head}</span>
       ) : (
         <button
           type="button"
-          className={key ? 'head head-sorted' : 'head'}
+          className={key ? `${styles.columnHead} ${styles.sorted}` : styles.columnHead}
           aria-describedby="head-how"
           onClick={(event) => change({ sort: sortedBy(sort, by, event.shiftKey || event.metaKey || event.ctrlKey) })}
         >

@@ -2,6 +2,8 @@ import { whole } from '../lib/format';
 import { IconButton } from '../ui/Button';
 import type { Cpus } from './useCpus';
 import { type Change, type Size, sizes, type View } from './viewState';
+import forms from '../ui/forms.module.css';
+import styles from './Pager.module.css';
 
 /** Where in the list this is, and the ways from here. Cursors lead from page to page: rows that come and go move nothing. */
 export function Pager({
@@ -22,11 +24,11 @@ export function Pager({
   const go = (page: number, cursors: Partial<View>) =>
     change({ after: undefined, before: undefined, page, ...cursors }, { keepPage: true });
   return (
-    <footer className="pager">
-      <label className="pager-size">
+    <footer className={styles.pager}>
+      <label className={styles.pageSize}>
         <span className="muted">Rows</span>
         <select
-          className="input"
+          className={forms.input}
           value={view.size}
           onChange={(event) => {
             const given = event.target.value;
@@ -45,7 +47,7 @@ export function Pager({
         {pageInfo ? `${whole(from)}–${whole(Math.min(total, from + shown - 1))} of ${whole(total)}` : '…'}
       </span>
       {view.size !== 'endless' && (
-        <nav className="pager-ways" aria-label="Pages of the list">
+        <nav className={styles.buttons} aria-label="Pages of the list">
           <IconButton
             label="Previous page"
             icon="left"

@@ -2,6 +2,8 @@ import { Slider } from '@base-ui/react/slider';
 import { useEffect, useState } from 'react';
 import { readable } from './numberInput';
 import { isReversed, type Range } from './viewState';
+import forms from '../ui/forms.module.css';
+import styles from './RangeField.module.css';
 
 const STEPS = 200;
 const PAUSE = 120; // ms after a move or key
@@ -57,12 +59,12 @@ export function RangeField({
 
   const set = (range: Range) => setDraft(range.min === undefined && range.max === undefined ? undefined : range);
   return (
-    <fieldset className="range">
+    <fieldset className={styles.range}>
       <legend className={titled ? 'visually-hidden' : undefined}>{label}</legend>
       {ends && ends.max > ends.min && (
         <RangeSlider label={label} unit={unit} ends={ends} curved={curved} draft={draft} set={set} />
       )}
-      <div className="range-fields">
+      <div className={styles.bounds}>
         <Bound
           label={`${label} from`}
           hint={ends?.min}
@@ -83,7 +85,7 @@ export function RangeField({
           onChange={(max) => set({ ...draft, max })}
         />
       </div>
-      <p role="alert" className="range-wrong">
+      <p role="alert" className={styles.error}>
         {reversed && 'Nothing is both: the first is above the second.'}
       </p>
     </fieldset>
@@ -111,7 +113,7 @@ function RangeSlider({
   };
   return (
     <Slider.Root
-      className="slider"
+      className={undefined}
       min={0}
       max={STEPS}
       largeStep={STEPS / 10}
@@ -122,14 +124,14 @@ function RangeSlider({
         set({ min: low <= 0 ? undefined : toValue(low), max: high >= STEPS ? undefined : toValue(high) });
       }}
     >
-      <Slider.Control className="slider-control">
-        <Slider.Track className="slider-track">
-          <Slider.Indicator className="slider-range" />
+      <Slider.Control className={styles.sliderControl}>
+        <Slider.Track className={styles.sliderTrack}>
+          <Slider.Indicator className={styles.sliderRange} />
           {['from', 'to'].map((end, index) => (
             <Slider.Thumb
               key={end}
               index={index}
-              className="slider-thumb"
+              className={styles.sliderThumb}
               getAriaLabel={() => `${label} ${end}`}
               getAriaValueText={(_, step) => `${toValue(step)}${unit}`}
             />
@@ -160,7 +162,7 @@ function Bound({
   if (bound(text) !== value) setText(String(value ?? ''));
   return (
     <input
-      className="input input-small number"
+      className={`${forms.input} ${forms.inputSmall} number`}
       type="text"
       inputMode={decimal ? 'decimal' : 'numeric'}
       aria-label={label}

@@ -1,6 +1,8 @@
 import { useEffect, useRef, useState } from 'react';
 import { Icon } from '../ui/Icon';
 import type { Change, View } from './viewState';
+import forms from '../ui/forms.module.css';
+import styles from './SearchBox.module.css';
 
 const PAUSE = 60; // ms from one question to the next: the first key asks at once
 
@@ -43,11 +45,11 @@ export function SearchBox({ view, change }: { view: View; change: Change }) {
     return () => document.removeEventListener('keydown', listen);
   }, []);
   return (
-    <div className="search" role="search">
+    <div className={styles.search} role="search">
       <Icon name="search" />
       <input
         ref={input}
-        className="input"
+        className={forms.input}
         type="search"
         aria-label="Search CPUs by name"
         placeholder="Search, like i5 8500t"

@@ -9,6 +9,8 @@ import type { LayoutProps } from './layoutProps';
 import { useArrows } from './useArrowKeys';
 import { useTop } from './useScrollReset';
 import { writeView } from './viewState';
+import scroll from './scrollRegion.module.css';
+import styles from './SplitView.module.css';
 
 const ROW = 56; // px
 
@@ -39,9 +41,17 @@ export function SplitView({ rows, view, change, scale, cpus, stale }: LayoutProp
   const onKeyDown = useArrows(region, rows.length, (index) => virtual.scrollToIndex(index), select);
   const selected = view.selected ?? rows[0]?.slug;
   return (
-    <div className="split">
-      <div className="region" ref={region} role="region" aria-label="CPUs" tabIndex={0} onKeyDown={onKeyDown}>
-        <ul className="master" style={{ height: virtual.getTotalSize() }} data-stale={stale || undefined}>
+    <div className={styles.split}>
+      <div
+        className={`${scroll.region} ${styles.list}`}
+        data-scroll-region
+        ref={region}
+        role="region"
+        aria-label="CPUs"
+        tabIndex={0}
+        onKeyDown={onKeyDown}
+      >
+        <ul className={styles.rows} style={{ height: virtual.getTotalSize() }} data-stale={stale || undefined}>
           {items.map(({ index, start }) => {
             const cpu = rows[index];
             if (!cpu) return null;
@@ -53,14 +63,14 @@ export function SplitView({ rows, view, change, scale, cpus, stale }: LayoutProp
               <li key={cpu.id} style={{ transform: `translateY(${start}px)` }}>
                 <Link
                   {...link}
-                  className="master-link"
+                  className={styles.row}
                   data-index={index}
                   aria-current={here ? 'true' : undefined}
                   resetScroll={false}
                 >
-                  <span className="master-name">{shortName(cpu.name)}</span>
+                  <span className={styles.name}>{shortName(cpu.name)}</span>
                   <span className="number">{usd(cpu.priceTarget.good)}</span>
-                  <span className="muted master-facts">{inWords(cpu)}</span>
+                  <span className={`muted ${styles.facts}`}>{inWords(cpu)}</span>
                   <span className="muted number">{whole(cpu.cpuMarkMulti)}</span>
                 </Link>
               </li>
@@ -69,7 +79,7 @@ export function SplitView({ rows, view, change, scale, cpus, stale }: LayoutProp
         </ul>
       </div>
       {roomy && selected && (
-        <section className="detail" aria-label="The chosen CPU" tabIndex={0}>
+        <section className={styles.detail} aria-label="The chosen CPU" tabIndex={0}>
           <CpuSummary slug={selected} scale={scale} linked />
         </section>
       )}

@@ -8,6 +8,10 @@ import { Icon, type IconName } from '../ui/Icon';
 import { chosen, columns } from './columns';
 import { everyCpu, save, toCsv } from './csv';
 import { type Change, highFirst, MOST_SORT_KEYS, type SortName, type View } from './viewState';
+import toolbar from './toolbarButton.module.css';
+import popups from '../ui/popup.module.css';
+import forms from '../ui/forms.module.css';
+import styles from './ViewMenu.module.css';
 
 type Props = { view: View; change: Change };
 
@@ -30,14 +34,14 @@ export default function Tools({ view, change, total }: Props & { total: number }
 function Opens({ label, icon, children }: { label: string; icon: IconName; children: ReactNode }) {
   return (
     <Popover.Root>
-      <Popover.Trigger render={<Button icon={icon} className="tool" />}>
-        <span className="tool-label">{label}</span>
+      <Popover.Trigger render={<Button icon={icon} className={toolbar.button} />}>
+        <span className={toolbar.label}>{label}</span>
       </Popover.Trigger>
       <Popover.Portal>
-        <Popover.Positioner align="end" sideOffset={6} className="positioner">
-          <Popover.Popup className="popup">
-            <div className="popup-body">
-              <Popover.Title className="popup-title">{label}</Popover.Title>
+        <Popover.Positioner align="end" sideOffset={6} className={popups.positioner}>
+          <Popover.Popup className={popups.popup}>
+            <div className={popups.popupBody}>
+              <Popover.Title className={styles.title}>{label}</Popover.Title>
               {children}
             </div>
           </Popover.Popup>
@@ -57,9 +61,9 @@ function Order({ view, change }: Props) {
   const free = [...sortLabels].filter(([by]) => !sort.some((key) => key.by === by));
   const replace = (index: number, keys: View['sort']) => change({ sort: sort.toSpliced(index, 1, ...keys) });
   return (
-    <ol className="order">
+    <ol className={styles.sortKeys}>
       {sort.map((key, index) => (
-        <li key={key.by} className="order-key">
+        <li key={key.by} className={styles.sortKey}>
           <span>
             <span className="muted">{index === 0 ? 'By' : 'then by'}</span> {sortLabels.get(key.by)}
           </span>
@@ -82,7 +86,7 @@ function Order({ view, change }: Props) {
       {sort.length < MOST_SORT_KEYS && (
         <li>
           <select
-            className="input"
+            className={forms.input}
             aria-label="A further key"
             value=""
             onChange={(event) => {
@@ -110,12 +114,12 @@ function Columns({ view, change }: Props) {
   const ids = there.map((column) => column.id);
   return (
     <>
-      <ul className="columns">
+      <ul className={styles.columns}>
         {columns
           .filter((column) => column.id !== 'name')
           .map((column) => (
             <li key={column.id}>
-              <label className="check" title={column.hint}>
+              <label className={forms.check} title={column.hint}>
                 <input
                   type="checkbox"
                   checked={ids.includes(column.id)}
@@ -159,11 +163,17 @@ function Export({ view, total }: { view: View; total: number }) {
   const label = `Save all ${whole(total)} as CSV`;
   return (
     <>
-      <Button className="tool" title={label} aria-label={label} disabled={state.done !== undefined} onClick={run}>
+      <Button
+        className={toolbar.button}
+        title={label}
+        aria-label={label}
+        disabled={state.done !== undefined}
+        onClick={run}
+      >
         <Icon name="download" />
-        <span className="tool-label number">{state.done ? whole(state.done) : 'CSV'}</span>
+        <span className={`${toolbar.label} number`}>{state.done ? whole(state.done) : 'CSV'}</span>
       </Button>
-      <span role="status" className={state.failed ? 'tool-failed' : 'visually-hidden'}>
+      <span role="status" className={state.failed ? styles.exportError : 'visually-hidden'}>
         {state.failed && `Not saved: ${state.failed}`}
       </span>
     </>

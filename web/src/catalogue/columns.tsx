@@ -5,6 +5,7 @@ import { BETWEEN, NONE, percent, shortName, unbroken, usd, usdPerMark, whole } f
 import type { CpuRowFragment } from '../gql/graphql';
 import { Confidence, MarkBar, Rating } from '../cpu/Indicators';
 import { type SortName, sorts } from './viewState';
+import styles from './columns.module.css';
 
 export type Cpu = CpuRowFragment;
 
@@ -37,7 +38,7 @@ export const columns: Column[] = [
   text('name', 'Name', 216, (cpu) => cpu.name, {
     usual: true,
     cell: (cpu) => (
-      <Link to="/cpu/$slug" params={{ slug: cpu.slug }} className="cpu-link" title={cpu.name}>
+      <Link to="/cpu/$slug" params={{ slug: cpu.slug }} className={styles.nameLink} title={cpu.name}>
         {shortName(cpu.name)}
       </Link>
     ),
@@ -76,12 +77,12 @@ export const columns: Column[] = [
   figure('multi', 'Multi-thread mark', 108, (cpu) => cpu.cpuMarkMulti, {
     head: 'Multi mark',
     usual: true,
-    cell: (cpu, scale) => <MarkBar value={cpu.cpuMarkMulti} most={scale.multi} />,
+    cell: (cpu, scale) => <MarkBar value={cpu.cpuMarkMulti} most={scale.multi} alignEnd />,
   }),
   figure('single', 'Single-thread mark', 108, (cpu) => cpu.cpuMarkSingle, {
     head: 'Single mark',
     usual: true,
-    cell: (cpu, scale) => <MarkBar value={cpu.cpuMarkSingle} most={scale.single} />,
+    cell: (cpu, scale) => <MarkBar value={cpu.cpuMarkSingle} most={scale.single} alignEnd />,
   }),
   figure('cores', 'Cores', 66, (cpu) => cpu.cores, { usual: true }),
   figure('threads', 'Threads', 78, (cpu) => cpu.threads, { usual: true }),

@@ -1,6 +1,7 @@
 // Axes as the charts here have them: few ticks, lines across the picture, no frame.
 import { AxisBottom, AxisLeft } from '@visx/axis';
 import type { AnyD3Scale } from '@visx/scale';
+import charts from './Chart.module.css';
 
 interface AxisProps<T> {
   scale: AnyD3Scale;
@@ -14,7 +15,7 @@ export function Across<T>({ scale, ticks, format, left, right }: AxisProps<T> & 
       {ticks.map((tick, index) => (
         <line
           key={index}
-          className="grid-line"
+          className={charts.gridLine}
           x1={left}
           x2={right}
           y1={scale(tick as never) as number}
@@ -42,7 +43,7 @@ export function Along<T>({ scale, ticks, format, top }: AxisProps<T> & { top: nu
       top={top}
       tickValues={ticks}
       tickFormat={(value) => format(value as T)}
-      axisLineClassName="base-line"
+      axisLineClassName={charts.baseLine ?? ''}
       hideTicks
       tickLength={6}
       tickLabelProps={{ textAnchor: 'middle', dy: '0.25em' }}

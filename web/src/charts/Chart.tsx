@@ -1,8 +1,8 @@
 // What all charts stand in: a picture with its summary, a cursor that goes by pointer and by keyboard, and the same
 // figures as a table, which screen readers find and everybody else can open.
 import { type KeyboardEvent, memo, type PointerEvent, type ReactNode, useId, useRef, useState } from 'react';
-import './charts.css';
 import { useSize } from '../lib/useElementSize';
+import styles from './Chart.module.css';
 
 export interface Frame {
   width: number;
@@ -63,7 +63,7 @@ export function Chart({
   };
   return (
     <div
-      className="chart"
+      className={styles.chart}
       ref={ref}
       style={{ height: given }}
       data-opens={(cursor?.open && shown !== undefined) || undefined}
@@ -80,7 +80,7 @@ export function Chart({
         <>
           <Picture width={width} height={height} summary={summary} draw={children} />
           {shown !== undefined && overlay && (
-            <svg className="chart-overlay" width={width} height={height} aria-hidden="true">
+            <svg className={styles.overlay} width={width} height={height} aria-hidden="true">
               {overlay(shown, frame)}
             </svg>
           )}
@@ -104,7 +104,7 @@ const Picture = memo(function Picture({
   draw,
 }: Frame & { summary: string; draw: (frame: Frame) => ReactNode }) {
   return (
-    <svg className="chart-picture" width={width} height={height} role="img" aria-label={summary}>
+    <svg className={styles.picture} width={width} height={height} role="img" aria-label={summary}>
       {draw({ width, height })}
     </svg>
   );
@@ -134,7 +134,7 @@ function Steps({
   };
   return (
     <input
-      className="chart-steps"
+      className={styles.keyboardSlider}
       type="range"
       min={0}
       max={last}
@@ -160,7 +160,8 @@ function Tip({ frame, x, y, children }: { frame: Frame; x: number; y: number; ch
   const below = y < 70;
   return (
     <div
-      className="tip"
+      className={styles.tooltip}
+      data-testid="tooltip"
       aria-hidden="true"
       style={{
         left: x,
@@ -178,10 +179,10 @@ export function AsTable({ caption, head, rows }: { caption: string; head: string
   const id = useId();
   const [open, setOpen] = useState(false);
   return (
-    <details className="as-table" onToggle={(event) => setOpen(event.currentTarget.open)}>
+    <details className={styles.dataTable} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>The figures as a table</summary>
       {open && (
-        <div className="as-table-scroll" role="region" aria-labelledby={id} tabIndex={0}>
+        <div className={styles.dataTableScroll} role="region" aria-labelledby={id} tabIndex={0}>
           <table>
             <caption id={id} className="visually-hidden">
               {caption}

@@ -4,6 +4,9 @@ import { useState } from 'react';
 import { type Found, useFound, useOpenList } from '../cpu/useCpuSearch';
 import { shortName, usd } from '../lib/format';
 import { Icon } from '../ui/Icon';
+import forms from '../ui/forms.module.css';
+import popups from '../ui/popup.module.css';
+import styles from './AddCpu.module.css';
 
 export function AddCpu({ chosen, add }: { chosen: string[]; add: (slug: string) => void }) {
   const [typed, setTyped] = useState('');
@@ -28,10 +31,10 @@ export function AddCpu({ chosen, add }: { chosen: string[]; add: (slug: string) 
         add(cpu.slug);
       }}
     >
-      <Combobox.InputGroup className="add-cpu">
+      <Combobox.InputGroup className={styles.addCpu}>
         <Icon name="search" />
         <Combobox.Input
-          className="input"
+          className={forms.input}
           onKeyDown={onKeyDown}
           aria-label="Add a CPU"
           placeholder="Add a CPU, like i5 8500t"
@@ -41,19 +44,19 @@ export function AddCpu({ chosen, add }: { chosen: string[]; add: (slug: string) 
         />
       </Combobox.InputGroup>
       <Combobox.Portal>
-        <Combobox.Positioner className="positioner" sideOffset={4} align="start">
-          <Combobox.Popup className="popup found">
-            <Combobox.Status className="found-status muted">{said}</Combobox.Status>
-            <Combobox.List className="menu">
+        <Combobox.Positioner className={popups.positioner} sideOffset={4} align="start">
+          <Combobox.Popup className={`${popups.popup} ${styles.popup}`}>
+            <Combobox.Status className={`${styles.status} muted`}>{said}</Combobox.Status>
+            <Combobox.List className={popups.menu}>
               {(cpu: Found) => (
                 <Combobox.Item
                   key={cpu.slug}
                   value={cpu}
                   disabled={chosen.includes(cpu.slug)}
-                  className="menu-item found-item"
+                  className={`${popups.menuItem} ${styles.item}`}
                 >
-                  <span className="found-name">{shortName(cpu.name)}</span>
-                  <span className="found-facts number">
+                  <span className={styles.name}>{shortName(cpu.name)}</span>
+                  <span className={`${styles.facts} number`}>
                     {chosen.includes(cpu.slug)
                       ? 'already there'
                       : cpu.priceTarget.good === null

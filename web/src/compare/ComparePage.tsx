@@ -9,8 +9,10 @@ import { Icon } from '../ui/Icon';
 import { Failure, Skeleton, State } from '../ui/State';
 import { AddCpu } from './AddCpu';
 import { MOST, readSlugs, writeSlugs } from './address';
-import './compare.css';
 import { alike, bestOf, type Cpu, groups, type Line } from './rows';
+import forms from '../ui/forms.module.css';
+import panels from '../ui/Panel.module.css';
+import styles from './ComparePage.module.css';
 
 export function ComparePage() {
   const search = useSearch({ from: '/compare' });
@@ -37,20 +39,22 @@ export function ComparePage() {
     document.title = names ? `${names} compared – Dealmark` : 'Compare – Dealmark';
   }, [names]);
   return (
-    <div className="page compare-page">
-      <header className="compare-top">
+    <div className={`page ${styles.page}`}>
+      <header className={styles.top}>
         <h1>Compare</h1>
         {slugs.length < MOST ? (
           <AddCpu chosen={slugs} add={add} />
         ) : (
-          <p className="muted compare-full">Five CPUs are the most that can be compared. Remove one to add another.</p>
+          <p className={`muted ${styles.full}`}>
+            Five CPUs are the most that can be compared. Remove one to add another.
+          </p>
         )}
       </header>
       <p role="status" className="visually-hidden">
         {fetching ? 'Loading' : cpus.length === 0 ? 'No CPU is compared' : `Compared: ${names}`}
       </p>
       {missing.map((slug) => (
-        <p key={slug} className="compare-missing">
+        <p key={slug} className={styles.missing}>
           <Icon name="warning" />
           <span>Nothing is called {slug}.</span>
           <Button size="small" onClick={() => remove(slug)}>
@@ -83,8 +87,8 @@ function Comparison({ cpus, waiting, remove }: { cpus: Cpu[]; waiting: number; r
   const width = { width: `${100 / (cpus.length + waiting)}%` };
   return (
     <>
-      <div className="compare-options">
-        <label className="check">
+      <div className={styles.options}>
+        <label className={forms.check}>
           <input
             type="checkbox"
             checked={different}
@@ -93,21 +97,21 @@ function Comparison({ cpus, waiting, remove }: { cpus: Cpu[]; waiting: number; r
           />
           Only what differs
         </label>
-        <span className="muted compare-legend" aria-hidden="true">
-          <i className="best-mark">
+        <span className={`muted ${styles.legend}`} aria-hidden="true">
+          <i className={styles.bestMark}>
             <Icon name="check" size={12} />
           </i>{' '}
           the best of its line
         </span>
       </div>
-      <div className="panel compare-scroll" role="region" aria-label="Comparison" tabIndex={0}>
-        <table className="compare-table">
+      <div className={`${panels.panel} ${styles.scroll}`} role="region" aria-label="Comparison" tabIndex={0}>
+        <table className={styles.table}>
           <thead>
             <tr>
               <td />
               {cpus.map((cpu) => (
                 <th key={cpu.slug} scope="col" style={width}>
-                  <div className="compare-head">
+                  <div className={styles.cpuHead}>
                     <Link to="/cpu/$slug" params={{ slug: cpu.slug }} title={cpu.name}>
                       {shortName(cpu.name)}
                     </Link>
@@ -127,7 +131,7 @@ function Comparison({ cpus, waiting, remove }: { cpus: Cpu[]; waiting: number; r
             if (shown.length === 0) return null;
             return (
               <tbody key={title}>
-                <tr className="compare-group">
+                <tr className={styles.group}>
                   <th scope="rowgroup">{title}</th>
                   <td colSpan={cpus.length + waiting} />
                 </tr>
@@ -149,25 +153,25 @@ function Row({ line, cpus, waiting }: { line: Line; cpus: Cpu[]; waiting: number
   const most = Math.max(0, ...values.filter((value) => typeof value === 'number'));
   const same = cpus.length > 1 && alike(line, cpus);
   return (
-    <tr className={same ? 'compare-same' : undefined}>
+    <tr className={same ? styles.same : undefined}>
       <th scope="row" title={line.hint}>
         {line.label}
       </th>
       {cpus.map((cpu, index) => {
         const value = values[index] ?? null;
         return (
-          <td key={cpu.slug} className={best[index] ? 'best' : undefined}>
-            <span className="compare-value number">
+          <td key={cpu.slug} className={best[index] ? styles.best : undefined}>
+            <span className={`${styles.value} number`}>
               {value === null ? <Unknown /> : (line.show?.(cpu) ?? value)}
               {best[index] && (
-                <i className="best-mark">
+                <i className={styles.bestMark}>
                   <Icon name="check" size={12} />
                   <span className="visually-hidden">best</span>
                 </i>
               )}
             </span>
             {line.bar && typeof value === 'number' && (
-              <span className="compare-bar" aria-hidden="true">
+              <span className={styles.bar} aria-hidden="true">
                 <span style={{ width: `${(value / most) * 100}%` }} />
               </span>
             )}
@@ -197,7 +201,7 @@ function Suggestions({ slug, chosen, add }: { slug: string; chosen: string[]; ad
   const others = (data?.cpu?.similar ?? []).filter((cpu) => !chosen.includes(cpu.slug)).slice(0, 5);
   if (others.length === 0) return null;
   return (
-    <section className="compare-suggestions" aria-labelledby="suggestions-title">
+    <section className={styles.suggestions} aria-labelledby="suggestions-title">
       <h2 id="suggestions-title">Similar, to be added</h2>
       <ul>
         {others.map((cpu) => (

@@ -1,5 +1,6 @@
 import { whole } from '../lib/format';
 import type { CpuRowFragment } from '../gql/graphql';
+import styles from './Benchmarks.module.css';
 
 type Marked = Pick<CpuRowFragment, 'cpuMarkMulti' | 'cpuMarkSingle'>;
 
@@ -14,7 +15,7 @@ export function Marks({
   similar: Marked[] | undefined;
 }) {
   return (
-    <div className="bars">
+    <div className={styles.bars}>
       <Bar
         label="Multi-thread mark"
         value={cpu.cpuMarkMulti}
@@ -49,16 +50,16 @@ function Bar({
 }) {
   const share = (of: number) => (most === 0 ? 0 : Math.min(100, (of / most) * 100));
   return (
-    <div className="bar">
-      <div className="bar-head">
+    <div className={styles.bar}>
+      <div className={styles.head}>
         <span className="muted">{label}</span>
         <strong className="number">{value === null ? 'Never measured' : whole(value)}</strong>
       </div>
-      <div className="bar-track" aria-hidden="true">
-        {value !== null && <span className="bar-fill" style={{ width: `max(2px, ${share(value)}%)` }} />}
-        {others !== undefined && most > 0 && <span className="bar-notch" style={{ left: `${share(others)}%` }} />}
+      <div className={styles.track} aria-hidden="true">
+        {value !== null && <span className={styles.fill} style={{ width: `max(2px, ${share(value)}%)` }} />}
+        {others !== undefined && most > 0 && <span className={styles.notch} style={{ left: `${share(others)}%` }} />}
       </div>
-      <p className="muted bar-words">
+      <p className={`muted ${styles.notes}`}>
         {value !== null && most > 0 ? fastest(share(value)) : '\u00a0'}
         {others !== undefined && <span className="number">Similar CPUs: {whole(others)}</span>}
       </p>

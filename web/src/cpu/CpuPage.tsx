@@ -4,6 +4,7 @@ import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
 import { BETWEEN, unbroken, whole } from '../lib/format';
 import { CpuMarketDocument, CpuPageDocument, FilterChoicesDocument } from '../gql/graphql';
+import { buttonClass } from '../ui/Button';
 import { Icon } from '../ui/Icon';
 import { Panel, PanelSkeleton } from '../ui/Panel';
 import { Failure, Skeleton, State } from '../ui/State';
@@ -11,9 +12,11 @@ import { Facts } from './Specifications';
 import { Rating, Targets } from './Indicators';
 import { Marks } from './Benchmarks';
 import { Offers } from './Listings';
-import './page.css';
 import { Similar } from './SimilarCpus';
 import { type Cpu, targetInWords, valueInWords, warningInWords } from './summaries';
+import panels from '../ui/Panel.module.css';
+import skeletons from '../ui/Skeleton.module.css';
+import styles from './CpuPage.module.css';
 
 // Charts bring d3's scales: they come after the figures.
 const Distribution = lazy(() => import('./PriceDistribution'));
@@ -22,8 +25,8 @@ const History = lazy(() => import('./PriceHistory'));
 export function CpuPage() {
   const { slug } = useParams({ from: '/cpu/$slug' });
   return (
-    <div className="page cpu-page">
-      <nav aria-label="Back" className="crumbs">
+    <div className={`page ${styles.page}`}>
+      <nav aria-label="Back" className={styles.breadcrumbs}>
         <Link to="/">
           <Icon name="left" size={14} /> Catalogue
         </Link>
@@ -48,7 +51,7 @@ function Loaded({ slug }: { slug: string }) {
         icon="search"
         title="No CPU has this address"
         actions={
-          <Link to="/" search={{ q: slug.replaceAll('-', ' ') }} className="button button-plain">
+          <Link to="/" search={{ q: slug.replaceAll('-', ' ') }} className={buttonClass()}>
             Search the catalogue
           </Link>
         }
@@ -71,23 +74,23 @@ function Known({ cpu, busy }: { cpu: Cpu; busy: boolean }) {
   const warning = warningInWords(cpu.priceTarget);
   return (
     <article aria-busy={busy} aria-labelledby="cpu-name">
-      <header className="cpu-top">
-        <div className="cpu-title">
+      <header className={styles.top}>
+        <div className={styles.title}>
           <h1 id="cpu-name">{cpu.name}</h1>
           <Rating rating={cpu.performanceValue.rating} />
         </div>
-        <Link to="/compare" search={{ cpus: cpu.slug }} className="button button-plain">
+        <Link to="/compare" search={{ cpus: cpu.slug }} className={buttonClass()}>
           <Icon name="columns" /> Compare
         </Link>
-        <p className="muted cpu-short">{inShort(cpu)}</p>
+        <p className={`muted ${styles.subtitle}`}>{inShort(cpu)}</p>
       </header>
-      <div className="cpu-columns">
-        <div className="cpu-main">
+      <div className={styles.columns}>
+        <div className={styles.main}>
           <Panel title="What it should cost" id="targets">
             <Targets target={cpu.priceTarget} />
-            <p className="muted cpu-note">{targetInWords(cpu.priceTarget)}</p>
+            <p className={`muted ${styles.note}`}>{targetInWords(cpu.priceTarget)}</p>
             {warning && (
-              <p className="cpu-warning">
+              <p className={styles.warning}>
                 <Icon name="warning" />
                 <span>
                   <strong>{warning.title}.</strong> {warning.text}
@@ -102,7 +105,7 @@ function Known({ cpu, busy }: { cpu: Cpu; busy: boolean }) {
             <History slug={cpu.slug} />
           </Suspense>
         </div>
-        <div className="cpu-side">
+        <div className={styles.side}>
           <Panel title="Performance" id="performance">
             <Marks cpu={cpu} best={best} similar={similar} />
           </Panel>
@@ -110,7 +113,7 @@ function Known({ cpu, busy }: { cpu: Cpu; busy: boolean }) {
             <p>{valueInWords(dollarPerMarkMulti, percentile, 'multi-thread')}</p>
             <p>{valueInWords(dollarPerMarkSingle, percentileSingle, 'single-thread')}</p>
             {cpu.priceTarget.good !== null && (
-              <Link to="/map" search={{ cpu: cpu.slug }} className="cpu-more">
+              <Link to="/map" search={{ cpu: cpu.slug }} className={panels.link}>
                 See it on the map
               </Link>
             )}
@@ -155,28 +158,28 @@ function Waiting() {
   return (
     <div role="status">
       <span className="visually-hidden">Loading the CPU</span>
-      <div className="cpu-top" aria-hidden="true">
-        <div className="cpu-title cpu-title-waiting">
+      <div className={styles.top} aria-hidden="true">
+        <div className={`${styles.title} ${styles.titleSkeleton}`}>
           <Skeleton width={18} />
         </div>
-        <p className="cpu-short">
+        <p className={styles.subtitle}>
           <Skeleton width={24} />
         </p>
       </div>
-      <div className="cpu-columns" aria-hidden="true">
-        <div className="cpu-main">
+      <div className={styles.columns} aria-hidden="true">
+        <div className={styles.main}>
           {[170, 616, 424].map((height) => (
-            <div key={height} className="panel cpu-panel" style={{ height }}>
+            <div key={height} className={`${panels.panel} ${panels.padded}`} style={{ height }}>
               <Skeleton width={10} />
-              <div className="skeleton cpu-panel-waiting" />
+              <div className={`${skeletons.skeleton} ${panels.waiting}`} />
             </div>
           ))}
         </div>
-        <div className="cpu-side">
+        <div className={styles.side}>
           {[186, 182, 344, 320].map((height) => (
-            <div key={height} className="panel cpu-panel" style={{ height }}>
+            <div key={height} className={`${panels.panel} ${panels.padded}`} style={{ height }}>
               <Skeleton width={8} />
-              <div className="skeleton cpu-panel-waiting" />
+              <div className={`${skeletons.skeleton} ${panels.waiting}`} />
             </div>
           ))}
         </div>

@@ -7,9 +7,9 @@ import { money, NONE, usd, usdPerMark, whole } from '../lib/format';
 import { CpuPageDocument } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Failure, Skeleton, State } from '../ui/State';
-import './cpu.css';
 import { MarkBar, Rating, Targets } from './Indicators';
 import { type Cpu, conditions, targetInWords, warningInWords } from './summaries';
+import styles from './CpuSummary.module.css';
 
 export function CpuSummary({
   slug,
@@ -36,9 +36,9 @@ export function CpuSummary({
   if (!cpu) return <Waiting />;
   const warning = warningInWords(cpu.priceTarget);
   return (
-    <article className="cpu" aria-busy={!current || fetching}>
-      <header className="cpu-head">
-        <h1 className="cpu-name">
+    <article className={styles.summary} aria-busy={!current || fetching}>
+      <header className={styles.head}>
+        <h1 className={styles.name}>
           {linked ? (
             <Link to="/cpu/$slug" params={{ slug: cpu.slug }}>
               {cpu.name}
@@ -49,15 +49,15 @@ export function CpuSummary({
         </h1>
         <Rating rating={cpu.performanceValue.rating} />
       </header>
-      <p className="cpu-value">{inASentence(cpu)}</p>
+      <p className={styles.value}>{inASentence(cpu)}</p>
       <Section title="What it should cost">
         <Targets target={cpu.priceTarget} />
-        <p className="muted cpu-note">
+        <p className={`muted ${styles.note}`}>
           {targetInWords(cpu.priceTarget)} {warning && `${warning.title}. ${warning.text}`}
         </p>
       </Section>
       <Section title="Performance">
-        <dl className="cpu-marks">
+        <dl className={styles.marks}>
           <dt>Multi-thread mark</dt>
           <dd>
             <MarkBar value={cpu.cpuMarkMulti} most={scale.multi} />
@@ -69,7 +69,7 @@ export function CpuSummary({
         </dl>
       </Section>
       <Section title="Specifications">
-        <dl className="facts">
+        <dl className={styles.specifications}>
           <Fact name="Maker">{cpu.manufacturer}</Fact>
           <Fact name="Socket">{cpu.socket}</Fact>
           <Fact name="Category">{cpu.category}</Fact>
@@ -92,7 +92,7 @@ export function CpuSummary({
 
 function Section({ title, children }: { title: string; children: ReactNode }) {
   return (
-    <section className="cpu-section">
+    <section className={styles.section}>
       <h2>{title}</h2>
       {children}
     </section>
@@ -120,10 +120,10 @@ function Listings({ cpu }: { cpu: Cpu }) {
   if (cpu.listings.nodes.length === 0) return <p className="muted">Nobody offers it now.</p>;
   const { good } = cpu.priceTarget;
   return (
-    <ul className="offers">
+    <ul className={styles.listings}>
       {cpu.listings.nodes.map((offer) => (
-        <li key={offer.id} className="offer">
-          <span className="offer-title">
+        <li key={offer.id} className={styles.listing}>
+          <span className={styles.title}>
             {offer.url ? (
               <a href={offer.url} target="_blank" rel="noreferrer noopener">
                 {offer.title} <Icon name="external" size={12} />
@@ -132,10 +132,10 @@ function Listings({ cpu }: { cpu: Cpu }) {
               offer.title
             )}
           </span>
-          <span className="muted offer-facts">
+          <span className={`muted ${styles.facts}`}>
             {[conditions[offer.condition], offer.marketplace, offer.seller].filter(Boolean).join(' · ')}
           </span>
-          <span className="offer-price number" title={`${money(offer.price, offer.currency)} and shipping`}>
+          <span className={`${styles.price} number`} title={`${money(offer.price, offer.currency)} and shipping`}>
             {usd(offer.adjustedPrice)}
           </span>
           <Difference price={offer.adjustedPrice} good={good} />
@@ -149,9 +149,9 @@ function Listings({ cpu }: { cpu: Cpu }) {
 function Difference({ price, good }: { price: number | null; good: number | null }) {
   if (price === null || good === null || good === 0) return <span />;
   const share = Math.round(((price - good) / good) * 100);
-  if (share === 0) return <span className="offer-difference muted">at the good price</span>;
+  if (share === 0) return <span className={`${styles.difference} muted`}>at the good price</span>;
   return (
-    <span className={share < 0 ? 'offer-difference offer-below' : 'offer-difference muted'}>
+    <span className={share < 0 ? `${styles.difference} ${styles.below}` : `${styles.difference} muted`}>
       {Math.abs(share)} % {share < 0 ? 'below' : 'above'} good
     </span>
   );
@@ -159,7 +159,7 @@ function Difference({ price, good }: { price: number | null; good: number | null
 
 function Waiting() {
   return (
-    <div className="cpu" role="status">
+    <div className={styles.summary} role="status">
       <span className="visually-hidden">Loading the CPU</span>
       <Skeleton width={20} />
       <Skeleton width={30} />

@@ -1,18 +1,22 @@
 import { money, usd } from '../lib/format';
 import { Icon } from '../ui/Icon';
 import { conditions, type Offer } from './summaries';
+import panels from '../ui/Panel.module.css';
+import styles from './Listings.module.css';
 
 /** Offers, cheapest first, each with how far it is from the good price. */
 export function Offers({ offers, good }: { offers: Offer[]; good: number | null }) {
   if (offers.length === 0)
     return (
-      <p className="muted cpu-empty">Nobody offers it now. Listings appear here by themselves when they come in.</p>
+      <p className={`muted ${panels.message}`}>
+        Nobody offers it now. Listings appear here by themselves when they come in.
+      </p>
     );
   return (
-    <ol className="deals">
+    <ol className={styles.listings}>
       {offers.map((offer) => (
-        <li key={offer.id} className="deal">
-          <span className="deal-title">
+        <li key={offer.id} className={styles.listing}>
+          <span className={styles.title}>
             {offer.url ? (
               <a href={offer.url} target="_blank" rel="noopener noreferrer nofollow">
                 <Outward text={offer.title} />
@@ -21,8 +25,8 @@ export function Offers({ offers, good }: { offers: Offer[]; good: number | null 
               offer.title
             )}
           </span>
-          <span className="deal-facts muted">
-            <span className="deal-condition">{conditions[offer.condition]}</span>
+          <span className={`${styles.facts} muted`}>
+            <span className={styles.condition}>{conditions[offer.condition]}</span>
             <span>{offer.marketplace}</span>
             {offer.seller && <span>{offer.seller}</span>}
           </span>
@@ -40,7 +44,7 @@ function Outward({ text }: { text: string }) {
   return (
     <>
       {text.slice(0, last)}
-      <span className="deal-end">
+      <span className={styles.lastWord}>
         {text.slice(last)} <Icon name="external" size={12} />
       </span>
       <span className="visually-hidden"> (opens in a new tab)</span>
@@ -53,9 +57,9 @@ function Price({ offer }: { offer: Offer }) {
   const { adjustedPrice, price, currency, shipping } = offer;
   if (adjustedPrice === null)
     return (
-      <span className="deal-price">
+      <span className={styles.price}>
         <strong className="number">{money(price, currency)}</strong>
-        <span className="muted deal-asked">not counted</span>
+        <span className={`muted ${styles.originalPrice}`}>not counted</span>
       </span>
     );
   const asked =
@@ -63,29 +67,29 @@ function Price({ offer }: { offer: Offer }) {
       ? undefined
       : `${money(price, currency)}${shipping ? ` + ${money(shipping, currency)}` : ''}`;
   return (
-    <span className="deal-price">
+    <span className={styles.price}>
       <strong className="number">{usd(adjustedPrice)}</strong>
-      {asked && <span className="muted deal-asked number">{asked}</span>}
+      {asked && <span className={`muted ${styles.originalPrice} number`}>{asked}</span>}
     </span>
   );
 }
 
 /** By sign, by words and by colour: how much dearer or cheaper than the good price. */
 function Difference({ price, good }: { price: number | null; good: number | null }) {
-  if (price === null || !good) return <span className="deal-difference muted">–</span>;
+  if (price === null || !good) return <span className={`${styles.difference} muted`}>–</span>;
   const difference = price - good;
   const share = Math.round((difference / good) * 100);
-  if (Math.abs(difference) < 0.005) return <span className="deal-difference muted">at the good price</span>;
+  if (Math.abs(difference) < 0.005) return <span className={`${styles.difference} muted`}>at the good price</span>;
   const below = difference < 0;
   const sign = below ? '−' : '+';
   return (
-    <span className={below ? 'deal-difference deal-below' : 'deal-difference deal-above'}>
+    <span className={below ? `${styles.difference} ${styles.below}` : `${styles.difference} ${styles.above}`}>
       <span className="number">
         {sign}
         {usd(Math.abs(difference))} ({sign}
         {Math.abs(share)} %)
       </span>{' '}
-      <span className="deal-words">{below ? 'below good' : 'above good'}</span>
+      <span className={styles.differenceLabel}>{below ? 'below good' : 'above good'}</span>
     </span>
   );
 }

@@ -7,13 +7,22 @@ import { AsTable, Chart, type Frame } from '../charts/Chart';
 import { usd, whole } from '../lib/format';
 import type { CpuMarketQuery, CpuPageQuery } from '../gql/graphql';
 import { Panel, PanelError, PanelSkeleton } from '../ui/Panel';
+import panels from '../ui/Panel.module.css';
+import charts from '../charts/Chart.module.css';
+import styles from './PriceDistribution.module.css';
 
 type Bin = NonNullable<CpuMarketQuery['cpu']>['priceDistribution'][number];
 type Target = NonNullable<CpuPageQuery['cpu']>['priceTarget'];
 
 const HEIGHT = 190;
 const ROOM = { top: 34, right: 10, bottom: 22, left: 30 };
-const zones = { great: 'great', good: 'good', fair: 'fair', dear: 'above fair' };
+/** Where a price lies among the targets: label, and the classes of its bars and of its swatch in the legend. */
+const zones = {
+  great: { label: 'great', bar: styles.binGreat, swatch: styles.swatchGreat },
+  good: { label: 'good', bar: styles.binGood, swatch: styles.swatchGood },
+  fair: { label: 'fair', bar: styles.binFair, swatch: styles.swatchFair },
+  expensive: { label: 'above fair', bar: styles.binExpensive, swatch: styles.swatchExpensive },
+};
 type Zone = keyof typeof zones;
 
 export default function Distribution({
@@ -36,7 +45,7 @@ export default function Distribution({
   return (
     <Panel title="Price distribution" id="distribution">
       {total < 2 ? (
-        <p className="muted cpu-empty">
+        <p className={`muted ${panels.message}`}>
           {total === 0 ? 'There is no active price to draw.' : `There is one active price: ${usd(bins[0]?.lo)}.`}
         </p>
       ) : (
@@ -66,7 +75,7 @@ function Drawn({ bins, target, total }: { bins: Bin[]; target: Target; total: nu
   };
   const shown = flat ? bins.filter((bin) => bin.count > 0) : bins;
   const told = (bin: Bin) =>
-    `${usd(bin.lo)} to ${usd(bin.hi)}: ${bin.count === 1 ? '1 price' : `${whole(bin.count)} prices`}, ${zones[zone(bin, target)]}`;
+    `${usd(bin.lo)} to ${usd(bin.hi)}: ${bin.count === 1 ? '1 price' : `${whole(bin.count)} prices`}, ${zones[zone(bin, target)].label}`;
   return (
     <>
       <Chart
@@ -95,14 +104,16 @@ function Drawn({ bins, target, total }: { bins: Bin[]; target: Target; total: nu
                 <strong className="number">
                   {usd(bin.lo)} – {usd(bin.hi)}
                 </strong>
-                {bin.count === 1 ? '1 price' : `${whole(bin.count)} prices`} · {zones[zone(bin, target)]}
+                {bin.count === 1 ? '1 price' : `${whole(bin.count)} prices`} · {zones[zone(bin, target)].label}
               </>
             );
           },
         }}
         overlay={(index, frame) => {
           const bar = shown[index] && box(shown[index], frame);
-          return bar && <rect className="bin-focus" {...bar} y={ROOM.top} height={HEIGHT - ROOM.top - ROOM.bottom} />;
+          return (
+            bar && <rect className={styles.binFocus} {...bar} y={ROOM.top} height={HEIGHT - ROOM.top - ROOM.bottom} />
+          );
         }}
       >
         {(frame) => {
@@ -112,7 +123,7 @@ function Drawn({ bins, target, total }: { bins: Bin[]; target: Target; total: nu
             <>
               <Across scale={y} ticks={ticks} format={whole} left={ROOM.left} right={frame.width - ROOM.right} />
               {shown.map((bin) => (
-                <Bar key={bin.lo} className={`bin bin-${zone(bin, target)}`} {...box(bin, frame)} />
+                <Bar key={bin.lo} className={zones[zone(bin, target)].bar ?? ''} {...box(bin, frame)} />
               ))}
               <Along
                 scale={x}
@@ -125,18 +136,19 @@ function Drawn({ bins, target, total }: { bins: Bin[]; target: Target; total: nu
           );
         }}
       </Chart>
-      <ul className="legend">
-        {(['great', 'good', 'fair', 'dear'] as const).map((each) => (
+      <ul className={charts.legend}>
+        {(['great', 'good', 'fair', 'expensive'] as const).map((each) => (
           <li key={each}>
-            <i className={`swatch swatch-${each}`} aria-hidden="true" /> {zones[each][0]?.toUpperCase()}
-            {zones[each].slice(1)}
+            <i className={`${styles.swatch} ${zones[each].swatch}`} aria-hidden="true" />{' '}
+            {zones[each].label[0]?.toUpperCase()}
+            {zones[each].label.slice(1)}
           </li>
         ))}
       </ul>
       <AsTable
         caption="Active prices by range"
         head={['Prices', 'How many', 'Where']}
-        rows={shown.map((bin) => [`${usd(bin.lo)} – ${usd(bin.hi)}`, bin.count, zones[zone(bin, target)]])}
+        rows={shown.map((bin) => [`${usd(bin.lo)} – ${usd(bin.hi)}`, bin.count, zones[zone(bin, target)].label])}
       />
     </>
   );
@@ -156,9 +168,9 @@ function Marks({ target, frame, x }: { target: Target; frame: Frame; x: (value: 
     const top = 8 + row * 11;
     return (
       <g key={name}>
-        <line className={`target-line target-line-${name}`} x1={at} x2={at} y1={top + 3} y2={HEIGHT - ROOM.bottom} />
+        <line className={styles.targetLine} x1={at} x2={at} y1={top + 3} y2={HEIGHT - ROOM.bottom} />
         <text
-          className="target-label"
+          className={styles.targetLabel}
           x={Math.min(Math.max(at, ROOM.left + 14), frame.width - 16)}
           y={top}
           textAnchor="middle"
@@ -177,7 +189,7 @@ function zone(bin: Bin, { great, good, fair }: Target): Zone {
   if (great === null || good === null || fair === null) return 'fair';
   if (middle <= great) return 'great';
   if (middle <= good) return 'good';
-  return middle <= fair ? 'fair' : 'dear';
+  return middle <= fair ? 'fair' : 'expensive';
 }
 
 const short = (value: number) => usd(value).replace('.00', '');

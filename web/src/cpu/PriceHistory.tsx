@@ -12,6 +12,11 @@ import { day, since, usd, whole } from '../lib/format';
 import { CpuPricesDocument, type CpuPricesQuery, type PriceInterval, type PriceRange } from '../gql/graphql';
 import { Skeleton } from '../ui/State';
 import { Panel, PanelError } from '../ui/Panel';
+import forms from '../ui/forms.module.css';
+import panels from '../ui/Panel.module.css';
+import skeletons from '../ui/Skeleton.module.css';
+import charts from '../charts/Chart.module.css';
+import styles from './PriceHistory.module.css';
 
 type Prices = NonNullable<CpuPricesQuery['cpu']>;
 type Point = Prices['priceHistory'][number];
@@ -38,13 +43,13 @@ export default function History({ slug }: { slug: string }) {
       id="history"
       aside={
         <ToggleGroup
-          className="segments segments-small"
+          className={`${forms.segments} ${forms.segmentsSmall}`}
           aria-label="How far back"
           value={[range]}
           onValueChange={([value]) => value && setRange(value as PriceRange)}
         >
           {ranges.map(({ value, label }) => (
-            <Toggle key={value} value={value} className="segment">
+            <Toggle key={value} value={value} className={forms.segment}>
               {label}
             </Toggle>
           ))}
@@ -52,18 +57,18 @@ export default function History({ slug }: { slug: string }) {
       }
     >
       <LowFigures lows={data?.cpu?.priceLows} />
-      <div className="history-picture" aria-busy={fetching} style={{ minHeight: HEIGHT + 58 }}>
+      <div className={styles.chart} aria-busy={fetching} style={{ minHeight: HEIGHT + 58 }}>
         {points && points.some((point) => point.lowest !== null) && (
           <Drawn points={points} lows={data?.cpu?.priceLows ?? null} words={words} interval={interval} />
         )}
         {points && !points.some((point) => point.lowest !== null) && (
-          <p className="muted cpu-empty">
+          <p className={`muted ${panels.message}`}>
             {data?.cpu?.priceLows
               ? `It had no price in ${words}. A longer range shows when it had.`
               : 'No price was ever seen. The history begins with the first listing.'}
           </p>
         )}
-        {!points && !error && <div className="skeleton" style={{ height: HEIGHT }} aria-hidden="true" />}
+        {!points && !error && <div className={skeletons.skeleton} style={{ height: HEIGHT }} aria-hidden="true" />}
         {!points && error && <PanelError error={error} />}
       </div>
     </Panel>
@@ -84,7 +89,7 @@ function LowFigures({ lows }: { lows: Lows | undefined }) {
     { name: 'All-time low', value: lows?.allTimeLow.price, note: lows && day(lows.allTimeLow.at) },
   ];
   return (
-    <dl className="lows">
+    <dl className={styles.lows}>
       {figures.map(({ name, value, note }) => (
         <div key={name}>
           <dt className="muted">{name}</dt>
@@ -174,9 +179,9 @@ function Drawn({
           const at = x(middle(point));
           return (
             <>
-              <line className="cursor-line" x1={at} x2={at} y1={ROOM.top} y2={HEIGHT - ROOM.bottom} />
-              {point.average !== null && <circle className="dot-average" cx={at} cy={y(point.average)} r={3} />}
-              {point.lowest !== null && <circle className="dot-lowest" cx={at} cy={y(point.lowest)} r={4} />}
+              <line className={charts.cursorLine} x1={at} x2={at} y1={ROOM.top} y2={HEIGHT - ROOM.bottom} />
+              {point.average !== null && <circle className={styles.dotAverage} cx={at} cy={y(point.average)} r={3} />}
+              {point.lowest !== null && <circle className={styles.dotLowest} cx={at} cy={y(point.lowest)} r={4} />}
             </>
           );
         }}
@@ -189,7 +194,7 @@ function Drawn({
             <>
               <Across scale={y} ticks={y.ticks(4)} format={short} left={ROOM.left} right={frame.width - ROOM.right} />
               <AreaClosed
-                className="area-lowest"
+                className={styles.areaLowest ?? ''}
                 data={stepped}
                 x={left}
                 y={(point) => y(point.lowest ?? 0)}
@@ -198,7 +203,7 @@ function Drawn({
                 curve={curveStepAfter}
               />
               <LinePath
-                className="line-average"
+                className={styles.lineAverage ?? ''}
                 data={stepped}
                 x={left}
                 y={(point) => y(point.average ?? 0)}
@@ -206,7 +211,7 @@ function Drawn({
                 curve={curveStepAfter}
               />
               <LinePath
-                className="line-lowest"
+                className={styles.lineLowest ?? ''}
                 data={stepped}
                 x={left}
                 y={(point) => y(point.lowest ?? 0)}
@@ -224,15 +229,15 @@ function Drawn({
           );
         }}
       </Chart>
-      <ul className="legend">
+      <ul className={charts.legend}>
         <li>
-          <i className="swatch-line swatch-lowest" aria-hidden="true" /> Lowest price
+          <i className={styles.swatchLine} aria-hidden="true" /> Lowest price
         </li>
         <li>
-          <i className="swatch-line swatch-average" aria-hidden="true" /> Mean of all prices
+          <i className={`${styles.swatchLine} ${styles.swatchAverage}`} aria-hidden="true" /> Mean of all prices
         </li>
         <li>
-          <i className="swatch-low" aria-hidden="true" /> Lows
+          <i className={styles.swatchLow} aria-hidden="true" /> Lows
         </li>
       </ul>
       <AsTable
@@ -279,8 +284,8 @@ function LowMarks({
     labels.push(label);
     return (
       <g key={mark.name}>
-        <circle className="low-mark" cx={cx} cy={cy} r={4} />
-        <text className="low-label" x={label.left} y={label.base}>
+        <circle className={styles.lowMark} cx={cx} cy={cy} r={4} />
+        <text className={charts.pointLabel} x={label.left} y={label.base}>
           {mark.name}
         </text>
       </g>

@@ -6,6 +6,8 @@ import { Icon } from '../ui/Icon';
 import { Skeleton } from '../ui/State';
 import { MarkBar, Rating } from './Indicators';
 import { PanelError } from '../ui/Panel';
+import panels from '../ui/Panel.module.css';
+import styles from './SimilarCpus.module.css';
 
 const MOST_COMPARED = 5;
 
@@ -25,11 +27,11 @@ export function Similar({
   const single = most((each) => each.cpuMarkSingle);
   const slugs = shown.slice(0, MOST_COMPARED).map((each) => each.slug);
   return (
-    <section className="panel cpu-panel similar" aria-labelledby="similar-title">
-      <div className="cpu-panel-head">
+    <section className={`${panels.panel} ${panels.padded} ${styles.similar}`} aria-labelledby="similar-title">
+      <div className={panels.head}>
         <h2 id="similar-title">Similar CPUs</h2>
         {similar && similar.length > 0 && (
-          <Link to="/compare" search={{ cpus: slugs.join(',') }} className="cpu-more">
+          <Link to="/compare" search={{ cpus: slugs.join(',') }} className={panels.link}>
             Compare the first {slugs.length}
           </Link>
         )}
@@ -37,19 +39,19 @@ export function Similar({
       {similar === undefined && error ? (
         <PanelError error={error} />
       ) : similar?.length === 0 ? (
-        <p className="muted cpu-empty">No other CPU is known well enough to be similar.</p>
+        <p className={`muted ${panels.message}`}>No other CPU is known well enough to be similar.</p>
       ) : (
-        <div className="similar-scroll" role="region" aria-label="Table of similar CPUs" tabIndex={0}>
-          <table className="similar-table">
+        <div className={styles.scroll} role="region" aria-label="Table of similar CPUs" tabIndex={0}>
+          <table className={styles.table}>
             <thead>
               <tr>
                 <th scope="col">CPU</th>
                 <th scope="col">Multi-thread</th>
                 <th scope="col">Single-thread</th>
-                <th scope="col" className="end">
+                <th scope="col" className={styles.numeric}>
                   Good price
                 </th>
-                <th scope="col" className="end">
+                <th scope="col" className={styles.numeric}>
                   $ per mark
                 </th>
                 <th scope="col">Value</th>
@@ -90,8 +92,8 @@ function Row({ cpu, own, multi, single }: { cpu: CpuRowFragment; own: boolean; m
       <td className="number">
         <MarkBar value={cpu.cpuMarkSingle} most={single} />
       </td>
-      <td className="number end">{usd(cpu.priceTarget.good)}</td>
-      <td className="number end">{usdPerMark(cpu.performanceValue.dollarPerMarkMulti)}</td>
+      <td className={`number ${styles.numeric}`}>{usd(cpu.priceTarget.good)}</td>
+      <td className={`number ${styles.numeric}`}>{usdPerMark(cpu.performanceValue.dollarPerMarkMulti)}</td>
       <td>
         <Rating rating={cpu.performanceValue.rating} />
       </td>

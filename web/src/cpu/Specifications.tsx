@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import { NONE, whole } from '../lib/format';
 import type { CpuRowFragment } from '../gql/graphql';
+import styles from './Specifications.module.css';
 
 /** The specifications, one to a line. */
 export function Facts({ cpu }: { cpu: CpuRowFragment }) {
@@ -16,7 +17,7 @@ export function Facts({ cpu }: { cpu: CpuRowFragment }) {
     ['Graphics mark', cpu.igpuMark === null ? null : whole(cpu.igpuMark)],
   ];
   return (
-    <dl className="lines">
+    <dl className={styles.specifications}>
       {facts.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>

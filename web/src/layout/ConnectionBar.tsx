@@ -1,12 +1,13 @@
 import { tryNow, useConnection } from '../api/connection';
 import { clock } from '../lib/format';
 import { Button } from '../ui/Button';
+import styles from './ConnectionBar.module.css';
 
 /** Says so when the server is away, and that it is looked for. Empty while all is well. */
 export function ConnectionBar() {
   const connection = useConnection();
   return (
-    <div className="connection" role="status">
+    <div className={styles.bar} role="status">
       {connection.state === 'away' && (
         <>
           <strong>The server does not answer.</strong>

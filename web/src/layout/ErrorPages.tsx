@@ -1,5 +1,5 @@
 import { type ErrorComponentProps, Link } from '@tanstack/react-router';
-import { Button } from '../ui/Button';
+import { Button, buttonClass } from '../ui/Button';
 import { State } from '../ui/State';
 
 export function NotFound() {
@@ -8,7 +8,7 @@ export function NotFound() {
       icon="search"
       title="There is no such page"
       actions={
-        <Link to="/" className="button button-plain">
+        <Link to="/" className={buttonClass()}>
           To the catalogue
         </Link>
       }

@@ -2,8 +2,8 @@ import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import { ConnectionBar } from './ConnectionBar';
 import { pages } from './navigation';
-import './shell.css';
 import { ThemeSwitch } from './ThemeSwitch';
+import styles from './Shell.module.css';
 
 /** What every page stands in: the header, news of the connection, and the page. */
 export function Shell() {
@@ -17,27 +17,32 @@ export function Shell() {
   }, [path]);
   return (
     <>
-      <a className="skip-link" href="#main">
+      <a className={styles.skipLink} href="#main">
         Skip to content
       </a>
-      <header className="header">
-        <Link to="/" className="brand" aria-label="Dealmark, to the catalogue">
+      <header className={styles.header}>
+        <Link to="/" className={styles.brand} aria-label="Dealmark, to the catalogue">
           <Mark />
-          <span className="brand-name">Dealmark</span>
+          <span className={styles.brandName}>Dealmark</span>
         </Link>
-        <nav aria-label="Pages" className="header-nav">
+        <nav aria-label="Pages" className={styles.nav}>
           {pages.map(({ to, label }) => (
-            <Link key={to} to={to} className="header-link" activeOptions={{ exact: to === '/', includeSearch: false }}>
+            <Link
+              key={to}
+              to={to}
+              className={styles.navLink}
+              activeOptions={{ exact: to === '/', includeSearch: false }}
+            >
               {label}
             </Link>
           ))}
         </nav>
-        <div className="header-end">
+        <div className={styles.headerEnd}>
           <ThemeSwitch />
         </div>
       </header>
       <ConnectionBar />
-      <main id="main" className="main" ref={main} tabIndex={-1}>
+      <main id="main" className={styles.main} ref={main} tabIndex={-1}>
         <Outlet />
       </main>
     </>
@@ -47,9 +52,9 @@ export function Shell() {
 function Mark() {
   return (
     <svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true">
-      <rect width="32" height="32" rx="7" className="mark-ground" />
-      <path d="M8 22V10h6.2c3.9 0 6.4 2.3 6.4 6s-2.5 6-6.4 6z" className="mark-letter" />
-      <circle cx="24.4" cy="9.4" r="2.6" className="mark-dot" />
+      <rect width="32" height="32" rx="7" className={styles.logoBackground} />
+      <path d="M8 22V10h6.2c3.9 0 6.4 2.3 6.4 6s-2.5 6-6.4 6z" className={styles.logoLetter} />
+      <circle cx="24.4" cy="9.4" r="2.6" className={styles.logoDot} />
     </svg>
   );
 }

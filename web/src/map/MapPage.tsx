@@ -9,10 +9,13 @@ import { shortName, usd, usdPerMark, whole } from '../lib/format';
 import { PriceMapDocument } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
-import './map.css';
 import { markLabels } from './labels';
 import { countBy, filtered, frontier, marked, type Point, readView, type View, writeView } from './points';
 import { Shape } from './Marker';
+import panels from '../ui/Panel.module.css';
+import skeletons from '../ui/Skeleton.module.css';
+import forms from '../ui/forms.module.css';
+import styles from './MapPage.module.css';
 
 const Scatter = lazy(() => import('./Scatter'));
 
@@ -31,8 +34,8 @@ export function MapPage() {
   }, []);
   const given = data?.priceMap;
   return (
-    <div className="page map-page">
-      <header className="map-top">
+    <div className={`page ${styles.page}`}>
+      <header className={styles.top}>
         <h1>Price and performance</h1>
         <p className="muted">
           Each CPU at its good price. Those on the line give the most performance for their money: whatever is faster
@@ -51,8 +54,8 @@ export function MapPage() {
       {!given && !error && (fetching || state !== 'away') && (
         <div role="status">
           <span className="visually-hidden">Loading the map</span>
-          <div className="map-controls map-controls-waiting" aria-hidden="true" />
-          <div className="map-columns">
+          <div className={`${styles.controls} ${styles.controlsSkeleton}`} aria-hidden="true" />
+          <div className={styles.columns}>
             <Blank />
             <Blank />
           </div>
@@ -62,7 +65,7 @@ export function MapPage() {
   );
 }
 
-const Blank = () => <div className="panel map-blank skeleton" aria-hidden="true" />;
+const Blank = () => <div className={`${panels.panel} ${styles.skeleton} ${skeletons.skeleton}`} aria-hidden="true" />;
 
 function Mapped({
   given,
@@ -80,13 +83,13 @@ function Mapped({
   return (
     <>
       <Controls all={all} view={view} change={change} />
-      <p role="status" className="map-count">
+      <p role="status" className={styles.count}>
         <strong className="number">{whole(points.length)}</strong>
         {points.length !== all.length && <span className="muted number"> of {whole(all.length)}</span>} CPUs,{' '}
         <strong className="number">{whole(best.length)}</strong> on the line
       </p>
-      <div className="map-columns">
-        <div className="panel map-picture">
+      <div className={styles.columns}>
+        <div className={`${panels.panel} ${styles.picture}`}>
           {points.length === 0 ? (
             <State
               icon="filter"
@@ -96,7 +99,7 @@ function Mapped({
               None of these makers has a CPU with such a rating on offer.
             </State>
           ) : (
-            <Suspense fallback={<div className="skeleton map-blank" />}>
+            <Suspense fallback={<div className={`${skeletons.skeleton} ${styles.skeleton}`} />}>
               <Scatter points={shown} domain={all} view={view} />
             </Suspense>
           )}
@@ -117,44 +120,44 @@ function Controls({ all, view, change }: { all: Point[]; view: View; change: (pa
   );
   const rated = useMemo(() => countBy(all, (point) => point.rating), [all]);
   return (
-    <div className="map-controls">
+    <div className={styles.controls}>
       <ToggleGroup
-        className="segments"
+        className={forms.segments}
         aria-label="Which mark"
         value={[view.mark]}
         onValueChange={([mark]) => mark && change({ mark: mark as View['mark'] })}
       >
-        <Toggle value="multi" className="segment">
+        <Toggle value="multi" className={forms.segment}>
           Multi-thread
         </Toggle>
-        <Toggle value="single" className="segment">
+        <Toggle value="single" className={forms.segment}>
           Single-thread
         </Toggle>
       </ToggleGroup>
       <ToggleGroup
-        className="picks"
+        className={styles.toggles}
         aria-label="Ratings"
         multiple
         value={view.ratings}
         onValueChange={(value) => change({ ratings: value as View['ratings'] })}
       >
         {ratings.map((each) => (
-          <Toggle key={each} value={each} className="pick">
+          <Toggle key={each} value={each} className={styles.toggle}>
             <Shape rating={each} />
-            {ratingWords[each]} <span className="pick-count number">{whole(rated.get(each) ?? 0)}</span>
+            {ratingWords[each]} <span className={`${styles.toggleCount} number`}>{whole(rated.get(each) ?? 0)}</span>
           </Toggle>
         ))}
       </ToggleGroup>
       <ToggleGroup
-        className="picks"
+        className={styles.toggles}
         aria-label="Makers"
         multiple
         value={view.makers}
         onValueChange={(value) => change({ makers: value })}
       >
         {makers.slice(0, 6).map(([maker, count]) => (
-          <Toggle key={maker} value={maker} className="pick">
-            {maker} <span className="pick-count number">{whole(count)}</span>
+          <Toggle key={maker} value={maker} className={styles.toggle}>
+            {maker} <span className={`${styles.toggleCount} number`}>{whole(count)}</span>
           </Toggle>
         ))}
       </ToggleGroup>
@@ -165,9 +168,9 @@ function Controls({ all, view, change }: { all: Point[]; view: View; change: (pa
 /** The line as a table, cheapest first: also the way to its points without a pointer. */
 function Best({ points, view }: { points: Point[]; view: View }) {
   return (
-    <section className="panel map-best" aria-labelledby="best-title">
+    <section className={`${panels.panel} ${styles.frontier}`} aria-labelledby="best-title">
       <h2 id="best-title">On the line</h2>
-      <div className="map-best-scroll" role="region" aria-label="CPUs on the line" tabIndex={0}>
+      <div className={styles.frontierScroll} role="region" aria-label="CPUs on the line" tabIndex={0}>
         <table>
           <caption className="visually-hidden">
             CPUs that are on the line of price and {markLabels[view.mark]}, cheapest first

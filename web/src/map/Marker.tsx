@@ -1,11 +1,12 @@
 import type { ValueRating } from '../gql/graphql';
 import { outline } from './markers';
+import styles from './Marker.module.css';
 
 /** The sign of a rating, as it is on the map. */
 export function Shape({ rating }: { rating: ValueRating }) {
   return (
-    <svg className="shape" width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">
-      <path className={`dots dots-${rating.toLowerCase()}`} d={outline(rating, 6, 6, 3.6)} />
+    <svg className={undefined} width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">
+      <path className={`${styles.points} ${styles[rating.toLowerCase()]}`} d={outline(rating, 6, 6, 3.6)} />
     </svg>
   );
 }

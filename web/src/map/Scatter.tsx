@@ -11,6 +11,9 @@ import { shortName, usd, usdPerMark, whole } from '../lib/format';
 import { markLabels } from './labels';
 import { frontier, type Point, type View } from './points';
 import { outline } from './markers';
+import charts from '../charts/Chart.module.css';
+import markers from './Marker.module.css';
+import styles from './Scatter.module.css';
 
 const ROOM = { top: 26, right: 14, bottom: 40, left: 50 };
 const REACH = 32; // px, how far from a point the pointer still means it
@@ -45,7 +48,7 @@ export default function Scatter({ points, domain, view }: { points: Point[]; dom
           {ticks(x.domain(), narrow).map((tick) => (
             <line
               key={tick}
-              className="grid-line"
+              className={charts.gridLine}
               x1={x(tick)}
               x2={x(tick)}
               y1={ROOM.top}
@@ -53,11 +56,11 @@ export default function Scatter({ points, domain, view }: { points: Point[]; dom
             />
           ))}
           <Along scale={x} ticks={ticks(x.domain(), narrow)} format={short} top={frame.height - ROOM.bottom} />
-          <text className="axis-title" x={0} y={11}>
+          <text className={charts.axisTitle} x={0} y={11}>
             {words[0]?.toUpperCase()}
             {words.slice(1)}
           </text>
-          <text className="axis-title" x={frame.width - ROOM.right} y={frame.height - 4} textAnchor="end">
+          <text className={charts.axisTitle} x={frame.width - ROOM.right} y={frame.height - 4} textAnchor="end">
             Good price, USD
           </text>
           {groups.map((rating) => {
@@ -66,16 +69,17 @@ export default function Scatter({ points, domain, view }: { points: Point[]; dom
             return (
               <path
                 key={rating ?? 'none'}
-                className={`dots dots-${rating?.toLowerCase() ?? 'none'}`}
+                className={`${markers.points} ${markers[rating?.toLowerCase() ?? 'unrated']}`}
                 d={of.map((point) => outline(rating, x(point.price), y(point.mark), size)).join('')}
               />
             );
           })}
-          <path className="line-frontier" d={steps(best, x, y)} />
+          <path className={styles.frontierLine} d={steps(best, x, y)} />
           {best.map((point) => (
             <path
               key={point.slug}
-              className={`frontier-point dots dots-${point.rating?.toLowerCase() ?? 'none'}`}
+              data-testid="frontier-point"
+              className={`${markers.frontierPoint} ${markers.points} ${markers[point.rating?.toLowerCase() ?? 'unrated']}`}
               d={outline(point.rating, x(point.price), y(point.mark), 1.5 + sizeOf(points.length, narrow))}
             />
           ))}
@@ -116,7 +120,7 @@ export default function Scatter({ points, domain, view }: { points: Point[]; dom
       overlay={(index, frame) => {
         const { x, y } = scales(frame);
         const point = ordered[index];
-        return point && <circle className="point-focus" cx={x(point.price)} cy={y(point.mark)} r={7} />;
+        return point && <circle className={styles.focusRing} cx={x(point.price)} cy={y(point.mark)} r={7} />;
       }}
     >
       {draw}
@@ -128,8 +132,8 @@ function Pointed({ point, x, y, frame }: { point: Point; x: number; y: number; f
   const end = x > frame.width / 2;
   return (
     <>
-      <circle className="point-focus" cx={x} cy={y} r={8} />
-      <text className="low-label" x={end ? x - 12 : x + 12} y={y + 4} textAnchor={end ? 'end' : 'start'}>
+      <circle className={styles.focusRing} cx={x} cy={y} r={8} />
+      <text className={charts.pointLabel} x={end ? x - 12 : x + 12} y={y + 4} textAnchor={end ? 'end' : 'start'}>
         {shortName(point.name)}
       </text>
     </>
@@ -154,7 +158,7 @@ function PointTip({ point, onLine, words }: { point: Point; onLine: boolean; wor
           </>
         )}
       </dl>
-      {onLine && <span className="tip-line">On the line</span>}
+      {onLine && <span className={styles.onFrontier}>On the line</span>}
     </>
   );
 }

@@ -1,3 +1,4 @@
+import styles from './Icon.module.css';
 // Drawn on a grid of 16, with a stroke of 1.5 in the colour of the text.
 const paths = {
   check: 'm3.5 8.5 3 3 6-7',
@@ -26,7 +27,7 @@ export type IconName = keyof typeof paths;
 /** Beside text, or in a button that has a label: never the only thing that tells something. */
 export function Icon({ name, size = 16 }: { name: IconName; size?: number }) {
   return (
-    <svg className="icon" viewBox="0 0 16 16" width={size} height={size} aria-hidden="true">
+    <svg className={styles.icon} viewBox="0 0 16 16" width={size} height={size} aria-hidden="true">
       <path d={paths[name]} />
     </svg>
   );

@@ -1,6 +1,8 @@
 import type { CombinedError } from '@urql/core';
 import type { ReactNode } from 'react';
 import { isAway } from '../api/client';
+import skeletons from './Skeleton.module.css';
+import styles from './Panel.module.css';
 
 export function Panel({
   title,
@@ -15,8 +17,8 @@ export function Panel({
   children: ReactNode;
 }) {
   return (
-    <section className="panel cpu-panel" aria-labelledby={`${id}-title`}>
-      <div className="cpu-panel-head">
+    <section className={`${styles.panel} ${styles.padded}`} aria-labelledby={`${id}-title`}>
+      <div className={styles.head}>
         <h2 id={`${id}-title`}>{title}</h2>
         {aside}
       </div>
@@ -27,11 +29,11 @@ export function Panel({
 
 export function PanelSkeleton({ title, height }: { title: string; height: number }) {
   return (
-    <section className="panel cpu-panel" style={{ minHeight: height }} aria-busy="true">
-      <div className="cpu-panel-head">
+    <section className={`${styles.panel} ${styles.padded}`} style={{ minHeight: height }} aria-busy="true">
+      <div className={styles.head}>
         <h2>{title}</h2>
       </div>
-      <div className="skeleton cpu-panel-waiting" aria-hidden="true" />
+      <div className={`${skeletons.skeleton} ${styles.waiting}`} aria-hidden="true" />
     </section>
   );
 }
@@ -39,7 +41,7 @@ export function PanelSkeleton({ title, height }: { title: string; height: number
 /** In place of a part that could not be loaded, while others could. */
 export function PanelError({ error }: { error: CombinedError }) {
   return (
-    <p className="muted cpu-empty">
+    <p className={`muted ${styles.message}`}>
       {isAway(error)
         ? 'Not loaded yet: the server does not answer. This appears by itself once it does.'
         : `That could not be loaded: ${error.graphQLErrors[0]?.message ?? error.message}`}

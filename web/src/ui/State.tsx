@@ -3,8 +3,9 @@ import type { ReactNode } from 'react';
 import { isAway } from '../api/client';
 import { tryNow } from '../api/connection';
 import { Button } from './Button';
-import './controls.css';
 import { Icon, type IconName } from './Icon';
+import skeletons from './Skeleton.module.css';
+import styles from './State.module.css';
 
 /** Says, in the middle of where content would be, why there is none, and what can be done. */
 export function State({
@@ -21,13 +22,13 @@ export function State({
   actions?: ReactNode;
 }) {
   return (
-    <div className="state">
-      <span className={warning ? 'state-icon state-icon-warning' : 'state-icon'}>
+    <div className={styles.state}>
+      <span className={warning ? `${styles.icon} ${styles.warningIcon}` : styles.icon}>
         <Icon name={icon} size={22} />
       </span>
       <h2>{title}</h2>
       {children && <p>{children}</p>}
-      {actions && <div className="state-actions">{actions}</div>}
+      {actions && <div className={styles.actions}>{actions}</div>}
     </div>
   );
 }
@@ -54,5 +55,5 @@ export function Failure({ error, again }: { error?: CombinedError | undefined; a
 
 /** A grey bar where text will be; `width` in em. */
 export function Skeleton({ width = 6 }: { width?: number }) {
-  return <span className="skeleton" style={{ width: `${width}em` }} aria-hidden="true" />;
+  return <span className={skeletons.skeleton} style={{ width: `${width}em` }} aria-hidden="true" />;
 }
