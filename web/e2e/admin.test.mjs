@@ -236,8 +236,8 @@ test('lists documents with their clients, and how they are run', async () => {
   const row = page.getByRole('row', { name: /^Documents sha256/ });
   assert.match(await row.innerText(), /Compiled/);
   assert.match(await row.innerText(), /web@/);
-  await page.getByRole('searchbox').fill('adminnews');
-  await page.getByRole('row', { name: /AdminNews.*Interpreted: a subscription/ }).waitFor();
+  await page.getByRole('searchbox').fill('admindatachanged');
+  await page.getByRole('row', { name: /AdminDataChanged.*Interpreted: a subscription/ }).waitFor();
   assert.equal(await page.getByRole('rowheader').count(), 1);
   await page.getByRole('searchbox').fill('no such document');
   await page.getByText('No document is like that').waitFor();

@@ -3,7 +3,12 @@ import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useMutation, useQuery } from 'urql';
 import { percent, since, whole } from '../lib/format';
-import { FiguresDocument, type FiguresQuery, RecalculateDocument, VerifyDocument } from '../gql/graphql';
+import {
+  FiguresStatusDocument,
+  type FiguresStatusQuery,
+  RecalculateDocument,
+  VerifyFiguresDocument,
+} from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Icon } from '../ui/Icon';
 import { Failure } from '../ui/State';
@@ -16,10 +21,10 @@ import panels from '../ui/Panel.module.css';
 import forms from '../ui/forms.module.css';
 import styles from './FiguresPage.module.css';
 
-type Figures = FiguresQuery;
+type Figures = FiguresStatusQuery;
 
 export function FiguresPage() {
-  const [{ data, error, fetching }, again] = useQuery({ query: FiguresDocument });
+  const [{ data, error, fetching }, again] = useQuery({ query: FiguresStatusDocument });
   if (!data && fetching) return <Loading what="Loading figures" rows={8} />;
   if (!data) return <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />;
   return (
@@ -93,7 +98,7 @@ const newest = (asked: Latest, latest: Latest): Latest =>
 function Verification({ latest, consistency }: { latest: Latest; consistency: Figures['consistency'] | undefined }) {
   const { isAdmin, refresh } = useSession();
   const [fix, setFix] = useState(false);
-  const [{ data, error, fetching }, verify] = useMutation(VerifyDocument);
+  const [{ data, error, fetching }, verify] = useMutation(VerifyFiguresDocument);
   const job = newest(data?.verifyFigures.job, latest);
   return (
     <section className={`${panels.panel} ${admin.block}`} aria-labelledby="verification">

@@ -3,7 +3,7 @@ import { Link, useParams, useSearch } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { useQuery, useSubscription } from 'urql';
 import { money, since, usd, whole } from '../lib/format';
-import { ImportDocument, ImportNewsDocument, type ImportQuery } from '../gql/graphql';
+import { ImportDocument, ImportUpdatesDocument, type ImportQuery } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Failure, State } from '../ui/State';
 import { exactly, isOver, lasted, Loading, pageOf, Pages, placeIn, Progress, Status } from './components';
@@ -25,7 +25,7 @@ export function ImportPage() {
   });
   const session = data?.importSession;
   const over = session ? isOver(session.status) : true;
-  const [{ data: news }] = useSubscription({ query: ImportNewsDocument, variables: { id }, pause: over });
+  const [{ data: news }] = useSubscription({ query: ImportUpdatesDocument, variables: { id }, pause: over });
   useEffect(() => {
     // The counts moved, so some row has: which one is in the list.
     if (news === undefined) return;

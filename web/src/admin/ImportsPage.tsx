@@ -4,9 +4,9 @@ import { type DragEvent, type FormEvent, useEffect, useRef, useState } from 'rea
 import { useMutation, useQuery, useSubscription } from 'urql';
 import { since, whole } from '../lib/format';
 import {
-  type ImportFactsFragment,
+  type ImportFieldsFragment,
   ImportFileDocument,
-  ImportNewsDocument,
+  ImportUpdatesDocument,
   type ImportPriority,
   ImportsDocument,
   ImportUrlDocument,
@@ -224,8 +224,8 @@ function Sessions() {
   );
 }
 
-function SessionRow({ session }: { session: ImportFactsFragment }) {
-  useSubscription({ query: ImportNewsDocument, variables: { id: session.id }, pause: isOver(session.status) });
+function SessionRow({ session }: { session: ImportFieldsFragment }) {
+  useSubscription({ query: ImportUpdatesDocument, variables: { id: session.id }, pause: isOver(session.status) });
   return (
     <li className={styles.session}>
       <Status of={session.status} />
@@ -247,7 +247,7 @@ function SessionRow({ session }: { session: ImportFactsFragment }) {
 }
 
 /** How many rows came to what. */
-export function Counts({ of: { total, complete, partial, failed } }: { of: ImportFactsFragment }) {
+export function Counts({ of: { total, complete, partial, failed } }: { of: ImportFieldsFragment }) {
   return (
     <span className="number">
       {total === 1 ? '1 page' : `${whole(total)} pages`}

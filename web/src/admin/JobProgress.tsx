@@ -2,13 +2,13 @@
 import { useEffect } from 'react';
 import { useSubscription } from 'urql';
 import { since, whole } from '../lib/format';
-import { type JobFactsFragment, JobNewsDocument } from '../gql/graphql';
+import { type JobFieldsFragment, JobUpdatesDocument } from '../gql/graphql';
 import { exactly, isOver, lasted, Progress, Status } from './components';
 import { useSession } from './session';
 import admin from './components.module.css';
 import styles from './JobProgress.module.css';
 
-const words: Record<JobFactsFragment['kind'], { items: string; done: string; failed: string }> = {
+const words: Record<JobFieldsFragment['kind'], { items: string; done: string; failed: string }> = {
   RECALCULATE_METRICS: { items: 'CPUs', done: 'recalculated', failed: 'kept their old figures' },
   VERIFY_FIGURES: { items: 'items', done: 'right', failed: 'were not right' },
   REVALUE_LISTINGS: { items: 'listings', done: 'valued anew', failed: 'kept their old value' },
@@ -16,10 +16,10 @@ const words: Record<JobFactsFragment['kind'], { items: string; done: string; fai
 };
 
 /** `job` as it was when it was asked for; what has become of it since is followed. */
-export function JobWatch({ job: first, title }: { job: JobFactsFragment; title: string }) {
+export function JobWatch({ job: first, title }: { job: JobFieldsFragment; title: string }) {
   const { refresh } = useSession();
   const [{ data }] = useSubscription({
-    query: JobNewsDocument,
+    query: JobUpdatesDocument,
     variables: { id: first.id },
     pause: isOver(first.status),
   });
@@ -46,7 +46,7 @@ export function JobWatch({ job: first, title }: { job: JobFactsFragment; title: 
   );
 }
 
-export function Outcome({ job }: { job: JobFactsFragment }) {
+export function Outcome({ job }: { job: JobFieldsFragment }) {
   const { items, done, failed } = words[job.kind];
   if (job.status === 'FAILED') return <span className={admin.bad}>{job.error ?? 'Given up.'}</span>;
   const took = lasted(job.startedAt, job.finishedAt);

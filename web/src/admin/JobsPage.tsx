@@ -1,7 +1,7 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useQuery, useSubscription } from 'urql';
 import { since, whole } from '../lib/format';
-import { type JobFactsFragment, JobNewsDocument, type JobKind, JobsDocument, type JobStatus } from '../gql/graphql';
+import { type JobFieldsFragment, JobUpdatesDocument, type JobKind, JobsDocument, type JobStatus } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
 import { Outcome } from './JobProgress';
@@ -109,9 +109,9 @@ export function JobsPage() {
   );
 }
 
-function JobRow({ job }: { job: JobFactsFragment }) {
+function JobRow({ job }: { job: JobFieldsFragment }) {
   // Its news changes the job in the cache, and so here.
-  useSubscription({ query: JobNewsDocument, variables: { id: job.id }, pause: isOver(job.status) });
+  useSubscription({ query: JobUpdatesDocument, variables: { id: job.id }, pause: isOver(job.status) });
   return (
     <tr>
       <th scope="row">{kindNames[job.kind]}</th>

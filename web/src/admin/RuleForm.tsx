@@ -5,8 +5,8 @@ import {
   type Component,
   type Condition,
   CreateRuleDocument,
-  type JobFactsFragment,
-  type RuleFactsFragment,
+  type JobFieldsFragment,
+  type RuleFieldsFragment,
   type RuleUnit,
 } from '../gql/graphql';
 import { Button } from '../ui/Button';
@@ -27,8 +27,8 @@ export function RuleForm({
   onSaved,
   cancel,
 }: {
-  rule: RuleFactsFragment | undefined;
-  onSaved: (job: JobFactsFragment | undefined) => void;
+  rule: RuleFieldsFragment | undefined;
+  onSaved: (job: JobFieldsFragment | undefined) => void;
   cancel: ReactNode;
 }) {
   const { refresh } = useSession();

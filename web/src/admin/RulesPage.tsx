@@ -5,7 +5,7 @@ import { useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useMutation, useQuery } from 'urql';
 import { since, usd, whole } from '../lib/format';
-import { DeleteRuleDocument, type JobFactsFragment, type RuleFactsFragment, RulesDocument } from '../gql/graphql';
+import { DeleteRuleDocument, type JobFieldsFragment, type RuleFieldsFragment, RulesDocument } from '../gql/graphql';
 import { Button, IconButton } from '../ui/Button';
 import { Failure, State } from '../ui/State';
 import { JobWatch } from './JobProgress';
@@ -23,7 +23,7 @@ export function RulesPage() {
   const { isAdmin } = useSession();
   const search = useSearch({ from: '/admin/rules' });
   const [{ data, error, fetching }, again] = useQuery({ query: RulesDocument, variables: pageOf(placeIn(search)) });
-  const [job, setJob] = useState<JobFactsFragment>();
+  const [job, setJob] = useState<JobFieldsFragment>();
   const rules = data?.valuationRules;
   const [now] = useState(Date.now);
   return (
@@ -117,9 +117,9 @@ export function RulesPage() {
 const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' });
 const dayOf = (iso: string): string => day.format(Date.parse(iso));
 
-type Saved = (job: JobFactsFragment | undefined) => void;
+type Saved = (job: JobFieldsFragment | undefined) => void;
 
-function Edit({ rule, onSaved }: { rule?: RuleFactsFragment; onSaved: Saved }) {
+function Edit({ rule, onSaved }: { rule?: RuleFieldsFragment; onSaved: Saved }) {
   const [open, setOpen] = useState(false);
   return (
     <Dialog.Root open={open} onOpenChange={setOpen}>
@@ -151,7 +151,7 @@ function Edit({ rule, onSaved }: { rule?: RuleFactsFragment; onSaved: Saved }) {
   );
 }
 
-function Delete({ rule, onDeleted }: { rule: RuleFactsFragment; onDeleted: Saved }) {
+function Delete({ rule, onDeleted }: { rule: RuleFieldsFragment; onDeleted: Saved }) {
   const { refresh } = useSession();
   const [open, setOpen] = useState(false);
   const [{ error, fetching }, remove] = useMutation(DeleteRuleDocument);

@@ -7,7 +7,7 @@ import { cacheOptions, isAway, watchedFetch } from '../api/client';
 import { onRecovery } from '../api/connection';
 import { byId, Freshness } from '../api/exchanges';
 import { openLive } from '../api/webSocket';
-import { AdminNewsDocument } from '../gql/graphql';
+import { AdminDataChangedDocument } from '../gql/graphql';
 
 export interface Signed {
   client: Client;
@@ -52,7 +52,7 @@ export function openClient(token: string, onRefused: (why: string) => void = () 
   const refresh = () => freshness.refresh();
   const follow = () => {
     const news = pipe(
-      client.subscription(AdminNewsDocument, {}),
+      client.subscription(AdminDataChangedDocument, {}),
       subscribe(({ data }) => {
         if (data && data.dataChanged.domains.length > 0) refresh();
       }),

@@ -1,4 +1,4 @@
-import type { Component, Condition, RuleFactsFragment } from '../gql/graphql';
+import type { Component, Condition, RuleFieldsFragment } from '../gql/graphql';
 
 export const componentNames: Record<Component, string> = {
   MEMORY: 'Memory',
@@ -20,7 +20,7 @@ export const conditionNames: Record<Condition, string> = {
 export const hasSize = (component: Component): boolean => component === 'MEMORY' || component === 'STORAGE';
 
 /** Memory DDR4, $2.00 per GB */
-export const nameOf = ({ component, kind, valueUsd, unit }: RuleFactsFragment): string =>
+export const nameOf = ({ component, kind, valueUsd, unit }: RuleFieldsFragment): string =>
   `${componentNames[component]}${kind ? ` ${kind}` : ''}, $${valueUsd} ${unit === 'GB' ? 'per GB' : 'each'}`;
 
 /** A decimal number of at least zero as it is typed; undefined when it is none. */

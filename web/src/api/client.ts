@@ -3,7 +3,7 @@
 import { Client, type CombinedError, fetchExchange, subscriptionExchange } from '@urql/core';
 import { cacheExchange, offlineExchange } from '@urql/exchange-graphcache';
 import { pipe, subscribe } from 'wonka';
-import { DataNewsDocument } from '../gql/graphql';
+import { DataChangedDocument } from '../gql/graphql';
 import { onRecovery, reportAnswer, reportAway } from './connection';
 import { byId, Freshness } from './exchanges';
 import { openLive } from './webSocket';
@@ -59,7 +59,7 @@ export async function watchedFetch(input: RequestInfo | URL, init?: RequestInit)
 export function followNews(): void {
   let known = '';
   pipe(
-    client.subscription(DataNewsDocument, {}),
+    client.subscription(DataChangedDocument, {}),
     subscribe(({ data }) => {
       if (!data) return;
       const versions = JSON.stringify(data.dataChanged.versions.map(({ domain, version }) => [domain, version]));

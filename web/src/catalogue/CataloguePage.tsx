@@ -3,7 +3,7 @@ import { lazy, Suspense, useCallback, useDeferredValue, useEffect, useMemo } fro
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
 import { whole } from '../lib/format';
-import { FilterChoicesDocument } from '../gql/graphql';
+import { FilterOptionsDocument } from '../gql/graphql';
 import { useMedia } from '../lib/useMediaQuery';
 import { Button } from '../ui/Button';
 import { Failure, State } from '../ui/State';
@@ -30,7 +30,7 @@ export function CataloguePage() {
   const view = useMemo(() => readView(search), [search]);
   const change = useChange(view);
   const wide = useMedia('(min-width: 64rem)');
-  const [{ data: choices }] = useQuery({ query: FilterChoicesDocument });
+  const [{ data: choices }] = useQuery({ query: FilterOptionsDocument });
   const cpus = useCpus(view);
   useEffect(() => {
     // An old link whose order was changed by hand: the list starts on its first page.

@@ -1,6 +1,6 @@
 import { type ReactNode, useState } from 'react';
 import { ratings, ratingWords } from '../cpu/ratings';
-import type { FilterChoicesQuery } from '../gql/graphql';
+import type { FilterOptionsQuery } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { rangeLabels, without } from './FilterChips';
 import { RangeField } from './RangeField';
@@ -8,7 +8,7 @@ import { type Change, conditions, type ListName, type RangeName, unfiltered, typ
 import forms from '../ui/forms.module.css';
 import styles from './Filters.module.css';
 
-export type Choices = FilterChoicesQuery['statistics'] | undefined;
+export type Choices = FilterOptionsQuery['statistics'] | undefined;
 type Props = { view: View; change: Change; choices: Choices };
 
 /** Everything the list can be narrowed by: beside the list on wide screens, in a sheet on narrow ones. */

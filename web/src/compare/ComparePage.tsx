@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
 import { NONE, shortName } from '../lib/format';
-import { CompareDocument, SimilarToDocument } from '../gql/graphql';
+import { CompareCpusDocument, SimilarCpusDocument } from '../gql/graphql';
 import { Button, IconButton } from '../ui/Button';
 import { Icon } from '../ui/Icon';
 import { Failure, Skeleton, State } from '../ui/State';
@@ -25,7 +25,7 @@ export function ComparePage() {
   const add = useCallback((slug: string) => change([...slugs, slug]), [change, slugs]);
   const remove = useCallback((slug: string) => change(slugs.filter((each) => each !== slug)), [change, slugs]);
   const [{ data, error, fetching }, run] = useQuery({
-    query: CompareDocument,
+    query: CompareCpusDocument,
     variables: { slugs },
     pause: slugs.length === 0,
   });
@@ -197,7 +197,7 @@ function Unknown() {
 }
 
 function Suggestions({ slug, chosen, add }: { slug: string; chosen: string[]; add: (slug: string) => void }) {
-  const [{ data }] = useQuery({ query: SimilarToDocument, variables: { slug } });
+  const [{ data }] = useQuery({ query: SimilarCpusDocument, variables: { slug } });
   const others = (data?.cpu?.similar ?? []).filter((cpu) => !chosen.includes(cpu.slug)).slice(0, 5);
   if (others.length === 0) return null;
   return (

@@ -2,9 +2,9 @@
 import type { ReactNode } from 'react';
 import { Confidence, Rating } from '../cpu/Indicators';
 import { percent, usd, usdPerMark, whole } from '../lib/format';
-import type { CompareQuery } from '../gql/graphql';
+import type { CompareCpusQuery } from '../gql/graphql';
 
-export type Cpu = NonNullable<CompareQuery['cpusBySlugs'][number]>;
+export type Cpu = NonNullable<CompareCpusQuery['cpusBySlugs'][number]>;
 
 export interface Line {
   label: string;

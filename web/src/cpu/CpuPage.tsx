@@ -3,7 +3,7 @@ import { lazy, Suspense, useEffect } from 'react';
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
 import { BETWEEN, unbroken, whole } from '../lib/format';
-import { CpuMarketDocument, CpuPageDocument, FilterChoicesDocument } from '../gql/graphql';
+import { CpuDistributionAndSimilarDocument, CpuDetailsDocument, FilterOptionsDocument } from '../gql/graphql';
 import { buttonClass } from '../ui/Button';
 import { Icon } from '../ui/Icon';
 import { Panel, PanelSkeleton } from '../ui/Panel';
@@ -37,7 +37,7 @@ export function CpuPage() {
 }
 
 function Loaded({ slug }: { slug: string }) {
-  const [{ data, error, fetching }, run] = useQuery({ query: CpuPageDocument, variables: { slug } });
+  const [{ data, error, fetching }, run] = useQuery({ query: CpuDetailsDocument, variables: { slug } });
   const { state } = useConnection();
   const cpu = data?.cpu;
   const name = cpu?.name;
@@ -65,8 +65,11 @@ function Loaded({ slug }: { slug: string }) {
 }
 
 function Known({ cpu, busy }: { cpu: Cpu; busy: boolean }) {
-  const [{ data: choices }] = useQuery({ query: FilterChoicesDocument });
-  const [{ data: market, error: fault }] = useQuery({ query: CpuMarketDocument, variables: { slug: cpu.slug } });
+  const [{ data: choices }] = useQuery({ query: FilterOptionsDocument });
+  const [{ data: market, error: fault }] = useQuery({
+    query: CpuDistributionAndSimilarDocument,
+    variables: { slug: cpu.slug },
+  });
   const statistics = choices?.statistics;
   const best = { multi: statistics?.cpuMarkMulti.max ?? 0, single: statistics?.cpuMarkSingle.max ?? 0 };
   const similar = market?.cpu?.similar;

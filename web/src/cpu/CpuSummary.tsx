@@ -4,7 +4,7 @@ import { type ReactNode } from 'react';
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
 import { money, NONE, usd, usdPerMark, whole } from '../lib/format';
-import { CpuPageDocument } from '../gql/graphql';
+import { CpuDetailsDocument } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Failure, Skeleton, State } from '../ui/State';
 import { MarkBar, Rating, Targets } from './Indicators';
@@ -21,7 +21,7 @@ export function CpuSummary({
   /** Its name leads to its page. */
   linked?: boolean;
 }) {
-  const [{ data, error, fetching, operation }, run] = useQuery({ query: CpuPageDocument, variables: { slug } });
+  const [{ data, error, fetching, operation }, run] = useQuery({ query: CpuDetailsDocument, variables: { slug } });
   const { state } = useConnection();
   const current = operation?.variables.slug === slug;
   const cpu = data?.cpu;

@@ -5,14 +5,14 @@ import type { CombinedError } from 'urql';
 import { Across, Along } from '../charts/Axes';
 import { AsTable, Chart, type Frame } from '../charts/Chart';
 import { usd, whole } from '../lib/format';
-import type { CpuMarketQuery, CpuPageQuery } from '../gql/graphql';
+import type { CpuDistributionAndSimilarQuery, CpuDetailsQuery } from '../gql/graphql';
 import { Panel, PanelError, PanelSkeleton } from '../ui/Panel';
 import panels from '../ui/Panel.module.css';
 import charts from '../charts/Chart.module.css';
 import styles from './PriceDistribution.module.css';
 
-type Bin = NonNullable<CpuMarketQuery['cpu']>['priceDistribution'][number];
-type Target = NonNullable<CpuPageQuery['cpu']>['priceTarget'];
+type Bin = NonNullable<CpuDistributionAndSimilarQuery['cpu']>['priceDistribution'][number];
+type Target = NonNullable<CpuDetailsQuery['cpu']>['priceTarget'];
 
 const HEIGHT = 190;
 const ROOM = { top: 34, right: 10, bottom: 22, left: 30 };

@@ -1,9 +1,9 @@
 // What figures of a CPU mean, in words.
 import { since, usd, usdPerMark, whole } from '../lib/format';
-import type { CpuPageQuery } from '../gql/graphql';
+import type { CpuDetailsQuery } from '../gql/graphql';
 import { confidenceInWords } from './Indicators';
 
-export type Cpu = NonNullable<CpuPageQuery['cpu']>;
+export type Cpu = NonNullable<CpuDetailsQuery['cpu']>;
 export type Offer = Cpu['listings']['nodes'][number];
 
 const prices = (count: number) => (count === 1 ? '1 active price' : `${whole(count)} active prices`);
