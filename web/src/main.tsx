@@ -6,7 +6,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Provider } from 'urql';
-import { client, followNews } from './api/client';
+import { client, subscribeToDataChanges } from './api/client';
 import { router } from './routes';
 
 const root = document.getElementById('root');
@@ -23,4 +23,4 @@ createRoot(root).render(
   </StrictMode>,
 );
 
-followNews();
+subscribeToDataChanges();

@@ -1,10 +1,10 @@
 // Every page and its address. Pages are loaded when they are first opened, or when the pointer comes near a link to them.
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
-import { NotFound, PageFault } from './layout/ErrorPages';
+import { NotFound, PageError } from './layout/ErrorPages';
 import { Shell } from './layout/Shell';
 import { parseSearchParams, type SearchParams, stringifySearchParams } from './lib/searchParams';
 
-const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: PageFault });
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: PageError });
 
 const catalogue = createRoute({
   getParentRoute: () => root,
@@ -67,7 +67,7 @@ export const router = createRouter({
   defaultPreload: 'intent',
   scrollRestoration: true,
   scrollToTopSelectors: ['[data-scroll-region]'], // the list of the catalogue: else it would stay where that of the view before was
-  defaultErrorComponent: PageFault,
+  defaultErrorComponent: PageError,
 });
 
 declare module '@tanstack/react-router' {

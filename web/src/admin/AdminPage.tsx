@@ -2,16 +2,16 @@
 import { Link, Outlet } from '@tanstack/react-router';
 import { useEffect, useMemo, useState } from 'react';
 import { Provider, useQuery } from 'urql';
-import { refuse, signOut, useToken } from '../api/session';
-import { clock } from '../lib/format';
+import { rejectToken, signOut, useToken } from '../api/session';
+import { formatTime } from '../lib/format';
 import { ViewerDocument } from '../gql/graphql';
 import { Button } from '../ui/Button';
-import { Failure, State } from '../ui/State';
-import { openClient, type Signed } from './client';
-import { Loading } from './components';
+import { LoadError, EmptyState } from '../ui/State';
+import { createAdminClient, type AdminClient } from './client';
+import { LoadingPanel } from './components';
 import { type Session, SessionContext } from './session';
 import { SignIn } from './SignIn';
-import { expiry } from './jwt';
+import { tokenExpiry } from './jwt';
 import admin from './components.module.css';
 import styles from './AdminPage.module.css';
 
@@ -34,27 +34,27 @@ export function AdminPage() {
 
 /** Holds the client of a token for as long as this is shown. */
 function SignedIn({ token }: { token: string }) {
-  const [signed] = useState(() => openClient(token, (why) => refuse(token, why)));
-  useEffect(() => signed.close, [signed]);
+  const [adminClient] = useState(() => createAdminClient(token, (reason) => rejectToken(token, reason)));
+  useEffect(() => adminClient.close, [adminClient]);
   return (
-    <Provider value={signed.client}>
-      <Frame token={token} signed={signed} />
+    <Provider value={adminClient.client}>
+      <AdminLayout token={token} adminClient={adminClient} />
     </Provider>
   );
 }
 
-function Frame({ token, signed }: { token: string; signed: Signed }) {
-  const [{ data, error }, again] = useQuery({ query: ViewerDocument });
+function AdminLayout({ token, adminClient }: { token: string; adminClient: AdminClient }) {
+  const [{ data, error }, refetch] = useQuery({ query: ViewerDocument });
   const viewer = data?.viewer;
-  const { refresh } = signed;
+  const { refresh } = adminClient;
   const session = useMemo<Session | undefined>(
     () => viewer && { subject: viewer.subject ?? '', role: viewer.role, isAdmin: viewer.role === 'ADMIN', refresh },
     [viewer, refresh],
   );
-  const welcome = session !== undefined && session.role !== 'VIEWER';
+  const hasAccess = session !== undefined && session.role !== 'VIEWER';
   // News only once the token is known to be good: a refused connection would say nothing that the query does not.
-  useEffect(() => (welcome ? signed.follow() : undefined), [welcome, signed]);
-  const until = expiry(token);
+  useEffect(() => (hasAccess ? adminClient.followChanges() : undefined), [hasAccess, adminClient]);
+  const expiresAt = tokenExpiry(token);
   return (
     <div className={`page ${styles.page}`}>
       <header className={styles.head}>
@@ -64,7 +64,7 @@ function Frame({ token, signed }: { token: string; signed: Signed }) {
             <>
               <strong>{session.subject}</strong>
               <span className={admin.tag}>{session.role.toLowerCase()}</span>
-              {until !== undefined && <span className={'muted number'}>until {moment(until)}</span>}
+              {expiresAt !== undefined && <span className={'muted number'}>until {timeOrDate(expiresAt)}</span>}
             </>
           )}
           <Button size="small" onClick={signOut}>
@@ -84,34 +84,36 @@ function Frame({ token, signed }: { token: string; signed: Signed }) {
           </Link>
         ))}
       </nav>
-      {welcome && (
+      {hasAccess && (
         <SessionContext value={session}>
           <Outlet />
         </SessionContext>
       )}
-      {session?.role === 'VIEWER' && <TooWeak />}
-      {!session && !error && <Loading what="Checking the token" />}
-      {!session && error && <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />}
+      {session?.role === 'VIEWER' && <InsufficientRole />}
+      {!session && !error && <LoadingPanel label="Checking the token" />}
+      {!session && error && <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />}
     </div>
   );
 }
 
-function TooWeak() {
+function InsufficientRole() {
   return (
-    <State
+    <EmptyState
       icon="warning"
       warning
       title="This token may only read what is public"
       actions={<Button onClick={signOut}>Sign in with another</Button>}
     >
       Administration needs the role operator, or admin to change figures and rules.
-    </State>
+    </EmptyState>
   );
 }
 
 /** 14:05 today, and with its day on others. */
-function moment(ms: number): string {
+function timeOrDate(ms: number): string {
   const day = new Date(ms);
   const isToday = day.toDateString() === new Date().toDateString();
-  return isToday ? clock(ms) : `${day.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })}, ${clock(ms)}`;
+  return isToday
+    ? formatTime(ms)
+    : `${day.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })}, ${formatTime(ms)}`;
 }

@@ -1,8 +1,8 @@
 // Picks CPUs by their names. They are looked for as everybody does, without the token.
 import { Combobox } from '@base-ui/react/combobox';
 import { useRef, useState } from 'react';
-import { type Found as Picked, useFound, useOpenList } from '../cpu/useCpuSearch';
-import { shortName } from '../lib/format';
+import { type FoundCpu as Picked, useCpuSearch, useListState } from '../cpu/useCpuSearch';
+import { shortCpuName } from '../lib/format';
 import { Icon } from '../ui/Icon';
 import popups from '../ui/popup.module.css';
 import styles from './CpuPicker.module.css';
@@ -10,27 +10,27 @@ import styles from './CpuPicker.module.css';
 export type { Picked };
 
 export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picked: Picked[]) => void }) {
-  const [typed, setTyped] = useState('');
-  const { found, said } = useFound(typed, 20);
-  const { list, onKeyDown } = useOpenList(found);
-  const chips = useRef<HTMLDivElement>(null);
+  const [searchText, setSearchText] = useState('');
+  const { cpus: matches, message } = useCpuSearch(searchText, 20);
+  const { list: comboboxState, onKeyDown } = useListState(matches);
+  const anchor = useRef<HTMLDivElement>(null);
   return (
     <Combobox.Root
-      {...list}
+      {...comboboxState}
       multiple
-      items={found}
+      items={matches}
       filter={null}
       value={picked}
       onValueChange={(value) => onPick(value)}
-      inputValue={typed}
-      onInputValueChange={setTyped}
+      inputValue={searchText}
+      onInputValueChange={setSearchText}
       itemToStringLabel={({ name }: Picked) => name}
       isItemEqualToValue={(one: Picked, other: Picked) => one.id === other.id}
     >
-      <Combobox.Chips ref={chips} className={styles.picker}>
+      <Combobox.Chips ref={anchor} className={styles.picker}>
         {picked.map((cpu) => (
           <Combobox.Chip key={cpu.id} className={styles.chip} aria-label={cpu.name}>
-            {shortName(cpu.name)}
+            {shortCpuName(cpu.name)}
             <Combobox.ChipRemove className={styles.remove} aria-label={`Without ${cpu.name}`}>
               <Icon name="close" size={12} />
             </Combobox.ChipRemove>
@@ -46,9 +46,9 @@ export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picke
         />
       </Combobox.Chips>
       <Combobox.Portal>
-        <Combobox.Positioner anchor={chips} sideOffset={4} align="start" className={popups.positioner}>
+        <Combobox.Positioner anchor={anchor} sideOffset={4} align="start" className={popups.positioner}>
           <Combobox.Popup className={`${popups.popup} ${styles.popup}`}>
-            <Combobox.Status className={styles.status}>{said}</Combobox.Status>
+            <Combobox.Status className={styles.status}>{message}</Combobox.Status>
             <Combobox.List className={styles.list} aria-label="CPUs found">
               {(cpu: Picked) => (
                 <Combobox.Item key={cpu.id} value={cpu} className={popups.menuItem}>

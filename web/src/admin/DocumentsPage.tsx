@@ -1,30 +1,30 @@
 import { useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useQuery } from 'urql';
-import { since, whole } from '../lib/format';
+import { formatAge, formatInteger } from '../lib/format';
 import { DocumentsDocument, type DocumentsQuery } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
-import { Failure, State } from '../ui/State';
-import { exactly, Loading, pageOf, Pages, placeIn } from './components';
+import { LoadError, EmptyState } from '../ui/State';
+import { formatExactTime, LoadingPanel, pageVariables, Pagination, cursorOf } from './components';
 import admin from './components.module.css';
 import forms from '../ui/forms.module.css';
 import panels from '../ui/Panel.module.css';
 import styles from './DocumentsPage.module.css';
 
 type Document = DocumentsQuery['documents']['nodes'][number];
-const SIZE = 200;
+const PAGE_SIZE = 200;
 
 /** Which documents are served under an id, by whom they are used, and how they are run. */
 export function DocumentsPage() {
   const search = useSearch({ from: '/admin/documents' });
-  const [{ data, error, fetching }, again] = useQuery({
+  const [{ data, error, fetching }, refetch] = useQuery({
     query: DocumentsDocument,
-    variables: pageOf(placeIn(search), SIZE),
+    variables: pageVariables(cursorOf(search), PAGE_SIZE),
   });
-  const [wanted, setWanted] = useState('');
+  const [searchText, setSearchText] = useState('');
   const documents = data?.documents;
-  const shown = documents?.nodes.filter(({ name, clients, documentId }) =>
-    [name, documentId, ...clients].some((text) => text.toLowerCase().includes(wanted.trim().toLowerCase())),
+  const matches = documents?.nodes.filter(({ name, clients, documentId }) =>
+    [name, documentId, ...clients].some((text) => text.toLowerCase().includes(searchText.trim().toLowerCase())),
   );
   return (
     <section aria-labelledby="documents" className={admin.section}>
@@ -32,8 +32,10 @@ export function DocumentsPage() {
         <h2 id="documents">Documents</h2>
         <p role="status" className="muted number">
           {documents &&
-            shown &&
-            (wanted ? `${whole(shown.length)} of ${whole(documents.totalCount)}` : whole(documents.totalCount))}
+            matches &&
+            (searchText
+              ? `${formatInteger(matches.length)} of ${formatInteger(documents.totalCount)}`
+              : formatInteger(documents.totalCount))}
         </p>
         <div className={admin.sectionTools}>
           <input
@@ -41,24 +43,26 @@ export function DocumentsPage() {
             type="search"
             aria-label="Search by name, client or id"
             placeholder="Name, client or id"
-            value={wanted}
-            onChange={(event) => setWanted(event.target.value)}
+            value={searchText}
+            onChange={(event) => setSearchText(event.target.value)}
           />
         </div>
       </div>
-      {!documents && fetching && <Loading what="Loading documents" />}
-      {!documents && !fetching && <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />}
+      {!documents && fetching && <LoadingPanel label="Loading documents" />}
+      {!documents && !fetching && (
+        <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />
+      )}
       {documents?.totalCount === 0 && (
-        <State icon="list" title="No documents">
+        <EmptyState icon="list" title="No documents">
           They are published with <code>dealmark documents publish</code>.
-        </State>
+        </EmptyState>
       )}
-      {documents && documents.totalCount > 0 && shown?.length === 0 && (
-        <State icon="search" title="No document is like that">
+      {documents && documents.totalCount > 0 && matches?.length === 0 && (
+        <EmptyState icon="search" title="No document is like that">
           Names, clients (like web@1.2.3) and ids are searched.
-        </State>
+        </EmptyState>
       )}
-      {shown && shown.length > 0 && (
+      {matches && matches.length > 0 && (
         <div
           className={`${admin.tableScroll} ${panels.panel}`}
           tabIndex={0}
@@ -78,7 +82,7 @@ export function DocumentsPage() {
               </tr>
             </thead>
             <tbody>
-              {shown.map((document) => (
+              {matches.map((document) => (
                 <DocumentRow key={document.documentId} document={document} />
               ))}
             </tbody>
@@ -86,7 +90,12 @@ export function DocumentsPage() {
         </div>
       )}
       {documents && (
-        <Pages info={documents.pageInfo} total={documents.totalCount} what="documents" order={['Before', 'After']} />
+        <Pagination
+          info={documents.pageInfo}
+          total={documents.totalCount}
+          itemName="documents"
+          linkLabels={['Before', 'After']}
+        />
       )}
     </section>
   );
@@ -104,12 +113,12 @@ function DocumentRow({ document }: { document: Document }) {
           </span>
         )}
       </th>
-      <td className={`${admin.end} number`}>{whole(hits)}</td>
-      <td className="number" title={exactly(lastUsedAt)}>
-        {since(lastUsedAt)}
+      <td className={`${admin.end} number`}>{formatInteger(hits)}</td>
+      <td className="number" title={formatExactTime(lastUsedAt)}>
+        {formatAge(lastUsedAt)}
       </td>
       <td className={admin.wrap}>
-        <Running document={document} />
+        <ExecutionMode document={document} />
       </td>
       <td className={admin.wrap}>
         {ships && <span className={admin.tag}>ships with the server</span>} {clients.join(', ')}
@@ -118,9 +127,9 @@ function DocumentRow({ document }: { document: Document }) {
   );
 }
 
-function Running({ document: { running, retiredAt } }: { document: Document }) {
+function ExecutionMode({ document: { running, retiredAt } }: { document: Document }) {
   if (!running)
-    return <span className="muted">{retiredAt ? `Not served; retired ${since(retiredAt)}` : 'Not served'}</span>;
+    return <span className="muted">{retiredAt ? `Not served; retired ${formatAge(retiredAt)}` : 'Not served'}</span>;
   if (running.state === 'COMPILED') return <>Compiled</>;
   return (
     <span className={running.state === 'OUTDATED' ? admin.bad : undefined}>

@@ -2,7 +2,7 @@
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useMutation, useQuery } from 'urql';
-import { percent, since, whole } from '../lib/format';
+import { formatPercent, formatAge, formatInteger } from '../lib/format';
 import {
   FiguresStatusDocument,
   type FiguresStatusQuery,
@@ -11,10 +11,17 @@ import {
 } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Icon } from '../ui/Icon';
-import { Failure } from '../ui/State';
+import { LoadError } from '../ui/State';
 import { CpuPicker, type Picked } from './CpuPicker';
-import { JobWatch } from './JobProgress';
-import { AdminsOnly, exactly, Fault, isOver, Loading, Public } from './components';
+import { JobProgress } from './JobProgress';
+import {
+  AdminsOnlyNote,
+  formatExactTime,
+  ErrorMessage,
+  isFinished,
+  LoadingPanel,
+  PublicClientProvider,
+} from './components';
 import { useSession } from './session';
 import admin from './components.module.css';
 import panels from '../ui/Panel.module.css';
@@ -24,9 +31,9 @@ import styles from './FiguresPage.module.css';
 type Figures = FiguresStatusQuery;
 
 export function FiguresPage() {
-  const [{ data, error, fetching }, again] = useQuery({ query: FiguresStatusDocument });
-  if (!data && fetching) return <Loading what="Loading figures" rows={8} />;
-  if (!data) return <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />;
+  const [{ data, error, fetching }, refetch] = useQuery({ query: FiguresStatusDocument });
+  if (!data && fetching) return <LoadingPanel label="Loading figures" rows={8} />;
+  if (!data) return <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />;
   return (
     <div className={admin.columns}>
       <Recalculation latest={data.recalculation.nodes[0]} />
@@ -35,18 +42,18 @@ export function FiguresPage() {
   );
 }
 
-type Latest = Figures['recalculation']['nodes'][number] | undefined;
+type LatestJob = Figures['recalculation']['nodes'][number] | undefined;
 
-function Recalculation({ latest }: { latest: Latest }) {
+function Recalculation({ latest }: { latest: LatestJob }) {
   const { isAdmin, refresh } = useSession();
-  const [some, setSome] = useState(false);
-  const [picked, setPicked] = useState<Picked[]>([]);
+  const [onlySelected, setOnlySelected] = useState(false);
+  const [selectedCpus, setSelectedCpus] = useState<Picked[]>([]);
   const [{ data, error, fetching }, recalculate] = useMutation(RecalculateDocument);
-  const job = newest(data?.recalculateMetrics.job, latest);
-  const missing = some && picked.length === 0;
+  const job = newerJob(data?.recalculateMetrics.job, latest);
+  const nothingSelected = onlySelected && selectedCpus.length === 0;
   const run = async () => {
-    if (missing || fetching) return;
-    const { data: started } = await recalculate({ cpuIds: some ? picked.map(({ id }) => id) : null });
+    if (nothingSelected || fetching) return;
+    const { data: started } = await recalculate({ cpuIds: onlySelected ? selectedCpus.map(({ id }) => id) : null });
     if (started) refresh();
   };
   return (
@@ -58,32 +65,34 @@ function Recalculation({ latest }: { latest: Latest }) {
           <fieldset className={forms.choices}>
             <legend className="visually-hidden">Which CPUs</legend>
             <label className={forms.check}>
-              <input type="radio" name="which" checked={!some} onChange={() => setSome(false)} /> All CPUs
+              <input type="radio" name="which" checked={!onlySelected} onChange={() => setOnlySelected(false)} /> All
+              CPUs
             </label>
             <label className={forms.check}>
-              <input type="radio" name="which" checked={some} onChange={() => setSome(true)} /> Only some
+              <input type="radio" name="which" checked={onlySelected} onChange={() => setOnlySelected(true)} /> Only
+              some
             </label>
           </fieldset>
-          {some && (
-            <Public>
-              <CpuPicker picked={picked} onPick={setPicked} />
-            </Public>
+          {onlySelected && (
+            <PublicClientProvider>
+              <CpuPicker picked={selectedCpus} onPick={setSelectedCpus} />
+            </PublicClientProvider>
           )}
           <div className={admin.actions}>
-            <Button kind="solid" aria-disabled={missing || fetching} onClick={run}>
-              {some
-                ? `Recalculate ${picked.length === 0 ? '' : whole(picked.length)} ${picked.length === 1 ? 'CPU' : 'CPUs'}`
+            <Button kind="solid" aria-disabled={nothingSelected || fetching} onClick={run}>
+              {onlySelected
+                ? `Recalculate ${selectedCpus.length === 0 ? '' : formatInteger(selectedCpus.length)} ${selectedCpus.length === 1 ? 'CPU' : 'CPUs'}`
                 : 'Recalculate all'}
             </Button>
-            {missing && <span className="muted">Pick at least one CPU.</span>}
+            {nothingSelected && <span className="muted">Pick at least one CPU.</span>}
           </div>
         </>
       ) : (
-        <AdminsOnly />
+        <AdminsOnlyNote />
       )}
-      <Fault error={error} title="Not started." />
+      <ErrorMessage error={error} title="Not started." />
       {job ? (
-        <JobWatch key={job.id} job={job} title={isOver(job.status) ? 'Last recalculation' : 'Recalculation'} />
+        <JobProgress key={job.id} job={job} title={isFinished(job.status) ? 'Last recalculation' : 'Recalculation'} />
       ) : (
         <p className="muted">Nothing was recalculated yet, or it is longer ago than jobs are kept.</p>
       )}
@@ -92,14 +101,14 @@ function Recalculation({ latest }: { latest: Latest }) {
 }
 
 /** What was asked for here comes before what the list knows, until the list knows it. */
-const newest = (asked: Latest, latest: Latest): Latest =>
-  asked && (!latest || asked.requestedAt > latest.requestedAt) ? asked : latest;
+const newerJob = (requested: LatestJob, latest: LatestJob): LatestJob =>
+  requested && (!latest || requested.requestedAt > latest.requestedAt) ? requested : latest;
 
-function Verification({ latest, consistency }: { latest: Latest; consistency: Figures['consistency'] | undefined }) {
+function Verification({ latest, consistency }: { latest: LatestJob; consistency: Figures['consistency'] | undefined }) {
   const { isAdmin, refresh } = useSession();
-  const [fix, setFix] = useState(false);
+  const [repair, setRepair] = useState(false);
   const [{ data, error, fetching }, verify] = useMutation(VerifyFiguresDocument);
-  const job = newest(data?.verifyFigures.job, latest);
+  const job = newerJob(data?.verifyFigures.job, latest);
   return (
     <section className={`${panels.panel} ${admin.block}`} aria-labelledby="verification">
       <h2 id="verification">Verify</h2>
@@ -107,7 +116,7 @@ function Verification({ latest, consistency }: { latest: Latest; consistency: Fi
       {isAdmin ? (
         <>
           <label className={forms.check}>
-            <input type="checkbox" checked={fix} onChange={(event) => setFix(event.target.checked)} /> Repair what
+            <input type="checkbox" checked={repair} onChange={(event) => setRepair(event.target.checked)} /> Repair what
             differs
           </label>
           <div className={admin.actions}>
@@ -116,21 +125,23 @@ function Verification({ latest, consistency }: { latest: Latest; consistency: Fi
               aria-disabled={fetching}
               onClick={async () => {
                 if (fetching) return;
-                const { data: started } = await verify({ fix });
+                const { data: started } = await verify({ fix: repair });
                 if (started) refresh();
               }}
             >
-              {fix ? 'Verify and repair' : 'Verify'}
+              {repair ? 'Verify and repair' : 'Verify'}
             </Button>
           </div>
         </>
       ) : (
-        <AdminsOnly />
+        <AdminsOnlyNote />
       )}
-      <Fault error={error} title="Not started." />
-      {job && <JobWatch key={job.id} job={job} title={isOver(job.status) ? 'Last verification' : 'Verification'} />}
+      <ErrorMessage error={error} title="Not started." />
+      {job && (
+        <JobProgress key={job.id} job={job} title={isFinished(job.status) ? 'Last verification' : 'Verification'} />
+      )}
       {consistency ? (
-        <ConsistencyFacts of={consistency} />
+        <ConsistencyResult consistency={consistency} />
       ) : (
         <p className="muted">Figures were never verified yet. It happens every night, too.</p>
       )}
@@ -138,20 +149,26 @@ function Verification({ latest, consistency }: { latest: Latest; consistency: Fi
   );
 }
 
-function ConsistencyFacts({ of }: { of: NonNullable<Figures['consistency']> }) {
-  const { percent: share, total, consistent, left, fixed, verifiedAt, differences } = of;
-  const all = consistent === total;
+function ConsistencyResult({ consistency }: { consistency: NonNullable<Figures['consistency']> }) {
+  const { percent: percentConsistent, total, consistent, left, fixed, verifiedAt, differences } = consistency;
+  const isConsistent = consistent === total;
   return (
     <div className={styles.consistency}>
       <p className={styles.consistencyHead}>
-        <strong className={all ? styles.share : `${styles.share} ${styles.incomplete}`}>{exactPercent(share)}</strong>
+        <strong className={isConsistent ? styles.share : `${styles.share} ${styles.incomplete}`}>
+          {formatExactPercent(percentConsistent)}
+        </strong>
         <span>
           <span className="number">
-            {all ? `All ${whole(total)} items were right` : `${whole(consistent)} of ${whole(total)} items were right`}
+            {isConsistent
+              ? `All ${formatInteger(total)} items were right`
+              : `${formatInteger(consistent)} of ${formatInteger(total)} items were right`}
           </span>
-          <span className="muted number" title={exactly(verifiedAt)}>
-            {since(verifiedAt)}
-            {fixed && !all && (left === 0 ? '; all others were repaired' : `; ${whole(left)} could not be repaired`)}
+          <span className="muted number" title={formatExactTime(verifiedAt)}>
+            {formatAge(verifiedAt)}
+            {fixed &&
+              !isConsistent &&
+              (left === 0 ? '; all others were repaired' : `; ${formatInteger(left)} could not be repaired`)}
           </span>
         </span>
       </p>
@@ -204,4 +221,5 @@ function ConsistencyFacts({ of }: { of: NonNullable<Figures['consistency']> }) {
 }
 
 /** Never 100 % unless all are right: two decimals, as the server rounds it down. */
-const exactPercent = (value: number): string => (Number.isInteger(value) ? percent(value) : `${value.toFixed(2)} %`);
+const formatExactPercent = (value: number): string =>
+  Number.isInteger(value) ? formatPercent(value) : `${value.toFixed(2)} %`;

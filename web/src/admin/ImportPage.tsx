@@ -2,36 +2,46 @@
 import { Link, useParams, useSearch } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { useQuery, useSubscription } from 'urql';
-import { money, since, usd, whole } from '../lib/format';
+import { formatMoney, formatAge, formatUsd, formatInteger } from '../lib/format';
 import { ImportDocument, ImportUpdatesDocument, type ImportQuery } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
-import { Failure, State } from '../ui/State';
-import { exactly, isOver, lasted, Loading, pageOf, Pages, placeIn, Progress, Status } from './components';
+import { LoadError, EmptyState } from '../ui/State';
+import {
+  formatExactTime,
+  isFinished,
+  formatDuration,
+  LoadingPanel,
+  pageVariables,
+  Pagination,
+  cursorOf,
+  ProgressBar,
+  StatusBadge,
+} from './components';
 import admin from './components.module.css';
 import panels from '../ui/Panel.module.css';
 import jobProgress from './JobProgress.module.css';
 import styles from './ImportPage.module.css';
 
-type Session = NonNullable<ImportQuery['importSession']>;
-type Row = Session['rows']['nodes'][number];
-const SOON = 300; // ms: what moved at the same time is asked for once
+type ImportSession = NonNullable<ImportQuery['importSession']>;
+type Row = ImportSession['rows']['nodes'][number];
+const REFETCH_DELAY_MS = 300; // ms: what moved at the same time is asked for once
 
 export function ImportPage() {
   const { id } = useParams({ from: '/admin/imports/$id' });
   const search = useSearch({ from: '/admin/imports/$id' });
-  const [{ data, error, fetching }, again] = useQuery({
+  const [{ data, error, fetching }, refetch] = useQuery({
     query: ImportDocument,
-    variables: { id, ...pageOf(placeIn(search)) },
+    variables: { id, ...pageVariables(cursorOf(search)) },
   });
   const session = data?.importSession;
-  const over = session ? isOver(session.status) : true;
-  const [{ data: news }] = useSubscription({ query: ImportUpdatesDocument, variables: { id }, pause: over });
+  const isDone = session ? isFinished(session.status) : true;
+  const [{ data: update }] = useSubscription({ query: ImportUpdatesDocument, variables: { id }, pause: isDone });
   useEffect(() => {
     // The counts moved, so some row has: which one is in the list.
-    if (news === undefined) return;
-    const timer = setTimeout(() => again({ requestPolicy: 'network-only' }), SOON);
+    if (update === undefined) return;
+    const timer = setTimeout(() => refetch({ requestPolicy: 'network-only' }), REFETCH_DELAY_MS);
     return () => clearTimeout(timer);
-  }, [news, again]);
+  }, [update, refetch]);
   return (
     <section className={admin.section} aria-labelledby="import">
       <nav aria-label="Back" className={styles.back}>
@@ -39,31 +49,36 @@ export function ImportPage() {
           <Icon name="left" size={14} /> Imports
         </Link>
       </nav>
-      {session === undefined && fetching && <Loading what="Loading the import" />}
+      {session === undefined && fetching && <LoadingPanel label="Loading the import" />}
       {session === undefined && !fetching && (
-        <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />
+        <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />
       )}
       {session === null && (
-        <State icon="search" title="There is no such import">
+        <EmptyState icon="search" title="There is no such import">
           It may have been cleaned up, or the address is mistyped.
-        </State>
+        </EmptyState>
       )}
       {session && (
         <>
-          <Head session={session} />
+          <ImportHeader session={session} />
           <ol className={panels.panel} aria-label="Pages of this import">
             {session.rows.nodes.map((row) => (
-              <ImportRow key={row.id} row={row} many={session.total > 1} />
+              <ImportRow key={row.id} row={row} showPosition={session.total > 1} />
             ))}
           </ol>
-          <Pages info={session.rows.pageInfo} total={session.rows.totalCount} what="rows" order={['Before', 'After']} />
+          <Pagination
+            info={session.rows.pageInfo}
+            total={session.rows.totalCount}
+            itemName="rows"
+            linkLabels={['Before', 'After']}
+          />
         </>
       )}
     </section>
   );
 }
 
-function Head({ session }: { session: Session }) {
+function ImportHeader({ session }: { session: ImportSession }) {
   const { name, status, total, done, complete, partial, failed, requestedAt, requestedBy, startedAt, finishedAt } =
     session;
   const counts = [
@@ -78,22 +93,22 @@ function Head({ session }: { session: Session }) {
         <h2 id="import" className={admin.breaks}>
           {name}
         </h2>
-        <Status of={status} />
+        <StatusBadge status={status} />
       </div>
-      {!isOver(status) && <Progress done={done} total={total} label="Import" />}
+      {!isFinished(status) && <ProgressBar done={done} total={total} label="Import" />}
       <dl className={styles.counts}>
-        {counts.map(([label, value, look]) => (
+        {counts.map(([label, value, className]) => (
           <div key={label}>
             <dt>{label}</dt>
-            <dd className={`number ${look}`}>{whole(value)}</dd>
+            <dd className={`number ${className}`}>{formatInteger(value)}</dd>
           </div>
         ))}
       </dl>
       <p className="muted number" role="status">
-        Asked for by {requestedBy}, <span title={exactly(requestedAt)}>{since(requestedAt)}</span>
+        Asked for by {requestedBy}, <span title={formatExactTime(requestedAt)}>{formatAge(requestedAt)}</span>
         {session.priority !== 'NORMAL' && `, ${session.priority.toLowerCase()} priority`}
         {finishedAt
-          ? `; done in ${lasted(startedAt ?? requestedAt, finishedAt)}`
+          ? `; done in ${formatDuration(startedAt ?? requestedAt, finishedAt)}`
           : startedAt
             ? '; under way'
             : '; waits for a worker'}
@@ -102,15 +117,15 @@ function Head({ session }: { session: Session }) {
   );
 }
 
-function ImportRow({ row, many }: { row: Row; many: boolean }) {
-  const waiting = row.status === 'QUEUED' && row.attempts > 0;
+function ImportRow({ row, showPosition }: { row: Row; showPosition: boolean }) {
+  const willRetry = row.status === 'QUEUED' && row.attempts > 0;
   const isLink = /^https?:\/\//i.test(row.url);
   return (
     <li className={styles.row}>
-      {many && <span className={`${styles.position} muted number`}>{row.position}</span>}
+      {showPosition && <span className={`${styles.position} muted number`}>{row.position}</span>}
       <div className={styles.main}>
         <p className={styles.head}>
-          <Status of={row.status} />
+          <StatusBadge status={row.status} />
           {isLink ? (
             <a href={row.url} target="_blank" rel="noreferrer noopener" className={admin.breaks}>
               {row.url} <Icon name="external" size={12} />
@@ -123,16 +138,16 @@ function ImportRow({ row, many }: { row: Row; many: boolean }) {
         <p className={`${styles.facts} muted number`}>
           {row.quality && <span className={admin.tag}>{row.quality === 'FULL' ? 'told in full' : 'told in part'}</span>}
           {row.adapter && <span>read by {row.adapter}</span>}
-          {row.fetchedAt && <span title={exactly(row.fetchedAt)}>fetched {since(row.fetchedAt)}</span>}
+          {row.fetchedAt && <span title={formatExactTime(row.fetchedAt)}>fetched {formatAge(row.fetchedAt)}</span>}
           {row.attempts > 1 && <span>{row.attempts} attempts</span>}
           {row.finalUrl && row.finalUrl !== row.url && <span className={admin.breaks}>was at {row.finalUrl}</span>}
         </p>
         {row.error && (
-          <p className={waiting ? `${styles.note} ${admin.warn}` : `${styles.note} ${admin.bad}`}>
+          <p className={willRetry ? `${styles.note} ${admin.warn}` : `${styles.note} ${admin.bad}`}>
             <Icon name="warning" size={14} />
             <span>
               {row.error} {row.errorCode && <code className="muted">{row.errorCode}</code>}
-              {waiting && row.nextAttemptAt && ` Tried again at ${exactly(row.nextAttemptAt)}.`}
+              {willRetry && row.nextAttemptAt && ` Tried again at ${formatExactTime(row.nextAttemptAt)}.`}
             </span>
           </p>
         )}
@@ -144,7 +159,7 @@ function ImportRow({ row, many }: { row: Row; many: boolean }) {
         {row.listings.length > 0 && (
           <ul className={styles.listings}>
             {row.listings.map((listing) => (
-              <Listing key={listing.id} listing={listing} />
+              <ImportedListing key={listing.id} listing={listing} />
             ))}
           </ul>
         )}
@@ -153,7 +168,7 @@ function ImportRow({ row, many }: { row: Row; many: boolean }) {
   );
 }
 
-function Listing({
+function ImportedListing({
   listing: { title, cpu, price, currency, adjustedPrice, status },
 }: {
   listing: Row['listings'][number];
@@ -174,9 +189,9 @@ function Listing({
         </span>
       </span>
       <span className={`${styles.price} number`}>
-        <strong>{money(price, currency)}</strong>
+        <strong>{formatMoney(price, currency)}</strong>
         {adjustedPrice !== null && adjustedPrice !== undefined && adjustedPrice !== price && (
-          <span className="muted">{usd(adjustedPrice)} adjusted</span>
+          <span className="muted">{formatUsd(adjustedPrice)} adjusted</span>
         )}
       </span>
     </li>

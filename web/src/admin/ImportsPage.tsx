@@ -2,7 +2,7 @@
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type DragEvent, type FormEvent, useEffect, useRef, useState } from 'react';
 import { useMutation, useQuery, useSubscription } from 'urql';
-import { since, whole } from '../lib/format';
+import { formatAge, formatInteger } from '../lib/format';
 import {
   type ImportFieldsFragment,
   ImportFileDocument,
@@ -12,9 +12,19 @@ import {
   ImportUrlDocument,
 } from '../gql/graphql';
 import { Button } from '../ui/Button';
-import { Failure, State } from '../ui/State';
-import { problemOf } from './uploads';
-import { exactly, Fault, isOver, Loading, pageOf, Pages, placeIn, Progress, Status } from './components';
+import { LoadError, EmptyState } from '../ui/State';
+import { uploadProblem } from './uploads';
+import {
+  formatExactTime,
+  ErrorMessage,
+  isFinished,
+  LoadingPanel,
+  pageVariables,
+  Pagination,
+  cursorOf,
+  ProgressBar,
+  StatusBadge,
+} from './components';
 import { useSession } from './session';
 import admin from './components.module.css';
 import forms from '../ui/forms.module.css';
@@ -25,15 +35,15 @@ export function ImportsPage() {
   return (
     <>
       <div className={admin.columns}>
-        <ByUrl />
-        <ByFile />
+        <UrlImportForm />
+        <FileImportForm />
       </div>
-      <Sessions />
+      <ImportList />
     </>
   );
 }
 
-function Priority({ value, onChange }: { value: ImportPriority; onChange: (value: ImportPriority) => void }) {
+function PriorityField({ value, onChange }: { value: ImportPriority; onChange: (value: ImportPriority) => void }) {
   return (
     <label className={`${admin.field} ${admin.shortField}`}>
       <span className={admin.fieldLabel}>Priority</span>
@@ -51,7 +61,7 @@ function Priority({ value, onChange }: { value: ImportPriority; onChange: (value
 }
 
 /** To the page of an import that was just asked for. */
-function useOpen() {
+function useOpenImport() {
   const navigate = useNavigate();
   const { refresh } = useSession();
   return (id: string) => {
@@ -60,8 +70,8 @@ function useOpen() {
   };
 }
 
-function ByUrl() {
-  const open = useOpen();
+function UrlImportForm() {
+  const openImport = useOpenImport();
   const [url, setUrl] = useState('');
   // Somebody waits for a pasted link: it goes before what files brought.
   const [priority, setPriority] = useState<ImportPriority>('HIGH');
@@ -69,11 +79,11 @@ function ByUrl() {
   const [{ error, fetching }, ingest] = useMutation(ImportUrlDocument);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    const given = url.trim();
-    setMissing(given === '' ? 'Paste a URL first.' : undefined);
-    if (given === '' || fetching) return;
-    const { data } = await ingest({ url: given, priority });
-    if (data) open(data.ingestUrl.session.id);
+    const trimmedUrl = url.trim();
+    setMissing(trimmedUrl === '' ? 'Paste a URL first.' : undefined);
+    if (trimmedUrl === '' || fetching) return;
+    const { data } = await ingest({ url: trimmedUrl, priority });
+    if (data) openImport(data.ingestUrl.session.id);
   };
   return (
     <form className={`${panels.panel} ${admin.block}`} onSubmit={submit} noValidate aria-labelledby="by-url">
@@ -92,14 +102,14 @@ function ByUrl() {
             onChange={(event) => setUrl(event.target.value)}
           />
         </label>
-        <Priority value={priority} onChange={setPriority} />
+        <PriorityField value={priority} onChange={setPriority} />
       </div>
       <div className={admin.actions}>
         <Button type="submit" kind="solid" aria-disabled={fetching}>
           {fetching ? 'Asking …' : 'Import page'}
         </Button>
       </div>
-      <Fault error={missing ?? error} title="Not imported." />
+      <ErrorMessage error={missing ?? error} title="Not imported." />
     </form>
   );
 }
@@ -111,44 +121,44 @@ const encodings = [
   ['utf-16', 'UTF-16'],
 ] as const;
 
-function ByFile() {
-  const open = useOpen();
+function FileImportForm() {
+  const openImport = useOpenImport();
   const [priority, setPriority] = useState<ImportPriority>('NORMAL');
   const [encoding, setEncoding] = useState('');
   const [problem, setProblem] = useState<string>();
-  const [over, setOver] = useState(false);
-  const input = useRef<HTMLInputElement>(null);
+  const [isDragging, setIsDragging] = useState(false);
+  const fileInput = useRef<HTMLInputElement>(null);
   const [{ error, fetching }, ingest] = useMutation(ImportFileDocument);
-  const send = async (file: File | undefined) => {
+  const upload = async (file: File | undefined) => {
     if (!file || fetching) return;
-    const found = problemOf(file);
-    setProblem(found);
-    if (found !== undefined) return;
+    const fileProblem = uploadProblem(file);
+    setProblem(fileProblem);
+    if (fileProblem !== undefined) return;
     const { data } = await ingest({ file, priority, encoding: encoding || null });
-    if (data) open(data.ingestBulk.session.id);
+    if (data) openImport(data.ingestBulk.session.id);
   };
-  const drop = (event: DragEvent) => {
+  const onDrop = (event: DragEvent) => {
     event.preventDefault();
-    setOver(false);
+    setIsDragging(false);
     const { files } = event.dataTransfer;
     if (files.length > 1) setProblem('One file at a time, please.');
-    else void send(files[0]);
+    else void upload(files[0]);
   };
   return (
     <section className={`${panels.panel} ${admin.block}`} aria-labelledby="by-file">
       <h2 id="by-file">A file of URLs</h2>
       <div
-        className={over ? `${styles.dropZone} ${styles.dragOver}` : styles.dropZone}
+        className={isDragging ? `${styles.dropZone} ${styles.dragOver}` : styles.dropZone}
         onDragOver={(event) => {
           event.preventDefault();
-          setOver(true);
+          setIsDragging(true);
         }}
-        onDragLeave={() => setOver(false)}
-        onDrop={drop}
+        onDragLeave={() => setIsDragging(false)}
+        onDrop={onDrop}
       >
         <p>
           Drop a file here, or{' '}
-          <Button size="small" icon="up" aria-disabled={fetching} onClick={() => input.current?.click()}>
+          <Button size="small" icon="up" aria-disabled={fetching} onClick={() => fileInput.current?.click()}>
             {fetching ? 'Sending …' : 'Choose a file'}
           </Button>
         </p>
@@ -157,12 +167,12 @@ function ByFile() {
           at most.
         </p>
         <input
-          ref={input}
+          ref={fileInput}
           hidden
           type="file"
           accept=".csv,.tsv,.txt,.json,text/csv,application/json"
           onChange={(event) => {
-            void send(event.target.files?.[0]);
+            void upload(event.target.files?.[0]);
             event.target.value = ''; // the same file, mended, is news again
           }}
         />
@@ -178,82 +188,82 @@ function ByFile() {
             ))}
           </select>
         </label>
-        <Priority value={priority} onChange={setPriority} />
+        <PriorityField value={priority} onChange={setPriority} />
       </div>
-      <Fault error={problem ?? error} title="Not imported." />
+      <ErrorMessage error={problem ?? error} title="Not imported." />
     </section>
   );
 }
 
-const LOOK_AGAIN = 5_000; // ms: what others import is looked for this often
+const REFETCH_INTERVAL_MS = 5_000; // ms: what others import is looked for this often
 
-function Sessions() {
+function ImportList() {
   const search = useSearch({ from: '/admin/imports' });
-  const [{ data, error, fetching }, again] = useQuery({
+  const [{ data, error, fetching }, refetch] = useQuery({
     query: ImportsDocument,
-    variables: pageOf(placeIn(search), 20),
+    variables: pageVariables(cursorOf(search), 20),
   });
   useEffect(() => {
     const timer = setInterval(() => {
-      if (document.visibilityState === 'visible') again({ requestPolicy: 'network-only' });
-    }, LOOK_AGAIN);
+      if (document.visibilityState === 'visible') refetch({ requestPolicy: 'network-only' });
+    }, REFETCH_INTERVAL_MS);
     return () => clearInterval(timer);
-  }, [again]);
+  }, [refetch]);
   const sessions = data?.importSessions;
   return (
     <section aria-labelledby="sessions" className={admin.section}>
       <div className={admin.sectionHead}>
         <h2 id="sessions">Recent imports</h2>
       </div>
-      {!sessions && fetching && <Loading what="Loading imports" />}
-      {!sessions && !fetching && <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />}
+      {!sessions && fetching && <LoadingPanel label="Loading imports" />}
+      {!sessions && !fetching && <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />}
       {sessions?.nodes.length === 0 && (
-        <State icon="download" title="Nothing was imported yet">
+        <EmptyState icon="download" title="Nothing was imported yet">
           Paste the URL of an offer above, or drop a file of them.
-        </State>
+        </EmptyState>
       )}
       {sessions && sessions.nodes.length > 0 && (
         <ul className={panels.panel}>
           {sessions.nodes.map((session) => (
-            <SessionRow key={session.id} session={session} />
+            <ImportListRow key={session.id} session={session} />
           ))}
         </ul>
       )}
-      {sessions && <Pages info={sessions.pageInfo} total={sessions.totalCount} what="imports" />}
+      {sessions && <Pagination info={sessions.pageInfo} total={sessions.totalCount} itemName="imports" />}
     </section>
   );
 }
 
-function SessionRow({ session }: { session: ImportFieldsFragment }) {
-  useSubscription({ query: ImportUpdatesDocument, variables: { id: session.id }, pause: isOver(session.status) });
+function ImportListRow({ session }: { session: ImportFieldsFragment }) {
+  useSubscription({ query: ImportUpdatesDocument, variables: { id: session.id }, pause: isFinished(session.status) });
   return (
     <li className={styles.session}>
-      <Status of={session.status} />
+      <StatusBadge status={session.status} />
       <Link to="/admin/imports/$id" params={{ id: session.id }} className={styles.name}>
         {session.name}
       </Link>
       <span className={styles.counts}>
-        {isOver(session.status) ? (
-          <Counts of={session} />
+        {isFinished(session.status) ? (
+          <RowCounts session={session} />
         ) : (
-          <Progress done={session.done} total={session.total} label={`Import of ${session.name}`} />
+          <ProgressBar done={session.done} total={session.total} label={`Import of ${session.name}`} />
         )}
       </span>
-      <span className={`muted number ${styles.requested}`} title={exactly(session.requestedAt)}>
-        {session.requestedBy}, {since(session.requestedAt)}
+      <span className={`muted number ${styles.requested}`} title={formatExactTime(session.requestedAt)}>
+        {session.requestedBy}, {formatAge(session.requestedAt)}
       </span>
     </li>
   );
 }
 
 /** How many rows came to what. */
-export function Counts({ of: { total, complete, partial, failed } }: { of: ImportFieldsFragment }) {
+export function RowCounts({ session: { total, complete, partial, failed } }: { session: ImportFieldsFragment }) {
   return (
     <span className="number">
-      {total === 1 ? '1 page' : `${whole(total)} pages`}
-      {total > 1 && complete > 0 && <span className="muted">, {whole(complete)} complete</span>}
-      {total > 1 && partial > 0 && <span className={admin.warn}>, {whole(partial)} partial</span>}
-      {total > 1 && failed > 0 && <span className={admin.bad}>, {whole(failed)} failed</span>}
+      {total === 1 ? '1 page' : `${formatInteger(total)} pages`}
+      {total > 1 && complete > 0 && <span className="muted">, {formatInteger(complete)} complete</span>}
+      {total > 1 && partial > 0 && <span className={admin.warn}>, {formatInteger(partial)} partial</span>}
+      {total > 1 && failed > 0 && <span className={admin.bad}>, {formatInteger(failed)} failed</span>}
     </span>
   );
 }

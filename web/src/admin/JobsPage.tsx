@@ -1,17 +1,27 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useQuery, useSubscription } from 'urql';
-import { since, whole } from '../lib/format';
+import { formatAge, formatInteger } from '../lib/format';
 import { type JobFieldsFragment, JobUpdatesDocument, type JobKind, JobsDocument, type JobStatus } from '../gql/graphql';
 import { Button } from '../ui/Button';
-import { Failure, State } from '../ui/State';
-import { Outcome } from './JobProgress';
-import { exactly, isOver, kindNames, Loading, pageOf, Pages, placeIn, Progress, Status } from './components';
+import { LoadError, EmptyState } from '../ui/State';
+import { JobOutcome } from './JobProgress';
+import {
+  formatExactTime,
+  isFinished,
+  jobKindLabels,
+  LoadingPanel,
+  pageVariables,
+  Pagination,
+  cursorOf,
+  ProgressBar,
+  StatusBadge,
+} from './components';
 import admin from './components.module.css';
 import forms from '../ui/forms.module.css';
 import panels from '../ui/Panel.module.css';
 
-const kinds = Object.keys(kindNames) as JobKind[];
-const states: [JobStatus, string][] = [
+const jobKinds = Object.keys(jobKindLabels) as JobKind[];
+const statusOptions: [JobStatus, string][] = [
   ['QUEUED', 'Queued'],
   ['RUNNING', 'Running'],
   ['SUCCEEDED', 'Succeeded'],
@@ -22,16 +32,16 @@ const states: [JobStatus, string][] = [
 export function JobsPage() {
   const search = useSearch({ from: '/admin/jobs' });
   const navigate = useNavigate({ from: '/admin/jobs' });
-  const kind = kinds.find((each) => each === search.kind);
-  const status = states.find(([each]) => each === search.status)?.[0];
+  const kind = jobKinds.find((option) => option === search.kind);
+  const status = statusOptions.find(([option]) => option === search.status)?.[0];
   const filter = { ...(kind ? { kind } : {}), ...(status ? { status } : {}) };
-  const [{ data, error, fetching }, again] = useQuery({
+  const [{ data, error, fetching }, refetch] = useQuery({
     query: JobsDocument,
-    variables: { ...filter, ...pageOf(placeIn(search)) },
+    variables: { ...filter, ...pageVariables(cursorOf(search)) },
   });
-  const go = (next: Record<string, string | undefined>) =>
+  const setFilter = (changes: Record<string, string | undefined>) =>
     void navigate({
-      search: Object.fromEntries(Object.entries({ ...filter, ...next }).filter(([, value]) => value)) as never,
+      search: Object.fromEntries(Object.entries({ ...filter, ...changes }).filter(([, value]) => value)) as never,
     });
   const jobs = data?.jobs;
   return (
@@ -39,19 +49,19 @@ export function JobsPage() {
       <div className={admin.sectionHead}>
         <h2 id="jobs">Jobs</h2>
         <p role="status" className="muted number">
-          {jobs && `${whole(jobs.totalCount)} ${jobs.totalCount === 1 ? 'job' : 'jobs'}`}
+          {jobs && `${formatInteger(jobs.totalCount)} ${jobs.totalCount === 1 ? 'job' : 'jobs'}`}
         </p>
         <div className={admin.sectionTools}>
           <select
             className={forms.input}
             aria-label="Kind"
             value={kind ?? ''}
-            onChange={(event) => go({ kind: event.target.value })}
+            onChange={(event) => setFilter({ kind: event.target.value })}
           >
             <option value="">All kinds</option>
-            {kinds.map((each) => (
-              <option key={each} value={each}>
-                {kindNames[each]}
+            {jobKinds.map((option) => (
+              <option key={option} value={option}>
+                {jobKindLabels[option]}
               </option>
             ))}
           </select>
@@ -59,31 +69,31 @@ export function JobsPage() {
             className={forms.input}
             aria-label="Status"
             value={status ?? ''}
-            onChange={(event) => go({ status: event.target.value })}
+            onChange={(event) => setFilter({ status: event.target.value })}
           >
             <option value="">Every status</option>
-            {states.map(([each, label]) => (
-              <option key={each} value={each}>
+            {statusOptions.map(([option, label]) => (
+              <option key={option} value={option}>
                 {label}
               </option>
             ))}
           </select>
         </div>
       </div>
-      {!jobs && fetching && <Loading what="Loading jobs" />}
-      {!jobs && !fetching && <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />}
+      {!jobs && fetching && <LoadingPanel label="Loading jobs" />}
+      {!jobs && !fetching && <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />}
       {jobs?.nodes.length === 0 && (
-        <State
+        <EmptyState
           icon="list"
           title={kind || status ? 'No job is like that' : 'There were no jobs yet'}
           actions={
             kind || status ? (
-              <Button onClick={() => go({ kind: undefined, status: undefined })}>All jobs</Button>
+              <Button onClick={() => setFilter({ kind: undefined, status: undefined })}>All jobs</Button>
             ) : undefined
           }
         >
           {kind || status ? '' : 'Recalculations, verifications and what the night does appear here by themselves.'}
-        </State>
+        </EmptyState>
       )}
       {jobs && jobs.nodes.length > 0 && (
         <div className={`${admin.tableScroll} ${panels.panel}`} tabIndex={0} role="region" aria-label="Table of jobs">
@@ -104,29 +114,29 @@ export function JobsPage() {
           </table>
         </div>
       )}
-      {jobs && <Pages info={jobs.pageInfo} total={jobs.totalCount} what="jobs" search={filter} />}
+      {jobs && <Pagination info={jobs.pageInfo} total={jobs.totalCount} itemName="jobs" search={filter} />}
     </section>
   );
 }
 
 function JobRow({ job }: { job: JobFieldsFragment }) {
   // Its news changes the job in the cache, and so here.
-  useSubscription({ query: JobUpdatesDocument, variables: { id: job.id }, pause: isOver(job.status) });
+  useSubscription({ query: JobUpdatesDocument, variables: { id: job.id }, pause: isFinished(job.status) });
   return (
     <tr>
-      <th scope="row">{kindNames[job.kind]}</th>
+      <th scope="row">{jobKindLabels[job.kind]}</th>
       <td>
-        <Status of={job.status} />
+        <StatusBadge status={job.status} />
       </td>
       <td className={`number ${admin.wrap}`}>
-        {isOver(job.status) ? (
-          <Outcome job={job} />
+        {isFinished(job.status) ? (
+          <JobOutcome job={job} />
         ) : (
-          <Progress done={job.done} total={job.total} label={kindNames[job.kind]} />
+          <ProgressBar done={job.done} total={job.total} label={jobKindLabels[job.kind]} />
         )}
       </td>
-      <td className="number muted" title={exactly(job.requestedAt)}>
-        {since(job.requestedAt)}
+      <td className="number muted" title={formatExactTime(job.requestedAt)}>
+        {formatAge(job.requestedAt)}
       </td>
     </tr>
   );

@@ -10,26 +10,26 @@ import {
   type RuleUnit,
 } from '../gql/graphql';
 import { Button } from '../ui/Button';
-import { Fault } from './components';
-import { componentNames, conditionNames, decimal, hasSize, localTime } from './rules';
+import { ErrorMessage } from './components';
+import { componentLabels, conditionLabels, parseDecimal, hasCapacity, toDateTimeInput } from './rules';
 import { useSession } from './session';
 import dialogs from './dialog.module.css';
 import admin from './components.module.css';
 import forms from '../ui/forms.module.css';
 import styles from './RuleForm.module.css';
 
-const components = Object.keys(componentNames) as Component[];
+const components = Object.keys(componentLabels) as Component[];
 // Offers that are for parts have no adjusted price, so a factor for them would do nothing.
-const conditions = (Object.keys(conditionNames) as Condition[]).filter((condition) => condition !== 'FOR_PARTS');
+const conditions = (Object.keys(conditionLabels) as Condition[]).filter((condition) => condition !== 'FOR_PARTS');
 
 export function RuleForm({
   rule,
   onSaved,
-  cancel,
+  cancelButton,
 }: {
   rule: RuleFieldsFragment | undefined;
   onSaved: (job: JobFieldsFragment | undefined) => void;
-  cancel: ReactNode;
+  cancelButton: ReactNode;
 }) {
   const { refresh } = useSession();
   const [component, setComponent] = useState<Component>(rule?.component ?? 'MEMORY');
@@ -41,31 +41,32 @@ export function RuleForm({
       (rule?.conditionMultipliers ?? []).map(({ condition, multiplier }) => [condition, String(multiplier)]),
     ),
   );
-  const [from, setFrom] = useState(rule ? localTime(rule.validFrom) : '');
-  const [wrong, setWrong] = useState<string>();
-  const [{ error: notMade, fetching: making }, create] = useMutation(CreateRuleDocument);
-  const [{ error: notChanged, fetching: changing }, change] = useMutation(ChangeRuleDocument);
-  const busy = making || changing;
+  const [validFrom, setValidFrom] = useState(rule ? toDateTimeInput(rule.validFrom) : '');
+  const [validationError, setValidationError] = useState<string>();
+  const [{ error: createError, fetching: creating }, create] = useMutation(CreateRuleDocument);
+  const [{ error: updateError, fetching: updating }, update] = useMutation(ChangeRuleDocument);
+  const busy = creating || updating;
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     if (busy) return;
-    const valueUsd = decimal(value);
-    const given = Object.entries(factors).filter(([, factor]) => factor.trim() !== '');
-    const multipliers = given.map(([condition, factor]) => ({
+    const valueUsd = parseDecimal(value);
+    const filledFactors = Object.entries(factors).filter(([, factor]) => factor.trim() !== '');
+    const multipliers = filledFactors.map(([condition, factor]) => ({
       condition: condition as Condition,
-      multiplier: decimal(factor),
+      multiplier: parseDecimal(factor),
     }));
-    const unread = multipliers.find(({ multiplier }) => multiplier === undefined);
+    const invalidMultiplier = multipliers.find(({ multiplier }) => multiplier === undefined);
     const problem =
       valueUsd === undefined
         ? 'The value is a number of dollars, like 2.50.'
-        : unread && `The factor for “${conditionNames[unread.condition]}” is a number, like 0.8.`;
-    setWrong(problem || undefined);
+        : invalidMultiplier &&
+          `The factor for “${conditionLabels[invalidMultiplier.condition]}” is a number, like 0.8.`;
+    setValidationError(problem || undefined);
     if (problem || valueUsd === undefined) return;
-    const saved = {
+    const ruleInput = {
       component,
-      unit: hasSize(component) ? unit : ('ITEM' as const),
+      unit: hasCapacity(component) ? unit : ('ITEM' as const),
       valueUsd,
       kind: kind.trim() || null,
       conditionMultipliers: multipliers.map(({ condition, multiplier }) => ({
@@ -74,11 +75,15 @@ export function RuleForm({
       })),
       // The field has no seconds: what was not touched stays exactly as it was.
       validFrom:
-        rule && from === localTime(rule.validFrom) ? rule.validFrom : from ? new Date(from).toISOString() : null,
+        rule && validFrom === toDateTimeInput(rule.validFrom)
+          ? rule.validFrom
+          : validFrom
+            ? new Date(validFrom).toISOString()
+            : null,
     };
     const payload = rule
-      ? (await change({ id: rule.id, changes: saved })).data?.updateValuationRule
-      : (await create({ rule: saved })).data?.createValuationRule;
+      ? (await update({ id: rule.id, changes: ruleInput })).data?.updateValuationRule
+      : (await create({ rule: ruleInput })).data?.createValuationRule;
     if (!payload) return;
     refresh();
     onSaved(payload.job ?? undefined);
@@ -96,7 +101,7 @@ export function RuleForm({
           >
             {components.map((each) => (
               <option key={each} value={each}>
-                {componentNames[each]}
+                {componentLabels[each]}
               </option>
             ))}
           </select>
@@ -127,8 +132,8 @@ export function RuleForm({
           <span className={admin.fieldLabel}>for</span>
           <select
             className={forms.input}
-            disabled={!hasSize(component)}
-            value={hasSize(component) ? unit : 'ITEM'}
+            disabled={!hasCapacity(component)}
+            value={hasCapacity(component) ? unit : 'ITEM'}
             onChange={(event) => setUnit(event.target.value as RuleUnit)}
           >
             <option value="GB">each GB</option>
@@ -141,7 +146,7 @@ export function RuleForm({
         <div className={styles.factors}>
           {conditions.map((condition) => (
             <label key={condition} className={admin.field}>
-              <span className="muted">{conditionNames[condition]}</span>
+              <span className="muted">{conditionLabels[condition]}</span>
               <input
                 className={`${forms.input} number`}
                 inputMode="decimal"
@@ -159,13 +164,13 @@ export function RuleForm({
         <input
           className={`${forms.input} number`}
           type="datetime-local"
-          value={from}
-          onChange={(event) => setFrom(event.target.value)}
+          value={validFrom}
+          onChange={(event) => setValidFrom(event.target.value)}
         />
       </label>
-      <Fault error={wrong ?? notMade ?? notChanged} title="Not saved." />
+      <ErrorMessage error={validationError ?? createError ?? updateError} title="Not saved." />
       <div className={`${admin.actions} ${admin.actionsEnd}`}>
-        {cancel}
+        {cancelButton}
         <Button type="submit" kind="solid" aria-disabled={busy}>
           {rule ? 'Save' : 'Add'}
         </Button>

@@ -4,14 +4,22 @@ import { Dialog } from '@base-ui/react/dialog';
 import { useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useMutation, useQuery } from 'urql';
-import { since, usd, whole } from '../lib/format';
+import { formatAge, formatUsd, formatInteger } from '../lib/format';
 import { DeleteRuleDocument, type JobFieldsFragment, type RuleFieldsFragment, RulesDocument } from '../gql/graphql';
 import { Button, IconButton } from '../ui/Button';
-import { Failure, State } from '../ui/State';
-import { JobWatch } from './JobProgress';
-import { AdminsOnly, exactly, Fault, Loading, pageOf, Pages, placeIn } from './components';
+import { LoadError, EmptyState } from '../ui/State';
+import { JobProgress } from './JobProgress';
+import {
+  AdminsOnlyNote,
+  formatExactTime,
+  ErrorMessage,
+  LoadingPanel,
+  pageVariables,
+  Pagination,
+  cursorOf,
+} from './components';
 import { RuleForm } from './RuleForm';
-import { componentNames, conditionNames, nameOf } from './rules';
+import { componentLabels, conditionLabels, ruleLabel } from './rules';
 import { useSession } from './session';
 import admin from './components.module.css';
 import panels from '../ui/Panel.module.css';
@@ -22,7 +30,10 @@ import styles from './RulesPage.module.css';
 export function RulesPage() {
   const { isAdmin } = useSession();
   const search = useSearch({ from: '/admin/rules' });
-  const [{ data, error, fetching }, again] = useQuery({ query: RulesDocument, variables: pageOf(placeIn(search)) });
+  const [{ data, error, fetching }, refetch] = useQuery({
+    query: RulesDocument,
+    variables: pageVariables(cursorOf(search)),
+  });
   const [job, setJob] = useState<JobFieldsFragment>();
   const rules = data?.valuationRules;
   const [now] = useState(Date.now);
@@ -31,26 +42,26 @@ export function RulesPage() {
       <div className={admin.sectionHead}>
         <h2 id="rules">Valuation rules</h2>
         <p role="status" className="muted number">
-          {rules && `${whole(rules.totalCount)} ${rules.totalCount === 1 ? 'rule' : 'rules'}`}
+          {rules && `${formatInteger(rules.totalCount)} ${rules.totalCount === 1 ? 'rule' : 'rules'}`}
         </p>
-        <div className={admin.sectionTools}>{isAdmin && <Edit onSaved={setJob} />}</div>
+        <div className={admin.sectionTools}>{isAdmin && <EditRuleButton onSaved={setJob} />}</div>
       </div>
       <p className="muted">
         What is offered beside a CPU is taken off the price of an offer by these rules. A change values the offers
         concerned anew.
       </p>
-      {!isAdmin && <AdminsOnly />}
+      {!isAdmin && <AdminsOnlyNote />}
       {job && (
         <div className={`${panels.panel} ${admin.block}`}>
-          <JobWatch key={job.id} job={job} title="Offers are valued anew" />
+          <JobProgress key={job.id} job={job} title="Offers are valued anew" />
         </div>
       )}
-      {!rules && fetching && <Loading what="Loading rules" />}
-      {!rules && !fetching && <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />}
+      {!rules && fetching && <LoadingPanel label="Loading rules" />}
+      {!rules && !fetching && <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />}
       {rules?.nodes.length === 0 && (
-        <State icon="list" title="There are no rules">
+        <EmptyState icon="list" title="There are no rules">
           Memory, drives, graphics and operating systems are not taken off until there is a rule for them.
-        </State>
+        </EmptyState>
       )}
       {rules && rules.nodes.length > 0 && (
         <div className={`${admin.tableScroll} ${panels.panel}`} tabIndex={0} role="region" aria-label="Table of rules">
@@ -74,7 +85,7 @@ export function RulesPage() {
               {rules.nodes.map((rule) => (
                 <tr key={rule.id}>
                   <th scope="row">
-                    {componentNames[rule.component]}{' '}
+                    {componentLabels[rule.component]}{' '}
                     {rule.kind ? (
                       <span className={admin.tag}>{rule.kind}</span>
                     ) : (
@@ -82,25 +93,25 @@ export function RulesPage() {
                     )}
                   </th>
                   <td className={`${admin.end} number`}>
-                    {usd(rule.valueUsd)} <span className="muted">{rule.unit === 'GB' ? 'per GB' : 'each'}</span>
+                    {formatUsd(rule.valueUsd)} <span className="muted">{rule.unit === 'GB' ? 'per GB' : 'each'}</span>
                   </td>
                   <td className={`${admin.wrap} number`}>
                     {rule.conditionMultipliers.length === 0 && <span className="muted">the same for all</span>}
                     {rule.conditionMultipliers
-                      .map(({ condition, multiplier }) => `${conditionNames[condition]} × ${multiplier}`)
+                      .map(({ condition, multiplier }) => `${conditionLabels[condition]} × ${multiplier}`)
                       .join(', ')}
                   </td>
-                  <td className="number" title={exactly(rule.validFrom)}>
+                  <td className="number" title={formatExactTime(rule.validFrom)}>
                     {Date.parse(rule.validFrom) > now ? (
-                      <span className={admin.warn}>from {dayOf(rule.validFrom)}</span>
+                      <span className={admin.warn}>from {formatRuleDay(rule.validFrom)}</span>
                     ) : (
-                      `since ${since(rule.validFrom)}`.replace('since just', 'just')
+                      `since ${formatAge(rule.validFrom)}`.replace('since just', 'just')
                     )}
                   </td>
                   {isAdmin && (
                     <td className={styles.rowActions}>
-                      <Edit rule={rule} onSaved={setJob} />
-                      <Delete rule={rule} onDeleted={setJob} />
+                      <EditRuleButton rule={rule} onSaved={setJob} />
+                      <DeleteRuleButton rule={rule} onDeleted={setJob} />
                     </td>
                   )}
                 </tr>
@@ -109,22 +120,24 @@ export function RulesPage() {
           </table>
         </div>
       )}
-      {rules && <Pages info={rules.pageInfo} total={rules.totalCount} what="rules" order={['Before', 'After']} />}
+      {rules && (
+        <Pagination info={rules.pageInfo} total={rules.totalCount} itemName="rules" linkLabels={['Before', 'After']} />
+      )}
     </section>
   );
 }
 
-const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' });
-const dayOf = (iso: string): string => day.format(Date.parse(iso));
+const dayFormat = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' });
+const formatRuleDay = (iso: string): string => dayFormat.format(Date.parse(iso));
 
-type Saved = (job: JobFieldsFragment | undefined) => void;
+type OnSaved = (job: JobFieldsFragment | undefined) => void;
 
-function Edit({ rule, onSaved }: { rule?: RuleFieldsFragment; onSaved: Saved }) {
+function EditRuleButton({ rule, onSaved }: { rule?: RuleFieldsFragment; onSaved: OnSaved }) {
   const [open, setOpen] = useState(false);
   return (
     <Dialog.Root open={open} onOpenChange={setOpen}>
       {rule ? (
-        <Dialog.Trigger render={<Button size="small" />} aria-label={`Change ${nameOf(rule)}`}>
+        <Dialog.Trigger render={<Button size="small" />} aria-label={`Change ${ruleLabel(rule)}`}>
           Change
         </Dialog.Trigger>
       ) : (
@@ -143,7 +156,7 @@ function Edit({ rule, onSaved }: { rule?: RuleFieldsFragment; onSaved: Saved }) 
               onSaved(job);
               setOpen(false);
             }}
-            cancel={<Dialog.Close render={<Button />}>Cancel</Dialog.Close>}
+            cancelButton={<Dialog.Close render={<Button />}>Cancel</Dialog.Close>}
           />
         </Dialog.Popup>
       </Dialog.Portal>
@@ -151,13 +164,13 @@ function Edit({ rule, onSaved }: { rule?: RuleFieldsFragment; onSaved: Saved }) 
   );
 }
 
-function Delete({ rule, onDeleted }: { rule: RuleFieldsFragment; onDeleted: Saved }) {
+function DeleteRuleButton({ rule, onDeleted }: { rule: RuleFieldsFragment; onDeleted: OnSaved }) {
   const { refresh } = useSession();
   const [open, setOpen] = useState(false);
-  const [{ error, fetching }, remove] = useMutation(DeleteRuleDocument);
-  const run = async () => {
+  const [{ error, fetching }, deleteRule] = useMutation(DeleteRuleDocument);
+  const confirmDelete = async () => {
     if (fetching) return;
-    const { data } = await remove({ id: rule.id });
+    const { data } = await deleteRule({ id: rule.id });
     if (!data) return;
     setOpen(false);
     onDeleted(data.deleteValuationRule.job ?? undefined);
@@ -165,7 +178,7 @@ function Delete({ rule, onDeleted }: { rule: RuleFieldsFragment; onDeleted: Save
   };
   return (
     <AlertDialog.Root open={open} onOpenChange={setOpen}>
-      <AlertDialog.Trigger render={<Button size="small" />} aria-label={`Delete ${nameOf(rule)}`}>
+      <AlertDialog.Trigger render={<Button size="small" />} aria-label={`Delete ${ruleLabel(rule)}`}>
         Delete
       </AlertDialog.Trigger>
       <AlertDialog.Portal>
@@ -174,13 +187,13 @@ function Delete({ rule, onDeleted }: { rule: RuleFieldsFragment; onDeleted: Save
           <div className={dialogs.body}>
             <AlertDialog.Title>Delete this rule?</AlertDialog.Title>
             <AlertDialog.Description className="muted">
-              {nameOf(rule)} is then no longer taken off by it, and the offers concerned are valued anew. This cannot be
-              taken back.
+              {ruleLabel(rule)} is then no longer taken off by it, and the offers concerned are valued anew. This cannot
+              be taken back.
             </AlertDialog.Description>
-            <Fault error={error} title="Not deleted." />
+            <ErrorMessage error={error} title="Not deleted." />
             <div className={`${admin.actions} ${admin.actionsEnd}`}>
               <AlertDialog.Close render={<Button />}>Keep it</AlertDialog.Close>
-              <Button kind="danger" aria-disabled={fetching} onClick={run}>
+              <Button kind="danger" aria-disabled={fetching} onClick={confirmDelete}>
                 Delete
               </Button>
             </div>

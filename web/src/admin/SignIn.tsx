@@ -1,11 +1,11 @@
 import { type FormEvent, useEffect, useRef, useState } from 'react';
-import { isAway } from '../api/client';
-import { signIn, useRefusal } from '../api/session';
+import { isUnavailable } from '../api/client';
+import { signIn, useTokenRejection } from '../api/session';
 import { ViewerDocument } from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Icon } from '../ui/Icon';
-import { openClient } from './client';
-import { cleaned, looksLikeOne } from './jwt';
+import { createAdminClient } from './client';
+import { cleanToken, looksLikeJwt } from './jwt';
 import panels from '../ui/Panel.module.css';
 import admin from './components.module.css';
 import forms from '../ui/forms.module.css';
@@ -13,35 +13,35 @@ import styles from './SignIn.module.css';
 
 /** Asks for a token, and keeps it once the server says that it is good for something here. */
 export function SignIn() {
-  const refused = useRefusal();
+  const rejection = useTokenRejection();
   const [pasted, setPasted] = useState('');
-  const [told, setFault] = useState<string>();
-  const [tried, setTried] = useState(false);
+  const [submitError, setSubmitError] = useState<string>();
+  const [submitted, setSubmitted] = useState(false);
   // Why the token before was refused, until another one was tried.
-  const fault = tried ? told : refused;
+  const error = submitted ? submitError : rejection;
   const [busy, setBusy] = useState(false);
   const input = useRef<HTMLTextAreaElement>(null);
-  const gone = useRef(false);
+  const isUnmounted = useRef(false);
   useEffect(() => {
-    gone.current = false;
+    isUnmounted.current = false;
     return () => {
-      gone.current = true;
+      isUnmounted.current = true;
     };
   }, []);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     if (busy) return;
     setBusy(true);
-    setTried(true);
-    setFault(undefined);
-    const token = cleaned(pasted);
-    const problem = await refusal(token);
-    if (gone.current) return;
+    setSubmitted(true);
+    setSubmitError(undefined);
+    const token = cleanToken(pasted);
+    const problem = await checkToken(token);
+    if (isUnmounted.current) return;
     setBusy(false);
     if (problem === undefined) {
       signIn(token);
     } else {
-      setFault(problem);
+      setSubmitError(problem);
       input.current?.focus();
     }
   };
@@ -60,8 +60,8 @@ export function SignIn() {
             spellCheck={false}
             autoCapitalize="none"
             placeholder="eyJhbGciOi…"
-            aria-invalid={fault !== undefined}
-            aria-describedby={fault === undefined ? undefined : 'signin-fault'}
+            aria-invalid={error !== undefined}
+            aria-describedby={error === undefined ? undefined : 'signin-fault'}
             value={pasted}
             onChange={(event) => setPasted(event.target.value)}
             onKeyDown={(event) => {
@@ -71,9 +71,9 @@ export function SignIn() {
           />
         </label>
         <div role="alert" id="signin-fault">
-          {fault !== undefined && (
+          {error !== undefined && (
             <p className={admin.error}>
-              <Icon name="warning" /> <span>{fault}</span>
+              <Icon name="warning" /> <span>{error}</span>
             </p>
           )}
         </div>
@@ -95,15 +95,15 @@ export function SignIn() {
 }
 
 /** Why a token is of no use here, for people; undefined when it is good. */
-async function refusal(token: string): Promise<string | undefined> {
+async function checkToken(token: string): Promise<string | undefined> {
   if (token === '') return 'Paste a token first.';
-  if (!looksLikeOne(token))
+  if (!looksLikeJwt(token))
     return 'That is no token: a token has three parts with dots between them, like eyJ….eyJ….Qx….';
-  const { client, close } = openClient(token);
+  const { client, close } = createAdminClient(token);
   const { data, error } = await client.query(ViewerDocument, {}, { requestPolicy: 'network-only' }).toPromise();
   close();
   if (error) {
-    if (isAway(error)) return 'The server does not answer. Your token is still here: try again in a moment.';
+    if (isUnavailable(error)) return 'The server does not answer. Your token is still here: try again in a moment.';
     return error.graphQLErrors[0]?.message ?? error.message;
   }
   if (data?.viewer.role === 'VIEWER')

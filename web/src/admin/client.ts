@@ -3,33 +3,33 @@
 import { Client, type CombinedError, fetchExchange, mapExchange, subscriptionExchange } from '@urql/core';
 import { offlineExchange, type StorageAdapter } from '@urql/exchange-graphcache';
 import { pipe, subscribe } from 'wonka';
-import { cacheOptions, isAway, watchedFetch } from '../api/client';
-import { onRecovery } from '../api/connection';
-import { byId, Freshness } from '../api/exchanges';
-import { openLive } from '../api/webSocket';
+import { cacheOptions, isUnavailable, trackedFetch } from '../api/client';
+import { onReconnect } from '../api/connection';
+import { persistedDocumentExchange, CacheFreshness } from '../api/exchanges';
+import { openSubscriptionSocket } from '../api/webSocket';
 import { AdminDataChangedDocument } from '../gql/graphql';
 
-export interface Signed {
+export interface AdminClient {
   client: Client;
   /** Asks for everything shown anew. */
   refresh: () => void;
   /** Does so whenever data changed or the server is back, until it is told to stop. */
-  follow: () => () => void;
+  followChanges: () => () => void;
   close: () => void;
 }
 
-const memory: StorageAdapter = { readData: async () => ({}), writeData: async () => {} };
+const memoryStorage: StorageAdapter = { readData: async () => ({}), writeData: async () => {} };
 
-export const codeOf = (error: CombinedError | undefined): unknown => error?.graphQLErrors[0]?.extensions.code;
+export const errorCode = (error: CombinedError | undefined): unknown => error?.graphQLErrors[0]?.extensions.code;
 
 /** `onRefused` is told why, when the server does not take the token any more. */
-export function openClient(token: string, onRefused: (why: string) => void = () => {}): Signed {
-  const freshness = new Freshness();
-  const live = openLive(token);
+export function createAdminClient(token: string, onRejected: (reason: string) => void = () => {}): AdminClient {
+  const freshness = new CacheFreshness();
+  const socket = openSubscriptionSocket(token);
   const client = new Client({
     url: '/graphql',
     preferGetMethod: 'within-url-limit',
-    fetch: watchedFetch,
+    fetch: trackedFetch,
     fetchOptions: {
       cache: 'no-store',
       // A form with a file is a kind of request that other sites' pages could make, too: this header tells it is ours.
@@ -38,30 +38,30 @@ export function openClient(token: string, onRefused: (why: string) => void = () 
     exchanges: [
       mapExchange({
         onError: (error) => {
-          if (codeOf(error) === 'UNAUTHENTICATED') onRefused(error.graphQLErrors[0]?.message ?? error.message);
+          if (errorCode(error) === 'UNAUTHENTICATED') onRejected(error.graphQLErrors[0]?.message ?? error.message);
         },
       }),
       freshness.exchange,
       // What was loaded stays on the screen while the server is away, and nowhere else.
-      offlineExchange({ ...cacheOptions, storage: memory, isOfflineError: isAway }),
-      ...(import.meta.env.DEV ? [] : [byId]),
-      subscriptionExchange({ forwardSubscription: live.forward }),
+      offlineExchange({ ...cacheOptions, storage: memoryStorage, isOfflineError: isUnavailable }),
+      ...(import.meta.env.DEV ? [] : [persistedDocumentExchange]),
+      subscriptionExchange({ forwardSubscription: socket.forward }),
       fetchExchange,
     ],
   });
   const refresh = () => freshness.refresh();
-  const follow = () => {
-    const news = pipe(
+  const followChanges = () => {
+    const subscription = pipe(
       client.subscription(AdminDataChangedDocument, {}),
       subscribe(({ data }) => {
         if (data && data.dataChanged.domains.length > 0) refresh();
       }),
     );
-    const stop = onRecovery(refresh);
+    const removeListener = onReconnect(refresh);
     return () => {
-      news.unsubscribe();
-      stop();
+      subscription.unsubscribe();
+      removeListener();
     };
   };
-  return { client, refresh, follow, close: live.close };
+  return { client, refresh, followChanges, close: socket.close };
 }

@@ -2,8 +2,8 @@
 import { Link } from '@tanstack/react-router';
 import { type ReactNode } from 'react';
 import { type CombinedError, Provider } from 'urql';
-import { client as publicClient, isAway } from '../api/client';
-import { whole } from '../lib/format';
+import { client as publicClient, isUnavailable } from '../api/client';
+import { formatInteger } from '../lib/format';
 import type { ImportStatus, JobKind, JobsQuery, JobStatus } from '../gql/graphql';
 import { buttonClass } from '../ui/Button';
 import { Icon, type IconName } from '../ui/Icon';
@@ -11,38 +11,38 @@ import panels from '../ui/Panel.module.css';
 import skeletons from '../ui/Skeleton.module.css';
 import styles from './components.module.css';
 
-const statuses: Record<JobStatus | ImportStatus, { label: string; look: string; icon?: IconName }> = {
-  QUEUED: { label: 'Queued', look: 'statusWaiting' },
-  RUNNING: { label: 'Running', look: 'statusRunning' },
-  SUCCEEDED: { label: 'Succeeded', look: 'statusGood', icon: 'check' },
-  COMPLETE: { label: 'Complete', look: 'statusGood', icon: 'check' },
-  PARTIAL: { label: 'Partial', look: 'statusWarn', icon: 'warning' },
-  FAILED: { label: 'Failed', look: 'statusBad', icon: 'close' },
+const statusBadges: Record<JobStatus | ImportStatus, { label: string; className: string; icon?: IconName }> = {
+  QUEUED: { label: 'Queued', className: 'statusWaiting' },
+  RUNNING: { label: 'Running', className: 'statusRunning' },
+  SUCCEEDED: { label: 'Succeeded', className: 'statusGood', icon: 'check' },
+  COMPLETE: { label: 'Complete', className: 'statusGood', icon: 'check' },
+  PARTIAL: { label: 'Partial', className: 'statusWarn', icon: 'warning' },
+  FAILED: { label: 'Failed', className: 'statusBad', icon: 'close' },
 };
 
-export function Status({ of, label }: { of: JobStatus | ImportStatus; label?: string }) {
-  const { label: usual, look, icon } = statuses[of];
+export function StatusBadge({ status, label }: { status: JobStatus | ImportStatus; label?: string }) {
+  const { label: defaultLabel, className, icon } = statusBadges[status];
   return (
-    <span className={`${styles.status} ${styles[look]}`}>
+    <span className={`${styles.status} ${styles[className]}`}>
       {icon ? <Icon name={icon} size={12} /> : <i className={styles.statusDot} aria-hidden="true" />}
-      {label ?? usual}
+      {label ?? defaultLabel}
     </span>
   );
 }
 
-export const isOver = (status: JobStatus | ImportStatus): boolean => status !== 'QUEUED' && status !== 'RUNNING';
+export const isFinished = (status: JobStatus | ImportStatus): boolean => status !== 'QUEUED' && status !== 'RUNNING';
 
-export const kindNames: Record<JobKind, string> = {
+export const jobKindLabels: Record<JobKind, string> = {
   RECALCULATE_METRICS: 'Recalculation',
   VERIFY_FIGURES: 'Verification',
   REVALUE_LISTINGS: 'Revaluation',
   CLEAN_UP: 'Clean-up',
 };
 
-export function Loading({ what, rows = 6 }: { what: string; rows?: number }) {
+export function LoadingPanel({ label, rows = 6 }: { label: string; rows?: number }) {
   return (
     <div className={`${panels.panel} ${styles.loading}`} role="status">
-      <span className="visually-hidden">{what}</span>
+      <span className="visually-hidden">{label}</span>
       {Array.from({ length: rows }, (_, row) => (
         <span
           key={row}
@@ -56,18 +56,20 @@ export function Loading({ what, rows = 6 }: { what: string; rows?: number }) {
 }
 
 /** A bar that tells how far something is; without a total, that it goes on. */
-export function Progress({ done, total, label }: { done: number; total: number | null | undefined; label: string }) {
-  const known = total !== null && total !== undefined;
+export function ProgressBar({ done, total, label }: { done: number; total: number | null | undefined; label: string }) {
+  const hasTotal = total !== null && total !== undefined;
   return (
     <div className={styles.progress}>
-      <progress aria-label={label} max={known ? Math.max(total, 1) : 1} {...(known ? { value: done } : {})} />
-      <span className="number muted">{known ? `${whole(done)} of ${whole(total)}` : 'waits for a worker'}</span>
+      <progress aria-label={label} max={hasTotal ? Math.max(total, 1) : 1} {...(hasTotal ? { value: done } : {})} />
+      <span className="number muted">
+        {hasTotal ? `${formatInteger(done)} of ${formatInteger(total)}` : 'waits for a worker'}
+      </span>
     </div>
   );
 }
 
 /** What the server says to something that was sent, word for word. */
-export function Fault({ error, title }: { error: CombinedError | string | undefined; title?: string }) {
+export function ErrorMessage({ error, title }: { error: CombinedError | string | undefined; title?: string }) {
   return (
     <div role="alert" className={styles.alert}>
       {error !== undefined && (
@@ -75,7 +77,7 @@ export function Fault({ error, title }: { error: CombinedError | string | undefi
           <Icon name="warning" />
           <span>
             {title && <strong>{title} </strong>}
-            {wordsOf(error)}
+            {errorText(error)}
           </span>
         </p>
       )}
@@ -83,14 +85,14 @@ export function Fault({ error, title }: { error: CombinedError | string | undefi
   );
 }
 
-export function wordsOf(error: CombinedError | string): string {
+export function errorText(error: CombinedError | string): string {
   if (typeof error === 'string') return error;
-  if (error.networkError && isAway(error)) return 'The server did not answer. Try again once it is back.';
+  if (error.networkError && isUnavailable(error)) return 'The server did not answer. Try again once it is back.';
   return error.graphQLErrors.map(({ message }) => message).join(' ') || error.message;
 }
 
 /** Told to operators beside what only admins may do. */
-export function AdminsOnly() {
+export function AdminsOnlyNote() {
   return (
     <p className={styles.note}>
       <Icon name="info" /> Only admins may do this; your token is an operator&rsquo;s.
@@ -99,59 +101,59 @@ export function AdminsOnly() {
 }
 
 /** What everybody may read is asked for without the token. */
-export function Public({ children }: { children: ReactNode }) {
+export function PublicClientProvider({ children }: { children: ReactNode }) {
   return <Provider value={publicClient}>{children}</Provider>;
 }
 
-export const PAGE = 50;
-export type Place = { after?: string; before?: string };
+export const PAGE_SIZE = 50;
+export type PageCursor = { after?: string; before?: string };
 
 /** Which page of a list an address means. */
-export function pageOf({ after, before }: Place, size = PAGE) {
+export function pageVariables({ after, before }: PageCursor, size = PAGE_SIZE) {
   return before === undefined ? { first: size, ...(after === undefined ? {} : { after }) } : { last: size, before };
 }
 
-export const placeIn = (search: Record<string, unknown>): Place => ({
+export const cursorOf = (search: Record<string, unknown>): PageCursor => ({
   ...(typeof search.after === 'string' ? { after: search.after } : {}),
   ...(typeof search.before === 'string' ? { before: search.before } : {}),
 });
 
 /** To the pages before and after this one; nothing where there is only one. */
-export function Pages({
+export function Pagination({
   info,
   total,
-  what,
+  itemName,
   search = {},
-  order = ['Newer', 'Older'],
+  linkLabels = ['Newer', 'Older'],
 }: {
   info: JobsQuery['jobs']['pageInfo'];
   total: number;
-  what: string;
+  itemName: string;
   search?: Record<string, string>;
-  order?: [string, string];
+  linkLabels?: [string, string];
 }) {
   if (!info.hasNextPage && !info.hasPreviousPage) return null;
-  const link = (there: boolean, place: Place, label: string, icon: IconName) =>
-    there ? (
-      <Link to="." search={{ ...search, ...place } as never} className={buttonClass({ size: 'small' })}>
+  const pageLink = (enabled: boolean, cursor: PageCursor, label: string, icon: IconName) =>
+    enabled ? (
+      <Link to="." search={{ ...search, ...cursor } as never} className={buttonClass({ size: 'small' })}>
         {icon === 'left' && <Icon name="left" />}
         {label}
         {icon === 'right' && <Icon name="right" />}
       </Link>
     ) : null;
   return (
-    <nav className={styles.pagination} aria-label={`Pages of ${what}`}>
-      {link(info.hasPreviousPage, { before: info.startCursor ?? '' }, order[0], 'left')}
+    <nav className={styles.pagination} aria-label={`Pages of ${itemName}`}>
+      {pageLink(info.hasPreviousPage, { before: info.startCursor ?? '' }, linkLabels[0], 'left')}
       <span className="muted number">
-        {whole(total)} {what}
+        {formatInteger(total)} {itemName}
       </span>
-      {link(info.hasNextPage, { after: info.endCursor ?? '' }, order[1], 'right')}
+      {pageLink(info.hasNextPage, { after: info.endCursor ?? '' }, linkLabels[1], 'right')}
     </nav>
   );
 }
 
 /** How long something took: 40 ms, 2.4 s, 12 s, 3 min 20 s. */
-export function lasted(from: string | null | undefined, to: string | null | undefined): string {
+export function formatDuration(from: string | null | undefined, to: string | null | undefined): string {
   if (!from || !to) return '';
   const seconds = Math.max(0, (Date.parse(to) - Date.parse(from)) / 1_000);
   if (seconds < 0.995) return `${Math.max(1, Math.round(seconds * 1_000))} ms`;
@@ -163,5 +165,6 @@ export function lasted(from: string | null | undefined, to: string | null | unde
     : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-const exact = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
-export const exactly = (iso: string | null | undefined): string => (iso ? exact.format(Date.parse(iso)) : '');
+const exactFormat = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
+export const formatExactTime = (iso: string | null | undefined): string =>
+  iso ? exactFormat.format(Date.parse(iso)) : '';

@@ -1,7 +1,7 @@
 // What can be said of a token before the server is asked. It is not verified here: that is the server's.
 
 /** As it was pasted, without what often comes along: spaces, line breaks, quotes, "Bearer". */
-export const cleaned = (pasted: string): string =>
+export const cleanToken = (pasted: string): string =>
   pasted
     .trim()
     .replace(/^authorization:\s*/i, '')
@@ -10,10 +10,10 @@ export const cleaned = (pasted: string): string =>
     .replace(/\s+/g, '');
 
 /** Three parts of letters that may stand in a header. */
-export const looksLikeOne = (token: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token);
+export const looksLikeJwt = (token: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token);
 
 /** Until when it holds, ms; undefined when it does not tell. */
-export function expiry(token: string): number | undefined {
+export function tokenExpiry(token: string): number | undefined {
   try {
     const part = (token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/');
     const { exp } = JSON.parse(atob(part)) as { exp?: unknown };

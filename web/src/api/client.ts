@@ -4,12 +4,12 @@ import { Client, type CombinedError, fetchExchange, subscriptionExchange } from 
 import { cacheExchange, offlineExchange } from '@urql/exchange-graphcache';
 import { pipe, subscribe } from 'wonka';
 import { DataChangedDocument } from '../gql/graphql';
-import { onRecovery, reportAnswer, reportAway } from './connection';
-import { byId, Freshness } from './exchanges';
-import { openLive } from './webSocket';
+import { onReconnect, reportResponse, reportUnreachable } from './connection';
+import { persistedDocumentExchange, CacheFreshness } from './exchanges';
+import { openSubscriptionSocket } from './webSocket';
 import { openStorage } from './storage';
 
-const freshness = new Freshness();
+const freshness = new CacheFreshness();
 const storage = openStorage();
 
 export const cacheOptions = {
@@ -20,7 +20,7 @@ export const cacheOptions = {
 export const client = new Client({
   url: '/graphql',
   preferGetMethod: 'within-url-limit',
-  fetch: watchedFetch,
+  fetch: trackedFetch,
   // `no-cache`: the browser keeps answers and asks whether they are still right (304). It would otherwise give, for as
   // long as Cache-Control lets it, what was right before the news. No token goes with what everybody may read: see admin/.
   fetchOptions: { cache: 'no-cache' },
@@ -28,45 +28,45 @@ export const client = new Client({
     freshness.exchange,
     storage === undefined
       ? cacheExchange(cacheOptions)
-      : offlineExchange({ ...cacheOptions, storage, isOfflineError: (error) => isAway(error) }),
-    ...(import.meta.env.DEV ? [] : [byId]), // in development nobody published what was just typed
-    subscriptionExchange({ forwardSubscription: openLive().forward }),
+      : offlineExchange({ ...cacheOptions, storage, isOfflineError: (error) => isUnavailable(error) }),
+    ...(import.meta.env.DEV ? [] : [persistedDocumentExchange]), // in development nobody published what was just typed
+    subscriptionExchange({ forwardSubscription: openSubscriptionSocket().forward }),
     fetchExchange,
   ],
 });
 
 /** Whether an error says that nobody can answer now, so that what was loaded before is all there is. */
-export function isAway(error: CombinedError | undefined): boolean {
+export function isUnavailable(error: CombinedError | undefined): boolean {
   if (error === undefined) return false;
   if (error.networkError) return error.networkError.name !== 'AbortError';
-  return error.graphQLErrors.some((each) => each.extensions.code === 'SERVICE_UNAVAILABLE');
+  return error.graphQLErrors.some((graphQLError) => graphQLError.extensions.code === 'SERVICE_UNAVAILABLE');
 }
 
 /** Fetches, and notes whether somebody answered. */
-export async function watchedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+export async function trackedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
   try {
     const response = await fetch(input, init);
-    if (response.status >= 502 && response.status <= 504) reportAway();
-    else reportAnswer(response.headers.get('x-cache') === 'STALE');
+    if (response.status >= 502 && response.status <= 504) reportUnreachable();
+    else reportResponse(response.headers.get('x-cache') === 'STALE');
     return response;
   } catch (error) {
-    if (!init?.signal?.aborted) reportAway();
+    if (!init?.signal?.aborted) reportUnreachable();
     throw error;
   }
 }
 
 /** Follows the server's news for as long as the page is open: what is shown is asked for anew when data changed. */
-export function followNews(): void {
-  let known = '';
+export function subscribeToDataChanges(): void {
+  let lastVersions = '';
   pipe(
     client.subscription(DataChangedDocument, {}),
     subscribe(({ data }) => {
       if (!data) return;
       const versions = JSON.stringify(data.dataChanged.versions.map(({ domain, version }) => [domain, version]));
       // The first event tells the state; after an interruption it differs when something was missed.
-      if (known !== '' && versions !== known) freshness.refresh();
-      known = versions;
+      if (lastVersions !== '' && versions !== lastVersions) freshness.refresh();
+      lastVersions = versions;
     }),
   );
-  onRecovery(() => freshness.refresh());
+  onReconnect(() => freshness.refresh());
 }

@@ -1,14 +1,14 @@
 import { Icon } from '../ui/Icon';
 import {
-  type Change,
-  conditions,
+  type ChangeView,
+  countFilters,
   type ListName,
-  lists,
+  listFields,
   type Range,
   type RangeName,
-  ranges,
-  unfiltered,
-  type View,
+  rangeFields,
+  withoutFilters,
+  type CatalogueView,
 } from './viewState';
 import styles from './FilterChips.module.css';
 
@@ -23,35 +23,37 @@ export const rangeLabels: Record<RangeName, { label: string; unit?: string }> = 
 };
 
 /** What the list is narrowed to, each with a button that takes it away. */
-export function Chips({ view, change }: { view: View; change: Change }) {
-  if (conditions(view) === 0) return null;
+export function FilterChips({ view, change }: { view: CatalogueView; change: ChangeView }) {
+  if (countFilters(view) === 0) return null;
   return (
     <ul className={styles.chips} aria-label="Conditions">
-      {view.withListings && <Chip text="With listings" remove={() => change({ withListings: false })} />}
+      {view.withListings && <Chip text="With listings" onRemove={() => change({ withListings: false })} />}
       {view.graphics !== undefined && (
         <Chip
           text={view.graphics ? 'With graphics' : 'Without graphics'}
-          remove={() => change({ graphics: undefined })}
+          onRemove={() => change({ graphics: undefined })}
         />
       )}
-      {(Object.keys(lists) as ListName[]).flatMap((name) =>
+      {(Object.keys(listFields) as ListName[]).flatMap((name) =>
         (view[name] ?? []).map((value) => (
           <Chip
             key={`${name} ${value}`}
-            text={inWords(value)}
-            remove={() => change({ [name]: without(view[name], value) })}
+            text={valueLabel(value)}
+            onRemove={() => change({ [name]: withoutValue(view[name], value) })}
           />
         )),
       )}
-      {(Object.keys(ranges) as RangeName[]).map((name) => {
+      {(Object.keys(rangeFields) as RangeName[]).map((name) => {
         const range = view[name];
-        return range && <Chip key={name} text={told(name, range)} remove={() => change({ [name]: undefined })} />;
+        return (
+          range && <Chip key={name} text={rangeText(name, range)} onRemove={() => change({ [name]: undefined })} />
+        );
       })}
       <li>
         <button
           type="button"
           className={styles.clearAll}
-          onClick={() => change({ ...unfiltered(view), search: view.search })}
+          onClick={() => change({ ...withoutFilters(view), search: view.search })}
         >
           Clear all
         </button>
@@ -60,10 +62,10 @@ export function Chips({ view, change }: { view: View; change: Change }) {
   );
 }
 
-function Chip({ text, remove }: { text: string; remove: () => void }) {
+function Chip({ text, onRemove }: { text: string; onRemove: () => void }) {
   return (
     <li>
-      <button type="button" className={styles.chip} onClick={remove} aria-label={`Remove ${text}`}>
+      <button type="button" className={styles.chip} onClick={onRemove} aria-label={`Remove ${text}`}>
         {text}
         <Icon name="close" size={12} />
       </button>
@@ -72,15 +74,16 @@ function Chip({ text, remove }: { text: string; remove: () => void }) {
 }
 
 /** EXCELLENT is told as Excellent; names stay as they are. */
-const inWords = (value: string) => (/^[A-Z]{4,}$/.test(value) ? value.charAt(0) + value.slice(1).toLowerCase() : value);
+const valueLabel = (value: string) =>
+  /^[A-Z]{4,}$/.test(value) ? value.charAt(0) + value.slice(1).toLowerCase() : value;
 
-function told(name: RangeName, { min, max }: Range): string {
+function rangeText(name: RangeName, { min, max }: Range): string {
   const { label, unit = '' } = rangeLabels[name];
   if (min !== undefined && max !== undefined) return `${label} ${min}–${max}${unit}`;
   return min === undefined ? `${label} up to ${max}${unit}` : `${label} from ${min}${unit}`;
 }
 
-export function without(values: string[] | undefined, value: string): string[] | undefined {
+export function withoutValue(values: string[] | undefined, value: string): string[] | undefined {
   const rest = (values ?? []).filter((each) => each !== value);
   return rest.length > 0 ? rest : undefined;
 }

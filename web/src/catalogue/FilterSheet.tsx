@@ -1,8 +1,8 @@
 import { Dialog } from '@base-ui/react/dialog';
-import { whole } from '../lib/format';
+import { formatInteger } from '../lib/format';
 import { Button, IconButton } from '../ui/Button';
-import { type Choices, Clear, Filters } from './Filters';
-import { type Change, conditions, type View } from './viewState';
+import { type FilterOptions, ClearFilters, Filters } from './Filters';
+import { type ChangeView, countFilters, type CatalogueView } from './viewState';
 import toolbar from './toolbarButton.module.css';
 import popups from '../ui/popup.module.css';
 import styles from './FilterSheet.module.css';
@@ -11,15 +11,15 @@ import styles from './FilterSheet.module.css';
 export default function FilterSheet({
   view,
   change,
-  choices,
+  options,
   total,
 }: {
-  view: View;
-  change: Change;
-  choices: Choices;
+  view: CatalogueView;
+  change: ChangeView;
+  options: FilterOptions;
   total: number;
 }) {
-  const count = conditions(view);
+  const count = countFilters(view);
   return (
     <Dialog.Root>
       <Dialog.Trigger render={<Button icon="filter" className={toolbar.button} />}>
@@ -31,14 +31,14 @@ export default function FilterSheet({
         <Dialog.Popup className={styles.sheet}>
           <div className={styles.head}>
             <Dialog.Title>Filters</Dialog.Title>
-            <Clear view={view} change={change} />
+            <ClearFilters view={view} change={change} />
             <Dialog.Close render={<IconButton label="Close" icon="close" />} />
           </div>
           <div className={styles.body}>
-            <Filters view={view} change={change} choices={choices} inSheet />
+            <Filters view={view} change={change} options={options} inSheet />
           </div>
           <div className={styles.foot}>
-            <Dialog.Close render={<Button kind="solid" />}>Show {whole(total)} CPUs</Dialog.Close>
+            <Dialog.Close render={<Button kind="solid" />}>Show {formatInteger(total)} CPUs</Dialog.Close>
           </div>
         </Dialog.Popup>
       </Dialog.Portal>

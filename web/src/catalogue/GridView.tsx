@@ -1,28 +1,28 @@
 import { Link } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import { Confidence, MarkBar, Rating } from '../cpu/Indicators';
-import { shortName, usd, usdPerMark } from '../lib/format';
-import { betterThan, inWords } from './columns';
+import { shortCpuName, formatUsd, formatUsdPerMark } from '../lib/format';
+import { formatBetterThan, specificationLine } from './columns';
 import type { LayoutProps } from './layoutProps';
-import { useTop } from './useScrollReset';
+import { useScrollReset } from './useScrollReset';
 import scroll from './scrollRegion.module.css';
 import styles from './GridView.module.css';
 
 /** Cards. The browser leaves out drawing those that are out of sight (content-visibility). */
 export function GridView({ rows, view, scale, cpus, stale }: LayoutProps) {
   const region = useRef<HTMLDivElement>(null);
-  const end = useRef<HTMLDivElement>(null);
-  useTop(region, view);
-  const { more } = cpus;
+  const endOfList = useRef<HTMLDivElement>(null);
+  useScrollReset(region, view);
+  const { loadMore } = cpus;
   useEffect(() => {
-    if (!end.current || !more) return;
-    const watch = new IntersectionObserver(([entry]) => entry?.isIntersecting && more(), {
+    if (!endOfList.current || !loadMore) return;
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && loadMore(), {
       root: region.current,
       rootMargin: '800px',
     });
-    watch.observe(end.current);
-    return () => watch.disconnect();
-  }, [more]);
+    observer.observe(endOfList.current);
+    return () => observer.disconnect();
+  }, [loadMore]);
   return (
     <div
       className={`${scroll.region} ${styles.background}`}
@@ -41,41 +41,41 @@ export function GridView({ rows, view, scale, cpus, stale }: LayoutProps) {
               <div className={styles.head}>
                 <h2>
                   <Link to="/cpu/$slug" params={{ slug: cpu.slug }} className={styles.link} title={cpu.name}>
-                    {shortName(cpu.name)}
+                    {shortCpuName(cpu.name)}
                   </Link>
                 </h2>
                 <Rating rating={rating} />
               </div>
-              <p className={`muted ${styles.facts}`}>{inWords(cpu)}</p>
+              <p className={`muted ${styles.facts}`}>{specificationLine(cpu)}</p>
               <div className={styles.price}>
-                <span className={`${styles.goodPrice} number`}>{usd(good)}</span>
+                <span className={`${styles.goodPrice} number`}>{formatUsd(good)}</span>
                 <Confidence target={cpu.priceTarget} />
-                <span className="muted">{great === null ? 'No price target' : `great up to ${usd(great)}`}</span>
+                <span className="muted">{great === null ? 'No price target' : `great up to ${formatUsd(great)}`}</span>
               </div>
               <dl className={styles.marks}>
                 <div>
                   <dt>Multi-thread</dt>
                   <dd>
-                    <MarkBar value={cpu.cpuMarkMulti} most={scale.multi} />
+                    <MarkBar value={cpu.cpuMarkMulti} max={scale.multi} />
                   </dd>
                 </div>
                 <div>
                   <dt>Single-thread</dt>
                   <dd>
-                    <MarkBar value={cpu.cpuMarkSingle} most={scale.single} />
+                    <MarkBar value={cpu.cpuMarkSingle} max={scale.single} />
                   </dd>
                 </div>
               </dl>
               <p className={`${styles.foot} muted number`}>
                 {percentile === null
                   ? 'No listings'
-                  : `${usdPerMark(dollarPerMarkMulti)} a mark, ${percentile === 0 ? 'the best value' : `better than ${betterThan(percentile)}`}`}
+                  : `${formatUsdPerMark(dollarPerMarkMulti)} a mark, ${percentile === 0 ? 'the best value' : `better than ${formatBetterThan(percentile)}`}`}
               </p>
             </li>
           );
         })}
       </ul>
-      <div ref={end} />
+      <div ref={endOfList} />
     </div>
   );
 }

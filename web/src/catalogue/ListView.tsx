@@ -1,57 +1,63 @@
 import { createColumnHelper, FlexRender, type Row, tableFeatures, useTable } from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { memo, useEffect, useMemo, useRef } from 'react';
-import { useMedia } from '../lib/useMediaQuery';
+import { useMediaQuery } from '../lib/useMediaQuery';
 import { Icon } from '../ui/Icon';
-import { chosen, type Column, type Cpu } from './columns';
+import { type Column, type ListedCpu, selectColumns } from './columns';
 import type { LayoutProps } from './layoutProps';
-import { useArrows } from './useArrowKeys';
-import { useTop } from './useScrollReset';
-import { type Change, type SortKey, sortedBy } from './viewState';
+import { useArrowKeys } from './useArrowKeys';
+import { useScrollReset } from './useScrollReset';
+import { type ChangeView, type SortKey, toggleSort } from './viewState';
 import scroll from './scrollRegion.module.css';
 import styles from './ListView.module.css';
 
-const ROW = 36; // px
+const ROW_HEIGHT = 36; // px
 const features = tableFeatures({});
-const helper = createColumnHelper<typeof features, Cpu>();
+const columnHelper = createColumnHelper<typeof features, ListedCpu>();
 
 /** The dense list: a table of which only the rows in sight are drawn. */
 export function ListView({ rows, view, change, scale, cpus, stale }: LayoutProps) {
   const region = useRef<HTMLDivElement>(null);
-  const shown = useMemo(() => chosen(view.columns), [view.columns]);
+  const visibleColumns = useMemo(() => selectColumns(view.columns), [view.columns]);
   const definitions = useMemo(
     () =>
-      helper.columns(
-        shown.map((column) =>
-          helper.display({ id: column.id, header: column.label, cell: ({ row }) => column.cell(row.original, scale) }),
+      columnHelper.columns(
+        visibleColumns.map((column) =>
+          columnHelper.display({
+            id: column.id,
+            header: column.label,
+            cell: ({ row }) => column.cell(row.original, scale),
+          }),
         ),
       ),
-    [shown, scale],
+    [visibleColumns, scale],
   );
   const table = useTable({ features, columns: definitions, data: rows, getRowId: (cpu) => cpu.id });
-  const all = table.getRowModel().rows;
-  const virtual = useVirtualizer({
-    count: all.length,
+  const tableRows = table.getRowModel().rows;
+  const virtualizer = useVirtualizer({
+    count: tableRows.length,
     getScrollElement: () => region.current,
-    estimateSize: () => ROW,
+    estimateSize: () => ROW_HEIGHT,
     overscan: 8,
     // The head covers the first row's place.
-    scrollPaddingStart: ROW,
+    scrollPaddingStart: ROW_HEIGHT,
   });
-  const items = virtual.getVirtualItems();
-  const last = items.at(-1)?.index ?? 0;
-  const { more } = cpus;
+  const virtualRows = virtualizer.getVirtualItems();
+  const lastVisible = virtualRows.at(-1)?.index ?? 0;
+  const { loadMore } = cpus;
   useEffect(() => {
-    if (last >= all.length - 30) more?.();
-  }, [last, all.length, more]);
-  useTop(region, view);
-  const onKeyDown = useArrows(region, all.length, (index) => virtual.scrollToIndex(index));
+    if (lastVisible >= tableRows.length - 30) loadMore?.();
+  }, [lastVisible, tableRows.length, loadMore]);
+  useScrollReset(region, view);
+  const onKeyDown = useArrowKeys(region, tableRows.length, (index) => virtualizer.scrollToIndex(index));
 
   // On a phone name, rating and price are in sight.
-  const narrow = useMedia('(max-width: 36rem)');
-  const widths = shown.map(({ width }, index) => (!narrow ? width : index === 0 ? 128 : Math.round(width * 0.92)));
-  const above = items[0]?.start ?? 0;
-  const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  const isNarrow = useMediaQuery('(max-width: 36rem)');
+  const widths = visibleColumns.map(({ width }, index) =>
+    !isNarrow ? width : index === 0 ? 128 : Math.round(width * 0.92),
+  );
+  const spaceAbove = virtualRows[0]?.start ?? 0;
+  const spaceBelow = virtualizer.getTotalSize() - (virtualRows.at(-1)?.end ?? 0);
   return (
     <div
       className={scroll.region}
@@ -67,29 +73,29 @@ export function ListView({ rows, view, change, scale, cpus, stale }: LayoutProps
       </p>
       <table
         className={styles.table}
-        aria-rowcount={all.length + 1}
+        aria-rowcount={tableRows.length + 1}
         style={{ minWidth: widths.reduce((sum, width) => sum + width, 0) }}
         data-stale={stale || undefined}
       >
         <colgroup>
-          {shown.map((column, index) => (
+          {visibleColumns.map((column, index) => (
             <col key={column.id} style={{ width: widths[index] }} />
           ))}
         </colgroup>
         <thead>
           <tr aria-rowindex={1}>
-            {shown.map((column) => (
-              <Head key={column.id} column={column} sort={view.sort} change={change} />
+            {visibleColumns.map((column) => (
+              <ColumnHead key={column.id} column={column} sort={view.sort} change={change} />
             ))}
           </tr>
         </thead>
         <tbody>
-          {above > 0 && <Space height={above} columns={shown.length} />}
-          {items.map(({ index }) => {
-            const row = all[index];
-            return row && <Line key={row.id} row={row} index={index} shown={shown} />;
+          {spaceAbove > 0 && <SpacerRow height={spaceAbove} columns={visibleColumns.length} />}
+          {virtualRows.map(({ index }) => {
+            const row = tableRows[index];
+            return row && <ListRow key={row.id} row={row} index={index} visibleColumns={visibleColumns} />;
           })}
-          {below > 0 && <Space height={below} columns={shown.length} />}
+          {spaceBelow > 0 && <SpacerRow height={spaceBelow} columns={visibleColumns.length} />}
         </tbody>
       </table>
     </div>
@@ -97,14 +103,14 @@ export function ListView({ rows, view, change, scale, cpus, stale }: LayoutProps
 }
 
 /** Drawn anew when its CPU or the columns change, not with each step on the way to another list. */
-const Line = memo(function Line({
+const ListRow = memo(function ListRow({
   row,
   index,
-  shown,
+  visibleColumns,
 }: {
-  row: Row<typeof features, Cpu>;
+  row: Row<typeof features, ListedCpu>;
   index: number;
-  shown: Column[];
+  visibleColumns: Column[];
 }) {
   return (
     <tr data-index={index} aria-rowindex={index + 2}>
@@ -115,7 +121,7 @@ const Line = memo(function Line({
             {content}
           </th>
         ) : (
-          <td key={cell.id} className={shown[column]?.numeric ? styles.numeric : undefined}>
+          <td key={cell.id} className={visibleColumns[column]?.numeric ? styles.numeric : undefined}>
             {content}
           </td>
         );
@@ -124,7 +130,7 @@ const Line = memo(function Line({
   );
 });
 
-function Space({ height, columns }: { height: number; columns: number }) {
+function SpacerRow({ height, columns }: { height: number; columns: number }) {
   return (
     <tr aria-hidden="true">
       <td colSpan={columns} className={styles.spacer} style={{ height }} />
@@ -132,17 +138,17 @@ function Space({ height, columns }: { height: number; columns: number }) {
   );
 }
 
-function Head({ column, sort, change }: { column: Column; sort: SortKey[]; change: Change }) {
-  const { label, head = label, hint, numeric } = column;
+function ColumnHead({ column, sort, change }: { column: Column; sort: SortKey[]; change: ChangeView }) {
+  const { label, shortLabel: head = label, hint, numeric } = column;
   const by = column.sort;
-  const place = sort.findIndex((key) => key.by === by);
-  const key = sort[place];
+  const sortPosition = sort.findIndex((key) => key.by === by);
+  const key = sort[sortPosition];
   const direction = key && (key.descending ? 'descending' : 'ascending');
   return (
     <th
       scope="col"
       className={numeric ? styles.numeric : undefined}
-      aria-sort={place === 0 && direction ? direction : undefined}
+      aria-sort={sortPosition === 0 && direction ? direction : undefined}
       title={hint}
     >
       {by === undefined ? (
@@ -152,13 +158,13 @@ function Head({ column, sort, change }: { column: Column; sort: SortKey[]; chang
           type="button"
           className={key ? `${styles.columnHead} ${styles.sorted}` : styles.columnHead}
           aria-describedby="head-how"
-          onClick={(event) => change({ sort: sortedBy(sort, by, event.shiftKey || event.metaKey || event.ctrlKey) })}
+          onClick={(event) => change({ sort: toggleSort(sort, by, event.shiftKey || event.metaKey || event.ctrlKey) })}
         >
           {head}
           {key && <Icon name={key.descending ? 'down' : 'up'} size={12} />}
-          {key && sort.length > 1 && <sup>{place + 1}</sup>}
+          {key && sort.length > 1 && <sup>{sortPosition + 1}</sup>}
           {/* Of the first key the column says so itself. */}
-          {place > 0 && <span className="visually-hidden">, {direction}</span>}
+          {sortPosition > 0 && <span className="visually-hidden">, {direction}</span>}
         </button>
       )}
     </th>

@@ -1,7 +1,7 @@
-import { whole } from '../lib/format';
+import { formatInteger } from '../lib/format';
 import { IconButton } from '../ui/Button';
-import type { Cpus } from './useCpus';
-import { type Change, type Size, sizes, type View } from './viewState';
+import type { CpuResults } from './useCpus';
+import { type ChangeView, type PageSize, pageSizes, type CatalogueView } from './viewState';
 import forms from '../ui/forms.module.css';
 import styles from './Pager.module.css';
 
@@ -10,18 +10,18 @@ export function Pager({
   view,
   change,
   total,
-  shown,
+  rowCount,
   pageInfo,
 }: {
-  view: View;
-  change: Change;
+  view: CatalogueView;
+  change: ChangeView;
   total: number;
-  shown: number;
-  pageInfo: Cpus['pageInfo'];
+  rowCount: number;
+  pageInfo: CpuResults['pageInfo'];
 }) {
-  const size = view.size === 'endless' ? shown : view.size;
+  const size = view.size === 'endless' ? rowCount : view.size;
   const from = view.size === 'endless' ? 1 : (view.page - 1) * size + 1;
-  const go = (page: number, cursors: Partial<View>) =>
+  const goToPage = (page: number, cursors: Partial<CatalogueView>) =>
     change({ after: undefined, before: undefined, page, ...cursors }, { keepPage: true });
   return (
     <footer className={styles.pager}>
@@ -31,20 +31,22 @@ export function Pager({
           className={forms.input}
           value={view.size}
           onChange={(event) => {
-            const given = event.target.value;
-            change({ size: given === 'endless' ? 'endless' : (Number(given) as Size) });
+            const newValue = event.target.value;
+            change({ size: newValue === 'endless' ? 'endless' : (Number(newValue) as PageSize) });
           }}
         >
-          {sizes.map((each) => (
-            <option key={each} value={each}>
-              {each}
+          {pageSizes.map((option) => (
+            <option key={option} value={option}>
+              {option}
             </option>
           ))}
           <option value="endless">Endless</option>
         </select>
       </label>
       <span className="muted number">
-        {pageInfo ? `${whole(from)}–${whole(Math.min(total, from + shown - 1))} of ${whole(total)}` : '…'}
+        {pageInfo
+          ? `${formatInteger(from)}–${formatInteger(Math.min(total, from + rowCount - 1))} of ${formatInteger(total)}`
+          : '…'}
       </span>
       {view.size !== 'endless' && (
         <nav className={styles.buttons} aria-label="Pages of the list">
@@ -55,14 +57,14 @@ export function Pager({
             onClick={() => {
               // The first page has no cursor, so that its address is that of the list.
               const cursor = view.page <= 2 ? undefined : (pageInfo?.startCursor ?? undefined);
-              go(Math.max(1, view.page - 1), { before: cursor });
+              goToPage(Math.max(1, view.page - 1), { before: cursor });
             }}
           />
           <IconButton
             label="Next page"
             icon="right"
             disabled={!pageInfo?.hasNextPage}
-            onClick={() => go(view.page + 1, { after: pageInfo?.endCursor ?? undefined })}
+            onClick={() => goToPage(view.page + 1, { after: pageInfo?.endCursor ?? undefined })}
           />
         </nav>
       )}

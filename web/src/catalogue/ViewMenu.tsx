@@ -2,36 +2,36 @@
 import { Popover } from '@base-ui/react/popover';
 import { type ReactNode, useState } from 'react';
 import { useClient } from 'urql';
-import { whole } from '../lib/format';
+import { formatInteger } from '../lib/format';
 import { Button, IconButton } from '../ui/Button';
 import { Icon, type IconName } from '../ui/Icon';
-import { chosen, columns } from './columns';
-import { everyCpu, save, toCsv } from './csv';
-import { type Change, highFirst, MOST_SORT_KEYS, type SortName, type View } from './viewState';
+import { selectColumns, columns } from './columns';
+import { fetchAllCpus, downloadFile, toCsv } from './csv';
+import { type ChangeView, descendingFirst, MAX_SORT_KEYS, type SortName, type CatalogueView } from './viewState';
 import toolbar from './toolbarButton.module.css';
 import popups from '../ui/popup.module.css';
 import forms from '../ui/forms.module.css';
 import styles from './ViewMenu.module.css';
 
-type Props = { view: View; change: Change };
+type Props = { view: CatalogueView; change: ChangeView };
 
-export default function Tools({ view, change, total }: Props & { total: number }) {
+export default function ViewMenu({ view, change, total }: Props & { total: number }) {
   return (
     <>
-      <Opens label="Order" icon="sort">
-        <Order view={view} change={change} />
-      </Opens>
+      <MenuButton label="Order" icon="sort">
+        <SortMenu view={view} change={change} />
+      </MenuButton>
       {view.layout === 'list' && (
-        <Opens label="Columns" icon="columns">
-          <Columns view={view} change={change} />
-        </Opens>
+        <MenuButton label="Columns" icon="columns">
+          <ColumnsMenu view={view} change={change} />
+        </MenuButton>
       )}
-      <Export view={view} total={total} />
+      <ExportButton view={view} total={total} />
     </>
   );
 }
 
-function Opens({ label, icon, children }: { label: string; icon: IconName; children: ReactNode }) {
+function MenuButton({ label, icon, children }: { label: string; icon: IconName; children: ReactNode }) {
   return (
     <Popover.Root>
       <Popover.Trigger render={<Button icon={icon} className={toolbar.button} />}>
@@ -56,10 +56,11 @@ const sortLabels = new Map(sortable.map((column) => [column.sort, column.label])
 // Two columns may show the same figure.
 sortLabels.set('value', '$ per mark, multi-thread');
 
-function Order({ view, change }: Props) {
+function SortMenu({ view, change }: Props) {
   const { sort } = view;
-  const free = [...sortLabels].filter(([by]) => !sort.some((key) => key.by === by));
-  const replace = (index: number, keys: View['sort']) => change({ sort: sort.toSpliced(index, 1, ...keys) });
+  const unusedKeys = [...sortLabels].filter(([by]) => !sort.some((key) => key.by === by));
+  const replaceKey = (index: number, keys: CatalogueView['sort']) =>
+    change({ sort: sort.toSpliced(index, 1, ...keys) });
   return (
     <ol className={styles.sortKeys}>
       {sort.map((key, index) => (
@@ -71,7 +72,7 @@ function Order({ view, change }: Props) {
             size="small"
             icon={key.descending ? 'down' : 'up'}
             aria-label={`${sortLabels.get(key.by)}: ${key.descending ? 'highest' : 'lowest'} first, turn round`}
-            onClick={() => replace(index, [{ ...key, descending: !key.descending }])}
+            onClick={() => replaceKey(index, [{ ...key, descending: !key.descending }])}
           >
             {key.descending ? 'High first' : 'Low first'}
           </Button>
@@ -79,11 +80,11 @@ function Order({ view, change }: Props) {
             label={`No longer by ${sortLabels.get(key.by)}`}
             icon="close"
             disabled={sort.length === 1}
-            onClick={() => replace(index, [])}
+            onClick={() => replaceKey(index, [])}
           />
         </li>
       ))}
-      {sort.length < MOST_SORT_KEYS && (
+      {sort.length < MAX_SORT_KEYS && (
         <li>
           <select
             className={forms.input}
@@ -91,13 +92,13 @@ function Order({ view, change }: Props) {
             value=""
             onChange={(event) => {
               const by = event.target.value as SortName;
-              change({ sort: [...sort, { by, descending: highFirst.has(by) }] });
+              change({ sort: [...sort, { by, descending: descendingFirst.has(by) }] });
             }}
           >
             <option value="" disabled>
               Then by …
             </option>
-            {free.map(([by, label]) => (
+            {unusedKeys.map(([by, label]) => (
               <option key={by} value={by}>
                 {label}
               </option>
@@ -109,9 +110,9 @@ function Order({ view, change }: Props) {
   );
 }
 
-function Columns({ view, change }: Props) {
-  const there = chosen(view.columns);
-  const ids = there.map((column) => column.id);
+function ColumnsMenu({ view, change }: Props) {
+  const shownColumns = selectColumns(view.columns);
+  const ids = shownColumns.map((column) => column.id);
   return (
     <>
       <ul className={styles.columns}>
@@ -125,10 +126,10 @@ function Columns({ view, change }: Props) {
                   checked={ids.includes(column.id)}
                   onChange={(event) => {
                     // In the order of all columns, wherever it was put back.
-                    const wanted = columns.filter(({ id }) =>
+                    const chosenColumns = columns.filter(({ id }) =>
                       id === column.id ? event.target.checked : ids.includes(id),
                     );
-                    change({ columns: wanted.map(({ id }) => id) }, { keepPage: true, replace: true });
+                    change({ columns: chosenColumns.map(({ id }) => id) }, { keepPage: true, replace: true });
                   }}
                 />
                 {column.label}
@@ -147,20 +148,20 @@ function Columns({ view, change }: Props) {
   );
 }
 
-function Export({ view, total }: { view: View; total: number }) {
+function ExportButton({ view, total }: { view: CatalogueView; total: number }) {
   const client = useClient();
   const [state, setState] = useState<{ done?: number; failed?: string }>({});
-  const run = async () => {
+  const exportCsv = async () => {
     setState({ done: 0 });
     try {
-      const rows = await everyCpu(client, view, (done) => setState({ done }));
-      save('dealmark-cpus.csv', toCsv(rows, chosen(view.columns)));
+      const rows = await fetchAllCpus(client, view, (done) => setState({ done }));
+      downloadFile('dealmark-cpus.csv', toCsv(rows, selectColumns(view.columns)));
       setState({});
     } catch (error) {
       setState({ failed: error instanceof Error ? error.message : String(error) });
     }
   };
-  const label = `Save all ${whole(total)} as CSV`;
+  const label = `Save all ${formatInteger(total)} as CSV`;
   return (
     <>
       <Button
@@ -168,10 +169,10 @@ function Export({ view, total }: { view: View; total: number }) {
         title={label}
         aria-label={label}
         disabled={state.done !== undefined}
-        onClick={run}
+        onClick={exportCsv}
       >
         <Icon name="download" />
-        <span className={`${toolbar.label} number`}>{state.done ? whole(state.done) : 'CSV'}</span>
+        <span className={`${toolbar.label} number`}>{state.done ? formatInteger(state.done) : 'CSV'}</span>
       </Button>
       <span role="status" className={state.failed ? styles.exportError : 'visually-hidden'}>
         {state.failed && `Not saved: ${state.failed}`}

@@ -1,14 +1,14 @@
 // Props of the three layouts of the catalogue: list, cards, and list with detail.
-import type { Cpu, Scale } from './columns';
-import type { Cpus } from './useCpus';
-import type { Change, View } from './viewState';
+import type { ListedCpu, MarkScale } from './columns';
+import type { CpuResults } from './useCpus';
+import type { ChangeView, CatalogueView } from './viewState';
 
 export interface LayoutProps {
-  rows: Cpu[];
-  view: View;
-  change: Change;
-  scale: Scale;
-  cpus: Cpus;
+  rows: ListedCpu[];
+  view: CatalogueView;
+  change: ChangeView;
+  scale: MarkScale;
+  cpus: CpuResults;
   /** The rows may be older than the server's data. */
   stale: boolean;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readable } from './numberInput';
+import { normalizeNumber } from './numberInput';
 
 test.each([
   ['12.', '12.', '12'],
@@ -13,6 +13,6 @@ test.each([
   ['99999999999', '999999999', '999999999'],
   ['', '', ''],
 ])('%s is %s, without cents %s', (typed, decimal, whole) => {
-  expect(readable(typed, true)).toBe(decimal);
-  expect(readable(typed, false)).toBe(whole);
+  expect(normalizeNumber(typed, true)).toBe(decimal);
+  expect(normalizeNumber(typed, false)).toBe(whole);
 });

@@ -1,7 +1,7 @@
 import { type KeyboardEvent, type RefObject, useCallback } from 'react';
 
 /** Arrow keys, Home and End go from the link of one row to that of another; rows have a `data-index`. */
-export function useArrows(
+export function useArrowKeys(
   region: RefObject<HTMLElement | null>,
   count: number,
   scrollTo?: (index: number) => void,
@@ -10,28 +10,30 @@ export function useArrows(
   return useCallback(
     (event: KeyboardEvent) => {
       const row = (event.target as Element).closest<HTMLElement>('[data-index]');
-      const to = row
-        ? target(event.key, Number(row.dataset.index), count)
+      const targetIndex = row
+        ? targetOf(event.key, Number(row.dataset.index), count)
         : event.key === 'ArrowDown' && event.target === region.current
           ? 0
           : undefined;
-      if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+      if (targetIndex === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
       event.preventDefault();
-      scrollTo?.(to);
-      onMove?.(to);
+      scrollTo?.(targetIndex);
+      onMove?.(targetIndex);
       // A row out of sight is drawn first.
-      const focus = (tries: number) => {
-        const link = region.current?.querySelector<HTMLElement>(`[data-index="${to}"] a, a[data-index="${to}"]`);
+      const focusLink = (attemptsLeft: number) => {
+        const link = region.current?.querySelector<HTMLElement>(
+          `[data-index="${targetIndex}"] a, a[data-index="${targetIndex}"]`,
+        );
         if (link) link.focus();
-        else if (tries > 0) requestAnimationFrame(() => focus(tries - 1));
+        else if (attemptsLeft > 0) requestAnimationFrame(() => focusLink(attemptsLeft - 1));
       };
-      focus(10);
+      focusLink(10);
     },
     [region, count, scrollTo, onMove],
   );
 }
 
-function target(key: string, index: number, count: number): number | undefined {
+function targetOf(key: string, index: number, count: number): number | undefined {
   switch (key) {
     case 'ArrowDown':
       return Math.min(count - 1, index + 1);

@@ -1,13 +1,13 @@
 import { type RefObject, useEffect, useRef } from 'react';
-import { type View, variables } from './viewState';
+import { type CatalogueView, listVariables } from './viewState';
 
 /** Another list is read from its top; that of the step back from where one was. */
-export function useTop(region: RefObject<HTMLElement | null>, view: View): void {
-  const list = JSON.stringify(variables(view));
-  const before = useRef(list);
+export function useScrollReset(region: RefObject<HTMLElement | null>, view: CatalogueView): void {
+  const query = JSON.stringify(listVariables(view));
+  const previousQuery = useRef(query);
   useEffect(() => {
-    if (before.current === list) return;
-    before.current = list;
+    if (previousQuery.current === query) return;
+    previousQuery.current = query;
     region.current?.scrollTo({ top: 0 });
-  }, [region, list]);
+  }, [region, query]);
 }

@@ -12,23 +12,23 @@ export interface Range {
 export const layouts = ['list', 'grid', 'split'] as const;
 export type Layout = (typeof layouts)[number];
 
-export const sizes = [25, 50, 100, 200] as const;
+export const pageSizes = [25, 50, 100, 200] as const;
 /** `endless`: more rows come as one scrolls. */
-export type Size = (typeof sizes)[number] | 'endless';
+export type PageSize = (typeof pageSizes)[number] | 'endless';
 
 export interface SortKey {
   by: SortName;
   descending: boolean;
 }
 
-export interface View extends Partial<Record<RangeName, Range>>, Partial<Record<ListName, string[]>> {
+export interface CatalogueView extends Partial<Record<RangeName, Range>>, Partial<Record<ListName, string[]>> {
   search: string;
   withListings: boolean;
   /** With integrated graphics, without, or either. */
   graphics: boolean | undefined;
   sort: SortKey[];
   layout: Layout;
-  size: Size;
+  size: PageSize;
   /** Ids of the columns of the list, in their order; undefined: the usual ones. */
   columns: string[] | undefined;
   /** Where the page starts (or, going back, ends), and its number, which is only told. */
@@ -43,10 +43,10 @@ export interface View extends Partial<Record<RangeName, Range>>, Partial<Record<
  * Apply a change to the view. `replace` replaces the current history entry, for changes that come in quick succession.
  * `keepPage` keeps the page of the list; without it the list returns to its first page.
  */
-export type Change = (change: Partial<View>, options?: { replace?: boolean; keepPage?: boolean }) => void;
+export type ChangeView = (change: Partial<CatalogueView>, options?: { replace?: boolean; keepPage?: boolean }) => void;
 
 // Name in the address, and in the API.
-export const ranges = {
+export const rangeFields = {
   cores: 'cores',
   tdp: 'tdpW',
   year: 'releaseYear',
@@ -55,17 +55,17 @@ export const ranges = {
   igpu: 'igpuMark',
   price: 'price',
 } as const satisfies Record<string, keyof CpuFilter>;
-export type RangeName = keyof typeof ranges;
+export type RangeName = keyof typeof rangeFields;
 
-export const lists = {
+export const listFields = {
   maker: 'manufacturer',
   socket: 'socket',
   type: 'category',
   rating: 'rating',
 } as const satisfies Record<string, keyof CpuFilter>;
-export type ListName = keyof typeof lists;
+export type ListName = keyof typeof listFields;
 
-export const sorts = {
+export const sortFields = {
   name: 'NAME',
   maker: 'MANUFACTURER',
   socket: 'SOCKET',
@@ -84,10 +84,10 @@ export const sorts = {
   value: 'DOLLAR_PER_MARK_MULTI',
   valueSingle: 'DOLLAR_PER_MARK_SINGLE',
 } as const satisfies Record<string, CpuOrderField>;
-export type SortName = keyof typeof sorts;
+export type SortName = keyof typeof sortFields;
 
 /** Of these the high ones are looked for, so a first click on the column puts them on top. */
-export const highFirst: ReadonlySet<SortName> = new Set([
+export const descendingFirst: ReadonlySet<SortName> = new Set([
   'cores',
   'threads',
   'year',
@@ -97,33 +97,36 @@ export const highFirst: ReadonlySet<SortName> = new Set([
   'prices',
 ]);
 
-export const MOST_SORT_KEYS = 5;
-const usual: SortKey[] = [{ by: 'value', descending: false }];
-const ENDLESS_PAGE = 100;
+export const MAX_SORT_KEYS = 5;
+const defaultSort: SortKey[] = [{ by: 'value', descending: false }];
+const ENDLESS_PAGE_SIZE = 100;
 
 /** Whatever cannot be read in an address is left out: old links go on working as well as they can. */
-export function readView(search: SearchParams): View {
-  const one = (name: string) => [search[name]].flat()[0];
-  const among = <T extends string>(value: string | undefined, known: readonly T[]): T | undefined =>
+export function readCatalogueView(search: SearchParams): CatalogueView {
+  const firstValue = (name: string) => [search[name]].flat()[0];
+  const oneOf = <T extends string>(value: string | undefined, known: readonly T[]): T | undefined =>
     known.find((each) => each === value);
-  const view: View = {
-    search: one('q') ?? '',
-    withListings: one('listings') === 'yes',
-    graphics: { yes: true, no: false }[one('graphics') ?? ''],
-    sort: readSort(one('sort')),
-    layout: among(one('view'), layouts) ?? 'list',
-    size: one('size') === 'endless' ? 'endless' : (sizes.find((each) => String(each) === one('size')) ?? 50),
-    columns: one('columns')?.split(',').filter(Boolean),
-    after: one('after'),
-    before: one('before'),
-    page: Math.max(1, Number.parseInt(one('page') ?? '1', 10) || 1),
-    selected: one('cpu'),
+  const view: CatalogueView = {
+    search: firstValue('q') ?? '',
+    withListings: firstValue('listings') === 'yes',
+    graphics: { yes: true, no: false }[firstValue('graphics') ?? ''],
+    sort: readSort(firstValue('sort')),
+    layout: oneOf(firstValue('view'), layouts) ?? 'list',
+    size:
+      firstValue('size') === 'endless'
+        ? 'endless'
+        : (pageSizes.find((each) => String(each) === firstValue('size')) ?? 50),
+    columns: firstValue('columns')?.split(',').filter(Boolean),
+    after: firstValue('after'),
+    before: firstValue('before'),
+    page: Math.max(1, Number.parseInt(firstValue('page') ?? '1', 10) || 1),
+    selected: firstValue('cpu'),
   };
-  for (const name of names(ranges)) {
-    const range = readRange(one(name), name === 'price');
+  for (const name of keysOf(rangeFields)) {
+    const range = readRange(firstValue(name), name === 'price');
     if (range) view[name] = range;
   }
-  for (const name of names(lists)) {
+  for (const name of keysOf(listFields)) {
     const given = [search[name] ?? []].flat().filter(Boolean);
     const values = name === 'rating' ? ratings.filter((rating) => given.includes(rating)) : given;
     if (values.length > 0) view[name] = values;
@@ -132,12 +135,12 @@ export function readView(search: SearchParams): View {
 }
 
 /** The address of a view; what is as usual is left out. */
-export function writeView(view: View): SearchParams {
-  const written: Record<string, string | string[] | undefined> = {
+export function writeCatalogueView(view: CatalogueView): SearchParams {
+  const params: Record<string, string | string[] | undefined> = {
     q: view.search || undefined,
     listings: view.withListings ? 'yes' : undefined,
     graphics: view.graphics === undefined ? undefined : view.graphics ? 'yes' : 'no',
-    sort: writeSort(view.sort) === writeSort(usual) ? undefined : writeSort(view.sort),
+    sort: writeSort(view.sort) === writeSort(defaultSort) ? undefined : writeSort(view.sort),
     view: view.layout === 'list' ? undefined : view.layout,
     size: view.size === 50 ? undefined : String(view.size),
     columns: view.columns?.join(','),
@@ -146,33 +149,33 @@ export function writeView(view: View): SearchParams {
     page: view.page === 1 ? undefined : String(view.page),
     cpu: view.selected,
   };
-  for (const name of names(ranges)) written[name] = writeRange(view[name]);
-  for (const name of names(lists)) written[name] = view[name]?.length ? view[name] : undefined;
+  for (const name of keysOf(rangeFields)) params[name] = writeRange(view[name]);
+  for (const name of keysOf(listFields)) params[name] = view[name]?.length ? view[name] : undefined;
   return Object.fromEntries(
-    Object.entries(written).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    Object.entries(params).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
 }
 
 /** Another view of the list: it starts on its first page again. */
-export function changed(view: View, change: Partial<View>): View {
+export function applyChange(view: CatalogueView, change: Partial<CatalogueView>): CatalogueView {
   return { ...view, after: undefined, before: undefined, page: 1, ...change };
 }
 
 /** The view without any condition. */
-export function unfiltered(view: View): View {
-  const none = Object.fromEntries([...names(ranges), ...names(lists)].map((name) => [name, undefined]));
-  return changed(view, { ...none, search: '', withListings: false, graphics: undefined });
+export function withoutFilters(view: CatalogueView): CatalogueView {
+  const cleared = Object.fromEntries([...keysOf(rangeFields), ...keysOf(listFields)].map((name) => [name, undefined]));
+  return applyChange(view, { ...cleared, search: '', withListings: false, graphics: undefined });
 }
 
 /** How many conditions there are beside the words searched for. */
-export function conditions(view: View): number {
-  const given = [...names(ranges), ...names(lists)].filter((name) => view[name] !== undefined).length;
+export function countFilters(view: CatalogueView): number {
+  const given = [...keysOf(rangeFields), ...keysOf(listFields)].filter((name) => view[name] !== undefined).length;
   return given + Number(view.withListings) + Number(view.graphics !== undefined);
 }
 
 /** What to ask the API for. */
-export function variables(view: View): CpuListQueryVariables {
-  const count = view.size === 'endless' ? ENDLESS_PAGE : view.size;
+export function listVariables(view: CatalogueView): CpuListQueryVariables {
+  const count = view.size === 'endless' ? ENDLESS_PAGE_SIZE : view.size;
   return {
     ...(view.before === undefined ? { first: count } : { last: count, before: view.before }),
     ...(view.after === undefined || view.before !== undefined ? {} : { after: view.after }),
@@ -181,51 +184,51 @@ export function variables(view: View): CpuListQueryVariables {
 }
 
 /** Conditions and order alone, for what is not a page of the list. */
-export function filterAndOrder(view: View): Pick<CpuListQueryVariables, 'filter' | 'orderBy'> {
+export function filterAndOrder(view: CatalogueView): Pick<CpuListQueryVariables, 'filter' | 'orderBy'> {
   const filter: Record<string, unknown> = {};
   // The API takes at most 200 characters.
   if (view.search.trim()) filter.search = view.search.trim().slice(0, 200);
   if (view.withListings) filter.withListings = true;
   if (view.graphics !== undefined) filter.hasIgpu = view.graphics;
-  for (const name of names(ranges)) if (view[name]) filter[ranges[name]] = view[name];
-  for (const name of names(lists)) if (view[name]) filter[lists[name]] = view[name];
+  for (const name of keysOf(rangeFields)) if (view[name]) filter[rangeFields[name]] = view[name];
+  for (const name of keysOf(listFields)) if (view[name]) filter[listFields[name]] = view[name];
   return {
     ...(Object.keys(filter).length > 0 ? { filter: filter as CpuFilter } : {}),
-    orderBy: view.sort.map(({ by, descending }) => ({ field: sorts[by], direction: descending ? 'DESC' : 'ASC' })),
+    orderBy: view.sort.map(({ by, descending }) => ({ field: sortFields[by], direction: descending ? 'DESC' : 'ASC' })),
   };
 }
 
 /** The order after a click on a column: by it alone, the other way round, or (with `add`) by it, too. */
-export function sortedBy(sort: SortKey[], by: SortName, add: boolean): SortKey[] {
-  const there = sort.find((key) => key.by === by);
-  const fresh = { by, descending: highFirst.has(by) };
-  const turned = there && { by, descending: !there.descending };
-  if (!add) return [turned && sort.length === 1 ? turned : fresh];
-  if (!turned) return [...sort, fresh].slice(0, MOST_SORT_KEYS);
+export function toggleSort(sort: SortKey[], by: SortName, add: boolean): SortKey[] {
+  const existing = sort.find((key) => key.by === by);
+  const initial = { by, descending: descendingFirst.has(by) };
+  const reversed = existing && { by, descending: !existing.descending };
+  if (!add) return [reversed && sort.length === 1 ? reversed : initial];
+  if (!reversed) return [...sort, initial].slice(0, MAX_SORT_KEYS);
   // A third click takes the key away again.
-  if (there.descending !== highFirst.has(by)) {
+  if (existing.descending !== descendingFirst.has(by)) {
     const rest = sort.filter((key) => key.by !== by);
-    return rest.length > 0 ? rest : usual;
+    return rest.length > 0 ? rest : defaultSort;
   }
-  return sort.map((key) => (key.by === by ? turned : key));
+  return sort.map((key) => (key.by === by ? reversed : key));
 }
 
-function names<T extends object>(of: T): (keyof T & string)[] {
+function keysOf<T extends object>(of: T): (keyof T & string)[] {
   return Object.keys(of) as (keyof T & string)[];
 }
 
 function readSort(text: string | undefined): SortKey[] {
   const keys = (text ?? '').split(',').flatMap((part) => {
-    const by = names(sorts).find((name) => name === part.replace(/^-/, ''));
+    const by = keysOf(sortFields).find((name) => name === part.replace(/^-/, ''));
     return by === undefined ? [] : [{ by, descending: part.startsWith('-') }];
   });
-  const unique = keys.filter((key, index) => keys.findIndex((each) => each.by === key.by) === index);
-  return unique.length > 0 ? unique.slice(0, MOST_SORT_KEYS) : usual;
+  const uniqueKeys = keys.filter((key, index) => keys.findIndex((each) => each.by === key.by) === index);
+  return uniqueKeys.length > 0 ? uniqueKeys.slice(0, MAX_SORT_KEYS) : defaultSort;
 }
 
 const writeSort = (sort: SortKey[]) => sort.map(({ by, descending }) => (descending ? `-${by}` : by)).join(',');
 
-const GREATEST = 2_147_483_647; // the API's integers end there
+const MAX_INTEGER = 2_147_483_647; // the API's integers end there
 
 /** "4-16", "4-", "-16"; of prices "9.50-" too */
 function readRange(text: string | undefined, decimal: boolean): Range | undefined {
@@ -235,8 +238,8 @@ function readRange(text: string | undefined, decimal: boolean): Range | undefine
     ...(found[1] === undefined ? {} : { min: Number(found[1]) }),
     ...(found[2] === undefined ? {} : { max: Number(found[2]) }),
   };
-  const good = Object.values(range).every((bound) => bound <= GREATEST && (decimal || Number.isInteger(bound)));
-  return good && !isReversed(range) ? range : undefined;
+  const isValid = Object.values(range).every((bound) => bound <= MAX_INTEGER && (decimal || Number.isInteger(bound)));
+  return isValid && !isReversed(range) ? range : undefined;
 }
 
 /** Nothing is from 9 to 2. */

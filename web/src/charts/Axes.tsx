@@ -9,7 +9,7 @@ interface AxisProps<T> {
   format: (value: T) => string;
 }
 
-export function Across<T>({ scale, ticks, format, left, right }: AxisProps<T> & { left: number; right: number }) {
+export function LeftAxis<T>({ scale, ticks, format, left, right }: AxisProps<T> & { left: number; right: number }) {
   return (
     <>
       {ticks.map((tick, index) => (
@@ -36,7 +36,7 @@ export function Across<T>({ scale, ticks, format, left, right }: AxisProps<T> & 
   );
 }
 
-export function Along<T>({ scale, ticks, format, top }: AxisProps<T> & { top: number }) {
+export function BottomAxis<T>({ scale, ticks, format, top }: AxisProps<T> & { top: number }) {
   return (
     <AxisBottom
       scale={scale}

@@ -1,10 +1,10 @@
 // What all charts stand in: a picture with its summary, a cursor that goes by pointer and by keyboard, and the same
 // figures as a table, which screen readers find and everybody else can open.
 import { type KeyboardEvent, memo, type PointerEvent, type ReactNode, useId, useRef, useState } from 'react';
-import { useSize } from '../lib/useElementSize';
+import { useElementSize } from '../lib/useElementSize';
 import styles from './Chart.module.css';
 
-export interface Frame {
+export interface ChartSize {
   width: number;
   height: number;
 }
@@ -13,24 +13,24 @@ interface Cursor {
   /** How many places the cursor can be at. */
   count: number;
   /** How many of them, from the first on, the keyboard goes through; all unless told. */
-  steps?: number;
+  keyboardCount?: number;
   /** What it goes through, as "Days". */
   label: string;
   /** What is told at a place. */
-  text: (index: number) => string;
+  valueText: (index: number) => string;
   /** Where on the picture a place is, px. */
-  at: (index: number, frame: Frame) => { x: number; y: number };
+  position: (index: number, size: ChartSize) => { x: number; y: number };
   /** The place that is meant by a point of the picture. */
-  nearest: (x: number, y: number, frame: Frame) => number | undefined;
-  tip: (index: number) => ReactNode;
+  nearest: (x: number, y: number, size: ChartSize) => number | undefined;
+  tooltip: (index: number) => ReactNode;
   /** Enter, or a click. */
-  open?: (index: number) => void;
+  onOpen?: (index: number) => void;
   /** Where the keyboard begins. */
-  start?: number;
+  startIndex?: number;
 }
 
 export function Chart({
-  height: given,
+  height: cssHeight,
   summary,
   cursor,
   children,
@@ -41,54 +41,56 @@ export function Chart({
   /** The picture in one or two sentences. */
   summary: string;
   cursor?: Cursor | undefined;
-  children: (frame: Frame) => ReactNode;
+  children: (size: ChartSize) => ReactNode;
   /** Drawn above, anew with each move of the cursor. */
-  overlay?: (index: number, frame: Frame) => ReactNode;
+  overlay?: (index: number, size: ChartSize) => ReactNode;
 }) {
-  const [ref, width, height] = useSize();
-  const [active, setActive] = useState<number>();
-  const frame = { width, height };
-  const shown = cursor && active !== undefined && active < cursor.count ? active : undefined;
-  const find = (event: PointerEvent<HTMLElement>) => {
+  const [ref, width, height] = useElementSize();
+  const [hoveredIndex, setHoveredIndex] = useState<number>();
+  const size = { width, height };
+  const activeIndex = cursor && hoveredIndex !== undefined && hoveredIndex < cursor.count ? hoveredIndex : undefined;
+  const indexAt = (event: PointerEvent<HTMLElement>) => {
     const box = event.currentTarget.getBoundingClientRect();
-    return cursor?.nearest(event.clientX - box.left, event.clientY - box.top, frame);
+    return cursor?.nearest(event.clientX - box.left, event.clientY - box.top, size);
   };
-  const move = (event: PointerEvent<HTMLElement>) => setActive(find(event));
+  const onPointerMove = (event: PointerEvent<HTMLElement>) => setHoveredIndex(indexAt(event));
   // A finger does not hover: its first tap shows what is there, the second opens it.
-  const opens = useRef(false);
-  const press = (event: PointerEvent<HTMLElement>) => {
-    const found = find(event);
-    opens.current = event.pointerType === 'mouse' || found === active;
-    setActive(found);
+  const opensOnClick = useRef(false);
+  const onPointerDown = (event: PointerEvent<HTMLElement>) => {
+    const index = indexAt(event);
+    opensOnClick.current = event.pointerType === 'mouse' || index === hoveredIndex;
+    setHoveredIndex(index);
   };
   return (
     <div
       className={styles.chart}
       ref={ref}
-      style={{ height: given }}
-      data-opens={(cursor?.open && shown !== undefined) || undefined}
-      onPointerMove={move}
-      onPointerDown={press}
+      style={{ height: cssHeight }}
+      data-opens={(cursor?.onOpen && activeIndex !== undefined) || undefined}
+      onPointerMove={onPointerMove}
+      onPointerDown={onPointerDown}
       onPointerLeave={(event) => {
-        if (event.pointerType === 'mouse') setActive(undefined);
+        if (event.pointerType === 'mouse') setHoveredIndex(undefined);
       }}
       onClick={() => {
-        if (opens.current && shown !== undefined) cursor?.open?.(shown);
+        if (opensOnClick.current && activeIndex !== undefined) cursor?.onOpen?.(activeIndex);
       }}
     >
       {width > 0 && (
         <>
-          <Picture width={width} height={height} summary={summary} draw={children} />
-          {shown !== undefined && overlay && (
+          <ChartPicture width={width} height={height} summary={summary} draw={children} />
+          {activeIndex !== undefined && overlay && (
             <svg className={styles.overlay} width={width} height={height} aria-hidden="true">
-              {overlay(shown, frame)}
+              {overlay(activeIndex, size)}
             </svg>
           )}
-          {cursor && cursor.count > 0 && <Steps cursor={cursor} active={shown} setActive={setActive} />}
-          {cursor && shown !== undefined && (
-            <Tip frame={frame} {...cursor.at(shown, frame)}>
-              {cursor.tip(shown)}
-            </Tip>
+          {cursor && cursor.count > 0 && (
+            <KeyboardSlider cursor={cursor} hoveredIndex={activeIndex} setHoveredIndex={setHoveredIndex} />
+          )}
+          {cursor && activeIndex !== undefined && (
+            <Tooltip size={size} {...cursor.position(activeIndex, size)}>
+              {cursor.tooltip(activeIndex)}
+            </Tooltip>
           )}
         </>
       )}
@@ -97,12 +99,12 @@ export function Chart({
 }
 
 /** What does not move with the cursor: drawn once. */
-const Picture = memo(function Picture({
+const ChartPicture = memo(function ChartPicture({
   width,
   height,
   summary,
   draw,
-}: Frame & { summary: string; draw: (frame: Frame) => ReactNode }) {
+}: ChartSize & { summary: string; draw: (size: ChartSize) => ReactNode }) {
   return (
     <svg className={styles.picture} width={width} height={height} role="img" aria-label={summary}>
       {draw({ width, height })}
@@ -111,25 +113,25 @@ const Picture = memo(function Picture({
 });
 
 /** A slider that is not seen but for its focus: arrows, Home, End and screen readers go through the places by it. */
-function Steps({
+function KeyboardSlider({
   cursor,
-  active,
-  setActive,
+  hoveredIndex,
+  setHoveredIndex,
 }: {
   cursor: Cursor;
-  active: number | undefined;
-  setActive: (index: number | undefined) => void;
+  hoveredIndex: number | undefined;
+  setHoveredIndex: (index: number | undefined) => void;
 }) {
-  const start = cursor.start ?? 0;
-  const last = (cursor.steps ?? cursor.count) - 1;
-  const value = Math.min(active ?? start, last);
+  const startIndex = cursor.startIndex ?? 0;
+  const last = (cursor.keyboardCount ?? cursor.count) - 1;
+  const value = Math.min(hoveredIndex ?? startIndex, last);
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === 'Enter') cursor.open?.(value);
-    if (event.key === 'Escape') setActive(undefined);
+    if (event.key === 'Enter') cursor.onOpen?.(value);
+    if (event.key === 'Escape') setHoveredIndex(undefined);
     // A first arrow shows where the cursor is.
-    if (active === undefined && event.key.startsWith('Arrow')) {
+    if (hoveredIndex === undefined && event.key.startsWith('Arrow')) {
       event.preventDefault();
-      setActive(start);
+      setHoveredIndex(startIndex);
     }
   };
   return (
@@ -141,23 +143,23 @@ function Steps({
       step={1}
       value={value}
       aria-label={cursor.label}
-      aria-valuetext={cursor.text(value)}
-      onChange={(event) => setActive(Number(event.target.value))}
+      aria-valuetext={cursor.valueText(value)}
+      onChange={(event) => setHoveredIndex(Number(event.target.value))}
       onFocus={(event) => {
-        if (event.target.matches(':focus-visible')) setActive(value);
+        if (event.target.matches(':focus-visible')) setHoveredIndex(value);
       }}
-      onBlur={() => setActive(undefined)}
+      onBlur={() => setHoveredIndex(undefined)}
       onKeyDown={onKeyDown}
     />
   );
 }
 
-const TIP = 200; // px, the most a tip is wide
+const TOOLTIP_WIDTH = 200; // px, the most a tip is wide
 
 /** Beside the point, on the side where there is room. */
-function Tip({ frame, x, y, children }: { frame: Frame; x: number; y: number; children: ReactNode }) {
-  const left = x > frame.width - TIP && x > frame.width / 2;
-  const below = y < 70;
+function Tooltip({ size, x, y, children }: { size: ChartSize; x: number; y: number; children: ReactNode }) {
+  const openLeft = x > size.width - TOOLTIP_WIDTH && x > size.width / 2;
+  const openBelow = y < 70;
   return (
     <div
       className={styles.tooltip}
@@ -166,7 +168,7 @@ function Tip({ frame, x, y, children }: { frame: Frame; x: number; y: number; ch
       style={{
         left: x,
         top: y,
-        translate: `${left ? 'calc(-100% - 12px)' : '12px'} ${below ? '8px' : 'calc(-100% - 8px)'}`,
+        translate: `${openLeft ? 'calc(-100% - 12px)' : '12px'} ${openBelow ? '8px' : 'calc(-100% - 8px)'}`,
       }}
     >
       {children}
@@ -175,13 +177,21 @@ function Tip({ frame, x, y, children }: { frame: Frame; x: number; y: number; ch
 }
 
 /** The figures of a chart as a table, opened on demand. */
-export function AsTable({ caption, head, rows }: { caption: string; head: string[]; rows: (string | number)[][] }) {
+export function DataTable({
+  caption,
+  columns,
+  rows,
+}: {
+  caption: string;
+  columns: string[];
+  rows: (string | number)[][];
+}) {
   const id = useId();
-  const [open, setOpen] = useState(false);
+  const [onOpen, setOpen] = useState(false);
   return (
     <details className={styles.dataTable} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>The figures as a table</summary>
-      {open && (
+      {onOpen && (
         <div className={styles.dataTableScroll} role="region" aria-labelledby={id} tabIndex={0}>
           <table>
             <caption id={id} className="visually-hidden">
@@ -189,9 +199,9 @@ export function AsTable({ caption, head, rows }: { caption: string; head: string
             </caption>
             <thead>
               <tr>
-                {head.map((each) => (
-                  <th key={each} scope="col">
-                    {each}
+                {columns.map((column) => (
+                  <th key={column} scope="col">
+                    {column}
                   </th>
                 ))}
               </tr>

@@ -1,76 +1,80 @@
-import { whole } from '../lib/format';
+import { formatInteger } from '../lib/format';
 import type { CpuRowFragment } from '../gql/graphql';
 import styles from './Benchmarks.module.css';
 
-type Marked = Pick<CpuRowFragment, 'cpuMarkMulti' | 'cpuMarkSingle'>;
+type CpuMarks = Pick<CpuRowFragment, 'cpuMarkMulti' | 'cpuMarkSingle'>;
 
 /** Both marks as bars, drawn to the fastest CPU of the catalogue; a notch is the mean of the similar ones. */
-export function Marks({
+export function Benchmarks({
   cpu,
-  best,
+  maxMarks,
   similar,
 }: {
-  cpu: Marked;
-  best: { multi: number; single: number };
-  similar: Marked[] | undefined;
+  cpu: CpuMarks;
+  maxMarks: { multi: number; single: number };
+  similar: CpuMarks[] | undefined;
 }) {
   return (
     <div className={styles.bars}>
       <Bar
         label="Multi-thread mark"
         value={cpu.cpuMarkMulti}
-        most={best.multi}
-        others={mean(similar, 'cpuMarkMulti')}
+        max={maxMarks.multi}
+        similarMean={meanMark(similar, 'cpuMarkMulti')}
       />
       <Bar
         label="Single-thread mark"
         value={cpu.cpuMarkSingle}
-        most={best.single}
-        others={mean(similar, 'cpuMarkSingle')}
+        max={maxMarks.single}
+        similarMean={meanMark(similar, 'cpuMarkSingle')}
       />
     </div>
   );
 }
 
-function mean(cpus: Marked[] | undefined, mark: keyof Marked): number | undefined {
-  const known = (cpus ?? []).map((cpu) => cpu[mark]).filter((value) => value !== null);
-  return known.length === 0 ? undefined : known.reduce((sum, value) => sum + value, 0) / known.length;
+function meanMark(cpus: CpuMarks[] | undefined, mark: keyof CpuMarks): number | undefined {
+  const values = (cpus ?? []).map((cpu) => cpu[mark]).filter((value) => value !== null);
+  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function Bar({
   label,
   value,
-  most,
-  others,
+  max,
+  similarMean,
 }: {
   label: string;
   value: number | null;
-  most: number;
-  others: number | undefined;
+  max: number;
+  similarMean: number | undefined;
 }) {
-  const share = (of: number) => (most === 0 ? 0 : Math.min(100, (of / most) * 100));
+  const percentOfMax = (mark: number) => (max === 0 ? 0 : Math.min(100, (mark / max) * 100));
   return (
     <div className={styles.bar}>
       <div className={styles.head}>
         <span className="muted">{label}</span>
-        <strong className="number">{value === null ? 'Never measured' : whole(value)}</strong>
+        <strong className="number">{value === null ? 'Never measured' : formatInteger(value)}</strong>
       </div>
       <div className={styles.track} aria-hidden="true">
-        {value !== null && <span className={styles.fill} style={{ width: `max(2px, ${share(value)}%)` }} />}
-        {others !== undefined && most > 0 && <span className={styles.notch} style={{ left: `${share(others)}%` }} />}
+        {value !== null && <span className={styles.fill} style={{ width: `max(2px, ${percentOfMax(value)}%)` }} />}
+        {similarMean !== undefined && max > 0 && (
+          <span className={styles.notch} style={{ left: `${percentOfMax(similarMean)}%` }} />
+        )}
       </div>
       <p className={`muted ${styles.notes}`}>
-        {value !== null && most > 0 ? fastest(share(value)) : '\u00a0'}
-        {others !== undefined && <span className="number">Similar CPUs: {whole(others)}</span>}
+        {value !== null && max > 0 ? shareOfFastest(percentOfMax(value)) : '\u00a0'}
+        {similarMean !== undefined && <span className="number">Similar CPUs: {formatInteger(similarMean)}</span>}
       </p>
     </div>
   );
 }
 
-function fastest(share: number) {
+function shareOfFastest(percentOfMax: number) {
   return (
     <span>
-      {share >= 100 ? 'The fastest of all' : `${share < 10 ? share.toFixed(1) : Math.round(share)} % of the fastest`}
+      {percentOfMax >= 100
+        ? 'The fastest of all'
+        : `${percentOfMax < 10 ? percentOfMax.toFixed(1) : Math.round(percentOfMax)} % of the fastest`}
     </span>
   );
 }

@@ -2,25 +2,25 @@ import { Link, useParams } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect } from 'react';
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
-import { BETWEEN, unbroken, whole } from '../lib/format';
+import { SEPARATOR, nonBreaking, formatInteger } from '../lib/format';
 import { CpuDistributionAndSimilarDocument, CpuDetailsDocument, FilterOptionsDocument } from '../gql/graphql';
 import { buttonClass } from '../ui/Button';
 import { Icon } from '../ui/Icon';
 import { Panel, PanelSkeleton } from '../ui/Panel';
-import { Failure, Skeleton, State } from '../ui/State';
-import { Facts } from './Specifications';
+import { LoadError, Skeleton, EmptyState } from '../ui/State';
+import { Specifications } from './Specifications';
 import { Rating, Targets } from './Indicators';
-import { Marks } from './Benchmarks';
-import { Offers } from './Listings';
-import { Similar } from './SimilarCpus';
-import { type Cpu, targetInWords, valueInWords, warningInWords } from './summaries';
+import { Benchmarks } from './Benchmarks';
+import { Listings } from './Listings';
+import { SimilarCpus } from './SimilarCpus';
+import { type DetailedCpu, targetSummary, valueSummary, targetWarning } from './summaries';
 import panels from '../ui/Panel.module.css';
 import skeletons from '../ui/Skeleton.module.css';
 import styles from './CpuPage.module.css';
 
 // Charts bring d3's scales: they come after the figures.
-const Distribution = lazy(() => import('./PriceDistribution'));
-const History = lazy(() => import('./PriceHistory'));
+const PriceDistribution = lazy(() => import('./PriceDistribution'));
+const PriceHistory = lazy(() => import('./PriceHistory'));
 
 export function CpuPage() {
   const { slug } = useParams({ from: '/cpu/$slug' });
@@ -31,23 +31,23 @@ export function CpuPage() {
           <Icon name="left" size={14} /> Catalogue
         </Link>
       </nav>
-      <Loaded key={slug} slug={slug} />
+      <CpuLoader key={slug} slug={slug} />
     </div>
   );
 }
 
-function Loaded({ slug }: { slug: string }) {
-  const [{ data, error, fetching }, run] = useQuery({ query: CpuDetailsDocument, variables: { slug } });
+function CpuLoader({ slug }: { slug: string }) {
+  const [{ data, error, fetching }, refetch] = useQuery({ query: CpuDetailsDocument, variables: { slug } });
   const { state } = useConnection();
   const cpu = data?.cpu;
   const name = cpu?.name;
   useEffect(() => {
     document.title = name ? `${name} – Dealmark` : 'Dealmark';
   }, [name]);
-  if (cpu) return <Known cpu={cpu} busy={fetching} />;
+  if (cpu) return <CpuDetails cpu={cpu} isLoading={fetching} />;
   if (data && !fetching)
     return (
-      <State
+      <EmptyState
         icon="search"
         title="No CPU has this address"
         actions={
@@ -57,26 +57,26 @@ function Loaded({ slug }: { slug: string }) {
         }
       >
         It may have been mistyped: nothing is called {slug}.
-      </State>
+      </EmptyState>
     );
-  if (error || (state === 'away' && !fetching))
-    return <Failure error={error} again={() => run({ requestPolicy: 'network-only' })} />;
-  return <Waiting />;
+  if (error || (state === 'offline' && !fetching))
+    return <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />;
+  return <CpuSkeleton />;
 }
 
-function Known({ cpu, busy }: { cpu: Cpu; busy: boolean }) {
-  const [{ data: choices }] = useQuery({ query: FilterOptionsDocument });
-  const [{ data: market, error: fault }] = useQuery({
+function CpuDetails({ cpu, isLoading }: { cpu: DetailedCpu; isLoading: boolean }) {
+  const [{ data: options }] = useQuery({ query: FilterOptionsDocument });
+  const [{ data: market, error: marketError }] = useQuery({
     query: CpuDistributionAndSimilarDocument,
     variables: { slug: cpu.slug },
   });
-  const statistics = choices?.statistics;
-  const best = { multi: statistics?.cpuMarkMulti.max ?? 0, single: statistics?.cpuMarkSingle.max ?? 0 };
+  const statistics = options?.statistics;
+  const maxMarks = { multi: statistics?.cpuMarkMulti.max ?? 0, single: statistics?.cpuMarkSingle.max ?? 0 };
   const similar = market?.cpu?.similar;
   const { dollarPerMarkMulti, percentile, dollarPerMarkSingle, percentileSingle } = cpu.performanceValue;
-  const warning = warningInWords(cpu.priceTarget);
+  const warning = targetWarning(cpu.priceTarget);
   return (
-    <article aria-busy={busy} aria-labelledby="cpu-name">
+    <article aria-busy={isLoading} aria-labelledby="cpu-name">
       <header className={styles.top}>
         <div className={styles.title}>
           <h1 id="cpu-name">{cpu.name}</h1>
@@ -85,13 +85,13 @@ function Known({ cpu, busy }: { cpu: Cpu; busy: boolean }) {
         <Link to="/compare" search={{ cpus: cpu.slug }} className={buttonClass()}>
           <Icon name="columns" /> Compare
         </Link>
-        <p className={`muted ${styles.subtitle}`}>{inShort(cpu)}</p>
+        <p className={`muted ${styles.subtitle}`}>{subtitle(cpu)}</p>
       </header>
       <div className={styles.columns}>
         <div className={styles.main}>
           <Panel title="What it should cost" id="targets">
             <Targets target={cpu.priceTarget} />
-            <p className={`muted ${styles.note}`}>{targetInWords(cpu.priceTarget)}</p>
+            <p className={`muted ${styles.note}`}>{targetSummary(cpu.priceTarget)}</p>
             {warning && (
               <p className={styles.warning}>
                 <Icon name="warning" />
@@ -101,20 +101,24 @@ function Known({ cpu, busy }: { cpu: Cpu; busy: boolean }) {
               </p>
             )}
           </Panel>
-          <Panel title="Cheapest listings" id="listings" aside={cpu.listings.totalCount > 0 && <ShownOf cpu={cpu} />}>
-            <Offers offers={cpu.listings.nodes} good={cpu.priceTarget.good} />
+          <Panel
+            title="Cheapest listings"
+            id="listings"
+            aside={cpu.listings.totalCount > 0 && <ListingCount cpu={cpu} />}
+          >
+            <Listings listings={cpu.listings.nodes} good={cpu.priceTarget.good} />
           </Panel>
           <Suspense fallback={<PanelSkeleton title="Price history" height={424} />}>
-            <History slug={cpu.slug} />
+            <PriceHistory slug={cpu.slug} />
           </Suspense>
         </div>
         <div className={styles.side}>
           <Panel title="Performance" id="performance">
-            <Marks cpu={cpu} best={best} similar={similar} />
+            <Benchmarks cpu={cpu} maxMarks={maxMarks} similar={similar} />
           </Panel>
           <Panel title="Value" id="value">
-            <p>{valueInWords(dollarPerMarkMulti, percentile, 'multi-thread')}</p>
-            <p>{valueInWords(dollarPerMarkSingle, percentileSingle, 'single-thread')}</p>
+            <p>{valueSummary(dollarPerMarkMulti, percentile, 'multi-thread')}</p>
+            <p>{valueSummary(dollarPerMarkSingle, percentileSingle, 'single-thread')}</p>
             {cpu.priceTarget.good !== null && (
               <Link to="/map" search={{ cpu: cpu.slug }} className={panels.link}>
                 See it on the map
@@ -122,29 +126,29 @@ function Known({ cpu, busy }: { cpu: Cpu; busy: boolean }) {
             )}
           </Panel>
           <Panel title="Specifications" id="specifications">
-            <Facts cpu={cpu} />
+            <Specifications cpu={cpu} />
           </Panel>
           <Suspense fallback={<PanelSkeleton title="Price distribution" height={320} />}>
-            <Distribution bins={market?.cpu?.priceDistribution} error={fault} target={cpu.priceTarget} />
+            <PriceDistribution bins={market?.cpu?.priceDistribution} error={marketError} target={cpu.priceTarget} />
           </Suspense>
         </div>
       </div>
-      <Similar cpu={cpu} similar={similar} error={fault} />
+      <SimilarCpus cpu={cpu} similar={similar} error={marketError} />
     </article>
   );
 }
 
-function ShownOf({ cpu }: { cpu: Cpu }) {
+function ListingCount({ cpu }: { cpu: DetailedCpu }) {
   const { totalCount, nodes } = cpu.listings;
   return (
     <span className="muted number">
-      {totalCount === nodes.length ? whole(totalCount) : `${nodes.length} of ${whole(totalCount)}`}
+      {totalCount === nodes.length ? formatInteger(totalCount) : `${nodes.length} of ${formatInteger(totalCount)}`}
     </span>
   );
 }
 
-function inShort(cpu: Cpu): string {
-  const known = [
+function subtitle(cpu: DetailedCpu): string {
+  const facts = [
     cpu.category,
     cpu.cores && `${cpu.cores} ${cpu.cores === 1 ? 'core' : 'cores'}`,
     cpu.threads && `${cpu.threads} ${cpu.threads === 1 ? 'thread' : 'threads'}`,
@@ -153,11 +157,12 @@ function inShort(cpu: Cpu): string {
     cpu.releaseYear,
   ];
   return (
-    known.flatMap((fact) => (fact ? unbroken(fact) : [])).join(BETWEEN) || 'Nothing is known of its specifications.'
+    facts.flatMap((fact) => (fact ? nonBreaking(fact) : [])).join(SEPARATOR) ||
+    'Nothing is known of its specifications.'
   );
 }
 
-function Waiting() {
+function CpuSkeleton() {
   return (
     <div role="status">
       <span className="visually-hidden">Loading the CPU</span>

@@ -3,12 +3,12 @@ import { Link } from '@tanstack/react-router';
 import { type ReactNode } from 'react';
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
-import { money, NONE, usd, usdPerMark, whole } from '../lib/format';
+import { formatMoney, NO_VALUE, formatUsd, formatUsdPerMark, formatInteger } from '../lib/format';
 import { CpuDetailsDocument } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
-import { Failure, Skeleton, State } from '../ui/State';
+import { LoadError, Skeleton, EmptyState } from '../ui/State';
 import { MarkBar, Rating, Targets } from './Indicators';
-import { type Cpu, conditions, targetInWords, warningInWords } from './summaries';
+import { type DetailedCpu, conditionLabels, targetSummary, targetWarning } from './summaries';
 import styles from './CpuSummary.module.css';
 
 export function CpuSummary({
@@ -21,22 +21,22 @@ export function CpuSummary({
   /** Its name leads to its page. */
   linked?: boolean;
 }) {
-  const [{ data, error, fetching, operation }, run] = useQuery({ query: CpuDetailsDocument, variables: { slug } });
+  const [{ data, error, fetching, operation }, refetch] = useQuery({ query: CpuDetailsDocument, variables: { slug } });
   const { state } = useConnection();
-  const current = operation?.variables.slug === slug;
+  const isCurrent = operation?.variables.slug === slug;
   const cpu = data?.cpu;
-  if (!cpu && data && current && !fetching)
+  if (!cpu && data && isCurrent && !fetching)
     return (
-      <State icon="search" title="No CPU has this address">
+      <EmptyState icon="search" title="No CPU has this address">
         It may have been mistyped: nothing is called {slug}.
-      </State>
+      </EmptyState>
     );
-  if (!cpu && (error || (state === 'away' && !fetching)))
-    return <Failure error={error} again={() => run({ requestPolicy: 'network-only' })} />;
-  if (!cpu) return <Waiting />;
-  const warning = warningInWords(cpu.priceTarget);
+  if (!cpu && (error || (state === 'offline' && !fetching)))
+    return <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />;
+  if (!cpu) return <SummarySkeleton />;
+  const warning = targetWarning(cpu.priceTarget);
   return (
-    <article className={styles.summary} aria-busy={!current || fetching}>
+    <article className={styles.summary} aria-busy={!isCurrent || fetching}>
       <header className={styles.head}>
         <h1 className={styles.name}>
           {linked ? (
@@ -49,22 +49,22 @@ export function CpuSummary({
         </h1>
         <Rating rating={cpu.performanceValue.rating} />
       </header>
-      <p className={styles.value}>{inASentence(cpu)}</p>
+      <p className={styles.value}>{valueSentence(cpu)}</p>
       <Section title="What it should cost">
         <Targets target={cpu.priceTarget} />
         <p className={`muted ${styles.note}`}>
-          {targetInWords(cpu.priceTarget)} {warning && `${warning.title}. ${warning.text}`}
+          {targetSummary(cpu.priceTarget)} {warning && `${warning.title}. ${warning.text}`}
         </p>
       </Section>
       <Section title="Performance">
         <dl className={styles.marks}>
           <dt>Multi-thread mark</dt>
           <dd>
-            <MarkBar value={cpu.cpuMarkMulti} most={scale.multi} />
+            <MarkBar value={cpu.cpuMarkMulti} max={scale.multi} />
           </dd>
           <dt>Single-thread mark</dt>
           <dd>
-            <MarkBar value={cpu.cpuMarkSingle} most={scale.single} />
+            <MarkBar value={cpu.cpuMarkSingle} max={scale.single} />
           </dd>
         </dl>
       </Section>
@@ -73,18 +73,18 @@ export function CpuSummary({
           <Fact name="Maker">{cpu.manufacturer}</Fact>
           <Fact name="Socket">{cpu.socket}</Fact>
           <Fact name="Category">{cpu.category}</Fact>
-          <Fact name="Cores">{cpu.cores === null ? null : whole(cpu.cores)}</Fact>
-          <Fact name="Threads">{cpu.threads === null ? null : whole(cpu.threads)}</Fact>
-          <Fact name="TDP">{cpu.tdpW === null ? null : `${whole(cpu.tdpW)} W`}</Fact>
+          <Fact name="Cores">{cpu.cores === null ? null : formatInteger(cpu.cores)}</Fact>
+          <Fact name="Threads">{cpu.threads === null ? null : formatInteger(cpu.threads)}</Fact>
+          <Fact name="TDP">{cpu.tdpW === null ? null : `${formatInteger(cpu.tdpW)} W`}</Fact>
           <Fact name="Year">{cpu.releaseYear}</Fact>
           <Fact name="Graphics">{cpu.igpuModel}</Fact>
-          <Fact name="Graphics mark">{cpu.igpuMark === null ? null : whole(cpu.igpuMark)}</Fact>
+          <Fact name="Graphics mark">{cpu.igpuMark === null ? null : formatInteger(cpu.igpuMark)}</Fact>
         </dl>
       </Section>
       <Section
-        title={`Cheapest listings${cpu.listings.totalCount > 0 ? ` (of ${whole(cpu.listings.totalCount)})` : ''}`}
+        title={`Cheapest listings${cpu.listings.totalCount > 0 ? ` (of ${formatInteger(cpu.listings.totalCount)})` : ''}`}
       >
-        <Listings cpu={cpu} />
+        <SummaryListings cpu={cpu} />
       </Section>
     </article>
   );
@@ -103,42 +103,45 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
   return (
     <div>
       <dt>{name}</dt>
-      <dd className="number">{children ?? NONE}</dd>
+      <dd className="number">{children ?? NO_VALUE}</dd>
     </div>
   );
 }
 
-function inASentence(cpu: Cpu): string {
+function valueSentence(cpu: DetailedCpu): string {
   const { percentile, dollarPerMarkMulti } = cpu.performanceValue;
   if (percentile === null) return 'Nobody offers it now, so its value cannot be told.';
   if (percentile === 0)
-    return `The best value of all CPUs on offer, at ${usdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
-  return `Better value than ${Math.round(100 - percentile)} % of the CPUs on offer, at ${usdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
+    return `The best value of all CPUs on offer, at ${formatUsdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
+  return `Better value than ${Math.round(100 - percentile)} % of the CPUs on offer, at ${formatUsdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
 }
 
-function Listings({ cpu }: { cpu: Cpu }) {
+function SummaryListings({ cpu }: { cpu: DetailedCpu }) {
   if (cpu.listings.nodes.length === 0) return <p className="muted">Nobody offers it now.</p>;
   const { good } = cpu.priceTarget;
   return (
     <ul className={styles.listings}>
-      {cpu.listings.nodes.map((offer) => (
-        <li key={offer.id} className={styles.listing}>
+      {cpu.listings.nodes.map((listing) => (
+        <li key={listing.id} className={styles.listing}>
           <span className={styles.title}>
-            {offer.url ? (
-              <a href={offer.url} target="_blank" rel="noreferrer noopener">
-                {offer.title} <Icon name="external" size={12} />
+            {listing.url ? (
+              <a href={listing.url} target="_blank" rel="noreferrer noopener">
+                {listing.title} <Icon name="external" size={12} />
               </a>
             ) : (
-              offer.title
+              listing.title
             )}
           </span>
           <span className={`muted ${styles.facts}`}>
-            {[conditions[offer.condition], offer.marketplace, offer.seller].filter(Boolean).join(' · ')}
+            {[conditionLabels[listing.condition], listing.marketplace, listing.seller].filter(Boolean).join(' · ')}
           </span>
-          <span className={`${styles.price} number`} title={`${money(offer.price, offer.currency)} and shipping`}>
-            {usd(offer.adjustedPrice)}
+          <span
+            className={`${styles.price} number`}
+            title={`${formatMoney(listing.price, listing.currency)} and shipping`}
+          >
+            {formatUsd(listing.adjustedPrice)}
           </span>
-          <Difference price={offer.adjustedPrice} good={good} />
+          <Difference price={listing.adjustedPrice} good={good} />
         </li>
       ))}
     </ul>
@@ -148,16 +151,16 @@ function Listings({ cpu }: { cpu: Cpu }) {
 /** How far an offer is from the good price. */
 function Difference({ price, good }: { price: number | null; good: number | null }) {
   if (price === null || good === null || good === 0) return <span />;
-  const share = Math.round(((price - good) / good) * 100);
-  if (share === 0) return <span className={`${styles.difference} muted`}>at the good price</span>;
+  const percentDifference = Math.round(((price - good) / good) * 100);
+  if (percentDifference === 0) return <span className={`${styles.difference} muted`}>at the good price</span>;
   return (
-    <span className={share < 0 ? `${styles.difference} ${styles.below}` : `${styles.difference} muted`}>
-      {Math.abs(share)} % {share < 0 ? 'below' : 'above'} good
+    <span className={percentDifference < 0 ? `${styles.difference} ${styles.below}` : `${styles.difference} muted`}>
+      {Math.abs(percentDifference)} % {percentDifference < 0 ? 'below' : 'above'} good
     </span>
   );
 }
 
-function Waiting() {
+function SummarySkeleton() {
   return (
     <div className={styles.summary} role="status">
       <span className="visually-hidden">Loading the CPU</span>

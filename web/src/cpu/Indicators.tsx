@@ -1,27 +1,27 @@
 // Figures of a CPU, as every page shows them. None is told by colour alone.
-import { usd, whole } from '../lib/format';
+import { formatUsd, formatInteger } from '../lib/format';
 import type { CpuRowFragment, PriceConfidence, ValueRating } from '../gql/graphql';
-import { ratingWords } from './ratings';
+import { ratingLabels } from './ratings';
 import styles from './Indicators.module.css';
 
 export function Rating({ rating }: { rating: ValueRating | null }) {
   if (rating === null) return <span className="muted">–</span>;
-  return <span className={`${styles.rating} ${styles[rating.toLowerCase()]}`}>{ratingWords[rating]}</span>;
+  return <span className={`${styles.rating} ${styles[rating.toLowerCase()]}`}>{ratingLabels[rating]}</span>;
 }
 
-const confidences: Record<PriceConfidence, { dots: number; words: string }> = {
-  HIGH: { dots: 3, words: 'high confidence' },
-  MEDIUM: { dots: 2, words: 'medium confidence' },
-  LOW: { dots: 1, words: 'low confidence' },
-  INSUFFICIENT: { dots: 0, words: 'too few prices' },
+const confidenceLevels: Record<PriceConfidence, { dots: number; label: string }> = {
+  HIGH: { dots: 3, label: 'high confidence' },
+  MEDIUM: { dots: 2, label: 'medium confidence' },
+  LOW: { dots: 1, label: 'low confidence' },
+  INSUFFICIENT: { dots: 0, label: 'too few prices' },
 };
 
 /** Three dots: as many filled as the target can be trusted. */
 export function Confidence({ target }: { target: CpuRowFragment['priceTarget'] }) {
-  const { dots, words } = confidences[target.confidence];
-  const said = `${words}: ${target.sampleSize === 1 ? '1 price' : `${target.sampleSize} prices`}`;
+  const { dots, label } = confidenceLevels[target.confidence];
+  const description = `${label}: ${target.sampleSize === 1 ? '1 price' : `${target.sampleSize} prices`}`;
   return (
-    <span className={styles.confidence} role="img" aria-label={said} title={said}>
+    <span className={styles.confidence} role="img" aria-label={description} title={description}>
       {[1, 2, 3].map((dot) => (
         <i key={dot} className={dot <= dots ? styles.filled : undefined} />
       ))}
@@ -29,15 +29,15 @@ export function Confidence({ target }: { target: CpuRowFragment['priceTarget'] }
   );
 }
 
-export const confidenceInWords = (confidence: PriceConfidence) => confidences[confidence].words;
+export const confidenceLabel = (confidence: PriceConfidence) => confidenceLevels[confidence].label;
 
 /** A mark with a bar below it, drawn to the greatest mark of the catalogue. */
-export function MarkBar({ value, most, alignEnd = false }: { value: number | null; most: number; alignEnd?: boolean }) {
+export function MarkBar({ value, max, alignEnd = false }: { value: number | null; max: number; alignEnd?: boolean }) {
   return (
     <span className={alignEnd ? `${styles.mark} ${styles.markEnd}` : styles.mark}>
-      {whole(value)}
+      {formatInteger(value)}
       <span className={styles.markBar} aria-hidden="true">
-        <span style={{ width: value === null || most === 0 ? 0 : `${Math.max(1, (value / most) * 100)}%` }} />
+        <span style={{ width: value === null || max === 0 ? 0 : `${Math.max(1, (value / max) * 100)}%` }} />
       </span>
     </span>
   );
@@ -52,12 +52,12 @@ export function Targets({ target }: { target: CpuRowFragment['priceTarget'] }) {
   ];
   return (
     <dl className={styles.targets}>
-      {steps.map(({ label, value, of }) => (
+      {steps.map(({ label, value, of: qualifier }) => (
         <div key={label} className={`${styles.target} ${styles[`target${label}`] ?? ''}`}>
           <dt>
-            {label} <span className="muted">{of}</span>
+            {label} <span className="muted">{qualifier}</span>
           </dt>
-          <dd className="number">{usd(value)}</dd>
+          <dd className="number">{formatUsd(value)}</dd>
         </div>
       ))}
     </dl>

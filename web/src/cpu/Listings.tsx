@@ -1,12 +1,12 @@
-import { money, usd } from '../lib/format';
+import { formatMoney, formatUsd } from '../lib/format';
 import { Icon } from '../ui/Icon';
-import { conditions, type Offer } from './summaries';
+import { conditionLabels, type CpuListing } from './summaries';
 import panels from '../ui/Panel.module.css';
 import styles from './Listings.module.css';
 
 /** Offers, cheapest first, each with how far it is from the good price. */
-export function Offers({ offers, good }: { offers: Offer[]; good: number | null }) {
-  if (offers.length === 0)
+export function Listings({ listings, good }: { listings: CpuListing[]; good: number | null }) {
+  if (listings.length === 0)
     return (
       <p className={`muted ${panels.message}`}>
         Nobody offers it now. Listings appear here by themselves when they come in.
@@ -14,24 +14,24 @@ export function Offers({ offers, good }: { offers: Offer[]; good: number | null 
     );
   return (
     <ol className={styles.listings}>
-      {offers.map((offer) => (
-        <li key={offer.id} className={styles.listing}>
+      {listings.map((listing) => (
+        <li key={listing.id} className={styles.listing}>
           <span className={styles.title}>
-            {offer.url ? (
-              <a href={offer.url} target="_blank" rel="noopener noreferrer nofollow">
-                <Outward text={offer.title} />
+            {listing.url ? (
+              <a href={listing.url} target="_blank" rel="noopener noreferrer nofollow">
+                <ExternalLinkText text={listing.title} />
               </a>
             ) : (
-              offer.title
+              listing.title
             )}
           </span>
           <span className={`${styles.facts} muted`}>
-            <span className={styles.condition}>{conditions[offer.condition]}</span>
-            <span>{offer.marketplace}</span>
-            {offer.seller && <span>{offer.seller}</span>}
+            <span className={styles.condition}>{conditionLabels[listing.condition]}</span>
+            <span>{listing.marketplace}</span>
+            {listing.seller && <span>{listing.seller}</span>}
           </span>
-          <Price offer={offer} />
-          <Difference price={offer.adjustedPrice} good={good} />
+          <Price listing={listing} />
+          <Difference price={listing.adjustedPrice} good={good} />
         </li>
       ))}
     </ol>
@@ -39,13 +39,13 @@ export function Offers({ offers, good }: { offers: Offer[]; good: number | null 
 }
 
 /** A text with the sign of what opens elsewhere, which stays with the last word. */
-function Outward({ text }: { text: string }) {
-  const last = text.lastIndexOf(' ') + 1;
+function ExternalLinkText({ text }: { text: string }) {
+  const lastWordStart = text.lastIndexOf(' ') + 1;
   return (
     <>
-      {text.slice(0, last)}
+      {text.slice(0, lastWordStart)}
       <span className={styles.lastWord}>
-        {text.slice(last)} <Icon name="external" size={12} />
+        {text.slice(lastWordStart)} <Icon name="external" size={12} />
       </span>
       <span className="visually-hidden"> (opens in a new tab)</span>
     </>
@@ -53,23 +53,23 @@ function Outward({ text }: { text: string }) {
 }
 
 /** In USD with shipping; what was asked for, where that is something else. */
-function Price({ offer }: { offer: Offer }) {
-  const { adjustedPrice, price, currency, shipping } = offer;
+function Price({ listing }: { listing: CpuListing }) {
+  const { adjustedPrice, price, currency, shipping } = listing;
   if (adjustedPrice === null)
     return (
       <span className={styles.price}>
-        <strong className="number">{money(price, currency)}</strong>
+        <strong className="number">{formatMoney(price, currency)}</strong>
         <span className={`muted ${styles.originalPrice}`}>not counted</span>
       </span>
     );
-  const asked =
+  const originalPrice =
     currency === 'USD' && !shipping
       ? undefined
-      : `${money(price, currency)}${shipping ? ` + ${money(shipping, currency)}` : ''}`;
+      : `${formatMoney(price, currency)}${shipping ? ` + ${formatMoney(shipping, currency)}` : ''}`;
   return (
     <span className={styles.price}>
-      <strong className="number">{usd(adjustedPrice)}</strong>
-      {asked && <span className={`muted ${styles.originalPrice} number`}>{asked}</span>}
+      <strong className="number">{formatUsd(adjustedPrice)}</strong>
+      {originalPrice && <span className={`muted ${styles.originalPrice} number`}>{originalPrice}</span>}
     </span>
   );
 }
@@ -78,18 +78,18 @@ function Price({ offer }: { offer: Offer }) {
 function Difference({ price, good }: { price: number | null; good: number | null }) {
   if (price === null || !good) return <span className={`${styles.difference} muted`}>–</span>;
   const difference = price - good;
-  const share = Math.round((difference / good) * 100);
+  const percentDifference = Math.round((difference / good) * 100);
   if (Math.abs(difference) < 0.005) return <span className={`${styles.difference} muted`}>at the good price</span>;
-  const below = difference < 0;
-  const sign = below ? '−' : '+';
+  const isBelow = difference < 0;
+  const sign = isBelow ? '−' : '+';
   return (
-    <span className={below ? `${styles.difference} ${styles.below}` : `${styles.difference} ${styles.above}`}>
+    <span className={isBelow ? `${styles.difference} ${styles.below}` : `${styles.difference} ${styles.above}`}>
       <span className="number">
         {sign}
-        {usd(Math.abs(difference))} ({sign}
-        {Math.abs(share)} %)
+        {formatUsd(Math.abs(difference))} ({sign}
+        {Math.abs(percentDifference)} %)
       </span>{' '}
-      <span className={styles.differenceLabel}>{below ? 'below good' : 'above good'}</span>
+      <span className={styles.differenceLabel}>{isBelow ? 'below good' : 'above good'}</span>
     </span>
   );
 }

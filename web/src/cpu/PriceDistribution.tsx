@@ -2,9 +2,9 @@
 import { scaleLinear } from '@visx/scale';
 import { Bar } from '@visx/shape';
 import type { CombinedError } from 'urql';
-import { Across, Along } from '../charts/Axes';
-import { AsTable, Chart, type Frame } from '../charts/Chart';
-import { usd, whole } from '../lib/format';
+import { LeftAxis, BottomAxis } from '../charts/Axes';
+import { DataTable, Chart, type ChartSize } from '../charts/Chart';
+import { formatInteger, formatShortUsd, formatUsd } from '../lib/format';
 import type { CpuDistributionAndSimilarQuery, CpuDetailsQuery } from '../gql/graphql';
 import { Panel, PanelError, PanelSkeleton } from '../ui/Panel';
 import panels from '../ui/Panel.module.css';
@@ -15,17 +15,17 @@ type Bin = NonNullable<CpuDistributionAndSimilarQuery['cpu']>['priceDistribution
 type Target = NonNullable<CpuDetailsQuery['cpu']>['priceTarget'];
 
 const HEIGHT = 190;
-const ROOM = { top: 34, right: 10, bottom: 22, left: 30 };
+const MARGIN = { top: 34, right: 10, bottom: 22, left: 30 };
 /** Where a price lies among the targets: label, and the classes of its bars and of its swatch in the legend. */
-const zones = {
+const priceZones = {
   great: { label: 'great', bar: styles.binGreat, swatch: styles.swatchGreat },
   good: { label: 'good', bar: styles.binGood, swatch: styles.swatchGood },
   fair: { label: 'fair', bar: styles.binFair, swatch: styles.swatchFair },
   expensive: { label: 'above fair', bar: styles.binExpensive, swatch: styles.swatchExpensive },
 };
-type Zone = keyof typeof zones;
+type Zone = keyof typeof priceZones;
 
-export default function Distribution({
+export default function PriceDistribution({
   bins,
   error,
   target,
@@ -46,133 +46,146 @@ export default function Distribution({
     <Panel title="Price distribution" id="distribution">
       {total < 2 ? (
         <p className={`muted ${panels.message}`}>
-          {total === 0 ? 'There is no active price to draw.' : `There is one active price: ${usd(bins[0]?.lo)}.`}
+          {total === 0 ? 'There is no active price to draw.' : `There is one active price: ${formatUsd(bins[0]?.lo)}.`}
         </p>
       ) : (
-        <Drawn bins={bins} target={target} total={total} />
+        <DistributionChart bins={bins} target={target} total={total} />
       )}
     </Panel>
   );
 }
 
-function Drawn({ bins, target, total }: { bins: Bin[]; target: Target; total: number }) {
-  const most = Math.max(...bins.map((bin) => bin.count));
+function DistributionChart({ bins, target, total }: { bins: Bin[]; target: Target; total: number }) {
+  const maxCount = Math.max(...bins.map((bin) => bin.count));
   const low = bins[0]?.lo ?? 0;
   const high = bins.at(-1)?.hi ?? low;
-  const flat = high === low;
-  const scales = ({ width }: Frame) => ({
+  const isSinglePrice = high === low;
+  const scales = ({ width }: ChartSize) => ({
     x: scaleLinear<number>({
-      domain: flat ? [low - 1, low + 1] : [low, high],
-      range: [ROOM.left, width - ROOM.right],
+      domain: isSinglePrice ? [low - 1, low + 1] : [low, high],
+      range: [MARGIN.left, width - MARGIN.right],
     }),
-    y: scaleLinear<number>({ domain: [0, most], range: [HEIGHT - ROOM.bottom, ROOM.top] }),
+    y: scaleLinear<number>({ domain: [0, maxCount], range: [HEIGHT - MARGIN.bottom, MARGIN.top] }),
   });
-  const box = (bin: Bin, frame: Frame) => {
-    const { x, y } = scales(frame);
-    const left = flat ? x(low) - 20 : x(bin.lo) + 1;
-    const right = flat ? x(low) + 20 : x(bin.hi) - 1;
+  const barRect = (bin: Bin, size: ChartSize) => {
+    const { x, y } = scales(size);
+    const left = isSinglePrice ? x(low) - 20 : x(bin.lo) + 1;
+    const right = isSinglePrice ? x(low) + 20 : x(bin.hi) - 1;
     return { x: left, y: y(bin.count), width: Math.max(1, right - left), height: y(0) - y(bin.count) };
   };
-  const shown = flat ? bins.filter((bin) => bin.count > 0) : bins;
-  const told = (bin: Bin) =>
-    `${usd(bin.lo)} to ${usd(bin.hi)}: ${bin.count === 1 ? '1 price' : `${whole(bin.count)} prices`}, ${zones[zone(bin, target)].label}`;
+  const visibleBins = isSinglePrice ? bins.filter((bin) => bin.count > 0) : bins;
+  const describeBin = (bin: Bin) =>
+    `${formatUsd(bin.lo)} to ${formatUsd(bin.hi)}: ${bin.count === 1 ? '1 price' : `${formatInteger(bin.count)} prices`}, ${priceZones[zoneOf(bin, target)].label}`;
   return (
     <>
       <Chart
         height={HEIGHT}
-        summary={summary(bins, target, total)}
+        summary={summarizeChart(bins, target, total)}
         cursor={{
-          count: shown.length,
+          count: visibleBins.length,
           label: 'Ranges of prices',
-          text: (index) => (shown[index] ? told(shown[index]) : ''),
-          at: (index, frame) => {
-            const bar = shown[index] ? box(shown[index], frame) : { x: 0, y: 0, width: 0 };
+          valueText: (index) => (visibleBins[index] ? describeBin(visibleBins[index]) : ''),
+          position: (index, size) => {
+            const bar = visibleBins[index] ? barRect(visibleBins[index], size) : { x: 0, y: 0, width: 0 };
             return { x: bar.x + bar.width / 2, y: bar.y };
           },
-          nearest: (x, _y, frame) => {
-            const found = shown.findIndex((bin) => {
-              const bar = box(bin, frame);
+          nearest: (x, _y, size) => {
+            const index = visibleBins.findIndex((bin) => {
+              const bar = barRect(bin, size);
               return x >= bar.x - 1 && x <= bar.x + bar.width + 1;
             });
-            return found < 0 ? undefined : found;
+            return index < 0 ? undefined : index;
           },
-          tip: (index) => {
-            const bin = shown[index];
+          tooltip: (index) => {
+            const bin = visibleBins[index];
             if (!bin) return null;
             return (
               <>
                 <strong className="number">
-                  {usd(bin.lo)} – {usd(bin.hi)}
+                  {formatUsd(bin.lo)} – {formatUsd(bin.hi)}
                 </strong>
-                {bin.count === 1 ? '1 price' : `${whole(bin.count)} prices`} · {zones[zone(bin, target)].label}
+                {bin.count === 1 ? '1 price' : `${formatInteger(bin.count)} prices`} ·{' '}
+                {priceZones[zoneOf(bin, target)].label}
               </>
             );
           },
         }}
-        overlay={(index, frame) => {
-          const bar = shown[index] && box(shown[index], frame);
+        overlay={(index, size) => {
+          const bar = visibleBins[index] && barRect(visibleBins[index], size);
           return (
-            bar && <rect className={styles.binFocus} {...bar} y={ROOM.top} height={HEIGHT - ROOM.top - ROOM.bottom} />
+            bar && (
+              <rect className={styles.binFocus} {...bar} y={MARGIN.top} height={HEIGHT - MARGIN.top - MARGIN.bottom} />
+            )
           );
         }}
       >
-        {(frame) => {
-          const { x, y } = scales(frame);
+        {(size) => {
+          const { x, y } = scales(size);
           const ticks = y.ticks(3).filter(Number.isInteger);
           return (
             <>
-              <Across scale={y} ticks={ticks} format={whole} left={ROOM.left} right={frame.width - ROOM.right} />
-              {shown.map((bin) => (
-                <Bar key={bin.lo} className={zones[zone(bin, target)].bar ?? ''} {...box(bin, frame)} />
-              ))}
-              <Along
-                scale={x}
-                ticks={x.ticks(Math.max(2, Math.floor(frame.width / 90)))}
-                format={short}
-                top={HEIGHT - ROOM.bottom}
+              <LeftAxis
+                scale={y}
+                ticks={ticks}
+                format={formatInteger}
+                left={MARGIN.left}
+                right={size.width - MARGIN.right}
               />
-              <Marks target={target} frame={frame} x={x} />
+              {visibleBins.map((bin) => (
+                <Bar key={bin.lo} className={priceZones[zoneOf(bin, target)].bar ?? ''} {...barRect(bin, size)} />
+              ))}
+              <BottomAxis
+                scale={x}
+                ticks={x.ticks(Math.max(2, Math.floor(size.width / 90)))}
+                format={formatShortUsd}
+                top={HEIGHT - MARGIN.bottom}
+              />
+              <TargetLines target={target} size={size} x={x} />
             </>
           );
         }}
       </Chart>
       <ul className={charts.legend}>
-        {(['great', 'good', 'fair', 'expensive'] as const).map((each) => (
-          <li key={each}>
-            <i className={`${styles.swatch} ${zones[each].swatch}`} aria-hidden="true" />{' '}
-            {zones[each].label[0]?.toUpperCase()}
-            {zones[each].label.slice(1)}
+        {(['great', 'good', 'fair', 'expensive'] as const).map((zone) => (
+          <li key={zone}>
+            <i className={`${styles.swatch} ${priceZones[zone].swatch}`} aria-hidden="true" />{' '}
+            {priceZones[zone].label[0]?.toUpperCase()}
+            {priceZones[zone].label.slice(1)}
           </li>
         ))}
       </ul>
-      <AsTable
+      <DataTable
         caption="Active prices by range"
-        head={['Prices', 'How many', 'Where']}
-        rows={shown.map((bin) => [`${usd(bin.lo)} – ${usd(bin.hi)}`, bin.count, zones[zone(bin, target)].label])}
+        columns={['Prices', 'How many', 'Where']}
+        rows={visibleBins.map((bin) => [
+          `${formatUsd(bin.lo)} – ${formatUsd(bin.hi)}`,
+          bin.count,
+          priceZones[zoneOf(bin, target)].label,
+        ])}
       />
     </>
   );
 }
 
 /** The lines of the three targets; labels stand lower where they would touch. */
-function Marks({ target, frame, x }: { target: Target; frame: Frame; x: (value: number) => number }) {
-  let last = Number.NEGATIVE_INFINITY;
-  let row = 0;
+function TargetLines({ target, size, x }: { target: Target; size: ChartSize; x: (value: number) => number }) {
+  let previousPosition = Number.NEGATIVE_INFINITY;
+  let labelRow = 0;
   return (['great', 'good', 'fair'] as const).map((name) => {
     const value = target[name];
     if (value === null) return null;
-    const at = x(value);
-    if (at < ROOM.left || at > frame.width - ROOM.right) return null;
-    row = at - last < 46 ? (row + 1) % 3 : 0;
-    last = at;
-    const top = 8 + row * 11;
+    const position = x(value);
+    if (position < MARGIN.left || position > size.width - MARGIN.right) return null;
+    labelRow = position - previousPosition < 46 ? (labelRow + 1) % 3 : 0;
+    previousPosition = position;
+    const labelY = 8 + labelRow * 11;
     return (
       <g key={name}>
-        <line className={styles.targetLine} x1={at} x2={at} y1={top + 3} y2={HEIGHT - ROOM.bottom} />
+        <line className={styles.targetLine} x1={position} x2={position} y1={labelY + 3} y2={HEIGHT - MARGIN.bottom} />
         <text
           className={styles.targetLabel}
-          x={Math.min(Math.max(at, ROOM.left + 14), frame.width - 16)}
-          y={top}
+          x={Math.min(Math.max(position, MARGIN.left + 14), size.width - 16)}
+          y={labelY}
           textAnchor="middle"
         >
           {name[0]?.toUpperCase()}
@@ -184,7 +197,7 @@ function Marks({ target, frame, x }: { target: Target; frame: Frame; x: (value: 
 }
 
 /** By the middle of the range. */
-function zone(bin: Bin, { great, good, fair }: Target): Zone {
+function zoneOf(bin: Bin, { great, good, fair }: Target): Zone {
   const middle = (bin.lo + bin.hi) / 2;
   if (great === null || good === null || fair === null) return 'fair';
   if (middle <= great) return 'great';
@@ -192,15 +205,13 @@ function zone(bin: Bin, { great, good, fair }: Target): Zone {
   return middle <= fair ? 'fair' : 'expensive';
 }
 
-const short = (value: number) => usd(value).replace('.00', '');
-
-function summary(bins: Bin[], target: Target, total: number): string {
-  const tallest = bins.reduce((best, bin) => (bin.count > best.count ? bin : best));
-  const ends = `${whole(total)} active prices from ${usd(bins[0]?.lo)} to ${usd(bins.at(-1)?.hi)}`;
-  const peak = `most, ${whole(tallest.count)}, between ${usd(tallest.lo)} and ${usd(tallest.hi)}`;
-  const marks =
+function summarizeChart(bins: Bin[], target: Target, total: number): string {
+  const largestBin = bins.reduce((best, bin) => (bin.count > best.count ? bin : best));
+  const rangeText = `${formatInteger(total)} active prices from ${formatUsd(bins[0]?.lo)} to ${formatUsd(bins.at(-1)?.hi)}`;
+  const peakText = `most, ${formatInteger(largestBin.count)}, between ${formatUsd(largestBin.lo)} and ${formatUsd(largestBin.hi)}`;
+  const targetsText =
     target.good === null
       ? ''
-      : ` Great up to ${usd(target.great)}, good up to ${usd(target.good)}, fair up to ${usd(target.fair)}.`;
-  return `${ends}; ${peak}.${marks}`;
+      : ` Great up to ${formatUsd(target.great)}, good up to ${formatUsd(target.good)}, fair up to ${formatUsd(target.fair)}.`;
+  return `${rangeText}; ${peakText}.${targetsText}`;
 }

@@ -6,9 +6,9 @@ import { AreaClosed, LinePath } from '@visx/shape';
 import { curveStepAfter } from '@visx/curve';
 import { useMemo, useState } from 'react';
 import { useQuery } from 'urql';
-import { Across, Along } from '../charts/Axes';
-import { AsTable, Chart, type Frame } from '../charts/Chart';
-import { day, since, usd, whole } from '../lib/format';
+import { LeftAxis, BottomAxis } from '../charts/Axes';
+import { DataTable, Chart, type ChartSize } from '../charts/Chart';
+import { formatAge, formatDay, formatInteger, formatShortUsd, formatUsd } from '../lib/format';
 import { CpuPricesDocument, type CpuPricesQuery, type PriceInterval, type PriceRange } from '../gql/graphql';
 import { Skeleton } from '../ui/State';
 import { Panel, PanelError } from '../ui/Panel';
@@ -19,22 +19,25 @@ import charts from '../charts/Chart.module.css';
 import styles from './PriceHistory.module.css';
 
 type Prices = NonNullable<CpuPricesQuery['cpu']>;
-type Point = Prices['priceHistory'][number];
-type Lows = Prices['priceLows'];
+type HistoryPoint = Prices['priceHistory'][number];
+type PriceLows = Prices['priceLows'];
 
 const HEIGHT = 220;
-const ROOM = { top: 20, right: 14, bottom: 24, left: 46 };
+const MARGIN = { top: 20, right: 14, bottom: 24, left: 46 };
 
-const ranges: { value: PriceRange; label: string; words: string; interval: PriceInterval }[] = [
-  { value: 'DAYS_30', label: '30 days', words: 'the last 30 days', interval: 'DAY' },
-  { value: 'DAYS_90', label: '90 days', words: 'the last 90 days', interval: 'DAY' },
-  { value: 'DAYS_365', label: '1 year', words: 'the last year', interval: 'WEEK' },
-  { value: 'ALL', label: 'All', words: 'all time', interval: 'WEEK' },
+const ranges: { value: PriceRange; label: string; rangeLabel: string; interval: PriceInterval }[] = [
+  { value: 'DAYS_30', label: '30 days', rangeLabel: 'the last 30 days', interval: 'DAY' },
+  { value: 'DAYS_90', label: '90 days', rangeLabel: 'the last 90 days', interval: 'DAY' },
+  { value: 'DAYS_365', label: '1 year', rangeLabel: 'the last year', interval: 'WEEK' },
+  { value: 'ALL', label: 'All', rangeLabel: 'all time', interval: 'WEEK' },
 ];
 
-export default function History({ slug }: { slug: string }) {
+export default function PriceHistory({ slug }: { slug: string }) {
   const [range, setRange] = useState<PriceRange>('DAYS_90');
-  const { interval, words } = ranges.find((each) => each.value === range) ?? { interval: 'DAY', words: '' };
+  const { interval, rangeLabel } = ranges.find((option) => option.value === range) ?? {
+    interval: 'DAY',
+    rangeLabel: '',
+  };
   const [{ data, fetching, error }] = useQuery({ query: CpuPricesDocument, variables: { slug, range, interval } });
   const points = data?.cpu?.priceHistory;
   return (
@@ -56,15 +59,20 @@ export default function History({ slug }: { slug: string }) {
         </ToggleGroup>
       }
     >
-      <LowFigures lows={data?.cpu?.priceLows} />
+      <LowPrices lows={data?.cpu?.priceLows} />
       <div className={styles.chart} aria-busy={fetching} style={{ minHeight: HEIGHT + 58 }}>
         {points && points.some((point) => point.lowest !== null) && (
-          <Drawn points={points} lows={data?.cpu?.priceLows ?? null} words={words} interval={interval} />
+          <HistoryChart
+            points={points}
+            lows={data?.cpu?.priceLows ?? null}
+            rangeLabel={rangeLabel}
+            interval={interval}
+          />
         )}
         {points && !points.some((point) => point.lowest !== null) && (
           <p className={`muted ${panels.message}`}>
             {data?.cpu?.priceLows
-              ? `It had no price in ${words}. A longer range shows when it had.`
+              ? `It had no price in ${rangeLabel}. A longer range shows when it had.`
               : 'No price was ever seen. The history begins with the first listing.'}
           </p>
         )}
@@ -76,25 +84,25 @@ export default function History({ slug }: { slug: string }) {
 }
 
 /** What it costs now, and the lowest it did. */
-function LowFigures({ lows }: { lows: Lows | undefined }) {
+function LowPrices({ lows }: { lows: PriceLows | undefined }) {
   if (lows === null) return null;
-  const figures = [
-    { name: 'Lowest now', value: lows?.current, note: lows?.currentSince && `since ${day(lows.currentSince)}` },
+  const entries = [
+    { name: 'Lowest now', value: lows?.current, note: lows?.currentSince && `since ${formatDay(lows.currentSince)}` },
     {
       name: 'Prior 30-day low',
       value: lows?.priorLow30Days?.price,
-      note: lows?.priorLow30Days ? compared(lows.current, lows.priorLow30Days.price) : 'no price then',
+      note: lows?.priorLow30Days ? compareWithCurrent(lows.current, lows.priorLow30Days.price) : 'no price then',
     },
-    { name: '90-day low', value: lows?.low90Days?.price, note: lows?.low90Days && since(lows.low90Days.at) },
-    { name: 'All-time low', value: lows?.allTimeLow.price, note: lows && day(lows.allTimeLow.at) },
+    { name: '90-day low', value: lows?.low90Days?.price, note: lows?.low90Days && formatAge(lows.low90Days.at) },
+    { name: 'All-time low', value: lows?.allTimeLow.price, note: lows && formatDay(lows.allTimeLow.at) },
   ];
   return (
     <dl className={styles.lows}>
-      {figures.map(({ name, value, note }) => (
+      {entries.map(({ name, value, note }) => (
         <div key={name}>
           <dt className="muted">{name}</dt>
           <dd>
-            <strong className="number">{lows === undefined ? <Skeleton width={4} /> : usd(value)}</strong>
+            <strong className="number">{lows === undefined ? <Skeleton width={4} /> : formatUsd(value)}</strong>
             <span className="muted">{note || '\u00a0'}</span>
           </dd>
         </div>
@@ -103,128 +111,139 @@ function LowFigures({ lows }: { lows: Lows | undefined }) {
   );
 }
 
-function compared(current: number | null, before: number): string {
+function compareWithCurrent(current: number | null, previous: number): string {
   if (current === null) return 'nothing is offered now';
-  const share = Math.round((current / before - 1) * 100);
-  if (share === 0) return 'as much as now';
-  return share < 0 ? `now ${-share} % less` : `now ${share} % more`;
+  const percentChange = Math.round((current / previous - 1) * 100);
+  if (percentChange === 0) return 'as much as now';
+  return percentChange < 0 ? `now ${-percentChange} % less` : `now ${percentChange} % more`;
 }
 
-function Drawn({
+function HistoryChart({
   points,
   lows,
-  words,
+  rangeLabel,
   interval,
 }: {
-  points: Point[];
-  lows: Lows;
-  words: string;
+  points: HistoryPoint[];
+  lows: PriceLows;
+  rangeLabel: string;
   interval: PriceInterval;
 }) {
-  const { begin, end, low, high } = useMemo(() => {
-    const known = points.flatMap((point) => [point.lowest, point.average]).filter((value) => value !== null);
+  const {
+    begin: start,
+    end,
+    low,
+    high,
+  } = useMemo(() => {
+    const prices = points.flatMap((point) => [point.lowest, point.average]).filter((value) => value !== null);
     return {
       begin: new Date(points[0]?.at ?? 0),
       end: new Date(points.at(-1)?.until ?? 0),
-      low: Math.min(...known),
-      high: Math.max(...known),
+      low: Math.min(...prices),
+      high: Math.max(...prices),
     };
   }, [points]);
-  const scales = ({ width }: Frame) => ({
-    x: scaleUtc<number>({ domain: [begin, end], range: [ROOM.left, width - ROOM.right] }),
+  const scales = ({ width }: ChartSize) => ({
+    x: scaleUtc<number>({ domain: [start, end], range: [MARGIN.left, width - MARGIN.right] }),
     y: scaleLinear<number>({
       domain: [Math.max(0, low - (high - low) * 0.25 - low * 0.02), high + (high - low) * 0.1 + high * 0.02],
-      range: [HEIGHT - ROOM.bottom, ROOM.top],
+      range: [HEIGHT - MARGIN.bottom, MARGIN.top],
       nice: true,
     }),
   });
   // A step lasts until the next point; the last one until its end.
   const last = points.at(-1);
-  const stepped = last ? [...points, { ...last, at: last.until }] : points;
-  const told = (point: Point) =>
-    `${span(point, interval)}: ${
+  const stepPoints = last ? [...points, { ...last, at: last.until }] : points;
+  const describePoint = (point: HistoryPoint) =>
+    `${intervalLabel(point, interval)}: ${
       point.lowest === null
         ? 'no price'
-        : `lowest ${usd(point.lowest)}, mean ${usd(point.average)}, ${point.listings === 1 ? '1 offer' : `${whole(point.listings)} offers`}`
+        : `lowest ${formatUsd(point.lowest)}, mean ${formatUsd(point.average)}, ${point.listings === 1 ? '1 offer' : `${formatInteger(point.listings)} offers`}`
     }`;
   return (
     <>
       <Chart
         height={HEIGHT}
-        summary={summary(points, words, lows)}
+        summary={summarizeChart(points, rangeLabel, lows)}
         cursor={{
           count: points.length,
-          start: points.length - 1,
+          startIndex: points.length - 1,
           label: interval === 'DAY' ? 'Days' : 'Weeks',
-          text: (index) => (points[index] ? told(points[index]) : ''),
-          at: (index, frame) => {
-            const { x, y } = scales(frame);
+          valueText: (index) => (points[index] ? describePoint(points[index]) : ''),
+          position: (index, size) => {
+            const { x, y } = scales(size);
             const point = points[index];
-            return { x: x(middle(point)), y: y(point?.lowest ?? (low + high) / 2) };
+            return { x: x(middleOf(point)), y: y(point?.lowest ?? (low + high) / 2) };
           },
-          nearest: (x, _y, frame) => {
-            const moment = scales(frame).x.invert(x).getTime();
-            const found = points.findIndex((point) => Date.parse(point.until) > moment);
-            return found < 0 ? points.length - 1 : found;
+          nearest: (x, _y, size) => {
+            const moment = scales(size).x.invert(x).getTime();
+            const index = points.findIndex((point) => Date.parse(point.until) > moment);
+            return index < 0 ? points.length - 1 : index;
           },
-          tip: (index) => {
+          tooltip: (index) => {
             const point = points[index];
             return point && <PointTip point={point} interval={interval} />;
           },
         }}
-        overlay={(index, frame) => {
-          const { x, y } = scales(frame);
+        overlay={(index, size) => {
+          const { x, y } = scales(size);
           const point = points[index];
           if (!point) return null;
-          const at = x(middle(point));
+          const at = x(middleOf(point));
           return (
             <>
-              <line className={charts.cursorLine} x1={at} x2={at} y1={ROOM.top} y2={HEIGHT - ROOM.bottom} />
+              <line className={charts.cursorLine} x1={at} x2={at} y1={MARGIN.top} y2={HEIGHT - MARGIN.bottom} />
               {point.average !== null && <circle className={styles.dotAverage} cx={at} cy={y(point.average)} r={3} />}
               {point.lowest !== null && <circle className={styles.dotLowest} cx={at} cy={y(point.lowest)} r={4} />}
             </>
           );
         }}
       >
-        {(frame) => {
-          const { x, y } = scales(frame);
-          const left = (point: Point) => x(new Date(point.at));
-          const priced = (of: 'lowest' | 'average') => (point: Point) => point[of] !== null;
+        {(size) => {
+          const { x, y } = scales(size);
+          const left = (point: HistoryPoint) => x(new Date(point.at));
+          const hasPrice = (of: 'lowest' | 'average') => (point: HistoryPoint) => point[of] !== null;
           return (
             <>
-              <Across scale={y} ticks={y.ticks(4)} format={short} left={ROOM.left} right={frame.width - ROOM.right} />
+              <LeftAxis
+                scale={y}
+                ticks={y.ticks(4)}
+                format={formatShortUsd}
+                left={MARGIN.left}
+                right={size.width - MARGIN.right}
+              />
               <AreaClosed
                 className={styles.areaLowest ?? ''}
-                data={stepped}
+                data={stepPoints}
                 x={left}
                 y={(point) => y(point.lowest ?? 0)}
-                defined={priced('lowest')}
+                defined={hasPrice('lowest')}
                 yScale={y}
                 curve={curveStepAfter}
               />
               <LinePath
                 className={styles.lineAverage ?? ''}
-                data={stepped}
+                data={stepPoints}
                 x={left}
                 y={(point) => y(point.average ?? 0)}
-                defined={priced('average')}
+                defined={hasPrice('average')}
                 curve={curveStepAfter}
               />
               <LinePath
                 className={styles.lineLowest ?? ''}
-                data={stepped}
+                data={stepPoints}
                 x={left}
                 y={(point) => y(point.lowest ?? 0)}
-                defined={priced('lowest')}
+                defined={hasPrice('lowest')}
                 curve={curveStepAfter}
               />
-              <Along
+              <BottomAxis
                 scale={x}
-                ticks={x.ticks(Math.max(2, Math.floor(frame.width / 110)))}
-                format={monthly(begin, end)}
-                top={HEIGHT - ROOM.bottom}
+                ticks={x.ticks(Math.max(2, Math.floor(size.width / 110)))}
+                format={dateTickFormat(start, end)}
+                top={HEIGHT - MARGIN.bottom}
               />
-              <LowMarks lows={lows} x={x} y={y} begin={begin} frame={frame} />
+              <LowMarkers lows={lows} x={x} y={y} start={start} size={size} />
             </>
           );
         }}
@@ -240,47 +259,52 @@ function Drawn({
           <i className={styles.swatchLow} aria-hidden="true" /> Lows
         </li>
       </ul>
-      <AsTable
-        caption={`Prices of ${words}`}
-        head={[interval === 'DAY' ? 'Day' : 'Week', 'Lowest', 'Mean', 'Offers']}
+      <DataTable
+        caption={`Prices of ${rangeLabel}`}
+        columns={[interval === 'DAY' ? 'Day' : 'Week', 'Lowest', 'Mean', 'Offers']}
         rows={points
           .toReversed()
-          .map((point) => [span(point, interval), usd(point.lowest), usd(point.average), point.listings])}
+          .map((point) => [
+            intervalLabel(point, interval),
+            formatUsd(point.lowest),
+            formatUsd(point.average),
+            point.listings,
+          ])}
       />
     </>
   );
 }
 
-function LowMarks({
+function LowMarkers({
   lows,
   x,
   y,
-  begin,
-  frame,
+  start,
+  size,
 }: {
-  lows: Lows;
+  lows: PriceLows;
   x: (at: Date) => number;
   y: (price: number) => number;
-  begin: Date;
-  frame: Frame;
+  start: Date;
+  size: ChartSize;
 }) {
   if (!lows) return null;
   // The greatest first: what is the same price at the same moment is told once.
-  const named = [
+  const candidates = [
     { name: 'All-time low', low: lows.allTimeLow },
     { name: '90-day low', low: lows.low90Days },
     { name: 'Prior low', low: lows.priorLow30Days },
   ];
-  const marks = named.flatMap(({ name, low }) => (low ? [{ ...low, name }] : []));
-  const shown = marks.filter(
+  const markers = candidates.flatMap(({ name, low }) => (low ? [{ ...low, name }] : []));
+  const visibleMarkers = markers.filter(
     (mark, index) =>
-      Date.parse(mark.at) >= begin.getTime() &&
-      marks.findIndex(({ at, price }) => at === mark.at && price === mark.price) === index,
+      Date.parse(mark.at) >= start.getTime() &&
+      markers.findIndex(({ at, price }) => at === mark.at && price === mark.price) === index,
   );
   const labels: Label[] = [];
-  return shown.map((mark) => {
+  return visibleMarkers.map((mark) => {
     const [cx, cy] = [x(new Date(mark.at)), y(mark.price)];
-    const label = placed(mark.name, cx, cy, frame, labels);
+    const label = placeLabel(mark.name, cx, cy, size, labels);
     labels.push(label);
     return (
       <g key={mark.name}>
@@ -299,65 +323,65 @@ interface Label {
   base: number;
 }
 
-const LETTER = 6; // px, about, as labels are drawn
+const LETTER_WIDTH = 6; // px, about, as labels are drawn
 
 /** Below its point, or above it where another label is already. */
-function placed(name: string, x: number, y: number, frame: Frame, others: Label[]): Label {
-  const long = name.length * LETTER;
-  const left = x + 4 + long > frame.width ? x - 4 - long : x + 4;
-  const below = Math.min(y + 15, HEIGHT - ROOM.bottom - 4);
-  const taken = others.some(
-    (other) => left < other.right && other.left < left + long && Math.abs(other.base - below) < 12,
+function placeLabel(name: string, x: number, y: number, size: ChartSize, otherLabels: Label[]): Label {
+  const width = name.length * LETTER_WIDTH;
+  const left = x + 4 + width > size.width ? x - 4 - width : x + 4;
+  const below = Math.min(y + 15, HEIGHT - MARGIN.bottom - 4);
+  const overlaps = otherLabels.some(
+    (other) => left < other.right && other.left < left + width && Math.abs(other.base - below) < 12,
   );
-  return { left, right: left + long, base: taken ? y - 9 : below };
+  return { left, right: left + width, base: overlaps ? y - 9 : below };
 }
 
-function PointTip({ point, interval }: { point: Point; interval: PriceInterval }) {
+function PointTip({ point, interval }: { point: HistoryPoint; interval: PriceInterval }) {
   return (
     <>
-      <strong>{span(point, interval)}</strong>
+      <strong>{intervalLabel(point, interval)}</strong>
       {point.lowest === null ? (
         <span className="muted">No price</span>
       ) : (
         <dl>
           <dt>Lowest</dt>
-          <dd>{usd(point.lowest)}</dd>
+          <dd>{formatUsd(point.lowest)}</dd>
           <dt>Mean</dt>
-          <dd>{usd(point.average)}</dd>
+          <dd>{formatUsd(point.average)}</dd>
           <dt>Offers</dt>
-          <dd>{whole(point.listings)}</dd>
+          <dd>{formatInteger(point.listings)}</dd>
         </dl>
       )}
     </>
   );
 }
 
-function middle(point: Point | undefined): Date {
+function middleOf(point: HistoryPoint | undefined): Date {
   return new Date(point ? (Date.parse(point.at) + Date.parse(point.until)) / 2 : 0);
 }
 
 // Intervals begin and end by UTC, wherever it is read.
 const utcDay = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
 
-function span(point: Point, interval: PriceInterval): string {
+function intervalLabel(point: HistoryPoint, interval: PriceInterval): string {
   const from = utcDay.format(Date.parse(point.at));
   return interval === 'DAY' ? from : `Week of ${from}`;
 }
-
-const short = (value: number) => usd(value).replace('.00', '');
 
 const withDay = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
 const withYear = new Intl.DateTimeFormat('en-GB', { month: 'short', year: 'numeric', timeZone: 'UTC' });
 
 /** Days where the range is short, months and years where it is long. */
-function monthly(begin: Date, end: Date) {
-  const format = end.getTime() - begin.getTime() > 200 * 86_400_000 ? withYear : withDay;
+function dateTickFormat(start: Date, end: Date) {
+  const format = end.getTime() - start.getTime() > 200 * 86_400_000 ? withYear : withDay;
   return (at: Date) => format.format(at);
 }
 
-function summary(points: Point[], words: string, lows: Lows): string {
-  const priced = points.filter((point) => point.lowest !== null);
-  const values = priced.map((point) => point.lowest ?? 0);
-  const ends = `In ${words} the lowest price went from ${usd(values[0])} to ${usd(values.at(-1))}, between ${usd(Math.min(...values))} and ${usd(Math.max(...values))}.`;
-  return lows ? `${ends} All-time low: ${usd(lows.allTimeLow.price)}, on ${day(lows.allTimeLow.at)}.` : ends;
+function summarizeChart(points: HistoryPoint[], rangeLabel: string, lows: PriceLows): string {
+  const hasPrice = points.filter((point) => point.lowest !== null);
+  const values = hasPrice.map((point) => point.lowest ?? 0);
+  const changeText = `In ${rangeLabel} the lowest price went from ${formatUsd(values[0])} to ${formatUsd(values.at(-1))}, between ${formatUsd(Math.min(...values))} and ${formatUsd(Math.max(...values))}.`;
+  return lows
+    ? `${changeText} All-time low: ${formatUsd(lows.allTimeLow.price)}, on ${formatDay(lows.allTimeLow.at)}.`
+    : changeText;
 }

@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import type { CombinedError } from 'urql';
-import { shortName, usd, usdPerMark } from '../lib/format';
+import { shortCpuName, formatUsd, formatUsdPerMark } from '../lib/format';
 import type { CpuRowFragment } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { Skeleton } from '../ui/State';
@@ -12,7 +12,7 @@ import styles from './SimilarCpus.module.css';
 const MOST_COMPARED = 5;
 
 /** The nearest CPUs in a list below this one, with bars drawn to the best among them. */
-export function Similar({
+export function SimilarCpus({
   cpu,
   similar,
   error,
@@ -21,11 +21,12 @@ export function Similar({
   similar: CpuRowFragment[] | undefined;
   error: CombinedError | undefined;
 }) {
-  const shown = [cpu, ...(similar ?? [])];
-  const most = (of: (each: CpuRowFragment) => number | null) => Math.max(0, ...shown.map((each) => of(each) ?? 0));
-  const multi = most((each) => each.cpuMarkMulti);
-  const single = most((each) => each.cpuMarkSingle);
-  const slugs = shown.slice(0, MOST_COMPARED).map((each) => each.slug);
+  const rows = [cpu, ...(similar ?? [])];
+  const maxMark = (markOf: (listed: CpuRowFragment) => number | null) =>
+    Math.max(0, ...rows.map((listed) => markOf(listed) ?? 0));
+  const maxMulti = maxMark((listed) => listed.cpuMarkMulti);
+  const maxSingle = maxMark((listed) => listed.cpuMarkSingle);
+  const slugs = rows.slice(0, MOST_COMPARED).map((listed) => listed.slug);
   return (
     <section className={`${panels.panel} ${panels.padded} ${styles.similar}`} aria-labelledby="similar-title">
       <div className={panels.head}>
@@ -59,10 +60,16 @@ export function Similar({
             </thead>
             <tbody>
               {similar
-                ? shown.map((each) => (
-                    <Row key={each.slug} cpu={each} own={each.slug === cpu.slug} multi={multi} single={single} />
+                ? rows.map((listed) => (
+                    <Row
+                      key={listed.slug}
+                      cpu={listed}
+                      isCurrent={listed.slug === cpu.slug}
+                      maxMulti={maxMulti}
+                      maxSingle={maxSingle}
+                    />
                   ))
-                : Array.from({ length: 7 }, (_, row) => <RowWaiting key={row} />)}
+                : Array.from({ length: 7 }, (_, row) => <RowSkeleton key={row} />)}
             </tbody>
           </table>
         </div>
@@ -71,29 +78,39 @@ export function Similar({
   );
 }
 
-function Row({ cpu, own, multi, single }: { cpu: CpuRowFragment; own: boolean; multi: number; single: number }) {
+function Row({
+  cpu,
+  isCurrent,
+  maxMulti,
+  maxSingle,
+}: {
+  cpu: CpuRowFragment;
+  isCurrent: boolean;
+  maxMulti: number;
+  maxSingle: number;
+}) {
   return (
-    <tr aria-current={own || undefined}>
+    <tr aria-current={isCurrent || undefined}>
       <th scope="row">
-        {own ? (
+        {isCurrent ? (
           <>
-            <Icon name="right" size={12} /> {shortName(cpu.name)}
+            <Icon name="right" size={12} /> {shortCpuName(cpu.name)}
             <span className="visually-hidden"> (this CPU)</span>
           </>
         ) : (
           <Link to="/cpu/$slug" params={{ slug: cpu.slug }} title={cpu.name}>
-            {shortName(cpu.name)}
+            {shortCpuName(cpu.name)}
           </Link>
         )}
       </th>
       <td className="number">
-        <MarkBar value={cpu.cpuMarkMulti} most={multi} />
+        <MarkBar value={cpu.cpuMarkMulti} max={maxMulti} />
       </td>
       <td className="number">
-        <MarkBar value={cpu.cpuMarkSingle} most={single} />
+        <MarkBar value={cpu.cpuMarkSingle} max={maxSingle} />
       </td>
-      <td className={`number ${styles.numeric}`}>{usd(cpu.priceTarget.good)}</td>
-      <td className={`number ${styles.numeric}`}>{usdPerMark(cpu.performanceValue.dollarPerMarkMulti)}</td>
+      <td className={`number ${styles.numeric}`}>{formatUsd(cpu.priceTarget.good)}</td>
+      <td className={`number ${styles.numeric}`}>{formatUsdPerMark(cpu.performanceValue.dollarPerMarkMulti)}</td>
       <td>
         <Rating rating={cpu.performanceValue.rating} />
       </td>
@@ -101,7 +118,7 @@ function Row({ cpu, own, multi, single }: { cpu: CpuRowFragment; own: boolean; m
   );
 }
 
-function RowWaiting() {
+function RowSkeleton() {
   return (
     <tr aria-hidden="true">
       {[10, 7, 7, 4, 4, 4].map((width, column) => (

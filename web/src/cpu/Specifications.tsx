@@ -1,30 +1,30 @@
 import type { ReactNode } from 'react';
-import { NONE, whole } from '../lib/format';
+import { NO_VALUE, formatInteger } from '../lib/format';
 import type { CpuRowFragment } from '../gql/graphql';
 import styles from './Specifications.module.css';
 
 /** The specifications, one to a line. */
-export function Facts({ cpu }: { cpu: CpuRowFragment }) {
-  const facts: [string, ReactNode][] = [
+export function Specifications({ cpu }: { cpu: CpuRowFragment }) {
+  const specifications: [string, ReactNode][] = [
     ['Maker', cpu.manufacturer],
     ['Category', cpu.category],
     ['Socket', cpu.socket],
     ['Cores', cpu.cores],
     ['Threads', cpu.threads],
-    ['TDP', cpu.tdpW === null ? null : `${whole(cpu.tdpW)} W`],
+    ['TDP', cpu.tdpW === null ? null : `${formatInteger(cpu.tdpW)} W`],
     ['Year', cpu.releaseYear],
     ['Graphics', cpu.igpuModel],
-    ['Graphics mark', cpu.igpuMark === null ? null : whole(cpu.igpuMark)],
+    ['Graphics mark', cpu.igpuMark === null ? null : formatInteger(cpu.igpuMark)],
   ];
   return (
     <dl className={styles.specifications}>
-      {facts.map(([name, value]) => (
+      {specifications.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>
           <dd>
             {value ?? (
               <span className="muted">
-                {NONE}
+                {NO_VALUE}
                 <span className="visually-hidden">not known</span>
               </span>
             )}

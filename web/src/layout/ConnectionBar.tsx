@@ -1,5 +1,5 @@
-import { tryNow, useConnection } from '../api/connection';
-import { clock } from '../lib/format';
+import { retryNow, useConnection } from '../api/connection';
+import { formatTime } from '../lib/format';
 import { Button } from '../ui/Button';
 import styles from './ConnectionBar.module.css';
 
@@ -8,11 +8,11 @@ export function ConnectionBar() {
   const connection = useConnection();
   return (
     <div className={styles.bar} role="status">
-      {connection.state === 'away' && (
+      {connection.state === 'offline' && (
         <>
           <strong>The server does not answer.</strong>
-          <span>What you see was loaded before {clock(connection.since)}; it comes back by itself.</span>
-          <Button size="small" onClick={tryNow}>
+          <span>What you see was loaded before {formatTime(connection.since)}; it comes back by itself.</span>
+          <Button size="small" onClick={retryNow}>
             Try now
           </Button>
         </>
@@ -21,7 +21,7 @@ export function ConnectionBar() {
         <>
           <strong>Older figures.</strong>
           <span>
-            The server&rsquo;s database is away since {clock(connection.since)}; new figures come by themselves.
+            The server&rsquo;s database is away since {formatTime(connection.since)}; new figures come by themselves.
           </span>
         </>
       )}

@@ -1,10 +1,10 @@
 import { type ErrorComponentProps, Link } from '@tanstack/react-router';
 import { Button, buttonClass } from '../ui/Button';
-import { State } from '../ui/State';
+import { EmptyState } from '../ui/State';
 
 export function NotFound() {
   return (
-    <State
+    <EmptyState
       icon="search"
       title="There is no such page"
       actions={
@@ -14,20 +14,20 @@ export function NotFound() {
       }
     >
       The address may be mistyped, or the CPU was never in the catalogue.
-    </State>
+    </EmptyState>
   );
 }
 
 /** A page that could not be loaded or drawn: a new version was deployed meanwhile, or it is a mistake of ours. */
-export function PageFault({ error }: ErrorComponentProps) {
+export function PageError({ error }: ErrorComponentProps) {
   return (
-    <State
+    <EmptyState
       icon="warning"
       warning
       title="This page could not be shown"
       actions={<Button onClick={() => location.reload()}>Load it again</Button>}
     >
       {error instanceof Error ? error.message : String(error)}
-    </State>
+    </EmptyState>
   );
 }

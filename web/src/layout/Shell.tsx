@@ -1,7 +1,7 @@
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import { ConnectionBar } from './ConnectionBar';
-import { pages } from './navigation';
+import { navigationLinks } from './navigation';
 import { ThemeSwitch } from './ThemeSwitch';
 import styles from './Shell.module.css';
 
@@ -9,11 +9,12 @@ import styles from './Shell.module.css';
 export function Shell() {
   const main = useRef<HTMLElement>(null);
   const path = useRouterState({ select: (state) => state.resolvedLocation?.pathname });
-  const before = useRef(path);
+  const previousPath = useRef(path);
   useEffect(() => {
     // Who reads with the ears hears that another page is there; a reload is announced by the browser itself.
-    if (before.current !== undefined && before.current !== path) main.current?.focus({ preventScroll: true });
-    before.current = path;
+    if (previousPath.current !== undefined && previousPath.current !== path)
+      main.current?.focus({ preventScroll: true });
+    previousPath.current = path;
   }, [path]);
   return (
     <>
@@ -22,11 +23,11 @@ export function Shell() {
       </a>
       <header className={styles.header}>
         <Link to="/" className={styles.brand} aria-label="Dealmark, to the catalogue">
-          <Mark />
+          <Logo />
           <span className={styles.brandName}>Dealmark</span>
         </Link>
         <nav aria-label="Pages" className={styles.nav}>
-          {pages.map(({ to, label }) => (
+          {navigationLinks.map(({ to, label }) => (
             <Link
               key={to}
               to={to}
@@ -49,7 +50,7 @@ export function Shell() {
   );
 }
 
-function Mark() {
+function Logo() {
   return (
     <svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true">
       <rect width="32" height="32" rx="7" className={styles.logoBackground} />

@@ -1,17 +1,17 @@
 import { IconButton } from '../ui/Button';
 import { chooseTheme, useTheme } from './theme';
-import { useMedia } from '../lib/useMediaQuery';
+import { useMediaQuery } from '../lib/useMediaQuery';
 
 /** Light or dark. Whoever goes back to what the system says follows the system again. */
 export function ThemeSwitch() {
   const theme = useTheme();
-  const system = useMedia('(prefers-color-scheme: dark)') ? 'dark' : 'light';
-  const other = (theme === 'system' ? system : theme) === 'dark' ? 'light' : 'dark';
+  const systemTheme = useMediaQuery('(prefers-color-scheme: dark)') ? 'dark' : 'light';
+  const otherTheme = (theme === 'system' ? systemTheme : theme) === 'dark' ? 'light' : 'dark';
   return (
     <IconButton
-      label={other === 'dark' ? 'Dark theme' : 'Light theme'}
+      label={otherTheme === 'dark' ? 'Dark theme' : 'Light theme'}
       icon="theme"
-      onClick={() => chooseTheme(other === system ? 'system' : other)}
+      onClick={() => chooseTheme(otherTheme === systemTheme ? 'system' : otherTheme)}
     />
   );
 }

@@ -1,5 +1,5 @@
 // The pages in the header, in this order. A new page is a line here and a route in routes.tsx.
-export const pages = [
+export const navigationLinks = [
   { to: '/', label: 'Catalogue' },
   { to: '/map', label: 'Map' },
   { to: '/compare', label: 'Compare' },

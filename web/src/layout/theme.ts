@@ -3,18 +3,18 @@ import { useSyncExternalStore } from 'react';
 
 export type Theme = 'system' | 'light' | 'dark';
 
-const KEY = 'dealmark.theme';
+const STORAGE_KEY = 'dealmark.theme';
 const listeners = new Set<() => void>();
 
-function chosen(): Theme {
-  const given = document.documentElement.dataset.theme;
-  return given === 'light' || given === 'dark' ? given : 'system';
+function currentTheme(): Theme {
+  const attribute = document.documentElement.dataset.theme;
+  return attribute === 'light' || attribute === 'dark' ? attribute : 'system';
 }
 
 export function chooseTheme(theme: Theme): void {
   try {
-    if (theme === 'system') localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, theme);
+    if (theme === 'system') localStorage.removeItem(STORAGE_KEY);
+    else localStorage.setItem(STORAGE_KEY, theme);
   } catch {
     // Not kept then; it holds until the page is closed.
   }
@@ -27,5 +27,5 @@ export function useTheme(): Theme {
   return useSyncExternalStore((listener) => {
     listeners.add(listener);
     return () => listeners.delete(listener);
-  }, chosen);
+  }, currentTheme);
 }

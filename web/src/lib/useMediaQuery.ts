@@ -1,12 +1,12 @@
 import { useSyncExternalStore } from 'react';
 
 /** Whether a media query holds, now and when that changes. */
-export function useMedia(query: string): boolean {
+export function useMediaQuery(query: string): boolean {
   return useSyncExternalStore(
     (listener) => {
-      const media = matchMedia(query);
-      media.addEventListener('change', listener);
-      return () => media.removeEventListener('change', listener);
+      const mediaQuery = matchMedia(query);
+      mediaQuery.addEventListener('change', listener);
+      return () => mediaQuery.removeEventListener('change', listener);
     },
     () => matchMedia(query).matches,
   );

@@ -1,12 +1,12 @@
 import type { ValueRating } from '../gql/graphql';
-import { outline } from './markers';
+import { markerPath } from './markers';
 import styles from './Marker.module.css';
 
 /** The sign of a rating, as it is on the map. */
-export function Shape({ rating }: { rating: ValueRating }) {
+export function Marker({ rating }: { rating: ValueRating }) {
   return (
     <svg className={undefined} width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">
-      <path className={`${styles.points} ${styles[rating.toLowerCase()]}`} d={outline(rating, 6, 6, 3.6)} />
+      <path className={`${styles.points} ${styles[rating.toLowerCase()]}`} d={markerPath(rating, 6, 6, 3.6)} />
     </svg>
   );
 }

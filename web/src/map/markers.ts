@@ -1,17 +1,17 @@
 import type { ValueRating } from '../gql/graphql';
 
 /** Path of the sign of a rating around a place: disc, square, triangle, cross. `r` is half its size, px. */
-export function outline(rating: ValueRating | null, x: number, y: number, r: number): string {
-  const at = `M${round(x)} ${round(y)}`;
+export function markerPath(rating: ValueRating | null, x: number, y: number, r: number): string {
+  const start = `M${round(x)} ${round(y)}`;
   switch (rating) {
     case 'EXCELLENT':
-      return `${at}m${-r} 0a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0z`;
+      return `${start}m${-r} 0a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0z`;
     case 'GOOD':
-      return `${at}m${-r * 0.88} ${-r * 0.88}h${r * 1.76}v${r * 1.76}h${-r * 1.76}z`;
+      return `${start}m${-r * 0.88} ${-r * 0.88}h${r * 1.76}v${r * 1.76}h${-r * 1.76}z`;
     case 'FAIR':
-      return `${at}m0 ${-r * 1.1}l${r * 1.1} ${r * 1.9}h${-r * 2.2}z`;
+      return `${start}m0 ${-r * 1.1}l${r * 1.1} ${r * 1.9}h${-r * 2.2}z`;
     default:
-      return `${at}m${-r * 0.8} ${-r * 0.8}l${r * 1.6} ${r * 1.6}m0 ${-r * 1.6}l${-r * 1.6} ${r * 1.6}`;
+      return `${start}m${-r * 0.8} ${-r * 0.8}l${r * 1.6} ${r * 1.6}m0 ${-r * 1.6}l${-r * 1.6} ${r * 1.6}`;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { CombinedError } from '@urql/core';
 import type { ReactNode } from 'react';
-import { isAway } from '../api/client';
+import { isUnavailable } from '../api/client';
 import skeletons from './Skeleton.module.css';
 import styles from './Panel.module.css';
 
@@ -42,7 +42,7 @@ export function PanelSkeleton({ title, height }: { title: string; height: number
 export function PanelError({ error }: { error: CombinedError }) {
   return (
     <p className={`muted ${styles.message}`}>
-      {isAway(error)
+      {isUnavailable(error)
         ? 'Not loaded yet: the server does not answer. This appears by itself once it does.'
         : `That could not be loaded: ${error.graphQLErrors[0]?.message ?? error.message}`}
     </p>

@@ -1,14 +1,14 @@
 import type { CombinedError } from '@urql/core';
 import type { ReactNode } from 'react';
-import { isAway } from '../api/client';
-import { tryNow } from '../api/connection';
+import { isUnavailable } from '../api/client';
+import { retryNow } from '../api/connection';
 import { Button } from './Button';
 import { Icon, type IconName } from './Icon';
 import skeletons from './Skeleton.module.css';
 import styles from './State.module.css';
 
 /** Says, in the middle of where content would be, why there is none, and what can be done. */
-export function State({
+export function EmptyState({
   icon,
   warning = false,
   title,
@@ -34,22 +34,22 @@ export function State({
 }
 
 /** Nothing could be loaded: because nobody answers, or because the server said no. */
-export function Failure({ error, again }: { error?: CombinedError | undefined; again: () => void }) {
-  if (error === undefined || isAway(error))
+export function LoadError({ error, onRetry }: { error?: CombinedError | undefined; onRetry: () => void }) {
+  if (error === undefined || isUnavailable(error))
     return (
-      <State
+      <EmptyState
         icon="warning"
         warning
         title="Not loaded yet, and the server does not answer"
-        actions={<Button onClick={tryNow}>Try now</Button>}
+        actions={<Button onClick={retryNow}>Try now</Button>}
       >
         What you looked at before is still there. This appears by itself once the server is back.
-      </State>
+      </EmptyState>
     );
   return (
-    <State icon="warning" warning title="That did not work" actions={<Button onClick={again}>Try again</Button>}>
+    <EmptyState icon="warning" warning title="That did not work" actions={<Button onClick={onRetry}>Try again</Button>}>
       {error.graphQLErrors[0]?.message ?? error.message}
-    </State>
+    </EmptyState>
   );
 }
 
