@@ -26,7 +26,7 @@ test('lets nobody in without a good token, and says why', async () => {
   await give(page, '');
   await says('Paste a token first.');
   await give(page, 'secret');
-  await says('That is no token');
+  await says('This is not a token');
   await give(page, `${TEST_ADMIN.slice(0, -6)}AAAAAA`);
   await says('Signature verification failed');
   await give(page, TEST_EXPIRED);
@@ -72,7 +72,7 @@ test('asks for a new token when the server takes the old one no more', async () 
 
 test('an operator looks and imports, and is told what only admins may do', async () => {
   const { page, close } = await signedIn('/admin', { token: TEST_OPERATOR });
-  await page.getByText('Only admins may do this').first().waitFor();
+  await page.getByText('Only admins can do this').first().waitFor();
   assert.equal(await page.getByRole('button', { name: /Recalculate|Verify/ }).count(), 0);
   await link(page, 'Rules').click();
   await page.getByText('There are no rules').waitFor();
@@ -98,8 +98,8 @@ test('recalculates all CPUs and shows live how it goes', async () => {
 test('recalculates some CPUs, picked by keyboard', async () => {
   const { page, close } = await signedIn();
   const panel = region(page, 'Recalculate');
-  await panel.getByRole('radio', { name: 'Only some' }).check();
-  await panel.getByText('Pick at least one CPU.').waitFor();
+  await panel.getByRole('radio', { name: 'Selected CPUs' }).check();
+  await panel.getByText('Select at least one CPU.').waitFor();
   const input = panel.getByRole('combobox', { name: 'CPUs to recalculate' });
   for (const [typed, name] of [
     ['8500', 'Intel Core i5-8500'],
@@ -111,7 +111,7 @@ test('recalculates some CPUs, picked by keyboard', async () => {
     await page.keyboard.press('Enter');
   }
   await page.keyboard.press('Escape');
-  await panel.getByRole('button', { name: 'Without AMD Ryzen 5 5600G' }).click();
+  await panel.getByRole('button', { name: 'Remove AMD Ryzen 5 5600G' }).click();
   await panel.getByRole('button', { name: 'Recalculate 1 CPU' }).click();
   await panel.getByText('Queued').waitFor();
   await ask('work');
@@ -122,16 +122,16 @@ test('recalculates some CPUs, picked by keyboard', async () => {
 test('verifies figures, shows which differ, and repairs them', async () => {
   const { page, close } = await signedIn();
   const panel = region(page, 'Verify');
-  await panel.getByText('Figures were never verified yet.').waitFor();
+  await panel.getByText('No verification yet.').waitFor();
   await ask('spoil');
   await panel.getByRole('button', { name: 'Verify' }).click();
   await panel.getByText('Queued').waitFor();
   await ask('work');
-  await panel.getByText('60 of 61 items were right').waitFor();
+  await panel.getByText('60 of 61 items were correct').waitFor();
   await panel.getByText('98.36 %').waitFor();
   const row = panel.getByRole('row', { name: /intel-core-i5-8500/ });
   assert.match(await row.innerText(), /price_good/);
-  await panel.getByRole('checkbox', { name: 'Repair what differs' }).check();
+  await panel.getByRole('checkbox', { name: 'Repair differences' }).check();
   await panel.getByRole('button', { name: 'Verify and repair' }).click();
   await panel.getByText('Queued').waitFor();
   await ask('work');
@@ -139,17 +139,17 @@ test('verifies figures, shows which differ, and repairs them', async () => {
   await panel.getByRole('button', { name: 'Verify and repair' }).click();
   await panel.getByText('Queued').waitFor();
   await ask('work');
-  await panel.getByText('All 61 items were right').waitFor();
+  await panel.getByText('All 61 items were correct').waitFor();
   await panel.getByText('100 %').waitFor();
   await close();
 });
 
 test('imports a page, and the CPU has its listing', async () => {
   const { page, close } = await signedIn('/admin/imports');
-  await page.getByText('Nothing was imported yet').waitFor();
+  await page.getByText('No imports yet').waitFor();
   await page.getByRole('button', { name: 'Import page' }).click();
   await page.getByText('Paste a URL first.').waitFor();
-  await page.getByRole('textbox', { name: 'URL of the offer' }).fill(`${TEST_SHOP}/good`);
+  await page.getByRole('textbox', { name: 'URL of the listing' }).fill(`${TEST_SHOP}/good`);
   await page.keyboard.press('Enter');
   const row = page.getByRole('list', { name: 'Pages of this import' }).getByRole('listitem').first();
   await row.getByText('Complete').waitFor();
@@ -188,7 +188,7 @@ test('imports a file, and shows what became of each row', async () => {
     for (const text of texts) await rows.nth(index).getByText(text).first().waitFor();
   };
   await told(0, 'Complete', 'HP EliteDesk');
-  await told(1, 'Complete', 'no CPU is certain', 'No model number of the catalogue is in it.');
+  await told(1, 'Complete', 'no CPU matched', 'No model number of the catalogue is in it.');
   await told(2, 'Failed', 'The page does not say that it offers anything.');
   await told(3, 'Failed', 'answered with status 404');
   await told(4, 'Failed', 'no url at all');
@@ -225,7 +225,7 @@ test('lists jobs by kind and status, in the address', async () => {
   await eventually(async () => new Set(await rows.allInnerTexts()).has('Recalculation'), 'those of the other kind');
   assert.match(page.url(), /kind=RECALCULATE_METRICS/);
   await page.getByRole('combobox', { name: 'Status' }).selectOption('Failed');
-  await page.getByText('No job is like that').waitFor();
+  await page.getByText('No job matches').waitFor();
   await page.getByRole('button', { name: 'All jobs' }).click();
   await eventually(async () => new Set(await rows.allInnerTexts()).size > 1, 'all of them');
   await close();
@@ -240,7 +240,7 @@ test('lists documents with their clients, and how they are run', async () => {
   await page.getByRole('row', { name: /AdminDataChanged.*Interpreted: a subscription/ }).waitFor();
   assert.equal(await page.getByRole('rowheader').count(), 1);
   await page.getByRole('searchbox').fill('no such document');
-  await page.getByText('No document is like that').waitFor();
+  await page.getByText('No document matches').waitFor();
   await close();
 });
 
@@ -252,7 +252,7 @@ test('adds, changes and deletes a valuation rule', async () => {
   const save = (name) => dialog.getByRole('button', { name }).click();
   await value.fill('much');
   await save('Add');
-  await dialog.getByText('The value is a number of dollars').waitFor();
+  await dialog.getByText('The value must be a number of dollars').waitFor();
   await value.fill('2.123456');
   await save('Add');
   await dialog.getByRole('alert').filter({ hasText: 'decimals' }).waitFor();
@@ -263,15 +263,15 @@ test('adds, changes and deletes a valuation rule', async () => {
   await save('Add');
   const row = page.getByRole('row', { name: /Memory DDR4/ });
   assert.match(await row.innerText(), /\$2\.50 per GB\s+Used × 0\.8/);
-  await page.getByRole('heading', { name: 'Offers are valued anew' }).waitFor();
+  await page.getByRole('heading', { name: 'Revaluation of listings' }).waitFor();
   await ask('work');
-  await page.getByText(/listings valued anew/).waitFor();
+  await page.getByText(/listings revalued/).waitFor();
   await page.getByRole('button', { name: /^Change Memory DDR4/ }).click();
   await value.fill('3');
   await save('Save');
   await row.getByText('$3.00').waitFor();
   await page.getByRole('button', { name: /^Delete Memory DDR4/ }).click();
-  await page.getByRole('alertdialog').getByRole('button', { name: 'Keep it' }).click();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('button', { name: /^Delete Memory DDR4/ }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
   await page.getByText('There are no rules').waitFor();
@@ -284,12 +284,12 @@ test('goes on with what it has while the server is away, and follows again when 
   const panel = region(page, 'Recalculate');
   await panel.getByText('recalculated').waitFor();
   await ask('away');
-  await page.getByText('The server does not answer.').waitFor();
+  await page.getByText('The server does not respond.').waitFor();
   await panel.getByText('recalculated').waitFor();
   await panel.getByRole('button', { name: 'Recalculate all' }).click();
-  await panel.getByRole('alert').filter({ hasText: 'The server did not answer.' }).waitFor();
+  await panel.getByRole('alert').filter({ hasText: 'The server did not respond.' }).waitFor();
   await ask('back');
-  await page.getByText('The server does not answer.').waitFor({ state: 'detached' });
+  await page.getByText('The server does not respond.').waitFor({ state: 'detached' });
   await panel.getByRole('button', { name: 'Recalculate all' }).click();
   await panel.getByText('Queued').waitFor();
   await ask('work');
@@ -322,7 +322,7 @@ for (const theme of ['light', 'dark']) {
     assert.deepEqual(await faults(page), []);
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
     await page.getByRole('navigation', { name: 'Administration' }).getByRole('link', { name: 'Figures' }).click();
-    await page.getByRole('radio', { name: 'Only some' }).check();
+    await page.getByRole('radio', { name: 'Selected CPUs' }).check();
     await page.getByRole('combobox').waitFor();
     assert.deepEqual(await faults(page), []);
     await page.getByRole('combobox').fill('8500');

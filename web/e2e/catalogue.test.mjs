@@ -60,7 +60,7 @@ test('takes prices with cents, and tells a range that is the wrong way round', a
   assert.equal(query(page).price, '96.5-');
   assert.equal(await bound('Price from').inputValue(), '96.50');
   await bound('Price to').pressSequentially('9', { delay: 30 });
-  await page.getByRole('alert').filter({ hasText: 'the first is above the second' }).waitFor();
+  await page.getByRole('alert').filter({ hasText: 'The minimum is above the maximum' }).waitFor();
   assert.equal(query(page).price, '96.5-');
   await bound('Price to').pressSequentially('000', { delay: 30 });
   await eventually(() => query(page).price === '96.5-9000', 'asked for once it is a range');
@@ -113,8 +113,8 @@ test('orders by several columns', async () => {
     const shown = (await names(page)).filter((name) => name.startsWith('Intel Xeon'));
     return shown.length > 5 && shown.join() === [...shown].sort().join();
   }, 'the rows are in that order');
-  await page.getByRole('button', { name: 'Order' }).click();
-  await page.getByRole('button', { name: 'No longer by Cores' }).click();
+  await page.getByRole('button', { name: 'Sort' }).click();
+  await page.getByRole('button', { name: 'Remove sort key Cores' }).click();
   await eventually(() => query(page).sort === 'name', 'a key can be taken away');
   await close();
 });
@@ -189,7 +189,7 @@ test('shows cards, and a list with the detail beside it', async () => {
   await page.getByRole('button', { name: 'Cards' }).click();
   await page.getByRole('link', { name: 'Intel Core i5-8500' }).waitFor();
   await page.getByRole('button', { name: 'List and detail' }).click();
-  const detail = page.getByRole('region', { name: 'The chosen CPU' });
+  const detail = page.getByRole('region', { name: 'Selected CPU' });
   await detail.getByRole('heading', { name: 'Intel Core i5-8500' }).waitFor();
   await page
     .getByRole('link', { name: /^Intel Core i5-8500/ })
@@ -207,16 +207,16 @@ test('a CPU has a page of its own; an unknown one says so', async () => {
   await page.getByText('From 6 active prices (medium confidence)').waitFor();
   await page.getByText('below good').first().waitFor();
   await page.goto(`${address}/cpu/no-such-cpu`);
-  await page.getByText('No CPU has this address').waitFor();
+  await page.getByText('CPU not found').waitFor();
   await page.goto(`${address}/no/such/page`);
-  await page.getByText('There is no such page').waitFor();
+  await page.getByText('Page not found').waitFor();
   await close();
 });
 
 test('says when nothing is found, when the server refuses, and what is older', async () => {
   const { page, close } = await open('/?q=zilog');
-  await page.getByText('No CPU is like that').waitFor();
-  await page.getByRole('button', { name: 'Clear all conditions' }).click();
+  await page.getByText('No CPU matches').waitFor();
+  await page.getByRole('button', { name: 'Clear all filters' }).click();
   await counted(page, '60 CPUs');
   const list = (url) => url.pathname === '/graphql' && url.searchParams.get('variables')?.includes('orderBy');
   const refusal = { data: null, errors: [{ message: 'Ask for less.', extensions: { code: 'COST_LIMIT_EXCEEDED' } }] };
@@ -232,9 +232,9 @@ test('says when nothing is found, when the server refuses, and what is older', a
     await route.fulfill({ response, headers: { ...response.headers(), 'x-cache': 'STALE' } });
   });
   await page.goto(`${address}/?q=xeon`);
-  await page.getByText('Older figures.').waitFor();
+  await page.getByText('Older data.').waitFor();
   await page.unrouteAll({ behavior: 'ignoreErrors' });
-  await page.getByText('Older figures.').waitFor({ state: 'hidden' });
+  await page.getByText('Older data.').waitFor({ state: 'hidden' });
   await close();
 });
 
@@ -248,18 +248,18 @@ test('goes on with what it has while the server is away, and recovers by itself'
   await rows(page).first().waitFor();
   await ask('away');
   try {
-    await page.getByText('The server does not answer.').waitFor();
+    await page.getByText('The server does not respond.').waitFor();
     assert.equal((await names(page))[0], 'AMD Ryzen 5 5600G');
     await page.getByRole('link', { name: 'AMD Ryzen 5 5600G' }).click();
     await heading.waitFor();
     await page.goBack();
     await page.getByRole('searchbox', { name: 'Search CPUs by name' }).fill('xeon');
     // What was never loaded cannot be shown; it appears by itself, too.
-    await page.getByText('Not loaded yet, and the server does not answer').waitFor();
+    await page.getByText('Not loaded yet: the server does not respond').waitFor();
   } finally {
     await ask('back');
   }
-  await page.getByText('The server does not answer.').waitFor({ state: 'hidden' });
+  await page.getByText('The server does not respond.').waitFor({ state: 'hidden' });
   await counted(page, '39 of 60');
   await close();
 });
@@ -292,7 +292,7 @@ test('axe finds nothing, and nothing is wider than the screen', async () => {
         .first()
         .waitFor();
       // Popups have their buttons once they are loaded.
-      if (path === '/') await page.getByRole('button', { name: 'Order' }).waitFor();
+      if (path === '/') await page.getByRole('button', { name: 'Sort' }).waitFor();
       assert.deepEqual(await faults(page, rules), [], `${theme} ${width} ${path}`);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(wide <= 0, `${width} ${path} is ${wide} px too wide`);

@@ -50,7 +50,7 @@ test('charts tell what they show: in a sentence, by keyboard, and as a table', a
 
   await page.getByRole('button', { name: 'All', exact: true }).click();
   await page.getByRole('img', { name: /^In all time .* All-time low: \$80\.00/ }).waitFor();
-  await panel(page, 'Price history').getByText('The figures as a table').click();
+  await panel(page, 'Price history').getByText('Show as a table').click();
   await page.getByRole('columnheader', { name: 'Week' }).waitFor();
   await close();
 });
@@ -70,16 +70,16 @@ test('the back button leads back, from a similar CPU and to the list as it was',
 
 test('what is missing is told: the CPU, its listings, its marks, its history', async () => {
   const { page, close } = await open('/cpu/zilog-z80');
-  await page.getByRole('heading', { name: 'No CPU has this address' }).waitFor();
+  await page.getByRole('heading', { name: 'CPU not found' }).waitFor();
   await page.getByRole('link', { name: 'Search the catalogue' }).click();
   await eventually(() => query(page).q === 'zilog z80', 'the catalogue is searched');
   await page.goto(`${address}/cpu/intel-xeon-e5-0900`);
   for (const told of [
-    /^Not enough prices\. Nobody offers it with a price now/,
-    /^Nobody offers it now\. Listings appear here/,
-    /^No price was ever seen/,
-    /^There is no active price to draw/,
-    /^Never measured$/,
+    /^Not enough prices\. It has no active price/,
+    /^No listings now\. New listings appear here/,
+    /^No prices yet/,
+    /^No active prices/,
+    /^Not measured$/,
     /^No value: it needs a multi-thread mark and an active price/,
   ])
     await page.getByText(told).first().waitFor();
@@ -124,7 +124,7 @@ test('CPUs are compared: added as one types, marked where they are better, and a
   assert.deepEqual(await cells('Multi-thread mark'), ['100', '9,500 best']);
   assert.deepEqual(await cells('Threads'), ['12 best', '6']);
   assert.deepEqual(await cells('Cores'), ['6', '6']);
-  await page.getByRole('checkbox', { name: 'Only what differs' }).check();
+  await page.getByRole('checkbox', { name: 'Only differences' }).check();
   assert.equal(await row('Cores').count(), 0);
   assert.equal(await row('Threads').count(), 1);
 
@@ -170,8 +170,8 @@ test('what is found is accessible, and nobody gets to what is hidden meanwhile',
 test('a comparison takes five, says what it does not know, and offers what is similar', async () => {
   const ryzens = [0, 1, 2, 3].map((number) => `amd-ryzen-7-${1000 + number}`);
   const { page, close } = await open(`/compare?cpus=nonsense,${ryzens.join(',')}`);
-  await page.getByText('Five CPUs are the most').waitFor();
-  await page.getByText('Nothing is called nonsense.').waitFor();
+  await page.getByText('You can compare up to five CPUs').waitFor();
+  await page.getByText('There is no CPU nonsense.').waitFor();
   await page.getByRole('button', { name: 'Remove', exact: true }).click();
   await eventually(() => query(page).cpus === ryzens.join(','), 'only what is known is left');
   await page

@@ -14,7 +14,7 @@ if (root === null) throw new Error('index.html has no #root');
 
 createRoot(root).render(
   <StrictMode>
-    {/* The page's policy forbids <style> elements that scripts make. */}
+    {/* The Content-Security-Policy blocks <style> elements that scripts create. */}
     <CSPProvider disableStyleElements>
       <Provider value={client}>
         <RouterProvider router={router} />

@@ -1,4 +1,4 @@
-// Every page and its address. Pages are loaded when they are first opened, or when the pointer comes near a link to them.
+// Pages and their addresses. A page is loaded when it is first opened, or when the pointer is over a link to it.
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
 import { NotFound, PageError } from './layout/ErrorPages';
 import { Shell } from './layout/Shell';
@@ -66,7 +66,7 @@ export const router = createRouter({
   stringifySearch: stringifySearchParams,
   defaultPreload: 'intent',
   scrollRestoration: true,
-  scrollToTopSelectors: ['[data-scroll-region]'], // the list of the catalogue: else it would stay where that of the view before was
+  scrollToTopSelectors: ['[data-scroll-region]'], // the scrolling list of the catalogue
   defaultErrorComponent: PageError,
 });
 

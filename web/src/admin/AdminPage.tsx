@@ -1,4 +1,4 @@
-// What all pages of administration stand in: who is signed in, the way from page to page, and the client with the token.
+// Frame of the admin pages: viewer, navigation, and the GraphQL client that sends the token.
 import { Link, Outlet } from '@tanstack/react-router';
 import { useEffect, useMemo, useState } from 'react';
 import { Provider, useQuery } from 'urql';
@@ -32,7 +32,7 @@ export function AdminPage() {
   return <SignedIn key={token} token={token} />;
 }
 
-/** Holds the client of a token for as long as this is shown. */
+/** Create the client of a token and close it on unmount. */
 function SignedIn({ token }: { token: string }) {
   const [adminClient] = useState(() => createAdminClient(token, (reason) => rejectToken(token, reason)));
   useEffect(() => adminClient.close, [adminClient]);
@@ -52,7 +52,8 @@ function AdminLayout({ token, adminClient }: { token: string; adminClient: Admin
     [viewer, refresh],
   );
   const hasAccess = session !== undefined && session.role !== 'VIEWER';
-  // News only once the token is known to be good: a refused connection would say nothing that the query does not.
+  // Subscribe only once the server has accepted the token. A rejected connection would add nothing to the query's
+  // error.
   useEffect(() => (hasAccess ? adminClient.followChanges() : undefined), [hasAccess, adminClient]);
   const expiresAt = tokenExpiry(token);
   return (
@@ -101,15 +102,15 @@ function InsufficientRole() {
     <EmptyState
       icon="warning"
       warning
-      title="This token may only read what is public"
-      actions={<Button onClick={signOut}>Sign in with another</Button>}
+      title="This token gives no access to administration"
+      actions={<Button onClick={signOut}>Use another token</Button>}
     >
-      Administration needs the role operator, or admin to change figures and rules.
+      Administration requires the role operator. Changing figures and rules requires the role admin.
     </EmptyState>
   );
 }
 
-/** 14:05 today, and with its day on others. */
+/** Format a time of today as 14:05, and any other time with its day. */
 function timeOrDate(ms: number): string {
   const day = new Date(ms);
   const isToday = day.toDateString() === new Date().toDateString();

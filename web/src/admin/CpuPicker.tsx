@@ -1,4 +1,4 @@
-// Picks CPUs by their names. They are looked for as everybody does, without the token.
+// Multiple-choice field for CPUs. The search is public, so it runs without the token.
 import { Combobox } from '@base-ui/react/combobox';
 import { useRef, useState } from 'react';
 import { type FoundCpu as Picked, useCpuSearch, useListState } from '../cpu/useCpuSearch';
@@ -31,7 +31,7 @@ export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picke
         {picked.map((cpu) => (
           <Combobox.Chip key={cpu.id} className={styles.chip} aria-label={cpu.name}>
             {shortCpuName(cpu.name)}
-            <Combobox.ChipRemove className={styles.remove} aria-label={`Without ${cpu.name}`}>
+            <Combobox.ChipRemove className={styles.remove} aria-label={`Remove ${cpu.name}`}>
               <Icon name="close" size={12} />
             </Combobox.ChipRemove>
           </Combobox.Chip>
@@ -40,7 +40,7 @@ export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picke
           className={styles.input}
           onKeyDown={onKeyDown}
           aria-label="CPUs to recalculate"
-          placeholder={picked.length > 0 ? 'and …' : 'Search CPUs by name'}
+          placeholder={picked.length > 0 ? 'Add another' : 'Search CPUs by name'}
           autoComplete="off"
           spellCheck={false}
         />
@@ -49,7 +49,7 @@ export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picke
         <Combobox.Positioner anchor={anchor} sideOffset={4} align="start" className={popups.positioner}>
           <Combobox.Popup className={`${popups.popup} ${styles.popup}`}>
             <Combobox.Status className={styles.status}>{message}</Combobox.Status>
-            <Combobox.List className={styles.list} aria-label="CPUs found">
+            <Combobox.List className={styles.list} aria-label="Matching CPUs">
               {(cpu: Picked) => (
                 <Combobox.Item key={cpu.id} value={cpu} className={popups.menuItem}>
                   <span className={popups.menuCheck}>

@@ -14,7 +14,7 @@ import styles from './DocumentsPage.module.css';
 type Document = DocumentsQuery['documents']['nodes'][number];
 const PAGE_SIZE = 200;
 
-/** Which documents are served under an id, by whom they are used, and how they are run. */
+/** Table of the published documents: their clients, usage and execution mode. */
 export function DocumentsPage() {
   const search = useSearch({ from: '/admin/documents' });
   const [{ data, error, fetching }, refetch] = useQuery({
@@ -54,12 +54,12 @@ export function DocumentsPage() {
       )}
       {documents?.totalCount === 0 && (
         <EmptyState icon="list" title="No documents">
-          They are published with <code>dealmark documents publish</code>.
+          Publish documents with <code>dealmark documents publish</code>.
         </EmptyState>
       )}
       {documents && documents.totalCount > 0 && matches?.length === 0 && (
-        <EmptyState icon="search" title="No document is like that">
-          Names, clients (like web@1.2.3) and ids are searched.
+        <EmptyState icon="search" title="No document matches">
+          The search covers names, clients (such as web@1.2.3) and ids.
         </EmptyState>
       )}
       {matches && matches.length > 0 && (
@@ -77,7 +77,7 @@ export function DocumentsPage() {
                   Hits
                 </th>
                 <th scope="col">Last used</th>
-                <th scope="col">How it is run</th>
+                <th scope="col">Execution</th>
                 <th scope="col">Clients</th>
               </tr>
             </thead>
@@ -94,7 +94,7 @@ export function DocumentsPage() {
           info={documents.pageInfo}
           total={documents.totalCount}
           itemName="documents"
-          linkLabels={['Before', 'After']}
+          linkLabels={['Previous', 'Next']}
         />
       )}
     </section>

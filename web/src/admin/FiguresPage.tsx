@@ -1,4 +1,4 @@
-// Figures: computed anew, and compared with what they should be.
+// Page that recalculates the stored figures and verifies them.
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useMutation, useQuery } from 'urql';
@@ -59,18 +59,18 @@ function Recalculation({ latest }: { latest: LatestJob }) {
   return (
     <section className={`${panels.panel} ${admin.block}`} aria-labelledby="recalculation">
       <h2 id="recalculation">Recalculate</h2>
-      <p className="muted">Price targets, value and ratings, from the listings and marks there are.</p>
+      <p className="muted">Compute price targets, value and ratings from the current listings and marks.</p>
       {isAdmin ? (
         <>
           <fieldset className={forms.choices}>
-            <legend className="visually-hidden">Which CPUs</legend>
+            <legend className="visually-hidden">CPUs</legend>
             <label className={forms.check}>
               <input type="radio" name="which" checked={!onlySelected} onChange={() => setOnlySelected(false)} /> All
               CPUs
             </label>
             <label className={forms.check}>
-              <input type="radio" name="which" checked={onlySelected} onChange={() => setOnlySelected(true)} /> Only
-              some
+              <input type="radio" name="which" checked={onlySelected} onChange={() => setOnlySelected(true)} /> Selected
+              CPUs
             </label>
           </fieldset>
           {onlySelected && (
@@ -84,7 +84,7 @@ function Recalculation({ latest }: { latest: LatestJob }) {
                 ? `Recalculate ${selectedCpus.length === 0 ? '' : formatInteger(selectedCpus.length)} ${selectedCpus.length === 1 ? 'CPU' : 'CPUs'}`
                 : 'Recalculate all'}
             </Button>
-            {nothingSelected && <span className="muted">Pick at least one CPU.</span>}
+            {nothingSelected && <span className="muted">Select at least one CPU.</span>}
           </div>
         </>
       ) : (
@@ -94,13 +94,13 @@ function Recalculation({ latest }: { latest: LatestJob }) {
       {job ? (
         <JobProgress key={job.id} job={job} title={isFinished(job.status) ? 'Last recalculation' : 'Recalculation'} />
       ) : (
-        <p className="muted">Nothing was recalculated yet, or it is longer ago than jobs are kept.</p>
+        <p className="muted">No recalculation yet, or its job has been deleted.</p>
       )}
     </section>
   );
 }
 
-/** What was asked for here comes before what the list knows, until the list knows it. */
+/** Return the job this page started until the query result contains it or a newer one. */
 const newerJob = (requested: LatestJob, latest: LatestJob): LatestJob =>
   requested && (!latest || requested.requestedAt > latest.requestedAt) ? requested : latest;
 
@@ -112,12 +112,12 @@ function Verification({ latest, consistency }: { latest: LatestJob; consistency:
   return (
     <section className={`${panels.panel} ${admin.block}`} aria-labelledby="verification">
       <h2 id="verification">Verify</h2>
-      <p className="muted">Each stored figure is compared with the one that is computed from the data.</p>
+      <p className="muted">Compare each stored figure with the value computed from the data.</p>
       {isAdmin ? (
         <>
           <label className={forms.check}>
-            <input type="checkbox" checked={repair} onChange={(event) => setRepair(event.target.checked)} /> Repair what
-            differs
+            <input type="checkbox" checked={repair} onChange={(event) => setRepair(event.target.checked)} /> Repair
+            differences
           </label>
           <div className={admin.actions}>
             <Button
@@ -143,7 +143,7 @@ function Verification({ latest, consistency }: { latest: LatestJob; consistency:
       {consistency ? (
         <ConsistencyResult consistency={consistency} />
       ) : (
-        <p className="muted">Figures were never verified yet. It happens every night, too.</p>
+        <p className="muted">No verification yet. Figures are also verified every night.</p>
       )}
     </section>
   );
@@ -161,8 +161,8 @@ function ConsistencyResult({ consistency }: { consistency: NonNullable<Figures['
         <span>
           <span className="number">
             {isConsistent
-              ? `All ${formatInteger(total)} items were right`
-              : `${formatInteger(consistent)} of ${formatInteger(total)} items were right`}
+              ? `All ${formatInteger(total)} items were correct`
+              : `${formatInteger(consistent)} of ${formatInteger(total)} items were correct`}
           </span>
           <span className="muted number" title={formatExactTime(verifiedAt)}>
             {formatAge(verifiedAt)}
@@ -180,7 +180,7 @@ function ConsistencyResult({ consistency }: { consistency: NonNullable<Figures['
           aria-label="Differences"
         >
           <table className={admin.table}>
-            <caption className="visually-hidden">Items that were not right</caption>
+            <caption className="visually-hidden">Incorrect items</caption>
             <thead>
               <tr>
                 <th scope="col">Item</th>
@@ -220,6 +220,6 @@ function ConsistencyResult({ consistency }: { consistency: NonNullable<Figures['
   );
 }
 
-/** Never 100 % unless all are right: two decimals, as the server rounds it down. */
+/** Format with two decimals, because the server rounds down: 100 % means that every item is consistent. */
 const formatExactPercent = (value: number): string =>
   Number.isInteger(value) ? formatPercent(value) : `${value.toFixed(2)} %`;

@@ -1,4 +1,4 @@
-// One import: what has become of each URL, live until all have ended.
+// Page of one import: the result of each URL, updated live until the import is finished.
 import { Link, useParams, useSearch } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { useQuery, useSubscription } from 'urql';
@@ -24,7 +24,7 @@ import styles from './ImportPage.module.css';
 
 type ImportSession = NonNullable<ImportQuery['importSession']>;
 type Row = ImportSession['rows']['nodes'][number];
-const REFETCH_DELAY_MS = 300; // ms: what moved at the same time is asked for once
+const REFETCH_DELAY_MS = 300; // delay in ms, so that several updates cause one request
 
 export function ImportPage() {
   const { id } = useParams({ from: '/admin/imports/$id' });
@@ -37,7 +37,7 @@ export function ImportPage() {
   const isDone = session ? isFinished(session.status) : true;
   const [{ data: update }] = useSubscription({ query: ImportUpdatesDocument, variables: { id }, pause: isDone });
   useEffect(() => {
-    // The counts moved, so some row has: which one is in the list.
+    // The update has counts only. Fetch the rows again to see which one changed.
     if (update === undefined) return;
     const timer = setTimeout(() => refetch({ requestPolicy: 'network-only' }), REFETCH_DELAY_MS);
     return () => clearTimeout(timer);
@@ -54,8 +54,8 @@ export function ImportPage() {
         <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />
       )}
       {session === null && (
-        <EmptyState icon="search" title="There is no such import">
-          It may have been cleaned up, or the address is mistyped.
+        <EmptyState icon="search" title="Import not found">
+          It may have been deleted, or the address is wrong.
         </EmptyState>
       )}
       {session && (
@@ -70,7 +70,7 @@ export function ImportPage() {
             info={session.rows.pageInfo}
             total={session.rows.totalCount}
             itemName="rows"
-            linkLabels={['Before', 'After']}
+            linkLabels={['Previous', 'Next']}
           />
         </>
       )}
@@ -105,13 +105,13 @@ function ImportHeader({ session }: { session: ImportSession }) {
         ))}
       </dl>
       <p className="muted number" role="status">
-        Asked for by {requestedBy}, <span title={formatExactTime(requestedAt)}>{formatAge(requestedAt)}</span>
+        Requested by {requestedBy}, <span title={formatExactTime(requestedAt)}>{formatAge(requestedAt)}</span>
         {session.priority !== 'NORMAL' && `, ${session.priority.toLowerCase()} priority`}
         {finishedAt
-          ? `; done in ${formatDuration(startedAt ?? requestedAt, finishedAt)}`
+          ? `; finished in ${formatDuration(startedAt ?? requestedAt, finishedAt)}`
           : startedAt
-            ? '; under way'
-            : '; waits for a worker'}
+            ? '; running'
+            : '; waiting for a worker'}
       </p>
     </header>
   );
@@ -129,25 +129,27 @@ function ImportRow({ row, showPosition }: { row: Row; showPosition: boolean }) {
           {isLink ? (
             <a href={row.url} target="_blank" rel="noreferrer noopener" className={admin.breaks}>
               {row.url} <Icon name="external" size={12} />
-              <span className="visually-hidden"> (opens a new tab)</span>
+              <span className="visually-hidden"> (opens in a new tab)</span>
             </a>
           ) : (
-            <code className={admin.breaks}>{row.url || 'an empty row'}</code>
+            <code className={admin.breaks}>{row.url || 'empty row'}</code>
           )}
         </p>
         <p className={`${styles.facts} muted number`}>
-          {row.quality && <span className={admin.tag}>{row.quality === 'FULL' ? 'told in full' : 'told in part'}</span>}
+          {row.quality && <span className={admin.tag}>{row.quality === 'FULL' ? 'complete' : 'incomplete'}</span>}
           {row.adapter && <span>read by {row.adapter}</span>}
           {row.fetchedAt && <span title={formatExactTime(row.fetchedAt)}>fetched {formatAge(row.fetchedAt)}</span>}
           {row.attempts > 1 && <span>{row.attempts} attempts</span>}
-          {row.finalUrl && row.finalUrl !== row.url && <span className={admin.breaks}>was at {row.finalUrl}</span>}
+          {row.finalUrl && row.finalUrl !== row.url && (
+            <span className={admin.breaks}>redirected to {row.finalUrl}</span>
+          )}
         </p>
         {row.error && (
           <p className={willRetry ? `${styles.note} ${admin.warn}` : `${styles.note} ${admin.bad}`}>
             <Icon name="warning" size={14} />
             <span>
               {row.error} {row.errorCode && <code className="muted">{row.errorCode}</code>}
-              {willRetry && row.nextAttemptAt && ` Tried again at ${formatExactTime(row.nextAttemptAt)}.`}
+              {willRetry && row.nextAttemptAt && ` Next attempt at ${formatExactTime(row.nextAttemptAt)}.`}
             </span>
           </p>
         )}
@@ -183,7 +185,7 @@ function ImportedListing({
               {cpu.name}
             </Link>
           ) : (
-            <span className={admin.warn}>no CPU is certain</span>
+            <span className={admin.warn}>no CPU matched</span>
           )}
           {status !== 'ACTIVE' && <span className={admin.tag}>{status.toLowerCase()}</span>}
         </span>

@@ -1,4 +1,4 @@
-// Brings offers in: by a URL, or by a file of them; and what was brought in lately.
+// Page that starts imports from a URL or from a file of URLs, and lists recent imports.
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type DragEvent, type FormEvent, useEffect, useRef, useState } from 'react';
 import { useMutation, useQuery, useSubscription } from 'urql';
@@ -60,7 +60,7 @@ function PriorityField({ value, onChange }: { value: ImportPriority; onChange: (
   );
 }
 
-/** To the page of an import that was just asked for. */
+/** Return a function that opens the page of an import that was just started. */
 function useOpenImport() {
   const navigate = useNavigate();
   const { refresh } = useSession();
@@ -73,7 +73,7 @@ function useOpenImport() {
 function UrlImportForm() {
   const openImport = useOpenImport();
   const [url, setUrl] = useState('');
-  // Somebody waits for a pasted link: it goes before what files brought.
+  // The operator waits for a pasted URL, so it takes precedence over URLs from files.
   const [priority, setPriority] = useState<ImportPriority>('HIGH');
   const [missing, setMissing] = useState<string>();
   const [{ error, fetching }, ingest] = useMutation(ImportUrlDocument);
@@ -88,10 +88,10 @@ function UrlImportForm() {
   return (
     <form className={`${panels.panel} ${admin.block}`} onSubmit={submit} noValidate aria-labelledby="by-url">
       <h2 id="by-url">A page</h2>
-      <p className="muted">The page is fetched, and what it offers is stored with its price and its CPU.</p>
+      <p className="muted">Fetch a page and store its listings with their price and CPU.</p>
       <div className={admin.fields}>
         <label className={admin.field}>
-          <span className={admin.fieldLabel}>URL of the offer</span>
+          <span className={admin.fieldLabel}>URL of the listing</span>
           <input
             className={forms.input}
             type="url"
@@ -106,7 +106,7 @@ function UrlImportForm() {
       </div>
       <div className={admin.actions}>
         <Button type="submit" kind="solid" aria-disabled={fetching}>
-          {fetching ? 'Asking …' : 'Import page'}
+          {fetching ? 'Starting …' : 'Import page'}
         </Button>
       </div>
       <ErrorMessage error={missing ?? error} title="Not imported." />
@@ -115,7 +115,7 @@ function UrlImportForm() {
 }
 
 const encodings = [
-  ['', 'UTF-8, or as its BOM says'],
+  ['', 'UTF-8, or by byte order mark'],
   ['windows-1252', 'Windows-1252 (Excel, western)'],
   ['windows-1250', 'Windows-1250 (central European)'],
   ['utf-16', 'UTF-16'],
@@ -141,7 +141,7 @@ function FileImportForm() {
     event.preventDefault();
     setIsDragging(false);
     const { files } = event.dataTransfer;
-    if (files.length > 1) setProblem('One file at a time, please.');
+    if (files.length > 1) setProblem('Drop one file at a time.');
     else void upload(files[0]);
   };
   return (
@@ -163,8 +163,8 @@ function FileImportForm() {
           </Button>
         </p>
         <p className="muted">
-          CSV with a column <code>url</code>, or JSON like <code>{'[{"url": "https://…"}]'}</code>; 1,000 rows and 4 MiB
-          at most.
+          CSV with a column <code>url</code>, or JSON like <code>{'[{"url": "https://…"}]'}</code>; at most 1,000 rows
+          and 4 MiB.
         </p>
         <input
           ref={fileInput}
@@ -173,7 +173,7 @@ function FileImportForm() {
           accept=".csv,.tsv,.txt,.json,text/csv,application/json"
           onChange={(event) => {
             void upload(event.target.files?.[0]);
-            event.target.value = ''; // the same file, mended, is news again
+            event.target.value = ''; // choosing the same file again fires another change event
           }}
         />
       </div>
@@ -195,7 +195,7 @@ function FileImportForm() {
   );
 }
 
-const REFETCH_INTERVAL_MS = 5_000; // ms: what others import is looked for this often
+const REFETCH_INTERVAL_MS = 5_000; // how often imports of other users are fetched, in ms
 
 function ImportList() {
   const search = useSearch({ from: '/admin/imports' });
@@ -218,8 +218,8 @@ function ImportList() {
       {!sessions && fetching && <LoadingPanel label="Loading imports" />}
       {!sessions && !fetching && <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />}
       {sessions?.nodes.length === 0 && (
-        <EmptyState icon="download" title="Nothing was imported yet">
-          Paste the URL of an offer above, or drop a file of them.
+        <EmptyState icon="download" title="No imports yet">
+          Paste a URL above, or drop a file of URLs.
         </EmptyState>
       )}
       {sessions && sessions.nodes.length > 0 && (
@@ -256,7 +256,7 @@ function ImportListRow({ session }: { session: ImportFieldsFragment }) {
   );
 }
 
-/** How many rows came to what. */
+/** Number of rows by result. */
 export function RowCounts({ session: { total, complete, partial, failed } }: { session: ImportFieldsFragment }) {
   return (
     <span className="number">

@@ -1,4 +1,4 @@
-// A job, live until it ends, and then what came of it.
+// Progress of a job, updated live until the job is finished, and then its outcome.
 import { useEffect } from 'react';
 import { useSubscription } from 'urql';
 import { formatAge, formatInteger } from '../lib/format';
@@ -10,12 +10,12 @@ import styles from './JobProgress.module.css';
 
 const outcomeLabels: Record<JobFieldsFragment['kind'], { items: string; done: string; failed: string }> = {
   RECALCULATE_METRICS: { items: 'CPUs', done: 'recalculated', failed: 'kept their old figures' },
-  VERIFY_FIGURES: { items: 'items', done: 'right', failed: 'were not right' },
-  REVALUE_LISTINGS: { items: 'listings', done: 'valued anew', failed: 'kept their old value' },
+  VERIFY_FIGURES: { items: 'items', done: 'correct', failed: 'were incorrect' },
+  REVALUE_LISTINGS: { items: 'listings', done: 'revalued', failed: 'kept their old value' },
   CLEAN_UP: { items: 'steps', done: 'done', failed: 'failed' },
 };
 
-/** `job` as it was when it was asked for; what has become of it since is followed. */
+/** Show a job. `job` is its last known state; a subscription supplies newer ones. */
 export function JobProgress({ job: initialJob, title }: { job: JobFieldsFragment; title: string }) {
   const { refresh } = useSession();
   const [{ data }] = useSubscription({
@@ -48,7 +48,7 @@ export function JobProgress({ job: initialJob, title }: { job: JobFieldsFragment
 
 export function JobOutcome({ job }: { job: JobFieldsFragment }) {
   const { items, done, failed } = outcomeLabels[job.kind];
-  if (job.status === 'FAILED') return <span className={admin.bad}>{job.error ?? 'Given up.'}</span>;
+  if (job.status === 'FAILED') return <span className={admin.bad}>{job.error ?? 'Failed.'}</span>;
   const duration = formatDuration(job.startedAt, job.finishedAt);
   return (
     <>

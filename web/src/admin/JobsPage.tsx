@@ -28,7 +28,7 @@ const statusOptions: [JobStatus, string][] = [
   ['FAILED', 'Failed'],
 ];
 
-/** The jobs, the newest first; filters are in the address, unfinished ones are live. */
+/** Table of the jobs, newest first. The filters are in the address; unfinished jobs are updated live. */
 export function JobsPage() {
   const search = useSearch({ from: '/admin/jobs' });
   const navigate = useNavigate({ from: '/admin/jobs' });
@@ -71,7 +71,7 @@ export function JobsPage() {
             value={status ?? ''}
             onChange={(event) => setFilter({ status: event.target.value })}
           >
-            <option value="">Every status</option>
+            <option value="">All statuses</option>
             {statusOptions.map(([option, label]) => (
               <option key={option} value={option}>
                 {label}
@@ -85,14 +85,14 @@ export function JobsPage() {
       {jobs?.nodes.length === 0 && (
         <EmptyState
           icon="list"
-          title={kind || status ? 'No job is like that' : 'There were no jobs yet'}
+          title={kind || status ? 'No job matches' : 'No jobs yet'}
           actions={
             kind || status ? (
               <Button onClick={() => setFilter({ kind: undefined, status: undefined })}>All jobs</Button>
             ) : undefined
           }
         >
-          {kind || status ? '' : 'Recalculations, verifications and what the night does appear here by themselves.'}
+          {kind || status ? '' : 'Recalculations, verifications and nightly maintenance appear here automatically.'}
         </EmptyState>
       )}
       {jobs && jobs.nodes.length > 0 && (
@@ -103,7 +103,7 @@ export function JobsPage() {
                 <th scope="col">Job</th>
                 <th scope="col">Status</th>
                 <th scope="col">Progress and outcome</th>
-                <th scope="col">Asked for</th>
+                <th scope="col">Requested</th>
               </tr>
             </thead>
             <tbody>
@@ -120,7 +120,7 @@ export function JobsPage() {
 }
 
 function JobRow({ job }: { job: JobFieldsFragment }) {
-  // Its news changes the job in the cache, and so here.
+  // Each event updates the job in the cache, which renders this row again.
   useSubscription({ query: JobUpdatesDocument, variables: { id: job.id }, pause: isFinished(job.status) });
   return (
     <tr>

@@ -19,7 +19,7 @@ import forms from '../ui/forms.module.css';
 import styles from './RuleForm.module.css';
 
 const components = Object.keys(componentLabels) as Component[];
-// Offers that are for parts have no adjusted price, so a factor for them would do nothing.
+// Listings for parts have no adjusted price, so a factor for them would have no effect.
 const conditions = (Object.keys(conditionLabels) as Condition[]).filter((condition) => condition !== 'FOR_PARTS');
 
 export function RuleForm({
@@ -59,9 +59,9 @@ export function RuleForm({
     const invalidMultiplier = multipliers.find(({ multiplier }) => multiplier === undefined);
     const problem =
       valueUsd === undefined
-        ? 'The value is a number of dollars, like 2.50.'
+        ? 'The value must be a number of dollars, such as 2.50.'
         : invalidMultiplier &&
-          `The factor for “${conditionLabels[invalidMultiplier.condition]}” is a number, like 0.8.`;
+          `The factor for “${conditionLabels[invalidMultiplier.condition]}” must be a number, such as 0.8.`;
     setValidationError(problem || undefined);
     if (problem || valueUsd === undefined) return;
     const ruleInput = {
@@ -73,7 +73,7 @@ export function RuleForm({
         condition,
         multiplier: multiplier ?? 1,
       })),
-      // The field has no seconds: what was not touched stays exactly as it was.
+      // The field has no seconds. If it was not edited, the exact time is kept.
       validFrom:
         rule && validFrom === toDateTimeInput(rule.validFrom)
           ? rule.validFrom
@@ -93,7 +93,7 @@ export function RuleForm({
     <form className={dialogs.body} onSubmit={submit} noValidate>
       <div className={admin.fields}>
         <label className={admin.field}>
-          <span className={admin.fieldLabel}>What is valued</span>
+          <span className={admin.fieldLabel}>Component</span>
           <select
             className={forms.input}
             value={component}
@@ -129,20 +129,20 @@ export function RuleForm({
           />
         </label>
         <label className={admin.field}>
-          <span className={admin.fieldLabel}>for</span>
+          <span className={admin.fieldLabel}>Unit</span>
           <select
             className={forms.input}
             disabled={!hasCapacity(component)}
             value={hasCapacity(component) ? unit : 'ITEM'}
             onChange={(event) => setUnit(event.target.value as RuleUnit)}
           >
-            <option value="GB">each GB</option>
-            <option value="ITEM">the whole</option>
+            <option value="GB">per GB</option>
+            <option value="ITEM">each</option>
           </select>
         </label>
       </div>
       <fieldset>
-        <legend className={admin.fieldLabel}>Factor for each condition (empty: 1)</legend>
+        <legend className={admin.fieldLabel}>Factor by condition (empty: 1)</legend>
         <div className={styles.factors}>
           {conditions.map((condition) => (
             <label key={condition} className={admin.field}>
@@ -160,7 +160,7 @@ export function RuleForm({
         </div>
       </fieldset>
       <label className={admin.field}>
-        <span className={admin.fieldLabel}>In force from (empty: now)</span>
+        <span className={admin.fieldLabel}>Valid from (empty: now)</span>
         <input
           className={`${forms.input} number`}
           type="datetime-local"

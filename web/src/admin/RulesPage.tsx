@@ -1,4 +1,4 @@
-// Rules by which what is offered beside a CPU is valued: listed for operators, changed by admins.
+// Page of the valuation rules for components sold together with a CPU. Operators see the rules, admins change them.
 import { AlertDialog } from '@base-ui/react/alert-dialog';
 import { Dialog } from '@base-ui/react/dialog';
 import { useSearch } from '@tanstack/react-router';
@@ -47,20 +47,20 @@ export function RulesPage() {
         <div className={admin.sectionTools}>{isAdmin && <EditRuleButton onSaved={setJob} />}</div>
       </div>
       <p className="muted">
-        What is offered beside a CPU is taken off the price of an offer by these rules. A change values the offers
-        concerned anew.
+        These rules subtract the value of other components from the price of a listing. A change revalues the affected
+        listings.
       </p>
       {!isAdmin && <AdminsOnlyNote />}
       {job && (
         <div className={`${panels.panel} ${admin.block}`}>
-          <JobProgress key={job.id} job={job} title="Offers are valued anew" />
+          <JobProgress key={job.id} job={job} title="Revaluation of listings" />
         </div>
       )}
       {!rules && fetching && <LoadingPanel label="Loading rules" />}
       {!rules && !fetching && <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />}
       {rules?.nodes.length === 0 && (
         <EmptyState icon="list" title="There are no rules">
-          Memory, drives, graphics and operating systems are not taken off until there is a rule for them.
+          Without rules, the value of memory, drives, graphics cards and operating systems is not subtracted.
         </EmptyState>
       )}
       {rules && rules.nodes.length > 0 && (
@@ -68,12 +68,12 @@ export function RulesPage() {
           <table className={admin.table}>
             <thead>
               <tr>
-                <th scope="col">What</th>
+                <th scope="col">Component</th>
                 <th scope="col" className={admin.end}>
                   Value
                 </th>
                 <th scope="col">By condition</th>
-                <th scope="col">In force</th>
+                <th scope="col">Valid</th>
                 {isAdmin && (
                   <th scope="col">
                     <span className="visually-hidden">Change</span>
@@ -121,7 +121,7 @@ export function RulesPage() {
         </div>
       )}
       {rules && (
-        <Pagination info={rules.pageInfo} total={rules.totalCount} itemName="rules" linkLabels={['Before', 'After']} />
+        <Pagination info={rules.pageInfo} total={rules.totalCount} itemName="rules" linkLabels={['Previous', 'Next']} />
       )}
     </section>
   );
@@ -147,7 +147,7 @@ function EditRuleButton({ rule, onSaved }: { rule?: RuleFieldsFragment; onSaved:
         <Dialog.Backdrop className={popups.backdrop} />
         <Dialog.Popup className={dialogs.dialog}>
           <div className={dialogs.head}>
-            <Dialog.Title>{rule ? 'Change a rule' : 'A new rule'}</Dialog.Title>
+            <Dialog.Title>{rule ? 'Change a rule' : 'New rule'}</Dialog.Title>
             <Dialog.Close render={<IconButton label="Close" icon="close" />} />
           </div>
           <RuleForm
@@ -187,12 +187,11 @@ function DeleteRuleButton({ rule, onDeleted }: { rule: RuleFieldsFragment; onDel
           <div className={dialogs.body}>
             <AlertDialog.Title>Delete this rule?</AlertDialog.Title>
             <AlertDialog.Description className="muted">
-              {ruleLabel(rule)} is then no longer taken off by it, and the offers concerned are valued anew. This cannot
-              be taken back.
+              {ruleLabel(rule)} no longer applies, and the affected listings are revalued. This cannot be undone.
             </AlertDialog.Description>
             <ErrorMessage error={error} title="Not deleted." />
             <div className={`${admin.actions} ${admin.actionsEnd}`}>
-              <AlertDialog.Close render={<Button />}>Keep it</AlertDialog.Close>
+              <AlertDialog.Close render={<Button />}>Cancel</AlertDialog.Close>
               <Button kind="danger" aria-disabled={fetching} onClick={confirmDelete}>
                 Delete
               </Button>

@@ -11,13 +11,13 @@ import admin from './components.module.css';
 import forms from '../ui/forms.module.css';
 import styles from './SignIn.module.css';
 
-/** Asks for a token, and keeps it once the server says that it is good for something here. */
+/** Form that asks for a token and stores it once the server accepts it. */
 export function SignIn() {
   const rejection = useTokenRejection();
   const [pasted, setPasted] = useState('');
   const [submitError, setSubmitError] = useState<string>();
   const [submitted, setSubmitted] = useState(false);
-  // Why the token before was refused, until another one was tried.
+  // Until the form is submitted, show why the server rejected the previous token.
   const error = submitted ? submitError : rejection;
   const [busy, setBusy] = useState(false);
   const input = useRef<HTMLTextAreaElement>(null);
@@ -49,7 +49,7 @@ export function SignIn() {
     <div className={`page ${styles.page}`}>
       <form className={`${panels.panel} ${styles.panel}`} onSubmit={submit} noValidate>
         <h1>Sign in</h1>
-        <p className="muted">Administration is for operators and admins. A bearer token says who you are.</p>
+        <p className="muted">Administration requires a bearer token with the role operator or admin.</p>
         <label className={admin.field}>
           <span className={admin.fieldLabel}>Token</span>
           <textarea
@@ -78,15 +78,15 @@ export function SignIn() {
           )}
         </div>
         <Button type="submit" kind="solid" aria-disabled={busy}>
-          {busy ? 'Asking the server …' : 'Sign in'}
+          {busy ? 'Signing in …' : 'Sign in'}
         </Button>
         <div className={styles.help}>
           <h2>How to get a token</h2>
-          <p className="muted">Where the server runs:</p>
+          <p className="muted">On the machine that runs the server:</p>
           <code className={styles.command}>dealmark token --role admin --subject you</code>
           <p className="muted">
-            <code>--role operator</code> is enough to look, and to import. Where tokens come from an identity provider,
-            its bearer token does the same. It is kept for this tab alone, and forgotten when the tab is closed.
+            <code>--role operator</code> is enough to read and to import. If an identity provider issues your tokens,
+            use its bearer token. The token is stored for this tab only and deleted when the tab is closed.
           </p>
         </div>
       </form>
@@ -94,19 +94,19 @@ export function SignIn() {
   );
 }
 
-/** Why a token is of no use here, for people; undefined when it is good. */
+/** Return why a token gives no access here, or undefined if it does. */
 async function checkToken(token: string): Promise<string | undefined> {
   if (token === '') return 'Paste a token first.';
   if (!looksLikeJwt(token))
-    return 'That is no token: a token has three parts with dots between them, like eyJ….eyJ….Qx….';
+    return 'This is not a token: a token has three parts separated by dots, like eyJ….eyJ….Qx….';
   const { client, close } = createAdminClient(token);
   const { data, error } = await client.query(ViewerDocument, {}, { requestPolicy: 'network-only' }).toPromise();
   close();
   if (error) {
-    if (isUnavailable(error)) return 'The server does not answer. Your token is still here: try again in a moment.';
+    if (isUnavailable(error)) return 'The server does not respond. The token is kept: try again in a moment.';
     return error.graphQLErrors[0]?.message ?? error.message;
   }
   if (data?.viewer.role === 'VIEWER')
-    return 'This token is valid, but its role is viewer: administration needs operator or admin.';
+    return 'This token is valid, but its role is viewer: administration requires operator or admin.';
   return undefined;
 }

@@ -1,5 +1,5 @@
-// The client of whoever signed in: its own, with the token on all it asks, over its own connection, and a cache in memory.
-// So what everybody may read stays in caches that all share, and nothing of administration is kept in the browser.
+// GraphQL client of the admin pages. It sends the token with every request, has its own WebSocket, and caches in memory.
+// Public queries stay without a token and so in shared caches, and no admin data is stored in the browser.
 import { Client, type CombinedError, fetchExchange, mapExchange, subscriptionExchange } from '@urql/core';
 import { offlineExchange, type StorageAdapter } from '@urql/exchange-graphcache';
 import { pipe, subscribe } from 'wonka';
@@ -11,9 +11,9 @@ import { AdminDataChangedDocument } from '../gql/graphql';
 
 export interface AdminClient {
   client: Client;
-  /** Asks for everything shown anew. */
+  /** Fetch everything on the screen again. */
   refresh: () => void;
-  /** Does so whenever data changed or the server is back, until it is told to stop. */
+  /** Refresh on each change of data and after a reconnection. Returns a function that stops it. */
   followChanges: () => () => void;
   close: () => void;
 }
@@ -22,7 +22,7 @@ const memoryStorage: StorageAdapter = { readData: async () => ({}), writeData: a
 
 export const errorCode = (error: CombinedError | undefined): unknown => error?.graphQLErrors[0]?.extensions.code;
 
-/** `onRefused` is told why, when the server does not take the token any more. */
+/** Create a client. `onRejected` is called with the reason when the server rejects the token. */
 export function createAdminClient(token: string, onRejected: (reason: string) => void = () => {}): AdminClient {
   const freshness = new CacheFreshness();
   const socket = openSubscriptionSocket(token);
@@ -32,7 +32,7 @@ export function createAdminClient(token: string, onRejected: (reason: string) =>
     fetch: trackedFetch,
     fetchOptions: {
       cache: 'no-store',
-      // A form with a file is a kind of request that other sites' pages could make, too: this header tells it is ours.
+      // A page of another site could submit a form with a file. It cannot set this header, which the server requires.
       headers: { authorization: `Bearer ${token}`, 'graphql-require-preflight': '1' },
     },
     exchanges: [
@@ -42,7 +42,7 @@ export function createAdminClient(token: string, onRejected: (reason: string) =>
         },
       }),
       freshness.exchange,
-      // What was loaded stays on the screen while the server is away, and nowhere else.
+      // This keeps loaded data on the screen while the server is unavailable. Nothing is stored.
       offlineExchange({ ...cacheOptions, storage: memoryStorage, isOfflineError: isUnavailable }),
       ...(import.meta.env.DEV ? [] : [persistedDocumentExchange]),
       subscriptionExchange({ forwardSubscription: socket.forward }),

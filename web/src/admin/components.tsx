@@ -1,4 +1,4 @@
-// What the pages of administration are made of.
+// Components and helpers shared by the admin pages.
 import { Link } from '@tanstack/react-router';
 import { type ReactNode } from 'react';
 import { type CombinedError, Provider } from 'urql';
@@ -55,20 +55,20 @@ export function LoadingPanel({ label, rows = 6 }: { label: string; rows?: number
   );
 }
 
-/** A bar that tells how far something is; without a total, that it goes on. */
+/** Progress bar. Without a total it shows that the work has not started. */
 export function ProgressBar({ done, total, label }: { done: number; total: number | null | undefined; label: string }) {
   const hasTotal = total !== null && total !== undefined;
   return (
     <div className={styles.progress}>
       <progress aria-label={label} max={hasTotal ? Math.max(total, 1) : 1} {...(hasTotal ? { value: done } : {})} />
       <span className="number muted">
-        {hasTotal ? `${formatInteger(done)} of ${formatInteger(total)}` : 'waits for a worker'}
+        {hasTotal ? `${formatInteger(done)} of ${formatInteger(total)}` : 'waiting for a worker'}
       </span>
     </div>
   );
 }
 
-/** What the server says to something that was sent, word for word. */
+/** Error of a mutation or of input validation, announced to screen readers. */
 export function ErrorMessage({ error, title }: { error: CombinedError | string | undefined; title?: string }) {
   return (
     <div role="alert" className={styles.alert}>
@@ -87,20 +87,20 @@ export function ErrorMessage({ error, title }: { error: CombinedError | string |
 
 export function errorText(error: CombinedError | string): string {
   if (typeof error === 'string') return error;
-  if (error.networkError && isUnavailable(error)) return 'The server did not answer. Try again once it is back.';
+  if (error.networkError && isUnavailable(error)) return 'The server did not respond. Try again once it is back.';
   return error.graphQLErrors.map(({ message }) => message).join(' ') || error.message;
 }
 
-/** Told to operators beside what only admins may do. */
+/** Note for operators in place of a form for admins. */
 export function AdminsOnlyNote() {
   return (
     <p className={styles.note}>
-      <Icon name="info" /> Only admins may do this; your token is an operator&rsquo;s.
+      <Icon name="info" /> Only admins can do this; your role is operator.
     </p>
   );
 }
 
-/** What everybody may read is asked for without the token. */
+/** Run the queries below it with the public client, which sends no token and shares its cache. */
 export function PublicClientProvider({ children }: { children: ReactNode }) {
   return <Provider value={publicClient}>{children}</Provider>;
 }
@@ -108,7 +108,7 @@ export function PublicClientProvider({ children }: { children: ReactNode }) {
 export const PAGE_SIZE = 50;
 export type PageCursor = { after?: string; before?: string };
 
-/** Which page of a list an address means. */
+/** Return the query variables of a page of a list. */
 export function pageVariables({ after, before }: PageCursor, size = PAGE_SIZE) {
   return before === undefined ? { first: size, ...(after === undefined ? {} : { after }) } : { last: size, before };
 }
@@ -118,7 +118,7 @@ export const cursorOf = (search: Record<string, unknown>): PageCursor => ({
   ...(typeof search.before === 'string' ? { before: search.before } : {}),
 });
 
-/** To the pages before and after this one; nothing where there is only one. */
+/** Links to the previous and next page; nothing if there is only one page. */
 export function Pagination({
   info,
   total,
@@ -152,7 +152,7 @@ export function Pagination({
   );
 }
 
-/** How long something took: 40 ms, 2.4 s, 12 s, 3 min 20 s. */
+/** Format a duration: 40 ms, 2.4 s, 12 s, 3 min 20 s. */
 export function formatDuration(from: string | null | undefined, to: string | null | undefined): string {
   if (!from || !to) return '';
   const seconds = Math.max(0, (Date.parse(to) - Date.parse(from)) / 1_000);

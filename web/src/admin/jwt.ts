@@ -1,6 +1,6 @@
-// What can be said of a token before the server is asked. It is not verified here: that is the server's.
+// Checks of a token before it is sent. The server verifies it.
 
-/** As it was pasted, without what often comes along: spaces, line breaks, quotes, "Bearer". */
+/** Remove what is often copied together with a token: spaces, line breaks, quotes, "Bearer". */
 export const cleanToken = (pasted: string): string =>
   pasted
     .trim()
@@ -9,10 +9,10 @@ export const cleanToken = (pasted: string): string =>
     .replace(/^["']|["']$/g, '')
     .replace(/\s+/g, '');
 
-/** Three parts of letters that may stand in a header. */
+/** Return whether a text has the three parts of a JWT, in characters that a header may contain. */
 export const looksLikeJwt = (token: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token);
 
-/** Until when it holds, ms; undefined when it does not tell. */
+/** Return when a token expires, in ms since the epoch, or undefined if it has no expiry time. */
 export function tokenExpiry(token: string): number | undefined {
   try {
     const part = (token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/');

@@ -13,23 +13,23 @@ export const conditionLabels: Record<Condition, string> = {
   REFURBISHED: 'Refurbished',
   USED: 'Used',
   FOR_PARTS: 'For parts',
-  UNKNOWN: 'Not told',
+  UNKNOWN: 'Unknown',
 };
 
-/** What cannot have a size has no price per GB. */
+/** Return whether a component has a capacity, and so may have a price per GB. */
 export const hasCapacity = (component: Component): boolean => component === 'MEMORY' || component === 'STORAGE';
 
-/** Memory DDR4, $2.00 per GB */
+/** Describe a rule: "Memory DDR4, $2.00 per GB". */
 export const ruleLabel = ({ component, kind, valueUsd, unit }: RuleFieldsFragment): string =>
   `${componentLabels[component]}${kind ? ` ${kind}` : ''}, $${valueUsd} ${unit === 'GB' ? 'per GB' : 'each'}`;
 
-/** A decimal number of at least zero as it is typed; undefined when it is none. */
+/** Parse a non-negative decimal number, or return undefined. */
 export function parseDecimal(typed: string): number | undefined {
   const text = typed.trim().replace(/^\$/, '');
   return /^\d+(\.\d*)?$|^\.\d+$/.test(text) ? Number(text) : undefined;
 }
 
-/** For a field of the day and time here. */
+/** Format a time for a `datetime-local` field, in the time zone of the browser. */
 export function toDateTimeInput(iso: string): string {
   const date = new Date(iso);
   return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);

@@ -1,13 +1,12 @@
-// What is told about a file before it is sent; all else is the server's to say.
-export const MAX_UPLOAD_BYTES = 4 * 1024 * 1024; // bytes, the server's usual limit
+// Checks of a file before its upload. The server checks everything else.
+export const MAX_UPLOAD_BYTES = 4 * 1024 * 1024; // default limit of the server
 const ACCEPTED_NAMES = /\.(csv|tsv|txt|json)$/i;
 
-/** Why a file is not even sent, as a sentence; undefined when it is. */
+/** Return why a file cannot be uploaded, as a sentence, or undefined if it can. */
 export function uploadProblem(file: { name: string; size: number }): string | undefined {
-  if (!ACCEPTED_NAMES.test(file.name))
-    return `${file.name} is neither CSV nor JSON by its name: choose a .csv or .json file.`;
+  if (!ACCEPTED_NAMES.test(file.name)) return `${file.name} is neither CSV nor JSON: choose a .csv or .json file.`;
   if (file.size === 0) return `${file.name} is empty.`;
   if (file.size > MAX_UPLOAD_BYTES)
-    return `${file.name} has ${(file.size / 1024 / 1024).toFixed(1)} MiB: at most 4 MiB are taken, so import it in parts.`;
+    return `${file.name} has ${(file.size / 1024 / 1024).toFixed(1)} MiB; the limit is 4 MiB. Import it in parts.`;
   return undefined;
 }

@@ -1,11 +1,11 @@
-// Whether the server answers. Requests tell what they met; while it is away, /ready is asked until it is back.
+// State of the connection to the server. Requests report what happened; while it is lost, /ready is polled.
 import { useSyncExternalStore } from 'react';
 
 export type Connection =
   | { state: 'online' }
-  /** Nothing answers, since then (ms). What is shown is what was loaded before. */
+  /** The server has not responded since then (ms). The page shows cached data. */
   | { state: 'offline'; since: number }
-  /** The server answers from what it kept: its database is away. */
+  /** The server responds from its cache, because its database is unavailable. */
   | { state: 'stale'; since: number };
 
 const RETRY_DELAYS_MS = [500, 1_000, 2_000, 3_000, 5_000];
@@ -48,13 +48,13 @@ function markOnline(): void {
   for (const listener of reconnectListeners) listener();
 }
 
-/** A request got no answer, or that of a proxy whose server is gone. */
+/** Report that a request had no response, or only one of a proxy without a server behind it. */
 export function reportUnreachable(): void {
   setConnection({ state: 'offline', since: Date.now() });
   scheduleCheck();
 }
 
-/** A request was answered; `stale`: from what the server kept while its database is away. */
+/** Report a response; `stale` if it is from the server's cache while its database is unavailable. */
 export function reportResponse(stale: boolean): void {
   if (stale) {
     setConnection({ state: 'stale', since: Date.now() });
@@ -62,13 +62,13 @@ export function reportResponse(stale: boolean): void {
   }
 }
 
-/** Calls back each time that the server is back. */
+/** Call back after each reconnection. Returns a function that removes the listener. */
 export function onReconnect(callback: () => void): () => void {
   reconnectListeners.add(callback);
   return () => reconnectListeners.delete(callback);
 }
 
-/** Asks at once, for instance because somebody pressed a button or the machine has a network again. */
+/** Check immediately, for example when the user asks for it or the network is back. */
 export function retryNow(): void {
   if (current.state === 'online') return;
   clearTimeout(timer);

@@ -1,4 +1,4 @@
-// What stands between urql's cache and the network here. An exchange maps a stream of operations to one of results.
+// Exchanges between urql's cache and the network. An exchange maps a stream of operations to a stream of results.
 import {
   type AnyVariables,
   type Exchange,
@@ -11,7 +11,7 @@ import { map, pipe, tap } from 'wonka';
 
 type PersistedDocument = TypedDocumentNode<unknown, AnyVariables> & { __meta__?: { hash?: string } };
 
-/** Sends the id of a document in place of its text: `documentId=sha256:...`. */
+/** Send the id of a document instead of its text: `documentId=sha256:...`. */
 export const persistedDocumentExchange: Exchange =
   ({ forward }) =>
   (operations) => {
@@ -31,7 +31,7 @@ export const persistedDocumentExchange: Exchange =
       }),
       forward,
       map((result) => {
-        // The cache reads results by the selections of the document, so they go back with that.
+        // The cache reads a result by the selections of its document, so the original operation is restored.
         const operation = asked.get(result.operation.key);
         return operation === undefined ? result : { ...result, operation };
       }),
@@ -39,12 +39,16 @@ export const persistedDocumentExchange: Exchange =
   };
 
 /**
- * Answers are good for an epoch, which ends when the server tells that data changed, or comes back after it was away.
- * What is on the screen is then asked for anew; what is only in the cache is shown, and asked for anew, when it is needed.
+ * Decides when cached results are fetched again. A result is fresh for one epoch, which ends when data changes or the
+ * connection is restored. Queries on the screen are then fetched again. Other cached results are shown when they are
+ * needed, and fetched again in the background.
  */
 export class CacheFreshness {
   private currentEpoch = 0;
-  /** In which epoch an operation was last sent. Noted when it is: a result makes the cache run its neighbours again. */
+  /**
+   * Epoch in which each operation was last sent. Set on sending, because a result makes the cache run related
+   * queries.
+   */
   private readonly asked = new Map<number, number>();
   private readonly active = new Map<number, Operation>();
   private reexecute: (operation: Operation) => void = () => {};
@@ -63,7 +67,7 @@ export class CacheFreshness {
       );
     };
 
-  /** Everything shown is asked for anew. */
+  /** Start a new epoch: fetch every query on the screen again. */
   refresh(): void {
     this.currentEpoch += 1;
     for (const operation of this.active.values()) this.reexecute(withRequestPolicy(operation, 'network-only'));

@@ -1,12 +1,12 @@
-// The token of whoever signed in. It is kept in sessionStorage: a reload keeps it, the end of the tab forgets it, other
-// tabs and later visitors never see it. Memory alone would ask again after each reload; localStorage would outlive the
-// work. Scripts that could read it are only our own: the page's policy lets in no others.
+// Token of the signed-in viewer. It is stored in sessionStorage: it survives a reload, ends with the tab, and is not visible
+// to other tabs. Memory alone would require a new sign-in after each reload; localStorage would keep the token too long.
+// Only scripts of this origin can read it, because the Content-Security-Policy allows no others.
 import { useSyncExternalStore } from 'react';
 
 const STORAGE_KEY = 'dealmark.token';
 const listeners = new Set<() => void>();
-let memoryToken: string | null = null; // where the browser keeps nothing
-let rejection: string | undefined; // why the last token was
+let memoryToken: string | null = null; // fallback for browsers that block storage
+let rejection: string | undefined; // why the server rejected the last token
 
 export function currentToken(): string | null {
   try {
@@ -26,7 +26,7 @@ export function signOut(): void {
   storeToken(null);
 }
 
-/** The server does not take this token any more. Another one, given meanwhile, is not touched. */
+/** Sign out because the server rejected `rejectedToken`. A token that replaced it in the meantime is kept. */
 export function rejectToken(newToken: string, reason: string): void {
   if (currentToken() !== newToken) return;
   rejection = reason;
@@ -39,7 +39,7 @@ function storeToken(newToken: string | null): void {
     if (newToken === null) sessionStorage.removeItem(STORAGE_KEY);
     else sessionStorage.setItem(STORAGE_KEY, newToken);
   } catch {
-    // Kept in memory then, until the page is closed.
+    // Storage is blocked: the token stays in memory until the page is closed.
   }
   for (const listener of listeners) listener();
 }
@@ -51,5 +51,5 @@ function subscribe(listener: () => void): () => void {
 
 export const useToken = (): string | null => useSyncExternalStore(subscribe, currentToken);
 
-/** Why the last token was refused; undefined where nobody's was. */
+/** Return why the server rejected the last token, or undefined. */
 export const useTokenRejection = (): string | undefined => useSyncExternalStore(subscribe, () => rejection);

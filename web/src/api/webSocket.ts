@@ -1,16 +1,16 @@
-// Subscriptions, by WebSocket (graphql-transport-ws): a stream of server-sent events would hold one of the six
-// connections that a browser has for a server with HTTP/1.1, in each tab. Loaded when the first one is asked for.
+// Subscriptions over a WebSocket (graphql-transport-ws). With HTTP/1.1 a browser opens at most six connections to a server,
+// and a stream of server-sent events would occupy one of them per tab. The library is loaded with the first subscription.
 import type { SubscriptionForwarder } from '@urql/core';
 import type { Client, SubscribePayload } from 'graphql-ws';
 import { reportUnreachable, retryNow } from './connection';
 
 export interface SubscriptionSocket {
-  /** What urql's subscriptionExchange calls; its request has the id of the document in place of its text. */
+  /** Forwarder for urql's subscriptionExchange. Its requests have the id of the document instead of the text. */
   forward: SubscriptionForwarder;
   close: () => void;
 }
 
-/** A connection of its own, opened when something is followed; a token is told when it is opened. */
+/** Return a connection that opens with its first subscription and sends the token, if any. */
 export function openSubscriptionSocket(token?: string): SubscriptionSocket {
   let clientPromise: Promise<Client> | undefined;
   const getClient = () => (clientPromise ??= connect(token));
@@ -48,25 +48,25 @@ async function connect(token: string | undefined): Promise<Client> {
   return createClient({
     url: url.href,
     connectionParams: token === undefined ? {} : { authorization: `Bearer ${token}` },
-    // The server may be away for as long as it likes; it is asked every few seconds.
+    // The server may be unavailable for a long time; retry every few seconds.
     retryAttempts: Number.POSITIVE_INFINITY,
-    // Only what was a connection: anything else is a mistake, and would be made again at once.
+    // Retry lost connections only. Any other error would repeat immediately.
     shouldRetry: (reason) => reason instanceof Event,
-    // graphql-ws insists on a text, the server wants either that or an id: the empty text above is not sent.
+    // graphql-ws requires a text, and the server accepts either a text or an id. Remove the empty text.
     jsonMessageReplacer: (key, value) => (key === 'query' && value === '' ? undefined : value),
     retryWait: (attempts) => new Promise((resolve) => setTimeout(resolve, Math.min(500 * 2 ** attempts, 5_000))),
     keepAlive: 20_000,
     on: {
       connected: () => retryNow(),
       closed: (event) => {
-        // A connection that broke, or a server that stops; all else was meant by one of the two sides.
+        // The connection was lost or the server shut down. Other codes are deliberate.
         if (event instanceof CloseEvent && [1001, 1006, 1011, 1012].includes(event.code)) reportUnreachable();
       },
     },
   });
 }
 
-/** A connection that was refused is told as an error with the reason. */
+/** Convert the close event of a rejected connection to an error with its reason. */
 const withReadableErrors = <Sink extends { error: (reason: unknown) => void }>(sink: Sink): Sink => ({
   ...sink,
   error: (reason: unknown) =>

@@ -28,7 +28,7 @@ import scroll from './scrollRegion.module.css';
 import skeletons from '../ui/Skeleton.module.css';
 import styles from './CataloguePage.module.css';
 
-// Popups and the sheet of narrow screens: loaded once the page is there.
+// Popups and the filter sheet are loaded after the page.
 const ViewMenu = lazy(() => import('./ViewMenu'));
 const FilterSheet = lazy(() => import('./FilterSheet'));
 
@@ -40,11 +40,11 @@ export function CataloguePage() {
   const [{ data: options }] = useQuery({ query: FilterOptionsDocument });
   const cpus = useCpus(view);
   useEffect(() => {
-    // An old link whose order was changed by hand: the list starts on its first page.
+    // The cursor of the address does not fit its order. Show the first page.
     if (cpus.hasInvalidCursor) change({}, { replace: true });
   }, [cpus.hasInvalidCursor, change]);
   const { state } = useConnection();
-  // Typing and sliding go on while a long list is drawn.
+  // Typing and sliding stay responsive while a long list renders.
   const rows = useDeferredValue(cpus.rows);
   const statistics = options?.statistics;
   const scale = useMemo(
@@ -56,7 +56,7 @@ export function CataloguePage() {
   );
 
   useEffect(() => {
-    document.title = view.search ? `${view.search} – Dealmark` : 'CPUs by what they are worth – Dealmark';
+    document.title = view.search ? `${view.search} – Dealmark` : 'CPUs by value – Dealmark';
   }, [view.search]);
 
   const LayoutView = { list: ListView, grid: GridView, split: SplitView }[view.layout];
@@ -139,17 +139,17 @@ function NoMatches({
   if (catalogueIsEmpty)
     return (
       <EmptyState icon="list" title="The catalogue is empty">
-        It fills with <code>dealmark import cpus</code>. This page shows what comes in by itself.
+        Import CPUs with <code>dealmark import cpus</code>. They appear here automatically.
       </EmptyState>
     );
   return (
     <EmptyState
       icon="search"
-      title="No CPU is like that"
-      actions={<Button onClick={() => change(withoutFilters(view))}>Clear all conditions</Button>}
+      title="No CPU matches"
+      actions={<Button onClick={() => change(withoutFilters(view))}>Clear all filters</Button>}
     >
-      {view.search ? `Nothing is called “${view.search}” under these conditions.` : 'No CPU meets all conditions.'} A
-      CPU that lacks a figure is in no range of it.
+      {view.search ? `No CPU with these filters has “${view.search}” in its name.` : 'No CPU passes all filters.'} A CPU
+      with an unknown value is outside every range of it.
     </EmptyState>
   );
 }

@@ -22,11 +22,11 @@ export const rangeLabels: Record<RangeName, { label: string; unit?: string }> = 
   price: { label: 'Price', unit: ' USD' },
 };
 
-/** What the list is narrowed to, each with a button that takes it away. */
+/** Active filters, each with a button that removes it. */
 export function FilterChips({ view, change }: { view: CatalogueView; change: ChangeView }) {
   if (countFilters(view) === 0) return null;
   return (
-    <ul className={styles.chips} aria-label="Conditions">
+    <ul className={styles.chips} aria-label="Active filters">
       {view.withListings && <Chip text="With listings" onRemove={() => change({ withListings: false })} />}
       {view.graphics !== undefined && (
         <Chip
@@ -73,7 +73,7 @@ function Chip({ text, onRemove }: { text: string; onRemove: () => void }) {
   );
 }
 
-/** EXCELLENT is told as Excellent; names stay as they are. */
+/** Show the enum value EXCELLENT as Excellent; other values are names. */
 const valueLabel = (value: string) =>
   /^[A-Z]{4,}$/.test(value) ? value.charAt(0) + value.slice(1).toLowerCase() : value;
 

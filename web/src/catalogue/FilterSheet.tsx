@@ -7,7 +7,7 @@ import toolbar from './toolbarButton.module.css';
 import popups from '../ui/popup.module.css';
 import styles from './FilterSheet.module.css';
 
-/** The filters on narrow screens: a sheet from the side, with the number of CPUs they leave. */
+/** Filters for narrow screens, in a sheet from the side, with the number of matching CPUs. */
 export default function FilterSheet({
   view,
   change,

@@ -18,7 +18,7 @@ import styles from './Filters.module.css';
 export type FilterOptions = FilterOptionsQuery['statistics'] | undefined;
 type Props = { view: CatalogueView; change: ChangeView; options: FilterOptions };
 
-/** Everything the list can be narrowed by: beside the list on wide screens, in a sheet on narrow ones. */
+/** All filters: next to the list on wide screens, in a sheet on narrow ones. */
 export function Filters({ view, change, options, inSheet = false }: Props & { inSheet?: boolean }) {
   return (
     <div className={inSheet ? undefined : styles.filters}>
@@ -159,7 +159,7 @@ function ValueCheckbox({
 
 const MAX_MATCHES = 6;
 
-/** Of many values: those that were chosen, and a field that finds the others. */
+/** Selected values of a long list, and a field that finds the others. */
 function ValueSearch({
   name,
   itemName,
@@ -193,7 +193,7 @@ function ValueSearch({
         <ValueCheckbox key={value} name={name} value={value} view={view} change={change} />
       ))}
       {matches.length > MAX_MATCHES && <p className="muted">{matches.length - MAX_MATCHES} more</p>}
-      {words.length > 0 && matches.length === 0 && <p className="muted">No {itemName} is called that.</p>}
+      {words.length > 0 && matches.length === 0 && <p className="muted">No {itemName} matches.</p>}
     </>
   );
 }
@@ -226,7 +226,7 @@ function RangeFilter({
   );
 }
 
-/** Both are null in an empty catalogue. */
+/** Return both limits, or undefined: they are null in an empty catalogue. */
 function completeBounds(bounds: { min: number | null; max: number | null } | undefined) {
   const { min = null, max = null } = bounds ?? {};
   return min === null || max === null ? undefined : { min, max };

@@ -8,7 +8,7 @@ import { useScrollReset } from './useScrollReset';
 import scroll from './scrollRegion.module.css';
 import styles from './GridView.module.css';
 
-/** Cards. The browser leaves out drawing those that are out of sight (content-visibility). */
+/** Cards. The browser does not render those outside the viewport (content-visibility). */
 export function GridView({ rows, view, scale, cpus, stale }: LayoutProps) {
   const region = useRef<HTMLDivElement>(null);
   const endOfList = useRef<HTMLDivElement>(null);
@@ -69,7 +69,7 @@ export function GridView({ rows, view, scale, cpus, stale }: LayoutProps) {
               <p className={`${styles.foot} muted number`}>
                 {percentile === null
                   ? 'No listings'
-                  : `${formatUsdPerMark(dollarPerMarkMulti)} a mark, ${percentile === 0 ? 'the best value' : `better than ${formatBetterThan(percentile)}`}`}
+                  : `${formatUsdPerMark(dollarPerMarkMulti)} per mark, ${percentile === 0 ? 'the best value' : `better than ${formatBetterThan(percentile)}`}`}
               </p>
             </li>
           );

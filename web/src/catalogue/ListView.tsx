@@ -15,7 +15,7 @@ const ROW_HEIGHT = 36; // px
 const features = tableFeatures({});
 const columnHelper = createColumnHelper<typeof features, ListedCpu>();
 
-/** The dense list: a table of which only the rows in sight are drawn. */
+/** Virtualised table: only the visible rows are rendered. */
 export function ListView({ rows, view, change, scale, cpus, stale }: LayoutProps) {
   const region = useRef<HTMLDivElement>(null);
   const visibleColumns = useMemo(() => selectColumns(view.columns), [view.columns]);
@@ -39,7 +39,7 @@ export function ListView({ rows, view, change, scale, cpus, stale }: LayoutProps
     getScrollElement: () => region.current,
     estimateSize: () => ROW_HEIGHT,
     overscan: 8,
-    // The head covers the first row's place.
+    // The sticky head covers one row.
     scrollPaddingStart: ROW_HEIGHT,
   });
   const virtualRows = virtualizer.getVirtualItems();
@@ -51,7 +51,7 @@ export function ListView({ rows, view, change, scale, cpus, stale }: LayoutProps
   useScrollReset(region, view);
   const onKeyDown = useArrowKeys(region, tableRows.length, (index) => virtualizer.scrollToIndex(index));
 
-  // On a phone name, rating and price are in sight.
+  // On a phone, name, rating and price are visible without scrolling.
   const isNarrow = useMediaQuery('(max-width: 36rem)');
   const widths = visibleColumns.map(({ width }, index) =>
     !isNarrow ? width : index === 0 ? 128 : Math.round(width * 0.92),
@@ -68,8 +68,8 @@ export function ListView({ rows, view, change, scale, cpus, stale }: LayoutProps
       tabIndex={0}
       onKeyDown={onKeyDown}
     >
-      <p id="head-how" hidden>
-        Orders the list; with Shift as a further key.
+      <p id="sort-hint" hidden>
+        Sorts the list. Shift-click adds a further sort key.
       </p>
       <table
         className={styles.table}
@@ -102,7 +102,7 @@ export function ListView({ rows, view, change, scale, cpus, stale }: LayoutProps
   );
 }
 
-/** Drawn anew when its CPU or the columns change, not with each step on the way to another list. */
+/** Memoised: renders again only if its CPU or the columns change. */
 const ListRow = memo(function ListRow({
   row,
   index,
@@ -157,13 +157,13 @@ function ColumnHead({ column, sort, change }: { column: Column; sort: SortKey[];
         <button
           type="button"
           className={key ? `${styles.columnHead} ${styles.sorted}` : styles.columnHead}
-          aria-describedby="head-how"
+          aria-describedby="sort-hint"
           onClick={(event) => change({ sort: toggleSort(sort, by, event.shiftKey || event.metaKey || event.ctrlKey) })}
         >
           {head}
           {key && <Icon name={key.descending ? 'down' : 'up'} size={12} />}
           {key && sort.length > 1 && <sup>{sortPosition + 1}</sup>}
-          {/* Of the first key the column says so itself. */}
+          {/* aria-sort announces the first sort key. */}
           {sortPosition > 0 && <span className="visually-hidden">, {direction}</span>}
         </button>
       )}

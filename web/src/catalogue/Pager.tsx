@@ -5,7 +5,10 @@ import { type ChangeView, type PageSize, pageSizes, type CatalogueView } from '.
 import forms from '../ui/forms.module.css';
 import styles from './Pager.module.css';
 
-/** Where in the list this is, and the ways from here. Cursors lead from page to page: rows that come and go move nothing. */
+/**
+ * Position in the list, page size, and page buttons. Pages use cursors, so inserted and deleted rows do not shift
+ * them.
+ */
 export function Pager({
   view,
   change,
@@ -55,7 +58,7 @@ export function Pager({
             icon="left"
             disabled={!pageInfo?.hasPreviousPage}
             onClick={() => {
-              // The first page has no cursor, so that its address is that of the list.
+              // The first page has no cursor, so its address is that of the list.
               const cursor = view.page <= 2 ? undefined : (pageInfo?.startCursor ?? undefined);
               goToPage(Math.max(1, view.page - 1), { before: cursor });
             }}

@@ -6,24 +6,24 @@ import forms from '../ui/forms.module.css';
 import styles from './RangeField.module.css';
 
 const STEPS = 200;
-const DEBOUNCE_MS = 120; // ms after a move or key
+const DEBOUNCE_MS = 120; // delay in ms after a move or key
 
 interface Props {
   label: string;
-  /** The label is there already, as the title of the group. */
+  /** Whether the title of the group already shows the label. */
   labelHidden?: boolean;
   unit?: string | undefined;
-  /** Cents count. */
+  /** Whether decimals are allowed. */
   decimal?: boolean;
-  /** The ends of the slider; without them there are only the two fields. */
+  /** Limits of the slider; without them there are only the two fields. */
   bounds?: { min: number; max: number } | undefined;
-  /** Low values get more of the slider: most of the catalogue is there. */
+  /** Whether low values, where most CPUs are, take up more of the slider. */
   nonLinear?: boolean;
   value: Range | undefined;
   onChange: (range: Range | undefined) => void;
 }
 
-/** From and to: two fields, and a slider where both ends are known. */
+/** Fields for the minimum and maximum of a range, with a slider if both limits are known. */
 export function RangeField({
   label,
   labelHidden = false,
@@ -37,8 +37,8 @@ export function RangeField({
   const [draft, setDraft] = useState(value);
   const [previousValue, setPreviousValue] = useState(value);
   const [lastSent, setLastSent] = useState(value);
-  // Only another value is news: the same one comes in a new object with each address, and what was told from here a
-  // moment after.
+  // Take over a value from the address only if it is not the one sent from here. Each address creates a new object, so compare
+  // the contents.
   if (!isSameRange(previousValue, value)) {
     setPreviousValue(value);
     if (!isSameRange(lastSent, value)) {
@@ -48,7 +48,7 @@ export function RangeField({
   }
   const reversed = draft !== undefined && isReversed(draft);
   useEffect(() => {
-    // On the way to "from 20 to 100" stands "from 20 to 1": nobody asks for that.
+    // Do not send a reversed range: typing "20 to 100" passes through "20 to 1".
     if (isSameRange(draft, value) || reversed) return;
     const timer = setTimeout(() => {
       setLastSent(draft);
@@ -93,7 +93,7 @@ export function RangeField({
         />
       </div>
       <p role="alert" className={styles.error}>
-        {reversed && 'Nothing is both: the first is above the second.'}
+        {reversed && 'The minimum is above the maximum.'}
       </p>
     </fieldset>
   );
@@ -164,7 +164,7 @@ function BoundInput({
   value: number | undefined;
   onChange: (value: number | undefined) => void;
 }) {
-  // As it was typed: "12." is on the way to 12.5.
+  // The text as typed: "12." is on the way to "12.5".
   const [text, setText] = useState(String(value ?? ''));
   if (parseBound(text) !== value) setText(String(value ?? ''));
   return (

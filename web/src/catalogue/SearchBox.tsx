@@ -4,15 +4,16 @@ import type { ChangeView, CatalogueView } from './viewState';
 import forms from '../ui/forms.module.css';
 import styles from './SearchBox.module.css';
 
-const DEBOUNCE_MS = 60; // ms from one question to the next: the first key asks at once
+// Minimum delay in ms between two requests. The first key is sent immediately.
+const DEBOUNCE_MS = 60;
 
-/** Searches while one types. `/` comes here from anywhere on the page, Escape empties it. */
+/** Search field that searches while the user types. `/` focuses it from anywhere on the page; Escape clears it. */
 export function SearchBox({ view, change }: { view: CatalogueView; change: ChangeView }) {
   const input = useRef<HTMLInputElement>(null);
   const [typed, setTyped] = useState(view.search);
   const [previousSearch, setPreviousSearch] = useState(view.search);
   const [lastSent, setLastSent] = useState(view.search);
-  // Another address (the back button, a link): the field follows, unless it is what made it.
+  // Take over the text of another address (back button, link), unless it was sent from here.
   if (previousSearch !== view.search) {
     setPreviousSearch(view.search);
     if (lastSent !== view.search) {

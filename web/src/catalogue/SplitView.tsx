@@ -14,7 +14,7 @@ import styles from './SplitView.module.css';
 
 const ROW_HEIGHT = 56; // px
 
-/** A narrow list, and beside it what is known of the chosen CPU; arrows go through both. On phones, the list alone. */
+/** Narrow list with the selected CPU next to it. Arrow keys change the selection. Phones show the list alone. */
 export function SplitView({ rows, view, change, scale, cpus, stale }: LayoutProps) {
   const region = useRef<HTMLDivElement>(null);
   useScrollReset(region, view);
@@ -79,7 +79,7 @@ export function SplitView({ rows, view, change, scale, cpus, stale }: LayoutProp
         </ul>
       </div>
       {hasDetail && selected && (
-        <section className={styles.detail} aria-label="The chosen CPU" tabIndex={0}>
+        <section className={styles.detail} aria-label="Selected CPU" tabIndex={0}>
           <CpuSummary slug={selected} scale={scale} linked />
         </section>
       )}

@@ -1,4 +1,4 @@
-// The buttons of the list that open something: order, columns, export. Loaded after the list itself.
+// Toolbar buttons for sort order, columns and export. Loaded after the list.
 import { Popover } from '@base-ui/react/popover';
 import { type ReactNode, useState } from 'react';
 import { useClient } from 'urql';
@@ -18,7 +18,7 @@ type Props = { view: CatalogueView; change: ChangeView };
 export default function ViewMenu({ view, change, total }: Props & { total: number }) {
   return (
     <>
-      <MenuButton label="Order" icon="sort">
+      <MenuButton label="Sort" icon="sort">
         <SortMenu view={view} change={change} />
       </MenuButton>
       {view.layout === 'list' && (
@@ -53,7 +53,7 @@ function MenuButton({ label, icon, children }: { label: string; icon: IconName; 
 
 const sortable = columns.filter((column): column is typeof column & { sort: SortName } => column.sort !== undefined);
 const sortLabels = new Map(sortable.map((column) => [column.sort, column.label]));
-// Two columns may show the same figure.
+// Two columns sort by `value`; this is its label in the menu.
 sortLabels.set('value', '$ per mark, multi-thread');
 
 function SortMenu({ view, change }: Props) {
@@ -71,13 +71,13 @@ function SortMenu({ view, change }: Props) {
           <Button
             size="small"
             icon={key.descending ? 'down' : 'up'}
-            aria-label={`${sortLabels.get(key.by)}: ${key.descending ? 'highest' : 'lowest'} first, turn round`}
+            aria-label={`${sortLabels.get(key.by)}: ${key.descending ? 'highest' : 'lowest'} first, reverse`}
             onClick={() => replaceKey(index, [{ ...key, descending: !key.descending }])}
           >
             {key.descending ? 'High first' : 'Low first'}
           </Button>
           <IconButton
-            label={`No longer by ${sortLabels.get(key.by)}`}
+            label={`Remove sort key ${sortLabels.get(key.by)}`}
             icon="close"
             disabled={sort.length === 1}
             onClick={() => replaceKey(index, [])}
@@ -88,7 +88,7 @@ function SortMenu({ view, change }: Props) {
         <li>
           <select
             className={forms.input}
-            aria-label="A further key"
+            aria-label="Add a sort key"
             value=""
             onChange={(event) => {
               const by = event.target.value as SortName;
@@ -125,7 +125,7 @@ function ColumnsMenu({ view, change }: Props) {
                   type="checkbox"
                   checked={ids.includes(column.id)}
                   onChange={(event) => {
-                    // In the order of all columns, wherever it was put back.
+                    // Keep the order of `columns`.
                     const chosenColumns = columns.filter(({ id }) =>
                       id === column.id ? event.target.checked : ids.includes(id),
                     );
@@ -142,7 +142,7 @@ function ColumnsMenu({ view, change }: Props) {
         disabled={view.columns === undefined}
         onClick={() => change({ columns: undefined }, { keepPage: true, replace: true })}
       >
-        Usual columns
+        Default columns
       </Button>
     </>
   );
@@ -175,7 +175,7 @@ function ExportButton({ view, total }: { view: CatalogueView; total: number }) {
         <span className={`${toolbar.label} number`}>{state.done ? formatInteger(state.done) : 'CSV'}</span>
       </Button>
       <span role="status" className={state.failed ? styles.exportError : 'visually-hidden'}>
-        {state.failed && `Not saved: ${state.failed}`}
+        {state.failed && `Export failed: ${state.failed}`}
       </span>
     </>
   );

@@ -1,4 +1,4 @@
-// What a CPU has to show, once for all views: the cells of the list, the choice of columns, and the file of the export.
+// Columns of the catalogue: the cells of the list, the columns menu, and the CSV export.
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import {
@@ -18,7 +18,7 @@ import styles from './columns.module.css';
 
 export type ListedCpu = CpuRowFragment;
 
-/** The greatest marks of the CPUs that are shown, which bars are drawn to. */
+/** Largest marks among the loaded CPUs; bars are relative to them. */
 export interface MarkScale {
   multi: number;
   single: number;
@@ -27,13 +27,13 @@ export interface MarkScale {
 export interface Column {
   id: string;
   label: string;
-  /** Shorter, for the head of the list. */
+  /** Shorter label for the column head. */
   shortLabel?: string;
-  /** What it means, where the label does not say. */
+  /** Explanation of the label. */
   hint?: string;
   sort?: SortName;
   numeric?: boolean;
-  /** Width in the list, px. */
+  /** Width in px. */
   width: number;
   isDefault?: boolean;
   cell: (cpu: ListedCpu, scale: MarkScale) => ReactNode;
@@ -53,12 +53,12 @@ export const columns: Column[] = [
     ),
   }),
   textColumn('rating', 'Rating', 92, (cpu) => cpu.performanceValue.rating, {
-    hint: 'Price for performance among all CPUs on offer',
+    hint: 'Price per performance among all CPUs on offer',
     isDefault: true,
     cell: (cpu) => <Rating rating={cpu.performanceValue.rating} />,
   }),
   numberColumn('price', 'Good price', 116, (cpu) => cpu.priceTarget.good, {
-    hint: 'Mean of the active prices, USD; the dots tell how many prices it rests on',
+    hint: 'Mean of the active prices in USD. The dots show how many prices it is based on.',
     isDefault: true,
     cell: (cpu) => (
       <>
@@ -75,7 +75,7 @@ export const columns: Column[] = [
   numberColumn('value', '$ per mark, multi-thread', 114, (cpu) => cpu.performanceValue.dollarPerMarkMulti, {
     format: formatUsdPerMark,
     shortLabel: '$/multi mark',
-    hint: 'Good price per multi-thread mark: the less, the better',
+    hint: 'Good price per multi-thread mark: lower is better',
     isDefault: true,
   }),
   numberColumn(
@@ -122,20 +122,20 @@ export const columns: Column[] = [
   numberColumn('igpu', 'Graphics mark', 116, (cpu) => cpu.igpuMark),
   numberColumn('prices', 'Active prices', 76, (cpu) => cpu.priceTarget.sampleSize, {
     shortLabel: 'Prices',
-    hint: 'Listings whose price counts: so many the price target rests on',
+    hint: 'Number of prices that the price target is based on',
   }),
 ];
 
 const columnsById = new Map(columns.map((column) => [column.id, column]));
 
-/** The columns of a view, in their order; the name is always the first. */
+/** Return the columns of a view in their order. The name is always first. */
 export function selectColumns(ids: string[] | undefined): Column[] {
   if (ids === undefined) return columns.filter((column) => column.isDefault);
   const chosenColumns = ids.flatMap((id) => columnsById.get(id) ?? []).filter((column) => column.id !== 'name');
   return [...columns.slice(0, 1), ...new Set(chosenColumns)];
 }
 
-/** The specifications on one line: LGA1150 · 4/8 cores · 84 W · 2013. */
+/** Return the specifications on one line: LGA1150 · 4/8 cores · 84 W · 2013. */
 export function specificationLine(cpu: ListedCpu): string {
   const facts = [
     cpu.socket,
@@ -155,7 +155,7 @@ export const formatBetterThan = (percentile: number | null) => formatPercent(per
 
 type ColumnOptions = Partial<Column>;
 
-/** A number; its cell is written by `write`. What the API orders by under this name, the list can be ordered by. */
+/** Return a column of numbers. It is sortable if the API can order by its id. */
 function numberColumn(
   id: string,
   label: string,
@@ -189,7 +189,7 @@ function sortOption(id: string): ColumnOptions {
   return id in sortFields ? { sort: id as SortName } : {};
 }
 
-/** Of the CPUs on offer, those that cost more: in tenths of a percent, as percentiles are. */
+/** Return the percentage of CPUs with a price that cost more per mark, with one decimal like the percentile. */
 function percentMoreExpensive(percentile: number | null): number | null {
   return percentile === null ? null : Math.round(1_000 - percentile * 10) / 10;
 }

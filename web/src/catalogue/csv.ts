@@ -1,12 +1,15 @@
-// The rows of a view as a file: all of them, not only the page, with the columns that are shown.
+// CSV export of a view: all rows, with the visible columns.
 import type { Client } from '@urql/core';
 import { CpuListDocument, type CpuListQueryVariables } from '../gql/graphql';
 import type { Column, ListedCpu } from './columns';
 import { filterAndOrder, type CatalogueView } from './viewState';
 
-const PAGE_SIZE = 200; // the most that the API gives at a time
+const PAGE_SIZE = 200; // largest page of the API
 
-/** Every row of the view, in its order. `progress` is told how many there are so far. Throws the client's errors. */
+/**
+ * Fetch every row of the view, in order. Calls `onProgress` with the number of rows so far. Throws the client's
+ * errors.
+ */
 export async function fetchAllCpus(
   client: Client,
   view: CatalogueView,
@@ -21,7 +24,7 @@ export async function fetchAllCpus(
       ...(after === null ? {} : { after }),
     };
     const { data, error } = await client.query(CpuListDocument, variables).toPromise();
-    if (!data) throw error ?? new Error('The server does not answer.');
+    if (!data) throw error ?? new Error('The server does not respond.');
     rows.push(...data.cpus.nodes);
     onProgress(rows.length);
     after = data.cpus.pageInfo.hasNextPage ? data.cpus.pageInfo.endCursor : null;
@@ -29,7 +32,7 @@ export async function fetchAllCpus(
   return rows;
 }
 
-/** RFC 4180, with a head. Numbers have a decimal point and no separators. */
+/** Return CSV (RFC 4180) with a header. Numbers have a decimal point and no separators. */
 export function toCsv(rows: ListedCpu[], columns: Column[]): string {
   const lines = [columns.map((column) => quoteCell(column.label)), ...rows.map((row) => cells(row, columns))];
   return `${lines.map((line) => line.join(',')).join('\r\n')}\r\n`;
@@ -42,14 +45,14 @@ const cells = (row: ListedCpu, columns: Column[]) =>
   });
 
 function quoteCell(text: string): string {
-  // A spreadsheet would run what begins like a formula.
+  // A spreadsheet would run a cell that starts like a formula.
   const safe = /^[=+@\t\r]|^-(?!\d)/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Hands a text to the browser as a file. */
+/** Save a text as a file in the browser. */
 export function downloadFile(name: string, text: string): void {
-  // The mark at the start tells Excel that it is UTF-8.
+  // The byte order mark tells Excel that the file is UTF-8.
   const url = URL.createObjectURL(new Blob([`\uFEFF${text}`], { type: 'text/csv;charset=utf-8' }));
   const link = document.createElement('a');
   link.href = url;

@@ -1,6 +1,6 @@
-const MAX_DIGITS = 9; // digits: more are beyond the API's integers
+const MAX_DIGITS = 9; // the API's integers have at most ten digits
 
-/** What can be a number of what was typed or pasted: "1,200" is 1200, "12,5" and "$12.5" are 12.5 where cents count. */
+/** Return the number in a typed or pasted text: "1,200" is 1200; "12,5" and "$12.5" are 12.5 if `decimal`. */
 export function normalizeNumber(typed: string, decimal: boolean): string {
   const plain = typed.replace(/,(?=\d{3}(\D|$))/g, '').replace(',', '.');
   const [whole = '', ...cents] = plain.replace(/[^\d.]/g, '').split('.');

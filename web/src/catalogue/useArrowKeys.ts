@@ -1,6 +1,6 @@
 import { type KeyboardEvent, type RefObject, useCallback } from 'react';
 
-/** Arrow keys, Home and End go from the link of one row to that of another; rows have a `data-index`. */
+/** Handle arrow keys, Home and End: move the focus between the links of rows, which have a `data-index`. */
 export function useArrowKeys(
   region: RefObject<HTMLElement | null>,
   count: number,
@@ -19,7 +19,7 @@ export function useArrowKeys(
       event.preventDefault();
       scrollTo?.(targetIndex);
       onMove?.(targetIndex);
-      // A row out of sight is drawn first.
+      // A row outside the viewport is rendered first.
       const focusLink = (attemptsLeft: number) => {
         const link = region.current?.querySelector<HTMLElement>(
           `[data-index="${targetIndex}"] a, a[data-index="${targetIndex}"]`,

@@ -1,4 +1,4 @@
-// The rows of a view. With `endless` further pages are put behind the first as they are asked for.
+// Rows of a view. With `endless`, further pages are appended as they are needed.
 import { type CombinedError, stringifyVariables } from '@urql/core';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useClient, useQuery } from 'urql';
@@ -10,18 +10,18 @@ import { type CatalogueView, listVariables } from './viewState';
 type Page = CpuListQuery['cpus'];
 
 export interface CpuResults {
-  /** Undefined until something was loaded for the first time. */
+  /** Undefined until the first result. */
   rows: ListedCpu[] | undefined;
   total: number;
-  /** Undefined, too, while the rows are those of the view before. */
+  /** Undefined while the rows are those of the previous view. */
   pageInfo: Page['pageInfo'] | undefined;
-  /** What is shown is that of the view before, or older than it may be: the right rows are on their way. */
+  /** The rows may be those of the previous view or outdated, and a request is running. */
   isLoading: boolean;
   error: CombinedError | undefined;
-  /** The cursor of the address is of no list that there is. */
+  /** The cursor of the address does not belong to this list. */
   hasInvalidCursor: boolean;
   refetch: () => void;
-  /** Loads the next page behind these; undefined when there is none, or it is on its way. */
+  /** Load the next page; undefined if there is none or it is loading. */
   loadMore: (() => void) | undefined;
 }
 
@@ -35,7 +35,7 @@ export function useCpus(view: CatalogueView): CpuResults {
   const all = useMemo(() => (data ? [data.cpus, ...pages] : []), [data, pages]);
   const rows = useMemo(() => (data ? all.flatMap((page) => page.nodes) : undefined), [all, data]);
   const last = all.at(-1);
-  // Until the answer is there, the rows are those of the view before.
+  // Until the result arrives, the rows are those of the previous view.
   const current =
     operation !== undefined &&
     !fetching &&
@@ -59,10 +59,10 @@ interface EndlessPages {
   pages: Page[];
 }
 
-// Who comes back from a CPU finds as long a list as it was.
+// After a visit to a CPU page the list is as long as before.
 let lastEndlessPages: EndlessPages | undefined;
 
-/** The pages after the first of an endless view, each followed like any other query. */
+/** Load the pages after the first one of an endless view. Each is updated like any other query. */
 function useEndlessPages(view: CatalogueView, first: Page | undefined) {
   const client = useClient();
   const key = useMemo(() => (view.size === 'endless' ? JSON.stringify(listVariables(view)) : ''), [view]);

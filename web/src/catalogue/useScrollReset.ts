@@ -1,7 +1,7 @@
 import { type RefObject, useEffect, useRef } from 'react';
 import { type CatalogueView, listVariables } from './viewState';
 
-/** Another list is read from its top; that of the step back from where one was. */
+/** Scroll to the top when another list is shown. The router restores the position on going back. */
 export function useScrollReset(region: RefObject<HTMLElement | null>, view: CatalogueView): void {
   const query = JSON.stringify(listVariables(view));
   const previousQuery = useRef(query);

@@ -1,9 +1,9 @@
-// What the catalogue shows, and its address: everything is in there, so a link reproduces the view.
+// State of the catalogue and its address. The address contains all of it, so a link reproduces the view.
 import type { CpuListQueryVariables, CpuFilter, CpuOrderField } from '../gql/graphql';
 import { ratings } from '../cpu/ratings';
 import type { SearchParams } from '../lib/searchParams';
 
-/** Closed on both sides; an absent bound is open. */
+/** Inclusive range; a missing bound is open. */
 export interface Range {
   min?: number | undefined;
   max?: number | undefined;
@@ -13,7 +13,7 @@ export const layouts = ['list', 'grid', 'split'] as const;
 export type Layout = (typeof layouts)[number];
 
 export const pageSizes = [25, 50, 100, 200] as const;
-/** `endless`: more rows come as one scrolls. */
+/** `endless` loads more rows while scrolling. */
 export type PageSize = (typeof pageSizes)[number] | 'endless';
 
 export interface SortKey {
@@ -24,18 +24,18 @@ export interface SortKey {
 export interface CatalogueView extends Partial<Record<RangeName, Range>>, Partial<Record<ListName, string[]>> {
   search: string;
   withListings: boolean;
-  /** With integrated graphics, without, or either. */
+  /** With or without integrated graphics; undefined for both. */
   graphics: boolean | undefined;
   sort: SortKey[];
   layout: Layout;
   size: PageSize;
-  /** Ids of the columns of the list, in their order; undefined: the usual ones. */
+  /** Ids of the columns in their order; undefined for the default columns. */
   columns: string[] | undefined;
-  /** Where the page starts (or, going back, ends), and its number, which is only told. */
+  /** Cursor of the page, and its number, which is only displayed. */
   after: string | undefined;
   before: string | undefined;
   page: number;
-  /** Slug of the CPU beside the list. */
+  /** Slug of the CPU shown next to the list. */
   selected: string | undefined;
 }
 
@@ -45,7 +45,7 @@ export interface CatalogueView extends Partial<Record<RangeName, Range>>, Partia
  */
 export type ChangeView = (change: Partial<CatalogueView>, options?: { replace?: boolean; keepPage?: boolean }) => void;
 
-// Name in the address, and in the API.
+// Names in the address, and fields of the API.
 export const rangeFields = {
   cores: 'cores',
   tdp: 'tdpW',
@@ -86,7 +86,7 @@ export const sortFields = {
 } as const satisfies Record<string, CpuOrderField>;
 export type SortName = keyof typeof sortFields;
 
-/** Of these the high ones are looked for, so a first click on the column puts them on top. */
+/** Sort keys whose first click sorts descending, because high values are the interesting ones. */
 export const descendingFirst: ReadonlySet<SortName> = new Set([
   'cores',
   'threads',
@@ -101,7 +101,7 @@ export const MAX_SORT_KEYS = 5;
 const defaultSort: SortKey[] = [{ by: 'value', descending: false }];
 const ENDLESS_PAGE_SIZE = 100;
 
-/** Whatever cannot be read in an address is left out: old links go on working as well as they can. */
+/** Read a view from an address. Invalid values are ignored, so that old links keep working. */
 export function readCatalogueView(search: SearchParams): CatalogueView {
   const firstValue = (name: string) => [search[name]].flat()[0];
   const oneOf = <T extends string>(value: string | undefined, known: readonly T[]): T | undefined =>
@@ -134,7 +134,7 @@ export function readCatalogueView(search: SearchParams): CatalogueView {
   return view;
 }
 
-/** The address of a view; what is as usual is left out. */
+/** Write a view to an address, without the values that are defaults. */
 export function writeCatalogueView(view: CatalogueView): SearchParams {
   const params: Record<string, string | string[] | undefined> = {
     q: view.search || undefined,
@@ -156,24 +156,24 @@ export function writeCatalogueView(view: CatalogueView): SearchParams {
   );
 }
 
-/** Another view of the list: it starts on its first page again. */
+/** Change a view and return to the first page of the list. */
 export function applyChange(view: CatalogueView, change: Partial<CatalogueView>): CatalogueView {
   return { ...view, after: undefined, before: undefined, page: 1, ...change };
 }
 
-/** The view without any condition. */
+/** Return the view without filters and search text. */
 export function withoutFilters(view: CatalogueView): CatalogueView {
   const cleared = Object.fromEntries([...keysOf(rangeFields), ...keysOf(listFields)].map((name) => [name, undefined]));
   return applyChange(view, { ...cleared, search: '', withListings: false, graphics: undefined });
 }
 
-/** How many conditions there are beside the words searched for. */
+/** Return the number of active filters, not counting the search text. */
 export function countFilters(view: CatalogueView): number {
   const given = [...keysOf(rangeFields), ...keysOf(listFields)].filter((name) => view[name] !== undefined).length;
   return given + Number(view.withListings) + Number(view.graphics !== undefined);
 }
 
-/** What to ask the API for. */
+/** Return the query variables of the page that a view shows. */
 export function listVariables(view: CatalogueView): CpuListQueryVariables {
   const count = view.size === 'endless' ? ENDLESS_PAGE_SIZE : view.size;
   return {
@@ -183,10 +183,10 @@ export function listVariables(view: CatalogueView): CpuListQueryVariables {
   };
 }
 
-/** Conditions and order alone, for what is not a page of the list. */
+/** Return the filter and the order of a view, without its page. */
 export function filterAndOrder(view: CatalogueView): Pick<CpuListQueryVariables, 'filter' | 'orderBy'> {
   const filter: Record<string, unknown> = {};
-  // The API takes at most 200 characters.
+  // The API accepts at most 200 characters.
   if (view.search.trim()) filter.search = view.search.trim().slice(0, 200);
   if (view.withListings) filter.withListings = true;
   if (view.graphics !== undefined) filter.hasIgpu = view.graphics;
@@ -198,14 +198,17 @@ export function filterAndOrder(view: CatalogueView): Pick<CpuListQueryVariables,
   };
 }
 
-/** The order after a click on a column: by it alone, the other way round, or (with `add`) by it, too. */
+/**
+ * Return the order after a click on a column: by this column only, reversed, or (with `add`) with it as a further
+ * key.
+ */
 export function toggleSort(sort: SortKey[], by: SortName, add: boolean): SortKey[] {
   const existing = sort.find((key) => key.by === by);
   const initial = { by, descending: descendingFirst.has(by) };
   const reversed = existing && { by, descending: !existing.descending };
   if (!add) return [reversed && sort.length === 1 ? reversed : initial];
   if (!reversed) return [...sort, initial].slice(0, MAX_SORT_KEYS);
-  // A third click takes the key away again.
+  // A third click removes the key.
   if (existing.descending !== descendingFirst.has(by)) {
     const rest = sort.filter((key) => key.by !== by);
     return rest.length > 0 ? rest : defaultSort;
@@ -228,9 +231,9 @@ function readSort(text: string | undefined): SortKey[] {
 
 const writeSort = (sort: SortKey[]) => sort.map(({ by, descending }) => (descending ? `-${by}` : by)).join(',');
 
-const MAX_INTEGER = 2_147_483_647; // the API's integers end there
+const MAX_INTEGER = 2_147_483_647; // largest integer of the API
 
-/** "4-16", "4-", "-16"; of prices "9.50-" too */
+/** Parse "4-16", "4-" or "-16"; prices may have decimals, such as "9.50-". */
 function readRange(text: string | undefined, decimal: boolean): Range | undefined {
   const found = /^(\d+(?:\.\d+)?)?-(\d+(?:\.\d+)?)?$/.exec(text ?? '');
   if (!found || (found[1] === undefined && found[2] === undefined)) return undefined;
@@ -242,7 +245,7 @@ function readRange(text: string | undefined, decimal: boolean): Range | undefine
   return isValid && !isReversed(range) ? range : undefined;
 }
 
-/** Nothing is from 9 to 2. */
+/** Return whether the minimum is above the maximum. */
 export const isReversed = ({ min, max }: Range): boolean => min !== undefined && max !== undefined && min > max;
 
 function writeRange(range: Range | undefined): string | undefined {

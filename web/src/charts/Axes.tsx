@@ -1,4 +1,4 @@
-// Axes as the charts here have them: few ticks, lines across the picture, no frame.
+// Axes of the charts: few ticks, grid lines, no frame.
 import { AxisBottom, AxisLeft } from '@visx/axis';
 import type { AnyD3Scale } from '@visx/scale';
 import charts from './Chart.module.css';

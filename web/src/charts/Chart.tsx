@@ -1,5 +1,4 @@
-// What all charts stand in: a picture with its summary, a cursor that goes by pointer and by keyboard, and the same
-// figures as a table, which screen readers find and everybody else can open.
+// Frame of all charts: the drawing with a summary, a cursor for pointer and keyboard, and the same figures as a table.
 import { type KeyboardEvent, memo, type PointerEvent, type ReactNode, useId, useRef, useState } from 'react';
 import { useElementSize } from '../lib/useElementSize';
 import styles from './Chart.module.css';
@@ -10,22 +9,22 @@ export interface ChartSize {
 }
 
 interface Cursor {
-  /** How many places the cursor can be at. */
+  /** Number of points. */
   count: number;
-  /** How many of them, from the first on, the keyboard goes through; all unless told. */
+  /** Number of points that the keyboard reaches, from the first one; default: all. */
   keyboardCount?: number;
-  /** What it goes through, as "Days". */
+  /** Label of the slider, such as "Days". */
   label: string;
-  /** What is told at a place. */
+  /** Text of a point, for screen readers. */
   valueText: (index: number) => string;
-  /** Where on the picture a place is, px. */
+  /** Position of a point in px. */
   position: (index: number, size: ChartSize) => { x: number; y: number };
-  /** The place that is meant by a point of the picture. */
+  /** Index of the point nearest to a position. */
   nearest: (x: number, y: number, size: ChartSize) => number | undefined;
   tooltip: (index: number) => ReactNode;
-  /** Enter, or a click. */
+  /** Called on Enter or a click. */
   onOpen?: (index: number) => void;
-  /** Where the keyboard begins. */
+  /** Where the keyboard starts. */
   startIndex?: number;
 }
 
@@ -36,13 +35,13 @@ export function Chart({
   children,
   overlay,
 }: {
-  /** In px, or as CSS has it. */
+  /** In px, or a CSS length. */
   height: number | string;
-  /** The picture in one or two sentences. */
+  /** One or two sentences about the chart, for screen readers. */
   summary: string;
   cursor?: Cursor | undefined;
   children: (size: ChartSize) => ReactNode;
-  /** Drawn above, anew with each move of the cursor. */
+  /** Drawn above the chart for the point of the cursor. */
   overlay?: (index: number, size: ChartSize) => ReactNode;
 }) {
   const [ref, width, height] = useElementSize();
@@ -54,7 +53,7 @@ export function Chart({
     return cursor?.nearest(event.clientX - box.left, event.clientY - box.top, size);
   };
   const onPointerMove = (event: PointerEvent<HTMLElement>) => setHoveredIndex(indexAt(event));
-  // A finger does not hover: its first tap shows what is there, the second opens it.
+  // Touch has no hover: the first tap shows a point, the second one opens it.
   const opensOnClick = useRef(false);
   const onPointerDown = (event: PointerEvent<HTMLElement>) => {
     const index = indexAt(event);
@@ -98,7 +97,7 @@ export function Chart({
   );
 }
 
-/** What does not move with the cursor: drawn once. */
+/** The part that does not depend on the cursor. It is memoised. */
 const ChartPicture = memo(function ChartPicture({
   width,
   height,
@@ -112,7 +111,7 @@ const ChartPicture = memo(function ChartPicture({
   );
 });
 
-/** A slider that is not seen but for its focus: arrows, Home, End and screen readers go through the places by it. */
+/** Invisible slider that provides arrow keys, Home, End and screen reader support. */
 function KeyboardSlider({
   cursor,
   hoveredIndex,
@@ -128,7 +127,7 @@ function KeyboardSlider({
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Enter') cursor.onOpen?.(value);
     if (event.key === 'Escape') setHoveredIndex(undefined);
-    // A first arrow shows where the cursor is.
+    // The first arrow key shows the cursor.
     if (hoveredIndex === undefined && event.key.startsWith('Arrow')) {
       event.preventDefault();
       setHoveredIndex(startIndex);
@@ -154,9 +153,9 @@ function KeyboardSlider({
   );
 }
 
-const TOOLTIP_WIDTH = 200; // px, the most a tip is wide
+const TOOLTIP_WIDTH = 200; // largest width, in px
 
-/** Beside the point, on the side where there is room. */
+/** Tooltip next to a point, on the side that has room. */
 function Tooltip({ size, x, y, children }: { size: ChartSize; x: number; y: number; children: ReactNode }) {
   const openLeft = x > size.width - TOOLTIP_WIDTH && x > size.width / 2;
   const openBelow = y < 70;
@@ -176,7 +175,7 @@ function Tooltip({ size, x, y, children }: { size: ChartSize; x: number; y: numb
   );
 }
 
-/** The figures of a chart as a table, opened on demand. */
+/** The figures of a chart as a table that the reader can open. */
 export function DataTable({
   caption,
   columns,
@@ -190,7 +189,7 @@ export function DataTable({
   const [onOpen, setOpen] = useState(false);
   return (
     <details className={styles.dataTable} onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>The figures as a table</summary>
+      <summary>Show as a table</summary>
       {onOpen && (
         <div className={styles.dataTableScroll} role="region" aria-labelledby={id} tabIndex={0}>
           <table>

@@ -1,4 +1,4 @@
-// A field that finds CPUs while one types; choosing one adds it.
+// Field that searches CPUs and adds the chosen one to the comparison.
 import { Combobox } from '@base-ui/react/combobox';
 import { useState } from 'react';
 import { type FoundCpu, useCpuSearch, useListState } from '../cpu/useCpuSearch';

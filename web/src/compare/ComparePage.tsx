@@ -30,7 +30,7 @@ export function ComparePage() {
     pause: slugs.length === 0,
   });
   const { state } = useConnection();
-  // While another CPU is on its way, those that are known stand where they will be.
+  // While a CPU is loading, the others are already in their final columns.
   const cpusBySlug = new Map(data?.cpusBySlugs.flatMap((cpu) => (cpu ? [[cpu.slug, cpu] as const] : [])));
   const cpus = slugs.flatMap((slug) => cpusBySlug.get(slug) ?? []);
   const missing = fetching ? [] : slugs.filter((slug) => data && !cpusBySlug.has(slug));
@@ -45,18 +45,16 @@ export function ComparePage() {
         {slugs.length < MAX_COMPARED ? (
           <AddCpu comparedSlugs={slugs} add={add} />
         ) : (
-          <p className={`muted ${styles.full}`}>
-            Five CPUs are the most that can be compared. Remove one to add another.
-          </p>
+          <p className={`muted ${styles.full}`}>You can compare up to five CPUs. Remove one to add another.</p>
         )}
       </header>
       <p role="status" className="visually-hidden">
-        {fetching ? 'Loading' : cpus.length === 0 ? 'No CPU is compared' : `Compared: ${names}`}
+        {fetching ? 'Loading' : cpus.length === 0 ? 'No CPU selected' : `Compared: ${names}`}
       </p>
       {missing.map((slug) => (
         <p key={slug} className={styles.missing}>
           <Icon name="warning" />
-          <span>Nothing is called {slug}.</span>
+          <span>There is no CPU {slug}.</span>
           <Button size="small" onClick={() => remove(slug)}>
             Remove
           </Button>
@@ -64,8 +62,7 @@ export function ComparePage() {
       ))}
       {slugs.length === 0 && (
         <EmptyState icon="columns" title="Choose two to five CPUs">
-          They stand side by side here, with the better figure of each line marked. The address is the comparison: send
-          it to whoever should see it.
+          The comparison shows them side by side and marks the best value of each row. To share it, send its address.
         </EmptyState>
       )}
       {slugs.length > 0 && !data && (error || (state === 'offline' && !fetching)) && (
@@ -93,7 +90,7 @@ function Comparison({
   const [onlyDifferences, setOnlyDifferences] = useState(false);
   const hasSeveral = cpus.length > 1;
   const placeholders = Array.from({ length: loadingCount }, (_, index) => index);
-  // All CPUs have as much room; the names of the lines take theirs first.
+  // All CPU columns are equally wide.
   const width = { width: `${100 / (cpus.length + loadingCount)}%` };
   return (
     <>
@@ -105,13 +102,13 @@ function Comparison({
             disabled={!hasSeveral}
             onChange={(event) => setOnlyDifferences(event.target.checked)}
           />
-          Only what differs
+          Only differences
         </label>
         <span className={`muted ${styles.legend}`} aria-hidden="true">
           <i className={styles.bestMark}>
             <Icon name="check" size={12} />
           </i>{' '}
-          the best of its line
+          best of the row
         </span>
       </div>
       <div className={`${panels.panel} ${styles.scroll}`} role="region" aria-label="Comparison" tabIndex={0}>
@@ -205,7 +202,7 @@ function UnknownValue() {
   return (
     <span className="muted">
       <span aria-hidden="true">{NO_VALUE}</span>
-      <span className="visually-hidden">not known</span>
+      <span className="visually-hidden">unknown</span>
     </span>
   );
 }
@@ -216,7 +213,7 @@ function Suggestions({ slug, chosen, add }: { slug: string; chosen: string[]; ad
   if (suggestions.length === 0) return null;
   return (
     <section className={styles.suggestions} aria-labelledby="suggestions-title">
-      <h2 id="suggestions-title">Similar, to be added</h2>
+      <h2 id="suggestions-title">Add a similar CPU</h2>
       <ul>
         {suggestions.map((cpu) => (
           <li key={cpu.slug}>

@@ -1,4 +1,4 @@
-// The comparison is its address: ?cpus=a,b,c
+// The address has the compared CPUs: ?cpus=a,b,c
 import type { SearchParams } from '../lib/searchParams';
 
 export const MAX_COMPARED = 5;

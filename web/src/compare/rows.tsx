@@ -1,4 +1,4 @@
-// The lines of the comparison: what is shown, and which way it is better.
+// Rows of the comparison: the compared values, their format, and which value is better.
 import type { ReactNode } from 'react';
 import { Confidence, Rating } from '../cpu/Indicators';
 import { formatPercent, formatUsd, formatUsdPerMark, formatInteger } from '../lib/format';
@@ -9,12 +9,12 @@ export type ComparedCpu = NonNullable<CompareCpusQuery['cpusBySlugs'][number]>;
 export interface ComparisonRow {
   label: string;
   hint?: string;
-  /** What is compared; null where it is not known. */
+  /** The compared value; null if unknown. */
   value: (cpu: ComparedCpu) => number | string | null;
-  /** As it is shown; the value itself unless told. */
+  /** How the value is shown; the default is the value itself. */
   format?: (cpu: ComparedCpu) => ReactNode;
   better?: 'high' | 'low';
-  /** Drawn as a bar, to the most of its line. */
+  /** Whether a bar shows the value relative to the largest of the row. */
   bar?: boolean;
 }
 
@@ -134,7 +134,7 @@ export const rowGroups: { title: string; rows: ComparisonRow[] }[] = [
   },
 ];
 
-/** Which of the columns are best; none where all are alike, or fewer than two are known. */
+/** Return which columns have the best value: none if all are equal or fewer than two are known. */
 export function bestColumns(row: ComparisonRow, cpus: ComparedCpu[]): boolean[] {
   const values = cpus.map(row.value);
   const known = values.filter((value) => typeof value === 'number');

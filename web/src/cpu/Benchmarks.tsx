@@ -4,7 +4,7 @@ import styles from './Benchmarks.module.css';
 
 type CpuMarks = Pick<CpuRowFragment, 'cpuMarkMulti' | 'cpuMarkSingle'>;
 
-/** Both marks as bars, drawn to the fastest CPU of the catalogue; a notch is the mean of the similar ones. */
+/** Both marks as bars relative to the fastest CPU of the catalogue. A notch shows the mean of the similar CPUs. */
 export function Benchmarks({
   cpu,
   maxMarks,
@@ -53,7 +53,7 @@ function Bar({
     <div className={styles.bar}>
       <div className={styles.head}>
         <span className="muted">{label}</span>
-        <strong className="number">{value === null ? 'Never measured' : formatInteger(value)}</strong>
+        <strong className="number">{value === null ? 'Not measured' : formatInteger(value)}</strong>
       </div>
       <div className={styles.track} aria-hidden="true">
         {value !== null && <span className={styles.fill} style={{ width: `max(2px, ${percentOfMax(value)}%)` }} />}

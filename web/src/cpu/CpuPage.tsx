@@ -18,7 +18,7 @@ import panels from '../ui/Panel.module.css';
 import skeletons from '../ui/Skeleton.module.css';
 import styles from './CpuPage.module.css';
 
-// Charts bring d3's scales: they come after the figures.
+// The charts need d3's scales, so they are loaded after the figures.
 const PriceDistribution = lazy(() => import('./PriceDistribution'));
 const PriceHistory = lazy(() => import('./PriceHistory'));
 
@@ -49,14 +49,14 @@ function CpuLoader({ slug }: { slug: string }) {
     return (
       <EmptyState
         icon="search"
-        title="No CPU has this address"
+        title="CPU not found"
         actions={
           <Link to="/" search={{ q: slug.replaceAll('-', ' ') }} className={buttonClass()}>
             Search the catalogue
           </Link>
         }
       >
-        It may have been mistyped: nothing is called {slug}.
+        No CPU has the address {slug}.
       </EmptyState>
     );
   if (error || (state === 'offline' && !fetching))
@@ -121,7 +121,7 @@ function CpuDetails({ cpu, isLoading }: { cpu: DetailedCpu; isLoading: boolean }
             <p>{valueSummary(dollarPerMarkSingle, percentileSingle, 'single-thread')}</p>
             {cpu.priceTarget.good !== null && (
               <Link to="/map" search={{ cpu: cpu.slug }} className={panels.link}>
-                See it on the map
+                Show on the map
               </Link>
             )}
           </Panel>
@@ -156,10 +156,7 @@ function subtitle(cpu: DetailedCpu): string {
     cpu.tdpW && `${cpu.tdpW} W`,
     cpu.releaseYear,
   ];
-  return (
-    facts.flatMap((fact) => (fact ? nonBreaking(fact) : [])).join(SEPARATOR) ||
-    'Nothing is known of its specifications.'
-  );
+  return facts.flatMap((fact) => (fact ? nonBreaking(fact) : [])).join(SEPARATOR) || 'Specifications unknown.';
 }
 
 function CpuSkeleton() {

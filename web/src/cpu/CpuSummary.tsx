@@ -1,4 +1,4 @@
-// What is known of a CPU: beside the list, and on its own page.
+// Summary of a CPU, shown next to the list of the catalogue.
 import { Link } from '@tanstack/react-router';
 import { type ReactNode } from 'react';
 import { useQuery } from 'urql';
@@ -18,7 +18,7 @@ export function CpuSummary({
 }: {
   slug: string;
   scale: { multi: number; single: number };
-  /** Its name leads to its page. */
+  /** Whether the name links to the CPU page. */
   linked?: boolean;
 }) {
   const [{ data, error, fetching, operation }, refetch] = useQuery({ query: CpuDetailsDocument, variables: { slug } });
@@ -27,8 +27,8 @@ export function CpuSummary({
   const cpu = data?.cpu;
   if (!cpu && data && isCurrent && !fetching)
     return (
-      <EmptyState icon="search" title="No CPU has this address">
-        It may have been mistyped: nothing is called {slug}.
+      <EmptyState icon="search" title="CPU not found">
+        No CPU has the address {slug}.
       </EmptyState>
     );
   if (!cpu && (error || (state === 'offline' && !fetching)))
@@ -110,14 +110,14 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
 
 function valueSentence(cpu: DetailedCpu): string {
   const { percentile, dollarPerMarkMulti } = cpu.performanceValue;
-  if (percentile === null) return 'Nobody offers it now, so its value cannot be told.';
+  if (percentile === null) return 'No listings now, so its value is unknown.';
   if (percentile === 0)
     return `The best value of all CPUs on offer, at ${formatUsdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
   return `Better value than ${Math.round(100 - percentile)} % of the CPUs on offer, at ${formatUsdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
 }
 
 function SummaryListings({ cpu }: { cpu: DetailedCpu }) {
-  if (cpu.listings.nodes.length === 0) return <p className="muted">Nobody offers it now.</p>;
+  if (cpu.listings.nodes.length === 0) return <p className="muted">No listings now.</p>;
   const { good } = cpu.priceTarget;
   return (
     <ul className={styles.listings}>
@@ -148,7 +148,7 @@ function SummaryListings({ cpu }: { cpu: DetailedCpu }) {
   );
 }
 
-/** How far an offer is from the good price. */
+/** Difference between the price of a listing and the good price, in percent. */
 function Difference({ price, good }: { price: number | null; good: number | null }) {
   if (price === null || good === null || good === 0) return <span />;
   const percentDifference = Math.round(((price - good) / good) * 100);

@@ -1,4 +1,4 @@
-// Figures of a CPU, as every page shows them. None is told by colour alone.
+// Figures of a CPU as every page shows them. No meaning depends on colour alone.
 import { formatUsd, formatInteger } from '../lib/format';
 import type { CpuRowFragment, PriceConfidence, ValueRating } from '../gql/graphql';
 import { ratingLabels } from './ratings';
@@ -16,7 +16,7 @@ const confidenceLevels: Record<PriceConfidence, { dots: number; label: string }>
   INSUFFICIENT: { dots: 0, label: 'too few prices' },
 };
 
-/** Three dots: as many filled as the target can be trusted. */
+/** Three dots: the more are filled, the more reliable is the price target. */
 export function Confidence({ target }: { target: CpuRowFragment['priceTarget'] }) {
   const { dots, label } = confidenceLevels[target.confidence];
   const description = `${label}: ${target.sampleSize === 1 ? '1 price' : `${target.sampleSize} prices`}`;
@@ -31,7 +31,7 @@ export function Confidence({ target }: { target: CpuRowFragment['priceTarget'] }
 
 export const confidenceLabel = (confidence: PriceConfidence) => confidenceLevels[confidence].label;
 
-/** A mark with a bar below it, drawn to the greatest mark of the catalogue. */
+/** A mark with a bar relative to `max`. */
 export function MarkBar({ value, max, alignEnd = false }: { value: number | null; max: number; alignEnd?: boolean }) {
   return (
     <span className={alignEnd ? `${styles.mark} ${styles.markEnd}` : styles.mark}>
@@ -43,7 +43,7 @@ export function MarkBar({ value, max, alignEnd = false }: { value: number | null
   );
 }
 
-/** Great, good and fair, on one line from cheap to dear. */
+/** The great, good and fair price. */
 export function Targets({ target }: { target: CpuRowFragment['priceTarget'] }) {
   const steps = [
     { label: 'Great', value: target.great, of: 'up to' },

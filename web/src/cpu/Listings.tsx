@@ -4,14 +4,10 @@ import { conditionLabels, type CpuListing } from './summaries';
 import panels from '../ui/Panel.module.css';
 import styles from './Listings.module.css';
 
-/** Offers, cheapest first, each with how far it is from the good price. */
+/** Listings, cheapest first, each with its difference from the good price. */
 export function Listings({ listings, good }: { listings: CpuListing[]; good: number | null }) {
   if (listings.length === 0)
-    return (
-      <p className={`muted ${panels.message}`}>
-        Nobody offers it now. Listings appear here by themselves when they come in.
-      </p>
-    );
+    return <p className={`muted ${panels.message}`}>No listings now. New listings appear here automatically.</p>;
   return (
     <ol className={styles.listings}>
       {listings.map((listing) => (
@@ -38,7 +34,7 @@ export function Listings({ listings, good }: { listings: CpuListing[]; good: num
   );
 }
 
-/** A text with the sign of what opens elsewhere, which stays with the last word. */
+/** Text of an external link. Its icon stays on the line of the last word. */
 function ExternalLinkText({ text }: { text: string }) {
   const lastWordStart = text.lastIndexOf(' ') + 1;
   return (
@@ -52,7 +48,7 @@ function ExternalLinkText({ text }: { text: string }) {
   );
 }
 
-/** In USD with shipping; what was asked for, where that is something else. */
+/** Price in USD including shipping, and the original price if it differs. */
 function Price({ listing }: { listing: CpuListing }) {
   const { adjustedPrice, price, currency, shipping } = listing;
   if (adjustedPrice === null)
@@ -74,7 +70,7 @@ function Price({ listing }: { listing: CpuListing }) {
   );
 }
 
-/** By sign, by words and by colour: how much dearer or cheaper than the good price. */
+/** Difference from the good price, shown by sign, words and colour. */
 function Difference({ price, good }: { price: number | null; good: number | null }) {
   if (price === null || !good) return <span className={`${styles.difference} muted`}>–</span>;
   const difference = price - good;

@@ -1,4 +1,4 @@
-// How the active prices lie: a bar for each range of prices, coloured and named by where the targets are.
+// Histogram of the active prices. Each bar has the colour and the name of its zone among the price targets.
 import { scaleLinear } from '@visx/scale';
 import { Bar } from '@visx/shape';
 import type { CombinedError } from 'urql';
@@ -16,7 +16,7 @@ type Target = NonNullable<CpuDetailsQuery['cpu']>['priceTarget'];
 
 const HEIGHT = 190;
 const MARGIN = { top: 34, right: 10, bottom: 22, left: 30 };
-/** Where a price lies among the targets: label, and the classes of its bars and of its swatch in the legend. */
+/** Zones between the price targets: label, and the classes of the bars and of the swatch in the legend. */
 const priceZones = {
   great: { label: 'great', bar: styles.binGreat, swatch: styles.swatchGreat },
   good: { label: 'good', bar: styles.binGood, swatch: styles.swatchGood },
@@ -46,7 +46,7 @@ export default function PriceDistribution({
     <Panel title="Price distribution" id="distribution">
       {total < 2 ? (
         <p className={`muted ${panels.message}`}>
-          {total === 0 ? 'There is no active price to draw.' : `There is one active price: ${formatUsd(bins[0]?.lo)}.`}
+          {total === 0 ? 'No active prices.' : `Only one active price: ${formatUsd(bins[0]?.lo)}.`}
         </p>
       ) : (
         <DistributionChart bins={bins} target={target} total={total} />
@@ -156,7 +156,7 @@ function DistributionChart({ bins, target, total }: { bins: Bin[]; target: Targe
       </ul>
       <DataTable
         caption="Active prices by range"
-        columns={['Prices', 'How many', 'Where']}
+        columns={['Price', 'Number', 'Zone']}
         rows={visibleBins.map((bin) => [
           `${formatUsd(bin.lo)} – ${formatUsd(bin.hi)}`,
           bin.count,
@@ -167,7 +167,7 @@ function DistributionChart({ bins, target, total }: { bins: Bin[]; target: Targe
   );
 }
 
-/** The lines of the three targets; labels stand lower where they would touch. */
+/** Lines of the three targets. Labels that would overlap are placed lower. */
 function TargetLines({ target, size, x }: { target: Target; size: ChartSize; x: (value: number) => number }) {
   let previousPosition = Number.NEGATIVE_INFINITY;
   let labelRow = 0;
@@ -196,7 +196,7 @@ function TargetLines({ target, size, x }: { target: Target; size: ChartSize; x: 
   });
 }
 
-/** By the middle of the range. */
+/** Return the zone of a bin, by its centre. */
 function zoneOf(bin: Bin, { great, good, fair }: Target): Zone {
   const middle = (bin.lo + bin.hi) / 2;
   if (great === null || good === null || fair === null) return 'fair';

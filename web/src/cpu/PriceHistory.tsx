@@ -1,4 +1,4 @@
-// What a CPU cost over time: the lowest price as steps, the mean as a thin line, and its lows.
+// Chart of the prices over time: the lowest price as steps, the mean as a thin line, and the lows as markers.
 import { Toggle } from '@base-ui/react/toggle';
 import { ToggleGroup } from '@base-ui/react/toggle-group';
 import { scaleLinear, scaleUtc } from '@visx/scale';
@@ -47,7 +47,7 @@ export default function PriceHistory({ slug }: { slug: string }) {
       aside={
         <ToggleGroup
           className={`${forms.segments} ${forms.segmentsSmall}`}
-          aria-label="How far back"
+          aria-label="Range"
           value={[range]}
           onValueChange={([value]) => value && setRange(value as PriceRange)}
         >
@@ -72,8 +72,8 @@ export default function PriceHistory({ slug }: { slug: string }) {
         {points && !points.some((point) => point.lowest !== null) && (
           <p className={`muted ${panels.message}`}>
             {data?.cpu?.priceLows
-              ? `It had no price in ${rangeLabel}. A longer range shows when it had.`
-              : 'No price was ever seen. The history begins with the first listing.'}
+              ? `No price in ${rangeLabel}. Choose a longer range to see earlier prices.`
+              : 'No prices yet. The history begins with the first listing.'}
           </p>
         )}
         {!points && !error && <div className={skeletons.skeleton} style={{ height: HEIGHT }} aria-hidden="true" />}
@@ -83,7 +83,7 @@ export default function PriceHistory({ slug }: { slug: string }) {
   );
 }
 
-/** What it costs now, and the lowest it did. */
+/** The current lowest price and the lows. */
 function LowPrices({ lows }: { lows: PriceLows | undefined }) {
   if (lows === null) return null;
   const entries = [
@@ -112,9 +112,9 @@ function LowPrices({ lows }: { lows: PriceLows | undefined }) {
 }
 
 function compareWithCurrent(current: number | null, previous: number): string {
-  if (current === null) return 'nothing is offered now';
+  if (current === null) return 'no listings now';
   const percentChange = Math.round((current / previous - 1) * 100);
-  if (percentChange === 0) return 'as much as now';
+  if (percentChange === 0) return 'same as now';
   return percentChange < 0 ? `now ${-percentChange} % less` : `now ${percentChange} % more`;
 }
 
@@ -151,14 +151,14 @@ function HistoryChart({
       nice: true,
     }),
   });
-  // A step lasts until the next point; the last one until its end.
+  // A step lasts until the next point; the last one lasts until its end.
   const last = points.at(-1);
   const stepPoints = last ? [...points, { ...last, at: last.until }] : points;
   const describePoint = (point: HistoryPoint) =>
     `${intervalLabel(point, interval)}: ${
       point.lowest === null
         ? 'no price'
-        : `lowest ${formatUsd(point.lowest)}, mean ${formatUsd(point.average)}, ${point.listings === 1 ? '1 offer' : `${formatInteger(point.listings)} offers`}`
+        : `lowest ${formatUsd(point.lowest)}, mean ${formatUsd(point.average)}, ${point.listings === 1 ? '1 listing' : `${formatInteger(point.listings)} listings`}`
     }`;
   return (
     <>
@@ -261,7 +261,7 @@ function HistoryChart({
       </ul>
       <DataTable
         caption={`Prices of ${rangeLabel}`}
-        columns={[interval === 'DAY' ? 'Day' : 'Week', 'Lowest', 'Mean', 'Offers']}
+        columns={[interval === 'DAY' ? 'Day' : 'Week', 'Lowest', 'Mean', 'Listings']}
         rows={points
           .toReversed()
           .map((point) => [
@@ -289,7 +289,7 @@ function LowMarkers({
   size: ChartSize;
 }) {
   if (!lows) return null;
-  // The greatest first: what is the same price at the same moment is told once.
+  // Lows that coincide get one marker, with the name of the longest period.
   const candidates = [
     { name: 'All-time low', low: lows.allTimeLow },
     { name: '90-day low', low: lows.low90Days },
@@ -323,9 +323,9 @@ interface Label {
   base: number;
 }
 
-const LETTER_WIDTH = 6; // px, about, as labels are drawn
+const LETTER_WIDTH = 6; // approximate width of a letter, in px
 
-/** Below its point, or above it where another label is already. */
+/** Place a label below its point, or above it if another label is there. */
 function placeLabel(name: string, x: number, y: number, size: ChartSize, otherLabels: Label[]): Label {
   const width = name.length * LETTER_WIDTH;
   const left = x + 4 + width > size.width ? x - 4 - width : x + 4;
@@ -348,7 +348,7 @@ function PointTip({ point, interval }: { point: HistoryPoint; interval: PriceInt
           <dd>{formatUsd(point.lowest)}</dd>
           <dt>Mean</dt>
           <dd>{formatUsd(point.average)}</dd>
-          <dt>Offers</dt>
+          <dt>Listings</dt>
           <dd>{formatInteger(point.listings)}</dd>
         </dl>
       )}
@@ -360,7 +360,7 @@ function middleOf(point: HistoryPoint | undefined): Date {
   return new Date(point ? (Date.parse(point.at) + Date.parse(point.until)) / 2 : 0);
 }
 
-// Intervals begin and end by UTC, wherever it is read.
+// Intervals begin and end in UTC, independent of the browser's time zone.
 const utcDay = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
 
 function intervalLabel(point: HistoryPoint, interval: PriceInterval): string {
@@ -371,7 +371,7 @@ function intervalLabel(point: HistoryPoint, interval: PriceInterval): string {
 const withDay = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
 const withYear = new Intl.DateTimeFormat('en-GB', { month: 'short', year: 'numeric', timeZone: 'UTC' });
 
-/** Days where the range is short, months and years where it is long. */
+/** Return a format with days for short ranges, and with months and years for long ones. */
 function dateTickFormat(start: Date, end: Date) {
   const format = end.getTime() - start.getTime() > 200 * 86_400_000 ? withYear : withDay;
   return (at: Date) => format.format(at);

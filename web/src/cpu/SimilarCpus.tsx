@@ -11,7 +11,7 @@ import styles from './SimilarCpus.module.css';
 
 const MOST_COMPARED = 5;
 
-/** The nearest CPUs in a list below this one, with bars drawn to the best among them. */
+/** Table of this CPU and the most similar ones. Bars are relative to the best of them. */
 export function SimilarCpus({
   cpu,
   similar,
@@ -40,7 +40,7 @@ export function SimilarCpus({
       {similar === undefined && error ? (
         <PanelError error={error} />
       ) : similar?.length === 0 ? (
-        <p className={`muted ${panels.message}`}>No other CPU is known well enough to be similar.</p>
+        <p className={`muted ${panels.message}`}>No other CPU has enough known figures to be compared.</p>
       ) : (
         <div className={styles.scroll} role="region" aria-label="Table of similar CPUs" tabIndex={0}>
           <table className={styles.table}>

@@ -3,7 +3,7 @@ import { NO_VALUE, formatInteger } from '../lib/format';
 import type { CpuRowFragment } from '../gql/graphql';
 import styles from './Specifications.module.css';
 
-/** The specifications, one to a line. */
+/** Specifications, one per line. */
 export function Specifications({ cpu }: { cpu: CpuRowFragment }) {
   const specifications: [string, ReactNode][] = [
     ['Maker', cpu.manufacturer],
@@ -25,7 +25,7 @@ export function Specifications({ cpu }: { cpu: CpuRowFragment }) {
             {value ?? (
               <span className="muted">
                 {NO_VALUE}
-                <span className="visually-hidden">not known</span>
+                <span className="visually-hidden">unknown</span>
               </span>
             )}
           </dd>

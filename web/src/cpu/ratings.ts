@@ -1,6 +1,6 @@
 import type { ValueRating } from '../gql/graphql';
 
-/** Best first. */
+/** Ratings, best first. */
 export const ratingLabels: Record<ValueRating, string> = {
   EXCELLENT: 'Excellent',
   GOOD: 'Good',

@@ -1,4 +1,4 @@
-// What figures of a CPU mean, in words.
+// Sentences about the figures of a CPU.
 import { formatAge, formatUsd, formatUsdPerMark, formatInteger } from '../lib/format';
 import type { CpuDetailsQuery } from '../gql/graphql';
 import { confidenceLabel } from './Indicators';
@@ -8,7 +8,7 @@ export type CpuListing = DetailedCpu['listings']['nodes'][number];
 
 const countPrices = (count: number) => (count === 1 ? '1 active price' : `${formatInteger(count)} active prices`);
 
-/** What its performance costs, and how many CPUs cost more for theirs. */
+/** Describe the price per mark, and the share of CPUs that cost more per mark. */
 export function valueSummary(perMark: number | null, percentile: number | null, kind: string): string {
   if (percentile === null) return `No value: it needs a ${kind} mark and an active price.`;
   const rank =
@@ -18,29 +18,29 @@ export function valueSummary(perMark: number | null, percentile: number | null, 
   return `${formatUsdPerMark(perMark)} per ${kind} mark: ${rank}.`;
 }
 
-/** How far the targets can be trusted, and from when they are. */
+/** Describe how reliable the price targets are, and their age. */
 export function targetSummary({ confidence, sampleSize, updatedAt }: DetailedCpu['priceTarget']): string {
   const age = updatedAt === null ? 'not computed yet' : `computed ${formatAge(updatedAt)}`;
   if (confidence === 'INSUFFICIENT') return `From ${countPrices(sampleSize)}, ${age}.`;
   return `From ${countPrices(sampleSize)} (${confidenceLabel(confidence)}), ${age}.`;
 }
 
-/** What has to be minded before the targets are used; undefined when nothing. */
+/** Return a warning about the price targets, or undefined. */
 export function targetWarning({ confidence, sampleSize, highVariance, stddev, good }: DetailedCpu['priceTarget']) {
   if (confidence === 'INSUFFICIENT')
     return {
       title: 'Not enough prices',
       text: `${
-        sampleSize === 0 ? 'Nobody offers it with a price now' : 'Only one active price is known'
-      }. A target needs two, so that it does not repeat what one seller asks.`,
+        sampleSize === 0 ? 'It has no active price' : 'Only one active price is known'
+      }. A target needs at least two, so that it does not depend on one seller.`,
     };
   if (highVariance && stddev !== null && good !== null)
     return {
       title: 'Wide range',
-      text: `Prices differ by ${formatUsd(stddev)} around the mean, ${Math.round((stddev / good) * 100)} % of it. Often these are different things under one name: look at condition and what comes with an offer.`,
+      text: `The standard deviation is ${formatUsd(stddev)}, ${Math.round((stddev / good) * 100)} % of the mean. Different products may share this name: check the condition and what is included.`,
     };
   if (confidence === 'LOW')
-    return { title: 'Few prices', text: 'A single new offer may move these targets a good deal.' };
+    return { title: 'Few prices', text: 'One new listing can change these targets considerably.' };
   return undefined;
 }
 
@@ -50,5 +50,5 @@ export const conditionLabels: Record<CpuListing['condition'], string> = {
   REFURBISHED: 'Refurbished',
   USED: 'Used',
   FOR_PARTS: 'For parts',
-  UNKNOWN: 'Condition not told',
+  UNKNOWN: 'Condition unknown',
 };

@@ -1,4 +1,4 @@
-// CPUs by what is typed, for fields that offer some.
+// Search of CPUs by name, for fields that suggest matches.
 import type { BaseUIEvent } from '@base-ui/react/types';
 import { type KeyboardEvent, useEffect, useState } from 'react';
 import { useQuery } from 'urql';
@@ -7,9 +7,9 @@ import { FindCpusDocument, type FindCpusQuery } from '../gql/graphql';
 
 export type FoundCpu = FindCpusQuery['cpus']['nodes'][number];
 const NO_CPUS: FoundCpu[] = [];
-const DEBOUNCE_MS = 60; // ms after a key
+const DEBOUNCE_MS = 60; // delay in ms after the last key
 
-/** At most `first` of them, and what is to be said beside them. */
+/** Return at most `limit` matches, and a message to show with them. */
 export function useCpuSearch(typed: string, limit: number): { cpus: FoundCpu[]; message: string | null } {
   const text = typed.trim();
   const search = useDebounced(text);
@@ -19,11 +19,11 @@ export function useCpuSearch(typed: string, limit: number): { cpus: FoundCpu[]; 
     pause: search === '',
   });
   if (text === '') return { cpus: NO_CPUS, message: 'Type a part of the name, like 8500t' };
-  // Only what was found for what is typed now: Enter would else pick what was asked for before.
-  if (text !== search || operation?.variables.search !== search) return { cpus: NO_CPUS, message: 'Looking …' };
-  if (!data) return { cpus: NO_CPUS, message: error ? 'CPUs cannot be looked for now' : 'Looking …' };
+  // Return matches of the current text only. Otherwise Enter could choose a match of the previous text.
+  if (text !== search || operation?.variables.search !== search) return { cpus: NO_CPUS, message: 'Searching …' };
+  if (!data) return { cpus: NO_CPUS, message: error ? 'The search is unavailable' : 'Searching …' };
   const { nodes, totalCount } = data.cpus;
-  if (nodes.length === 0) return { cpus: NO_CPUS, message: `No CPU is called “${search}”` };
+  if (nodes.length === 0) return { cpus: NO_CPUS, message: `No CPU matches “${search}”` };
   return {
     cpus: nodes,
     message: totalCount > nodes.length ? `The first ${nodes.length} of ${formatInteger(totalCount)}` : null,
@@ -33,9 +33,8 @@ export function useCpuSearch(typed: string, limit: number): { cpus: FoundCpu[]; 
 type KeyEvent = BaseUIEvent<KeyboardEvent>;
 
 /**
- * Whether the list below a field is open. Tab closes it: as long as it is open all else is hidden from screen readers, and
- * Base UI leaves it open where Tab leads out of the page, and from there back into what is hidden. Enter leaves it open
- * while nothing is there to be taken.
+ * State of a list of matches. Tab closes it: Base UI hides everything else from screen readers while the list is open, and
+ * leaves it open when Tab moves the focus out of the page. Enter does not close an empty list.
  */
 export function useListState(cpus: FoundCpu[]) {
   const [open, setOpen] = useState(false);
@@ -46,7 +45,7 @@ export function useListState(cpus: FoundCpu[]) {
   return { list: { open, onOpenChange: setOpen }, onKeyDown };
 }
 
-/** What it was a moment ago, so that faster typing is one question. */
+/** Return the value with a delay, so that fast typing causes one request. */
 function useDebounced(value: string): string {
   const [debounced, setDebounced] = useState(value);
   useEffect(() => {

@@ -3,15 +3,15 @@ import { formatTime } from '../lib/format';
 import { Button } from '../ui/Button';
 import styles from './ConnectionBar.module.css';
 
-/** Says so when the server is away, and that it is looked for. Empty while all is well. */
+/** Notice that the server is unavailable or its data is stale. Empty otherwise. */
 export function ConnectionBar() {
   const connection = useConnection();
   return (
     <div className={styles.bar} role="status">
       {connection.state === 'offline' && (
         <>
-          <strong>The server does not answer.</strong>
-          <span>What you see was loaded before {formatTime(connection.since)}; it comes back by itself.</span>
+          <strong>The server does not respond.</strong>
+          <span>This data was loaded before {formatTime(connection.since)}. It updates when the server is back.</span>
           <Button size="small" onClick={retryNow}>
             Try now
           </Button>
@@ -19,9 +19,10 @@ export function ConnectionBar() {
       )}
       {connection.state === 'stale' && (
         <>
-          <strong>Older figures.</strong>
+          <strong>Older data.</strong>
           <span>
-            The server&rsquo;s database is away since {formatTime(connection.since)}; new figures come by themselves.
+            The server&rsquo;s database has been unavailable since {formatTime(connection.since)}. New data appears
+            automatically.
           </span>
         </>
       )}

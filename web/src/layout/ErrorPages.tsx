@@ -6,26 +6,26 @@ export function NotFound() {
   return (
     <EmptyState
       icon="search"
-      title="There is no such page"
+      title="Page not found"
       actions={
         <Link to="/" className={buttonClass()}>
           To the catalogue
         </Link>
       }
     >
-      The address may be mistyped, or the CPU was never in the catalogue.
+      Check the address, or search the catalogue.
     </EmptyState>
   );
 }
 
-/** A page that could not be loaded or drawn: a new version was deployed meanwhile, or it is a mistake of ours. */
+/** Message for a page that could not be loaded or rendered, for example because a new version was deployed. */
 export function PageError({ error }: ErrorComponentProps) {
   return (
     <EmptyState
       icon="warning"
       warning
       title="This page could not be shown"
-      actions={<Button onClick={() => location.reload()}>Load it again</Button>}
+      actions={<Button onClick={() => location.reload()}>Reload</Button>}
     >
       {error instanceof Error ? error.message : String(error)}
     </EmptyState>

@@ -5,13 +5,13 @@ import { navigationLinks } from './navigation';
 import { ThemeSwitch } from './ThemeSwitch';
 import styles from './Shell.module.css';
 
-/** What every page stands in: the header, news of the connection, and the page. */
+/** Frame of every page: header, connection notice, content. */
 export function Shell() {
   const main = useRef<HTMLElement>(null);
   const path = useRouterState({ select: (state) => state.resolvedLocation?.pathname });
   const previousPath = useRef(path);
   useEffect(() => {
-    // Who reads with the ears hears that another page is there; a reload is announced by the browser itself.
+    // Move the focus, so that screen readers announce the new page. The browser announces a reload.
     if (previousPath.current !== undefined && previousPath.current !== path)
       main.current?.focus({ preventScroll: true });
     previousPath.current = path;
@@ -22,7 +22,7 @@ export function Shell() {
         Skip to content
       </a>
       <header className={styles.header}>
-        <Link to="/" className={styles.brand} aria-label="Dealmark, to the catalogue">
+        <Link to="/" className={styles.brand} aria-label="Dealmark, catalogue">
           <Logo />
           <span className={styles.brandName}>Dealmark</span>
         </Link>

@@ -2,7 +2,7 @@ import { IconButton } from '../ui/Button';
 import { chooseTheme, useTheme } from './theme';
 import { useMediaQuery } from '../lib/useMediaQuery';
 
-/** Light or dark. Whoever goes back to what the system says follows the system again. */
+/** Switch between the light and the dark theme. Choosing the system's theme follows the system again. */
 export function ThemeSwitch() {
   const theme = useTheme();
   const systemTheme = useMediaQuery('(prefers-color-scheme: dark)') ? 'dark' : 'light';

@@ -1,4 +1,4 @@
-// The pages in the header, in this order. A new page is a line here and a route in routes.tsx.
+// Links of the header, in this order.
 export const navigationLinks = [
   { to: '/', label: 'Catalogue' },
   { to: '/map', label: 'Map' },

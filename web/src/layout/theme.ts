@@ -1,4 +1,4 @@
-// Light, dark, or as the system says. The choice is kept; public/theme.js applies it before the first paint.
+// Light theme, dark theme, or that of the system. public/theme.js applies the stored choice before the first paint.
 import { useSyncExternalStore } from 'react';
 
 export type Theme = 'system' | 'light' | 'dark';
@@ -16,7 +16,7 @@ export function chooseTheme(theme: Theme): void {
     if (theme === 'system') localStorage.removeItem(STORAGE_KEY);
     else localStorage.setItem(STORAGE_KEY, theme);
   } catch {
-    // Not kept then; it holds until the page is closed.
+    // Storage is blocked: the choice lasts until the page is closed.
   }
   if (theme === 'system') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;

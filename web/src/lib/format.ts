@@ -1,4 +1,4 @@
-// Numbers, money and times as people read them. Intl's formatters are expensive to make, so each is made once.
+// Formats of numbers, money and times. Intl formatters are expensive to create, so each is created once.
 const integerFormat = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 const centsFormat = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD' });
 const dollarsFormat = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD', maximumFractionDigits: 0 });
@@ -16,30 +16,30 @@ const withFallback =
   (value: Maybe<number>): string =>
     value === null || value === undefined ? NO_VALUE : format(value);
 
-/** 12,345 */
+/** Format as 12,345. */
 export const formatInteger = withFallback((value) => integerFormat.format(value));
-/** $41.95, and $1,250 from a thousand on */
+/** Format as $41.95, and without cents from $1,000. */
 export const formatUsd = withFallback((value) => (value >= 1_000 ? dollarsFormat : centsFormat).format(value));
-/** $42, for axes: whole dollars have no cents. */
+/** Format for axes: $42, but $42.50. */
 export const formatShortUsd = (value: number): string => formatUsd(value).replace('.00', '');
-/** $0.0054 */
+/** Format as $0.0054. */
 export const formatUsdPerMark = withFallback((value) => perMarkFormat.format(value));
-/** 27.5 % */
+/** Format as 27.5 %. */
 export const formatPercent = withFallback((value) => `${value.toFixed(1).replace(/\.0$/, '')} %`);
 
-/** In a currency of its own: 39.90 EUR. */
+/** Format an amount in its currency: 39.90 EUR. */
 export function formatMoney(value: Maybe<number>, currency: string): string {
   if (value === null || value === undefined) return NO_VALUE;
   return currency === 'USD' ? formatUsd(value) : `${value.toFixed(2)} ${currency}`;
 }
 
-/** 14:05 */
+/** Format as 14:05. */
 export const formatTime = (moment: number): string => timeFormat.format(moment);
 
-/** 22 Nov 2026 */
+/** Format as 22 Nov 2026. */
 export const formatDay = (iso: string): string => dateFormat.format(Date.parse(iso));
 
-/** 3 hours ago; beyond a month the day itself. */
+/** Format as "3 hours ago"; after a month, as the day. */
 export function formatAge(iso: Maybe<string>, now = Date.now()): string {
   if (!iso) return 'never';
   const seconds = (Date.parse(iso) - now) / 1_000;
@@ -54,9 +54,9 @@ export function formatAge(iso: Maybe<string>, now = Date.now()): string {
   return 'just now';
 }
 
-/** A fact of several words that stay on one line, and what stands between facts: never at the start of one. */
+/** Keep the words of a text on one line. SEPARATOR joins such texts and never starts a line. */
 export const nonBreaking = (fact: string | number): string => String(fact).replaceAll(' ', '\u00a0');
 export const SEPARATOR = '\u00a0· ';
 
-/** "Intel Core i5-8500T @ 2.10GHz" without its clock. */
+/** Remove the clock rate from "Intel Core i5-8500T @ 2.10GHz". */
 export const shortCpuName = (name: string): string => name.replace(/\s*@\s*[\d.]+\s*GHz$/i, '');

@@ -1,6 +1,6 @@
 import { useCallback, useState } from 'react';
 
-/** The size of an element in px, 0 before it is known; the element gets the first of the pair as its `ref`. */
+/** Return a ref for an element, and its width and height in px (0 until measured). */
 export function useElementSize(): [(element: HTMLElement | null) => (() => void) | undefined, number, number] {
   const [[width, height], setSize] = useState<[number, number]>([0, 0]);
   const ref = useCallback((element: HTMLElement | null) => {

@@ -48,14 +48,13 @@ export function MapPage() {
       <header className={styles.top}>
         <h1>Price and performance</h1>
         <p className="muted">
-          Each CPU at its good price. Those on the line give the most performance for their money: whatever is faster
-          costs more.
+          Each CPU at its good price. Any CPU that is faster than one on the line also costs more.
         </p>
       </header>
       {pricePoints && pricePoints.length > 0 && <MapContent pricePoints={pricePoints} view={view} change={change} />}
       {pricePoints?.length === 0 && (
         <EmptyState icon="list" title="No CPU has a price yet">
-          Points appear here by themselves when listings come in.
+          CPUs appear here when they have listings.
         </EmptyState>
       )}
       {!pricePoints && (error || (state === 'offline' && !fetching)) && (
@@ -107,10 +106,10 @@ function MapContent({
           {points.length === 0 ? (
             <EmptyState
               icon="filter"
-              title="No CPU is like that"
+              title="No CPU matches"
               actions={<Button onClick={() => change({ makers: [], ratings: [] })}>Show all</Button>}
             >
-              None of these makers has a CPU with such a rating on offer.
+              No CPU of these makers has one of these ratings.
             </EmptyState>
           ) : (
             <Suspense fallback={<div className={`${skeletons.skeleton} ${styles.skeleton}`} />}>
@@ -126,7 +125,7 @@ function MapContent({
 
 type PricePoint = Parameters<typeof withMark>[0][number];
 
-/** The filters are the legend as well: each rating with its shape, each with how many. */
+/** Filters of the map, which are its legend as well: each rating with its marker and its number of CPUs. */
 function Controls({
   allPoints,
   view,
@@ -145,7 +144,7 @@ function Controls({
     <div className={styles.controls}>
       <ToggleGroup
         className={forms.segments}
-        aria-label="Which mark"
+        aria-label="Mark"
         value={[view.mark]}
         onValueChange={([mark]) => mark && change({ mark: mark as MapView['mark'] })}
       >
@@ -188,7 +187,7 @@ function Controls({
   );
 }
 
-/** The line as a table, cheapest first: also the way to its points without a pointer. */
+/** Table of the frontier, cheapest first. It makes the points reachable without a pointer. */
 function FrontierTable({ points, view }: { points: MapPoint[]; view: MapView }) {
   return (
     <section className={`${panels.panel} ${styles.frontier}`} aria-labelledby="best-title">
@@ -196,7 +195,7 @@ function FrontierTable({ points, view }: { points: MapPoint[]; view: MapView }) 
       <div className={styles.frontierScroll} role="region" aria-label="CPUs on the line" tabIndex={0}>
         <table>
           <caption className="visually-hidden">
-            CPUs that are on the line of price and {markLabels[view.mark]}, cheapest first
+            CPUs on the line of best price for their {markLabels[view.mark]}, cheapest first
           </caption>
           <thead>
             <tr>

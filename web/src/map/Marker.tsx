@@ -2,7 +2,7 @@ import type { ValueRating } from '../gql/graphql';
 import { markerPath } from './markers';
 import styles from './Marker.module.css';
 
-/** The sign of a rating, as it is on the map. */
+/** Marker of a rating, for the legend. */
 export function Marker({ rating }: { rating: ValueRating }) {
   return (
     <svg className={undefined} width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">

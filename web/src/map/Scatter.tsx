@@ -1,5 +1,5 @@
-// The map itself. All points of a rating are one path, so thousands of them are five elements; what moves with the cursor
-// is a layer above.
+// Chart of the map. All points of a rating are one path, so thousands of points are five elements. What moves with the
+// cursor is in a layer above.
 import { useNavigate } from '@tanstack/react-router';
 import { scaleLog } from '@visx/scale';
 import { Delaunay } from '@visx/vendor/d3-delaunay';
@@ -16,13 +16,13 @@ import markers from './Marker.module.css';
 import styles from './Scatter.module.css';
 
 const MARGIN = { top: 26, right: 14, bottom: 40, left: 50 };
-const POINTER_REACH = 32; // px, how far from a point the pointer still means it
+const POINTER_REACH = 32; // in px: largest distance between the pointer and the point it selects
 const ratingGroups = [...ratings.toReversed(), null];
 
 export default function Scatter({ points, domain, view }: { points: MapPoint[]; domain: MapPoint[]; view: MapView }) {
   const navigate = useNavigate();
   const frontier = useMemo(() => paretoFrontier(points), [points]);
-  // The line first: the keyboard goes through that.
+  // The frontier comes first, because the keyboard moves along it.
   const ordered = useMemo(() => {
     const onFrontier = new Set(frontier);
     return [...frontier, ...points.filter((point) => !onFrontier.has(point))];
@@ -179,7 +179,7 @@ function PointTip({ point, onFrontier, markLabel }: { point: MapPoint; onFrontie
 
 type Scales = ReturnType<typeof createScales>;
 
-/** Both axes by logarithms, over all points: they stay when points are filtered. */
+/** Return logarithmic scales over all points: a filter does not change the axes. */
 function createScales(points: MapPoint[]) {
   const extent = (valueOf: (point: MapPoint) => number, padding: number): [number, number] => {
     let low = Number.POSITIVE_INFINITY;
@@ -198,7 +198,7 @@ function createScales(points: MapPoint[]) {
   });
 }
 
-/** Which point is meant, by a triangulation that is made once for each size of the picture. */
+/** Return a function that finds the nearest point. The triangulation is built once per chart size. */
 function createPointFinder(points: MapPoint[], scales: Scales) {
   let cached:
     | { key: string; delaunay: Delaunay<MapPoint>; x: (value: number) => number; y: (value: number) => number }
@@ -221,11 +221,11 @@ function createPointFinder(points: MapPoint[], scales: Scales) {
   };
 }
 
-/** Many points are smaller, px. */
+/** Radius of a marker in px, smaller for many points. */
 const markerRadius = (count: number, isNarrow: boolean) =>
   count > 1_500 ? 2.2 : isNarrow ? 2.4 : count > 400 ? 3 : 3.8;
 
-/** From one point of the line to the next: the best mark stays until more is paid. */
+/** Path of the frontier: steps from each point to the next. */
 function frontierPath(points: MapPoint[], x: (value: number) => number, y: (value: number) => number): string {
   return points
     .map((point, index) =>
@@ -234,7 +234,7 @@ function frontierPath(points: MapPoint[], x: (value: number) => number, y: (valu
     .join('');
 }
 
-/** 1, 2 and 5 of each power of ten, or 1 alone where those are too many. */
+/** Return 1, 2 and 5 times each power of ten, or the powers alone on narrow charts. */
 function powerTicks([low = 1, high = 1]: number[], powersOnly: boolean): number[] {
   const ticks: number[] = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1)
@@ -249,5 +249,5 @@ function summarizeChart(points: MapPoint[], frontier: MapPoint[], markLabel: str
   const [first, last] = [frontier[0], frontier.at(-1)];
   const describePoint = (point: MapPoint | undefined) =>
     point ? `${shortCpuName(point.name)} (${formatUsd(point.price)}, ${formatInteger(point.mark)})` : '';
-  return `${formatInteger(points.length)} CPUs by price and ${markLabel}, both axes logarithmic. ${formatInteger(frontier.length)} are on the line of the best for their price, from ${describePoint(first)} to ${describePoint(last)}. The table tells them all.`;
+  return `${formatInteger(points.length)} CPUs by price and ${markLabel}, both axes logarithmic. ${formatInteger(frontier.length)} are on the line of best value, from ${describePoint(first)} to ${describePoint(last)}. The table lists all of them.`;
 }

@@ -1,6 +1,6 @@
 import type { ValueRating } from '../gql/graphql';
 
-/** Path of the sign of a rating around a place: disc, square, triangle, cross. `r` is half its size, px. */
+/** Path of a rating's marker around a point: disc, square, triangle, cross. `r` is half of its size in px. */
 export function markerPath(rating: ValueRating | null, x: number, y: number, r: number): string {
   const start = `M${round(x)} ${round(y)}`;
   switch (rating) {

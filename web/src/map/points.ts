@@ -1,20 +1,20 @@
-// The points of the map: those that a view shows, and which of them are on the frontier.
+// Points of the map: address of the view, filters, and the frontier.
 import type { PriceMapQuery, ValueRating } from '../gql/graphql';
 import { ratings } from '../cpu/ratings';
 import type { SearchParams } from '../lib/searchParams';
 
 export type PricePoint = PriceMapQuery['priceMap'][number];
-/** A CPU with its price, USD, and the mark that the view is about. */
+/** A CPU with its price in USD and the mark of the y axis. */
 export type MapPoint = PricePoint & { mark: number };
 
 export type MarkKind = 'multi' | 'single';
 
 export interface MapView {
   mark: MarkKind;
-  /** None stands for all. */
+  /** Empty for all makers. */
   makers: string[];
   ratings: ValueRating[];
-  /** Slug of a CPU that is pointed at. */
+  /** Slug of the highlighted CPU. */
   cpu: string | undefined;
 }
 
@@ -38,7 +38,7 @@ export function writeMapView(view: MapView): SearchParams {
   };
 }
 
-/** Those with the mark and a price above 0: the axes are logarithmic. */
+/** Return the points that have the mark and a price above 0, because the axes are logarithmic. */
 export function withMark(pricePoints: PricePoint[], markKind: MarkKind): MapPoint[] {
   return pricePoints.flatMap((point) => {
     const mark = markKind === 'multi' ? point.cpuMarkMulti : point.cpuMarkSingle;
@@ -55,8 +55,7 @@ export function filterPoints(points: MapPoint[], view: Pick<MapView, 'makers' | 
 }
 
 /**
- * The Pareto frontier, cheapest first: no other point costs at most as much, has at least the mark, and is better in one
- * of the two.
+ * Return the Pareto frontier, cheapest first: no other point is at least as good in both price and mark and better in one.
  */
 export function paretoFrontier(points: MapPoint[]): MapPoint[] {
   const ordered = points.toSorted((one, other) => one.price - other.price || other.mark - one.mark);

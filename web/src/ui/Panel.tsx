@@ -12,7 +12,7 @@ export function Panel({
 }: {
   title: string;
   id: string;
-  /** At the end of the line of the title. */
+  /** Content at the end of the title line. */
   aside?: ReactNode;
   children: ReactNode;
 }) {
@@ -38,13 +38,13 @@ export function PanelSkeleton({ title, height }: { title: string; height: number
   );
 }
 
-/** In place of a part that could not be loaded, while others could. */
+/** Message in place of a part of a page that could not be loaded. */
 export function PanelError({ error }: { error: CombinedError }) {
   return (
     <p className={`muted ${styles.message}`}>
       {isUnavailable(error)
-        ? 'Not loaded yet: the server does not answer. This appears by itself once it does.'
-        : `That could not be loaded: ${error.graphQLErrors[0]?.message ?? error.message}`}
+        ? 'Not loaded yet: the server does not respond. It loads when the server is back.'
+        : `Could not be loaded: ${error.graphQLErrors[0]?.message ?? error.message}`}
     </p>
   );
 }

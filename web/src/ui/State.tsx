@@ -7,7 +7,7 @@ import { Icon, type IconName } from './Icon';
 import skeletons from './Skeleton.module.css';
 import styles from './State.module.css';
 
-/** Says, in the middle of where content would be, why there is none, and what can be done. */
+/** Message in place of missing content: the reason, and what the reader can do. */
 export function EmptyState({
   icon,
   warning = false,
@@ -33,27 +33,32 @@ export function EmptyState({
   );
 }
 
-/** Nothing could be loaded: because nobody answers, or because the server said no. */
+/** Message in place of data that could not be loaded: the server is unavailable, or it returned an error. */
 export function LoadError({ error, onRetry }: { error?: CombinedError | undefined; onRetry: () => void }) {
   if (error === undefined || isUnavailable(error))
     return (
       <EmptyState
         icon="warning"
         warning
-        title="Not loaded yet, and the server does not answer"
+        title="Not loaded yet: the server does not respond"
         actions={<Button onClick={retryNow}>Try now</Button>}
       >
-        What you looked at before is still there. This appears by itself once the server is back.
+        Pages that you opened before are still available. This one loads when the server is back.
       </EmptyState>
     );
   return (
-    <EmptyState icon="warning" warning title="That did not work" actions={<Button onClick={onRetry}>Try again</Button>}>
+    <EmptyState
+      icon="warning"
+      warning
+      title="The request failed"
+      actions={<Button onClick={onRetry}>Try again</Button>}
+    >
       {error.graphQLErrors[0]?.message ?? error.message}
     </EmptyState>
   );
 }
 
-/** A grey bar where text will be; `width` in em. */
+/** Grey bar in place of a text that is loading. `width` is in em. */
 export function Skeleton({ width = 6 }: { width?: number }) {
   return <span className={skeletons.skeleton} style={{ width: `${width}em` }} aria-hidden="true" />;
 }
