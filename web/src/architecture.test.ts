@@ -1,4 +1,5 @@
-// The folders of src/ form layers. Imports run downwards, pages do not import each other, and no import closes a circle.
+// The folders of src/ form layers. Imports run downwards, pages do not import each other, and there are no import
+// cycles.
 import { expect, test } from 'vitest';
 
 const sources = import.meta.glob<string>(['./**/*.{ts,tsx}', '!./gql/**', '!./**/*.test.ts'], {
@@ -45,16 +46,16 @@ test('src has modules to check', () => {
 });
 
 test('no module imports itself through other modules', () => {
-  const circles: string[] = [];
+  const cycles: string[] = [];
   const finished = new Set<string>();
   const visit = (module: string, path: string[]) => {
-    if (path.includes(module)) circles.push([...path.slice(path.indexOf(module)), module].join(' > '));
+    if (path.includes(module)) cycles.push([...path.slice(path.indexOf(module)), module].join(' > '));
     if (path.includes(module) || finished.has(module)) return;
     for (const imported of importsOf(module)) if (modules.has(imported)) visit(imported, [...path, module]);
     finished.add(module);
   };
   for (const module of modules.keys()) visit(module, []);
-  expect(circles).toEqual([]);
+  expect(cycles).toEqual([]);
 });
 
 test('each folder imports only the folders below it', () => {

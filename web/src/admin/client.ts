@@ -1,5 +1,5 @@
-// GraphQL client of the admin pages. It sends the token with every request, has its own WebSocket, and caches in memory.
-// Public queries stay without a token and so in shared caches, and no admin data is stored in the browser.
+// GraphQL client of the admin pages. It sends the token with every request, has its own WebSocket, and caches in
+// memory. Public queries stay without a token and so in shared caches, and no admin data is stored in the browser.
 import { Client, type CombinedError, fetchExchange, mapExchange, subscriptionExchange } from '@urql/core';
 import { offlineExchange, type StorageAdapter } from '@urql/exchange-graphcache';
 import { pipe, subscribe } from 'wonka';

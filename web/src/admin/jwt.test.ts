@@ -5,19 +5,19 @@ const TOKEN = `e30.${btoa(JSON.stringify({ sub: 'me', exp: 1_700_000_000 })).rep
 
 describe('a pasted token', () => {
   test.each([TOKEN, ` ${TOKEN}\n`, `Bearer ${TOKEN}`, `Authorization: Bearer ${TOKEN}`, `"${TOKEN}"`])(
-    'is found in what comes along with it: %s',
+    'is cleaned of surrounding text: %s',
     (pasted) => expect(cleanToken(pasted)).toBe(TOKEN),
   );
 
-  test('may be broken into lines', () => {
+  test('may contain line breaks', () => {
     expect(cleanToken(`${TOKEN.slice(0, 10)}\n${TOKEN.slice(10)}`)).toBe(TOKEN);
   });
 
-  test.each(['', 'secret', 'a.b', 'a.b.c.d', 'é.b.c', 'a..c'])('is no token: %s', (text) => {
+  test.each(['', 'secret', 'a.b', 'a.b.c.d', 'é.b.c', 'a..c'])('with a wrong shape is rejected: %s', (text) => {
     expect(looksLikeJwt(text)).toBe(false);
   });
 
-  test('tells until when it holds', () => {
+  test('has its expiry time read from its payload', () => {
     expect(looksLikeJwt(TOKEN)).toBe(true);
     expect(tokenExpiry(TOKEN)).toBe(1_700_000_000_000);
     expect(tokenExpiry('a.b.c')).toBeUndefined();

@@ -1,6 +1,6 @@
 // Checks of a token before it is sent. The server verifies it.
 
-/** Remove what is often copied together with a token: spaces, line breaks, quotes, "Bearer". */
+/** Remove characters that are often copied together with a token: spaces, line breaks, quotes, "Bearer". */
 export const cleanToken = (pasted: string): string =>
   pasted
     .trim()

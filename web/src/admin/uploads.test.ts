@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { MAX_UPLOAD_BYTES, uploadProblem } from './uploads';
 
-test.each(['urls.csv', 'URLS.JSON', 'a.b.tsv'])('%s is sent', (name) => {
+test.each(['urls.csv', 'URLS.JSON', 'a.b.tsv'])('%s is accepted', (name) => {
   expect(uploadProblem({ name, size: MAX_UPLOAD_BYTES })).toBeUndefined();
 });
 
@@ -10,6 +10,6 @@ test.each([
   [{ name: 'csv', size: 10 }, /neither CSV nor JSON/],
   [{ name: 'urls.csv', size: 0 }, /empty/],
   [{ name: 'urls.csv', size: MAX_UPLOAD_BYTES * 1.5 }, /6\.0 MiB.*in parts/],
-])('%o is not sent', (file, why) => {
+])('%o is rejected with a reason', (file, why) => {
   expect(uploadProblem(file)).toMatch(why);
 });

@@ -21,8 +21,8 @@ export const client = new Client({
   url: '/graphql',
   preferGetMethod: 'within-url-limit',
   fetch: trackedFetch,
-  // `no-cache` makes the browser revalidate its copy (304). Within the max-age of Cache-Control it would otherwise return
-  // data from before a change. Public requests have no token; admin/client.ts sends one.
+  // `no-cache` makes the browser revalidate its copy (304). Within the max-age of Cache-Control it would otherwise
+  // return data from before a change. Public requests have no token; admin/client.ts sends one.
   fetchOptions: { cache: 'no-cache' },
   exchanges: [
     freshness.exchange,
@@ -55,7 +55,7 @@ export async function trackedFetch(input: RequestInfo | URL, init?: RequestInit)
   }
 }
 
-/** Refresh what is on the screen when data changes, for as long as the page is open. */
+/** Refresh the queries on the screen when data changes, for as long as the page is open. */
 export function subscribeToDataChanges(): void {
   let lastVersions = '';
   pipe(

@@ -1,6 +1,6 @@
-// Token of the signed-in viewer. It is stored in sessionStorage: it survives a reload, ends with the tab, and is not visible
-// to other tabs. Memory alone would require a new sign-in after each reload; localStorage would keep the token too long.
-// Only scripts of this origin can read it, because the Content-Security-Policy allows no others.
+// Token of the signed-in viewer. It is stored in sessionStorage: it survives a reload, ends with the tab, and is not
+// visible to other tabs. Memory alone would require a new sign-in after each reload; localStorage would keep the token
+// too long. Only scripts of this origin can read it, because the Content-Security-Policy allows no others.
 import { useSyncExternalStore } from 'react';
 
 const STORAGE_KEY = 'dealmark.token';

@@ -1,5 +1,6 @@
-// Subscriptions over a WebSocket (graphql-transport-ws). With HTTP/1.1 a browser opens at most six connections to a server,
-// and a stream of server-sent events would occupy one of them per tab. The library is loaded with the first subscription.
+// Subscriptions over a WebSocket (graphql-transport-ws). With HTTP/1.1 a browser opens at most six connections to a
+// server, and a stream of server-sent events would occupy one of them per tab. The library is loaded with the first
+// subscription.
 import type { SubscriptionForwarder } from '@urql/core';
 import type { Client, SubscribePayload } from 'graphql-ws';
 import { reportUnreachable, retryNow } from './connection';

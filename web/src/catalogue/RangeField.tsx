@@ -37,8 +37,8 @@ export function RangeField({
   const [draft, setDraft] = useState(value);
   const [previousValue, setPreviousValue] = useState(value);
   const [lastSent, setLastSent] = useState(value);
-  // Take over a value from the address only if it is not the one sent from here. Each address creates a new object, so compare
-  // the contents.
+  // Take over a value from the address only if it is not the one sent from here. Each address creates a new object, so
+  // compare the contents.
   if (!isSameRange(previousValue, value)) {
     setPreviousValue(value);
     if (!isSameRange(lastSent, value)) {

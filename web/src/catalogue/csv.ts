@@ -52,7 +52,7 @@ function quoteCell(text: string): string {
 
 /** Save a text as a file in the browser. */
 export function downloadFile(name: string, text: string): void {
-  // The byte order mark tells Excel that the file is UTF-8.
+  // Excel recognises UTF-8 by the byte order mark.
   const url = URL.createObjectURL(new Blob([`\uFEFF${text}`], { type: 'text/csv;charset=utf-8' }));
   const link = document.createElement('a');
   link.href = url;

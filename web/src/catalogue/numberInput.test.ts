@@ -12,7 +12,7 @@ test.each([
   ['-4 cores', '4', '4'],
   ['99999999999', '999999999', '999999999'],
   ['', '', ''],
-])('%s is %s, without cents %s', (typed, decimal, whole) => {
+])('%s is %s with decimals, %s without', (typed, decimal, whole) => {
   expect(normalizeNumber(typed, true)).toBe(decimal);
   expect(normalizeNumber(typed, false)).toBe(whole);
 });

@@ -13,11 +13,11 @@ import {
 const defaultView = readCatalogueView({});
 
 describe('the address of a view', () => {
-  test('is empty for the usual view', () => {
+  test('is empty for the default view', () => {
     expect(writeCatalogueView(defaultView)).toEqual({});
   });
 
-  test('holds everything', () => {
+  test('contains every part of the view', () => {
     const view: CatalogueView = {
       search: 'i5, 8500t & more',
       withListings: true,
@@ -52,31 +52,31 @@ describe('the address of a view', () => {
     { size: '7', view: 'round', sort: 'nonsense,-nonsense', page: '-3', graphics: 'perhaps' },
     { cores: 'a-b', tdp: '-', price: '1e9-', year: '2018' },
     { cores: '4.5-', tdp: '-99999999999', price: '9-2', rating: 'GREAT' },
-  ])('that cannot be read is the usual one: %j', (search) => {
+  ])('with invalid values is the default view: %j', (search) => {
     expect(readCatalogueView(search)).toEqual(defaultView);
   });
 
-  test('takes a key of the order once, and five at most', () => {
+  test('ignores repeated sort keys and those after the fifth', () => {
     const { sort } = readCatalogueView({ sort: 'name,-name,cores,tdp,year,multi,single' });
     expect(sort.map((key) => key.by)).toEqual(['name', 'cores', 'tdp', 'year', 'multi']);
   });
 });
 
-describe('what is asked for', () => {
-  test('a page before another is the last rows before its cursor', () => {
+describe('query variables', () => {
+  test('of a previous page are the last rows before its cursor', () => {
     const view = { ...defaultView, after: 'a', before: 'b', size: 25 as const };
     expect(listVariables(view)).toMatchObject({ last: 25, before: 'b' });
     expect(listVariables(view)).not.toHaveProperty('after');
   });
 
-  test('words are trimmed and no longer than the API takes', () => {
+  test('have a trimmed search text of at most 200 characters', () => {
     expect(listVariables({ ...defaultView, search: '  i5 ' }).filter).toEqual({ search: 'i5' });
     expect(listVariables({ ...defaultView, search: '   ' }).filter).toBeUndefined();
     expect(listVariables({ ...defaultView, search: 'x'.repeat(300) }).filter?.search).toHaveLength(200);
   });
 });
 
-describe('another view', () => {
+describe('a changed view', () => {
   test('starts on the first page', () => {
     expect(applyChange({ ...defaultView, after: 'a', page: 4 }, { search: 'x' })).toEqual({
       ...defaultView,
@@ -84,7 +84,7 @@ describe('another view', () => {
     });
   });
 
-  test('without conditions keeps order and looks', () => {
+  test('without filters keeps order and layout', () => {
     const view = readCatalogueView({
       q: 'x',
       maker: 'AMD',
@@ -98,19 +98,19 @@ describe('another view', () => {
   });
 });
 
-describe('a click on a column', () => {
+describe('a click on a column head', () => {
   const byName = [{ by: 'name' as const, descending: false }];
 
-  test('orders by it, high figures first where those are looked for', () => {
+  test('sorts by the column, in descending order where high values are better', () => {
     expect(toggleSort(byName, 'multi', false)).toEqual([{ by: 'multi', descending: true }]);
     expect(toggleSort(byName, 'price', false)).toEqual([{ by: 'price', descending: false }]);
   });
 
-  test('turns it round', () => {
+  test('reverses the order', () => {
     expect(toggleSort(byName, 'name', false)).toEqual([{ by: 'name', descending: true }]);
   });
 
-  test('with Shift adds it, turns it, and takes it away', () => {
+  test('with Shift adds the column, reverses it, and removes it', () => {
     const two = toggleSort(byName, 'cores', true);
     expect(two).toEqual([...byName, { by: 'cores', descending: true }]);
     const turned = toggleSort(two, 'cores', true);

@@ -86,7 +86,7 @@ export const sortFields = {
 } as const satisfies Record<string, CpuOrderField>;
 export type SortName = keyof typeof sortFields;
 
-/** Sort keys whose first click sorts descending, because high values are the interesting ones. */
+/** Columns that sort in descending order on the first click, because high values are better. */
 export const descendingFirst: ReadonlySet<SortName> = new Set([
   'cores',
   'threads',

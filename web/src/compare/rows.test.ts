@@ -9,7 +9,7 @@ const row = (better?: ComparisonRow['better']): ComparisonRow => ({
   ...(better && { better }),
 });
 
-test('the best of a line is marked where there is one', () => {
+test('the best values of a row are marked, unless all are equal or one is known', () => {
   expect(bestColumns(row('high'), cpus(4, 8, 8, null))).toEqual([false, true, true, false]);
   expect(bestColumns(row('low'), cpus(4, 8))).toEqual([true, false]);
   expect(bestColumns(row('high'), cpus(4, 4))).toEqual([false, false]);
@@ -17,13 +17,13 @@ test('the best of a line is marked where there is one', () => {
   expect(bestColumns(row(), cpus(4, 8))).toEqual([false, false]);
 });
 
-test('what is not known differs from what is', () => {
+test('an unknown value differs from a known one', () => {
   expect(allEqual(row(), cpus(4, 4))).toBe(true);
   expect(allEqual(row(), cpus(4, null))).toBe(false);
   expect(allEqual(row(), cpus(null, null))).toBe(true);
 });
 
-test('an address names each CPU once, and no more than can be compared', () => {
+test('an address has each CPU once, up to the maximum', () => {
   expect(readSlugs({ cpus: 'a, b,,a' })).toEqual(['a', 'b']);
   expect(readSlugs({ cpus: ['a,b', 'c'] })).toEqual(['a', 'b', 'c']);
   expect(readSlugs({ cpus: 'a,b,c,d,e,f,g' })).toHaveLength(MAX_COMPARED);

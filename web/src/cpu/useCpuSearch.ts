@@ -33,8 +33,8 @@ export function useCpuSearch(typed: string, limit: number): { cpus: FoundCpu[]; 
 type KeyEvent = BaseUIEvent<KeyboardEvent>;
 
 /**
- * State of a list of matches. Tab closes it: Base UI hides everything else from screen readers while the list is open, and
- * leaves it open when Tab moves the focus out of the page. Enter does not close an empty list.
+ * State of a list of matches. Tab closes it: Base UI hides everything else from screen readers while the list is open,
+ * and leaves it open when Tab moves the focus out of the page. Enter does not close an empty list.
  */
 export function useListState(cpus: FoundCpu[]) {
   const [open, setOpen] = useState(false);

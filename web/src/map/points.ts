@@ -55,7 +55,8 @@ export function filterPoints(points: MapPoint[], view: Pick<MapView, 'makers' | 
 }
 
 /**
- * Return the Pareto frontier, cheapest first: no other point is at least as good in both price and mark and better in one.
+ * Return the Pareto frontier, cheapest first: no other point is at least as good in both price and mark and better in
+ * one.
  */
 export function paretoFrontier(points: MapPoint[]): MapPoint[] {
   const ordered = points.toSorted((one, other) => one.price - other.price || other.mark - one.mark);
