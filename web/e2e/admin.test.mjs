@@ -160,7 +160,7 @@ test('an imported page becomes a listing of its CPU', async () => {
   await page.getByRole('textbox', { name: 'URL of the listing' }).fill(`${TEST_SHOP}/good`);
   await page.keyboard.press('Enter');
   const row = page.getByRole('list', { name: 'Pages of this import' }).getByRole('listitem').first();
-  await row.getByText('Complete').waitFor();
+  await row.getByText('Complete', { exact: true }).waitFor();
   await row.getByText('HP EliteDesk 800 G4 Mini').waitFor();
   await row.getByText('$123.00').waitFor();
   const address = page.url();

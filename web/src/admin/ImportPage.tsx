@@ -136,7 +136,9 @@ function ImportRow({ row, showPosition }: { row: Row; showPosition: boolean }) {
           )}
         </p>
         <p className={`${styles.facts} muted number`}>
-          {row.quality && <span className={admin.tag}>{row.quality === 'FULL' ? 'complete' : 'incomplete'}</span>}
+          {row.quality && (
+            <span className={admin.tag}>{row.quality === 'FULL' ? 'complete data' : 'incomplete data'}</span>
+          )}
           {row.adapter && <span>read by {row.adapter}</span>}
           {row.fetchedAt && <span title={formatExactTime(row.fetchedAt)}>fetched {formatAge(row.fetchedAt)}</span>}
           {row.attempts > 1 && <span>{row.attempts} attempts</span>}

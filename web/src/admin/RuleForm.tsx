@@ -99,9 +99,9 @@ export function RuleForm({
             value={component}
             onChange={(event) => setComponent(event.target.value as Component)}
           >
-            {components.map((each) => (
-              <option key={each} value={each}>
-                {componentLabels[each]}
+            {components.map((option) => (
+              <option key={option} value={option}>
+                {componentLabels[option]}
               </option>
             ))}
           </select>

@@ -15,31 +15,31 @@ type PersistedDocument = TypedDocumentNode<unknown, AnyVariables> & { __meta__?:
 export const persistedDocumentExchange: Exchange =
   ({ forward }) =>
   (operations) => {
-    const asked = new Map<number, Operation>();
+    const originals = new Map<number, Operation>();
     return pipe(
       operations,
       map((operation) => {
         if (operation.kind === 'teardown') {
-          asked.delete(operation.key);
+          originals.delete(operation.key);
           return operation;
         }
         const documentId = (operation.query as PersistedDocument).__meta__?.hash;
         if (documentId === undefined) throw new Error('A document without an id: is it one of src/gql?');
-        asked.set(operation.key, operation);
+        originals.set(operation.key, operation);
         const documentById = { kind: 'Document', definitions: [], documentId } as unknown as Operation['query'];
         return makeOperation(operation.kind, { ...operation, query: documentById }, operation.context);
       }),
       forward,
       map((result) => {
         // The cache reads a result by the selections of its document, so the original operation is restored.
-        const operation = asked.get(result.operation.key);
+        const operation = originals.get(result.operation.key);
         return operation === undefined ? result : { ...result, operation };
       }),
     );
   };
 
 /**
- * Decides when cached results are fetched again. A result is fresh for one epoch, which ends when data changes or the
+ * Policy for fetching cached results again. A result is fresh for one epoch, which ends when data changes or the
  * connection is restored. Queries on the screen are then fetched again. Other cached results are shown when they are
  * needed, and fetched again in the background.
  */
@@ -49,7 +49,7 @@ export class CacheFreshness {
    * Epoch in which each operation was last sent. Set on sending, because a result makes the cache run related
    * queries.
    */
-  private readonly asked = new Map<number, number>();
+  private readonly sentEpochs = new Map<number, number>();
   private readonly active = new Map<number, Operation>();
   private reexecute: (operation: Operation) => void = () => {};
 
@@ -62,7 +62,7 @@ export class CacheFreshness {
         map((operation) => this.onOperation(operation)),
         forward,
         tap(({ operation, error }) => {
-          if (error) this.asked.delete(operation.key);
+          if (error) this.sentEpochs.delete(operation.key);
         }),
       );
     };
@@ -78,8 +78,8 @@ export class CacheFreshness {
     if (operation.kind !== 'query') return operation;
     this.active.set(operation.key, operation);
     const { key, context } = operation;
-    const isFresh = this.asked.get(key) === this.currentEpoch;
-    if (context.requestPolicy !== 'cache-only') this.asked.set(key, this.currentEpoch);
+    const isFresh = this.sentEpochs.get(key) === this.currentEpoch;
+    if (context.requestPolicy !== 'cache-only') this.sentEpochs.set(key, this.currentEpoch);
     return context.requestPolicy === 'cache-first' && !isFresh
       ? withRequestPolicy(operation, 'cache-and-network')
       : operation;

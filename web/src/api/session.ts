@@ -27,8 +27,8 @@ export function signOut(): void {
 }
 
 /** Sign out because the server rejected `rejectedToken`. A token that replaced it in the meantime is kept. */
-export function rejectToken(newToken: string, reason: string): void {
-  if (currentToken() !== newToken) return;
+export function rejectToken(rejectedToken: string, reason: string): void {
+  if (currentToken() !== rejectedToken) return;
   rejection = reason;
   storeToken(null);
 }

@@ -149,7 +149,7 @@ function NoMatches({
       actions={<Button onClick={() => change(withoutFilters(view))}>Clear all filters</Button>}
     >
       {view.search ? `No CPU with these filters has “${view.search}” in its name.` : 'No CPU passes all filters.'} A CPU
-      with an unknown value is outside every range of it.
+      with an unknown value is outside the range.
     </EmptyState>
   );
 }

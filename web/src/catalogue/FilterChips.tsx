@@ -84,6 +84,6 @@ function rangeText(name: RangeName, { min, max }: Range): string {
 }
 
 export function withoutValue(values: string[] | undefined, value: string): string[] | undefined {
-  const rest = (values ?? []).filter((each) => each !== value);
+  const rest = (values ?? []).filter((item) => item !== value);
   return rest.length > 0 ? rest : undefined;
 }

@@ -1,4 +1,4 @@
-const MAX_DIGITS = 9; // the API's integers have at most ten digits
+const MAX_DIGITS = 9; // a number of ten digits may exceed the API's integers
 
 /** Return the number in a typed or pasted text: "1,200" is 1200; "12,5" and "$12.5" are 12.5 if `decimal`. */
 export function normalizeNumber(typed: string, decimal: boolean): string {

@@ -105,7 +105,7 @@ const ENDLESS_PAGE_SIZE = 100;
 export function readCatalogueView(search: SearchParams): CatalogueView {
   const firstValue = (name: string) => [search[name]].flat()[0];
   const oneOf = <T extends string>(value: string | undefined, known: readonly T[]): T | undefined =>
-    known.find((each) => each === value);
+    known.find((item) => item === value);
   const view: CatalogueView = {
     search: firstValue('q') ?? '',
     withListings: firstValue('listings') === 'yes',
@@ -115,7 +115,7 @@ export function readCatalogueView(search: SearchParams): CatalogueView {
     size:
       firstValue('size') === 'endless'
         ? 'endless'
-        : (pageSizes.find((each) => String(each) === firstValue('size')) ?? 50),
+        : (pageSizes.find((size) => String(size) === firstValue('size')) ?? 50),
     columns: firstValue('columns')?.split(',').filter(Boolean),
     after: firstValue('after'),
     before: firstValue('before'),
@@ -127,8 +127,8 @@ export function readCatalogueView(search: SearchParams): CatalogueView {
     if (range) view[name] = range;
   }
   for (const name of keysOf(listFields)) {
-    const given = [search[name] ?? []].flat().filter(Boolean);
-    const values = name === 'rating' ? ratings.filter((rating) => given.includes(rating)) : given;
+    const requested = [search[name] ?? []].flat().filter(Boolean);
+    const values = name === 'rating' ? ratings.filter((rating) => requested.includes(rating)) : requested;
     if (values.length > 0) view[name] = values;
   }
   return view;
@@ -169,8 +169,10 @@ export function withoutFilters(view: CatalogueView): CatalogueView {
 
 /** Return the number of active filters, not counting the search text. */
 export function countFilters(view: CatalogueView): number {
-  const given = [...keysOf(rangeFields), ...keysOf(listFields)].filter((name) => view[name] !== undefined).length;
-  return given + Number(view.withListings) + Number(view.graphics !== undefined);
+  const activeFields = [...keysOf(rangeFields), ...keysOf(listFields)].filter(
+    (name) => view[name] !== undefined,
+  ).length;
+  return activeFields + Number(view.withListings) + Number(view.graphics !== undefined);
 }
 
 /** Return the query variables of the page that a view shows. */
@@ -225,7 +227,7 @@ function readSort(text: string | undefined): SortKey[] {
     const by = keysOf(sortFields).find((name) => name === part.replace(/^-/, ''));
     return by === undefined ? [] : [{ by, descending: part.startsWith('-') }];
   });
-  const uniqueKeys = keys.filter((key, index) => keys.findIndex((each) => each.by === key.by) === index);
+  const uniqueKeys = keys.filter((key, index) => keys.findIndex((other) => other.by === key.by) === index);
   return uniqueKeys.length > 0 ? uniqueKeys.slice(0, MAX_SORT_KEYS) : defaultSort;
 }
 
@@ -235,11 +237,11 @@ const MAX_INTEGER = 2_147_483_647; // largest integer of the API
 
 /** Parse "4-16", "4-" or "-16"; prices may have decimals, such as "9.50-". */
 function readRange(text: string | undefined, decimal: boolean): Range | undefined {
-  const found = /^(\d+(?:\.\d+)?)?-(\d+(?:\.\d+)?)?$/.exec(text ?? '');
-  if (!found || (found[1] === undefined && found[2] === undefined)) return undefined;
+  const match = /^(\d+(?:\.\d+)?)?-(\d+(?:\.\d+)?)?$/.exec(text ?? '');
+  if (!match || (match[1] === undefined && match[2] === undefined)) return undefined;
   const range = {
-    ...(found[1] === undefined ? {} : { min: Number(found[1]) }),
-    ...(found[2] === undefined ? {} : { max: Number(found[2]) }),
+    ...(match[1] === undefined ? {} : { min: Number(match[1]) }),
+    ...(match[2] === undefined ? {} : { max: Number(match[2]) }),
   };
   const isValid = Object.values(range).every((bound) => bound <= MAX_INTEGER && (decimal || Number.isInteger(bound)));
   return isValid && !isReversed(range) ? range : undefined;
