@@ -158,7 +158,7 @@ async def import_text(tx: Transaction, kind: str, content: str, folder: Path) ->
         await import_listings(tx, open_listings(file), options)
 
 
-async def process_change_log(resources: Resources) -> None:
+async def empty_change_log(resources: Resources) -> None:
     """Process the log until it is empty."""
     while await process_change_log(resources) is not None:
         pass
@@ -203,8 +203,8 @@ async def test_change_log_after_random_history_equals_full_recalculation(
                 if not keep:
                     raise GaveUp
         if worked_off:
-            await process_change_log(resources)
-    await process_change_log(resources)
+            await empty_change_log(resources)
+    await empty_change_log(resources)
     if not await fetch_rows(resources, "SELECT cpu_id FROM recalculation_failure"):
         assert await stored_metrics(resources) == await expected_metrics(resources)
     await assert_metrics_are_current(resources)

@@ -50,7 +50,7 @@ async def evaluate(resources: Resources, **columns: Any) -> tuple[Decimal | None
     return row.price, row.found
 
 
-async def create_rules(resources: Resources, *rules: dict[str, Any]) -> None:
+async def insert_rules(resources: Resources, *rules: dict[str, Any]) -> None:
     """Create rules that are in force."""
     async with resources.write() as tx:
         for rule in rules:
@@ -205,7 +205,7 @@ async def test_valuation_converts_price_and_shipping_to_usd(resources: Resources
 async def test_adjusted_price_of_each_kind_of_offer(
     resources: Resources, columns: dict[str, Any], expected: str | None
 ) -> None:
-    await create_rules(
+    await insert_rules(
         resources,
         {"component": "memory", "unit": "gb", "value_usd": 2, "condition_multipliers": {"new": 1.25}},
         {"component": "memory", "unit": "gb", "value_usd": 3, "kind": "ddr4"},
@@ -227,11 +227,11 @@ async def test_valuation_uses_newest_rule_in_force(resources: Resources) -> None
     ages = {"2020-01-01": 1, "2024-01-01": 2, "2999-01-01": 9}
     for since, amount in ages.items():
         at = text(f"'{since}'::timestamptz")
-        await create_rules(resources, {"component": "memory", "unit": "gb", "value_usd": amount, "valid_from": at})
+        await insert_rules(resources, {"component": "memory", "unit": "gb", "value_usd": amount, "valid_from": at})
     assert (await evaluate(resources, memory_gb=8))[0] == 84
     # A rule with a longer kind applies regardless of its age; with value 0 it ends other rules.
     at = text("'2019-01-01'::timestamptz")
-    await create_rules(
+    await insert_rules(
         resources, {"component": "memory", "unit": "gb", "value_usd": 0, "valid_from": at, "kind": "DDR3"}
     )
     price, details = await evaluate(resources, memory_gb=8, memory_kind="DDR3")

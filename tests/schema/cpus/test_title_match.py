@@ -30,7 +30,7 @@ query ($title: String!) {
 NAME = "query ($title: String!) { matchTitle(title: $title) { cpu { name } decision } }"
 
 
-async def add_cpu(resources: Resources, name: str) -> None:
+async def import_cpu(resources: Resources, name: str) -> None:
     """Add a CPU like an import does, with a new version of the catalogue."""
     async with resources.write() as tx:
         slug = name.lower().replace(" ", "-")
@@ -102,7 +102,7 @@ async def test_match_title_builds_matcher_once_per_catalogue_version(
             matchers.append(self)
 
     monkeypatch.setattr(title_matcher, "TitleMatcher", Counted)
-    await add_cpu(resources, "Intel Core i5-8500")
+    await import_cpu(resources, "Intel Core i5-8500")
     answers = await asyncio.gather(*(query_data(resources, NAME, title="i5-8500") for _ in range(4)))
     assert {answer["matchTitle"]["cpu"]["name"] for answer in answers} == {"Intel Core i5-8500"}
     assert len(matchers) == 1
@@ -111,18 +111,18 @@ async def test_match_title_builds_matcher_once_per_catalogue_version(
     with record_statements(resources) as statements:
         assert (await query_data(resources, NAME, title="i5-8600"))["matchTitle"]["cpu"] is None
     assert (len(matchers), statements.count) == (1, 1), "only the versions are read"
-    await add_cpu(resources, "Intel Core i5-8600")
+    await import_cpu(resources, "Intel Core i5-8600")
     assert (await query_data(resources, NAME, title="i5-8600"))["matchTitle"]["cpu"] == {"name": "Intel Core i5-8600"}
     assert len(matchers) == 2
 
 
 async def test_match_title_uses_catalogue_of_snapshot(resources: Resources) -> None:
-    await add_cpu(resources, "Intel Core i5-8500")
+    await import_cpu(resources, "Intel Core i5-8500")
     async with Context(resources) as before:
         assert (await execute_in_context(before, NAME, title="i5-8600")).data == {
             "matchTitle": {"cpu": None, "decision": "NO_MODEL"}
         }
-        await add_cpu(resources, "Intel Core i5-8600")
+        await import_cpu(resources, "Intel Core i5-8600")
         assert (await query_data(resources, NAME, title="i5-8600"))["matchTitle"]["decision"] == "MATCHED"
         again = await execute_in_context(before, NAME, title="i5-8600")
         assert again.data == {"matchTitle": {"cpu": None, "decision": "NO_MODEL"}}
@@ -130,9 +130,9 @@ async def test_match_title_uses_catalogue_of_snapshot(resources: Resources) -> N
 
 
 async def test_match_title_over_http_sees_imported_cpus(api: ApiClient, resources: Resources) -> None:
-    await add_cpu(resources, "Intel Core i5-8500")
+    await import_cpu(resources, "Intel Core i5-8500")
     assert (await api.data(NAME, title="i5-8600"))["matchTitle"]["cpu"] is None
-    await add_cpu(resources, "Intel Core i5-8600")
+    await import_cpu(resources, "Intel Core i5-8600")
     cpu = None
     for _ in range(500):
         cpu = cpu or (await api.data(NAME, title="i5-8600"))["matchTitle"]["cpu"]

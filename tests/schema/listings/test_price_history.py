@@ -47,7 +47,7 @@ def _now(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(price_ranges, "utc_now", lambda: NOW)
 
 
-def time_ago(**amount: float) -> datetime:
+def ago(**amount: float) -> datetime:
     return NOW - timedelta(**amount)
 
 
@@ -88,8 +88,8 @@ async def test_price_history_of_one_day_example(resources: Resources) -> None:
     (100 x 9 + 60 x 3 + 80 x 6) / 18 = 86.67. Yesterday 100 alone.
     """
     await create_cpu(resources, [
-        [Seen(time_ago(hours=36), Decimal(100)), Seen(time_ago(hours=3), Decimal(60))],
-        [Seen(time_ago(hours=6), Decimal(80))],
+        [Seen(ago(hours=36), Decimal(100)), Seen(ago(hours=3), Decimal(60))],
+        [Seen(ago(hours=6), Decimal(80))],
     ])  # fmt: skip
     points, lows = await fetch_history(resources)
     assert len(points) == 7
@@ -105,31 +105,29 @@ async def test_price_history_of_one_day_example(resources: Resources) -> None:
     assert points[6] == {
         "at": "2026-03-11T00:00:00+00:00", "until": NOW.isoformat(), "lowest": 60, "average": 86.67, "listings": 2,
     }  # fmt: skip
-    low = at(time_ago(hours=3), 60)
+    low = at(ago(hours=3), 60)
     assert lows == {
-        "current": 60, "currentSince": time_ago(hours=3).isoformat(), "allTimeLow": low, "low90Days": low, "low30Days": low,
-        "priorLow30Days": at(time_ago(hours=6), 80),
+        "current": 60, "currentSince": ago(hours=3).isoformat(), "allTimeLow": low, "low90Days": low, "low30Days": low,
+        "priorLow30Days": at(ago(hours=6), 80),
     }  # fmt: skip
 
 
 async def test_price_lows_example(resources: Resources) -> None:
     """The price is 50 until 100 days ago, 70 until 40 days ago, gone for 5 days, 90 until 10 days ago, then 80."""
     await create_cpu(resources, [[
-        Seen(time_ago(days=200), Decimal(50)), Seen(time_ago(days=100), Decimal(70)), Seen(time_ago(days=40), Decimal(70), "gone"),
-        Seen(time_ago(days=35), Decimal(90)), Seen(time_ago(days=10), Decimal(80)),
+        Seen(ago(days=200), Decimal(50)), Seen(ago(days=100), Decimal(70)), Seen(ago(days=40), Decimal(70), "gone"),
+        Seen(ago(days=35), Decimal(90)), Seen(ago(days=10), Decimal(80)),
     ]])  # fmt: skip
     _, lows = await fetch_history(resources)
     assert lows == {
-        "current": 80, "currentSince": time_ago(days=10).isoformat(),
-        "allTimeLow": at(time_ago(days=200), 50), "low90Days": at(time_ago(days=100), 70), "low30Days": at(time_ago(days=10), 80),
-        "priorLow30Days": at(time_ago(days=35), 90),
+        "current": 80, "currentSince": ago(days=10).isoformat(),
+        "allTimeLow": at(ago(days=200), 50), "low90Days": at(ago(days=100), 70), "low30Days": at(ago(days=10), 80),
+        "priorLow30Days": at(ago(days=35), 90),
     }  # fmt: skip
 
 
 async def test_price_lows_exclude_bounds(resources: Resources) -> None:
-    await create_cpu(
-        resources, [[Seen(time_ago(days=91), Decimal(5)), Seen(time_ago(days=90), Decimal(7))]], "Ended 90 days ago"
-    )
+    await create_cpu(resources, [[Seen(ago(days=91), Decimal(5)), Seen(ago(days=90), Decimal(7))]], "Ended 90 days ago")
     _, lows = await fetch_history(resources, "ended-90-days-ago")
     assert (lows["low90Days"]["price"], lows["allTimeLow"]["price"]) == (7, 5)
     assert lows["priorLow30Days"]["price"] == 5, "until 90 days ago"
@@ -137,23 +135,23 @@ async def test_price_lows_exclude_bounds(resources: Resources) -> None:
 
 async def test_price_history_counts_missing_but_not_gone(resources: Resources) -> None:
     await create_cpu(resources, [
-        [Seen(time_ago(days=5), Decimal(10)), Seen(time_ago(days=3), Decimal(10), "missing"), Seen(time_ago(days=1), None, "gone")],
+        [Seen(ago(days=5), Decimal(10)), Seen(ago(days=3), Decimal(10), "missing"), Seen(ago(days=1), None, "gone")],
     ])  # fmt: skip
     points, lows = await fetch_history(resources)
     assert [point["lowest"] for point in points] == [None, 10, 10, 10, 10, 10, None]
     assert (lows["current"], lows["currentSince"], lows["priorLow30Days"]) == (None, None, None)
-    assert lows["low30Days"] == at(time_ago(days=5), 10)
+    assert lows["low30Days"] == at(ago(days=5), 10)
 
 
 async def test_price_history_ignores_prices_that_do_not_count(resources: Resources) -> None:
     cpu_id = await add_cpu(resources, "CPU")
-    seen = [Seen(time_ago(days=3), Decimal(10))]
+    seen = [Seen(ago(days=3), Decimal(10))]
     async with resources.write() as tx:
         for condition in ("for_parts",):
             await create_listing(tx, cpu_id, seen, condition=condition)
         await create_listing(tx, None, seen)
-        await create_listing(tx, cpu_id, [Seen(time_ago(days=3), None)])
-        await create_listing(tx, cpu_id, [Seen(time_ago(days=3), Decimal(0))])
+        await create_listing(tx, cpu_id, [Seen(ago(days=3), None)])
+        await create_listing(tx, cpu_id, [Seen(ago(days=3), Decimal(0))])
         await create_listing(tx, cpu_id, [Seen(NOW, Decimal(1)), Seen(NOW + timedelta(hours=1), Decimal(1))])
     assert await fetch_history(resources) == ([], None)
 
@@ -185,13 +183,13 @@ async def test_price_history_long_has_newest_points(resources: Resources) -> Non
 
 @pytest.mark.parametrize("within", [price_range for price_range in PriceRange if price_range.value])
 async def test_price_history_range_has_one_point_per_day(resources: Resources, within: PriceRange) -> None:
-    await create_cpu(resources, [[Seen(time_ago(days=2), Decimal(5))]])
+    await create_cpu(resources, [[Seen(ago(days=2), Decimal(5))]])
     points, _ = await fetch_history(resources, range=within.name)
     assert len(points) == within.value
 
 
-MOMENTS = st.integers(0, 400 * 24).map(lambda hours: time_ago(hours=hours)) | st.integers(0, 3 * 86_400_000_000).map(
-    lambda fine: time_ago(microseconds=fine)
+MOMENTS = st.integers(0, 400 * 24).map(lambda hours: ago(hours=hours)) | st.integers(0, 3 * 86_400_000_000).map(
+    lambda fine: ago(microseconds=fine)
 )
 ROWS = st.builds(
     Seen,
@@ -226,7 +224,7 @@ async def test_price_history_of_random_observations_equals_reference(
 
 async def test_price_history_is_per_cpu(resources: Resources) -> None:
     for number in range(30):
-        await create_cpu(resources, [[Seen(time_ago(days=number), Decimal(number + 1))]], f"CPU {number}")
+        await create_cpu(resources, [[Seen(ago(days=number), Decimal(number + 1))]], f"CPU {number}")
     query = "{ cpus(first: 100) { nodes { name priceHistory(range: DAYS_7) { lowest } priceLows { current } } } }"
     with record_statements(resources) as ran:
         nodes = (await query_data(resources, query))["cpus"]["nodes"]
@@ -239,7 +237,7 @@ async def test_price_history_is_per_cpu(resources: Resources) -> None:
 
 
 async def test_price_history_moves_with_listing_to_other_cpu(resources: Resources) -> None:
-    await create_cpu(resources, [[Seen(time_ago(days=2), Decimal(5))]])
+    await create_cpu(resources, [[Seen(ago(days=2), Decimal(5))]])
     other = await add_cpu(resources, "Other")
     async with resources.write() as tx:
         await tx.execute(update(listing).values(cpu_id=other))
@@ -253,7 +251,7 @@ async def test_price_history_uses_indexes(resources: Resources) -> None:
     connection = await asyncpg.connect(str(resources.settings.database_url))
     try:
         await connection.execute("VACUUM ANALYZE")
-        values = {"ids": [5, 6], "now": datetime.now(UTC), "since": time_ago(days=90), "unit": "day", "points": 400}
+        values = {"ids": [5, 6], "now": datetime.now(UTC), "since": ago(days=90), "unit": "day", "points": 400}
         for statement in (price_history_sql.HISTORY, price_history_sql.LOWS):
             compiled = compile_statement(statement)
             for option in ("", ", GENERIC_PLAN"):
