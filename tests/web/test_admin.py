@@ -72,18 +72,13 @@ async def test_administration(
             await tx.execute(text("UPDATE cpu SET price_good = 1 WHERE slug = 'intel-core-i5-8500'"))
 
     try:
-<<<<<<< HEAD
         async with run_import_worker(catalogue):
-            actions = {"away": served.stop, "back": served.start, "work": work, "spoil": spoil}
-=======
-        async with importing(catalogue):
             actions = {
                 "stop-server": served.stop,
                 "start-server": served.start,
                 "run-jobs": work,
                 "corrupt-figure": spoil,
             }
->>>>>>> web
             await browser.run("admin.test.mjs", f"http://127.0.0.1:{served.port}", actions)
     finally:
         await served.stop()
