@@ -62,6 +62,7 @@ async def test_readers_wait_for_each_other_and_not_for_ever(pool: ReadPool, monk
         await reader.scalar(SELECT_BACKEND_PID)
     with pytest.raises(Unavailable, match="busy"):
         await backend_pid(pool)
+    monkeypatch.setattr(read_pool, "ACQUIRE_TIMEOUT_SECONDS", 60)
     waiting = asyncio.create_task(backend_pid(pool))
     await asyncio.sleep(0.01)
     for reader in readers:
