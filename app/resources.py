@@ -148,8 +148,8 @@ class Resources:
     ) -> int:
         """Call `batch` in one transaction after another until it reports that no row is left.
 
-        `batch` returns the number of rows it changed. `domain` is the data domain whose version is bumped by each
-        transaction that changed rows; None when clients never see these rows. Return the total number of rows.
+        `batch` returns the number of rows it changed. Each transaction that changed rows bumps the version of `domain`;
+        None if clients never see these rows. Return the total number of rows.
         """
         total = 0
         while True:

@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     )
     trusted_proxies: tuple[str, ...] = Field(
         default=(),
-        description="Networks of proxies whose X-Forwarded-For header is trusted, as a JSON list. Empty: none",
+        description="Networks of trusted proxies, from which X-Forwarded-For is accepted, as a JSON list. Empty: none",
     )
     log_format: Literal["console", "json"] | None = Field(
         default=None,
@@ -150,7 +150,7 @@ class Settings(BaseSettings):
         default=5.0,
         gt=0,
         le=60,
-        description="Interval in which workers look for jobs whose message or worker was lost, in seconds",
+        description="Interval in which workers look for jobs with a lost message or a dead worker, in seconds",
     )
     shutdown_timeout_seconds: float = Field(
         default=10.0,

@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that `app.db.schema_version` hands over."""
+"""Alembic environment: runs migrations on the connection passed by `app.db.schema_version`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""read() and write(): what commits, what is told of it, and what cannot happen."""
+"""Resources: snapshots, transactions, and their effects after the commit."""
 
 from __future__ import annotations
 
@@ -31,34 +31,34 @@ NAMES = {"name": "AMD One", "slug": "amd-one", "manufacturer": "AMD"}
 
 
 class Listener:
-    """A connection of its own that hears what is told of commits."""
+    """A separate connection that records notifications."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self.connection = connection
-        self.heard: list[str] = []
+        self.payloads: list[str] = []
 
-    def hear(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
-        self.heard.append(payload)
+    def on_notification(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+        self.payloads.append(payload)
 
     async def messages(self) -> list[dict[str, Any]]:
-        """All that was told before now. PostgreSQL tells in the order of commits."""
+        """Return and clear the notifications so far; PostgreSQL sends them in the order of commits."""
         await self.connection.execute("SELECT pg_notify($1, 'now')", CHANNEL)
-        await wait_until(lambda: asyncio.sleep(0, "now" in self.heard))
-        told, self.heard = self.heard[: self.heard.index("now")], []
-        return [orjson.loads(each) for each in told]
+        await wait_until(lambda: asyncio.sleep(0, "now" in self.payloads))
+        received, self.payloads = self.payloads[: self.payloads.index("now")], []
+        return [orjson.loads(payload) for payload in received]
 
 
 @pytest.fixture
 async def listener(database_url: str) -> AsyncIterator[Listener]:
     connection = await asyncpg.connect(database_url)
     listener = Listener(connection)
-    await connection.add_listener(CHANNEL, listener.hear)
+    await connection.add_listener(CHANNEL, listener.on_notification)
     yield listener
-    await connection.remove_listener(CHANNEL, listener.hear)
+    await connection.remove_listener(CHANNEL, listener.on_notification)
     await connection.close()
 
 
-# From the trigger on `cpu`.
+# Notification of the trigger on `cpu`.
 LOGGED = {"topics": ["change_log"]}
 
 
@@ -71,7 +71,7 @@ async def names(session: Session) -> list[str]:
     return [row.name for row in await session.rows(text("SELECT name FROM cpu ORDER BY id"))]
 
 
-async def test_rows_versions_and_the_news_of_them_come_together(resources: Resources, listener: Listener) -> None:
+async def test_write_commits_rows_versions_and_notification_together(resources: Resources, listener: Listener) -> None:
     async with resources.write() as tx:
         await tx.execute(insert(cpu), NAMES)
         tx.bump_version(Domain.CATALOG, Domain.ANALYTICS)
@@ -84,11 +84,11 @@ async def test_rows_versions_and_the_news_of_them_come_together(resources: Resou
     async with resources.read() as session:
         assert await names(session) == ["AMD One"]
     assert await versions(resources) == {"analytics": 1, "catalog": 1}
-    told = {"versions": {"analytics": 1, "catalog": 1}, "jobs": [7], "topics": []}
-    assert await listener.messages() == [LOGGED, told]
+    notification = {"versions": {"analytics": 1, "catalog": 1}, "jobs": [7], "topics": []}
+    assert await listener.messages() == [LOGGED, notification]
 
 
-async def test_a_write_that_touches_nothing_tells_what_its_triggers_tell(
+async def test_write_without_version_bump_sends_only_trigger_notifications(
     resources: Resources, listener: Listener
 ) -> None:
     async with resources.write() as tx:
@@ -112,7 +112,7 @@ async def fail(resources: Resources, error: BaseException | None) -> None:
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), asyncio.CancelledError(), None])
-async def test_a_write_that_fails_leaves_nothing_and_tells_nothing(
+async def test_write_that_fails_leaves_no_rows_jobs_or_notifications(
     resources: Resources, listener: Listener, error: BaseException | None
 ) -> None:
     with pytest.raises(DBAPIError if error is None else type(error)):
@@ -125,7 +125,7 @@ async def test_a_write_that_fails_leaves_nothing_and_tells_nothing(
     assert await resources.broker.redis.keys() == []
 
 
-async def test_the_queue_is_told_after_the_commit(resources: Resources) -> None:
+async def test_write_enqueues_jobs_after_the_commit(resources: Resources) -> None:
     async with resources.write() as tx:
         job_id = await sql.create(tx, KIND, {}, "tester")
         assert await resources.broker.redis.keys() == []
@@ -133,7 +133,7 @@ async def test_the_queue_is_told_after_the_commit(resources: Resources) -> None:
     await resources.broker.redis.flushall()
 
 
-async def test_a_queue_that_hangs_holds_nobody_up(
+async def test_write_does_not_wait_for_a_hanging_redis(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broker, "ENQUEUE_TIMEOUT_SECONDS", 0.1)
@@ -152,8 +152,8 @@ async def test_a_queue_that_hangs_holds_nobody_up(
         redis.stop()
 
 
-async def test_versions_only_ever_grow_by_one_whoever_writes(resources: Resources, listener: Listener) -> None:
-    """Twenty at once that touch the same domains in opposite orders: none waits for ever, none is lost."""
+async def test_concurrent_writes_increment_versions_by_one_each(resources: Resources, listener: Listener) -> None:
+    """Twenty concurrent transactions bump the same domains in opposite orders, without deadlocks or lost updates."""
     domains = list(Domain)
 
     async def write(number: int) -> None:
@@ -168,7 +168,7 @@ async def test_versions_only_ever_grow_by_one_whoever_writes(resources: Resource
     assert told == [dict.fromkeys(domains, number) for number in range(1, 21)]
 
 
-async def test_a_reader_cannot_write(resources: Resources) -> None:
+async def test_reader_cannot_write(resources: Resources) -> None:
     async with resources.read() as session:
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError, match="read-only transaction"):
             await session.rows(text("DELETE FROM cpu"))
@@ -176,7 +176,7 @@ async def test_a_reader_cannot_write(resources: Resources) -> None:
         assert await names(session) == []
 
 
-async def test_a_reader_sees_one_moment(resources: Resources) -> None:
+async def test_reader_sees_one_snapshot(resources: Resources) -> None:
     async with resources.read() as session:
         assert await names(session) == []
         await add_cpu(resources, "AMD One")
@@ -185,7 +185,7 @@ async def test_a_reader_sees_one_moment(resources: Resources) -> None:
         assert await names(session) == ["AMD One"]
 
 
-async def test_a_connection_that_was_read_through_can_be_written_through(settings: Settings) -> None:
+async def test_connection_can_write_after_it_was_read(settings: Settings) -> None:
     narrow = settings.model_copy(update={"database_pool_size": 1})
     async with Resources.open(narrow) as resources:
         for number in range(3):
@@ -194,7 +194,7 @@ async def test_a_connection_that_was_read_through_can_be_written_through(setting
             await add_cpu(resources, f"AMD {number}")
 
 
-async def test_rows_one_row_and_one_value(resources: Resources) -> None:
+async def test_session_returns_rows_one_row_or_one_value(resources: Resources) -> None:
     async with resources.read() as session:
         assert [tuple(row) for row in await session.rows(text("SELECT generate_series(1, 2)"))] == [(1,), (2,)]
         assert await session.row(text("SELECT 1 WHERE false")) is None
@@ -202,7 +202,7 @@ async def test_rows_one_row_and_one_value(resources: Resources) -> None:
         assert await session.scalar(text("SELECT 1 WHERE false")) is None
 
 
-async def test_resources_open_and_close_while_no_server_is_there(settings: Settings) -> None:
+async def test_resources_open_and_close_without_servers(settings: Settings) -> None:
     away = {"database_url": "postgresql://127.0.0.1:1/x", "redis_url": "redis://127.0.0.1:1/0"}
     async with Resources.open(settings.model_copy(update=away)) as resources:
         assert not resources.notifications.connected
@@ -211,14 +211,14 @@ async def test_resources_open_and_close_while_no_server_is_there(settings: Setti
             await versions(resources)
 
 
-def test_a_reader_where_a_transaction_is_needed_is_a_type_error(tmp_path: Path) -> None:
+def test_reader_in_place_of_a_transaction_is_a_type_error(tmp_path: Path) -> None:
     snippet = tmp_path / "snippet.py"
     snippet.write_text(
         textwrap.dedent("""
             from app.resources import Reader, Tx
             from app.work import sql
 
-            async def fine(reader: Reader, tx: Tx) -> None:
+            async def fine(reader: Reader, tx: Transaction) -> None:
                 await sql.jobs_by_id(reader, [1])
                 await sql.jobs_by_id(tx, [1])
                 await sql.fail(tx, 1, "reason")

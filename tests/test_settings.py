@@ -1,4 +1,4 @@
-"""Settings: where they come from, what is refused, and that the README tells of all of them."""
+"""Settings: their sources, validation, and documentation."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from app.core.errors import StartupError
 from app.settings import Settings, environment_variable, load_settings, unknown_variables
 from tests.support.paths import ROOT
 
-# Set by `dealmark up` for its own children, and by nobody else.
+# Set only by `dealmark up`, for its child processes.
 INTERNAL = {"parent_pipe"}
-# It hands the environment on to its children and reads nothing in it.
-PASSES_IT_ON = {"app/supervision.py"}
+# Passes the environment on to child processes, without reading it.
+PASSES_ENVIRONMENT_ON = {"app/devserver/supervisor.py"}
 WRONG_URL = "must be one or several URLs that begin with http:// or https://"
 WRONG_KEY = "must be whsec_ and 24 to 64 bytes in base64"
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
@@ -25,31 +25,31 @@ ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the caller's environment says."""
+    """An environment without settings."""
     for name in Settings.model_fields:
         monkeypatch.delenv(environment_variable(name), raising=False)
 
 
-def public() -> dict[str, Any]:
+def documented_settings() -> dict[str, Any]:
     return {name: field for name, field in Settings.model_fields.items() if name not in INTERNAL}
 
 
-def table_of_the_readme() -> Iterator[str]:
+def readme_table() -> Iterator[str]:
     section = (ROOT / "README.md").read_text().partition("\n## Settings\n")[2].partition("\n## ")[0]
     return (line for line in section.splitlines() if re.match(r"\| `[A-Z]", line))
 
 
-def test_the_readme_lists_every_setting() -> None:
+def test_readme_lists_every_setting() -> None:
     expected = [
         f"| `{environment_variable(name)}` | {'' if field.default is None else f'`{field.default}`'} | {field.description} |"
-        for name, field in public().items()
+        for name, field in documented_settings().items()
     ]
-    found = [re.sub(r"\|\s+\|", "|  |", line) for line in table_of_the_readme()]
+    found = [re.sub(r"\|\s+\|", "|  |", line) for line in readme_table()]
     assert found == expected, "the table must be:\n" + "\n".join(expected)
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_every_setting_says_what_it_is_for(name: str) -> None:
+def test_setting_has_a_description(name: str) -> None:
     description = Settings.model_fields[name].description
     assert description
     assert len(description) > 15
@@ -57,7 +57,7 @@ def test_every_setting_says_what_it_is_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_every_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     values = {
         "database_url": "postgresql://somewhere/x",
         "redis_url": "redis://somewhere",
@@ -86,7 +86,7 @@ def test_every_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.
     assert getattr(load_settings(), name) != default
 
 
-def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.setenv(environment_variable(name), "")
     assert load_settings() == Settings()
@@ -122,7 +122,7 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DEALMARK_LOG_LEVEL", "loud", "it must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR', not \"loud\""),
     ],
 )
-def test_a_value_that_cannot_be_used_is_one_sentence(
+def test_invalid_value_is_reported_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -141,11 +141,11 @@ def test_a_value_that_cannot_be_used_is_one_sentence(
         ("postgresql://a:b@[::1]:5432,other:5433/x", "postgresql://a:b@[::1]:5432,other:5433/x"),
     ],
 )
-def test_the_ways_to_name_a_database(given: str, understood: str) -> None:
+def test_database_url_variants_are_normalized(given: str, understood: str) -> None:
     assert Settings(database_url=given).required_database_url == understood
 
 
-def test_what_is_needed_and_not_given_is_one_sentence() -> None:
+def test_missing_required_url_is_reported_in_one_sentence() -> None:
     settings = Settings()
     with pytest.raises(StartupError, match=r"^DATABASE_URL is not set\. .+\.$"):
         _ = settings.required_database_url
@@ -153,13 +153,13 @@ def test_what_is_needed_and_not_given_is_one_sentence() -> None:
         _ = settings.required_redis_url
 
 
-def test_a_webhook_needs_a_secret() -> None:
+def test_webhook_url_requires_a_secret() -> None:
     assert Settings().webhooks == ()
     with pytest.raises(StartupError, match=r"^DEALMARK_WEBHOOK_URL is set, but DEALMARK_WEBHOOK_SECRET is not: .+\.$"):
         _ = Settings(webhook_url="https://receiver.example").webhooks
 
 
-def test_webhooks_and_their_keys_are_told_apart_by_spaces() -> None:
+def test_webhook_urls_and_secrets_are_separated_by_spaces() -> None:
     urls, secrets = " https://b.example  http://a.example https://b.example ", "whsec_" + "QUJD" * 8
     settings = Settings(webhook_url=urls, webhook_secret=f"{secrets} whsec_{'AAAA' * 10}")
     assert settings.webhooks == ("https://b.example", "http://a.example")
@@ -167,27 +167,27 @@ def test_webhooks_and_their_keys_are_told_apart_by_spaces() -> None:
     assert secrets not in repr(settings)
 
 
-def test_settings_cannot_be_changed_and_do_not_show_the_secret() -> None:
+def test_settings_are_frozen_and_hide_secrets() -> None:
     settings = Settings(jwt_secret="hunter2 " * 8, recalculation_at=time(3))
     assert "hunter2" not in repr(settings)
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1  # type: ignore[misc]
 
 
-def test_only_settings_read_the_environment() -> None:
+def test_no_other_module_reads_the_environment() -> None:
     readers = {
         str(path.relative_to(ROOT))
         for folder in ("app", "jobs", "migrations")
         for path in (ROOT / folder).rglob("*.py")
         if reads_environment(ast.parse(path.read_text()))
     }
-    assert readers == {"app/settings.py", *PASSES_IT_ON}
+    assert readers == {"app/settings.py", *PASSES_ENVIRONMENT_ON}
 
 
 @pytest.mark.parametrize(
     "source", ["import os\nos.environ['X']", "import os as o\no.getenv('X')", "from os import environ"]
 )
-def test_a_reader_of_the_environment_is_found(source: str) -> None:
+def test_reading_the_environment_is_detected(source: str) -> None:
     assert reads_environment(ast.parse(source))
 
 
@@ -199,7 +199,7 @@ def reads_environment(tree: ast.AST) -> bool:
     )
 
 
-def test_a_variable_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_variable_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert unknown_variables() == []
     monkeypatch.setenv("DEALMARK_RESPONSE_CASHE", "on")
     monkeypatch.setenv("DEALMARK_ELEPHANT", "on")

@@ -2,7 +2,7 @@
 
 The temporary table `staged` holds the cells of one chunk as text, trimmed, with null for empty cells. A query of the
 domain reads it, converts the types, and fills a second temporary table, which has in addition the columns `line`,
-`reason` (null for good rows) and `cells`; the domain then merges the good rows. All of it is one transaction.
+`reason` (null for valid rows) and `cells`; the domain then merges the valid rows. All of it is one transaction.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LONE_SURROGATE = "the row contains half of a surrogate pair, which is not a char
 IMPORT_SETTINGS = (
     # The planner overestimates temporary tables and starts the JIT compiler, which costs more than it saves.
     "SET LOCAL jit = off",
-    # Times without a zone are UTC, whatever the server's zone is.
+    # Times without a zone are in UTC and do not depend on the server's zone.
     "SET LOCAL timezone = 'UTC'",
     # Hash joins and sorts of a million rows would otherwise spill to disk.
     "SET LOCAL work_mem = '128MB'",
@@ -208,12 +208,12 @@ class _ChunkEncoder(Generic[MappedT]):
 
 
 def _storable(cell: str) -> str:
-    """Replace the characters that neither PostgreSQL nor a UTF-8 file can hold."""
+    """Replace the characters that PostgreSQL and UTF-8 files cannot store."""
     return cell.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def rejected_cells_sql(columns: Sequence[str]) -> str:
-    """Return SQL for the cells of a staged row with a `reason`, as JSON for the file of rejects; null for good rows."""
+    """Return SQL for the cells of a staged row with a `reason`, as JSON for the file of rejects; else null."""
     values = ", ".join(f"coalesce({column}, '')" for column in columns)
     return f"CASE WHEN reason IS NOT NULL THEN coalesce(raw, json_build_array({values})::text) END"
 

@@ -36,7 +36,14 @@ from sqlalchemy.types import TypeEngine
 
 from app.db.pagination import Keyset, PageRequest, PageShape, SortKey
 from app.db.statements import BoundStatement
-from app.db.tables import SHOWN, cpu, cpu_statistics, listing, recalculation_failure, recalculation_watermark
+from app.db.tables import (
+    DISPLAY_EXPRESSIONS,
+    cpu,
+    cpu_statistics,
+    listing,
+    recalculation_failure,
+    recalculation_watermark,
+)
 
 # When the figures of a CPU were last computed. A recalculation writes only rows with changed figures, so this is the
 # later of the row's own time and the time of the last full recalculation. A CPU that failed then has its own time.
@@ -60,9 +67,9 @@ COLUMNS: dict[str, ColumnElement[Any]] = {
         column.name: column
         for column in cpu.c
         if column.name not in {"search_text", "figures_computed_at", "created_at", "updated_at"}
-        and column.name.removesuffix("_shown") not in SHOWN
+        and column.name.removesuffix("_shown") not in DISPLAY_EXPRESSIONS
     },
-    **{name: cpu.c[f"{name}_shown"].label(name) for name in SHOWN},
+    **{name: cpu.c[f"{name}_shown"].label(name) for name in DISPLAY_EXPRESSIONS},
     "computed_at": COMPUTED_AT,
     "listings_count": LISTINGS_COUNT,
 }

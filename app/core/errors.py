@@ -1,4 +1,4 @@
-"""Errors whose messages are sent to clients.
+"""Errors with messages for clients.
 
 Every other exception is logged together with the request id, and the client receives only that id.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class AppError(Exception):
-    """Base of the errors meant for clients: `message` says what is wrong, `code` is for programs."""
+    """Base of the errors meant for clients: `message` describes the problem, `code` is for programs."""
 
     code = "INTERNAL"
 

@@ -12,8 +12,8 @@ T = TypeVar("T")
 class VersionedCache:
     """Cache of one value per key, made from the newest data version requested so far.
 
-    Callers pass the version of their snapshot, so they always get a value that matches the data they read. A caller
-    whose snapshot is older than the cached version gets a value made for it alone, which is not cached.
+    Callers pass the version of their snapshot, so they always get a value that matches the data they read. If that
+    version is older than the cached one, the caller gets a value of its own, which is not cached.
     """
 
     def __init__(self) -> None:

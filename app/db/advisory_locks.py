@@ -1,7 +1,7 @@
 """Keys of all PostgreSQL advisory locks.
 
-Advisory locks share one number space per database, so every key is defined here. PostgreSQL keeps the locks of one
-64-bit key apart from those of two 32-bit keys.
+Advisory locks share one number space per database, so every key is defined here. A lock of
+one 64-bit key never conflicts with one of two 32-bit keys.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ WEBHOOK_LOCK_CLASS = 7_310_004
 # Held by an import worker while it claims fetches, so that its counts of running fetches per host are exact.
 FETCH_CLAIM_LOCK = 7_310_005
 
-# Plus the id of a job: held by the worker that runs the job. The prefix (the letters JOB) keeps these keys apart.
+# Plus the id of a job: held by the worker that runs the job. The prefix is the letters JOB.
 JOB_LOCK_BASE = 0x4A4F42 << 32
 
 # First of two keys (the letters IMP), the second being the number of a lease. Held by an import worker while it lives.
-# A fetch whose lease is free belongs to a dead worker.
+# If the lease of a running fetch is free, its worker is dead.
 WORKER_LEASE_LOCK_CLASS = 0x494D50

@@ -1,7 +1,7 @@
 """Keyset pagination in SQL: pages are stable while rows change, and the last page costs as much as the first.
 
 A cursor is the sort key of a row, and the next page holds the rows that sort after it. There is no OFFSET, so rows
-inserted or deleted elsewhere neither repeat nor hide a row. Nulls sort last in both directions.
+inserted or deleted elsewhere do not repeat or hide a row. Nulls sort last in both directions.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def parse_page_arguments(
 
 
 class Keyset:
-    """An ordering whose last key is unique, with its cursors. `scope` is the name of the list in them."""
+    """An ordering with a unique last key, and its cursors. `scope` is the name of the list in them."""
 
     def __init__(self, scope: str, keys: Sequence[SortKey]) -> None:
         self.keys = tuple(keys)

@@ -69,14 +69,14 @@ def column(
     metadata: Mapping[str, Any] | None = None,
     directives: Sequence[object] = (),
 ) -> Any:
-    """Return a field whose value is the column `name` of the row."""
+    """Return a field that reads the column `name` of the row."""
     field = ColumnField(description=description, metadata=metadata, directives=directives)
     field.column, field.mapping = name, mapping
     return field
 
 
 def embedded(*, description: str) -> Any:
-    """Return a field whose value is an object made of other columns of the same row."""
+    """Return a field for an object that consists of other columns of the same row."""
     return ColumnField(description=description)
 
 

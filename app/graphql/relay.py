@@ -31,7 +31,7 @@ def global_id_mapping(type_name: str) -> ValueMapping:
 
 
 def id_field(type_name: str) -> Any:
-    """Return the field `id` of a node whose source is a row."""
+    """Return the field `id` of a node type that is backed by rows."""
     return column("id", description="Global id; opaque.", mapping=global_id_mapping(type_name))
 
 

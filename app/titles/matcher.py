@@ -2,9 +2,9 @@
 
 A title names a CPU by a model number of the catalogue that nothing contradicts. Contradictions are a different product
 line, vendor or generation before it, a separate suffix, words like "not" or "compatible with", and other devices with
-the same number. Model numbers that differ in one letter are different CPUs. A title that names two CPUs
-or fits several has no match. A wrong match would distort a price target, so every doubt prevents a match; the result
-contains the reasons.
+the same number. Model numbers that differ in one letter are different CPUs. A title that names two CPUs, or that fits
+several, has no match. A wrong match would distort a price target, so every doubt prevents a match; the result contains
+the reasons.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""catalogue, market, analytics, work"""
+"""Create the catalogue, market, analytics and jobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Forward."""
+    """Apply the migration."""
     op.create_table(
         "cpu",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -195,7 +195,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back."""
+    """Revert the migration."""
     op.drop_table("recalculation_failure")
     op.drop_index("listing_active_idx", table_name="listing", postgresql_where=sa.text("status = 'active'"))
     op.drop_table("listing")

@@ -1,4 +1,4 @@
-"""documents"""
+"""Add persisted documents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WITH_DOCUMENTS = "domain IN ('catalog', 'market', 'analytics', 'work', 'document
 
 
 def upgrade() -> None:
-    """Forward."""
+    """Apply the migration."""
     op.create_table(
         "document",
         sa.Column("id", sa.Text(), nullable=False),
@@ -49,7 +49,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back."""
+    """Revert the migration."""
     op.execute("DELETE FROM data_version WHERE domain = 'documents'")
     op.drop_constraint(op.f("data_version_domain_check"), "data_version", type_="check")
     op.create_check_constraint(op.f("data_version_domain_check"), "data_version", DOMAINS)

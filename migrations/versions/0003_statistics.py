@@ -1,4 +1,4 @@
-"""statistics"""
+"""Add statistics of the catalogue, maintained by triggers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ depends_on = None
 
 RANGED = ("cores", "tdp_w", "release_year", "cpu_mark_multi", "cpu_mark_single")
 BOUNDS = tuple(f"{name}_{bound}" for name in RANGED for bound in ("min", "max"))
-# Columns of `cpu` that the statistics are made of, beside figures_computed_at.
+# Columns of `cpu` that the statistics are made of, in addition to figures_computed_at.
 SOURCES = ", ".join(("manufacturer", "socket", *RANGED))
 KEPT = ("total", "manufacturers", "sockets", *BOUNDS, "figures_computed_at")
 
@@ -43,7 +43,7 @@ BEGIN
 END $$
 """
 
-# A recalculation changes nothing of the sources: then two times are compared, and `cpu` is not read.
+# A recalculation changes none of the source columns: then two times are compared, and `cpu` is not read.
 CPU_WRITTEN = f"""
 CREATE FUNCTION cpu_written() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -68,9 +68,9 @@ BEGIN
 END $$
 """
 
-# Adds to a row that no other transaction is adding to, a new one when there is none: so writers of listings, of which
-# many may be at work, never wait for each other here. A transaction stays with its row, which a setting of its own
-# tells; so there come to be no more rows than there ever were transactions at once.
+# Adds to a row that no other transaction has locked, or inserts a row if all are locked, so that writers of listings do
+# not wait for each other here. A transaction stays with its row, the key of which it keeps in a setting; so there are
+# never more rows than there were concurrent transactions.
 LISTING_WRITTEN = """
 CREATE FUNCTION listing_written() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -111,8 +111,10 @@ TRANSITIONS = {
 
 
 def after_each(table: str) -> None:
-    """Has `<table>_written` called once after every statement that writes the table, with the rows as transition
-    tables: `removed` as they were, `added` as they are."""
+    """Create triggers that call `<table>_written` once after every statement that writes the table.
+
+    The transition tables are `removed` with the rows before, and `added` with the rows after the statement.
+    """
     for event, transition in TRANSITIONS.items():
         op.execute(
             f"CREATE TRIGGER {table}_{event.lower()} AFTER {event} ON {table} {transition} "
@@ -121,7 +123,10 @@ def after_each(table: str) -> None:
 
 
 def upgrade() -> None:
-    """Forward. The triggers come first: who makes one keeps writers waiting, so nothing is missed when it is filled."""
+    """Apply the migration.
+
+    The triggers are created first, which blocks writers, so the statistics miss no change.
+    """
     op.create_table(
         "cpu_statistics",
         sa.Column("single", sa.Boolean(), server_default=sa.text("true"), nullable=False),
@@ -152,7 +157,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back."""
+    """Revert the migration."""
     op.execute("DROP TRIGGER cpu_writing ON cpu")
     for table in ("listing", "cpu"):
         for event in TRANSITIONS:

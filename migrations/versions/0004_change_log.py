@@ -1,4 +1,4 @@
-"""change log"""
+"""Add the log of changes that require a recalculation, and verification jobs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# DOMAIN: what counts in the figures of a CPU.
+# Listings that count in the metrics of a CPU.
 ACTIVE = "cpu_id IS NOT NULL AND status = 'active' AND adjusted_price > 0"
 MARKS = "id, cpu_mark_multi, cpu_mark_single"
-# Sent by the commit, once per transaction however much it logs.
+# Sent at commit; PostgreSQL sends equal notifications of one transaction once.
 TELL = """
     IF FOUND THEN
         PERFORM pg_notify('dealmark', '{"topics": ["change_log"]}');
@@ -21,14 +21,14 @@ TELL = """
     RETURN NULL;
 """
 
-# The active prices of each CPU among these rows, whatever their order, as a number of them and a sum of 64-bit hashes.
-# To compare the prices themselves takes four times as long, for many rows the tenth part of the whole update.
+# The active prices of each CPU, in any order, as their number and the sum of their 64-bit hashes. To compare the prices
+# themselves takes four times as long, up to a tenth of a large update.
 PRICES = f"""
     SELECT cpu_id, count(*) AS n, sum(hash_numeric_extended(adjusted_price, 0)) AS prices
     FROM {{rows}} WHERE {ACTIVE} GROUP BY cpu_id
 """
-# Of an update, the CPUs whose active prices, taken together, are others than before. What was in a table that is
-# emptied is not told, so any CPU may be concerned.
+# After an update, the CPUs with other active prices than before. After TRUNCATE the old rows are unknown, so every CPU
+# is logged.
 LISTING_LOGGED = f"""
 CREATE FUNCTION listing_logged() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -48,7 +48,7 @@ BEGIN
 END $$
 """
 
-# A CPU that is new or gone moves the ranks of others. When all are gone, one row of no CPU says so.
+# A new or deleted CPU changes the ranks of the others. After TRUNCATE, one row with cpu_id 0 stands for the change.
 CPU_LOGGED = f"""
 CREATE FUNCTION cpu_logged() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -75,7 +75,7 @@ TRANSITIONS = {
 
 
 def upgrade() -> None:
-    """Forward. Whatever happened before the triggers were there may have moved any figure: so every CPU is logged."""
+    """Apply the migration. Every CPU is logged, because changes before the triggers existed are unknown."""
     op.create_table(
         "data_change_log",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -97,7 +97,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back. Jobs of a kind that is no more are forgotten."""
+    """Revert the migration. Jobs of the removed kind are deleted."""
     op.execute("DELETE FROM job WHERE kind = 'verify_figures'")
     op.drop_constraint("job_kind_check", "job")
     op.create_check_constraint(op.f("job_kind_check"), "job", "kind IN ('recalculate_metrics')")

@@ -1,4 +1,4 @@
-"""valuation"""
+"""Add exchange rates, valuation rules and components of listings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,7 @@ depends_on = None
 JOB_KINDS = ("recalculate_metrics", "verify_figures")
 JOB_KIND = "revalue_listings"
 
-# What an offer is worth without what it carries beside the CPU, and how that was found:
-#   total      in the offer's currency, with shipping          total_usd  the same, converted
-#   rate       USD per unit of the currency                    rate_date  its date, null for USD
-#   deductions [{rule_id, component, read, quantity, unit, unit_value, condition_multiplier, amount}], amounts in USD
-#   adjusted   total_usd less the amounts, rounded to cents; null when the parts alone are worth as much as is asked
-# Null when there is no price, and when there is no rate of the time the offer was seen or before.
-# Of the rules for a part the one with the longest kind counts, which names it best; of these the newest in force.
+# Described in app/db/functions/listing_valuation.sql.
 LISTING_VALUATION = """
 CREATE FUNCTION listing_valuation(
     price numeric, shipping numeric, currency text, condition text, seen_at timestamptz,
@@ -88,7 +82,7 @@ END $$
 
 
 def upgrade() -> None:
-    """Forward. There are no rules and no rates yet, so every adjusted price stays as it is."""
+    """Apply the migration. There are no rules and rates yet, so all adjusted prices stay the same."""
     op.create_table(
         "exchange_rate",
         sa.Column("currency", sa.Text(), nullable=False),
@@ -152,7 +146,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back. Jobs of a kind that is no more are forgotten; adjusted prices stay as they were found."""
+    """Revert the migration. Jobs of the removed kind are deleted; adjusted prices stay the same."""
     op.execute(f"DELETE FROM job WHERE kind = '{JOB_KIND}'")
     op.drop_constraint("job_kind_check", "job")
     op.create_check_constraint(op.f("job_kind_check"), "job", _one_of(*JOB_KINDS))

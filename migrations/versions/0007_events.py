@@ -1,4 +1,4 @@
-"""events"""
+"""Add price change events, webhooks and cleanup jobs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ depends_on = None
 DOMAINS = ("catalog", "market", "analytics", "work", "documents")
 KINDS = ("recalculate_metrics", "verify_figures", "revalue_listings")
 
-# DOMAIN: |delta| >= 1.00 or |delta| >= 2 %, both inclusive; 2 % of 0 is no bound. A delta needs two prices in one
-# currency: what gets a price, loses it, or comes to be offered in another currency has none.
+# Described in app/db/functions/record_price_changes.sql, the later name of the function.
 LISTING_REPRICED = """
 CREATE FUNCTION listing_repriced() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -43,14 +42,14 @@ def _change() -> list[sa.Column[object]]:
 
 
 def _allow(table: str, column: str, values: tuple[str, ...]) -> None:
-    """Makes the CHECK of an enumeration anew."""
+    """Replace the CHECK of an enumeration."""
     listed = ", ".join(f"'{value}'" for value in values)
     op.drop_constraint(f"{table}_{column}_check", table)
     op.create_check_constraint(op.f(f"{table}_{column}_check"), table, f"{column} IN ({listed})")
 
 
 def upgrade() -> None:
-    """Forward."""
+    """Apply the migration."""
     op.create_table(
         "outbox",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -99,7 +98,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back. Jobs of a kind that is no more are forgotten."""
+    """Revert the migration. Jobs of the removed kind are deleted."""
     op.execute("DELETE FROM job WHERE kind = 'clean_up'")
     op.execute("DELETE FROM data_version WHERE domain = 'events'")
     _allow("job", "kind", KINDS)

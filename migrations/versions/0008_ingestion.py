@@ -1,4 +1,4 @@
-"""ingestion"""
+"""Add imports of web pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Forward."""
+    """Apply the migration."""
     op.create_table(
         "import_fetch",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -105,7 +105,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("fetch_id", name=op.f("import_payload_pkey")),
     )
-    # It is compressed already.
+    # The content is compressed already.
     op.execute("ALTER TABLE import_payload ALTER COLUMN content SET STORAGE EXTERNAL")
     op.create_index(op.f("import_payload_stored_at_idx"), "import_payload", ["stored_at"], unique=False)
     op.create_table(
@@ -131,7 +131,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back."""
+    """Revert the migration."""
     op.drop_column("listing", "images")
     op.drop_index(op.f("import_row_fetch_id_idx"), table_name="import_row")
     op.drop_table("import_row")

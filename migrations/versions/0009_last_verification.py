@@ -1,4 +1,4 @@
-"""last verification"""
+"""Add the result of the last verification."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Forward. What earlier verifications found is in the log alone."""
+    """Apply the migration. Results of earlier verifications remain only in the logs."""
     op.create_table(
         "last_verification",
         sa.Column("single", sa.Boolean(), server_default=sa.text("true"), nullable=False),
@@ -29,5 +29,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back."""
+    """Revert the migration."""
     op.drop_table("last_verification")

@@ -1,4 +1,4 @@
-"""The statistics read plainly: an aggregate over every CPU and every listing."""
+"""Reference for the statistics: an aggregate over all CPUs and listings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLAIN = text(
 
 
 async def plain(session: Session) -> Any:
-    """The row that `app.analytics.statistics_sql.statistics` must return."""
+    """Return the row that `statistics_sql.load_statistics` must return."""
     row = await session.row(PLAIN)
     assert row is not None
     return row

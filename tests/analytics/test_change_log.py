@@ -1,4 +1,4 @@
-"""What is logged, by whom and when; and that working it off loses nothing, whoever commits meanwhile."""
+"""Change log: which changes are logged, and batches that lose no change of concurrent transactions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ REPRICE = text("UPDATE listing SET adjusted_price = adjusted_price + 7 WHERE cpu
 
 @pytest.fixture
 async def catalogue(resources: Resources) -> Resources:
-    """CPUs 1 to 4, of which the last has no listing; all figures are right."""
+    """Create CPUs 1 to 4 with consistent figures; the last one has no listing."""
     await fill_catalog(resources, CPUS)
     await recalculate_metrics(resources)
     assert await committed_change_log(resources) == []
@@ -97,7 +97,7 @@ INSERT = """
         ),
     ],
 )
-async def test_what_can_change_a_figure_is_logged_once_per_cpu(
+async def test_change_log_has_one_row_per_cpu_with_changed_inputs(
     catalogue: Resources, statement: str, expected: list[int]
 ) -> None:
     await run_statements(catalogue, statement)
@@ -120,19 +120,19 @@ async def test_what_can_change_a_figure_is_logged_once_per_cpu(
         "DELETE FROM figure_history",
     ],
 )
-async def test_what_cannot_is_not(catalogue: Resources, statement: str) -> None:
+async def test_change_log_ignores_other_changes(catalogue: Resources, statement: str) -> None:
     await run_statements(catalogue, statement)
     assert await committed_change_log(catalogue) == []
 
 
-async def test_listings_that_do_not_count_change_as_they_like(catalogue: Resources) -> None:
+async def test_change_log_ignores_listings_that_do_not_count(catalogue: Resources) -> None:
     await run_statements(catalogue, "UPDATE listing SET status = 'sold'")
     await process_all_changes(catalogue)
     await run_statements(catalogue, "UPDATE listing SET adjusted_price = 1", "UPDATE listing SET status = 'ended'")
     assert await committed_change_log(catalogue) == []
 
 
-async def test_what_is_rolled_back_is_not_logged(catalogue: Resources) -> None:
+async def test_change_log_ignores_rolled_back_changes(catalogue: Resources) -> None:
     async with catalogue.write() as tx:
         attempt = await tx.connection.begin_nested()
         await tx.execute(REPRICE, {"ids": [1, 2]})
@@ -141,13 +141,13 @@ async def test_what_is_rolled_back_is_not_logged(catalogue: Resources) -> None:
     assert await committed_change_log(catalogue) == []
 
 
-async def test_a_row_per_cpu_however_many_listings(catalogue: Resources) -> None:
+async def test_change_log_has_one_row_per_cpu_for_many_listings(catalogue: Resources) -> None:
     await run_statements(catalogue, INSERT.format(cpu="n % 3 + 1", status="active", price="n", rows=5000))
     assert await committed_change_log(catalogue) == [1, 2, 3]
 
 
-async def test_only_the_cpus_concerned_are_written(catalogue: Resources) -> None:
-    """Their figures, and the ranks that they move; in the history are those whose own figures moved."""
+async def test_change_log_batch_writes_changed_cpus_only(catalogue: Resources) -> None:
+    """Figures and changed ranks are written; the history has the CPUs with changed figures."""
     before = await rows_by_cpu(catalogue)
     await replace_cpus(catalogue, {2: cpu_with_prices(30, 41)})
     await process_all_changes(catalogue)
@@ -159,7 +159,7 @@ async def test_only_the_cpus_concerned_are_written(catalogue: Resources) -> None
     await assert_metrics_are_current(catalogue)
 
 
-async def test_what_moves_back_is_not_written(catalogue: Resources) -> None:
+async def test_change_log_batch_skips_reverted_changes(catalogue: Resources) -> None:
     before = await rows_by_cpu(catalogue)
     await replace_cpus(catalogue, {1: cpu_with_prices(11, 20)})
     await replace_cpus(catalogue, {1: CPUS[0]})
@@ -168,7 +168,7 @@ async def test_what_moves_back_is_not_written(catalogue: Resources) -> None:
     assert await rows_by_cpu(catalogue) == before
 
 
-async def test_a_cpu_that_comes_or_goes_moves_the_ranks_of_others(catalogue: Resources) -> None:
+async def test_change_log_new_or_deleted_cpu_changes_other_ranks(catalogue: Resources) -> None:
     await replace_cpus(catalogue, {5: cpu_with_prices(1)})
     await process_all_changes(catalogue)
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
@@ -180,24 +180,24 @@ async def test_a_cpu_that_comes_or_goes_moves_the_ranks_of_others(catalogue: Res
     await process_all_changes(catalogue)
 
 
-async def test_a_batch_bumps_the_version_once(catalogue: Resources) -> None:
+async def test_change_log_batch_bumps_version_once(catalogue: Resources) -> None:
     before = await data_versions(catalogue)
-    async with catalogue.notifications.subscribe("analytics") as told:
+    async with catalogue.notifications.subscribe("analytics") as notified:
         for price in range(5):
             await replace_cpus(catalogue, {1: cpu_with_prices(price + 1)})
-        assert not told.is_set()
+        assert not notified.is_set()
         await process_all_changes(catalogue)
-        await asyncio.wait_for(told.wait(), 30)
+        await asyncio.wait_for(notified.wait(), 30)
     assert await data_versions(catalogue) == {**before, "analytics": before["analytics"] + 1}
 
 
-async def test_nothing_logged_nothing_done(catalogue: Resources) -> None:
+async def test_change_log_empty_does_nothing(catalogue: Resources) -> None:
     before = await data_versions(catalogue)
     assert await process_change_log(catalogue) is None
     assert await data_versions(catalogue) == before
 
 
-async def test_writers_do_not_wait_for_each_other_nor_for_the_batch(catalogue: Resources) -> None:
+async def test_change_log_writers_do_not_wait(catalogue: Resources) -> None:
     async with catalogue.write() as one, catalogue.write() as other:
         for tx in (one, other):
             await tx.execute(text("SET LOCAL lock_timeout = '200ms'"))
@@ -212,8 +212,8 @@ async def test_writers_do_not_wait_for_each_other_nor_for_the_batch(catalogue: R
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
-async def test_what_was_logged_first_and_commits_last_is_not_lost(catalogue: Resources) -> None:
-    """Its ids are lower than those that were worked off before it was to be seen."""
+async def test_change_log_late_commit_is_not_lost(catalogue: Resources) -> None:
+    """Its log ids are lower than those of rows that were processed before it became visible."""
     async with catalogue.write() as early:
         await early.execute(REPRICE, {"ids": [1]})
         await run_statements(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 2")
@@ -224,11 +224,11 @@ async def test_what_was_logged_first_and_commits_last_is_not_lost(catalogue: Res
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
-async def test_what_commits_while_a_batch_is_worked_off_is_for_the_next(catalogue: Resources) -> None:
-    """Between the deletion from the log and the look at the prices."""
+async def test_change_log_commit_during_batch_stays_for_next(catalogue: Resources) -> None:
+    """It commits after the log is emptied and before the prices are read."""
     await run_statements(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 1")
     async with catalogue.write() as holder:
-        # The batch has emptied the log when it comes to read the prices.
+        # The batch has emptied the log by the time it reads the prices.
         await holder.execute(text("LOCK TABLE listing IN ACCESS EXCLUSIVE MODE"))
         batch = asyncio.create_task(process_change_log(catalogue))
         await waiting_for_listings(holder)
@@ -240,12 +240,12 @@ async def test_what_commits_while_a_batch_is_worked_off_is_for_the_next(catalogu
 
 
 async def waiting_for_listings(tx: Transaction) -> None:
-    """Until somebody waits for the table."""
+    """Wait until a transaction waits for the table."""
     waiting = text("SELECT count(*) FROM pg_locks WHERE relation = 'listing'::regclass AND NOT granted")
     await wait_until(lambda: tx.scalar(waiting))
 
 
-async def test_a_batch_that_fails_leaves_the_log_as_it_was(catalogue: Resources) -> None:
+async def test_change_log_failed_batch_keeps_log(catalogue: Resources) -> None:
     await run_statements(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 1")
     await run_statements(catalogue, "ALTER TABLE figure_history RENAME TO away")
     before = await data_versions(catalogue)
@@ -258,7 +258,7 @@ async def test_a_batch_that_fails_leaves_the_log_as_it_was(catalogue: Resources)
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
-async def test_whoever_writes_cpus_is_not_waited_for(catalogue: Resources) -> None:
+async def test_change_log_batch_does_not_wait_for_cpu_writers(catalogue: Resources) -> None:
     await run_statements(catalogue, "UPDATE listing SET adjusted_price = 8 WHERE cpu_id = 1")
     async with catalogue.write() as holder:
         await holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CPU_WRITERS_LOCK})
@@ -267,7 +267,7 @@ async def test_whoever_writes_cpus_is_not_waited_for(catalogue: Resources) -> No
     await process_all_changes(catalogue)
 
 
-async def test_many_at_once_do_it_once(catalogue: Resources) -> None:
+async def test_change_log_concurrent_batches_process_rows_once(catalogue: Resources) -> None:
     await replace_cpus(catalogue, {1: cpu_with_prices(3), 2: cpu_with_prices(4)})
     before = await data_versions(catalogue)
     done = await asyncio.gather(*(process_change_log(catalogue) for _ in range(5)))
@@ -276,7 +276,7 @@ async def test_many_at_once_do_it_once(catalogue: Resources) -> None:
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
-async def test_a_recalculation_clears_what_it_covers(catalogue: Resources) -> None:
+async def test_recalculation_clears_covered_change_log_rows(catalogue: Resources) -> None:
     await replace_cpus(catalogue, {key: cpu_with_prices(key) for key in (1, 2, 3)})
     await recalculate_metrics(catalogue, [2])
     assert set(await committed_change_log(catalogue)) == {1, 3}
@@ -285,7 +285,7 @@ async def test_a_recalculation_clears_what_it_covers(catalogue: Resources) -> No
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
-async def test_a_cpu_that_fails_is_tried_again_with_the_next_batch(catalogue: Resources) -> None:
+async def test_change_log_batch_retries_failed_cpus(catalogue: Resources) -> None:
     before = await stored_metrics(catalogue)
     await run_statements(catalogue, "ALTER TABLE cpu ADD CONSTRAINT dear CHECK (price_good < 100)")
     await replace_cpus(catalogue, {1: cpu_with_prices(100, 200), 2: cpu_with_prices(1, 2)})
@@ -302,8 +302,8 @@ async def test_a_cpu_that_fails_is_tried_again_with_the_next_batch(catalogue: Re
     assert await fetch_rows(catalogue, "SELECT cpu_id FROM recalculation_failure") == []
 
 
-async def test_a_rank_that_cannot_be_written_is_a_failure_too(catalogue: Resources) -> None:
-    """Of a CPU that was not in the log: the next batch makes up for it."""
+async def test_change_log_batch_records_unwritable_rank_as_failure(catalogue: Resources) -> None:
+    """The CPU was not in the log; the next batch writes its rank."""
     await run_statements(
         catalogue, "ALTER TABLE cpu ADD CONSTRAINT low CHECK (id <> 3 OR value_percentile >= 50) NOT VALID"
     )

@@ -1,4 +1,4 @@
-"""Working off the change log makes the figures that a recalculation of everything would make, after any history."""
+"""Processing the change log after random histories results in the figures of a full recalculation."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from tests.support.change_log import assert_metrics_are_current, committed_chang
 from tests.support.effort import size_of
 from tests.support.metrics_catalog import fetch_rows, no_progress, run_statements, stored_metrics
 
-EMPTY = "TRUNCATE cpu, listing, figure_history, recalculation_failure, recalculation_watermark, data_change_log, cursed"
-# CPUs in `cursed` cannot be written.
+EMPTY = "TRUNCATE cpu, listing, figure_history, recalculation_failure, recalculation_watermark, data_change_log, broken"
+# CPUs in the table `broken` cannot be written.
 CURSE = (
-    "CREATE TABLE cursed (cpu_id bigint)",
+    "CREATE TABLE broken (cpu_id bigint)",
     """
-    CREATE FUNCTION curse() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION break_cpu() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        IF EXISTS (SELECT FROM cursed WHERE cpu_id = new.id) THEN RAISE EXCEPTION 'cursed'; END IF;
+        IF EXISTS (SELECT FROM broken WHERE cpu_id = new.id) THEN RAISE EXCEPTION 'broken'; END IF;
         RETURN new;
     END $$
     """,
-    "CREATE TRIGGER curse BEFORE UPDATE OF price_good ON cpu FOR EACH ROW EXECUTE FUNCTION curse()",
+    "CREATE TRIGGER curse BEFORE UPDATE OF price_good ON cpu FOR EACH ROW EXECUTE FUNCTION break_cpu()",
 )
 INSERT_CPUS = """
     INSERT INTO cpu (id, name, slug, manufacturer, cpu_mark_multi, cpu_mark_single) OVERRIDING SYSTEM VALUE
@@ -62,7 +62,7 @@ title,cpu,price,marketplace,seller,status
 Offer,CPU {one},{number},test,me,{status}
 Offer {one},CPU {one},{number}.50,test,,active
 """
-# What begins with `import` or `recalculate` is no SQL; see `do`.
+# Steps that begin with `import` or `recalculate` are not SQL; see `do`.
 STEPS = [
     *[INSERT_CPUS] * 3,
     *[INSERT_LISTINGS] * 4,
@@ -80,17 +80,17 @@ STEPS = [
     "TRUNCATE cpu CASCADE",
     "WITH d AS (DELETE FROM listing WHERE cpu_id = {one}) UPDATE cpu SET cpu_mark_multi = {mark} WHERE {some}",
     MERGE,
-    *["INSERT INTO cursed VALUES ({one})"] * 4,
-    # Why a CPU fails is no data of ours: when that ends, the next batch notices.
-    *["WITH lifted AS (DELETE FROM cursed) INSERT INTO data_change_log (cpu_id) VALUES (0)"] * 4,
+    *["INSERT INTO broken VALUES ({one})"] * 4,
+    # A failure has causes outside the change log; once it is repaired, the next batch writes the CPU.
+    *["WITH lifted AS (DELETE FROM broken) INSERT INTO data_change_log (cpu_id) VALUES (0)"] * 4,
     "recalculate",
     "recalculate {one}",
-    "INSERT INTO listing DEFAULT VALUES",  # is refused
+    "INSERT INTO listing DEFAULT VALUES",  # fails
 ]
 
 
 def step(template: str) -> st.SearchStrategy[str]:
-    """A step of this shape."""
+    """Return a strategy for steps of this form."""
     return st.builds(
         lambda **values: template.format_map(values),
         one=st.integers(1, 5),
@@ -105,7 +105,7 @@ def step(template: str) -> st.SearchStrategy[str]:
     )
 
 
-# Of each transaction: whether it is kept, its steps, and whether the log is worked off after it.
+# For each transaction: whether it commits, its steps, and whether the log is processed afterwards.
 TRANSACTIONS = st.tuples(
     st.booleans() | st.just(True),
     st.lists(st.sampled_from(STEPS).flatmap(step), min_size=1, max_size=4),
@@ -118,7 +118,7 @@ START = (
 )
 
 
-# Listings of which the memory of prices does not end with what they count for now.
+# Listings with a last observation that is not their current value.
 FORGOTTEN = """
     SELECT l.id, l.status, l.adjusted_price, l.seen_at::text, p.state, p.adjusted_price, p.seen_at::text
     FROM listing AS l
@@ -131,11 +131,11 @@ FORGOTTEN = """
 
 
 class GaveUp(Exception):
-    """Rolls back what it is raised in."""
+    """Rolls back the block that it is raised in."""
 
 
 async def do(tx: Transaction, what: str, folder: Path) -> None:
-    """One step; one that is refused leaves nothing."""
+    """Run one step; a failing step leaves no changes."""
     with suppress(DBAPIError):
         async with tx.connection.begin_nested():
             word, _, rest = what.partition("\n" if what.startswith("import") else " ")
@@ -148,7 +148,7 @@ async def do(tx: Transaction, what: str, folder: Path) -> None:
 
 
 async def import_text(tx: Transaction, kind: str, content: str, folder: Path) -> None:
-    """As `dealmark import` does it."""
+    """Import like `dealmark import`."""
     file = folder / "import.csv"
     file.write_text(content)
     options = ImportOptions(rejects_path=folder / "rejects.csv")
@@ -159,7 +159,7 @@ async def import_text(tx: Transaction, kind: str, content: str, folder: Path) ->
 
 
 async def work_off(resources: Resources) -> None:
-    """Until there is nothing left in the log."""
+    """Process the log until it is empty."""
     while await process_change_log(resources) is not None:
         pass
     assert await committed_change_log(resources) == []
@@ -176,7 +176,7 @@ async def work_off(resources: Resources) -> None:
 @example(history=[])
 @example(
     history=[
-        # Twice in one transaction, which has one time.
+        # Twice in one transaction, with one transaction time.
         (
             True,
             [
@@ -189,17 +189,17 @@ async def work_off(resources: Resources) -> None:
         )
     ]
 )
-async def test_after_any_history(
+async def test_change_log_after_random_history_equals_full_recalculation(
     resources: Resources, tmp_path: Path, history: Sequence[tuple[bool, Sequence[str], bool]]
 ) -> None:
-    if await fetch_rows(resources, "SELECT to_regclass('cursed') IS NULL") == [(True,)]:
+    if await fetch_rows(resources, "SELECT to_regclass('broken') IS NULL") == [(True,)]:
         await run_statements(resources, *CURSE)
     await run_statements(resources, EMPTY)
     for keep, steps, worked_off in [START, *history]:
         with suppress(GaveUp):
             async with resources.write() as tx:
-                for each in steps:
-                    await do(tx, each, tmp_path)
+                for step in steps:
+                    await do(tx, step, tmp_path)
                 if not keep:
                     raise GaveUp
         if worked_off:

@@ -1,4 +1,4 @@
-"""The figures are those of DOMAIN.md, whatever the catalogue looks like and however the recalculation is cut up."""
+"""Figures equal those of the reference, for any catalogue and any batch size."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.metrics_catalog import (
 from tests.support.metrics_reference import Cpu, compute_metrics
 
 CENTS = st.one_of(
-    # 10/30 = 20/60 = 100000/300000 with the marks below; the least and the greatest price; none at all.
+    # 10/30 = 20/60 = 100000/300000 with the marks below; the least and the greatest price; no price.
     st.sampled_from([1000, 2000, 10_000_000, 1, 999_999_999_999, 0]),
     st.integers(1, 300),
     st.integers(1, 99_999),
@@ -51,10 +51,10 @@ EXAMPLES = settings(
 
 
 async def assert_exact(resources: Resources, cpus: Sequence[Cpu]) -> None:
-    """Stored and served figures are those of the reference, to the last digit."""
-    found, said = await rows_by_cpu(resources), await served_metrics(resources)
-    assert len(found) == len(cpus)
-    for row, (target, value) in zip(found.values(), compute_metrics(cpus), strict=True):
+    """Compare stored and served figures with the reference, to the last digit."""
+    rows, said = await rows_by_cpu(resources), await served_metrics(resources)
+    assert len(rows) == len(cpus)
+    for row, (target, value) in zip(rows.values(), compute_metrics(cpus), strict=True):
         assert metric_columns(row) == expected_stored(target, value)
         expected = expected_served(target, value)
         assert {name: said[row.id][name] for name in expected} == expected
@@ -73,7 +73,7 @@ GOLDEN = {
 }
 
 
-async def test_golden_vectors_through_the_api(resources: Resources, api: ApiClient) -> None:
+async def test_recalculation_golden_vectors_match_through_api(resources: Resources, api: ApiClient) -> None:
     for number, prices in enumerate(GOLDEN):
         await add_cpu(resources, f"Test {number}", prices.split())
     await recalculate_metrics(resources)
@@ -82,16 +82,16 @@ async def test_golden_vectors_through_the_api(resources: Resources, api: ApiClie
         "{ cpus(first: 20, orderBy: {field: NAME}) { nodes { priceTarget"
         " { good great fair stddev sampleSize confidence highVariance fresh } } } }"
     )
-    found = [node["priceTarget"] for node in answer["cpus"]["nodes"]]
+    targets = [node["priceTarget"] for node in answer["cpus"]["nodes"]]
 
-    assert all(target.pop("fresh") for target in found)
-    assert [tuple(target.values()) for target in found] == list(GOLDEN.values())
+    assert all(target.pop("fresh") for target in targets)
+    assert [tuple(target.values()) for target in targets] == list(GOLDEN.values())
 
 
 @pytest.mark.sized
 @EXAMPLES
 @given(CATALOGUES)
-async def test_figures_are_those_of_the_reference(resources: Resources, cpus: list[Cpu]) -> None:
+async def test_recalculation_matches_reference(resources: Resources, cpus: list[Cpu]) -> None:
     await fill_catalog(resources, cpus)
     await recalculate_metrics(resources)
     await assert_exact(resources, cpus)
@@ -100,7 +100,7 @@ async def test_figures_are_those_of_the_reference(resources: Resources, cpus: li
 @pytest.mark.sized
 @EXAMPLES
 @given(st.data())
-async def test_recalculating_what_changed_is_as_good_as_recalculating_all(
+async def test_recalculation_of_changed_cpus_equals_full_recalculation(
     resources: Resources, data: st.DataObject
 ) -> None:
     before = data.draw(CATALOGUES)
@@ -116,7 +116,7 @@ async def test_recalculating_what_changed_is_as_good_as_recalculating_all(
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
-async def test_the_batch_size_does_not_matter(resources: Resources, batch_size: int) -> None:
+async def test_recalculation_batch_size_does_not_affect_figures(resources: Resources, batch_size: int) -> None:
     cpus = [cpu_with_prices(*range(10 + i, 10 + i * (i % 4), i), multi=i % 5, single=i % 7) for i in range(1, 40)]
     await fill_catalog(resources, cpus)
     outcome = await recalculate_metrics(resources, batch_size=batch_size)
@@ -124,7 +124,7 @@ async def test_the_batch_size_does_not_matter(resources: Resources, batch_size: 
     await assert_exact(resources, cpus)
 
 
-async def test_equal_dollars_per_mark_share_a_rank(resources: Resources) -> None:
+async def test_recalculation_equal_values_share_percentile(resources: Resources) -> None:
     ties = [
         cpu_with_prices(10, multi=30),
         cpu_with_prices(20, multi=60),
@@ -138,7 +138,7 @@ async def test_equal_dollars_per_mark_share_a_rank(resources: Resources) -> None
 
 
 @pytest.mark.parametrize("size", [4, 8])
-async def test_a_percentile_on_a_border_has_the_better_rating(resources: Resources, size: int) -> None:
+async def test_rating_at_threshold_is_the_better_one(resources: Resources, size: int) -> None:
     await fill_catalog(resources, [cpu_with_prices(price) for price in range(1, size + 1)])
     await recalculate_metrics(resources)
     ratings = [row["value_rating"] for row in (await stored_metrics(resources)).values()]
@@ -147,19 +147,19 @@ async def test_a_percentile_on_a_border_has_the_better_rating(resources: Resourc
     assert ratings == expected
 
 
-async def test_the_rating_is_that_of_the_unrounded_percentile(resources: Resources) -> None:
+async def test_rating_uses_unrounded_percentile(resources: Resources) -> None:
     await fill_catalog(resources, [cpu_with_prices(price) for price in range(1, 2004)])
     await recalculate_metrics(resources)
-    found = await stored_metrics(resources)
+    metrics = await stored_metrics(resources)
     # 501, 1002 and 1503 of 2003 are better: 25.01 %, 50.02 % and 75.04 %.
-    assert [(found[key]["value_percentile"], found[key]["value_rating"]) for key in (502, 1003, 1504)] == [
+    assert [(metrics[key]["value_percentile"], metrics[key]["value_rating"]) for key in (502, 1003, 1504)] == [
         (25, "good"),
         (50, "fair"),
         (75, "poor"),
     ]
 
 
-async def test_listings_of_no_cpu_count_for_none(resources: Resources) -> None:
+async def test_recalculation_ignores_listings_without_cpu(resources: Resources) -> None:
     await fill_catalog(resources, [cpu_with_prices(10, 20)])
     async with resources.write() as tx:
         await add_listing(tx, None, 5)
@@ -168,6 +168,6 @@ async def test_listings_of_no_cpu_count_for_none(resources: Resources) -> None:
     await assert_exact(resources, [cpu_with_prices(10, 20)])
 
 
-async def test_an_empty_catalogue(resources: Resources) -> None:
+async def test_recalculation_of_empty_catalogue_succeeds(resources: Resources) -> None:
     outcome = await recalculate_metrics(resources)
     assert (outcome.total, outcome.succeeded, outcome.failed) == (0, 0, 0)

@@ -1,4 +1,4 @@
-"""A CPU that fails keeps its old figures, is named, and takes part in the ranks of the others with its old $/mark."""
+"""A failing CPU keeps its old figures, is named, and takes part in the ranks with its old USD per mark."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ FAILURES = "SELECT cpu_id, error FROM recalculation_failure ORDER BY cpu_id"
 
 
 async def refuse(resources: Resources, *cpu_ids: int) -> None:
-    """From now on these rows cannot be updated."""
+    """Make updates of these rows fail."""
     await run_statements(
         resources,
         """
         CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN RAISE EXCEPTION 'CPU <%>: cursed', new.id; END $$
+        $$ BEGIN RAISE EXCEPTION 'CPU <%>: broken', new.id; END $$
         """,
         "CREATE OR REPLACE TRIGGER refuse BEFORE UPDATE OF price_good ON cpu FOR EACH ROW "
         f"WHEN (new.id IN ({', '.join(map(str, cpu_ids))})) EXECUTE FUNCTION refuse()",
@@ -39,11 +39,11 @@ async def refuse(resources: Resources, *cpu_ids: int) -> None:
 
 
 def with_old_dollars(before: Sequence[Cpu], now: Sequence[Cpu], failed: Collection[int]) -> Mapping[int, Any]:
-    """By the reference: the columns of those that did not fail, ranked with the old $/mark of those that did."""
+    """Return reference values of succeeding CPUs, ranked with the old USD per mark of failing ones."""
     ranked = [old if key in failed else new for key, (old, new) in enumerate(zip(before, now, strict=True), 1)]
     dollars = [(dollars_per_mark(cpu.prices, cpu.multi), dollars_per_mark(cpu.prices, cpu.single)) for cpu in ranked]
-    found = zip([target(cpu.prices) for cpu in ranked], values(dollars), strict=True)
-    return {key: expected_stored(*each) for key, each in enumerate(found, 1) if key not in failed}
+    metrics = zip([target(cpu.prices) for cpu in ranked], values(dollars), strict=True)
+    return {key: expected_stored(*figures) for key, figures in enumerate(metrics, 1) if key not in failed}
 
 
 BEFORE = [cpu_with_prices(10 * i, 12 * i, multi=7, single=3) for i in range(1, 31)]
@@ -51,7 +51,7 @@ AFTER = [cpu_with_prices(500 - 11 * i, 520 - 11 * i, 3, multi=7, single=4) for i
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
-async def test_who_fails_keeps_the_old_and_the_others_do_not_suffer(resources: Resources, batch_size: int) -> None:
+async def test_failing_cpu_keeps_old_figures_and_others_succeed(resources: Resources, batch_size: int) -> None:
     await fill_catalog(resources, BEFORE)
     await recalculate_metrics(resources)
     old, old_rows = await stored_metrics(resources), await rows_by_cpu(resources)
@@ -66,19 +66,21 @@ async def test_who_fails_keeps_the_old_and_the_others_do_not_suffer(resources: R
     assert (outcome.total, outcome.succeeded, outcome.failed) == (30, 28, 2)
     assert list(outcome.failures) == [4, 21]
     (_, first), (_, second) = await fetch_rows(resources, FAILURES)
-    assert first == "CPU <4>: cursed"
+    assert first == "CPU <4>: broken"
     assert 'violates check constraint "wrong"' in second
     assert {entry["cpu"] for entry in logs if entry["event"] == "cpu_metrics.recalc.cpu_failed"} == {4, 21}
 
     now, now_rows = await stored_metrics(resources), await rows_by_cpu(resources)
     assert {key: now[key] for key in (4, 21)} == {key: old[key] for key in (4, 21)}
-    assert {key: each for key, each in now.items() if key not in {4, 21}} == with_old_dollars(BEFORE, AFTER, {4, 21})
+    assert {key: figures for key, figures in now.items() if key not in {4, 21}} == with_old_dollars(
+        BEFORE, AFTER, {4, 21}
+    )
     assert {key for key in now if now_rows[key].computed_at > old_rows[key].computed_at} == set(now) - {4, 21}
     history = dict(await fetch_rows(resources, "SELECT cpu_id, count(*) FROM figure_history GROUP BY cpu_id"))
     assert history == {key: 1 if key in {4, 21} else 2 for key in now}
 
 
-async def test_success_clears_the_failure(resources: Resources) -> None:
+async def test_successful_recalculation_clears_failure(resources: Resources) -> None:
     await fill_catalog(resources, BEFORE)
     await refuse(resources, 2, 3)
     await recalculate_metrics(resources)
@@ -94,7 +96,7 @@ async def test_success_clears_the_failure(resources: Resources) -> None:
     assert await stored_metrics(resources) == with_old_dollars(BEFORE, BEFORE, ())
 
 
-async def test_a_failure_outside_of_what_was_asked_is_not_counted(resources: Resources) -> None:
+async def test_failure_outside_requested_cpus_is_not_counted(resources: Resources) -> None:
     await fill_catalog(resources, BEFORE)
     await recalculate_metrics(resources)
     old = await stored_metrics(resources)
@@ -111,7 +113,7 @@ async def test_a_failure_outside_of_what_was_asked_is_not_counted(resources: Res
     assert now[6]["value_percentile"] == pytest.approx(20)
 
 
-async def test_all_may_fail(resources: Resources) -> None:
+async def test_recalculation_with_all_cpus_failing_reports_all(resources: Resources) -> None:
     await fill_catalog(resources, BEFORE)
     await recalculate_metrics(resources)
     old = await stored_metrics(resources)
@@ -128,9 +130,9 @@ async def test_all_may_fail(resources: Resources) -> None:
 
 
 @pytest.mark.parametrize(("failing", "raised"), [(0, False), (3, False), (4, True)])
-async def test_more_than_ten_percent_failures_raise_an_event(resources: Resources, failing: int, raised: bool) -> None:
+async def test_failures_above_ten_percent_log_high_error_rate(resources: Resources, failing: int, raised: bool) -> None:
     await fill_catalog(resources, BEFORE)
-    await refuse(resources, *range(failing + 1))  # nobody has the id 0
+    await refuse(resources, *range(failing + 1))  # no CPU has the id 0
     with capture_logs() as logs:
         outcome = await recalculate_metrics(resources)
     assert outcome.failed == failing

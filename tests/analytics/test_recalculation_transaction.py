@@ -1,4 +1,4 @@
-"""How a recalculation behaves as a whole: its events, its transaction, and others that run beside it."""
+"""Recalculation as a whole: log events, its transaction, and concurrent recalculations."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ EVENTS = "cpu_metrics.recalc."
 
 
 def events_of(logs: Sequence[Any]) -> list[str]:
-    """The names of the recalculation's events."""
+    """Return the names of the recalculation's log events."""
     return [entry["event"].removeprefix(EVENTS) for entry in logs if entry["event"].startswith(EVENTS)]
 
 
-async def test_events_carry_the_job_id(resources: Resources) -> None:
+async def test_recalculation_log_events_have_job_id(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
     async with resources.write() as tx:
         job_id = await request_job(tx, JobKind.RECALCULATE_METRICS, {}, "tester")
@@ -50,20 +50,20 @@ async def test_events_carry_the_job_id(resources: Resources) -> None:
     assert [complete[name] for name in ("total", "succeeded", "failed", "written")] == [7, 7, 0, 7]
 
 
-async def test_progress_is_told_after_each_batch(resources: Resources) -> None:
+async def test_recalculation_reports_progress_after_each_batch(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
 
     async def progress(done: int, total: int) -> None:
-        told.append((done, total))
+        reports.append((done, total))
 
     with capture_logs() as logs:
         await recalculate_metrics(resources, batch_size=3, progress=progress)
-    assert told == [(3, 7), (6, 7), (7, 7)]
-    assert [(e["done"], e["total"]) for e in logs if e["event"] == "cpu_metrics.recalc.progress"] == told
+    assert reports == [(3, 7), (6, 7), (7, 7)]
+    assert [(e["done"], e["total"]) for e in logs if e["event"] == "cpu_metrics.recalc.progress"] == reports
 
 
-async def test_a_job_that_fails_as_a_whole_says_so(resources: Resources) -> None:
+async def test_recalculation_failure_is_logged(resources: Resources) -> None:
     await run_statements(resources, "DROP TABLE figure_history")
     await fill_without_history(resources)
     with capture_logs(processors=[merge_contextvars]) as logs, pytest.raises(DBAPIError):
@@ -76,18 +76,18 @@ async def test_a_job_that_fails_as_a_whole_says_so(resources: Resources) -> None
 
 
 async def fill_without_history(resources: Resources) -> None:
-    """As `fill`, where the history cannot be emptied."""
+    """Like `fill`, for a database with a history that cannot be emptied."""
     await replace_cpus(resources, dict(enumerate(CPUS, 1)))
 
 
-async def test_a_lost_connection_is_nobodys_fault_and_leaves_nothing(resources: Resources) -> None:
+async def test_recalculation_with_lost_connection_changes_nothing(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
     await recalculate_metrics(resources)
     before = await stored_metrics(resources)
     await replace_cpus(resources, {key: cpu_with_prices(key) for key in range(1, 8)})
 
     async def cut(_done: int, _total: int) -> None:
-        # Of the two connections, the one that recalculates holds the writers' lock.
+        # The connection that recalculates has the lock of CPU writers.
         await run_statements(
             resources,
             "SELECT pg_terminate_backend(pid, 5000) "
@@ -105,7 +105,7 @@ async def test_a_lost_connection_is_nobodys_fault_and_leaves_nothing(resources: 
     assert (outcome.total, outcome.succeeded) == (7, 7)
 
 
-async def test_a_cancelled_recalculation_leaves_nothing(resources: Resources) -> None:
+async def test_recalculation_cancelled_changes_nothing(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
     halfway = asyncio.Event()
 
@@ -124,7 +124,7 @@ async def test_a_cancelled_recalculation_leaves_nothing(resources: Resources) ->
 
 
 async def waits_for_a_lock(resources: Resources) -> None:
-    """Returns when somebody waits for the writers' lock."""
+    """Wait until a transaction waits for the lock of CPU writers."""
     waiting = (
         "SELECT 1 FROM pg_locks JOIN pg_database AS d ON d.oid = database"
         " WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
@@ -134,7 +134,7 @@ async def waits_for_a_lock(resources: Resources) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_two_recalculations_take_turns(resources: Resources) -> None:
+async def test_recalculations_run_one_after_another(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
     halfway, go_on = asyncio.Event(), asyncio.Event()
 
@@ -147,14 +147,14 @@ async def test_two_recalculations_take_turns(resources: Resources) -> None:
     second = asyncio.create_task(recalculate_metrics(resources))
     await waits_for_a_lock(resources)
     assert not second.done()
-    # What is committed while the second waits, it sees.
+    # The second one sees changes that commit while it waits.
     await run_statements(resources, "UPDATE listing SET adjusted_price = 1 WHERE cpu_id = 7")
     go_on.set()
     assert ((await first).written, (await second).written) == (7, 7)
     assert (await rows_by_cpu(resources))[7].value_percentile == 0
 
 
-async def test_jit_is_off_inside_and_as_it_was_outside(resources: Resources) -> None:
+async def test_recalculation_disables_jit_in_its_transaction_only(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
     jit = text("SHOW jit")
     seen: list[str] = []

@@ -1,4 +1,4 @@
-"""What a recalculation writes: rows whose figures changed, history of those, when it was, and that it happened."""
+"""Rows that a recalculation writes: changed rows, their history, the watermark and the version."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DATA_VERSION = "SELECT version FROM data_version WHERE domain = 'analytics'"
 CPUS = [cpu_with_prices(10, 20), cpu_with_prices(30), cpu_with_prices(40, 50, 60), cpu_with_prices(multi=None)]
 
 
-async def test_a_second_recalculation_writes_no_cpu_but_tells_when_it_was(resources: Resources) -> None:
+async def test_second_recalculation_writes_watermark_only(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
     await recalculate_metrics(resources)
     before = await fetch_rows(resources, VERSIONS_OF_ROWS), await fetch_rows(resources, HISTORY)
@@ -40,26 +40,26 @@ async def test_a_second_recalculation_writes_no_cpu_but_tells_when_it_was(resour
     assert await fetch_rows(resources, DATA_VERSION) == [(version + 1,)]
 
 
-async def test_history_is_of_cpus_whose_own_figures_moved(resources: Resources) -> None:
+async def test_history_has_cpus_with_changed_figures_only(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
     await recalculate_metrics(resources)
     assert await fetch_rows(resources, HISTORY) == [(1, 1), (2, 1), (3, 1), (4, 1)]
 
-    # The second becomes the cheapest: the first falls behind it, the third keeps its rank.
+    # The second CPU becomes the cheapest: the first falls behind it, the third keeps its rank.
     await replace_cpus(resources, {2: cpu_with_prices(5)})
     outcome = await recalculate_metrics(resources)
 
     assert outcome.written == 2
     assert await fetch_rows(resources, HISTORY) == [(1, 1), (2, 2), (3, 1), (4, 1)]
     latest = "SELECT price_sample_size, dollar_per_mark_multi, value_percentile, value_rating, computed_at FROM "
-    ((*kept, at),) = await fetch_rows(
+    ((*figures, at),) = await fetch_rows(
         resources, latest + "figure_history WHERE cpu_id = 2 ORDER BY computed_at DESC LIMIT 1"
     )
-    assert kept == [1, 5, 0, "excellent"]
+    assert figures == [1, 5, 0, "excellent"]
     assert at == (await rows_by_cpu(resources))[2].computed_at
 
 
-async def test_only_rows_that_changed_are_written(resources: Resources) -> None:
+async def test_recalculation_writes_changed_rows_only(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
     await recalculate_metrics(resources)
     before = dict(row[:2] for row in await fetch_rows(resources, VERSIONS_OF_ROWS))
@@ -73,7 +73,7 @@ async def test_only_rows_that_changed_are_written(resources: Resources) -> None:
     assert {key for key in before if after[key] != touched[key]} == {3}
 
 
-async def test_a_figure_that_moves_no_rank_is_noticed(resources: Resources) -> None:
+async def test_recalculation_writes_change_without_rank_change(resources: Resources) -> None:
     await fill_catalog(resources, [cpu_with_prices(10)])
     await recalculate_metrics(resources)
     for changed, column in (
@@ -85,7 +85,7 @@ async def test_a_figure_that_moves_no_rank_is_noticed(resources: Resources) -> N
         assert (await stored_metrics(resources))[1][column] == 5
 
 
-async def test_cpus_that_were_not_asked_for_keep_their_figures_and_their_time(resources: Resources) -> None:
+async def test_recalculation_keeps_figures_and_time_of_other_cpus(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
     await recalculate_metrics(resources)
     before, times = (
@@ -100,20 +100,20 @@ async def test_cpus_that_were_not_asked_for_keep_their_figures_and_their_time(re
     after = await rows_by_cpu(resources)
     assert {key for key, row in after.items() if row.computed_at > times[key]} == {2, 4}
     for key in (1, 3):
-        found = (await stored_metrics(resources))[key]
-        assert {name for name in found if found[name] != before[key][name]} <= {
+        metrics = (await stored_metrics(resources))[key]
+        assert {name for name in metrics if metrics[name] != before[key][name]} <= {
             "value_percentile",
             "value_percentile_single",
             "value_rating",
         }
-    # Ranked by the old 15 and 50 $/mark of the others.
+    # Ranked with the old USD per mark of the others, 15 and 50.
     assert [after[key].value_percentile for key in (2, 1, 3)] == [Decimal(0), Decimal("33.3"), Decimal("66.7")]
 
 
-async def test_a_target_is_fresh_for_seven_days_however_it_was_recalculated(resources: Resources) -> None:
+async def test_price_target_is_fresh_for_seven_days(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
-    found = (await served_metrics(resources))[1]
-    assert (found["fresh"], found["updated_at"]) == (False, None)
+    metrics = (await served_metrics(resources))[1]
+    assert (metrics["fresh"], metrics["updated_at"]) == (False, None)
     await recalculate_metrics(resources)
 
     for age, fresh in (timedelta(days=7, seconds=1), False), (timedelta(days=7, seconds=-60), True):
@@ -123,18 +123,18 @@ async def test_a_target_is_fresh_for_seven_days_however_it_was_recalculated(reso
             f"UPDATE cpu SET figures_computed_at = '{at}'",
             f"UPDATE recalculation_watermark SET full_at = '{at}'",
         )
-        found = (await served_metrics(resources))[1]
-        assert (found["fresh"], found["updated_at"]) == (fresh, at)
+        metrics = (await served_metrics(resources))[1]
+        assert (metrics["fresh"], metrics["updated_at"]) == (fresh, at)
 
     await run_statements(
         resources, "UPDATE cpu SET figures_computed_at = '2020-01-01'", "DELETE FROM recalculation_watermark"
     )
     await recalculate_metrics(resources, [1])
-    assert [each["fresh"] for each in (await served_metrics(resources)).values()] == [True, False, False, False]
+    assert [metrics["fresh"] for metrics in (await served_metrics(resources)).values()] == [True, False, False, False]
     assert await fetch_rows(resources, HISTORY) == [(1, 1), (2, 1), (3, 1), (4, 1)]
 
 
-async def test_the_history_of_a_cpu_goes_with_it(resources: Resources) -> None:
+async def test_history_of_deleted_cpu_is_deleted(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
     await recalculate_metrics(resources)
     await run_statements(resources, "DELETE FROM listing WHERE cpu_id = 1", "DELETE FROM cpu WHERE id = 1")

@@ -1,4 +1,4 @@
-"""What is kept ready is what an aggregate over the tables says: after any statement, whoever commits or gives up."""
+"""Stored statistics equal an aggregate over the tables after any statement, commit or rollback."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ INSERT_CPUS = """
         CASE WHEN n = 1 THEN {number} END, {number}
     FROM generate_series(1, {rows}) AS n
 """
-# Those that are there are given the new values instead.
+# Existing rows get the new values instead.
 UPSERT_CPUS = """
     INSERT INTO cpu (name, slug, manufacturer, socket, cores)
     SELECT n, n, {maker}, {socket}, {number} FROM generate_series(1, {rows}) AS n
@@ -63,12 +63,12 @@ STEPS = [
     MERGE_LISTINGS,
     "DELETE FROM recalculation_watermark",
     "INSERT INTO recalculation_watermark (full_at) VALUES ({time}) ON CONFLICT (single) DO UPDATE SET full_at = {time}",
-    "INSERT INTO listing DEFAULT VALUES",  # is refused
+    "INSERT INTO listing DEFAULT VALUES",  # fails
 ]
 
 
 def step(template: str) -> st.SearchStrategy[str]:
-    """A statement of this shape."""
+    """Return a strategy for statements of this form."""
     return st.builds(
         lambda **values: template.format_map(values),
         maker=st.sampled_from(["'AMD'", "'Intel'", "'amd'", "'Ö'"]),
@@ -83,29 +83,29 @@ def step(template: str) -> st.SearchStrategy[str]:
 
 
 STATEMENTS = st.sampled_from(STEPS).flatmap(step)
-# Of each group of statements and of each transaction: whether it is kept.
+# For each group of statements and each transaction: whether it is kept.
 TRANSACTIONS = st.tuples(
     st.booleans(), st.lists(st.tuples(st.booleans(), st.lists(STATEMENTS, min_size=1, max_size=3)), max_size=4)
 )
 
 
 class GaveUp(Exception):
-    """Rolls back what it is raised in."""
+    """Rolls back the block that it is raised in."""
 
 
 async def kept_is_plain(session: Session) -> None:
-    """Whatever a reader is told is what the aggregate says."""
+    """Compare the stored statistics with the aggregate."""
     assert dict((await statistics_sql.load_statistics(session))._mapping) == dict((await plain(session))._mapping)
 
 
 async def read_is_plain(resources: Resources) -> None:
-    """The same, of what is committed."""
+    """Compare them in a new transaction."""
     async with resources.read() as session:
         await kept_is_plain(session)
 
 
 async def run(tx: Transaction, keep: bool, statements: Sequence[str]) -> None:
-    """Runs them behind a savepoint; one that is refused takes the rest with it."""
+    """Run the statements behind a savepoint; a failing one rolls all of them back."""
     with suppress(GaveUp, IntegrityError):
         async with tx.connection.begin_nested():
             for statement in statements:
@@ -123,21 +123,21 @@ async def run(tx: Transaction, keep: bool, statements: Sequence[str]) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(history=st.lists(TRANSACTIONS, min_size=1, max_size=4))
-async def test_after_any_history(
+async def test_statistics_after_random_history_equal_computed_ones(
     resources: Resources, history: list[tuple[bool, list[tuple[bool, list[str]]]]]
 ) -> None:
     for keep, groups in history:
         with suppress(GaveUp):
             async with resources.write() as tx:
-                for kept, statements in groups:
-                    await run(tx, kept, statements)
+                for is_kept, statements in groups:
+                    await run(tx, is_kept, statements)
                     await kept_is_plain(tx)
                 if not keep:
                     raise GaveUp
         await read_is_plain(resources)
 
 
-async def test_rows_that_are_copied_in(resources: Resources) -> None:
+async def test_statistics_count_copied_rows(resources: Resources) -> None:
     await add_cpu(resources, "AMD One", [1])
     async with resources.write() as tx:
         driver: Any = (await tx.connection.get_raw_connection()).driver_connection
@@ -147,7 +147,7 @@ async def test_rows_that_are_copied_in(resources: Resources) -> None:
         assert (await statistics_sql.load_statistics(tx)).total == 51
 
 
-async def test_one_of_two_that_were_alike(resources: Resources) -> None:
+async def test_statistics_after_deleting_one_of_two_equal_values_are_exact(resources: Resources) -> None:
     first = await add_cpu(resources, "AMD One", cores=4)
     await add_cpu(resources, "AMD Two", cores=4)
     async with resources.write() as tx:
@@ -156,14 +156,14 @@ async def test_one_of_two_that_were_alike(resources: Resources) -> None:
 
 
 async def shards(resources: Resources) -> list[int]:
-    """The parts of the number of active listings."""
+    """Return the rows that sum up to the number of active listings."""
     async with resources.read() as session:
         rows = await session.rows(text("SELECT active FROM listing_statistics ORDER BY shard"))
         return [row.active for row in rows]
 
 
-async def test_writers_of_listings_do_not_wait_for_each_other(resources: Resources) -> None:
-    # One after the other both connections use the same part, which neither may think is its own afterwards.
+async def test_statistics_listing_writers_do_not_wait(resources: Resources) -> None:
+    # Both connections use the same row one after the other; neither may treat it as its own afterwards.
     async with resources.write() as later:
         async with resources.write() as tx:
             ours, theirs, spare = [await add_listing(tx, None, 1) for _ in range(3)]
@@ -182,14 +182,14 @@ async def test_writers_of_listings_do_not_wait_for_each_other(resources: Resourc
         await kept_is_plain(other)
     await read_is_plain(resources)
     assert sum(await shards(resources)) == 3
-    # Never more parts than there were writers at once.
+    # There are never more rows than concurrent writers.
     for _ in range(5):
         async with resources.write() as tx:
             await add_listing(tx, None, 3)
     assert len(await shards(resources)) == 2
 
 
-async def test_many_writers_of_listings_at_once(resources: Resources) -> None:
+async def test_statistics_of_concurrent_listing_writers_are_exact(resources: Resources) -> None:
     async def write(number: int) -> None:
         for turn in range(6):
             with suppress(GaveUp):
@@ -202,12 +202,12 @@ async def test_many_writers_of_listings_at_once(resources: Resources) -> None:
 
     await asyncio.gather(*(write(number) for number in range(8)))
     await read_is_plain(resources)
-    found = await shards(resources)
-    assert sum(found) == 8 * 6 * 2 // 3
-    assert len(found) <= 8
+    counts = await shards(resources)
+    assert sum(counts) == 8 * 6 * 2 // 3
+    assert len(counts) <= 8
 
 
-async def test_writers_of_cpus_take_turns_and_miss_nothing(resources: Resources) -> None:
+async def test_statistics_of_concurrent_cpu_writers_are_exact(resources: Resources) -> None:
     insert = "INSERT INTO cpu (name, slug, manufacturer) VALUES ('{0}', '{0}', '{0}')"
     async with resources.write() as first:
         await first.execute(text(insert.format("A")))
@@ -233,7 +233,7 @@ async def test_writers_of_cpus_take_turns_and_miss_nothing(resources: Resources)
         "DELETE FROM cpu",
     ],
 )
-async def test_whoever_writes_cpus_takes_the_lock_of_their_writers(resources: Resources, statement: str) -> None:
+async def test_cpu_write_takes_cpu_writers_lock(resources: Resources, statement: str) -> None:
     async with resources.write() as holder, resources.write() as tx:
         await holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CPU_WRITERS_LOCK})
         await tx.execute(text("SET LOCAL lock_timeout = '50ms'"))
@@ -242,19 +242,19 @@ async def test_whoever_writes_cpus_takes_the_lock_of_their_writers(resources: Re
                 await tx.execute(text(statement))
 
 
-async def test_a_recalculation_moves_the_time_alone(resources: Resources) -> None:
-    """Writing figures does not read the catalogue again: what was kept wrong on purpose stays."""
+async def test_statistics_after_recalculation_change_time_only(resources: Resources) -> None:
+    """Writing figures does not read the catalogue: a deliberately wrong value stays."""
     cpu_id = await add_cpu(resources, "AMD One")
     async with resources.write() as tx:
         await tx.execute(text("UPDATE cpu_statistics SET total = 100"))
         await tx.execute(text("UPDATE cpu SET figures_computed_at = '2030-01-01', price_good = 1"))
-        found = await statistics_sql.load_statistics(tx)
-        assert (found.total, found.updated_at.year) == (100, 2030)
+        statistics = await statistics_sql.load_statistics(tx)
+        assert (statistics.total, statistics.updated_at.year) == (100, 2030)
         await tx.execute(text("UPDATE cpu SET cores = 4 WHERE id = :id"), {"id": cpu_id})
         await kept_is_plain(tx)
 
 
-async def test_neither_cpus_nor_listings_are_read(resources: Resources) -> None:
+async def test_statistics_query_does_not_read_cpus_and_listings(resources: Resources) -> None:
     await add_cpu(resources, "AMD One", [1, 2])
     async with resources.read() as session:
         (plan,) = (await session.scalar(text(f"EXPLAIN (FORMAT JSON) {statistics_sql.STATISTICS}")),)
@@ -262,7 +262,7 @@ async def test_neither_cpus_nor_listings_are_read(resources: Resources) -> None:
 
 
 def relations(plan: Any) -> set[str]:
-    """The tables that a plan reads."""
+    """Return the tables that a plan reads."""
     if isinstance(plan, list):
         return set().union(*map(relations, plan))
     if not isinstance(plan, dict):

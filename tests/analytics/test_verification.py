@@ -1,4 +1,4 @@
-"""Verification: what is stored and wrong is found, named and repaired; what is only late is not wrong."""
+"""Verification: wrong figures are found, named and repaired; figures that are only late are not wrong."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ CPUS = [cpu_with_prices(10, 20), cpu_with_prices(30, 40), cpu_with_prices(50, 60
 
 @pytest.fixture
 async def catalogue(resources: Resources) -> Resources:
-    """CPUs 1 to 4, of which the last has no listing; all figures are right."""
+    """Create CPUs 1 to 4 with consistent figures; the last one has no listing."""
     await fill_catalog(resources, CPUS)
     await recalculate_metrics(resources)
     return resources
 
 
 async def verified(resources: Resources, *, fix: bool = False) -> dict[str, Any]:
-    """What the command line shows."""
+    """Run a verification and return the output of the command line."""
     outcome = await dispatch.run_in_foreground(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
     assert isinstance(outcome, VerificationReport)
     return outcome.as_dict()
@@ -49,14 +49,14 @@ async def verified(resources: Resources, *, fix: bool = False) -> dict[str, Any]
 RIGHT = {"total": 5, "consistent": 5, "consistency": 100.0, "cpus": {}, "failed": {}, "statistics": [], "left": 0}
 
 
-async def test_all_is_right(catalogue: Resources) -> None:
+async def test_verification_of_consistent_figures_finds_nothing(catalogue: Resources) -> None:
     before = await data_versions(catalogue)
     assert await verified(catalogue) == RIGHT
     assert await verified(catalogue, fix=True) == RIGHT
     assert await data_versions(catalogue) == {**before, "work": 2}
 
 
-async def test_nothing_at_all_is_right(resources: Resources) -> None:
+async def test_verification_finds_every_wrong_cpu(resources: Resources) -> None:
     assert await verified(resources) == {**RIGHT, "total": 1, "consistent": 1}
 
 
@@ -77,22 +77,22 @@ WRONG = {
 
 
 @pytest.mark.parametrize("column", WRONG)
-async def test_a_wrong_value_is_named_and_repaired(catalogue: Resources, column: str) -> None:
+async def test_verification_names_and_repairs_wrong_value(catalogue: Resources, column: str) -> None:
     await run_statements(catalogue, f"UPDATE cpu SET {column} = {WRONG[column]} WHERE id = 2")
-    # That the latest time of all is another one then is true of the table too.
-    found = {**RIGHT, "consistent": 4, "consistency": 80.0, "cpus": {"cpu-2": [column]}, "left": 1}
-    assert await verified(catalogue) == found
-    assert await verified(catalogue, fix=True) == {**found, "left": 0}
+    # The latest time of computation changes with it, in the table and in the statistics.
+    expected = {**RIGHT, "consistent": 4, "consistency": 80.0, "cpus": {"cpu-2": [column]}, "left": 1}
+    assert await verified(catalogue) == expected
+    assert await verified(catalogue, fix=True) == {**expected, "left": 0}
     assert await verified(catalogue) == RIGHT
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
-def test_every_figure_is_looked_at() -> None:
+def test_verification_compares_every_figure() -> None:
     assert set(WRONG) == {*METRIC_COLUMNS, "figures_computed_at"}
 
 
-async def test_what_the_triggers_did_not_see(catalogue: Resources) -> None:
-    """Prices that were changed behind their back move this CPU's figures and the ranks of others."""
+async def test_verification_finds_changes_without_triggers(catalogue: Resources) -> None:
+    """Prices that change without triggers affect the figures of their CPU and the ranks of others."""
     await run_statements(
         catalogue,
         "ALTER TABLE listing DISABLE TRIGGER USER",
@@ -101,15 +101,15 @@ async def test_what_the_triggers_did_not_see(catalogue: Resources) -> None:
         "ALTER TABLE listing ENABLE TRIGGER USER",
     )
     with capture_logs() as logs:
-        found = await verified(catalogue)
-    assert set(found["cpus"]) == {"cpu-1", "cpu-2", "cpu-3"}
-    assert set(found["cpus"]["cpu-2"]) <= {"value_percentile", "value_percentile_single", "value_rating"}
-    assert found["statistics"] == ["listings"]
-    assert (found["consistent"], found["consistency"], found["left"]) == (1, 20.0, 4)
-    told = {entry["event"]: entry for entry in logs}
-    assert told["verify.complete"]["log_level"] == "error"
-    assert told["verify.differs"]["cpu"] == "cpu-3"
-    assert told["verify.statistics_differ"]["columns"] == ["listings"]
+        result = await verified(catalogue)
+    assert set(result["cpus"]) == {"cpu-1", "cpu-2", "cpu-3"}
+    assert set(result["cpus"]["cpu-2"]) <= {"value_percentile", "value_percentile_single", "value_rating"}
+    assert result["statistics"] == ["listings"]
+    assert (result["consistent"], result["consistency"], result["left"]) == (1, 20.0, 4)
+    entries = {entry["event"]: entry for entry in logs}
+    assert entries["verify.complete"]["log_level"] == "error"
+    assert entries["verify.differs"]["cpu"] == "cpu-3"
+    assert entries["verify.statistics_differ"]["columns"] == ["listings"]
     before = await data_versions(catalogue)
     assert (await verified(catalogue, fix=True))["left"] == 0
     now = await data_versions(catalogue)
@@ -127,22 +127,22 @@ async def test_what_the_triggers_did_not_see(catalogue: Resources) -> None:
         ("DELETE FROM listing_statistics", ["listings"]),
     ],
 )
-async def test_statistics_that_are_wrong(catalogue: Resources, harm: str, columns: list[str]) -> None:
+async def test_verification_repairs_wrong_statistics(catalogue: Resources, harm: str, columns: list[str]) -> None:
     await run_statements(catalogue, harm)
-    found = {**RIGHT, "consistent": 4, "consistency": 80.0, "statistics": columns, "left": 1}
-    assert await verified(catalogue) == found
-    assert await verified(catalogue, fix=True) == {**found, "left": 0}
+    expected = {**RIGHT, "consistent": 4, "consistency": 80.0, "statistics": columns, "left": 1}
+    assert await verified(catalogue) == expected
+    assert await verified(catalogue, fix=True) == {**expected, "left": 0}
     assert await verified(catalogue) == RIGHT
 
 
-async def test_the_row_of_statistics_is_gone(catalogue: Resources) -> None:
+async def test_verification_restores_missing_statistics_row(catalogue: Resources) -> None:
     await run_statements(catalogue, "DELETE FROM cpu_statistics")
     assert "total" in (await verified(catalogue, fix=True))["statistics"]
     assert await verified(catalogue) == RIGHT
 
 
-async def test_writers_of_listings_do_not_stop_a_repair(catalogue: Resources) -> None:
-    """Their rows of statistics are in use, and what they write is not to be seen yet."""
+async def test_statistics_repair_does_not_wait_for_listing_writers(catalogue: Resources) -> None:
+    """They have locked rows of the statistics, and their changes are not visible yet."""
     await run_statements(catalogue, "UPDATE listing_statistics SET active = active + 1")
     async with catalogue.write() as tx:
         await add_listing(tx, 1, 3)
@@ -151,8 +151,8 @@ async def test_writers_of_listings_do_not_stop_a_repair(catalogue: Resources) ->
     assert await verified(catalogue) == RIGHT
 
 
-async def test_what_is_late_is_not_wrong(catalogue: Resources) -> None:
-    """It is made up for first."""
+async def test_verification_recalculates_logged_cpus_first(catalogue: Resources) -> None:
+    """Logged CPUs are recalculated before the comparison."""
     await replace_cpus(catalogue, {1: cpu_with_prices(3), 5: cpu_with_prices(9)})
     await run_statements(catalogue, "DELETE FROM cpu WHERE id = 2")
     assert await verified(catalogue) == RIGHT
@@ -160,25 +160,25 @@ async def test_what_is_late_is_not_wrong(catalogue: Resources) -> None:
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
-async def test_what_changes_meanwhile_is_not_wrong(catalogue: Resources) -> None:
-    """A price that commits after the log was emptied and before prices are read."""
+async def test_verification_ignores_concurrent_changes(catalogue: Resources) -> None:
+    """A price is committed after the log is emptied and before prices are read."""
     async with catalogue.write() as holder:
         await holder.execute(text("LOCK TABLE listing IN ACCESS EXCLUSIVE MODE"))
-        found = asyncio.create_task(verified(catalogue))
+        verification = asyncio.create_task(verified(catalogue))
         waiting = text("SELECT count(*) FROM pg_locks WHERE relation = 'listing'::regclass AND NOT granted")
         await wait_until(lambda: holder.scalar(waiting))
         await holder.execute(text("UPDATE listing SET adjusted_price = 1 WHERE cpu_id = 3"))
-    assert await found == RIGHT
+    assert await verification == RIGHT
     assert await committed_change_log(catalogue) == [3]
 
 
-async def test_a_cpu_that_fails_is_not_right_and_cannot_be_repaired(catalogue: Resources) -> None:
+async def test_verification_counts_failing_cpu_as_inconsistent(catalogue: Resources) -> None:
     await run_statements(catalogue, "ALTER TABLE cpu ADD CONSTRAINT dear CHECK (price_good < 100)")
     await replace_cpus(catalogue, {1: cpu_with_prices(100, 200)})
     for fix in (False, True):
-        found = await verified(catalogue, fix=fix)
-        assert (found["consistent"], found["cpus"], list(found["failed"]), found["left"]) == (4, {}, ["cpu-1"], 1)
-        assert "dear" in found["failed"]["cpu-1"]
+        result = await verified(catalogue, fix=fix)
+        assert (result["consistent"], result["cpus"], list(result["failed"]), result["left"]) == (4, {}, ["cpu-1"], 1)
+        assert "dear" in result["failed"]["cpu-1"]
     await run_statements(
         catalogue, "ALTER TABLE cpu DROP CONSTRAINT dear", "UPDATE cpu SET price_good = 7 WHERE id = 2"
     )
@@ -187,7 +187,7 @@ async def test_a_cpu_that_fails_is_not_right_and_cannot_be_repaired(catalogue: R
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
-async def test_its_job_tells_how_many_were_right(catalogue: Resources) -> None:
+async def test_verification_job_counts_consistent_items(catalogue: Resources) -> None:
     await run_statements(catalogue, "UPDATE cpu SET price_good = 1 WHERE id IN (1, 2)")
     await verified(catalogue)
     (job,) = await all_jobs(catalogue)

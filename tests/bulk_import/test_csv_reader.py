@@ -1,4 +1,4 @@
-"""Reading files as people and programs write them."""
+"""Reading CSV and JSON files in the forms in which people and programs write them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ KNOWN = ("name", "price", "note")
 
 
 def write(folder: Path, content: str | bytes) -> Path:
-    """A file with this content, its line ends kept."""
+    """Write a file with this content, without changing line ends."""
     path = folder / "file.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
 def read(folder: Path, content: str | bytes, encoding: str | None = None) -> list[tuple[int, list[str] | str]]:
-    """Line and cells of each row; of a faulty row line and reason."""
+    """Return line and cells of each row; line and reason of a rejected row."""
     rows = CsvRecords(write(folder, content), KNOWN, ["name"], encoding)
     return [(line, cells.reason if isinstance(cells, RejectedRow) else list(cells)) for line, cells in rows]
 
 
-def refusal(folder: Path, content: str | bytes, encoding: str | None = None) -> str:
-    """The sentence with which a file is refused as a whole."""
+def error_message(folder: Path, content: str | bytes, encoding: str | None = None) -> str:
+    """Return the error message for a file that is rejected as a whole."""
     with pytest.raises(BadInput) as caught:
         read(folder, content, encoding)
     assert caught.value.message.endswith(".")
@@ -56,30 +56,30 @@ TEXT = "name,price\nCafé,1\n"
         pytest.param(("\n \n" + TEXT.replace("name,price", ' NAME , "Price"')).encode(), id="header with spaces"),
     ],
 )
-def test_one_table_in_many_guises(tmp_path: Path, content: bytes) -> None:
+def test_csv_encodings_and_delimiters_are_detected(tmp_path: Path, content: bytes) -> None:
     assert [cells for _, cells in read(tmp_path, content)] == [["Café", "1"]]
 
 
-def test_another_encoding_must_be_named(tmp_path: Path) -> None:
+def test_csv_in_another_encoding_requires_its_name(tmp_path: Path) -> None:
     content = "name,note\nIntel,ok\nAMD,für Bastler\n".encode("cp1252")
-    assert refusal(tmp_path, content) == (
+    assert error_message(tmp_path, content) == (
         "file.csv, line 3, is not valid utf-8: "
         "save the file as UTF-8, or pass its encoding with --encoding (for example cp1252)."
     )
     assert read(tmp_path, content, "cp1252") == [(2, ["Intel", "ok"]), (3, ["AMD", "für Bastler"])]
-    assert '"klingon" is not a known encoding' in refusal(tmp_path, content, "klingon")
+    assert '"klingon" is not a known encoding' in error_message(tmp_path, content, "klingon")
     for name in ("rot13", "idna", "punycode", "unicode_escape"):
-        assert f'"{name}" is not a known encoding' in refusal(tmp_path, content, name)
+        assert f'"{name}" is not a known encoding' in error_message(tmp_path, content, name)
 
 
-def test_the_line_that_does_not_decode_is_counted_over_chunks(tmp_path: Path) -> None:
+def test_csv_undecodable_line_is_counted_across_chunks(tmp_path: Path) -> None:
     rows = b"a name of some length,1\r\n" * 40_000
-    assert "line 40002," in refusal(tmp_path, b"name,price\r\n" + rows + b"\xff\xfe,1\r\n")
+    assert "line 40002," in error_message(tmp_path, b"name,price\r\n" + rows + b"\xff\xfe,1\r\n")
     odd = codecs.BOM_UTF16_LE + "name,price\nx,1\n".encode("utf-16-le") + b"\x00\xd8\x00"
-    assert "line 3, is not valid utf-16-le" in refusal(tmp_path, odd)
+    assert "line 3, is not valid utf-16-le" in error_message(tmp_path, odd)
 
 
-def test_quotes_and_lines(tmp_path: Path) -> None:
+def test_csv_quotes_and_multiline_cells_are_parsed(tmp_path: Path) -> None:
     content = 'name,price,note\n"a ""b"", c",1,"two\nlines"\n\n , ,\nnext, "2,5" ,24" wide\n'
     assert read(tmp_path, content) == [
         (2, ['a "b", c', "1", "two\nlines"]),
@@ -88,7 +88,7 @@ def test_quotes_and_lines(tmp_path: Path) -> None:
     assert read(tmp_path, 'name,price\n"x\ny",1\n\n,,\nz,2\n') == [(2, ["x\ny", "1"]), (6, ["z", "2"])]
 
 
-def test_an_unclosed_quote_costs_one_line(tmp_path: Path) -> None:
+def test_csv_unclosed_quote_rejects_one_line(tmp_path: Path) -> None:
     content = 'name,price\na,1\n"b,2\nc,3\nd,"4"\ne,5\n"f,6'
     assert read(tmp_path, content) == [
         (2, ["a", "1"]),
@@ -100,14 +100,14 @@ def test_an_unclosed_quote_costs_one_line(tmp_path: Path) -> None:
     ]
 
 
-def test_an_unclosed_quote_in_a_large_file_is_given_up_in_time(tmp_path: Path) -> None:
+def test_csv_unclosed_quote_in_a_large_file_rejects_one_line(tmp_path: Path) -> None:
     lines = 120_000
     rows = read(tmp_path, 'name,price\n"b,2\n' + "an unremarkable name,3\n" * lines)
     assert rows[0] == (2, "a quote is opened but never closed")
     assert rows[1:] == [(line, ["an unremarkable name", "3"]) for line in range(3, lines + 3)]
 
 
-def test_rows_with_too_many_or_too_few_cells(tmp_path: Path) -> None:
+def test_csv_rows_with_a_wrong_number_of_cells_are_rejected(tmp_path: Path) -> None:
     assert read(tmp_path, 'name,price\na\nb,1,2\n"c\nd"\ne,5\n') == [
         (2, "the row has 1 cell, the header 2"),
         (3, "the row has 3 cells, the header 2"),
@@ -116,7 +116,7 @@ def test_rows_with_too_many_or_too_few_cells(tmp_path: Path) -> None:
     ]
 
 
-def test_columns_in_any_order_and_unknown_ones(tmp_path: Path) -> None:
+def test_csv_columns_are_found_in_any_order_and_unknown_ones_ignored(tmp_path: Path) -> None:
     rows = CsvRecords(write(tmp_path, "Colour,PRICE,Size,Name,\nred,1,L,x,\n"), KNOWN, ["name"])
     assert (rows.columns, rows.ignored_columns) == (["price", "name"], ["colour", "size"])
     assert [(line, list(cells)) for line, cells in rows if not isinstance(cells, RejectedRow)] == [(2, ["1", "x"])]
@@ -126,24 +126,24 @@ def test_columns_in_any_order_and_unknown_ones(tmp_path: Path) -> None:
     assert list(spaced) == [(2, ["1"])]
 
 
-def test_files_that_are_no_tables(tmp_path: Path) -> None:
-    assert refusal(tmp_path, "") == "file.csv is empty."
-    assert refusal(tmp_path, codecs.BOM_UTF8 + b"\n \n,,\n") == "file.csv is empty."
-    assert refusal(tmp_path, "price,note\n1,2\n") == (
+def test_csv_file_without_a_usable_header_is_rejected(tmp_path: Path) -> None:
+    assert error_message(tmp_path, "") == "file.csv is empty."
+    assert error_message(tmp_path, codecs.BOM_UTF8 + b"\n \n,,\n") == "file.csv is empty."
+    assert error_message(tmp_path, "price,note\n1,2\n") == (
         'file.csv has no column "name"; the header (line 1) has "price", "note".'
     )
-    assert refusal(tmp_path, "name,price,Name\n") == 'file.csv has more than one column "name".'
-    assert refusal(tmp_path, '"name,price\n') == "file.csv, line 1: the header has an unclosed quote."
-    assert "line 3, is not valid utf-8" in refusal(tmp_path, bytes(range(256)) * 1000)
-    many = refusal(tmp_path, ",".join(f"column {number} {'x' * 100}" for number in range(1000)))
+    assert error_message(tmp_path, "name,price,Name\n") == 'file.csv has more than one column "name".'
+    assert error_message(tmp_path, '"name,price\n') == "file.csv, line 1: the header has an unclosed quote."
+    assert "line 3, is not valid utf-8" in error_message(tmp_path, bytes(range(256)) * 1000)
+    many = error_message(tmp_path, ",".join(f"column {number} {'x' * 100}" for number in range(1000)))
     assert len(many) < 1500
 
 
-def test_a_header_without_rows(tmp_path: Path) -> None:
+def test_csv_header_without_rows_is_accepted(tmp_path: Path) -> None:
     assert read(tmp_path, "name,price") == []
 
 
-def test_two_gigabytes_of_nothing(tmp_path: Path) -> None:
+def test_csv_huge_file_without_line_ends_is_rejected_early(tmp_path: Path) -> None:
     path = tmp_path / "sparse.csv"
     with path.open("wb") as file:
         file.truncate(2 * 1024**3)
@@ -153,20 +153,20 @@ def test_two_gigabytes_of_nothing(tmp_path: Path) -> None:
     assert max(done) < 2 * MAX_LINE_LENGTH
 
 
-def test_a_line_may_be_long_but_not_longer(tmp_path: Path) -> None:
+def test_csv_line_length_is_limited(tmp_path: Path) -> None:
     fits = "name,price\n" + "x" * (MAX_LINE_LENGTH - 2) + ",1\n"
     assert [len(cells[0]) for _, cells in read(tmp_path, fits)] == [MAX_LINE_LENGTH - 2]
-    assert "line 2, is longer" in refusal(tmp_path, fits.replace("x,1", "xx,1"))
+    assert "line 2, is longer" in error_message(tmp_path, fits.replace("x,1", "xx,1"))
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"missing.csv cannot be read: No such file or directory\."):
         CsvRecords(tmp_path / "missing.csv", KNOWN, ["name"])
     with pytest.raises(BadInput, match=r"cannot be read: Is a directory\."):
         CsvRecords(tmp_path, KNOWN, ["name"])
 
 
-def test_progress_ends_with_the_file(tmp_path: Path) -> None:
+def test_csv_progress_ends_at_the_file_size(tmp_path: Path) -> None:
     path = write(tmp_path, "name,price\n" + "x,1\n" * 300_000)
     done: list[int] = []
     assert sum(1 for _ in CsvRecords(path, KNOWN, ["name"], progress=done.append)) == 300_000
@@ -185,7 +185,7 @@ def test_progress_ends_with_the_file(tmp_path: Path) -> None:
         (b'{"data": [\n\xff]}', "cpus.json, line 2, is not valid utf-8"),
     ],
 )
-def test_json_that_is_no_export(tmp_path: Path, content: bytes, sentence: str) -> None:
+def test_passmark_json_of_another_shape_is_rejected(tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "cpus.json"
     path.write_bytes(content)
     with pytest.raises(BadInput) as caught:
@@ -193,7 +193,7 @@ def test_json_that_is_no_export(tmp_path: Path, content: bytes, sentence: str) -
     assert caught.value.message.startswith(sentence)
 
 
-def test_json_that_is_too_large_or_missing(tmp_path: Path) -> None:
+def test_passmark_json_too_large_or_missing_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "cpus.json"
     with pytest.raises(BadInput, match="cannot be read"):
         open_cpus(path)
@@ -203,7 +203,7 @@ def test_json_that_is_too_large_or_missing(tmp_path: Path) -> None:
         open_cpus(path)
 
 
-def test_json_rows_that_are_no_objects(tmp_path: Path) -> None:
+def test_passmark_json_rows_that_are_not_objects_are_rejected(tmp_path: Path) -> None:
     path = tmp_path / "cpus.json"
     path.write_text(json.dumps({"data": [{"name": "A", "cores": "2", "logicals": "2"}, None, ["x"]]}), "utf-16")
     rows = list(open_cpus(path))

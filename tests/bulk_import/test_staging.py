@@ -1,4 +1,4 @@
-"""What goes through the staging table: any text unharmed, any bad row into the file of rejects."""
+"""Staging table: text arrives unchanged, and bad rows are written to the file of rejects."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from app.core.errors import BadInput
 from app.resources import Resources
 
 
-class Given:
-    """Records from a list."""
+class ListRecords:
+    """Records read from a list."""
 
     def __init__(self, columns: list[str], rows: list[NumberedRow]) -> None:
         self.columns = columns
@@ -27,21 +27,21 @@ class Given:
 
 
 def checked(reason: str, *columns: str) -> str:
-    """A query as the imports have it."""
+    """Return a query like those of the imports."""
     return f"SELECT line, reason, {rejected_cells_sql(columns)} AS cells FROM (SELECT *, {reason} AS reason FROM staged) AS judged"
 
 
-async def test_every_character_arrives(resources: Resources) -> None:
+async def test_stage_keeps_every_character(resources: Resources) -> None:
     odd = ["a\tb", "a\\nb\\", "two\nlines\r\n more", "\\N", "\\.", "  trimmed \u00a0", "", "żółć 日本 🙂", "'\"%s:x;"]
     async with resources.write() as tx:
-        records = Given(["a", "b"], [(n, [cell, f"{n}"]) for n, cell in enumerate(odd)])
+        records = ListRecords(["a", "b"], [(n, [cell, f"{n}"]) for n, cell in enumerate(odd)])
         assert await stage(tx.connection, ["a", "b", "c"], records, "checked", "SELECT * FROM staged") == len(odd)
         rows = await tx.rows(text("SELECT line, fault, raw, a, b, c FROM checked ORDER BY line"))
     expected = [cell.strip() or None for cell in odd]
     assert [tuple(row) for row in rows] == [(n, None, None, cell, f"{n}", None) for n, cell in enumerate(expected)]
 
 
-async def test_what_no_text_column_can_hold_is_a_fault(resources: Resources, tmp_path: Path) -> None:
+async def test_stage_rejects_rows_with_unstorable_characters(resources: Resources, tmp_path: Path) -> None:
     options = ImportOptions(tmp_path / "rejects.csv")
     rows: list[NumberedRow] = [
         (1, ["fine", "1"]),
@@ -50,7 +50,7 @@ async def test_what_no_text_column_can_hold_is_a_fault(resources: Resources, tmp
         (4, RejectedRow("bad\trow", ["x\ty"])),
     ]
     async with resources.write() as tx:
-        await stage(tx.connection, ["a", "b"], Given(["a", "b"], rows), "checked", checked("fault", "a", "b"))
+        await stage(tx.connection, ["a", "b"], ListRecords(["a", "b"], rows), "checked", checked("fault", "a", "b"))
         assert await write_rejects(tx.connection, "checked", ["a", "b"], options) == 3
     with options.rejects_path.open(newline="") as file:
         assert list(csv.reader(file)) == [
@@ -61,12 +61,12 @@ async def test_what_no_text_column_can_hold_is_a_fault(resources: Resources, tmp
         ]
 
 
-async def test_rejects_are_in_the_order_of_the_file_and_cut_to_size(resources: Resources, tmp_path: Path) -> None:
+async def test_rejects_file_keeps_the_order_and_shortens_cells(resources: Resources, tmp_path: Path) -> None:
     options = ImportOptions(tmp_path / "rejects.csv")
     rows: list[NumberedRow] = [(n, [f"{n}"]) for n in range(3000, 1, -1)]
     rows.append((1, RejectedRow("no", ["x" * 5000] * 200)))
     async with resources.write() as tx:
-        await stage(tx.connection, ["a"], Given(["a"], rows), "checked", checked("'why'", "a"))
+        await stage(tx.connection, ["a"], ListRecords(["a"], rows), "checked", checked("'why'", "a"))
         assert await write_rejects(tx.connection, "checked", ["a"], options) == 3000
     with options.rejects_path.open(newline="") as file:
         found = list(csv.reader(file))[1:]
@@ -75,9 +75,11 @@ async def test_rejects_are_in_the_order_of_the_file_and_cut_to_size(resources: R
     assert found[1] == ["2", "why", "2"]
 
 
-async def test_no_rejects_no_file_and_one_that_cannot_be_written(resources: Resources, tmp_path: Path) -> None:
+async def test_rejects_file_is_not_written_without_rejects_and_reports_write_errors(
+    resources: Resources, tmp_path: Path
+) -> None:
     async with resources.write() as tx:
-        await stage(tx.connection, ["a"], Given(["a"], [(1, ["x"])]), "checked", checked("fault", "a"))
+        await stage(tx.connection, ["a"], ListRecords(["a"], [(1, ["x"])]), "checked", checked("fault", "a"))
         assert (
             await write_rejects(
                 tx.connection, "checked", ["a"], ImportOptions(tmp_path / "no" / "rejects.csv", strict=True)
@@ -102,7 +104,7 @@ NO_NUMBERS = [
 ]  # fmt: skip
 
 
-async def test_numbers(resources: Resources) -> None:
+async def test_parse_number_sql_accepts_plain_decimal_numbers(resources: Resources) -> None:
     query = text(f"SELECT cell, {parse_number_sql('cell')} AS number FROM unnest(CAST(:cells AS text[])) AS c (cell)")
     async with resources.read() as session:
         rows = await session.rows(query, {"cells": [*NUMBERS, *NO_NUMBERS]})

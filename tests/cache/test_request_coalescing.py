@@ -61,8 +61,8 @@ async def test_many_ask_and_one_runs(resources: Resources, database_url: str) ->
         with record_statements(resources) as statements:
             async with lock_table(database_url) as observer:
                 asking = [asyncio.create_task(get_persisted(api, CPUS_QUERY)) for _ in range(50)]
-                flights = graphql_app.response_cache._inflight
-                await wait_until(lambda: asyncio.sleep(0, [each.waiting for each in flights.values()] == [50]))
+                inflight = graphql_app.response_cache._inflight
+                await wait_until(lambda: asyncio.sleep(0, [request.waiters for request in inflight.values()] == [50]))
                 await wait_for_blocked(observer, 1)
             answers = await asyncio.gather(*asking)
     assert statements.count == 2

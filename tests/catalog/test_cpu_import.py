@@ -1,4 +1,4 @@
-"""Import of CPUs: PassMark's export and CSV, created, updated, left alone and rejected."""
+"""Import of CPUs from PassMark exports and CSV: created, updated, unchanged and rejected rows."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ HEADER = (
 
 @pytest.fixture
 def importer(resources: Resources, tmp_path: Path) -> FileImporter:
-    """Imports into the test's database."""
+    """Return an importer for the database of the test."""
     return FileImporter(resources, tmp_path)
 
 
 def export(*rows: dict[str, object]) -> str:
-    """A PassMark export of these rows, what they do not say as the site prints it when it does not know."""
+    """Return a PassMark export of these rows, with the site's placeholders for missing values."""
     usual = {
         "name": "Intel Core i5-8500T @ 2.10GHz", "cpumark": "7,600", "thread": "2,100", "tdp": "35", "date": "May 2018",
         "socket": "FCLGA1151-2", "cat": "Desktop", "cpuCount": 1, "cores": "6", "logicals": "1",
@@ -42,7 +42,7 @@ def export(*rows: dict[str, object]) -> str:
     return json.dumps({"data": [usual | row for row in rows]})
 
 
-async def test_every_column(importer: FileImporter) -> None:
+async def test_cpu_import_stores_every_column(importer: FileImporter) -> None:
     row = "Intel Core i5-8500T,Intel,FCLGA1151-2,Desktop,6,6,35,2018,7600,2100,UHD 630,1200\n"
     assert checked_counts(await importer.cpus(HEADER + row)) == (1, 0, 0, 0)
     assert importer.domains == {"catalog"}
@@ -53,7 +53,7 @@ async def test_every_column(importer: FileImporter) -> None:
     ]  # fmt: skip
 
 
-async def test_a_second_import_changes_nothing(importer: FileImporter) -> None:
+async def test_cpu_import_of_same_file_changes_nothing(importer: FileImporter) -> None:
     content = HEADER + "Intel Core i5-8500T,,FCLGA1151-2,,6,6,35,2018,7600,2100,,\nAMD Ryzen 5,,,,,,,,,,,\n"
     await importer.cpus(content)
     before = await importer.rows("SELECT cpu.*, cpu.xmin::text FROM cpu")
@@ -62,7 +62,7 @@ async def test_a_second_import_changes_nothing(importer: FileImporter) -> None:
     assert await importer.rows("SELECT cpu.*, cpu.xmin::text FROM cpu") == before
 
 
-async def test_absent_columns_stay_and_empty_cells_erase(importer: FileImporter) -> None:
+async def test_cpu_import_keeps_absent_columns_and_clears_empty_cells(importer: FileImporter) -> None:
     await importer.cpus("name,manufacturer,socket,cores,tdp_w\nAcme One,Acme Inc,S1,4,65\n")
     assert checked_counts(await importer.cpus("name,cores\nACME  one,8\n")) == (0, 1, 0, 0)
     query = "SELECT name, slug, manufacturer, socket, cores, tdp_w, updated_at > created_at FROM cpu"
@@ -71,7 +71,7 @@ async def test_absent_columns_stay_and_empty_cells_erase(importer: FileImporter)
     assert await importer.rows(query) == [("ACME one", "acme-one", "Unknown", None, 8, 65, True)]
 
 
-async def test_figures_and_identity_survive_an_update(importer: FileImporter) -> None:
+async def test_cpu_import_update_keeps_id_slug_and_figures(importer: FileImporter) -> None:
     await importer.cpus("name,cores\nA One,4\n")
     async with importer.resources.write() as tx:
         await tx.execute(text("UPDATE cpu SET price_good = 10, price_sample_size = 5"))
@@ -79,14 +79,14 @@ async def test_figures_and_identity_survive_an_update(importer: FileImporter) ->
     assert await importer.rows("SELECT cores, price_good, price_sample_size FROM cpu") == [(5, 10, 5)]
 
 
-async def test_of_two_rows_about_a_cpu_the_last_counts(importer: FileImporter) -> None:
+async def test_cpu_import_of_repeated_cpu_uses_last_row(importer: FileImporter) -> None:
     summary = await importer.cpus("name,cores\nA One,4\nB,1\na  one,6\nA ONE,8\n")
     assert checked_counts(summary) == (2, 0, 2, 0)
     assert summary.superseded == 2
     assert await importer.rows("SELECT name, cores FROM cpu ORDER BY name") == [("A ONE", 8), ("B", 1)]
 
 
-async def test_slugs(importer: FileImporter) -> None:
+async def test_cpu_import_assigns_unique_slugs(importer: FileImporter) -> None:
     await importer.cpus("name\nX One\nx+\nCore™ Ü 2\n")
     await importer.cpus("name\nX-One\nX (One)\nX One 2\nx one 4\nX_One\n!!!\n???\nX plus\n")
     assert await importer.rows("SELECT name, slug FROM cpu ORDER BY id") == [
@@ -96,20 +96,20 @@ async def test_slugs(importer: FileImporter) -> None:
     ]  # fmt: skip
 
 
-async def test_manufacturers(importer: FileImporter) -> None:
+async def test_cpu_import_derives_manufacturers_from_names(importer: FileImporter) -> None:
     names = [
         "Intel Core i5", "amd Ryzen 5", "Mediatek MT1", "MediaTek MT2", "SAMSUNG Exynos", "QTI SM8350", "Snapdragon X",
         "Mobile Intel Celeron", "[Dual CPU] Intel Xeon", "06/5f", "Celeron N4020", "VIA Nano",
     ]  # fmt: skip
     await importer.cpus("name\n" + "\n".join(names))
-    found = dict(await importer.rows("SELECT name, manufacturer FROM cpu"))
-    assert [found[name] for name in names] == [
+    manufacturer_by_name = dict(await importer.rows("SELECT name, manufacturer FROM cpu"))
+    assert [manufacturer_by_name[name] for name in names] == [
         "Intel", "AMD", "MediaTek", "MediaTek", "Samsung", "Qualcomm", "Qualcomm", "Intel", "Intel", "Unknown", "Intel",
         "VIA",
     ]  # fmt: skip
 
 
-async def test_bad_rows_are_named_and_the_others_loaded(importer: FileImporter) -> None:
+async def test_cpu_import_rejects_bad_rows_and_loads_others(importer: FileImporter) -> None:
     content = (
         "name,cores,tdp_w,release_year,cpu_mark_multi,socket\n"
         f'Good,4,6.5,2020,"1,234",\n,4,,,,\nA,four,,,,\nB,0,,,,\nC,,10001,,,\nD,,,1969,,\nE,,,,-1,\nF,1,2\n'
@@ -133,7 +133,7 @@ async def test_bad_rows_are_named_and_the_others_loaded(importer: FileImporter) 
     assert await importer.rows("SELECT name, tdp_w, cpu_mark_multi FROM cpu") == [("Good", 7, 1234)]
 
 
-async def test_strict_loads_nothing(importer: FileImporter) -> None:
+async def test_cpu_import_strict_with_bad_row_loads_nothing(importer: FileImporter) -> None:
     with pytest.raises(BadInput, match="Nothing was loaded, because 1 row is bad"):
         await importer.cpus("name,cores\nGood,1\nBad,x\n", strict=True)
     assert importer.reasons == [(3, 'cores "x" is not a number')]
@@ -141,7 +141,7 @@ async def test_strict_loads_nothing(importer: FileImporter) -> None:
     assert checked_counts(await importer.cpus("name,cores\nGood,1\n", strict=True)) == (1, 0, 0, 0)
 
 
-async def test_passmark_rows(importer: FileImporter) -> None:
+async def test_passmark_rows_become_cpus(importer: FileImporter) -> None:
     content = export(
         {"name": " Intel  Core i5-8500T @ 2.10GHz "},
         {"name": "Intel Xeon", "cpuCount": "2", "cores": "8", "logicals": "2", "tdp": "82.5"},
@@ -176,7 +176,7 @@ async def test_passmark_rows(importer: FileImporter) -> None:
     assert await importer.rows("SELECT DISTINCT socket, category FROM cpu WHERE name = 'Odd'") == [(None, None)]
 
 
-async def test_passmark_rows_that_make_no_sense(importer: FileImporter) -> None:
+async def test_passmark_invalid_rows_are_rejected(importer: FileImporter) -> None:
     content = export({"name": "Good"}, {"name": "NA"}, {"name": "B", "cores": "many"}, {"name": "C", "tdp": "hot"})
     content = content.replace("]}", ', 5, {"name": "nul\\u0000"}]}')
     assert checked_counts(await importer.cpus(content, name="passmark.json")) == (1, 0, 0, 5)
@@ -189,7 +189,7 @@ async def test_passmark_rows_that_make_no_sense(importer: FileImporter) -> None:
     ]
 
 
-async def test_it_waits_for_whoever_writes_cpus(importer: FileImporter) -> None:
+async def test_cpu_import_waits_for_cpu_writers_lock(importer: FileImporter) -> None:
     async with importer.resources.write() as tx:
         await tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CPU_WRITERS_LOCK})
         waiting = asyncio.create_task(importer.cpus("name\nA\n"))
@@ -198,8 +198,8 @@ async def test_it_waits_for_whoever_writes_cpus(importer: FileImporter) -> None:
     assert checked_counts(await waiting) == (1, 0, 0, 0)
 
 
-async def test_two_imports_in_one_transaction(importer: FileImporter) -> None:
-    """As when the sample is loaded: the staging table of the first is in the way of the second."""
+async def test_cpu_import_twice_in_one_transaction_succeeds(importer: FileImporter) -> None:
+    """Loading the sample data does this: the second import replaces the staging table of the first."""
     paths = [importer.file("name\nA\n", "a.csv"), importer.file("title,cpu,price,marketplace\nT,A,1,m\n", "b.csv")]
     options = ImportOptions(importer.rejects_file)
     async with importer.resources.write() as tx:

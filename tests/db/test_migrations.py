@@ -1,4 +1,4 @@
-"""The schema of a database: equal to the tables of the code, there and back with data in it, and clear refusals."""
+"""Migrations: the result equals the tables of the code, every step can be reverted with data, and errors are clear."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ ROWS: dict[str, dict[str, Any]] = {
     "valuation_rule": {"component": "memory", "unit": "gb", "value_usd": 2},
 }
 
-# Tables that triggers write when others are written.
-KEPT = {"cpu_statistics", "listing_statistics", "data_change_log"}
+# Tables that only triggers write.
+TRIGGER_TABLES = {"cpu_statistics", "listing_statistics", "data_change_log"}
 
-# What alembic's comparison does not see: columns with defaults, constraints with their CHECKs, indexes, storage.
+# Alembic's comparison ignores parts of these: columns with defaults, constraints with CHECKs, indexes, storage options.
 CATALOG = """
     SELECT c.relname || '.' || a.attname AS name,
         concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated,
@@ -94,7 +94,7 @@ CATALOG = """
     FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
 """
 
-# What the tables of the code do not say either: triggers and their functions are made by migrations alone.
+# Triggers and functions, which only migrations create.
 ROUTINES = """
     SELECT tgrelid::regclass || '.' || tgname AS name, pg_get_triggerdef(oid) AS definition
     FROM pg_trigger WHERE NOT tgisinternal
@@ -103,8 +103,8 @@ ROUTINES = """
 """
 
 
-def on(url: str, work: Callable[[Connection], T]) -> T:
-    """Runs `work(connection)` in a transaction."""
+def run_in_transaction(url: str, work: Callable[[Connection], T]) -> T:
+    """Run `work(connection)` in a transaction, and return its result."""
 
     async def run() -> T:
         engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"), poolclass=NullPool)
@@ -114,20 +114,20 @@ def on(url: str, work: Callable[[Connection], T]) -> T:
     return asyncio.run(run())
 
 
-def run(url: str, statement: str) -> Any:
-    """Runs one statement; the first column of its first row, if it has any."""
+def execute(url: str, statement: str) -> Any:
+    """Run a statement; return the first column of its first row, if it has rows."""
 
-    def execute(connection: Connection) -> Any:
+    def run_statement(connection: Connection) -> Any:
         result = connection.execute(text(statement))
         return result.scalar() if result.returns_rows else None
 
-    return on(url, execute)
+    return run_in_transaction(url, run_statement)
 
 
-def populate(connection: Connection) -> None:
-    """A row of every table that there is at this revision."""
-    there = tables(connection)
-    for name, row in ((name, row) for name, row in ROWS.items() if name in there):
+def insert_rows(connection: Connection) -> None:
+    """Insert a row into every table that exists at this revision."""
+    existing = tables(connection)
+    for name, row in ((name, row) for name, row in ROWS.items() if name in existing):
         connection.execute(insert(metadata.tables[name]), row)
 
 
@@ -143,52 +143,57 @@ def routines(connection: Connection) -> dict[str, str]:
     return {row.name: row.definition for row in connection.execute(text(ROUTINES))}
 
 
-def test_alembic_finds_no_difference(database_url: str) -> None:
-    on(database_url, lambda connection: check(schema_version.alembic_config(connection)))
+def test_migrated_schema_equals_the_tables_for_alembic(database_url: str) -> None:
+    run_in_transaction(database_url, lambda connection: check(schema_version.alembic_config(connection)))
     options = {"compare_type": True, "compare_server_default": True}
-    assert on(database_url, lambda c: compare_metadata(MigrationContext.configure(c, opts=options), metadata)) == []
+    assert (
+        run_in_transaction(
+            database_url, lambda c: compare_metadata(MigrationContext.configure(c, opts=options), metadata)
+        )
+        == []
+    )
 
 
-def test_alembic_would_find_one(database_url: str) -> None:
-    run(database_url, "ALTER TABLE cpu DROP COLUMN socket")
-    differences = on(database_url, lambda c: compare_metadata(MigrationContext.configure(c), metadata))
+def test_alembic_comparison_finds_a_dropped_column(database_url: str) -> None:
+    execute(database_url, "ALTER TABLE cpu DROP COLUMN socket")
+    differences = run_in_transaction(database_url, lambda c: compare_metadata(MigrationContext.configure(c), metadata))
     assert [difference[:1] for difference in differences] == [("add_column",)]
 
 
-def test_migrations_make_what_the_tables_say(database_url: str, empty_url: str) -> None:
-    on(empty_url, metadata.create_all)
-    assert on(database_url, catalog) == on(empty_url, catalog)
+def test_migrated_catalog_equals_that_of_create_all(database_url: str, empty_url: str) -> None:
+    run_in_transaction(empty_url, metadata.create_all)
+    assert run_in_transaction(database_url, catalog) == run_in_transaction(empty_url, catalog)
 
 
-def test_up_down_up_with_rows_in_every_table(database_url: str) -> None:
-    assert set(ROWS) | KEPT == set(metadata.tables), "a table has no row here"
-    on(database_url, populate)
-    assert all(run(database_url, f"SELECT count(*) FROM {table}") for table in KEPT)
-    before = on(database_url, catalog), on(database_url, routines)
+def test_migrations_down_and_up_with_rows_in_every_table_restore_the_schema(database_url: str) -> None:
+    assert set(ROWS) | TRIGGER_TABLES == set(metadata.tables), "ROWS has no row of a table"
+    run_in_transaction(database_url, insert_rows)
+    assert all(execute(database_url, f"SELECT count(*) FROM {table}") for table in TRIGGER_TABLES)
+    before = run_in_transaction(database_url, catalog), run_in_transaction(database_url, routines)
     revisions = [
-        each.revision for each in ScriptDirectory.from_config(schema_version.alembic_config()).walk_revisions()
+        script.revision for script in ScriptDirectory.from_config(schema_version.alembic_config()).walk_revisions()
     ]
     for revision in [*revisions[1:], "base"]:
         schema_version.downgrade(database_url, revision)
-        found = on(database_url, schema_version.current_revision)
-        assert found == (None if revision == "base" else revision)
-    assert on(database_url, tables) == set()
-    assert on(database_url, routines) == {}
+        revision_now = run_in_transaction(database_url, schema_version.current_revision)
+        assert revision_now == (None if revision == "base" else revision)
+    assert run_in_transaction(database_url, tables) == set()
+    assert run_in_transaction(database_url, routines) == {}
     for revision in [*reversed(revisions), "head"]:
         schema_version.upgrade(database_url, revision)
-    assert on(database_url, schema_version.current_revision) == schema_version.head_revision()
-    assert (on(database_url, catalog), on(database_url, routines)) == before
-    on(database_url, populate)
+    assert run_in_transaction(database_url, schema_version.current_revision) == schema_version.head_revision()
+    assert (run_in_transaction(database_url, catalog), run_in_transaction(database_url, routines)) == before
+    run_in_transaction(database_url, insert_rows)
 
 
-def test_statistics_of_what_was_there_before_they_were_kept(empty_url: str) -> None:
+def test_migration_0003_computes_statistics_of_existing_rows(empty_url: str) -> None:
     schema_version.upgrade(empty_url, "0002")
-    on(empty_url, populate)
+    run_in_transaction(empty_url, insert_rows)
     listing = {**ROWS["listing"], "status": "ended", "offer_key": b"other"}
-    on(empty_url, lambda connection: connection.execute(insert(metadata.tables["listing"]), listing))
+    run_in_transaction(empty_url, lambda connection: connection.execute(insert(metadata.tables["listing"]), listing))
     schema_version.upgrade(empty_url)
-    kept = "SELECT (total, manufacturers, cores_min, (SELECT sum(active) FROM listing_statistics))::text"
-    assert run(empty_url, f"{kept} FROM cpu_statistics") == "(1,{AMD},,1)"
+    statistics = "SELECT (total, manufacturers, cores_min, (SELECT sum(active) FROM listing_statistics))::text"
+    assert execute(empty_url, f"{statistics} FROM cpu_statistics") == "(1,{AMD},,1)"
 
 
 OBSERVED = """
@@ -198,82 +203,84 @@ OBSERVED = """
 """
 
 
-def test_prices_that_were_there_before_move_to_their_months_and_back(empty_url: str) -> None:
+def test_migration_0005_moves_existing_prices_to_partitions_and_back(empty_url: str) -> None:
     schema_version.upgrade(empty_url, "0004")
-    on(empty_url, populate)
+    run_in_transaction(empty_url, insert_rows)
     ended = {**ROWS["listing"], "status": "ended", "offer_key": b"other"}
     parts = {**ROWS["listing"], "condition": "for_parts", "offer_key": b"parts"}
-    on(empty_url, lambda connection: connection.execute(insert(metadata.tables["listing"]), [ended, parts]))
-    run(
+    run_in_transaction(
+        empty_url, lambda connection: connection.execute(insert(metadata.tables["listing"]), [ended, parts])
+    )
+    execute(
         empty_url,
         """INSERT INTO price_observation VALUES
             (2, '2023-07-05', 20, 1.50, 'USD'), (2, '2026-03-01', 21, NULL, 'USD'),
             (3, '2026-03-01 00:01Z', 5, 1, 'USD'), (1, '1970-01-01', 7, NULL, 'EUR')""",
     )
-    before = run(empty_url, "SELECT json_agg(p ORDER BY listing_id, seen_at)::text FROM price_observation AS p")
+    before = execute(empty_url, "SELECT json_agg(p ORDER BY listing_id, seen_at)::text FROM price_observation AS p")
     schema_version.upgrade(empty_url, "0005")
     month = "partitions.price_observation"
-    assert run(empty_url, OBSERVED) == (
+    assert execute(empty_url, OBSERVED) == (
         f"1 {month}_rest 7.00 active, 2 {month}_2023_07 20.00 21.50 active, 1 {month}_2025_12 10.00 10.00 active, "
         f"2 {month}_2026_03 21.00 21.00 gone, 3 {month}_2026_03 5.00 active"
     )
-    run(empty_url, "UPDATE listing SET status = 'sold', price = NULL WHERE id = 1")
-    assert run(empty_url, "SELECT count(*) FROM price_observation") == 6
+    execute(empty_url, "UPDATE listing SET status = 'sold', price = NULL WHERE id = 1")
+    assert execute(empty_url, "SELECT count(*) FROM price_observation") == 6
     schema_version.downgrade(empty_url, "0004")
-    told = "SELECT json_agg(p ORDER BY listing_id, seen_at)::text FROM price_observation AS p"
-    assert run(empty_url, told) == before, "that one had gone is forgotten"
-    assert run(empty_url, "SELECT count(*) FROM pg_namespace WHERE nspname = 'partitions'") == 0
+    prices = "SELECT json_agg(p ORDER BY listing_id, seen_at)::text FROM price_observation AS p"
+    assert execute(empty_url, prices) == before, "the state is not restored"
+    assert execute(empty_url, "SELECT count(*) FROM pg_namespace WHERE nspname = 'partitions'") == 0
 
 
-def test_what_was_valued_anew_before_that_was_remembered(empty_url: str) -> None:
-    """Of offers that can be bought and are not plain; what they count for stands from the migration on."""
+def test_migration_0010_adds_observations_of_revalued_listings(empty_url: str) -> None:
+    """Only for active listings in a foreign currency or with components, with the time of the migration."""
     schema_version.upgrade(empty_url, "0009")
     rows = [
         {**ROWS["listing"], "currency": currency, "status": status, "offer_key": key.encode(), "adjusted_price": 10}
         for key, currency, status in (("a", "EUR", "active"), ("b", "USD", "active"), ("c", "EUR", "sold"))
     ]
-    on(empty_url, lambda connection: connection.execute(insert(metadata.tables["cpu"]), ROWS["cpu"]))
-    on(empty_url, lambda connection: connection.execute(insert(metadata.tables["listing"]), rows))
-    run(empty_url, "UPDATE listing SET adjusted_price = 9 WHERE currency = 'EUR'")
-    assert run(empty_url, "SELECT count(*) FROM price_observation") == 3
+    run_in_transaction(empty_url, lambda connection: connection.execute(insert(metadata.tables["cpu"]), ROWS["cpu"]))
+    run_in_transaction(empty_url, lambda connection: connection.execute(insert(metadata.tables["listing"]), rows))
+    execute(empty_url, "UPDATE listing SET adjusted_price = 9 WHERE currency = 'EUR'")
+    assert execute(empty_url, "SELECT count(*) FROM price_observation") == 3
     schema_version.upgrade(empty_url)
-    told = "SELECT string_agg(listing_id || ' ' || adjusted_price, ', ' ORDER BY listing_id, seen_at)"
-    assert run(empty_url, f"{told} FROM price_observation") == "1 10.00, 1 9.00, 2 10.00, 3 10.00"
-    run(empty_url, "UPDATE listing SET adjusted_price = 8 WHERE id = 1")
-    assert run(empty_url, "SELECT count(*) FROM price_observation") == 5
+    prices = "SELECT string_agg(listing_id || ' ' || adjusted_price, ', ' ORDER BY listing_id, seen_at)"
+    assert execute(empty_url, f"{prices} FROM price_observation") == "1 10.00, 1 9.00, 2 10.00, 3 10.00"
+    execute(empty_url, "UPDATE listing SET adjusted_price = 8 WHERE id = 1")
+    assert execute(empty_url, "SELECT count(*) FROM price_observation") == 5
     schema_version.downgrade(empty_url, "0009")
-    run(empty_url, "UPDATE listing SET adjusted_price = 7 WHERE id = 1")
-    assert run(empty_url, "SELECT count(*) FROM price_observation") == 5
+    execute(empty_url, "UPDATE listing SET adjusted_price = 7 WHERE id = 1")
+    assert execute(empty_url, "SELECT count(*) FROM price_observation") == 5
 
 
-def test_upgrading_again_changes_nothing(database_url: str) -> None:
-    on(database_url, populate)
+def test_upgrade_of_a_current_database_changes_nothing(database_url: str) -> None:
+    run_in_transaction(database_url, insert_rows)
     schema_version.upgrade(database_url)
-    assert run(database_url, "SELECT count(*) FROM cpu") == 1
+    assert execute(database_url, "SELECT count(*) FROM cpu") == 1
 
 
-def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
-    run(empty_url, "CREATE TABLE job (in_the_way int)")
+def test_upgrade_that_fails_is_rolled_back(empty_url: str) -> None:
+    execute(empty_url, "CREATE TABLE job (in_the_way int)")
     with pytest.raises(Exception, match='"job" already exists'):
         schema_version.upgrade(empty_url)
-    assert on(empty_url, tables) == {"job"}
-    assert on(empty_url, schema_version.current_revision) is None
+    assert run_in_transaction(empty_url, tables) == {"job"}
+    assert run_in_transaction(empty_url, schema_version.current_revision) is None
 
 
-def migrating(url: str) -> subprocess.Popen[bytes]:
+def start_migration(url: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "app.cli", "migrate"], env={**os.environ, "DATABASE_URL": url})
 
 
-def test_two_migrations_at_once_take_turns(empty_url: str) -> None:
+def test_concurrent_upgrades_run_one_after_another(empty_url: str) -> None:
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
     async def take_turns(both: list[subprocess.Popen[bytes]]) -> None:
         connection = await asyncpg.connect(empty_url)
         await connection.execute("SELECT pg_advisory_lock($1)", advisory_locks.MIGRATION_LOCK)
-        both += [migrating(empty_url), migrating(empty_url)]
+        both += [start_migration(empty_url), start_migration(empty_url)]
         deadline = time.monotonic() + 60
         while await connection.fetchval(waiting) < 2:
-            assert time.monotonic() < deadline, "they do not wait for each other"
+            assert time.monotonic() < deadline, "the migrations do not wait for the lock"
             await asyncio.sleep(0.01)
         assert await connection.fetchval("SELECT to_regclass('cpu')") is None
         await connection.close()
@@ -281,24 +288,24 @@ def test_two_migrations_at_once_take_turns(empty_url: str) -> None:
     started: list[subprocess.Popen[bytes]] = []
     try:
         asyncio.run(take_turns(started))
-        assert [each.wait(60) for each in started] == [0, 0]
+        assert [process.wait(60) for process in started] == [0, 0]
     finally:
-        for each in started:
-            each.kill()
-            each.wait()
-    assert on(empty_url, tables) == set(metadata.tables)
+        for process in started:
+            process.kill()
+            process.wait()
+    assert run_in_transaction(empty_url, tables) == set(metadata.tables)
 
 
-def test_a_database_newer_than_the_code(database_url: str) -> None:
-    run(database_url, "UPDATE alembic_version SET version_num = 'f00d'")
-    before = on(database_url, catalog)
-    with pytest.raises(StartupError) as refused:
+def test_upgrade_of_a_newer_database_is_rejected(database_url: str) -> None:
+    execute(database_url, "UPDATE alembic_version SET version_num = 'f00d'")
+    before = run_in_transaction(database_url, catalog)
+    with pytest.raises(StartupError) as raised:
         schema_version.upgrade(database_url)
-    assert refused.value.message == (
+    assert raised.value.message == (
         f"The database is newer than this code (revision f00d, the code knows up to {schema_version.head_revision()}): "
         "install the newer Dealmark, or restore a backup made with this one."
     )
-    assert on(database_url, catalog) == before
+    assert run_in_transaction(database_url, catalog) == before
 
 
 @pytest.mark.parametrize(
@@ -310,23 +317,23 @@ def test_a_database_newer_than_the_code(database_url: str) -> None:
         ("postgresql://127.0.0.1:1/x?sslmode=green", "`sslmode` parameter must be one of"),
     ],
 )
-def test_a_server_that_cannot_be_reached(url: str, reason: str) -> None:
-    assert reason in refusal(url)
+def test_upgrade_with_unreachable_server_names_the_reason(url: str, reason: str) -> None:
+    assert reason in error_message(url)
 
 
-def test_a_database_that_does_not_exist(cluster: str) -> None:
-    assert 'database "nowhere" does not exist' in refusal(database_url_in(cluster, "nowhere"))
+def test_upgrade_of_a_missing_database_names_it(cluster: str) -> None:
+    assert 'database "nowhere" does not exist' in error_message(database_url_in(cluster, "nowhere"))
 
 
-def test_a_user_that_does_not_exist(cluster: str) -> None:
-    assert 'role "nobody" does not exist' in refusal(cluster.replace("postgres@", "nobody:hunter2@"))
+def test_upgrade_as_a_missing_role_names_it(cluster: str) -> None:
+    assert 'role "nobody" does not exist' in error_message(cluster.replace("postgres@", "nobody:hunter2@"))
 
 
-def refusal(url: str) -> str:
-    """The one sentence about a database that cannot be used."""
-    with pytest.raises(StartupError) as refused:
+def error_message(url: str) -> str:
+    """Return the message of the StartupError, which is one sentence without secrets."""
+    with pytest.raises(StartupError) as raised:
         schema_version.upgrade(url)
-    sentence = refused.value.message
+    sentence = raised.value.message
     assert sentence.startswith("The database of DATABASE_URL cannot be used (")
     assert sentence.endswith(".")
     assert "\n" not in sentence
@@ -334,11 +341,11 @@ def refusal(url: str) -> str:
     return sentence
 
 
-def test_a_migration_makes_other_answers_than_before(empty_url: str) -> None:
-    """It may have changed what they are made of."""
+def test_upgrade_bumps_all_data_versions(empty_url: str) -> None:
+    """Because a migration may change the data of cached responses."""
     schema_version.upgrade(empty_url, "0001")
-    run(empty_url, "INSERT INTO data_version VALUES ('catalog', 7), ('market', 1)")
+    execute(empty_url, "INSERT INTO data_version VALUES ('catalog', 7), ('market', 1)")
     for expected in ("catalog 8, market 2", "catalog 8, market 2"):
         schema_version.upgrade(empty_url)
-        told = "SELECT string_agg(domain || ' ' || version, ', ' ORDER BY domain) FROM data_version"
-        assert run(empty_url, told) == expected, "nothing to migrate the second time"
+        versions = "SELECT string_agg(domain || ' ' || version, ', ' ORDER BY domain) FROM data_version"
+        assert execute(empty_url, versions) == expected, "the second upgrade migrates nothing"

@@ -1,4 +1,4 @@
-"""Cursors and page requests, without a database. That pages are right is shown where lists are: tests/catalog."""
+"""Cursors and page arguments, without a database. The tests of the lists show that pages are correct."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ ORDER = Keyset("cpus", KEYS)
 
 
 def row(**values: Any) -> dict[str, Any]:
-    """What a cursor is made of."""
+    """Return a row from which a cursor can be encoded."""
     return values
 
 
 def cursor_of(values: object) -> str:
-    """A cursor with this content."""
+    """Return a cursor with this content."""
     return base64.urlsafe_b64encode(orjson.dumps(values)).rstrip(b"=").decode()
 
 
@@ -43,14 +43,14 @@ def cursor_of(values: object) -> str:
     st.none() | st.integers(-(2**31), 2**31 - 1),
     st.integers(-(2**63), 2**63 - 1),
 )
-def test_a_cursor_reads_back_as_the_sort_key(price: Decimal | None, name: str, cores: int | None, key: int) -> None:
+def test_cursor_decodes_to_the_sort_key(price: Decimal | None, name: str, cores: int | None, key: int) -> None:
     cursor = ORDER.encode(row(exact_price_good=price, name=name, cores=cores, id=key))
     assert ORDER.decode(cursor) == [price, name, cores, key]
     assert cursor.isascii()
     assert not set(cursor) & set("+/=& ?")
 
 
-def test_times_read_back_with_their_zone() -> None:
+def test_cursor_of_a_time_keeps_its_zone() -> None:
     order = Keyset("times", [SortKey("seen", TIMES.c.seen)])
     seen = datetime(2024, 2, 29, 23, 59, 59, 123456, tzinfo=UTC)
     assert order.decode(order.encode(row(seen=seen))) == [seen]
@@ -60,7 +60,7 @@ def test_times_read_back_with_their_zone() -> None:
             order.decode(cursor_of([order.fingerprint, wrong]))
 
 
-def test_the_longest_cursor_that_can_be_made_is_accepted() -> None:
+def test_longest_possible_cursor_is_accepted() -> None:
     texts = [SortKey(name, cpu.c[name]) for name in ("name", "manufacturer", "socket", "category")]
     order = Keyset("cpus", [*texts, SortKey("dollar", cpu.c.dollar_per_mark_multi), SortKey("id", cpu.c.id)])
     worst = row(
@@ -84,7 +84,7 @@ BAD: list[list[Any]] = [
 
 
 @pytest.mark.parametrize(("place", "value"), [(place, value) for place, bad in enumerate(BAD) for value in bad])
-def test_a_value_that_the_column_cannot_hold_is_refused(place: int, value: object) -> None:
+def test_cursor_with_a_value_outside_of_the_column_type_is_rejected(place: int, value: object) -> None:
     values: list[Any] = [ORDER.fingerprint, "1.50", "x", 4, 1]
     assert ORDER.decode(cursor_of(values)) == GOOD
     values[place + 1] = value
@@ -125,18 +125,18 @@ JUNK = [
 
 
 @pytest.mark.parametrize("junk", JUNK)
-def test_junk_is_refused(junk: str) -> None:
+def test_malformed_cursor_is_rejected(junk: str) -> None:
     with pytest.raises(BadCursor):
         ORDER.decode(junk)
 
 
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda raw: base64.b64encode(raw).decode()))
-def test_no_junk_does_anything_else(junk: str) -> None:
+def test_arbitrary_cursor_is_decoded_or_rejected(junk: str) -> None:
     with pytest.raises(BadCursor):
         ORDER.decode(junk)
 
 
-def test_a_truncated_cursor_is_refused() -> None:
+def test_truncated_cursor_is_rejected() -> None:
     cursor = ORDER.encode(row(exact_price_good=Decimal("1.50"), name="x", cores=4, id=12))
     for length in range(len(cursor)):
         with pytest.raises(BadCursor):
@@ -153,7 +153,7 @@ def test_a_truncated_cursor_is_refused() -> None:
     ],
     ids=["fewer keys", "another list", "another direction", "another sequence"],
 )
-def test_a_cursor_of_another_list_or_ordering_is_refused(other: Keyset) -> None:
+def test_cursor_of_another_list_or_ordering_is_rejected(other: Keyset) -> None:
     theirs = other.encode(row(exact_price_good=Decimal("1.50"), name="x", cores=4, id=1))
     with pytest.raises(BadCursor, match="another list or ordering"):
         ORDER.decode(theirs)
@@ -171,7 +171,7 @@ def test_a_cursor_of_another_list_or_ordering_is_refused(other: Keyset) -> None:
         ((None, None, None, "c"), PageRequest(50, "c", backward=True)),
     ],
 )
-def test_page_requests(arguments: tuple[Any, Any, Any, Any], wanted: PageRequest) -> None:
+def test_page_arguments_are_parsed(arguments: tuple[Any, Any, Any, Any], wanted: PageRequest) -> None:
     assert parse_page_arguments(*arguments) == wanted
 
 
@@ -189,6 +189,6 @@ def test_page_requests(arguments: tuple[Any, Any, Any, Any], wanted: PageRequest
         ((None, "c", 1, None), "`last` goes with `before`"),
     ],
 )
-def test_page_requests_that_make_no_sense(arguments: tuple[Any, Any, Any, Any], advice: str) -> None:
+def test_conflicting_page_arguments_are_rejected(arguments: tuple[Any, Any, Any, Any], advice: str) -> None:
     with pytest.raises(BadInput, match=advice):
         parse_page_arguments(*arguments)

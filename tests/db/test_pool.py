@@ -1,4 +1,4 @@
-"""The pool of connections for reading, and statements as it sends them."""
+"""ReadPool, its readers, and compiled statements."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ async def pool(database_url: str) -> AsyncIterator[ReadPool]:
     await pool.close()
 
 
-def test_a_statement_is_compiled_once_and_gets_its_values_apart() -> None:
+def test_compile_statement_is_cached_and_binds_values_separately() -> None:
     statement = select(cpu.c.id).where(cpu.c.cores == any_(bindparam("cores", type_=ARRAY(Integer))), cpu.c.tdp_w > 5)
-    made = compile_statement(statement)
-    assert compile_statement(statement) is made
-    assert sorted(map(str, made.arguments({"cores": [4]}))) == ["5", "[4]"]
+    compiled = compile_statement(statement)
+    assert compile_statement(statement) is compiled
+    assert sorted(map(str, compiled.arguments({"cores": [4]}))) == ["5", "[4]"]
     with pytest.raises(KeyError):
-        made.arguments({})
+        compiled.arguments({})
 
 
-async def test_rows_are_read_by_name_and_place(resources: Resources) -> None:
+async def test_rows_are_read_by_name_and_by_position(resources: Resources) -> None:
     await add_cpu(resources, "AMD One", cores=4)
     async with resources.read() as session:
         (row,) = await session.rows(select(cpu.c.name, cpu.c.cores))
@@ -49,18 +49,20 @@ async def test_rows_are_read_by_name_and_place(resources: Resources) -> None:
     assert not hasattr(row, "socket")
 
 
-async def test_the_connection_used_last_is_used_next(pool: ReadPool) -> None:
+async def test_pool_reuses_the_most_recently_used_connection(pool: ReadPool) -> None:
     first = await backend_pid(pool)
     assert [await backend_pid(pool) for _ in range(3)] == [first] * 3
     assert pool.in_use == 0
 
 
-async def test_readers_wait_for_each_other_and_not_for_ever(pool: ReadPool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pool_acquire_waits_for_a_connection_up_to_the_timeout(
+    pool: ReadPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(read_pool, "ACQUIRE_TIMEOUT_SECONDS", 0.1)
     readers = [Reader(pool), Reader(pool)]
     for reader in readers:
         await reader.scalar(SELECT_BACKEND_PID)
-    with pytest.raises(Unavailable, match="busy"):
+    with pytest.raises(Unavailable, match="in use"):
         await backend_pid(pool)
     monkeypatch.setattr(read_pool, "ACQUIRE_TIMEOUT_SECONDS", 60)
     waiting = asyncio.create_task(backend_pid(pool))
@@ -71,15 +73,15 @@ async def test_readers_wait_for_each_other_and_not_for_ever(pool: ReadPool, monk
     assert pool.in_use == 0
 
 
-async def test_a_connection_that_has_died_is_replaced_unnoticed(pool: ReadPool, database_url: str) -> None:
+async def test_reader_replaces_a_dead_idle_connection(pool: ReadPool, database_url: str) -> None:
     pids = await asyncio.gather(backend_pid(pool), backend_pid(pool))
     for pid in set(pids):
         await fetch_value(database_url, "SELECT pg_terminate_backend($1)", pid)
     assert await backend_pid(pool) not in pids
 
 
-async def test_a_connection_that_dies_in_the_middle_is_an_error(pool: ReadPool, database_url: str) -> None:
-    """The snapshot has gone with it."""
+async def test_reader_raises_if_its_connection_dies_during_the_snapshot(pool: ReadPool, database_url: str) -> None:
+    """Its snapshot is lost, so another connection cannot replace it."""
     reader = Reader(pool)
     pid = await reader.scalar(SELECT_BACKEND_PID)
     await fetch_value(database_url, "SELECT pg_terminate_backend($1)", pid)
@@ -91,15 +93,13 @@ async def test_a_connection_that_dies_in_the_middle_is_an_error(pool: ReadPool, 
     assert await backend_pid(pool) != pid
 
 
-async def test_an_old_connection_is_replaced(pool: ReadPool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pool_replaces_an_old_connection(pool: ReadPool, monkeypatch: pytest.MonkeyPatch) -> None:
     first = await backend_pid(pool)
     monkeypatch.setattr(read_pool, "MAX_CONNECTION_AGE_SECONDS", 0.0)
     assert await backend_pid(pool) != first
 
 
-async def test_a_statement_of_a_reader_that_is_cancelled_ends_and_the_connection_is_sound(
-    pool: ReadPool, database_url: str
-) -> None:
+async def test_cancelled_reader_ends_its_statement_and_keeps_the_connection(pool: ReadPool, database_url: str) -> None:
     reader = Reader(pool)
     pid = await reader.scalar(SELECT_BACKEND_PID)
     sleeping = asyncio.create_task(reader.rows(SELECT_SLEEP))
@@ -112,7 +112,7 @@ async def test_a_statement_of_a_reader_that_is_cancelled_ends_and_the_connection
     assert await fetch_value(database_url, "SELECT state FROM pg_stat_activity WHERE pid = $1", pid) == "idle"
 
 
-async def test_after_an_error_of_a_statement_the_connection_goes_on(pool: ReadPool) -> None:
+async def test_connection_is_reused_after_an_error_of_a_statement(pool: ReadPool) -> None:
     reader = Reader(pool)
     pid = await reader.scalar(SELECT_BACKEND_PID)
     with pytest.raises(asyncpg.DivisionByZeroError) as caught:
@@ -122,7 +122,7 @@ async def test_after_an_error_of_a_statement_the_connection_goes_on(pool: ReadPo
     assert await backend_pid(pool) == pid
 
 
-async def test_a_value_of_the_wrong_type_does_not_mean_that_the_database_is_away(pool: ReadPool) -> None:
+async def test_value_of_the_wrong_type_is_not_classified_as_unavailable(pool: ReadPool) -> None:
     reader = Reader(pool)
     with pytest.raises(asyncpg.DataError) as caught:
         await reader.rows(text("SELECT CAST(:n AS integer)"), {"n": "many"})
@@ -130,7 +130,7 @@ async def test_a_value_of_the_wrong_type_does_not_mean_that_the_database_is_away
     await reader.close()
 
 
-async def test_closed_pools_keep_no_connection(database_url: str) -> None:
+async def test_closed_pool_ends_all_connections(database_url: str) -> None:
     pool = ReadPool(lambda: asyncpg.connect(database_url), 2)
     reader = Reader(pool)
     await reader.scalar(SELECT_BACKEND_PID)
@@ -146,7 +146,7 @@ async def test_closed_pools_keep_no_connection(database_url: str) -> None:
     assert pool.in_use == 0
 
 
-async def test_a_server_that_is_away_leaves_the_pool_as_it_was() -> None:
+async def test_pool_releases_the_permit_if_the_server_is_down() -> None:
     pool = ReadPool(lambda: asyncpg.connect("postgresql://127.0.0.1:1/x"), 1)
     for _ in range(3):
         with pytest.raises(OSError, match="Connect"):
@@ -154,7 +154,7 @@ async def test_a_server_that_is_away_leaves_the_pool_as_it_was() -> None:
     assert pool.in_use == 0
 
 
-async def test_rows_of_a_class_have_the_same_columns_in_the_same_order(resources: Resources) -> None:
+async def test_row_class_of_a_statement_knows_its_columns(resources: Resources) -> None:
     await add_cpu(resources, "One")
     async with resources.read() as session:
         one, again, other = [
@@ -166,7 +166,7 @@ async def test_rows_of_a_class_have_the_same_columns_in_the_same_order(resources
     assert Row.columns is None
 
 
-def test_a_row_within_a_row_is_read_by_name_and_place() -> None:
+def test_embedded_row_is_read_by_name_and_by_position() -> None:
     kind = EmbeddedRow.of("id", "name")
     assert kind is EmbeddedRow.of("id", "name")
     assert issubclass(kind, EmbeddedRow)

@@ -11,13 +11,14 @@ from graphql import FieldNode, OperationType, Visitor, visit
 from app.documents.registry import builtin_documents
 from app.engine.executor import execute_operation
 from app.graphql.context import Context
+from app.graphql.strawberry_bridge import field_definition
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.builtin_documents import BUILTIN_QUERIES, OPERATOR, OTHER_BUILTIN_DOCUMENTS, load_builtin_document
 from tests.support.jobs import run_sql
 from tests.support.paths import ROOT
 from tests.support.price_changes import sequence_all_events
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 from tests.support.statements import record_statements
 from tests.support.uniform_catalog import add_uniform_cpus
 
@@ -103,7 +104,7 @@ async def test_as_many_statements_for_100_cpus_as_for_1(resources: Resources, na
     with record_statements(resources) as ran:
         async with Context(resources, OPERATOR) as context:
             result = await execute_operation(
-                SCHEMA._schema, document, document.operations[name], variables(parents), context
+                GRAPHQL_SCHEMA, document, document.operations[name], variables(parents), context
             )
     assert result.errors is None
     assert ran.count == statements, ran.texts
@@ -130,12 +131,13 @@ def test_they_are_part_of_the_package() -> None:
 
 def test_every_query_says_what_it_is_made_of() -> None:
     """An answer whose domains nobody told would be kept for good, unless it is the viewer's own."""
-    query = SCHEMA._schema.query_type
+    query = GRAPHQL_SCHEMA.query_type
     assert query is not None
     silent = [
         name
         for name, field in query.fields.items()
-        for facts in [field.extensions["strawberry-definition"].metadata]
-        if not facts.get("domains") and not facts.get("per_viewer")
+        if (definition := field_definition(field)) is not None
+        and not definition.metadata.get("domains")
+        and not definition.metadata.get("per_viewer")
     ]
     assert silent == []

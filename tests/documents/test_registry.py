@@ -28,7 +28,7 @@ from tests.support.document_requests import (
 )
 from tests.support.ports import closed_port
 from tests.support.published_documents import NAMES, NAMES_ID, TOTAL, TOTAL_HASH, TOTAL_ID, publish_documents
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 from tests.support.waiting import wait_until
 
 
@@ -144,7 +144,7 @@ async def test_the_first_request_of_a_server_finds_what_is_published(settings: S
 
 
 async def test_documents_are_parsed_once(resources: Resources) -> None:
-    documents = DocumentRegistry(resources, SCHEMA._schema)
+    documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     with pytest.raises(Unavailable):
         documents.find(TOTAL_ID)
     await publish_documents(resources, TOTAL, NAMES)
@@ -165,16 +165,16 @@ async def test_registrations_are_bounded(resources: Resources, redis_url: str, m
     assert apq_store.MAX_APQ_ENTRIES == 5_000
     monkeypatch.setattr(apq_store, "MAX_APQ_ENTRIES", 4)
     monkeypatch.setattr(registry, "MAX_AD_HOC_DOCUMENTS", 2)
-    documents = DocumentRegistry(resources, SCHEMA._schema)
+    documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     texts = [f"query Q{number} {{ __typename }}" for number in range(7)]
     digests = [hashlib.sha256(each.encode()).hexdigest() for each in texts]
     for digest, each in zip(digests[:4], texts[:4], strict=True):
         await documents.register(digest, each)
-    elsewhere = DocumentRegistry(resources, SCHEMA._schema)
+    elsewhere = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     assert await elsewhere.find_registered(digests[0]) is not None
     for digest, each in zip(digests[4:], texts[4:], strict=True):
         await documents.register(digest, each)
-    fresh = DocumentRegistry(resources, SCHEMA._schema)
+    fresh = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     found = [await fresh.find_registered(digest) is not None for digest in digests]
     assert found == [True, False, False, False, True, True, True]
     redis = Redis.from_url(redis_url)
@@ -186,10 +186,10 @@ async def test_registrations_are_bounded(resources: Resources, redis_url: str, m
 
 async def test_registrations_expire(resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apq_store, "APQ_TTL_SECONDS", 1)
-    documents = DocumentRegistry(resources, SCHEMA._schema)
+    documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     await documents.register(TOTAL_HASH, TOTAL)
     await asyncio.sleep(1.2)
-    assert await DocumentRegistry(resources, SCHEMA._schema).find_registered(TOTAL_HASH) is None
+    assert await DocumentRegistry(resources, GRAPHQL_SCHEMA).find_registered(TOTAL_HASH) is None
     redis = Redis.from_url(redis_url)
     assert await redis.keys("dealmark:apq*") == []
     await redis.aclose()
@@ -220,7 +220,7 @@ async def test_uses_are_counted_from_every_path(
     async with resources.read() as session:
         use = (await sql.usage(session))[TOTAL_ID]
     assert began <= use.first < use.last <= began + timedelta(seconds=10)
-    found = {each.id: each.usage for each in await publishing.list_documents(resources, SCHEMA._schema)}
+    found = {each.id: each.usage for each in await publishing.list_documents(resources, GRAPHQL_SCHEMA)}
     assert found[TOTAL_ID] == use
     assert found["old"] is None
 
@@ -243,7 +243,7 @@ async def test_uses_are_written_down_at_the_end(settings: Settings, resources: R
 
 
 async def test_uses_wait_for_the_database(resources: Resources) -> None:
-    documents = DocumentRegistry(resources, SCHEMA._schema)
+    documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     await publish_documents(resources, TOTAL)
     await documents.load()
     document = documents.find(TOTAL_ID)
@@ -261,7 +261,7 @@ async def test_uses_wait_for_the_database(resources: Resources) -> None:
 
 async def test_a_hit_costs_next_to_nothing(resources: Resources) -> None:
     """It is counted in memory; thousands of statements a second would be the price of the other way."""
-    documents = DocumentRegistry(resources, SCHEMA._schema)
+    documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     document = documents.ad_hoc("{ __typename }")
     began = time.perf_counter()
     for _ in range(10_000):

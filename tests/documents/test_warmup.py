@@ -26,7 +26,7 @@ from tests.support.document_requests import apq_extension, get_document, post_do
 from tests.support.jobs import job_row, request_recalculation
 from tests.support.published_documents import TOTAL, TOTAL_HASH, TOTAL_ID, publish_documents
 from tests.support.queue_worker import run_queued_jobs
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 
 CPU_LIST = content_id(builtin_documents()["CpuList"])
 
@@ -98,7 +98,7 @@ async def test_counts_fade_and_are_bounded(
     resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(usage, "MAX_POPULAR_QUERIES", 3)
-    documents = DocumentRegistry(resources, SCHEMA._schema)
+    documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     document = documents.ad_hoc(TOTAL)
     for number in range(5):
         documents.count_query(CacheQuery(document, "Total", b'{"n":%d}' % number), times=number + 1)
@@ -120,21 +120,21 @@ async def test_warming_is_bounded(resources: Resources, monkeypatch: pytest.Monk
     monkeypatch.setattr(warmup, "MAX_QUERIES", 3)
     await stock_questions(resources, 5)
     with capture_logs() as logs:
-        await warm_cache(resources, SCHEMA._schema)
+        await warm_cache(resources, GRAPHQL_SCHEMA)
     assert logs[-1]["MISS"] == 3
     with capture_logs() as logs:
-        await warm_cache(resources, SCHEMA._schema)
+        await warm_cache(resources, GRAPHQL_SCHEMA)
     assert "MISS" not in logs[-1]
     assert logs[-1]["HIT-L2"] == 3, "the answers are there already"
     monkeypatch.setattr(warmup, "WARMUP_TIMEOUT_SECONDS", 0.0)
     with capture_logs() as logs:
-        await warm_cache(resources, SCHEMA._schema)
+        await warm_cache(resources, GRAPHQL_SCHEMA)
     assert [line["event"] for line in logs] == ["cache.warmup_unfinished", "cache.warmed_up"]
 
 
 async def stock_questions(resources: Resources, number: int) -> None:
     """Questions for the list, as if they had been asked."""
-    documents = DocumentRegistry(resources, SCHEMA._schema)
+    documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     document = documents.find("CpuList")
     assert document is not None
     for first in range(1, number + 1):
@@ -156,11 +156,11 @@ async def test_what_makes_no_sense_any_more_is_passed_over(resources: Resources,
     ]:
         await redis.zadd(POPULAR_KEY, {orjson.dumps([document_id, operation, variables]): 5})
     with capture_logs() as logs:
-        await warm_cache(resources, SCHEMA._schema)
+        await warm_cache(resources, GRAPHQL_SCHEMA)
     line = {name: value for name, value in logs[-1].items() if name in {"unknown", "failed", "MISS"}}
     assert line == {"unknown": 2, "failed": 1, "MISS": 2}
     await redis.zadd(POPULAR_KEY, {b"not JSON": 50})
-    await warm_cache(resources, SCHEMA._schema)
+    await warm_cache(resources, GRAPHQL_SCHEMA)
     await redis.aclose()
 
 
@@ -169,7 +169,7 @@ async def test_registered_documents_are_warmed(settings: Settings, resources: Re
         assert (await post_document(api, query=TOTAL, extensions=apq_extension(TOTAL_HASH))).status_code == 200
     async with resources.write() as tx:
         tx.bump_version(Domain.MARKET)
-    await warm_cache(resources, SCHEMA._schema)
+    await warm_cache(resources, GRAPHQL_SCHEMA)
     async with run_api(production_settings(settings, "apq")) as api:
         await wait_for_notifications(api)
         assert (await get_document(api, extensions=apq_extension(TOTAL_HASH))).headers["x-cache"] == "HIT-L2"
@@ -180,12 +180,12 @@ async def test_failures_never_reach_the_job(settings: Settings, resources: Resou
     away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     async with Resources.open(away) as without:
         with capture_logs() as logs:
-            await warm_cache(without, SCHEMA._schema)
+            await warm_cache(without, GRAPHQL_SCHEMA)
         assert logs[0]["event"] == "cache.warmup_failed"
     off = settings.model_copy(update={"response_cache": "off"})
     async with Resources.open(off) as without:
         with capture_logs() as logs:
-            await warm_cache(without, SCHEMA._schema)
+            await warm_cache(without, GRAPHQL_SCHEMA)
         assert logs == []
 
 
@@ -197,12 +197,12 @@ async def test_a_process_that_hears_no_news_warms_nothing(
     await stock_questions(resources, 1)
     async with Resources.open(settings, listen=False) as deaf:
         with capture_logs() as logs:
-            await asyncio.wait_for(warm_cache(deaf, SCHEMA._schema), 60)
+            await asyncio.wait_for(warm_cache(deaf, GRAPHQL_SCHEMA), 60)
     assert [line["event"] for line in logs] == ["cache.warmup_unfinished", "cache.warmed_up"]
 
 
 async def test_it_is_measured(resources: Resources) -> None:
     before = REGISTRY.get_sample_value("dealmark_cache_warmups_total", {"cache": "MISS"}) or 0
     await stock_questions(resources, 2)
-    await warm_cache(resources, SCHEMA._schema)
+    await warm_cache(resources, GRAPHQL_SCHEMA)
     assert REGISTRY.get_sample_value("dealmark_cache_warmups_total", {"cache": "MISS"}) == before + 2

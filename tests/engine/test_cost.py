@@ -1,4 +1,4 @@
-"""What documents may cost at most, against values that were added up by hand."""
+"""Costs of operations, compared with sums calculated by hand."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from app.engine.document import prepare_document
 from app.settings import Settings
 from tests.support.api_server import run_api
 from tests.support.http_errors import GRAPHQL_JSON, only_error
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 
 PAGE = "query ($n: Int%s) { cpus(first: $n) { nodes { name } } }"
 CPU = '{ cpu(slug: "x") { %s } }'
 
-# An object costs 1, a leaf 0, times the items of the lists around it; `@cost` says otherwise.
+# An object costs 1 and a leaf 0, unless `@cost` sets another weight, times the sizes of the lists above it.
 COSTS: list[tuple[str, dict[str, Any], int]] = [
     ("{ __typename }", {}, 0),
     ("{ statistics { total manufacturers } }", {}, 20),
@@ -58,21 +58,21 @@ COSTS: list[tuple[str, dict[str, Any], int]] = [
 
 
 @pytest.mark.parametrize(("query", "variables", "expected"), COSTS)
-def test_costs(query: str, variables: dict[str, Any], expected: int) -> None:
-    (operation,) = prepare_document(SCHEMA._schema, "test", query).operations.values()
+def test_cost_of_operation(query: str, variables: dict[str, Any], expected: int) -> None:
+    (operation,) = prepare_document(GRAPHQL_SCHEMA, "test", query).operations.values()
     assert operation.cost(variables) == expected
 
 
-def test_fragments_that_spread_others_twice_are_measured_once_each() -> None:
-    """Going through each spread would take 2^40 steps."""
+def test_fragments_that_spread_others_twice_are_analyzed_once() -> None:
+    """Following every spread would take 2^40 steps."""
     steps = " ".join(f"fragment F{n} on CPU {{ ...F{n + 1} ...F{n + 1} }}" for n in range(40))
     listed = "fragment F40 on CPU { listings(first: $n) { nodes { id } } }"
     text = f"query ($n: Int) {{ cpus(first: 1) {{ nodes {{ ...F0 }} }} }} {steps} {listed}"
-    (operation,) = prepare_document(SCHEMA._schema, "bomb", text, ad_hoc=True).operations.values()
+    (operation,) = prepare_document(GRAPHQL_SCHEMA, "bomb", text, ad_hoc=True).operations.values()
     assert operation.cost({"n": 5}) == 1 + 1 + 2**40 * (1 + 5)
 
 
-async def test_the_limit_and_how_to_see_it(settings: Settings) -> None:
+async def test_cost_limit_rejects_and_extension_shows_the_cost(settings: Settings) -> None:
     async with run_api(settings.model_copy(update={"cost_limit": 51})) as api:
         page = PAGE % ""
         for number, allowed in ((50, True), (51, False)):

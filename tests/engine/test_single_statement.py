@@ -1,4 +1,4 @@
-"""Operations that need one statement run without a transaction: the same answers, errors and versions."""
+"""Single-statement mode gives the same responses, errors and data versions as a snapshot."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from app.graphql.viewer import Viewer
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu
 from tests.support.pool import SELECT_BACKEND_PID, SELECT_SLEEP, backend_pid, fetch_value
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 from tests.support.statements import record_statements
 from tests.support.uniform_catalog import add_uniform_cpus
 from tests.support.waiting import wait_until
@@ -37,47 +37,47 @@ LIST = "query ($n: Int = 10, $after: String) { cpus(first: $n, after: $after) { 
 COUNTED = "query ($n: Int!) { cpus(first: $n) { nodes { name listings { nodes { title } } } } }"
 SOME = "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on CPU { listings { nodes { title } } } } }"
 
-END_ALL = """
+TERMINATE_ALL_BACKENDS = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 
-RUNNING = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT answer.*%' AND state = 'active'"
+RUNNING_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT answer.*%' AND state = 'active'"
 
 
-class Asked:
-    """A document that is run again and again, as a server does."""
+class RepeatedQuery:
+    """A query that is executed repeatedly by one executor, as in a server."""
 
     def __init__(self, resources: Resources, query: str) -> None:
         self.resources = resources
-        self.executor = Executor(resources, SCHEMA._schema)
-        self.document: Document = prepare_document(SCHEMA._schema, "test", query)
+        self.executor = Executor(resources, GRAPHQL_SCHEMA)
+        self.document: Document = prepare_document(GRAPHQL_SCHEMA, "test", query)
         (self.operation,) = self.document.operations.values()
 
     async def run(self, **variables: Any) -> ExecutionOutcome:
-        """As the gateway does."""
         return await self.executor.run(self.document, self.operation, variables, Viewer())
 
-    async def texts(self, **variables: Any) -> list[str]:
-        """The statements of a run."""
-        with record_statements(self.resources) as ran:
+    async def executed_statements(self, **variables: Any) -> list[str]:
+        """Return the SQL statements of one execution."""
+        with record_statements(self.resources) as statements:
             await self.run(**variables)
-        return ran.texts
+        return statements.texts
 
     async def error(self, **variables: Any) -> dict[str, Any]:
-        """The only error of a run."""
-        ran = await self.run(**variables)
-        assert not ran.has_no_errors
-        (error,) = orjson.loads(ran.body)["errors"]
+        """Return the only error of one execution."""
+        outcome = await self.run(**variables)
+        assert not outcome.has_no_errors
+        (error,) = orjson.loads(outcome.body)["errors"]
         return dict(error)
 
-    def expect_one(self) -> None:
-        """The next run is tried with one statement."""
-        self.operation.snapshot_heuristic.single_statement_runs = self.operation.snapshot_heuristic.required_runs
+    def force_single_statement_mode(self) -> None:
+        """Execute the next run in single-statement mode."""
+        heuristic = self.operation.snapshot_heuristic
+        heuristic.single_statement_runs = heuristic.required_runs
 
 
-def anew(operation: Operation) -> Operation:
-    """With no experience."""
+def without_history(operation: Operation) -> Operation:
+    """Return the operation as if it had not been executed yet."""
     return replace(operation, snapshot_heuristic=SnapshotHeuristic())
 
 
@@ -88,47 +88,47 @@ async def pool(database_url: str) -> AsyncIterator[ReadPool]:
     await pool.close()
 
 
-def test_experience_decides() -> None:
-    pace = SnapshotHeuristic()
-    assert (pace.expects_single_statement, pace.required_runs) == (False, 1)
-    pace.record_run(True)
-    assert (pace.expects_single_statement, pace.required_runs) == (True, 1)
-    pace.record_failure()
-    pace.record_failure()  # was under way at the same time
-    assert (pace.expects_single_statement, pace.required_runs) == (False, 2)
-    told = []
-    for one_was_enough in (True, False, True, True):
-        pace.record_run(one_was_enough)
-        told.append(pace.expects_single_statement)
-    assert told == [False, False, False, True], "two in a row"
+def test_snapshot_heuristic_requires_twice_as_many_runs_after_each_failure() -> None:
+    heuristic = SnapshotHeuristic()
+    assert (heuristic.expects_single_statement, heuristic.required_runs) == (False, 1)
+    heuristic.record_run(True)
+    assert (heuristic.expects_single_statement, heuristic.required_runs) == (True, 1)
+    heuristic.record_failure()
+    heuristic.record_failure()  # of a concurrent execution: counted once
+    assert (heuristic.expects_single_statement, heuristic.required_runs) == (False, 2)
+    expectations = []
+    for needed_one_statement in (True, False, True, True):
+        heuristic.record_run(needed_one_statement)
+        expectations.append(heuristic.expects_single_statement)
+    assert expectations == [False, False, False, True], "two in a row"
     for _ in range(20):
-        pace.single_statement_runs = pace.required_runs
-        pace.record_failure()
-    assert pace.required_runs == SnapshotHeuristic.MAX_REQUIRED_RUNS
+        heuristic.single_statement_runs = heuristic.required_runs
+        heuristic.record_failure()
+    assert heuristic.required_runs == SnapshotHeuristic.MAX_REQUIRED_RUNS
 
 
-async def test_one_statement_from_the_second_run_on(resources: Resources) -> None:
+async def test_second_run_executes_one_statement(resources: Resources) -> None:
     await add_uniform_cpus(resources, 5, 3)
-    asked = Asked(resources, NAME)
-    assert len(await asked.texts(slug="cpu-1")) == 2, "the versions, and the row"
-    first = await asked.run(slug="cpu-1")
-    (only,) = await asked.texts(slug="cpu-1")
+    query = RepeatedQuery(resources, NAME)
+    assert len(await query.executed_statements(slug="cpu-1")) == 2, "one for the versions, one for the row"
+    first = await query.run(slug="cpu-1")
+    (only,) = await query.executed_statements(slug="cpu-1")
     assert "data_versions" in only
-    asked.operation = anew(asked.operation)
-    assert await asked.run(slug="cpu-1") == first
+    query.operation = without_history(query.operation)
+    assert await query.run(slug="cpu-1") == first
     assert resources.read_pool.in_use == 0
 
 
-async def test_of_a_database_in_which_nothing_changed(resources: Resources) -> None:
+async def test_versions_of_a_database_without_changes_are_empty(resources: Resources) -> None:
     await add_uniform_cpus(resources, 5, 3)
-    asked = Asked(resources, NAME)
-    runs = [await asked.run(slug="cpu-1") for _ in range(2)]
-    assert [each.versions for each in runs] == [{}, {}]
-    assert runs[0] == runs[1]
+    query = RepeatedQuery(resources, NAME)
+    outcomes = [await query.run(slug="cpu-1") for _ in range(2)]
+    assert [outcome.versions for outcome in outcomes] == [{}, {}]
+    assert outcomes[0] == outcomes[1]
 
 
-async def test_the_versions_are_those_of_the_data(resources: Resources) -> None:
-    """While somebody writes: the cores count with the version, so each answer tells the version that it must have."""
+async def test_versions_belong_to_the_data_during_concurrent_writes(resources: Resources) -> None:
+    """Each write increments the version and the number of cores, so both must be equal in every response."""
     await add_cpu(resources, "AMD One", cores=0)
     done = asyncio.Event()
 
@@ -139,71 +139,75 @@ async def test_the_versions_are_those_of_the_data(resources: Resources) -> None:
                 tx.bump_version(Domain.CATALOG)
         done.set()
 
-    asked = Asked(resources, '{ cpu(slug: "amd-one") { cores } }')
+    query = RepeatedQuery(resources, '{ cpu(slug: "amd-one") { cores } }')
     seen: set[int] = set()
 
     async def read() -> None:
         while not done.is_set():
-            ran = await asked.run()
-            cores = orjson.loads(ran.body)["data"]["cpu"]["cores"]
-            assert ran.versions.get("catalog", 0) == cores
+            outcome = await query.run()
+            cores = orjson.loads(outcome.body)["data"]["cpu"]["cores"]
+            assert outcome.versions.get("catalog", 0) == cores
             seen.add(cores)
 
     await asyncio.gather(write(), read(), read())
-    assert asked.operation.snapshot_heuristic.expects_single_statement
+    assert query.operation.snapshot_heuristic.expects_single_statement
     assert len(seen) > 2
 
 
-async def test_without_rows_a_snapshot_tells_the_versions(resources: Resources) -> None:
+async def test_query_without_rows_reads_the_versions_in_a_snapshot(resources: Resources) -> None:
     async with resources.write() as tx:
         tx.bump_version(Domain.CATALOG)
-    asked = Asked(resources, NAME)
-    await asked.run(slug="none")
-    assert asked.operation.snapshot_heuristic.required_runs == 1
-    ran = await asked.run(slug="none")
-    assert (orjson.loads(ran.body), ran.has_no_errors, ran.versions) == ({"data": {"cpu": None}}, True, {"catalog": 1})
-    assert asked.operation.snapshot_heuristic.expects_single_statement, "another time there may be a row"
+    query = RepeatedQuery(resources, NAME)
+    await query.run(slug="none")
+    assert query.operation.snapshot_heuristic.required_runs == 1
+    outcome = await query.run(slug="none")
+    assert (orjson.loads(outcome.body), outcome.has_no_errors, outcome.versions) == (
+        {"data": {"cpu": None}},
+        True,
+        {"catalog": 1},
+    )
+    assert query.operation.snapshot_heuristic.expects_single_statement, "the next execution may return a row"
 
 
-async def test_who_wants_the_versions_first_needs_a_snapshot(resources: Resources) -> None:
+async def test_resolver_that_reads_the_versions_first_needs_a_snapshot(resources: Resources) -> None:
     await add_uniform_cpus(resources, 3, 3)
     for title in ("x", "CPU 1"):
-        asked = Asked(resources, "query ($title: String!) { matchTitle(title: $title) { cpu { name } } }")
+        query = RepeatedQuery(resources, "query ($title: String!) { matchTitle(title: $title) { cpu { name } } }")
         for _ in range(3):
-            await asked.run(title=title)
-            assert not asked.operation.snapshot_heuristic.expects_single_statement
+            await query.run(title=title)
+            assert not query.operation.snapshot_heuristic.expects_single_statement
 
 
-async def test_an_operation_is_counted_once_however_often_it_is_tried(resources: Resources) -> None:
-    asked = Asked(resources, NAME)
-    asked.expect_one()
+async def test_operation_that_is_executed_twice_is_counted_once(resources: Resources) -> None:
+    query = RepeatedQuery(resources, NAME)
+    query.force_single_statement_mode()
     before = COMPILED_OPERATIONS._value.get()
-    await asked.run(slug="none")
+    await query.run(slug="none")
     assert COMPILED_OPERATIONS._value.get() == before + 1
 
 
-async def test_what_needs_two_statements_at_times(resources: Resources) -> None:
+async def test_query_that_sometimes_needs_two_statements_falls_back_to_a_snapshot(resources: Resources) -> None:
     await add_uniform_cpus(resources, 8, 3)
     few, many = ([encode_global_id("CPU", n) for n in range(1, count + 1)] for count in (5, 6))
-    asked = Asked(resources, SOME)
-    wanted = [orjson.loads((await asked.run(ids=ids)).body) for ids in (many, few)]
-    assert asked.operation.snapshot_heuristic.required_runs == 1
+    query = RepeatedQuery(resources, SOME)
+    expected = [orjson.loads((await query.run(ids=ids)).body) for ids in (many, few)]
+    assert query.operation.snapshot_heuristic.required_runs == 1
     with capture_logs() as logged:
-        assert [orjson.loads((await asked.run(ids=ids)).body) for ids in (many, few)] == wanted
-    assert logged == [], "to be tried again is no error"
-    assert asked.operation.snapshot_heuristic.required_runs == 2
-    assert [len(await asked.texts(ids=few)) for _ in range(3)] == [2, 1, 1]
+        assert [orjson.loads((await query.run(ids=ids)).body) for ids in (many, few)] == expected
+    assert logged == [], "the fallback is not an error"
+    assert query.operation.snapshot_heuristic.required_runs == 2
+    assert [len(await query.executed_statements(ids=few)) for _ in range(3)] == [2, 1, 1]
     assert resources.read_pool.in_use == 0
 
 
 @pytest.mark.parametrize("query", [COUNTED, '{ matchTitle(title: "x") { decision } }'])
-async def test_what_is_tried_in_vain_is_answered_all_the_same(resources: Resources, query: str) -> None:
+async def test_query_that_needs_a_snapshot_gives_the_same_response(resources: Resources, query: str) -> None:
     await add_uniform_cpus(resources, 3, 3)
-    asked = Asked(resources, query)
+    repeated = RepeatedQuery(resources, query)
     variables = {"n": 3} if query == COUNTED else {}
-    first = await asked.run(**variables)
-    asked.expect_one()
-    assert await asked.run(**variables) == first
+    first = await repeated.run(**variables)
+    repeated.force_single_statement_mode()
+    assert await repeated.run(**variables) == first
     assert first.has_no_errors
 
 
@@ -228,117 +232,117 @@ async def test_what_is_tried_in_vain_is_answered_all_the_same(resources: Resourc
         ),
     ],
 )
-async def test_errors_are_those_of_a_snapshot(
+async def test_errors_equal_those_of_a_snapshot(
     resources: Resources, query: str, good: Mapping[str, Any], bad: Mapping[str, Any], code: str
 ) -> None:
     await add_uniform_cpus(resources, 2, 2)
-    asked = Asked(resources, query)
-    expected = await asked.error(**bad)
+    repeated = RepeatedQuery(resources, query)
+    expected = await repeated.error(**bad)
     assert expected["extensions"]["code"] == code
-    await asked.run(**good)
-    assert asked.operation.snapshot_heuristic.expects_single_statement
-    assert await asked.error(**bad) == expected
-    assert asked.operation.snapshot_heuristic.expects_single_statement, "it was not run a second time"
+    await repeated.run(**good)
+    assert repeated.operation.snapshot_heuristic.expects_single_statement
+    assert await repeated.error(**bad) == expected
+    assert repeated.operation.snapshot_heuristic.expects_single_statement, "it was not executed a second time"
 
 
-async def test_an_error_of_the_database_is_final(resources: Resources) -> None:
+async def test_database_error_is_not_retried(resources: Resources) -> None:
     await add_uniform_cpus(resources, 2, 2)
-    asked = Asked(resources, NAME)
-    await asked.run(slug="cpu-1")
+    query = RepeatedQuery(resources, NAME)
+    await query.run(slug="cpu-1")
     async with resources.write() as tx:
         await tx.execute(text("ALTER TABLE cpu RENAME COLUMN name TO title"))
-    with record_statements(resources) as ran, capture_logs() as logged:
-        assert (await asked.error(slug="cpu-1"))["extensions"]["code"] == "INTERNAL"
-    assert ran.count == 1
+    with record_statements(resources) as statements, capture_logs() as logged:
+        assert (await query.error(slug="cpu-1"))["extensions"]["code"] == "INTERNAL"
+    assert statements.count == 1
     assert [each["event"] for each in logged] == ["request.failed"]
     assert resources.read_pool.in_use == 0
 
 
-async def locked(resources: Resources) -> asyncpg.Connection:
-    """A connection that lets nobody read CPUs."""
+async def lock_cpu_table(resources: Resources) -> asyncpg.Connection:
+    """Return a connection whose transaction blocks all reads of CPUs."""
     connection = await asyncpg.connect(str(resources.settings.database_url))
     await connection.execute("BEGIN; LOCK TABLE cpu")
     return connection
 
 
-async def waiting(connection: asyncpg.Connection) -> list[int]:
+async def blocked_backends(connection: asyncpg.Connection) -> list[int]:
     rows = await connection.fetch(
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
     return [row["pid"] for row in rows]
 
 
-async def test_a_deadline_ends_it_once_and_for_all(resources: Resources) -> None:
+async def test_timeout_ends_the_statement_and_is_not_retried(resources: Resources) -> None:
     await add_uniform_cpus(resources, 2, 2)
-    asked = Asked(resources, NAME)
-    await asked.run(slug="cpu-1")
-    asked.executor.timeout_seconds = 0.2
-    connection = await locked(resources)
+    query = RepeatedQuery(resources, NAME)
+    await query.run(slug="cpu-1")
+    query.executor.timeout_seconds = 0.2
+    connection = await lock_cpu_table(resources)
     try:
-        with record_statements(resources) as ran, pytest.raises(DeadlineExceeded):
-            await asked.run(slug="cpu-1")
-        assert ran.count == 1
+        with record_statements(resources) as statements, pytest.raises(DeadlineExceeded):
+            await query.run(slug="cpu-1")
+        assert statements.count == 1
         assert resources.read_pool.in_use == 0
 
-        async def nobody_waits() -> bool:
-            return not await waiting(connection)
+        async def none_is_blocked() -> bool:
+            return not await blocked_backends(connection)
 
-        await wait_until(nobody_waits)
+        await wait_until(none_is_blocked)
     finally:
         await connection.close()
-    asked.executor.timeout_seconds = 10
-    assert (await asked.run(slug="cpu-1")).has_no_errors
+    query.executor.timeout_seconds = 10
+    assert (await query.run(slug="cpu-1")).has_no_errors
 
 
-async def test_a_statement_that_postgresql_ends_is_not_run_again(resources: Resources) -> None:
+async def test_statement_cancelled_by_postgresql_is_not_retried(resources: Resources) -> None:
     await add_uniform_cpus(resources, 2, 2)
-    asked = Asked(resources, NAME)
-    await asked.run(slug="cpu-1")
-    connection = await locked(resources)
+    query = RepeatedQuery(resources, NAME)
+    await query.run(slug="cpu-1")
+    connection = await lock_cpu_table(resources)
     try:
-        with record_statements(resources) as ran:
-            running = asyncio.create_task(asked.run(slug="cpu-1"))
-            (pid,) = await wait_until(lambda: waiting(connection))
+        with record_statements(resources) as statements:
+            running = asyncio.create_task(query.run(slug="cpu-1"))
+            (pid,) = await wait_until(lambda: blocked_backends(connection))
             await connection.execute("SELECT pg_cancel_backend($1)", pid)
             with pytest.raises(Unavailable):
                 await running
-        assert ran.count == 1
+        assert statements.count == 1
     finally:
         await connection.close()
     assert resources.read_pool.in_use == 0
 
 
-async def test_a_request_that_is_cancelled_leaves_no_connection(resources: Resources) -> None:
+async def test_cancelled_request_returns_its_connection(resources: Resources) -> None:
     await add_uniform_cpus(resources, 2, 2)
-    asked = Asked(resources, NAME)
-    await asked.run(slug="cpu-1")
-    connection = await locked(resources)
+    query = RepeatedQuery(resources, NAME)
+    await query.run(slug="cpu-1")
+    connection = await lock_cpu_table(resources)
     try:
         for _ in range(resources.settings.database_pool_size + 1):
-            running = asyncio.create_task(asked.run(slug="cpu-1"))
-            await wait_until(lambda: waiting(connection))
+            running = asyncio.create_task(query.run(slug="cpu-1"))
+            await wait_until(lambda: blocked_backends(connection))
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await running
     finally:
         await connection.close()
     assert resources.read_pool.in_use == 0
-    assert orjson.loads((await asked.run(slug="cpu-2")).body) == {"data": {"cpu": {"name": "CPU 000002"}}}
+    assert orjson.loads((await query.run(slug="cpu-2")).body) == {"data": {"cpu": {"name": "CPU 000002"}}}
 
 
-async def test_connections_that_postgresql_has_ended_are_replaced(resources: Resources) -> None:
-    """As when it is restarted: nobody sees it."""
+async def test_connections_terminated_while_idle_are_replaced(resources: Resources) -> None:
+    """As after a restart of PostgreSQL: the client does not notice it."""
     await add_uniform_cpus(resources, 2, 2)
-    asked = Asked(resources, NAME)
-    wanted = await asked.run(slug="cpu-1")
+    query = RepeatedQuery(resources, NAME)
+    expected = await query.run(slug="cpu-1")
     for _ in range(3):
-        asked.expect_one()
-        await fetch_value(str(resources.settings.database_url), END_ALL)
-        assert await asked.run(slug="cpu-1") == wanted
+        query.force_single_statement_mode()
+        await fetch_value(str(resources.settings.database_url), TERMINATE_ALL_BACKENDS)
+        assert await query.run(slug="cpu-1") == expected
     assert resources.read_pool.in_use == 0
 
 
-async def test_a_reader_of_one_statement(pool: ReadPool) -> None:
+async def test_reader_raises_snapshot_required_for_a_second_statement(pool: ReadPool) -> None:
     reader = SingleStatementReader(pool)
     with pytest.raises(SnapshotRequired):
         await reader.versions()
@@ -353,19 +357,21 @@ async def test_a_reader_of_one_statement(pool: ReadPool) -> None:
     assert pool.in_use == 0
 
 
-async def test_a_statement_of_text_keeps_its_order(pool: ReadPool) -> None:
+async def test_text_statement_keeps_its_order(pool: ReadPool) -> None:
     reader = SingleStatementReader(pool)
     rows = await reader.rows(text("SELECT n FROM generate_series(1, 50) AS n ORDER BY n % 7, n DESC"))
     await reader.close()
     assert [row[0] for row in rows] == sorted(range(1, 51), key=lambda n: (n % 7, -n))
 
 
-async def test_a_connection_that_dies_under_the_statement(pool: ReadPool, database_url: str) -> None:
-    """One that was idle before may have been dead already: that is worth another try. A new one was not."""
+async def test_connection_lost_during_the_statement_is_retried_only_if_it_was_used_before(
+    pool: ReadPool, database_url: str
+) -> None:
+    """A pooled connection may have been lost before the statement, so a new one can help."""
     for used in (False, True):
         reader = SingleStatementReader(pool)
         sleeping = asyncio.create_task(reader.rows(SELECT_SLEEP))
-        pid = await wait_until(lambda: fetch_value(database_url, RUNNING))
+        pid = await wait_until(lambda: fetch_value(database_url, RUNNING_BACKENDS))
         await fetch_value(database_url, "SELECT pg_terminate_backend($1)", pid)
         with pytest.raises(read_pool.CONNECTION_ERRORS) as caught:
             await sleeping
@@ -376,7 +382,7 @@ async def test_a_connection_that_dies_under_the_statement(pool: ReadPool, databa
         assert await backend_pid(pool) != pid
 
 
-async def test_a_value_of_the_wrong_type_is_no_reason_to_try_again(pool: ReadPool) -> None:
+async def test_value_of_the_wrong_type_needs_no_snapshot(pool: ReadPool) -> None:
     await backend_pid(pool)
     reader = SingleStatementReader(pool)
     with pytest.raises(asyncpg.DataError):

@@ -23,7 +23,7 @@ from app.resources import Resources
 from app.settings import Settings
 from jobs.daemons.events import follow_events
 from tests.support.metrics_catalog import fetch_rows, run_statements
-from tests.support.paths import README
+from tests.support.paths import ROOT
 from tests.support.ports import closed_port
 from tests.support.price_changes import add_listings, change_price, sequence_all_events
 from tests.support.sites import http_response, redirect_response
@@ -108,17 +108,18 @@ async def test_a_delivery(settings: Settings) -> None:
         assert await fetch_rows(resources, COUNTS) == [(1, 0, 0, 0)]
 
 
-def example() -> Any:
-    """The function that the README gives to receivers."""
-    (code,) = [each for each in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL) if "whsec_" in each]
-    assert len(code.strip().splitlines()) <= 12
-    found: dict[str, Any] = {}
-    exec(code, found)
-    return found["verify"]
+def documented_verify_function() -> Any:
+    """Return the function that the documentation gives to receivers."""
+    guide = (ROOT / "docs" / "how-to" / "follow-prices.md").read_text()
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "whsec_" in block]
+    assert len(code.strip().splitlines()) <= 15
+    namespace: dict[str, Any] = {}
+    exec(code, namespace)
+    return namespace["verify"]
 
 
-async def test_the_readme_tells_how_to_verify(settings: Settings) -> None:
-    verify = example()
+async def test_documented_function_verifies_signatures(settings: Settings) -> None:
+    verify = documented_verify_function()
     other = "whsec_" + "AAAA" * 8
     async with run_receiver() as it, opened(settings, it.url, webhook_secret=f"{other} {WEBHOOK_SECRET}") as resources:
         await once(resources)

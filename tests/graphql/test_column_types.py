@@ -1,4 +1,4 @@
-"""Fields that are columns: plans trust the classes of their values, because their SQL types allow no others."""
+"""Column fields: the SQL type of each column guarantees the Python type on which compiled operations rely."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from app.db.tables import import_payload, job
 from app.documents import list_sql as clients
 from app.events import sql as events
 from app.graphql.fields import ColumnField
+from app.graphql.strawberry_bridge import field_definition
 from app.ingestion import session_sql as ingestion
 from app.market import listing_sql as market
 from app.market import price_history_sql as history
-from app.schema.build import build_schema
+from app.schema.build import build_graphql_schema
 from app.valuation import rules_sql as rules
 
-SCHEMA = build_schema()._schema
-# The columns of the rows that are objects of these types.
+SCHEMA = build_graphql_schema()
+# GraphQL type -> columns of its rows.
 ROWS: Mapping[str, Mapping[str, Any]] = {
     "CPU": catalog.COLUMNS,
     "PriceTarget": catalog.COLUMNS,
@@ -53,8 +54,8 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "PriceBin": {"prices": column("prices", BigInteger), "lo": column("lo", Double), "hi": column("hi", Double)},
 }
 PYTHON = {"String": str, "Int": int, "Float": float, "Boolean": bool}
-# Expressions that count are never null, and no CPU has two thousand million listings; nor is what is told of a document
-# beside its times.
+# Expressions that are never null and fit into a GraphQL Int, although their SQL types do not guarantee it: counts, and
+# facts about documents.
 NEVER_NULL = {
     "listings_count",
     "listings",
@@ -66,11 +67,11 @@ NEVER_NULL = {
 
 
 def fields() -> Iterator[tuple[str, str, GraphQLField, ColumnField]]:
-    """Type, name, definition and declaration of all fields whose values are of known classes."""
+    """Yield type, name, definition and declaration of all column fields with scalar values."""
     for type_ in SCHEMA.type_map.values():
         if isinstance(type_, GraphQLObjectType):
             for name, definition in type_.fields.items():
-                declared = definition.extensions.get("strawberry-definition")
+                declared: Any = field_definition(definition)
                 plain = isinstance(declared, ColumnField) and declared.column is not None and declared.mapping is None
                 if plain and get_named_type(definition.type).name in PYTHON:
                     yield type_.name, name, definition, declared
@@ -80,7 +81,7 @@ def fields() -> Iterator[tuple[str, str, GraphQLField, ColumnField]]:
     ("type_name", "name", "definition", "declared"),
     [pytest.param(*each, id=f"{each[0]}.{each[1]}") for each in fields()],
 )
-def test_a_column_holds_what_its_field_promises(
+def test_column_type_matches_the_field_type(
     type_name: str, name: str, definition: GraphQLField, declared: ColumnField
 ) -> None:
     found = ROWS[type_name][str(declared.column)]

@@ -1,4 +1,4 @@
-"""What fields declare to read is what their statements read: else a change would not end what is kept."""
+"""Cache hints: fields declare the domains that their statements read, so that every change invalidates the cache."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from app.core.global_ids import encode_global_id
 from app.db.tables import Domain, import_fetch, import_payload, import_row, import_session, metadata
 from app.engine.document import prepare_document
 from app.events.outbox import sequence_outbox
+from app.graphql.strawberry_bridge import field_definition
 from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from tests.support.catalog_rows import add_cpu
 from tests.support.jobs import request_recalculation as ask_for_work
 from tests.support.jobs import run_sql
-from tests.support.schema_execution import SCHEMA, execute_query
+from tests.support.schema_execution import GRAPHQL_SCHEMA, execute_query
 from tests.support.statements import record_statements
 
-# Whose change moves a table. `cpu` holds the figures beside what is imported; `data_version` is what keys are made of.
+# Table -> domains with versions that a change of the table bumps. `cpu` holds imported data and metrics; cache keys are
+# made of `data_version` itself.
 DOMAINS: dict[str, set[Domain]] = {
     "cpu": {Domain.CATALOG, Domain.ANALYTICS},
     "listing": {Domain.MARKET},
@@ -78,7 +80,7 @@ ROOTS = {
     "node": f'node(id: "{CPU_ID}")',
     "nodes": f'nodes(ids: ["{CPU_ID}", "{encode_global_id("Listing", 1)}", "{JOB_ID}"])',
 }
-# How to get to an object of each type, by fields that read as little else as may be.
+# Path to an object of each type, with fields that read as little as possible.
 WAYS = {
     "CPU": [ROOTS["cpu"]],
     "CPUConnection": [ROOTS["cpus"]],
@@ -136,18 +138,18 @@ WAYS = {
     "TitleParts": [ROOTS["matchTitle"], "parts"],
     "TitleStorage": [ROOTS["matchTitle"], "parts", "storage"],
 }
-# By themselves: of facets only those are counted that are selected.
+# Facets that are not selected are not counted.
 READ_NOTHING = {"viewer", "cpuFacets"}
-# Counted by what the field above them reads, too.
+# Fields covered by the hints of their parent field.
 OF_THEIR_PARENT = {"totalCount"}
 
 
 def object_types() -> dict[str, GraphQLObjectType]:
-    """Those that queries give."""
+    """Return the object types that queries can return."""
     left_out = {"Query", "Mutation", "Subscription", "DataChange", "DataVersion"}
     return {
         name: kind
-        for name, kind in SCHEMA._schema.type_map.items()
+        for name, kind in GRAPHQL_SCHEMA.type_map.items()
         if isinstance(kind, GraphQLObjectType)
         and not is_introspection_type(kind)
         and name not in left_out
@@ -165,13 +167,13 @@ def nested(way: list[str], selection: str) -> str:
 
 
 def declared(type_name: str, field: str) -> Any:
-    """The strawberry field, which has the facts."""
-    kind: Any = SCHEMA._schema.type_map[type_name]
-    return kind.fields[field].extensions["strawberry-definition"]
+    """Return the Strawberry field, which holds the metadata."""
+    kind: Any = GRAPHQL_SCHEMA.type_map[type_name]
+    return field_definition(kind.fields[field])
 
 
 def selecting(type_name: str, field: str) -> str:
-    kind: Any = SCHEMA._schema.type_map[type_name]
+    kind: Any = GRAPHQL_SCHEMA.type_map[type_name]
     return f"{field} {{ __typename }}" if is_composite_type(get_named_type(kind.fields[field].type)) else field
 
 
@@ -189,7 +191,7 @@ def domains(texts: Counter[str]) -> set[Domain]:
 
 @pytest.fixture
 async def filled(resources: Resources) -> Resources:
-    """One CPU with a listing whose price changed, a job, an import and its page."""
+    """A database with a CPU, a listing with a changed price, a job, an import and its page."""
     await add_cpu(resources, "AMD One", [1, 2])
     await run_sql(resources, "UPDATE listing SET price = 7")
     await sequence_outbox(resources)
@@ -204,22 +206,22 @@ async def filled(resources: Resources) -> Resources:
     return resources
 
 
-def test_every_table_and_type_is_considered() -> None:
+def test_every_table_and_type_is_listed_here() -> None:
     assert set(DOMAINS) == set(metadata.tables)
     assert set(WAYS) == set(object_types())
-    query: Any = SCHEMA._schema.query_type
+    query: Any = GRAPHQL_SCHEMA.query_type
     assert set(ROOTS) == set(query.fields)
 
 
 @pytest.mark.parametrize("name", ROOTS)
-async def test_roots_declare_what_they_read(filled: Resources, name: str) -> None:
+async def test_root_field_declares_the_domains_of_its_statements(filled: Resources, name: str) -> None:
     found = domains(await statements(filled, nested([ROOTS[name]], "__typename")))
     assert bool(found) != (name in READ_NOTHING)
     assert found <= set(declared("Query", name).metadata["domains"])
 
 
-async def test_fields_declare_what_they_read(filled: Resources) -> None:
-    """What a field adds to the statements of its parents, columns or statements, is declared by it or by them."""
+async def test_field_declares_the_domains_that_it_adds(filled: Resources) -> None:
+    """A field or its parents declare what it adds to the statements: columns, or further statements."""
     loaded = 0
     for type_name, field in FIELDS:
         way = WAYS[type_name]
@@ -227,12 +229,12 @@ async def test_fields_declare_what_they_read(filled: Resources) -> None:
         query = nested(way, selecting(type_name, field))
         added = domains(await statements(filled, query) - base)
         loaded += bool(added)
-        assert added <= prepare_document(SCHEMA._schema, "test", query).domains, f"{type_name}.{field}"
+        assert added <= prepare_document(GRAPHQL_SCHEMA, "test", query).domains, f"{type_name}.{field}"
     assert loaded >= 5
 
 
-def test_what_may_run_a_statement_declares() -> None:
-    kinds = {**object_types(), "Query": SCHEMA._schema.query_type}
+def test_async_field_has_cache_hints() -> None:
+    kinds = {**object_types(), "Query": GRAPHQL_SCHEMA.query_type}
     for name, kind in kinds.items():
         assert kind is not None
         for field in kind.fields:
@@ -241,9 +243,9 @@ def test_what_may_run_a_statement_declares() -> None:
                 assert definition.metadata.get("domains"), f"{name}.{field}"
 
 
-def test_documents_read_what_their_fields_read_together() -> None:
+def test_document_combines_the_cache_hints_of_its_fields() -> None:
     def read(query: str) -> tuple[set[str], int, bool, bool]:
-        document = prepare_document(SCHEMA._schema, "test", query)
+        document = prepare_document(GRAPHQL_SCHEMA, "test", query)
         return {domain.value for domain in document.domains}, document.max_age, document.time_dependent, document.public
 
     cpu = 'cpu(slug: "x")'

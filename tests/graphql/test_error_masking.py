@@ -1,4 +1,4 @@
-"""Unexpected errors are told by a request id alone; and what such an id may look like."""
+"""Error masking: clients get only the request id of an unexpected error."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from app.server.request_id import RequestIdMiddleware
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu
 from tests.support.http_errors import only_error, post_graphql
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 
 
-async def test_unexpected_errors_are_logged_under_the_id_that_the_client_gets(
+async def test_unexpected_error_is_logged_with_the_request_id_sent_to_the_client(
     api: ApiClient, resources: Resources
 ) -> None:
     await add_cpu(resources, "CPU")
@@ -44,9 +44,9 @@ async def test_unexpected_errors_are_logged_under_the_id_that_the_client_gets(
         assert line["exc_info"] is not None
 
 
-async def test_errors_outside_of_any_field_are_masked_too(resources: Resources) -> None:
+async def test_unexpected_error_outside_of_fields_is_masked(resources: Resources) -> None:
     broken: Any = None
-    graphql_app = GraphQLApp(resources, SCHEMA._schema)
+    graphql_app = GraphQLApp(resources, GRAPHQL_SCHEMA)
     graphql_app.registry.schema = broken
     app = RequestIdMiddleware(graphql_app)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
@@ -58,7 +58,7 @@ async def test_errors_outside_of_any_field_are_masked_too(resources: Resources) 
     assert [line["request_id"] for line in logs] == [response.headers["x-request-id"]]
 
 
-async def test_request_ids(api: ApiClient) -> None:
+async def test_request_id_header_is_validated_or_generated(api: ApiClient) -> None:
     async def answered(given: bytes | None, path: str = "/health") -> str:
         headers = {} if given is None else {b"x-request-id": given}
         return str((await api.http.get(path, headers=headers)).headers["x-request-id"])

@@ -1,4 +1,4 @@
-"""Fields that are columns of a row, and what is known ahead of the columns that an operation needs."""
+"""Column fields, and the columns that an operation requests."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from app.engine.executor import execute_operation
 from app.events import sql as events
 from app.graphql.context import Context
 from app.graphql.fields import ColumnField, ValueMapping, column
+from app.graphql.strawberry_bridge import field_definition
 from app.ingestion import session_sql as ingestion
 from app.market import listing_sql as market
 from app.market import price_ranges
 from app.resources import Resources
 from tests.support.builtin_documents import BUILTIN_QUERIES, OPERATOR, load_builtin_document
 from tests.support.jobs import request_recalculation as ask_for_work
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 from tests.support.statements import record_statements
 from tests.support.uniform_catalog import add_uniform_cpus
 
@@ -43,26 +44,26 @@ ROWS = {
 CONNECTIONS = [f"{name}Connection" for name in ROWS]
 
 
-def test_a_meaning_is_worked_out_once() -> None:
+def test_value_mapping_converts_each_value_once() -> None:
     asked: list[int] = []
 
-    def meaning(value: int) -> str:
+    def convert(value: int) -> str:
         asked.append(value)
         return f"<{value}>"
 
-    meanings = ValueMapping(meaning)
+    meanings = ValueMapping(convert)
     assert [meanings[1], meanings[1], meanings[None], meanings[2]] == ["<1>", "<1>", None, "<2>"]
     assert asked == [1, 2]
 
 
-def test_meanings_do_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ValueMapping, "MOST", 3)
+def test_value_mapping_size_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ValueMapping, "MAX_ENTRIES", 3)
     meanings = ValueMapping(str)
     assert [meanings[number] for number in range(10)] == [str(number) for number in range(10)]
     assert len(meanings) <= 3
 
 
-def test_a_copy_of_a_column_is_that_column() -> None:
+def test_column_field_copy_keeps_column_and_mapping() -> None:
     made = column("price", description="What it costs.", mapping=ValueMapping(str))
     made.python_name = "price"
     assert copy.copy(made).get_result({"price": 5}, None, [], {}) == "5"
@@ -74,22 +75,22 @@ def columns_of_field(declared: Any) -> set[str]:
     return set(declared.metadata.get("required_columns", ()))
 
 
-def test_every_column_that_a_field_names_can_be_selected() -> None:
-    kinds: Mapping[str, Any] = SCHEMA._schema.type_map
+def test_every_column_of_a_field_can_be_selected() -> None:
+    kinds: Mapping[str, Any] = GRAPHQL_SCHEMA.type_map
     of = {**ROWS, "PriceTarget": ROWS["CPU"], "PerformanceValue": ROWS["CPU"], "PriceBin": {"lo", "hi", "prices"}}
     seen = 0
     for name, selectable in of.items():
         kind = kinds[name]
         assert isinstance(kind, GraphQLObjectType)
         for field in kind.fields.values():
-            needed = columns_of_field(field.extensions["strawberry-definition"])
+            needed = columns_of_field(field_definition(field))
             assert needed <= selectable, (name, needed)
             seen += bool(needed)
     assert seen > 50
 
 
 def needs(query: str) -> Mapping[str, frozenset[str] | None]:
-    (operation,) = prepare_document(SCHEMA._schema, "test", query).operations.values()
+    (operation,) = prepare_document(GRAPHQL_SCHEMA, "test", query).operations.values()
     return operation.columns
 
 
@@ -138,30 +139,30 @@ CPU, LISTING = encode_global_id("CPU", 1), encode_global_id("Listing", 1)
         ("mutation { recalculateMetrics { job { status } } }", {"Job": {"status"}}),
     ],
 )
-def test_an_operation_needs_what_is_selected_anywhere(query: str, expected: dict[str, set[str]]) -> None:
+def test_operation_requests_the_columns_of_its_selections(query: str, expected: dict[str, set[str]]) -> None:
     assert {name: set(found or ()) for name, found in needs(query).items() if found} == expected
 
 
-def test_a_fragment_that_is_spread_again_and_again_is_gone_through_once() -> None:
+def test_fragment_spread_many_times_is_visited_once() -> None:
     steps = "".join(f"fragment F{n} on CPU {{ ...F{n + 1} ... on CPU {{ ...F{n + 1} }} }} " for n in range(40))
     query = f"{{ cpus {{ nodes {{ ...F0 }} }} }} {steps} fragment F40 on CPU {{ name }}"
     ast = parse(query)
     operation = next(each for each in ast.definitions if isinstance(each, OperationDefinitionNode))
-    assert project_columns(SCHEMA._schema, ast, operation)["CPU"] == frozenset({"name"})
+    assert project_columns(GRAPHQL_SCHEMA, ast, operation)["CPU"] == frozenset({"name"})
 
 
 async def answer(resources: Resources, name: str, operation: Operation, variables: dict[str, Any]) -> tuple[Any, str]:
-    """The data of a shipped document, and the statements it took."""
+    """Run a built-in document; return its data and the SQL of its statements."""
     with record_statements(resources) as ran:
         async with Context(resources, OPERATOR) as context:
-            result = await execute_operation(SCHEMA._schema, load_builtin_document(name), operation, variables, context)
+            result = await execute_operation(GRAPHQL_SCHEMA, load_builtin_document(name), operation, variables, context)
     assert not result.errors, result.errors
     return result.data, "\n".join(ran.texts)
 
 
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("name", BUILTIN_QUERIES)
-async def test_answers_are_the_same_whether_all_columns_are_read_or_some(
+async def test_response_is_the_same_with_all_and_with_requested_columns(
     resources: Resources, name: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = datetime.now(UTC)
@@ -189,17 +190,17 @@ def _not_compiled() -> Any:
     raise NotCompilable("so that graphql-core runs it")
 
 
-async def test_columns_that_nobody_asked_for_are_not_in_the_statements(resources: Resources) -> None:
+async def test_statements_select_only_requested_columns(resources: Resources) -> None:
     await add_uniform_cpus(resources, 2, 2)
     query = (
         '{ cpus { nodes { name } } cpu(slug: "cpu-1") { cores listings { nodes { title } } }'
         f' node(id: "{LISTING}") {{ ... on Listing {{ seller }} }} }}'
     )
-    document = prepare_document(SCHEMA._schema, "test", query)
+    document = prepare_document(GRAPHQL_SCHEMA, "test", query)
     (operation,) = document.operations.values()
     with record_statements(resources) as ran:
         async with Context(resources) as context:
-            await execute_operation(SCHEMA._schema, document, operation, {}, context)
+            await execute_operation(GRAPHQL_SCHEMA, document, operation, {}, context)
     selected = {name for text in ran.texts for name in re.findall(r"(?:cpu|listing)\.(\w+)", text)}
     assert selected <= {*("id", "name", "cores", "slug"), *("title", "seller", "adjusted_price", "cpu_id", "status")}
     assert "count(" not in " ".join(ran.texts)

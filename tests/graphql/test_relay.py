@@ -1,4 +1,4 @@
-"""`cpu`, `node`, `nodes` and `job`: one thing by its id, and ids that are none."""
+"""Objects by global id (`cpu`, `node`, `nodes`, `job`), and malformed ids."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BY_SLUGS = "query ($slugs: [String!]!) { cpusBySlugs(slugs: $slugs) { name listi
 JOB = "query ($id: ID!) { job(id: $id) { id } }"
 
 
-async def test_one_cpu_by_id_or_slug(resources: Resources) -> None:
+async def test_cpu_is_found_by_id_or_slug(resources: Resources) -> None:
     key = await add_cpu(resources, "Intel Core i5-8500T")
     wanted = {"id": encode_global_id("CPU", key), "name": "Intel Core i5-8500T", "slug": "intel-core-i5-8500t"}
     assert (await query_data(resources, CPU, id=wanted["id"]))["cpu"] == wanted
@@ -33,7 +33,7 @@ async def test_one_cpu_by_id_or_slug(resources: Resources) -> None:
         assert (await query_error(resources, CPU, slug=slug))[0] == "BAD_USER_INPUT"
 
 
-async def test_cpus_by_slugs_come_in_their_order(resources: Resources) -> None:
+async def test_cpus_by_slugs_keep_the_requested_order(resources: Resources) -> None:
     for number in range(7):
         await add_cpu(resources, f"CPU {number}", [number + 1] * number)
 
@@ -52,7 +52,7 @@ async def test_cpus_by_slugs_come_in_their_order(resources: Resources) -> None:
 
 
 def encoded(text: str) -> str:
-    """As a global id is."""
+    """Encode text like a global id."""
     return base64.b64encode(text.encode()).decode()
 
 
@@ -67,7 +67,7 @@ BAD_IDS = [
 ]
 
 
-async def test_ids_that_are_none_are_refused(resources: Resources) -> None:
+async def test_malformed_global_id_is_rejected(resources: Resources) -> None:
     await add_cpu(resources, "One")
     for bad in BAD_IDS:
         for query in (CPU, NODE, JOB):
@@ -80,7 +80,7 @@ async def test_ids_that_are_none_are_refused(resources: Resources) -> None:
     assert (await query_error(resources, JOB, id=encoded("CPU:1")))[0] == "BAD_USER_INPUT"
 
 
-async def test_nodes_of_every_type_in_the_order_asked_for(resources: Resources) -> None:
+async def test_nodes_of_every_type_keep_the_requested_order(resources: Resources) -> None:
     first = await add_cpu(resources, "One", [5, 6])
     second = await add_cpu(resources, "Two")
     page = await query_data(resources, "{ cpus { nodes { listings { nodes { id } } } } }")
@@ -100,7 +100,7 @@ async def test_nodes_of_every_type_in_the_order_asked_for(resources: Resources) 
     assert (await query_error(resources, NODES, ids=[one, "junk"]))[0] == "BAD_USER_INPUT"
 
 
-async def test_better_than_is_the_rest_of_the_percentile(resources: Resources) -> None:
+async def test_better_than_is_100_minus_the_percentile(resources: Resources) -> None:
     shares = [("0", 100), ("0.1", 99.9), ("16.7", 83.3), ("33.3", 66.7), ("99.9", 0.1), ("100", 0), (None, None)]
     for number, (percentile, _) in enumerate(shares):
         value = None if percentile is None else Decimal(percentile)

@@ -11,12 +11,12 @@ from structlog.testing import capture_logs
 from app.core.metrics import TABLE_SIZE
 from app.db import disk_usage
 from app.db.tables import JobKind
-from app.events import retention as events_cleaning
+from app.events import retention as events_retention
 from app.events.webhooks import configured_webhooks
-from app.ingestion import retention as ingestion_cleaning
+from app.ingestion import retention as ingestion_retention
 from app.ingestion.worker.queue_sql import last_known_listings
 from app.job_handlers import dispatch, nightly_cleanup
-from app.job_queue import retention as work_cleaning
+from app.job_queue import retention as job_retention
 from app.resources import Resources
 from app.settings import Settings
 from jobs.tasks.clean_up import schedule_clean_up
@@ -33,10 +33,10 @@ HORIZON = "SELECT position FROM price_change_horizon"
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that there are several."""
-    monkeypatch.setattr(events_cleaning, "BATCH_SIZE", 2)
-    monkeypatch.setattr(work_cleaning, "BATCH_SIZE", 2)
-    monkeypatch.setattr(ingestion_cleaning, "BATCH", 2)
-    monkeypatch.setattr(ingestion_cleaning, "SESSIONS", 2)
+    monkeypatch.setattr(events_retention, "BATCH_SIZE", 2)
+    monkeypatch.setattr(job_retention, "BATCH_SIZE", 2)
+    monkeypatch.setattr(ingestion_retention, "BATCH_SIZE", 2)
+    monkeypatch.setattr(ingestion_retention, "SESSION_BATCH_SIZE", 2)
 
 
 async def cleaned(resources: Resources) -> dict[str, int]:

@@ -164,7 +164,7 @@ async def test_a_job_is_given_up_after_its_attempts(resources: Resources, work: 
         await runner.run_job(resources, job_id, work)
     row = await job_row(resources, job_id)
     assert (row.status, row.attempts) == ("failed", MAX_ATTEMPTS)
-    assert row.error == "Given up after 5 attempts; the worker's log tells why."
+    assert row.error == "Given up after 5 attempts; see the worker's log for the reason."
     assert row.finished_at is not None
     assert "hunter2" not in repr(row)
     assert work.runs == MAX_ATTEMPTS

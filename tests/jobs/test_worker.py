@@ -250,7 +250,7 @@ def test_a_clock_that_cannot_be_is_refused(seconds: float) -> None:
 @pytest.mark.parametrize("job", ["recalculation", "verification", "clean_up"])
 def test_the_clock_strikes_once_a_night_right_after_the_time(at: str, job: str) -> None:
     settings = make_settings(**{f"{job}_at": at})
-    nightly = cron_of(f"nightly_{job}", settings)
+    nightly = cron_of(f"schedule_{job}", settings)
     assert nightly.run_at_startup
     moment = datetime(2026, 2, 28, 23, 59, 30, tzinfo=UTC)
     for day in (1, 2):

@@ -1,4 +1,4 @@
-"""What befalls a listing is remembered whoever writes it, and told newest first."""
+"""Lifecycle of listings: transitions by any writer are recorded and returned newest first."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ STATES = "SELECT price::int, state FROM price_observation WHERE listing_id = :id
 
 
 async def life(resources: Resources, key: int, **variables: Any) -> dict[str, Any]:
-    found: dict[str, Any] = (await query_data(resources, LIFE, id=encode_global_id("Listing", key), **variables))[
+    details: dict[str, Any] = (await query_data(resources, LIFE, id=encode_global_id("Listing", key), **variables))[
         "node"
     ]
-    return found
+    return details
 
 
 async def kinds(resources: Resources, key: int) -> list[str]:
@@ -45,7 +45,7 @@ async def kinds(resources: Resources, key: int) -> list[str]:
 
 @pytest.fixture
 async def key(resources: Resources) -> int:
-    """An active listing at 10 USD."""
+    """Create an active listing at 10 USD and return its id."""
     cpu_id = await add_cpu(resources, "CPU")
     async with resources.write() as tx:
         return await add_listing(tx, cpu_id, 10, seen_at=SEEN)
@@ -55,7 +55,7 @@ async def states(tx: Transaction, key: int) -> list[tuple[int, str]]:
     return [tuple(row) for row in await tx.rows(text(STATES), {"id": key})]
 
 
-async def test_a_whole_life(resources: Resources, key: int) -> None:
+async def test_listing_lifecycle_records_every_transition(resources: Resources, key: int) -> None:
     steps = [
         (mark_missing, "MISSING"), (mark_found, "BACK"), (mark_missing, "MISSING"), (mark_gone, "GONE"),
     ]  # fmt: skip
@@ -63,7 +63,7 @@ async def test_a_whole_life(resources: Resources, key: int) -> None:
     for mark, kind in steps:
         async with resources.write() as tx:
             assert await mark(tx, [key]) == 1
-            assert {str(each) for each in tx.changed_domains} == {"market"}
+            assert {str(domain) for domain in tx.changed_domains} == {"market"}
         async with resources.write() as tx:
             assert await mark(tx, [key]) == 0, "twice is once"
             assert not tx.changed_domains
@@ -71,23 +71,23 @@ async def test_a_whole_life(resources: Resources, key: int) -> None:
         assert await kinds(resources, key) == expected
     async with resources.write() as tx:
         await tx.execute(update(listing).values(status="active", seen_at=SEEN + timedelta(days=500)))
-    found = await life(resources, key)
-    assert [event["kind"] for event in found["lifecycle"]] == ["BACK", *expected]
-    assert found["lifecycle"][0]["at"] == (SEEN + timedelta(days=500)).isoformat()
-    assert found["lifecycle"][-1] == {"kind": "SEEN", "at": SEEN.isoformat()}
-    assert found["firstSeenAt"] == SEEN.isoformat()
-    assert found["lastSeenAt"] == (SEEN + timedelta(days=500)).isoformat()
-    assert found["missingSince"] is None
+    details = await life(resources, key)
+    assert [event["kind"] for event in details["lifecycle"]] == ["BACK", *expected]
+    assert details["lifecycle"][0]["at"] == (SEEN + timedelta(days=500)).isoformat()
+    assert details["lifecycle"][-1] == {"kind": "SEEN", "at": SEEN.isoformat()}
+    assert details["firstSeenAt"] == SEEN.isoformat()
+    assert details["lastSeenAt"] == (SEEN + timedelta(days=500)).isoformat()
+    assert details["missingSince"] is None
 
 
-async def test_what_is_gone_cannot_be_missing(resources: Resources, key: int) -> None:
+async def test_listing_gone_cannot_become_missing(resources: Resources, key: int) -> None:
     async with resources.write() as tx:
         await mark_gone(tx, [key])
         assert await mark_missing(tx, [key]) == 0
         assert await mark_gone(tx, [key, 12345]) == 0
 
 
-async def test_the_missing_end_after_days(resources: Resources, key: int) -> None:
+async def test_listing_missing_for_expiry_days_ends(resources: Resources, key: int) -> None:
     async with resources.write() as tx:
         other = await add_listing(tx, 1, 5)
         await mark_missing(tx, [key, other])
@@ -98,13 +98,13 @@ async def test_the_missing_end_after_days(resources: Resources, key: int) -> Non
         assert await expire_missing(tx, 8) == 0
         assert await expire_missing(tx, 7) == 1
         assert (await tx.scalar(text("SELECT count(*) FROM data_change_log"))) >= 1, "its target is to be told"
-    found = await life(resources, key)
-    assert (found["status"], found["missingSince"]) == ("ENDED", None)
+    details = await life(resources, key)
+    assert (details["status"], details["missingSince"]) == ("ENDED", None)
     assert await kinds(resources, key) == ["GONE", "MISSING", "SEEN"]
     assert (await life(resources, other))["missingSince"] is not None
 
 
-async def test_the_night(resources: Resources, key: int) -> None:
+async def test_nightly_steps_expire_listings_and_create_partitions(resources: Resources, key: int) -> None:
     async with resources.write() as tx:
         await mark_missing(tx, [key])
         await tx.execute(text("UPDATE listing SET missing_since = missing_since - interval '6 days 23 hours'"))
@@ -116,7 +116,7 @@ async def test_the_night(resources: Resources, key: int) -> None:
     assert await create_price_partitions(resources) == 0
 
 
-async def test_who_writes_by_hand_is_remembered_too(resources: Resources, key: int) -> None:
+async def test_listing_updated_by_plain_sql_is_observed(resources: Resources, key: int) -> None:
     for values in ({"price": 12, "adjusted_price": 12}, {"title": "Other"}, {"status": "pending"}, {"status": "sold"}):
         async with resources.write() as tx:
             await tx.execute(update(listing).values(values))
@@ -124,7 +124,7 @@ async def test_who_writes_by_hand_is_remembered_too(resources: Resources, key: i
         assert await states(tx, key) == [(10, "active"), (12, "active"), (12, "gone")]
 
 
-async def test_one_moment_is_one_row(resources: Resources, key: int) -> None:
+async def test_observations_of_one_moment_are_one_row(resources: Resources, key: int) -> None:
     async with resources.write() as tx:
         for price in (11, 12):
             await tx.execute(update(listing).values(price=price))
@@ -132,16 +132,16 @@ async def test_one_moment_is_one_row(resources: Resources, key: int) -> None:
         assert await states(tx, key) == [(10, "active"), (12, "missing")]
 
 
-async def test_what_an_offer_counts_for_is_remembered_and_no_event(resources: Resources, key: int) -> None:
+async def test_adjusted_price_change_is_observed_without_event(resources: Resources, key: int) -> None:
     for adjusted, rows in ((9, 2), (9, 2), (8, 3), (None, 4), (7, 5)):
         async with resources.write() as tx:
             await tx.execute(update(listing).values(adjusted_price=adjusted))
         async with resources.write() as tx:
             assert len(await states(tx, key)) == rows
             assert await tx.scalar(text("SELECT count(*) FROM outbox")) == 0
-    told = await life(resources, key)
-    assert [event["kind"] for event in told["lifecycle"]] == ["SEEN"]
-    points = told["priceHistory"]["nodes"]
+    details = await life(resources, key)
+    assert [event["kind"] for event in details["lifecycle"]] == ["SEEN"]
+    points = details["priceHistory"]["nodes"]
     assert [(point["price"], point["adjustedPrice"]) for point in points] == [
         (10, 7),
         (10, None),
@@ -151,8 +151,8 @@ async def test_what_an_offer_counts_for_is_remembered_and_no_event(resources: Re
     ]
 
 
-async def test_an_offer_of_the_future_is_valued_anew_in_its_place(resources: Resources, key: int) -> None:
-    """Else it would count for its old value again when its time has come."""
+async def test_revaluation_of_future_observation_replaces_it(resources: Resources, key: int) -> None:
+    """Otherwise the old value would count again once the observation's time has passed."""
     async with resources.write() as tx:
         await tx.execute(update(listing).values(seen_at=datetime.now(UTC) + timedelta(hours=5), price=11))
     async with resources.write() as tx:
@@ -161,7 +161,7 @@ async def test_an_offer_of_the_future_is_valued_anew_in_its_place(resources: Res
     assert [(point["price"], point["adjustedPrice"]) for point in points] == [(11, 9), (10, 10)]
 
 
-async def test_a_listing_that_was_sold_when_first_seen(resources: Resources) -> None:
+async def test_listing_first_seen_as_sold_has_two_events(resources: Resources) -> None:
     async with resources.write() as tx:
         key = await add_listing(tx, None, 5, status="sold", seen_at=SEEN)
     assert await kinds(resources, key) == ["GONE", "SEEN"]
@@ -171,14 +171,14 @@ async def test_a_listing_that_was_sold_when_first_seen(resources: Resources) -> 
     ]  # fmt: skip
 
 
-async def test_pages_of_prices(resources: Resources, key: int) -> None:
+async def test_listing_price_history_pages_both_ways(resources: Resources, key: int) -> None:
     for number in range(1, 8):
         async with resources.write() as tx:
             await tx.execute(
                 update(listing).values(price=number, shipping=2, currency="EUR", seen_at=SEEN + timedelta(days=number))
             )
-    found = await life(resources, key, first=3)
-    page = found["priceHistory"]
+    details = await life(resources, key, first=3)
+    page = details["priceHistory"]
     assert page["totalCount"] == 8
     assert [node["price"] for node in page["nodes"]] == [7, 6, 5]
     assert page["nodes"][0] == {
@@ -193,7 +193,7 @@ async def test_pages_of_prices(resources: Resources, key: int) -> None:
     assert (recent["totalCount"], recent["nodes"]) == (0, []), "all were seen long ago"
 
 
-async def test_arguments_that_are_wrong(resources: Resources, key: int) -> None:
+async def test_listing_history_rejects_invalid_arguments(resources: Resources, key: int) -> None:
     node = f'{{ node(id: "{encode_global_id("Listing", key)}") {{ ... on Listing {{ %s }} }} }}'
     for wrong in (
         "lifecycle(first: 0) { at }",
@@ -204,7 +204,7 @@ async def test_arguments_that_are_wrong(resources: Resources, key: int) -> None:
     assert (await query_error(resources, node % 'priceHistory(after: "x") { totalCount }'))[0] == "BAD_CURSOR"
 
 
-async def test_many_listings_cost_as_many_statements_as_one(resources: Resources, key: int) -> None:
+async def test_listing_histories_of_many_cost_as_many_statements_as_one(resources: Resources, key: int) -> None:
     query = """{ cpu(slug: "cpu") { listings(first: 200) { nodes {
         firstSeenAt lastSeenAt lifecycle { kind } priceHistory { totalCount nodes { price } } } } } }"""
     for number in (1, 40):
@@ -217,26 +217,26 @@ async def test_many_listings_cost_as_many_statements_as_one(resources: Resources
         assert ran.count == 4, "the CPU with its listings, lifecycles, prices, their numbers"
 
 
-async def test_imports_tell_what_befell(resources: Resources, tmp_path: Path) -> None:
+async def test_listing_import_records_lifecycle_events(resources: Resources, tmp_path: Path) -> None:
     importer = FileImporter(resources, tmp_path)
     await importer.cpus("name\nIntel Core i5-8500T\n")
     header = "title,cpu,price,marketplace,vendor_item_id,status,seen_at\n"
 
-    async def told(status: str, day: int, price: int) -> None:
+    async def observe(status: str, day: int, price: int) -> None:
         row = f"A chip,Intel Core i5-8500T,{price},ebay,1,{status},2025-01-{day:02d}T00:00:00Z\n"
         assert checked_counts(await importer.listings(header + row))[3] == 0
 
-    await told("active", 5, 50)
-    await told("sold", 8, 50)
-    await told("active", 10, 50)
-    await told("active", 3, 45)  # what was earlier is told later
-    await told("active", 10, 40)  # and what was wrong is put right
+    await observe("active", 5, 50)
+    await observe("sold", 8, 50)
+    await observe("active", 10, 50)
+    await observe("active", 3, 45)  # an earlier observation that is imported later
+    await observe("active", 10, 40)  # and a corrected one
     async with resources.write() as tx:
         assert await states(tx, 1) == [(45, "active"), (50, "active"), (50, "gone"), (40, "active")]
         await mark_missing(tx, [1])
     assert await kinds(resources, 1) == ["MISSING", "BACK", "GONE", "SEEN"]
     assert (await life(resources, 1))["firstSeenAt"] == "2025-01-03T00:00:00+00:00"
-    # Found again as it was: nothing but that is new.
+    # Found again without changes: only that is recorded.
     undated = header.replace(",seen_at", "") + "A chip,Intel Core i5-8500T,40,ebay,1,active\n"
     assert checked_counts(await importer.listings(undated)) == (0, 1, 0, 0)
     assert (await kinds(resources, 1))[0] == "BACK"

@@ -1,4 +1,4 @@
-"""Prices and the months they are in: none is lost, whatever its date and whoever is in the way."""
+"""Monthly partitions of prices: no price is lost, for any date and with concurrent readers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def this_and_next() -> list[str]:
     return [f"{first:%Y_%m}", f"{first + timedelta(days=32):%Y_%m}"]
 
 
-async def test_the_months_of_a_file_are_made(resources: Resources, tmp_path: Path) -> None:
+async def test_partitions_of_imported_months_are_created(resources: Resources, tmp_path: Path) -> None:
     importer = await importer_of(resources, tmp_path)
     days = ("2023-07-31T23:59:59Z", "2023-08-01", "2023-08-31T23:00:00-05:00", "0001-01-01", "1999-12-31", "2000-01-01")
     assert checked_counts(await importer.listings(rows(*days))) == (6, 0, 0, 0)
@@ -48,16 +48,16 @@ async def test_the_months_of_a_file_are_made(resources: Resources, tmp_path: Pat
     assert await importer.rows(MADE) == before
 
 
-async def test_this_month_and_the_next_are_there(resources: Resources, tmp_path: Path) -> None:
+async def test_partitions_of_current_and_next_month_exist(resources: Resources, tmp_path: Path) -> None:
     importer = await importer_of(resources, tmp_path)
-    found = await importer.rows("SELECT relname FROM pg_class WHERE relnamespace = 'partitions'::regnamespace")
-    assert {f"price_observation_{month}" for month in this_and_next()} <= {name for (name,) in found}
+    partitions = await importer.rows("SELECT relname FROM pg_class WHERE relnamespace = 'partitions'::regnamespace")
+    assert {f"price_observation_{month}" for month in this_and_next()} <= {name for (name,) in partitions}
 
 
-async def test_somebody_in_the_way_loses_no_price(
+async def test_partitions_locked_by_reader_keep_prices_in_default_partition(
     resources: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader that does not end: the prices go to the rest, and move at night, when it has gone."""
+    """While a reader blocks the partition, prices go to the default partition, and move in the following night."""
     importer = await importer_of(resources, tmp_path)
     monkeypatch.setattr(price_partitions, "SET_LOCK_TIMEOUT", IMPATIENT)
     async with resources.engine.begin() as reader:
@@ -75,18 +75,18 @@ async def test_somebody_in_the_way_loses_no_price(
         assert await create_due_partitions(tx) == 0, "all is done"
 
 
-async def test_a_month_is_made_once(resources: Resources) -> None:
+async def test_partitions_are_created_once(resources: Resources) -> None:
     async with resources.write() as tx:
-        for made in (2, 0):
-            assert await create_partitions(tx, [date(2020, 1, 1), date(2020, 1, 1), date(2020, 2, 1)]) == made
+        for created in (2, 0):
+            assert await create_partitions(tx, [date(2020, 1, 1), date(2020, 1, 1), date(2020, 2, 1)]) == created
         assert (await tx.scalar(text(MADE))) == 5, "these two, this one, the next and the rest"
         assert await create_partitions(tx, []) == 0
 
 
-async def test_two_imports_in_one_transaction(
+async def test_partitions_for_two_imports_in_one_transaction_are_created(
     resources: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second cannot make its months, because the first one reads the rest: it does without."""
+    """The second import cannot create its partitions, because the first one has read the default partition."""
     importer = await importer_of(resources, tmp_path)
     monkeypatch.setattr(price_partitions, "SET_LOCK_TIMEOUT", IMPATIENT)
     async with resources.write() as tx:

@@ -1,4 +1,4 @@
-"""Offers stored as they are seen: the same listing whoever stores it, in whatever order and at the same time."""
+"""Storing offers of pages: one listing per offer, in any order and by concurrent transactions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def seen(title: str = "Intel Core i5-8500T", price: object = "10.00", minutes: int = 0, **more: Any) -> ObservedOffer:
-    """An offer, seen so many minutes after NOW."""
+    """Return an offer that is observed this many minutes after NOW."""
     return ObservedOffer(
         **{
             "title": title,
@@ -43,13 +43,13 @@ def seen(title: str = "Intel Core i5-8500T", price: object = "10.00", minutes: i
 
 
 async def stored(resources: Resources, *sightings: ObservedOffer) -> list[int]:
-    """Their listings, in a transaction of their own."""
+    """Store the offers in a transaction and return the ids of their listings."""
     async with resources.write() as tx:
         return await upsert_offers(tx, sightings)
 
 
-async def test_the_same_offer_is_the_same_listing(resources: Resources) -> None:
-    """Whatever its price; spelt otherwise, and by the marketplace's own id whatever its title."""
+async def test_upsert_same_offer_updates_its_listing(resources: Resources) -> None:
+    """The price is not part of the identity; with an item id, neither is the title."""
     first = await stored(resources, seen("Dell - X"), seen("Other", vendor_item_id="7"))
     again = await stored(
         resources,
@@ -60,11 +60,11 @@ async def test_the_same_offer_is_the_same_listing(resources: Resources) -> None:
     )
     assert again[:2] == first
     assert len({*first, *again}) == 4
-    found = {row.id: (row.title, row.price) for row in await all_listings(resources)}
-    assert [found[key] for key in first] == [("dell x!", 12), ("Renamed", 11)]
+    listing_by_id = {row.id: (row.title, row.price) for row in await all_listings(resources)}
+    assert [listing_by_id[key] for key in first] == [("dell x!", 12), ("Renamed", 11)]
 
 
-async def test_what_a_page_does_not_tell_stays(resources: Resources) -> None:
+async def test_upsert_unknown_values_keep_stored_ones(resources: Resources) -> None:
     cpu = await add_cpu(resources, "Intel Core i5-8500T")
     await stored(resources, seen(cpu_id=cpu, images=("https://a.example/1.jpg",), shipping=Decimal(5)))
     vague = seen(price=None, minutes=1, condition=Condition.UNKNOWN, url=None)
@@ -81,7 +81,7 @@ async def test_what_a_page_does_not_tell_stays(resources: Resources) -> None:
     assert (row.cpu_id, row.price) == (None, 11), "another title, and no CPU in it for certain"
 
 
-async def test_only_news_are_observed_and_told(resources: Resources) -> None:
+async def test_upsert_without_changes_records_nothing(resources: Resources) -> None:
     (listing,) = await stored(resources, seen())
     for minutes, price in ((1, 10), (2, 12), (3, 12), (4, None), (5, 10)):
         async with resources.write() as tx:
@@ -90,8 +90,8 @@ async def test_only_news_are_observed_and_told(resources: Resources) -> None:
     assert await all_observations(resources) == [(listing, 10), (listing, 12), (listing, 10)]
 
 
-async def test_what_was_seen_earlier_comes_later(resources: Resources) -> None:
-    """Its price is remembered, and what is stored stays."""
+async def test_upsert_of_older_observation_adds_history_only(resources: Resources) -> None:
+    """The price is added to the history, and the listing does not change."""
     (listing,) = await stored(resources, seen(price=10))
     await stored(resources, seen(price=12, minutes=10))
     await stored(resources, seen("intel core i5 8500t", 11, 5, condition=Condition.NEW))
@@ -101,23 +101,23 @@ async def test_what_was_seen_earlier_comes_later(resources: Resources) -> None:
     assert await all_observations(resources) == [(listing, 10), (listing, 11), (listing, 12)]
 
 
-async def test_several_of_one_offer_at_once(resources: Resources) -> None:
-    """As many pages tell of it in one batch: in the order of their times, and no price is lost."""
+async def test_upsert_repeated_offer_uses_observation_times(resources: Resources) -> None:
+    """Several pages of one batch have the same offer: the observations are stored in the order of their times."""
     sightings = [seen(price=10 + minutes, minutes=minutes) for minutes in (3, 0, 2, 1)]
     ids = await stored(resources, *sightings, seen("Another"))
     assert len(set(ids[:4])) == 1
     assert ids[4] != ids[0]
-    found = [price for listing, price in await all_observations(resources) if listing == ids[0]]
-    assert found == [10, 11, 12, 13]
+    prices = [price for listing, price in await all_observations(resources) if listing == ids[0]]
+    assert prices == [10, 11, 12, 13]
     assert {row.id: row.price for row in await all_listings(resources)}[ids[0]] == 13
 
 
-async def test_nothing_to_store(resources: Resources) -> None:
+async def test_upsert_without_offers_does_nothing(resources: Resources) -> None:
     assert await stored(resources) == []
 
 
-async def test_many_at_the_same_time(resources: Resources) -> None:
-    """In orders of their own: one listing each, no price lost, and nobody waits in a circle."""
+async def test_upsert_concurrent_transactions_do_not_deadlock(resources: Resources) -> None:
+    """Transactions store the same offers in different orders: there is one listing per offer, and no deadlock."""
     chance = random.Random(1)
     titles = [f"Offer {number}" for number in range(12)]
 
@@ -144,7 +144,7 @@ async def test_many_at_the_same_time(resources: Resources) -> None:
     assert {(row.title, int(row.price) - 100) for row in prices} == expected
 
 
-async def test_a_listing_that_ends_and_is_seen_again(resources: Resources) -> None:
+async def test_upsert_of_ended_listing_activates_it(resources: Resources) -> None:
     ids = await stored(resources, seen())
     for ended in (1, 0):
         async with resources.write() as tx:

@@ -1,4 +1,4 @@
-"""`dataChanged` by SSE and by graphql-transport-ws, and `viewer`: what a page asks of itself and of news."""
+"""The subscription `dataChanged` over SSE and graphql-transport-ws, and the query `viewer`."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ VIEWER = "{ viewer { subject role } }"
 
 @pytest.fixture
 async def api(resources: Resources) -> AsyncIterator[ApiClient]:
-    """The API beside resources of the test's own: what the test commits reaches it by notification alone."""
+    """Return an API with separate resources: commits of the test reach it by notification only."""
     async with run_api(resources.settings) as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
 def pause(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Seconds between two events, shorter than for people."""
+    """Shorten the interval between events, in seconds."""
     monkeypatch.setattr(data_changes, "PAUSE_SECONDS", 0.3)
     return 0.3
 
@@ -47,7 +47,7 @@ async def touch(resources: Resources, *domains: Domain) -> None:
 
 
 async def news(events: EventStream) -> tuple[list[str], dict[str, int]]:
-    """What changed, and all versions, of the next event."""
+    """Return the changed domains and all versions of the next event."""
     name, result = await events.next()
     assert name == "next"
     assert "errors" not in result, result
@@ -56,10 +56,10 @@ async def news(events: EventStream) -> tuple[list[str], dict[str, int]]:
 
 def read(data: Any) -> tuple[list[str], dict[str, int]]:
     change = data["dataChanged"]
-    return change["domains"], {each["domain"]: each["version"] for each in change["versions"]}
+    return change["domains"], {version["domain"]: version["version"] for version in change["versions"]}
 
 
-async def test_the_state_comes_at_once_and_then_what_changed(api: ApiClient, resources: Resources) -> None:
+async def test_data_changed_sends_versions_first_then_changes(api: ApiClient, resources: Resources) -> None:
     await touch(resources, Domain.MARKET)
     async with open_event_stream(api, NEWS) as events:
         before = {**{domain.name: 0 for domain in Domain}, "MARKET": 1}
@@ -68,10 +68,10 @@ async def test_the_state_comes_at_once_and_then_what_changed(api: ApiClient, res
         assert await news(events) == (["ANALYTICS", "CATALOG"], {**before, "CATALOG": 1, "ANALYTICS": 1})
 
 
-async def test_news_are_told_at_once_and_then_together(
+async def test_data_changed_sends_first_change_immediately_then_groups(
     api: ApiClient, resources: Resources, pause: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One event for all that commits during the pause, and none for nothing."""
+    """Commits within the interval are one event, and there is no event without a change."""
     async with open_event_stream(api, NEWS, domains=["MARKET"]) as events:
         await news(events)
         await asyncio.sleep(2 * pause)
@@ -87,7 +87,7 @@ async def test_news_are_told_at_once_and_then_together(
     assert waited > pause / 2
 
 
-async def test_other_domains_wake_nobody(api: ApiClient, resources: Resources) -> None:
+async def test_data_changed_ignores_other_domains(api: ApiClient, resources: Resources) -> None:
     async with open_event_stream(api, NEWS, domains=["MARKET", "CATALOG", "MARKET"]) as events:
         assert await news(events) == ([], {"CATALOG": 0, "MARKET": 0})
         await touch(resources, Domain.WORK)
@@ -95,7 +95,7 @@ async def test_other_domains_wake_nobody(api: ApiClient, resources: Resources) -
         assert await news(events) == (["CATALOG"], {"CATALOG": 1, "MARKET": 0})
 
 
-async def test_what_is_read_after_news_is_new(api: ApiClient, resources: Resources) -> None:
+async def test_data_changed_event_precedes_readable_data(api: ApiClient, resources: Resources) -> None:
     count = "{ cpus { totalCount } }"
     async with open_event_stream(api, NEWS) as events:
         await news(events)
@@ -106,7 +106,7 @@ async def test_what_is_read_after_news_is_new(api: ApiClient, resources: Resourc
             assert (await api.data(count))["cpus"]["totalCount"] == number
 
 
-async def test_following_asks_the_database_nothing(resources: Resources) -> None:
+async def test_data_changed_runs_no_statement(resources: Resources) -> None:
     subscription = data_changes.DataChangesSubscription.data_changed
     info: Any = type("Info", (), {"context": type("Context", (), {"resources": resources})})
     await wait_until(lambda: asyncio.sleep(0, resources.notifications.connected))
@@ -118,8 +118,8 @@ async def test_following_asks_the_database_nothing(resources: Resources) -> None
     assert not resources.notifications._subscribers
 
 
-async def test_news_wait_for_a_connection_that_is_lost(resources: Resources) -> None:
-    """Nothing is told that is not known for certain; when the connection is back, what was missed is."""
+async def test_data_changed_waits_for_lost_connection(resources: Resources) -> None:
+    """No event is sent while the connection is lost; missed changes are sent after reconnecting."""
     subscription = data_changes.DataChangesSubscription.data_changed
     info: Any = type("Info", (), {"context": type("Context", (), {"resources": resources})})
     changes = resources.notifications
@@ -138,7 +138,7 @@ async def test_news_wait_for_a_connection_that_is_lost(resources: Resources) -> 
     await source.aclose()
 
 
-async def test_news_by_websocket(api: ApiClient, resources: Resources) -> None:
+async def test_data_changed_over_websocket_sends_changes(api: ApiClient, resources: Resources) -> None:
     async with open_socket(api) as client:
         await client.receive()
         await client.start("a", NEWS, domains=["ANALYTICS"])
@@ -151,7 +151,7 @@ async def test_news_by_websocket(api: ApiClient, resources: Resources) -> None:
         assert [error["extensions"]["code"] for error in message["payload"]] == ["BAD_USER_INPUT"]
 
 
-async def test_nothing_to_follow_is_an_error(api: ApiClient) -> None:
+async def test_data_changed_with_empty_domains_is_rejected(api: ApiClient) -> None:
     async with open_event_stream(api, NEWS, domains=[]) as events:
         (_, result), _end = await events.rest()
     (error,) = result["errors"]
@@ -159,7 +159,7 @@ async def test_nothing_to_follow_is_an_error(api: ApiClient) -> None:
     assert error["message"] == "`domains` is empty: leave it out to follow everything."
 
 
-async def test_a_viewer_is_who_the_token_names(api: ApiClient) -> None:
+async def test_viewer_is_subject_and_role_of_token(api: ApiClient) -> None:
     assert await api.data(VIEWER) == {"viewer": {"subject": None, "role": "VIEWER"}}
     for role in Role:
         assert await api.data(VIEWER, role) == {"viewer": {"subject": "tester", "role": role.name}}
@@ -168,7 +168,7 @@ async def test_a_viewer_is_who_the_token_names(api: ApiClient) -> None:
     assert [error["extensions"]["code"] for error in response.json()["errors"]] == ["UNAUTHENTICATED"]
 
 
-async def test_a_viewer_is_kept_by_nobody(api: ApiClient) -> None:
+async def test_viewer_response_is_not_cached(api: ApiClient) -> None:
     for role in (Role.ADMIN, None, Role.OPERATOR):
         headers = {} if role is None else api.token(role)
         response = await api.http.get("/graphql", params={"query": VIEWER}, headers=headers)
@@ -177,8 +177,8 @@ async def test_a_viewer_is_kept_by_nobody(api: ApiClient) -> None:
         assert response.json()["data"]["viewer"]["role"] == (role or Role.VIEWER).name
 
 
-async def test_a_viewer_is_asked_of_no_table(resources: Resources) -> None:
+async def test_viewer_runs_no_statement(resources: Resources) -> None:
     with record_statements(resources) as ran:
-        found = await schema_execution.execute_query(resources, VIEWER, Viewer("somebody", Role.ADMIN))
-    assert found.data == {"viewer": {"subject": "somebody", "role": "ADMIN"}}
+        result = await schema_execution.execute_query(resources, VIEWER, Viewer("somebody", Role.ADMIN))
+    assert result.data == {"viewer": {"subject": "somebody", "role": "ADMIN"}}
     assert ran.count == 0

@@ -1,4 +1,4 @@
-"""The printed schema: committed, described, with the fixed names; and the limits of what a text may ask."""
+"""The printed schema: committed, described, with fixed names; and the limits of documents."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from app.graphql.error_masking import mask_errors
 from app.schema.build import NODE_TYPES
 from app.schema.cpus.inputs import CPUOrderField
 from tests.support.paths import ROOT
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA, SCHEMA
 
 COMMITTED = ROOT / "schema.graphql"
 
-# The block of the design document, as it stands there.
+# Fixed names of the public API, in SDL.
 FIXED = """
 type Query {
   cpu(id: ID, slug: String): CPU                     # exactly one argument
@@ -85,7 +85,7 @@ type Mutation { recalculateMetrics(cpuIds: [ID!]): RecalculateMetricsPayload! } 
 type Subscription { jobProgress(id: ID!): Job! }
 """  # noqa: E501
 
-# What the document says in comments and in prose.
+# Fixed enum values and arguments.
 SAID = """
 type RecalculateMetricsPayload { job: Job! }
 type PriceBin { lo: Float! hi: Float! count: Int! }
@@ -106,41 +106,42 @@ ROOTS = {"Query", "Mutation", "Subscription"}
 
 
 def types_of(text: str) -> dict[str, dict[str, FieldDefinitionNode]]:
-    """Type name -> field name -> definition."""
+    """Return type name -> field name -> definition."""
     return {
-        each.name.value: {field.name.value: field for field in each.fields or ()}
-        for each in parse(text).definitions
-        if isinstance(each, (ObjectTypeDefinitionNode, InterfaceTypeDefinitionNode))
+        definition.name.value: {field.name.value: field for field in definition.fields or ()}
+        for definition in parse(text).definitions
+        if isinstance(definition, (ObjectTypeDefinitionNode, InterfaceTypeDefinitionNode))
     }
 
 
 def arguments_of(field: FieldDefinitionNode) -> dict[str, str]:
-    """Argument name -> "Type" or "Type = default"."""
+    """Return argument name -> "Type" or "Type = default"."""
     return {
-        each.name.value: print_ast(each.type) + (f" = {print_ast(each.default_value)}" if each.default_value else "")
-        for each in field.arguments or ()
+        argument.name.value: print_ast(argument.type)
+        + (f" = {print_ast(argument.default_value)}" if argument.default_value else "")
+        for argument in field.arguments or ()
     }
 
 
-def test_the_committed_schema_is_the_printed_one() -> None:
+def test_schema_file_equals_printed_schema() -> None:
     assert COMMITTED.read_text() == SCHEMA.as_str() + "\n", "run `make schema` and commit schema.graphql"
 
 
-def test_everything_is_described() -> None:
-    described = [each for each in introspected() if not each["name"].startswith("__")]
-    bare = [place for each in described for place in undescribed(each)]
+def test_schema_elements_all_have_descriptions() -> None:
+    described = [described_type for described_type in introspected() if not described_type["name"].startswith("__")]
+    bare = [place for described_type in described for place in undescribed(described_type)]
     assert len(described) > 20
     assert not bare
 
 
 def introspected() -> list[dict[str, Any]]:
-    """All types, as introspection tells them."""
-    types: Any = introspection_from_schema(SCHEMA._schema)["__schema"]["types"]
+    """Return all types from introspection."""
+    types: Any = introspection_from_schema(GRAPHQL_SCHEMA)["__schema"]["types"]
     return list(types)
 
 
 def undescribed(kind: Any) -> list[str]:
-    """The type's parts, itself included, that have no description."""
+    """Return the elements of the type, including itself, without a description."""
     parts = {kind["name"]: kind}
     for group in ("fields", "inputFields", "enumValues"):
         for part in kind[group] or []:
@@ -150,7 +151,7 @@ def undescribed(kind: Any) -> list[str]:
     return [name for name, part in parts.items() if not (part["description"] or "").strip()]
 
 
-def test_the_fixed_names_are_there_exactly() -> None:
+def test_schema_has_fixed_names() -> None:
     ours = types_of(SCHEMA.as_str())
     fixed = types_of(FIXED.replace(", ...)", ")")) | types_of(SAID)
     assert len(fixed) == 18
@@ -165,12 +166,15 @@ def test_the_fixed_names_are_there_exactly() -> None:
             assert arguments_of(field).items() <= arguments_of(mine).items(), place
 
 
-def test_the_fixed_enumerations_are_there_exactly() -> None:
-    ours = {each["name"]: [value["name"] for value in each["enumValues"] or []] for each in introspected()}
+def test_schema_has_fixed_enum_values() -> None:
+    ours = {
+        introspected_type["name"]: [value["name"] for value in introspected_type["enumValues"] or []]
+        for introspected_type in introspected()
+    }
     assert {name: ours[name] for name in ENUMERATIONS} == ENUMERATIONS
 
 
-def test_listings_page_both_ways() -> None:
+def test_schema_listings_page_both_ways() -> None:
     assert arguments_of(types_of(SCHEMA.as_str())["CPU"]["listings"]) == {
         "first": "Int = 10",
         "after": "String",
@@ -179,20 +183,20 @@ def test_listings_page_both_ways() -> None:
     }
 
 
-def test_whatever_implements_node_can_be_found_by_id() -> None:
-    schema = SCHEMA._schema
+def test_schema_node_types_are_found_by_id() -> None:
+    schema = GRAPHQL_SCHEMA
     node: Any = schema.type_map["Node"]
-    assert {each.name for each in schema.get_possible_types(node)} == set(NODE_TYPES)
+    assert {possible_type.name for possible_type in schema.get_possible_types(node)} == set(NODE_TYPES)
 
 
-def test_no_default_is_null() -> None:
+def test_schema_has_no_null_defaults() -> None:
     assert "= null" not in SCHEMA.as_str()
 
 
-def test_only_scalars_that_clients_know() -> None:
+def test_schema_has_known_scalars_only() -> None:
     scalars = [
         name
-        for name, kind in SCHEMA._schema.type_map.items()
+        for name, kind in GRAPHQL_SCHEMA.type_map.items()
         if type(kind).__name__ == "GraphQLScalarType"
         and not is_specified_scalar_type(kind)
         and not is_introspection_type(kind)
@@ -200,12 +204,12 @@ def test_only_scalars_that_clients_know() -> None:
     assert sorted(scalars) == ["DateTime", "Upload"]
 
 
-def test_cpus_can_be_ordered_by_what_the_statements_know() -> None:
+def test_cpu_order_fields_equal_orderable_columns() -> None:
     assert [field.name for field in CPUOrderField] == list(sql.ORDERABLE)
 
 
 def fragments(depth: int) -> str:
-    """Two to the power of `depth` spreads in a few lines."""
+    """Return a document with 2 to the power of `depth` fragment spreads."""
     chain = [f"fragment f{i} on Query {{ ...f{i + 1} ...f{i + 1} }}" for i in range(depth)]
     return "\n".join(["{ ...f0 }", *chain, f"fragment f{depth} on Query {{ a: __typename }}"])
 
@@ -238,18 +242,18 @@ ACCEPTED = {
 
 
 async def run(text: str) -> list[Any]:
-    """The errors of a document that needs no data."""
+    """Return the errors of a document that needs no data."""
     try:
-        document = prepare_document(SCHEMA._schema, "test", text, allow_introspection=True, ad_hoc=True)
+        document = prepare_document(GRAPHQL_SCHEMA, "test", text, allow_introspection=True, ad_hoc=True)
     except InvalidDocument as error:
         return list(mask_errors(error.errors) or ())
     (operation,) = document.operations.values()
     context: Any = Context(None)  # type: ignore[arg-type]
-    return (await execute_operation(SCHEMA._schema, document, operation, {}, context)).errors or []
+    return (await execute_operation(GRAPHQL_SCHEMA, document, operation, {}, context)).errors or []
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_too_large_documents_are_refused_before_they_run(name: str) -> None:
+async def test_too_large_document_is_rejected_before_execution(name: str) -> None:
     began = time.perf_counter()
     errors = await run(REFUSED[name])
     assert errors
@@ -259,19 +263,19 @@ async def test_too_large_documents_are_refused_before_they_run(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
-async def test_documents_at_the_limit_are_accepted(name: str) -> None:
-    """Those that need more than the schema get as far as their resolver."""
+async def test_document_at_limit_is_accepted(name: str) -> None:
+    """Documents that need more than the schema reach their resolver."""
     assert [error.message for error in await run(ACCEPTED[name]) if error.path is None] == []
 
 
-async def test_spreading_fragments_exponentially_costs_only_their_text() -> None:
-    """2^40 spreads would never end."""
+async def test_exponential_fragment_spreads_are_measured_in_linear_time() -> None:
+    """Expanding 2^40 spreads would not end."""
     began = time.perf_counter()
     assert [error.message for error in await run(fragments(40))] == ["The operation has more than 50 aliases."]
     assert time.perf_counter() - began < 5
 
 
-async def test_the_deepest_document() -> None:
+async def test_deepest_allowed_document_is_executed() -> None:
     levels = "cpu { listings { nodes { "
     deepest = "{ cpus { nodes { listings { nodes { " + levels * 3 + "cpu { %s" + "} } } " * 3 + "} } } } } }"
     assert deepest.count("{") - 1 == MAX_DEPTH - 1

@@ -11,11 +11,12 @@ from sqlalchemy import insert, text
 
 from app.core.global_ids import encode_global_id
 from app.db.tables import metadata, valuation_rule
+from app.graphql.strawberry_bridge import field_definition
 from app.graphql.viewer import Role
 from app.resources import Resources
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 from tests.support.subscription_clients import open_event_stream, open_socket
 
 # Who may. What is not here fails: so nobody adds a mutation, or opens one, by accident.
@@ -37,7 +38,7 @@ ROLES = [None, *Role]
 
 def mutations() -> dict[str, Any]:
     """Name to GraphQL field."""
-    kind: Any = SCHEMA._schema.mutation_type
+    kind: Any = GRAPHQL_SCHEMA.mutation_type
     return dict(kind.fields)
 
 
@@ -75,27 +76,28 @@ async def everything(resources: Resources) -> dict[str, Any]:
 
 def declared(kind: Any) -> dict[str, list[Role]]:
     """Field to the roles that it asks for."""
+    definitions: dict[str, Any] = {name: field_definition(field) for name, field in kind.fields.items()}
     return {
-        name: [permission.role for permission in field.extensions["strawberry-definition"].permission_classes]
-        for name, field in kind.fields.items()
+        name: [permission.role for permission in definition.permission_classes]
+        for name, definition in definitions.items()
     }
 
 
 def test_every_mutation_has_a_least_role() -> None:
-    assert declared(SCHEMA._schema.mutation_type) == {name: [role] for name, role in LEAST.items()}
+    assert declared(GRAPHQL_SCHEMA.mutation_type) == {name: [role] for name, role in LEAST.items()}
 
 
 def test_queries_and_subscriptions_are_for_all_but_a_few() -> None:
-    asked = {name: roles for name, roles in declared(SCHEMA._schema.query_type).items() if roles}
+    asked = {name: roles for name, roles in declared(GRAPHQL_SCHEMA.query_type).items() if roles}
     assert asked == {name: [role] for name, role in LEAST_TO_READ.items()}
-    followed = {name: roles for name, roles in declared(SCHEMA._schema.subscription_type).items() if roles}
+    followed = {name: roles for name, roles in declared(GRAPHQL_SCHEMA.subscription_type).items() if roles}
     assert followed == {"importProgress": [Role.OPERATOR]}
 
 
 def test_nothing_but_fields_for_operators_leads_to_an_import() -> None:
     """So the fields of imports ask for no role of their own. Those of the interface Node do not lead to them: `node`
     refuses their ids."""
-    schema = SCHEMA._schema
+    schema = GRAPHQL_SCHEMA
     left: list[Any] = [schema.query_type, schema.mutation_type, schema.subscription_type]
     reached = set[str]()
     while left:

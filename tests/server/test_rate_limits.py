@@ -7,7 +7,7 @@ import pytest
 import uvicorn
 from starlette.requests import HTTPConnection
 
-from app.cli import main
+from app.cli import processes
 from app.graphql.viewer import Role
 from app.resources import Resources
 from app.server.client_address import TrustedProxies
@@ -96,9 +96,9 @@ def test_the_server_itself_believes_nobody(settings: Settings, monkeypatch: pyte
     """By default uvicorn takes X-Forwarded-For from the machine's own address, before we see the peer."""
     given: dict[str, object] = {}
     monkeypatch.setattr(uvicorn, "run", lambda _app, **options: given.update(options))
-    monkeypatch.setattr(main, "_process_settings", lambda: settings)
-    monkeypatch.setattr(main, "_start_logging", lambda _settings: None)
-    main.serve()
+    monkeypatch.setattr(processes, "_process_settings", lambda: settings)
+    monkeypatch.setattr(processes, "start_logging", lambda _settings: None)
+    processes.serve()
     assert given["proxy_headers"] is False
 
 

@@ -29,7 +29,7 @@ from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu
 from tests.support.job_steps import advance_job, create_queued_job
 from tests.support.queue_worker import run_queued_jobs
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 from tests.support.subscription_clients import ACCEPT_SSE, JOB_PROGRESS, WebSocketClient, open_event_stream, open_socket
 from tests.support.tokens import VALID_CLAIMS, sign_token
 
@@ -39,7 +39,7 @@ UNKNOWN = encode_global_id("Job", 404)
 @pytest.fixture
 async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiClient]:
     """The API on the test's own resources, so that it can look into them."""
-    graphql_app = GraphQLApp(resources, SCHEMA._schema)
+    graphql_app = GraphQLApp(resources, GRAPHQL_SCHEMA)
     routes = [Route("/graphql", graphql_app), WebSocketRoute("/graphql", graphql_app)]
     async with run_api(resources.settings, Starlette(routes=routes)) as api:
         yield api

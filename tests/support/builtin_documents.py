@@ -11,7 +11,7 @@ from app.db.tables import Domain
 from app.documents.registry import builtin_documents
 from app.engine.document import Document, content_id, prepare_document
 from app.graphql.viewer import Role, Viewer
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 
 CATALOG_DOMAINS = {Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET}
 NODE_DOMAINS = {*CATALOG_DOMAINS, Domain.WORK, Domain.EVENTS}
@@ -40,4 +40,4 @@ OTHER_BUILTIN_DOCUMENTS = {
 
 def load_builtin_document(name: str) -> Document:
     text = builtin_documents()[name]
-    return prepare_document(SCHEMA._schema, content_id(text), text)
+    return prepare_document(GRAPHQL_SCHEMA, content_id(text), text)

@@ -6,7 +6,7 @@ from app.documents import publishing
 from app.documents.manifests import ManifestEntry
 from app.engine.document import content_id
 from app.resources import Resources
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 
 TOTAL = "query Total { statistics { total } }"
 NAMES = "query Names($first: Int) { cpus(first: $first) { nodes { name listingsCount } } }"
@@ -22,5 +22,5 @@ async def publish_documents(
     entries = [
         ManifestEntry(content_id(each), each) if isinstance(each, str) else ManifestEntry(*each) for each in given
     ]
-    await publishing.publish(resources, SCHEMA._schema, entries, publishing.ClientVersion.parse(client, versioned=True))
+    await publishing.publish(resources, GRAPHQL_SCHEMA, entries, publishing.ClientVersion.parse(client, versioned=True))
     return [entry.id for entry in entries]

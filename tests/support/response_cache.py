@@ -19,7 +19,7 @@ from app.main import RootApp
 from app.resources import Resources
 from app.server.graphql_app import GraphQLApp
 from tests.support.api_server import ApiClient, run_api
-from tests.support.schema_execution import SCHEMA
+from tests.support.schema_execution import GRAPHQL_SCHEMA
 from tests.support.waiting import wait_until
 
 CPUS_QUERY = "query Cpus($n: Int = 50) { cpus(first: $n) { totalCount nodes { name cpuMarkMulti } } }"
@@ -36,7 +36,7 @@ BLOCKED_BACKENDS = """
 @asynccontextmanager
 async def run_api_on(resources: Resources) -> AsyncIterator[tuple[ApiClient, GraphQLApp]]:
     """The API on resources of the test's own."""
-    async with GraphQLApp(resources, SCHEMA._schema) as graphql_app:
+    async with GraphQLApp(resources, GRAPHQL_SCHEMA) as graphql_app:
 
         @asynccontextmanager
         async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:

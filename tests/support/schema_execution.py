@@ -9,11 +9,13 @@ from graphql import ExecutionResult
 from app.engine.document import prepare_document
 from app.engine.executor import execute_operation
 from app.graphql.context import Context
+from app.graphql.strawberry_bridge import graphql_schema
 from app.graphql.viewer import Viewer
 from app.resources import Resources
 from app.schema.build import build_schema
 
 SCHEMA = build_schema()
+GRAPHQL_SCHEMA = graphql_schema(SCHEMA)
 
 
 async def execute_query(
@@ -26,9 +28,9 @@ async def execute_query(
 
 async def execute_in_context(context: Context, query: str, **variables: Any) -> ExecutionResult:
     """The result of an operation in a context of the test's own."""
-    document = prepare_document(SCHEMA._schema, "test", query)
+    document = prepare_document(GRAPHQL_SCHEMA, "test", query)
     (operation,) = document.operations.values()
-    return await execute_operation(SCHEMA._schema, document, operation, variables, context)
+    return await execute_operation(GRAPHQL_SCHEMA, document, operation, variables, context)
 
 
 async def query_data(resources: Resources, query: str, **variables: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Servers on this machine that answer as a test says, and network backends that remember what they were asked for."""
+"""Local web servers with prepared responses, and a network backend and a resolver that record their calls."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ Handler = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
 @dataclass
 class Site:
-    """A web server. `pages`: target -> the whole answer as bytes, or a function that writes it."""
+    """A local web server.
+
+    `pages` maps request targets to complete HTTP responses, or to functions that write a response.
+    """
 
     pages: dict[str, bytes | Handler] = field(default_factory=dict)
-    requests: list[str] = field(default_factory=list)  # heads and bodies as they came in
+    requests: list[str] = field(default_factory=list)  # headers and bodies as received
     port: int = 0
 
     def url(self, path: str = "/", host: str = "127.0.0.1") -> str:
@@ -34,14 +37,16 @@ class Site:
         try:
             while True:
                 request = (await reader.readuntil(b"\r\n\r\n")).decode()
-                length = next((x for x in request.lower().split("\r\n") if x.startswith("content-length:")), ":0")
+                length = next(
+                    (line for line in request.lower().split("\r\n") if line.startswith("content-length:")), ":0"
+                )
                 request += (await reader.readexactly(int(length.partition(":")[2]))).decode()
                 self.requests.append(request)
-                answer = self.pages.get(request.split(" ")[1], http_response(status=404))
-                if callable(answer):
-                    await answer(request, writer)
+                response = self.pages.get(request.split(" ")[1], http_response(status=404))
+                if callable(response):
+                    await response(request, writer)
                     break
-                writer.write(answer)
+                writer.write(response)
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
@@ -51,8 +56,8 @@ class Site:
 
 @asynccontextmanager
 async def run_site(pages: Mapping[str, bytes | Handler] | None = None) -> AsyncIterator[Site]:
-    """A web server on a free port."""
-    it = Site(dict(pages or {}))
+    """Run a web server on a free port."""
+    site = Site(dict(pages or {}))
     tasks = set[asyncio.Task[None]]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -60,14 +65,14 @@ async def run_site(pages: Mapping[str, bytes | Handler] | None = None) -> AsyncI
         assert task is not None
         tasks.add(task)
         try:
-            await it.serve(reader, writer)
+            await site.serve(reader, writer)
         finally:
             tasks.discard(task)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    it.port = server.sockets[0].getsockname()[1]
+    site.port = server.sockets[0].getsockname()[1]
     try:
-        yield it
+        yield site
     finally:
         server.close()
         for task in list(tasks):
@@ -76,40 +81,40 @@ async def run_site(pages: Mapping[str, bytes | Handler] | None = None) -> AsyncI
 
 
 def http_response(body: bytes = b"<h1>x</h1>", status: int = 200, headers: Mapping[str, str] | None = None) -> bytes:
-    """A whole answer: HTML unless the headers say otherwise."""
+    """Return a complete HTTP response, with HTML unless the headers contain another type."""
     all_headers = {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body)), **(headers or {})}
     head = "".join(f"{name}: {value}\r\n" for name, value in all_headers.items() if value)
-    return f"HTTP/1.1 {status} Whatever\r\n{head}\r\n".encode() + body
+    return f"HTTP/1.1 {status} Status\r\n{head}\r\n".encode() + body
 
 
 def redirect_response(location: str, status: int = 302) -> bytes:
-    """A redirect."""
+    """Return a redirect."""
     return http_response(b"", status, {"Location": location})
 
 
 class RecordingBackend(httpcore.AsyncNetworkBackend):
-    """Remembers what was connected to, and connects to nothing (or to `inside`)."""
+    """Network backend that records connections. It opens them with `inner`; without it, they fail."""
 
-    def __init__(self, inside: httpcore.AsyncNetworkBackend | None = None) -> None:
+    def __init__(self, inner: httpcore.AsyncNetworkBackend | None = None) -> None:
         self.connections: list[tuple[str, int]] = []
-        self.inside = inside
+        self.inner = inner
 
     async def connect_tcp(self, host: str, port: int, *rest: object, **more: object) -> httpcore.AsyncNetworkStream:
         self.connections.append((host, port))
-        if self.inside is None:
+        if self.inner is None:
             raise httpcore.ConnectError("no network here")
-        return await self.inside.connect_tcp(host, port)
+        return await self.inner.connect_tcp(host, port)
 
 
 class FakeResolver:
-    """A resolver that knows some names; each look-up takes the next of a name's answers, and the last one stays."""
+    """Resolver with prepared answers. Each lookup of a name returns its next answer; the last one is repeated."""
 
     def __init__(self, names: Mapping[str, list[str]]) -> None:
         self.names = {name: list(answers) for name, answers in names.items()}
-        self.asked: list[str] = []
+        self.requested_names: list[str] = []
 
     async def __call__(self, host: str, port: int) -> list[IPAddress]:
-        self.asked.append(host)
+        self.requested_names.append(host)
         answers = self.names.get(host, ["93.184.215.14"])
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         return [ipaddress.ip_address(text) for text in answer.split()]
@@ -119,6 +124,6 @@ class FakeResolver:
 async def run_fetcher(
     limits: FetchLimits = SHORT_LIMITS, allowed: AllowList = LOCALHOST_ONLY
 ) -> AsyncIterator[Fetcher]:
-    """A fetcher that may ask this machine."""
+    """Run a fetcher that may fetch from localhost."""
     async with Fetcher(allowed, limits) as fetcher:
         yield fetcher

@@ -1,4 +1,4 @@
-"""Imports as their tests ask for them: shops on this machine, a worker's part while a block runs, what came of it."""
+"""Helpers for imports of URLs: pages, an import worker, requests, and the rows that result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.resources import Resources
 from app.settings import Settings
 from tests.support.waiting import wait_until
 
-# Short enough for tests; whoever tests limits sets its own.
+# Short delays for tests. Tests of limits set their own values.
 QUICK_SETTINGS: dict[str, Any] = {
     "fetch_allow": ("127.0.0.1",),
     "fetch_host_delay_seconds": 0.0,
@@ -32,12 +32,12 @@ FINAL_STATES = {"complete", "partial", "failed"}
 
 
 def quick_settings(settings: Settings, **more: Any) -> Settings:
-    """Settings for a site on this machine."""
+    """Return settings for imports from a local site."""
     return settings.model_copy(update={**QUICK_SETTINGS, **more})
 
 
 def product_page(name: str, price: object = "100.00", currency: str = "USD", **offer: Any) -> bytes:
-    """A shop's page about one product."""
+    """Return the page of a shop about one product."""
     terms = {"@type": "Offer", "itemCondition": "https://schema.org/UsedCondition", **offer}
     if price is not None:
         terms |= {"price": price, "priceCurrency": currency}
@@ -53,43 +53,41 @@ def product_page(name: str, price: object = "100.00", currency: str = "USD", **o
 
 
 @asynccontextmanager
-async def run_importer(resources: Resources, limits: FetchLimits | None = None) -> AsyncIterator[ImportWorker]:
-    """The worker's part, while the block runs."""
+async def run_import_worker(resources: Resources, limits: FetchLimits | None = None) -> AsyncIterator[ImportWorker]:
+    """Run an import worker while the block runs."""
     async with Fetcher(LOCALHOST_ONLY, limits) as fetcher:
-        importer = ImportWorker(resources, fetcher)
-        task = asyncio.create_task(importer.run())
+        worker = ImportWorker(resources, fetcher)
+        task = asyncio.create_task(worker.run())
         try:
-            yield importer
+            yield worker
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
 
 async def request_urls(resources: Resources, *urls: str, priority: ImportPriority = ImportPriority.NORMAL) -> int:
-    """Asks for these URLs; the session's id."""
+    """Request the import of URLs and return the id of the session."""
     async with resources.write() as tx:
         if len(urls) == 1:
             return await request_url_import(tx, urls[0], priority, "tester", LOCALHOST_ONLY)
-        wanted = [RequestedRow(url) for url in urls]
-        return await request_import(
-            tx, ImportRequest(ImportSource.CSV, "file.csv", priority, "tester"), wanted, LOCALHOST_ONLY
-        )
+        request = ImportRequest(ImportSource.CSV, "file.csv", priority, "tester")
+        return await request_import(tx, request, [RequestedRow(url) for url in urls], LOCALHOST_ONLY)
 
 
 async def fetch_import_rows(resources: Resources, statement: str, **values: Any) -> Sequence[Any]:
-    """The rows of a query."""
+    """Return the rows of a query."""
     async with resources.read() as session:
         return await session.rows(text(statement), values)
 
 
 async def session_row(resources: Resources, session_id: int) -> Any:
-    """The row of a session."""
+    """Return the row of a session."""
     (row,) = await fetch_import_rows(resources, "SELECT * FROM import_session WHERE id = :id", id=session_id)
     return row
 
 
 async def session_rows(resources: Resources, session_id: int) -> Sequence[Any]:
-    """The rows of a session with what their fetches say."""
+    """Return the rows of a session with the values of their fetches."""
     return await fetch_import_rows(
         resources,
         """
@@ -104,38 +102,38 @@ async def session_rows(resources: Resources, session_id: int) -> Sequence[Any]:
 
 
 async def wait_until_session_ended(resources: Resources, session_id: int, seconds: float = 90) -> Any:
-    """The row of a session, once all its rows have ended."""
+    """Wait until a session has finished and return its row."""
 
-    async def look() -> Any:
+    async def finished_session() -> Any:
         row = await session_row(resources, session_id)
         return row if row.finished_at is not None else None
 
-    return await wait_until(look, seconds)
+    return await wait_until(finished_session, seconds)
 
 
 async def import_urls(resources: Resources, *urls: str) -> Any:
-    """The row of the session that imported these, by a worker of its own."""
+    """Import URLs with a worker and return the row of the session."""
     session_id = await request_urls(resources, *urls)
-    async with run_importer(resources):
+    async with run_import_worker(resources):
         return await wait_until_session_ended(resources, session_id)
 
 
 async def all_listings(resources: Resources) -> Sequence[Any]:
-    """All listings, in the order of their making."""
+    """Return all listings in the order of their creation."""
     return await fetch_import_rows(resources, "SELECT * FROM listing ORDER BY id")
 
 
 async def all_observations(resources: Resources) -> list[tuple[int, Any]]:
-    """Listing and price of all observations, in the order of time."""
+    """Return the listing id and the price of all observations in chronological order."""
     rows = await fetch_import_rows(
         resources, "SELECT listing_id, price FROM price_observation ORDER BY seen_at, listing_id"
     )
     return [(row.listing_id, row.price) for row in rows]
 
 
-async def assert_counts_are_right(resources: Resources) -> None:
-    """What sessions count is what their rows are; nothing runs, nothing waits."""
-    wrong = await fetch_import_rows(
+async def assert_session_counts(resources: Resources) -> None:
+    """Check that all rows are finished and that the counts of the sessions equal their rows."""
+    wrong_sessions = await fetch_import_rows(
         resources,
         """
         SELECT s.id, s.status, s.total, s.complete, s.partial, s.failed, r.*
@@ -148,4 +146,4 @@ async def assert_counts_are_right(resources: Resources) -> None:
         WHERE (s.total, s.complete, s.partial, s.failed) IS DISTINCT FROM (n, c, p, bad) OR c + p + bad <> n
         """,
     )
-    assert [dict(row) for row in wrong] == []
+    assert [dict(row) for row in wrong_sessions] == []

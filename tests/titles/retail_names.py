@@ -1,9 +1,9 @@
-"""Retail names whose CPU in the catalogue is called otherwise, or is not in it; each was looked at by a person.
+"""Retail names with another name in the catalogue, or without an entry in it. A person has reviewed each name.
 
-What a right match is: maker, line, model number, suffix and version are the same chip. Words about the package, the
-number of cores, the process, "APU", "Black" or "Extreme Edition" make no other chip of it; a letter does. A name that
-is wrong itself ("Pentium G550" was a Celeron) has no right match. Of names that are not in the table the right match
-is the one that is equal without spaces, punctuation and the clock behind "@".
+A match is correct if vendor, product line, model number, suffix and version are those of the same CPU. Words about the
+package, the number of cores, the process, "APU", "Black" or "Extreme Edition" do not distinguish CPUs; a letter in the
+model number does. A name that is wrong itself ("Pentium G550" was a Celeron) has no correct match. For names that are
+not in this table, the correct match is the name that is equal without spaces, punctuation and the clock after "@".
 """
 
 from __future__ import annotations
@@ -130,12 +130,12 @@ REVIEWED: dict[str, str | None] = {
     "Intel Core i7-980X Extreme Edition": "Intel Core i7-980X @ 3.33GHz",
     "Intel Core i7-990X Extreme Edition": "Intel Core i7-990X @ 3.47GHz",
     "Intel Core i9-9900K (Standard Folding Box)": "Intel Core i9-9900K @ 3.60GHz",
-    # In the catalogue under a line that the shop leaves out: a number alone is not enough, so these are not found.
+    # In the catalogue with a product line that the shop omits. A number alone does not match, so these are not found.
     "AMD 2650": "AMD Sempron 2650 APU",
     "AMD 3850": "AMD Sempron 3850 APU",
     "AMD 5150": "AMD Athlon 5150 APU",
     "AMD 5350": "AMD Athlon 5350 APU",
-    # Not in the catalogue, whatever looks alike.
+    # Not in the catalogue, although it has similar names.
     "AMD A4-3450": None,
     "AMD A6-3670K": None,
     "AMD A6-9550": None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SELLERS: dict[str, str | None] = {
-    # Computers.
+    # Complete computers.
     "HP EliteDesk 800 G4 Mini i5-8500T 16GB 256GB SSD Win11": "Intel Core i5-8500T @ 2.10GHz",
     "Lenovo ThinkCentre M720q Tiny Intel Core i5-8500T 2.10GHz 8GB RAM NVMe W11P": "Intel Core i5-8500T @ 2.10GHz",
     "Dell OptiPlex 7050 SFF Core i7-7700 3.6GHz 32GB 1TB": "Intel Core i7-7700 @ 3.60GHz",
@@ -37,7 +37,7 @@ SELLERS: dict[str, str | None] = {
     "iMac i5 2019 16GB": None,
     "MacBook Pro i7 2.6GHz 16GB": None,
     "Thinkstation P330 Xeon E-2124G 32GB": "Intel Xeon E-2124G @ 3.40GHz",
-    # Boxed and tray.
+    # Boxed and tray CPUs.
     "Intel Core i7-8700 CPU @ 3.20GHz": "Intel Core i7-8700 @ 3.20GHz",
     "INTEL® CORE™ i7-8700K LGA1151 CM8068403358220 SR3QR": "Intel Core i7-8700K @ 3.70GHz",
     "Intel Core i5 CPU 650 @ 3.20GHz": "Intel Core i5-650 @ 3.20GHz",
@@ -116,7 +116,7 @@ SELLERS: dict[str, str | None] = {
     "Xeon 6130": None,
     "Intel Xeon Silver 6130": None,
     "Xeon Gold 6130 / 6148": None,
-    # Several, or not clear which.
+    # Several CPUs, or an unclear one.
     "i7 12700K vs 12700": None,
     "i5-8500 / i5-8600": None,
     "i5-8500/8600": None,
@@ -135,13 +135,13 @@ SELLERS: dict[str, str | None] = {
     "12. Gen Core i7 12700": "Intel Core i7-12700",
     "lot of 10 i5-6500": "Intel Core i5-6500 @ 3.20GHz",
     "Lot 5x Intel Core i5-8500": "Intel Core i5-8500 @ 3.00GHz",
-    # Numbers that are models of no CPU in the catalogue.
+    # Numbers that are not models of a CPU in the catalogue.
     "i5-8500Q": None,
     "i5 8500 K": None,
     "Intel Core i5-8500KF": None,
     "Ryzen 5 5600Z": None,
     "Core i7-12799": None,
-    # Not what is sold.
+    # CPUs that the title names but does not offer.
     "compatible with i7-9700": None,
     "Kühler für Intel Core i7-9700": None,
     "CPU cooler for Intel Core i7-9700": None,
@@ -156,7 +156,7 @@ SELLERS: dict[str, str | None] = {
     "Xeon E3-1230 v2 (like i7-3770)": "Intel Xeon E3-1230 V2 @ 3.30GHz",
     "Thermalright AM4 bracket 5800X ready": None,
     "Dell 7040 MT i7 6700 case only": None,
-    # Spellings that end in another chip when half of them is read.
+    # Model numbers that begin with the number of another CPU.
     "Ryzen 7 5800X 3D": "AMD Ryzen 7 5800X3D",
     "Ryzen 7 5800 X3D": "AMD Ryzen 7 5800X3D",
     "Ryzen 7 5800X-3D": "AMD Ryzen 7 5800X3D",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.titles.cpu_names import split_model
+from app.titles.cpu_names import CatalogCpu, split_model
 from app.titles.matcher import MAX_TITLE_LENGTH, TitleDecision, TitleMatcher, TitleVerdict
 from tests.titles.catalog_names import NAMES
 from tests.titles.seller_titles import SELLERS
@@ -180,7 +180,7 @@ def respelled(name: str, rng: random.Random) -> str:
 
 
 @given(st.sampled_from([cpu for cpu in MODELS if cpu.id not in TWINS]), st.randoms(use_true_random=False))
-def test_match_of_respelled_name_returns_that_cpu(cpu, rng: random.Random) -> None:  # type: ignore[no-untyped-def]
+def test_match_of_respelled_name_returns_that_cpu(cpu: CatalogCpu, rng: random.Random) -> None:
     title = respelled(cpu.name, rng)
     assert matched_name(title) == cpu.name, (title, MATCHER.match(title))
 
@@ -192,8 +192,8 @@ def test_match_of_respelled_name_returns_that_cpu(cpu, rng: random.Random) -> No
     st.randoms(use_true_random=False),
 )
 def test_match_of_number_with_another_suffix_never_returns_that_cpu(
-    cpu, suffix: str, gap: str, rng: random.Random
-) -> None:  # type: ignore[no-untyped-def]
+    cpu: CatalogCpu, suffix: str, gap: str, rng: random.Random
+) -> None:
     number, cpu_suffix = split_model(cpu.model)
     if suffix == cpu_suffix or cpu_suffix.startswith("v"):
         return

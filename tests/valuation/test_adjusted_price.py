@@ -1,4 +1,4 @@
-"""The adjusted price: what offers carry, the rules that count, the breakdown, and what has no price."""
+"""Adjusted prices: components of offers, applicable rules, deductions, and offers without an adjusted price."""
 
 from __future__ import annotations
 
@@ -32,39 +32,39 @@ BOXED = "Intel Core i5-8500T boxed"
 
 @pytest.fixture
 def importer(resources: Resources, tmp_path: Path) -> FileImporter:
-    """Imports listings."""
+    """Return an importer of listings."""
     return FileImporter(resources, tmp_path)
 
 
-async def value(resources: Resources, **given: Any) -> tuple[Decimal | None, dict[str, Any] | None]:
-    """What the expressions make of a row: 100 USD, used and seen now, with these columns instead."""
-    cpu_id = await add_cpu(resources, "A CPU" + str(given))
+async def value(resources: Resources, **columns: Any) -> tuple[Decimal | None, dict[str, Any] | None]:
+    """Return adjusted price and valuation of a row: 100 USD, used, seen now, with these columns replaced."""
+    cpu_id = await add_cpu(resources, "A CPU" + str(columns))
     async with resources.write() as tx:
-        key = await add_listing(tx, cpu_id, given.pop("price", 100), **{"adjusted_price": None, **given})
+        key = await add_listing(tx, cpu_id, columns.pop("price", 100), **{"adjusted_price": None, **columns})
         values = {name: f"listing.{name}" for name in VALUATION_INPUTS}
-        found = text(
-            f"SELECT {adjusted_price(values)} AS price, {valuation(values)} AS found FROM listing WHERE id = :id"
+        statement = text(
+            f"SELECT {adjusted_price(values)} AS price, {valuation(values)} AS valuation FROM listing WHERE id = :id"
         )
-        row = await tx.row(found, {"id": key})
+        row = await tx.row(statement, {"id": key})
     assert row is not None
     return row.price, row.found
 
 
-async def rules(resources: Resources, *made: dict[str, Any]) -> None:
-    """Rules that are in force."""
+async def rules(resources: Resources, *rules: dict[str, Any]) -> None:
+    """Create rules that are in force."""
     async with resources.write() as tx:
-        for each in made:
-            await tx.execute(valuation_rule.insert().values({"in_force": True, **each}))
+        for rule in rules:
+            await tx.execute(valuation_rule.insert().values({"in_force": True, **rule}))
 
 
-async def test_titles_of_an_import_tell_what_is_carried(resources: Resources, importer: FileImporter) -> None:
+async def test_listing_import_reads_components_from_titles(resources: Resources, importer: FileImporter) -> None:
     await import_shop(
         resources, importer, PC, BOXED, "Lot of 5 Intel i5-8500T", "HP Z2 i5-8500T RTX 3060 12GB 1TB NVMe 2TB HDD"
     )
-    found = (await query_data(resources, LISTING, id=await listing_id(resources, PC)))["node"]
-    assert found["valuation"]["deductions"] == []
-    del found["valuation"]
-    assert found == {
+    listing = (await query_data(resources, LISTING, id=await listing_id(resources, PC)))["node"]
+    assert listing["valuation"]["deductions"] == []
+    del listing["valuation"]
+    assert listing == {
         "price": 200,
         "adjustedPrice": 210,
         "memoryGb": 16,
@@ -75,8 +75,8 @@ async def test_titles_of_an_import_tell_what_is_carried(resources: Resources, im
         "quantity": 1,
         "flags": [],
     }
-    found = (await query_data(resources, LISTING, id=await listing_id(resources, BOXED)))["node"]
-    assert found["valuation"] == {
+    listing = (await query_data(resources, LISTING, id=await listing_id(resources, BOXED)))["node"]
+    assert listing["valuation"] == {
         "total": 210,
         "currency": "USD",
         "exchangeRate": 1,
@@ -85,7 +85,7 @@ async def test_titles_of_an_import_tell_what_is_carried(resources: Resources, im
         "adjustedPrice": 210,
         "deductions": [],
     }
-    assert (found["memoryGb"], found["storage"], found["quantity"]) == (None, [], 1)
+    assert (listing["memoryGb"], listing["storage"], listing["quantity"]) == (None, [], 1)
     lot = (await query_data(resources, LISTING, id=await listing_id(resources, "Lot of 5 Intel i5-8500T")))["node"]
     assert (lot["quantity"], lot["price"], lot["adjustedPrice"], lot["valuation"]) == (5, 200, None, None)
     assert await importer.rows("SELECT storage, graphics FROM listing WHERE title LIKE 'HP Z2%'") == [
@@ -93,7 +93,7 @@ async def test_titles_of_an_import_tell_what_is_carried(resources: Resources, im
     ]
 
 
-async def test_deductions_and_how_they_were_found(resources: Resources, importer: FileImporter) -> None:
+async def test_valuation_lists_deductions(resources: Resources, importer: FileImporter) -> None:
     await import_shop(resources, importer, PC, BOXED)
     memory, storage, windows = await create_rules(
         resources,
@@ -103,8 +103,8 @@ async def test_deductions_and_how_they_were_found(resources: Resources, importer
     )
     # 210 - 16 x 2.5 x 0.6 - 256 x 0.0666 - 15 = 153.9504
     assert await adjusted_prices(resources) == {PC: Decimal("153.95"), BOXED: Decimal("210.00")}
-    found = (await query_data(resources, LISTING, id=await listing_id(resources, PC)))["node"]["valuation"]
-    assert found == {
+    valuation = (await query_data(resources, LISTING, id=await listing_id(resources, PC)))["node"]["valuation"]
+    assert valuation == {
         "total": 210,
         "currency": "USD",
         "exchangeRate": 1,
@@ -146,7 +146,7 @@ async def test_deductions_and_how_they_were_found(resources: Resources, importer
     }
 
 
-async def test_shipping_and_deductions_in_another_currency(resources: Resources, importer: FileImporter) -> None:
+async def test_valuation_converts_price_and_shipping_to_usd(resources: Resources, importer: FileImporter) -> None:
     async with resources.write() as tx:
         await tx.execute(
             exchange_rate.insert().values(currency="EUR", date=text("'2025-01-02'"), usd=Decimal("1.0321"))
@@ -158,16 +158,16 @@ async def test_shipping_and_deductions_in_another_currency(resources: Resources,
         "title,cpu,price,currency,condition,marketplace,shipping,seen_at\n"
         f"{title},Intel Core i5-8500T,99.99,EUR,new,ebay,4.99,2025-01-05T00:00:00Z\n"
     )
-    found = (await query_data(resources, LISTING, id=await listing_id(resources, title)))["node"]
+    listing = (await query_data(resources, LISTING, id=await listing_id(resources, title)))["node"]
     # (99.99 + 4.99) x 1.0321 - 16 = 92.349858
-    assert found["adjustedPrice"] == 92.35
-    assert found["valuation"]["total"] == 104.98
-    assert found["valuation"]["totalUsd"] == 108.349858
-    assert found["valuation"]["exchangeRateDate"] == "2025-01-02T00:00:00+00:00"
+    assert listing["adjustedPrice"] == 92.35
+    assert listing["valuation"]["total"] == 104.98
+    assert listing["valuation"]["totalUsd"] == 108.349858
+    assert listing["valuation"]["exchangeRateDate"] == "2025-01-02T00:00:00+00:00"
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("columns", "expected"),
     [
         ({}, "100"),
         ({"shipping": "5.55"}, "105.55"),
@@ -195,14 +195,16 @@ async def test_shipping_and_deductions_in_another_currency(resources: Resources,
         ({"graphics": "RTX 30601"}, "100"),
         ({"operating_system": "Windows 11 Pro"}, "85"),
         ({"operating_system": "Linux"}, "100"),
-        # The parts alone are worth as much as is asked, or more: no price, least of all the cheapest.
+        # The components are worth at least the price: there is no adjusted price.
         ({"price": 16, "memory_gb": 8}, None),
         ({"price": 15, "memory_gb": 8}, None),
         ({"price": "16.004", "memory_gb": 8}, None),
         ({"price": "16.01", "memory_gb": 8}, "0.01"),
     ],
 )
-async def test_the_adjusted_price(resources: Resources, given: dict[str, Any], expected: str | None) -> None:
+async def test_adjusted_price_of_each_kind_of_offer(
+    resources: Resources, columns: dict[str, Any], expected: str | None
+) -> None:
     await rules(
         resources,
         {"component": "memory", "unit": "gb", "value_usd": 2, "condition_multipliers": {"new": 1.25}},
@@ -213,34 +215,34 @@ async def test_the_adjusted_price(resources: Resources, given: dict[str, Any], e
         {"component": "graphics", "unit": "item", "value_usd": 70, "kind": "rtx 3060 ti"},
         {"component": "operating_system", "unit": "item", "value_usd": 15, "kind": "Windows"},
     )
-    price, found = await value(resources, **given)
+    price, details = await value(resources, **columns)
     assert price == (None if expected is None else Decimal(expected))
-    if found is not None:
-        assert found["adjusted"] == (None if price is None else float(price))
-        left = found["total_usd"] - sum(each["amount"] for each in found["deductions"])
+    if details is not None:
+        assert details["adjusted"] == (None if price is None else float(price))
+        left = details["total_usd"] - sum(deduction["amount"] for deduction in details["deductions"])
         assert price is None or abs(left - float(price)) < 0.006
 
 
-async def test_of_two_rules_the_newest_in_force(resources: Resources) -> None:
+async def test_valuation_uses_newest_rule_in_force(resources: Resources) -> None:
     ages = {"2020-01-01": 1, "2024-01-01": 2, "2999-01-01": 9}
     for since, amount in ages.items():
         at = text(f"'{since}'::timestamptz")
         await rules(resources, {"component": "memory", "unit": "gb", "value_usd": amount, "valid_from": at})
     assert (await value(resources, memory_gb=8))[0] == 84
-    # Where a rule is closer to what is read, its age does not matter; of value 0 it ends others.
+    # A rule with a longer kind applies regardless of its age; with value 0 it ends other rules.
     at = text("'2019-01-01'::timestamptz")
     await rules(resources, {"component": "memory", "unit": "gb", "value_usd": 0, "valid_from": at, "kind": "DDR3"})
-    price, found = await value(resources, memory_gb=8, memory_kind="DDR3")
+    price, details = await value(resources, memory_gb=8, memory_kind="DDR3")
     assert price == 100
-    assert found is not None
-    assert [each["amount"] for each in found["deductions"]] == [0]
+    assert details is not None
+    assert [deduction["amount"] for deduction in details["deductions"]] == [0]
 
 
-def test_what_a_page_tells_beside_the_title() -> None:
-    found = offer_attributes(
+def test_offer_attributes_uses_page_texts_without_title_mention() -> None:
+    attributes = offer_attributes(
         "HP ProDesk i5-8500T", memory="16 GB DDR4", storage="512GB SSD", flags=[ListingFlag.AUCTION]
     )
-    assert found == {
+    assert attributes == {
         "memory_gb": 16,
         "memory_kind": "DDR4",
         "storage": [{"size_gb": 512, "kind": "SSD"}],
@@ -249,19 +251,21 @@ def test_what_a_page_tells_beside_the_title() -> None:
         "quantity": 1,
         "flags": ["auction"],
     }
-    found = offer_attributes("HP ProDesk i5-8500T 8GB RAM 1TB HDD", memory="16 GB", storage="512GB SSD")
-    assert (found["memory_gb"], found["storage"]) == (8, [{"size_gb": 1000, "kind": "HDD"}])
-    found = offer_attributes("i5-8500T", memory="as much as you like", storage="")
-    assert (found["memory_gb"], found["storage"], found["flags"]) == (None, None, None)
+    attributes = offer_attributes("HP ProDesk i5-8500T 8GB RAM 1TB HDD", memory="16 GB", storage="512GB SSD")
+    assert (attributes["memory_gb"], attributes["storage"]) == (8, [{"size_gb": 1000, "kind": "HDD"}])
+    attributes = offer_attributes("i5-8500T", memory="as much as you like", storage="")
+    assert (attributes["memory_gb"], attributes["storage"], attributes["flags"]) == (None, None, None)
 
 
 @pytest.mark.parametrize("size", ["99999999999999GB", "0GB", "9999999TB"])
-async def test_sizes_that_cannot_be(resources: Resources, importer: FileImporter, size: str) -> None:
+async def test_offer_attributes_ignores_impossible_sizes(
+    resources: Resources, importer: FileImporter, size: str
+) -> None:
     await import_shop(resources, importer, f"i5-8500T {size} RAM {size} SSD")
     assert await importer.rows("SELECT memory_gb, storage, adjusted_price FROM listing") == [(None, None, Decimal(210))]
 
 
-async def test_an_import_does_not_forget_what_others_knew(resources: Resources, importer: FileImporter) -> None:
+async def test_listing_import_keeps_attributes_of_other_sources(resources: Resources, importer: FileImporter) -> None:
     await import_shop(resources, importer, "Dell OptiPlex i5-8500T")
     await create_rules(resources, rule_input("MEMORY", "GB", 2))
     async with resources.write() as tx:
@@ -281,8 +285,8 @@ NO_PRICE = (
 )
 
 
-async def test_titles_of_an_import_tell_what_has_no_price(resources: Resources, importer: FileImporter) -> None:
-    """Whatever its row says of the condition, or does not."""
+async def test_listing_import_title_flags_remove_adjusted_price(resources: Resources, importer: FileImporter) -> None:
+    """The title overrides the condition of the row."""
     await import_shop(resources, importer, BOXED, *NO_PRICE)
     assert await adjusted_prices(resources) == {BOXED: 210, **dict.fromkeys(NO_PRICE)}
     bare = "title,cpu,price,marketplace,vendor_item_id\n"
@@ -291,7 +295,7 @@ async def test_titles_of_an_import_tell_what_has_no_price(resources: Resources, 
     await importer.listings(bare + "".join(first))
     await importer.listings(bare + "".join(row.format(number) for number, row in enumerate(rows)))
     async with resources.read() as session:
-        found = await session.rows(
+        listings = await session.rows(
             text("SELECT title, adjusted_price FROM listing WHERE marketplace = 'shop' ORDER BY id")
         )
-    assert {row.title: row.adjusted_price for row in found} == {BOXED: 90, **dict.fromkeys(NO_PRICE)}
+    assert {row.title: row.adjusted_price for row in listings} == {BOXED: 90, **dict.fromkeys(NO_PRICE)}

@@ -1,4 +1,4 @@
-"""Import of exchange rates: both forms of file, what is refused, and the listings that are valued anew."""
+"""Import of exchange rates: both file formats, rejected rows, and revalued listings."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ LISTINGS = "title,cpu,price,currency,marketplace,shipping,seen_at\n"
 
 @pytest.fixture
 async def importer(resources: Resources, tmp_path: Path) -> FileImporter:
-    """Imports into a database that knows a CPU."""
+    """Return an importer for a database with a CPU."""
     await add_cpu(resources, "Intel Core i5-8500T")
     return FileImporter(resources, tmp_path)
 
 
 async def load(importer: FileImporter, content: str, *, strict: bool = False) -> ImportSummary:
-    """Imports rates, and lets a worker do what follows from it."""
+    """Import rates and run the revaluation job that the import requests."""
     summary = await importer.load(open_rates(importer.file(content)), import_rates, strict=strict)
     await run_queued_jobs(importer.resources)
     return summary
 
 
-async def test_created_updated_and_unchanged(importer: FileImporter) -> None:
+async def test_rate_import_counts_created_updated_unchanged(importer: FileImporter) -> None:
     rates = "date,currency,rate\n2025-01-02,EUR,1.0321\n2025-01-02,gbp,1.2415\n2025-01-03,EUR,1.0299\n"
     assert checked_counts(await load(importer, rates)) == (3, 0, 0, 0)
     assert await importer.rows(STORED) == [
@@ -75,21 +75,21 @@ async def test_created_updated_and_unchanged(importer: FileImporter) -> None:
         ("2025-01-02,EUR", "the row has 2 cells, the header 3"),
     ],
 )
-async def test_refused(importer: FileImporter, row: str, reason: str) -> None:
+async def test_rate_import_rejects_bad_rows(importer: FileImporter, row: str, reason: str) -> None:
     assert checked_counts(await load(importer, f"date,currency,rate\n{row}\n2025-01-02,CHF,1.1\n")) == (1, 0, 0, 1)
     assert importer.reasons == [(2, reason)]
     assert [row[0] for row in await importer.rows(STORED)] == ["CHF"]
 
 
-async def test_strict_loads_nothing(importer: FileImporter) -> None:
+async def test_rate_import_strict_with_bad_row_loads_nothing(importer: FileImporter) -> None:
     with pytest.raises(BadInput, match="Nothing was loaded, because 1 row is bad"):
         await load(importer, "date,currency,rate\n2025-01-02,EUR,1\n2025-01-02,EUR,no\n", strict=True)
     assert await importer.rows(STORED) == []
     assert await importer.rows("SELECT count(*) FROM job") == [(0,)]
 
 
-async def test_the_banks_history(importer: FileImporter) -> None:
-    """Units per euro, a column per currency, a comma at the end of each line."""
+async def test_rate_import_reads_ecb_history(importer: FileImporter) -> None:
+    """The file has units per euro, a column per currency, and a comma at the end of each line."""
     content = (
         "Date,USD,JPY,SIT,CHF,RUB,\n"
         "2025-01-03,1.0299,162.04,N/A,0.9363,N/A,\n"
@@ -113,7 +113,7 @@ async def test_the_banks_history(importer: FileImporter) -> None:
     }
 
 
-async def test_the_banks_daily_file(importer: FileImporter) -> None:
+async def test_rate_import_reads_ecb_daily_file(importer: FileImporter) -> None:
     assert checked_counts(await load(importer, "Date, USD, CZK, \n21 November 2025, 1.1520, 24.171, \n")) == (
         2,
         0,
@@ -133,12 +133,12 @@ async def test_the_banks_daily_file(importer: FileImporter) -> None:
         ("", "is empty"),
     ],
 )
-async def test_a_file_of_another_form(importer: FileImporter, content: str, message: str) -> None:
+async def test_rate_import_rejects_unknown_columns(importer: FileImporter, content: str, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         await load(importer, content)
 
 
-async def test_listings_get_the_newest_rate_of_their_time(importer: FileImporter) -> None:
+async def test_rate_import_values_listings_by_newest_earlier_rate(importer: FileImporter) -> None:
     await importer.listings(
         LISTINGS + "before,Intel Core i5-8500T,100,EUR,ebay,10,2025-01-01T23:59:59Z\n"
         "on the day,Intel Core i5-8500T,100,EUR,ebay,10,2025-01-02T00:00:00Z\n"
@@ -165,7 +165,7 @@ async def test_listings_get_the_newest_rate_of_their_time(importer: FileImporter
     }
 
 
-async def test_a_corrected_rate_writes_no_other_listing(importer: FileImporter) -> None:
+async def test_rate_correction_revalues_affected_listings_only(importer: FileImporter) -> None:
     await load(importer, "date,currency,rate\n2025-01-02,EUR,1.03\n2025-01-03,EUR,1.04\n2025-01-02,GBP,1.24\n")
     await importer.listings(
         LISTINGS + "old,Intel Core i5-8500T,100,EUR,ebay,,2025-01-02T12:00:00Z\n"
@@ -181,8 +181,8 @@ async def test_a_corrected_rate_writes_no_other_listing(importer: FileImporter) 
     assert await importer.rows(job) == [(1, 1, 0, "succeeded")]
 
 
-async def test_an_import_again_after_other_rates(importer: FileImporter) -> None:
-    """What the worker did not yet value anew is told as updated, and nothing is lost."""
+async def test_listing_import_after_rate_change_keeps_valuation_consistent(importer: FileImporter) -> None:
+    """Listings that the worker has not revalued yet count as updated, and no value is lost."""
     file = LISTINGS + "euros,Intel Core i5-8500T,100,EUR,ebay,,2025-01-03T12:00:00Z\n"
     await importer.listings(file)
     await importer.load(

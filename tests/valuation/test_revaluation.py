@@ -1,4 +1,4 @@
-"""The job that values listings anew: only those concerned, in batches, and whatever happens meanwhile."""
+"""Revaluation job: affected listings only, in batches, and with concurrent writers."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ MEMORY = {"rules": [{"component": "memory", "kind": None}]}
 
 @pytest.fixture
 def importer(resources: Resources, tmp_path: Path) -> FileImporter:
-    """Imports listings."""
+    """Return an importer of listings."""
     return FileImporter(resources, tmp_path)
 
 
 async def no_progress(_done: int, _total: int) -> None:
-    """Nobody watches."""
+    """Ignore progress."""
 
 
 async def stocked(resources: Resources, importer: FileImporter, pcs: int) -> None:
-    """So many PCs with 1, 2, 3 ... GB, as many boxed CPUs, and a rule of which nobody knows yet."""
+    """Create this many PCs with 1, 2, 3 ... GB, as many boxed CPUs, and a rule that is not applied yet."""
     titles = [f"i5-8500T {size}GB RAM" for size in range(1, pcs + 1)] + [f"i5-8500T no. {n} boxed" for n in range(pcs)]
     await import_shop(resources, importer, *titles)
     async with resources.write() as tx:
@@ -67,28 +67,28 @@ async def stocked(resources: Resources, importer: FileImporter, pcs: int) -> Non
 
 
 def valued(pcs: int) -> dict[str, Decimal | None]:
-    """What the adjusted prices then must be."""
+    """Return the adjusted prices that the rule must result in."""
     with_memory = {f"i5-8500T {size}GB RAM": Decimal(210 - size) for size in range(1, pcs + 1)}
     return {**with_memory, **{f"i5-8500T no. {n} boxed": Decimal(210) for n in range(pcs)}}
 
 
 async def versions_of_rows(resources: Resources) -> dict[str, str]:
-    """Which transaction wrote each listing last."""
+    """Return the id of the transaction that wrote each listing last."""
     async with resources.read() as session:
         return {row.title: row.xmin for row in await session.rows(text("SELECT title, xmin::text FROM listing"))}
 
 
-async def test_only_those_concerned_in_batches(resources: Resources, importer: FileImporter) -> None:
+async def test_revaluation_writes_affected_listings_in_batches(resources: Resources, importer: FileImporter) -> None:
     await stocked(resources, importer, 10)
     before = await versions_of_rows(resources)
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
 
     async def progress(done: int, total: int) -> None:
-        told.append((done, total))
+        reports.append((done, total))
 
     done = await run_revaluation(resources, MEMORY, progress, batch_size=4)
     assert (done.total, done.succeeded, done.failed, done.written) == (10, 10, 0, 10)
-    assert told == [(4, 10), (8, 10), (10, 10)]
+    assert reports == [(4, 10), (8, 10), (10, 10)]
     assert await adjusted_prices(resources) == valued(10)
     after = await versions_of_rows(resources)
     assert {title for title in before if before[title] != after[title]} == set(list(valued(10))[:10])
@@ -109,7 +109,7 @@ async def test_only_those_concerned_in_batches(resources: Resources, importer: F
         ("operating_system", "windows", ["a"]),
     ],
 )
-async def test_which_are_concerned(
+async def test_revaluation_scope_selects_affected_listings(
     resources: Resources, importer: FileImporter, component: str, kind: str | None, expected: list[str]
 ) -> None:
     titles = {
@@ -128,7 +128,7 @@ async def test_which_are_concerned(
     assert sorted(changed) == sorted(titles[name] for name in expected)
 
 
-async def test_figures_follow_and_are_those_of_a_full_recalculation(
+async def test_revaluation_changes_figures_like_full_recalculation(
     resources: Resources, importer: FileImporter
 ) -> None:
     await stocked(resources, importer, 20)
@@ -140,12 +140,12 @@ async def test_figures_follow_and_are_those_of_a_full_recalculation(
     after = await stored_metrics(resources)
     assert after == await expected_metrics(resources)
     assert before[1]["price_good"] == 210
-    assert after[1]["price_good"] == Decimal("204.75")  # 210 less half of the mean of 1 to 20
+    assert after[1]["price_good"] == Decimal("204.75")  # 210 minus half of the mean of 1 to 20
     await assert_metrics_are_current(resources)
 
 
-async def test_histories_tell_of_the_new_value_from_then_on(resources: Resources, importer: FileImporter) -> None:
-    """An hour ago it was seen, and counted for 210 until the rule was there; no price has changed by that."""
+async def test_revaluation_adds_observation_to_history(resources: Resources, importer: FileImporter) -> None:
+    """The listing was seen an hour ago and counted 210 until the rule; there is no price change event."""
     await import_shop(resources, importer, "i5-8500T 16GB RAM")
     async with resources.write() as tx:
         await tx.execute(text("UPDATE price_observation SET seen_at = seen_at - interval '1 hour'"))
@@ -156,19 +156,17 @@ async def test_histories_tell_of_the_new_value_from_then_on(resources: Resources
     for written in (1, 0):
         assert (await run_revaluation(resources, MEMORY, no_progress)).written == written
     asked = "{ cpus { nodes { priceLows { current currentSince } priceHistory(range: DAYS_7) { lowest average } } } }"
-    (told,) = (await query_data(resources, asked))["cpus"]["nodes"]
-    assert told["priceLows"]["current"] == 194
-    assert began <= datetime.fromisoformat(told["priceLows"]["currentSince"]) <= datetime.now(UTC)
-    assert (told["priceHistory"][-1]["lowest"], round(told["priceHistory"][-1]["average"])) in {(194, 210), (194, 194)}
+    (cpu,) = (await query_data(resources, asked))["cpus"]["nodes"]
+    assert cpu["priceLows"]["current"] == 194
+    assert began <= datetime.fromisoformat(cpu["priceLows"]["currentSince"]) <= datetime.now(UTC)
+    assert (cpu["priceHistory"][-1]["lowest"], round(cpu["priceHistory"][-1]["average"])) in {(194, 210), (194, 194)}
     async with resources.read() as session:
         assert await session.scalar(text("SELECT count(*) FROM outbox")) == 0
         rows = await session.rows(text("SELECT adjusted_price FROM price_observation ORDER BY seen_at"))
         assert [row.adjusted_price for row in rows] == [210, 194]
 
 
-async def test_a_file_again_before_the_job_does_not_rewrite_history(
-    resources: Resources, importer: FileImporter
-) -> None:
+async def test_revaluation_after_repeated_import_keeps_history(resources: Resources, importer: FileImporter) -> None:
     await add_cpu(resources, "Intel Core i5-8500T")
     rows = HEADER + "i5-8500T 16GB RAM,Intel Core i5-8500T,200,USD,used,ebay,10,2026-03-01\n"
     await importer.listings(rows)
@@ -184,7 +182,7 @@ async def test_a_file_again_before_the_job_does_not_rewrite_history(
     assert first.seen_at == datetime(2026, 3, 1, tzinfo=UTC) < began <= second.seen_at
 
 
-async def test_a_worker_that_dies_half_way(
+async def test_revaluation_resumed_after_crash_writes_remaining_listings(
     resources: Resources, importer: FileImporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await stocked(resources, importer, 9)
@@ -214,11 +212,13 @@ async def test_a_worker_that_dies_half_way(
         row = await session.row(text("SELECT status, attempts, succeeded FROM job"))
     assert row is not None
     assert tuple(row) == ("succeeded", 2, 9)
-    await run_queued_jobs(resources)  # the message of the job, for which nothing is left to do
+    await run_queued_jobs(resources)  # the message of the job, which has nothing left to do
 
 
-async def test_a_price_that_changes_while_it_is_valued(resources: Resources, importer: FileImporter) -> None:
-    """What is written is found of the row as it is then."""
+async def test_revaluation_of_concurrently_changed_price_uses_new_price(
+    resources: Resources, importer: FileImporter
+) -> None:
+    """The value is computed from the row at the time of the update."""
     await stocked(resources, importer, 1)
     async with resources.engine.connect() as writer:
         await writer.execute(text("UPDATE listing SET price = 300, adjusted_price = 310 WHERE memory_gb = 1"))
@@ -235,14 +235,14 @@ async def test_a_price_that_changes_while_it_is_valued(resources: Resources, imp
     assert (await adjusted_prices(resources))["i5-8500T 1GB RAM"] == 309
 
 
-async def test_a_writer_that_saw_no_rule_and_commits_later(resources: Resources, importer: FileImporter) -> None:
-    """Its rows come behind the job's walk; the job waits for it, and walks again."""
+async def test_revaluation_waits_for_writer_with_old_rules(resources: Resources, importer: FileImporter) -> None:
+    """Its rows are committed after their batch; the job waits for the transaction and revalues again."""
     await import_shop(resources, importer, "i5-8500T 4GB RAM")
     values = {name: f"listing.{name}" for name in VALUATION_INPUTS}
     async with resources.write() as tx:
         key = await add_listing(tx, 1, 210, title="i5-8500T 8GB RAM", memory_gb=8)
-        found = text(f"SELECT {adjusted_price(values)} FROM listing WHERE id = :id")
-        assert await tx.scalar(found, {"id": key}) == 210
+        statement = text(f"SELECT {adjusted_price(values)} FROM listing WHERE id = :id")
+        assert await tx.scalar(statement, {"id": key}) == 210
         await run_mutation(resources, CREATE, rule=rule_input("MEMORY", "GB", 1))
         working = asyncio.create_task(run_queued_jobs(resources))
 
@@ -256,7 +256,7 @@ async def test_a_writer_that_saw_no_rule_and_commits_later(resources: Resources,
     assert await adjusted_prices(resources) == {"i5-8500T 4GB RAM": Decimal(206), "i5-8500T 8GB RAM": Decimal(202)}
 
 
-async def test_an_import_under_way(resources: Resources, importer: FileImporter) -> None:
+async def test_revaluation_during_import_values_its_listings(resources: Resources, importer: FileImporter) -> None:
     await import_shop(resources, importer, "i5-8500T 4GB RAM")
     file = importer.file(HEADER + "i5-8500T 8GB RAM,Intel Core i5-8500T,200,USD,used,ebay,10,\n")
     async with resources.write() as tx:
@@ -268,7 +268,7 @@ async def test_an_import_under_way(resources: Resources, importer: FileImporter)
     assert await adjusted_prices(resources) == {"i5-8500T 4GB RAM": Decimal(206), "i5-8500T 8GB RAM": Decimal(202)}
 
 
-async def test_writers_that_do_not_end_are_not_waited_for_forever(
+async def test_revaluation_with_endless_writer_times_out(
     resources: Resources, importer: FileImporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await stocked(resources, importer, 2)
@@ -279,7 +279,7 @@ async def test_writers_that_do_not_end_are_not_waited_for_forever(
     assert await adjusted_prices(resources) == valued(2)
 
 
-async def test_a_rule_comes_into_force(resources: Resources, importer: FileImporter) -> None:
+async def test_rule_start_requests_revaluation_once(resources: Resources, importer: FileImporter) -> None:
     await import_shop(resources, importer, "i5-8500T 4GB RAM")
     context = {"resources": resources}
     await create_rules(resources, rule_input("MEMORY", "GB", 1, validFrom="2999-01-01T00:00:00Z"))
@@ -293,11 +293,11 @@ async def test_a_rule_comes_into_force(resources: Resources, importer: FileImpor
     async with resources.write() as tx:
         assert await activate_due_rules(tx) is None, "once"
     async with resources.read() as session:
-        found = [(row.requested_by, row.input) for row in await session.rows(text("SELECT * FROM job"))]
-    assert found == [("schedule", MEMORY)]
+        jobs = [(row.requested_by, row.input) for row in await session.rows(text("SELECT * FROM job"))]
+    assert jobs == [("schedule", MEMORY)]
 
 
-async def test_the_job_is_followed_like_any_other(resources: Resources, importer: FileImporter) -> None:
+async def test_revaluation_job_reports_progress(resources: Resources, importer: FileImporter) -> None:
     await import_shop(resources, importer, "i5-8500T 4GB RAM", "i5-8500T 8GB RAM")
     await run_mutation(resources, CREATE, rule=rule_input("MEMORY", "GB", 1))
     await run_queued_jobs(resources)

@@ -18,7 +18,7 @@ from app.settings import Settings
 from tests.support.queue_worker import run_queued_jobs
 from tests.support.settings import make_settings
 from tests.support.sites import http_response, run_site
-from tests.support.url_imports import product_page, quick_settings, run_importer
+from tests.support.url_imports import product_page, quick_settings, run_import_worker
 from tests.web import browser
 from tests.web.browser import needs_browser
 from tests.web.test_browser import Served, built, catalogue
@@ -72,7 +72,7 @@ async def test_administration(
             await tx.execute(text("UPDATE cpu SET price_good = 1 WHERE slug = 'intel-core-i5-8500'"))
 
     try:
-        async with run_importer(catalogue):
+        async with run_import_worker(catalogue):
             actions = {"away": served.stop, "back": served.start, "work": work, "spoil": spoil}
             await browser.run("admin.test.mjs", f"http://127.0.0.1:{served.port}", actions)
     finally:

@@ -14,7 +14,7 @@ from app.devserver import web_build
 from app.documents.publishing import list_documents
 from app.engine.document import content_id
 from app.resources import Resources
-from app.schema.build import build_schema
+from app.schema.build import build_graphql_schema
 from app.server import web_documents
 from app.settings import Settings
 
@@ -138,7 +138,7 @@ async def test_its_documents_are_published_once(resources: Resources, settings: 
     (tmp_path / "documents.json").write_bytes(orjson.dumps({content_id(query): query}))
     for _ in range(2):
         await asyncio.to_thread(web_documents.publish_web_documents, settings.required_database_url, tmp_path)
-    (published,) = [each for each in await list_documents(resources, build_schema()._schema) if each.name == "Total"]
+    (published,) = [each for each in await list_documents(resources, build_graphql_schema()) if each.name == "Total"]
     (client,) = published.clients
     assert client.startswith("web@")
 

@@ -25,8 +25,8 @@ def function_names() -> list[str]:
 def function_statements(name: str) -> list[str]:
     """Return the statements that create or replace a function and its triggers.
 
-    They are separate because asyncpg runs one statement at a time. A file contains one function, whose body is the only
-    text between $$ and $$, and then its triggers.
+    They are separate because asyncpg runs one statement at a time. A file contains one function, with the body
+    between $$ and $$, and then its triggers.
     """
     head, body, tail = (DIRECTORY / f"{name}.sql").read_text().split("$$")
     triggers = (statement.strip() for statement in tail.split(";"))

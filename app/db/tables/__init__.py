@@ -1,7 +1,8 @@
-"""Every table, and the enumerations that their text columns hold.
+"""All tables, and the enumerations of their text columns.
 
-Plain SQLAlchemy Core tables: there are no ORM entities, so no attribute access can run a statement behind one's back.
-Money is NUMERIC; times are timezone-aware; enumerations are text with a CHECK, so that adding a value is one migration.
+These are tables of SQLAlchemy Core, without ORM entities, so no attribute access runs a hidden statement. Money is
+NUMERIC, times are timezone-aware, and enumerations are text with a CHECK, so that adding a value is one migration.
+Triggers and functions are in app/db/functions.
 """
 
 from app.db.tables.analytics import (
@@ -12,11 +13,11 @@ from app.db.tables.analytics import (
     recalculation_watermark,
 )
 from app.db.tables.base import Money, Timestamp, is_amount, metadata, not_negative, one_of
-from app.db.tables.catalog import SHOWN, ValueRating, cpu
+from app.db.tables.catalog import DISPLAY_EXPRESSIONS, ValueRating, cpu
 from app.db.tables.documents import document, document_client, document_use
 from app.db.tables.events import outbox, price_change, price_change_horizon, webhook
 from app.db.tables.ingestion import (
-    ENDED_IMPORTS,
+    FINAL_IMPORT_STATUSES,
     ImportPriority,
     ImportSource,
     ImportStatus,
@@ -33,8 +34,8 @@ from app.db.tables.versions import Domain, data_version
 from app.db.tables.work import JobKind, JobStatus, job
 
 __all__ = [
-    "ENDED_IMPORTS",
-    "SHOWN",
+    "DISPLAY_EXPRESSIONS",
+    "FINAL_IMPORT_STATUSES",
     "Component",
     "Condition",
     "Domain",

@@ -1,4 +1,4 @@
-"""What recalculations leave: histories, failures, and the log of what is to be recalculated."""
+"""Results of recalculations: history, failures, verification, and the log of changes to recalculate."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db.tables.base import Timestamp, metadata
 
-# The figures of a CPU each time that its own prices or marks moved them (a percentile that drifts because
-# of other CPUs is no change of this one).
+# History of the metrics of a CPU: a row for each recalculation in which its own prices or marks changed them. A
+# percentile that changes only because of other CPUs adds no row.
 figure_history = Table(
     "figure_history",
     metadata,
@@ -41,8 +41,8 @@ figure_history = Table(
     PrimaryKeyConstraint("cpu_id", "computed_at"),
 )
 
-# When the whole catalogue was last recalculated: rows whose figures did not change are not written,
-# and this one row says that they were computed all the same.
+# Single row: time of the last full recalculation. CPUs with unchanged metrics are not written, so their own
+# figures_computed_at may be older.
 recalculation_watermark = Table(
     "recalculation_watermark",
     metadata,
@@ -51,7 +51,7 @@ recalculation_watermark = Table(
     CheckConstraint("single", name="single"),
 )
 
-# CPUs that the last recalculation left with their old figures, and why.
+# CPUs that kept their old metrics because the last recalculation could not compute new ones.
 recalculation_failure = Table(
     "recalculation_failure",
     metadata,
@@ -61,30 +61,31 @@ recalculation_failure = Table(
     Column("error", Text, nullable=False),
 )
 
-# What the last verification found; each one replaces the one before, whose outcome is still that of its job.
+# Single row: result of the last verification. The results of earlier ones are in their jobs.
 last_verification = Table(
     "last_verification",
     metadata,
     Column("single", Boolean, primary_key=True, server_default=text("true")),
     Column("verified_at", Timestamp, nullable=False),
-    # Items: the CPUs, and the statistics as one more. Consistent before any repair, left over after it.
+    # Number of items: each CPU, and the statistics as one more. `consistent` is counted before the repair, `left_over`
+    # after it.
     Column("total", Integer, nullable=False),
     Column("consistent", Integer, nullable=False),
     Column("left_over", Integer, nullable=False),
     Column("fixed", Boolean, nullable=False),
-    # Of the first of the others: {"slug": of the CPU or null, "columns": [...], "reason": text or null}.
+    # The first inconsistent items: {"slug": that of the CPU or null, "columns": [...], "reason": text or null}.
     Column("differences", JSONB, nullable=False),
     CheckConstraint("single", name="single"),
 )
 
-# The CPUs whose figures a commit left behind: other prices or marks, a CPU that came or went. Triggers on `cpu` and
-# `listing` write it, once per statement and CPU, in the transaction that changes them; who recalculates deletes it.
-# Ids tell nothing about the order of commits, so what is deleted is what is seen, never "everything up to an id".
+# CPUs with outdated metrics, because of changed prices or marks, or because the CPU is new or deleted. Triggers on
+# `cpu` and `listing` add a row per statement and CPU, in the transaction of the change; a recalculation deletes the
+# rows that it has read. It never deletes "up to an id", because ids are not in the order of commits.
 data_change_log = Table(
     "data_change_log",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    # No foreign key: a CPU that is gone has moved the ranks of the others.
+    # No foreign key: a deleted CPU is logged, too, because the ranks of the other CPUs change.
     Column("cpu_id", BigInteger, nullable=False),
     Column("logged_at", Timestamp, nullable=False, server_default=func.clock_timestamp()),
 )

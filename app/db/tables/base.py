@@ -1,4 +1,4 @@
-"""What the tables are made of."""
+"""Metadata, column types and constraints that the tables share."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ Timestamp = DateTime(timezone=True)
 
 
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
-    """A CHECK that `column` holds a value of the enumeration."""
+    """Return a CHECK that `column` holds a value of the enumeration."""
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
 def not_negative(column: str) -> CheckConstraint:
-    """A CHECK that `column` is null, zero or more."""
+    """Return a CHECK that `column` is null or not negative."""
     return CheckConstraint(f"{column} >= 0", name=column)
 
 
 def is_amount(column: str) -> CheckConstraint:
-    """A CHECK that `column` is null, zero or more; to NUMERIC, NaN is greater than any number."""
+    """Return a CHECK that `column` is null or a number that is not negative. NUMERIC sorts NaN above all numbers."""
     return CheckConstraint(f"{column} >= 0 AND {column} <> 'NaN'", name=column)

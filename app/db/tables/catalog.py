@@ -1,4 +1,4 @@
-"""CPUs, with their figures."""
+"""CPUs and their metrics."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from app.db.tables.base import Timestamp, metadata, not_negative, one_of
 
 
 class ValueRating(StrEnum):
-    """Price for performance, by percentile: <= 25, <= 50, <= 75, above."""
+    """Rating of price/performance by percentile: up to 25, up to 50, up to 75, above."""
 
     EXCELLENT = "excellent"
     GOOD = "good"
@@ -32,9 +32,10 @@ class ValueRating(StrEnum):
     POOR = "poor"
 
 
-# Figures as floats, and how they are made of the NUMERIC ones: rounded half up as the last step. They are kept, because
-# to make them takes a fifth of the time in which PostgreSQL reads a page of CPUs.
-SHOWN = {
+# NUMERIC metric -> expression, rounded half up, of its display value as float, in the generated column
+# `<metric>_shown`. They are stored, because computing them takes a fifth of the time in which PostgreSQL reads a page
+# of CPUs.
+DISPLAY_EXPRESSIONS = {
     **{name: name for name in ("price_great", "price_good", "price_fair", "price_stddev")},
     **{name: name for name in ("value_percentile", "value_percentile_single")},
     **{name: f"round({name}, 4)" for name in ("dollar_per_mark_multi", "dollar_per_mark_single")},
@@ -59,9 +60,9 @@ cpu = Table(
     Column("igpu_mark", Integer),
     Column("created_at", Timestamp, nullable=False, server_default=func.now()),
     Column("updated_at", Timestamp, nullable=False, server_default=func.now()),
-    # Letters and digits only, so that a search for "i5 8500t" or "i58500T" finds "Intel Core i5-8500T".
+    # Letters and digits only: a search for "i5 8500t" or "i58500T" finds "Intel Core i5-8500T".
     Column("search_text", Text, Computed("lower(regexp_replace(name, '[^[:alnum:]]+', '', 'g'))", persisted=True)),
-    # The figures, written by a recalculation alone. $/mark is kept unrounded, because ranks compare unrounded values.
+    # Metrics, written only by recalculations. Dollars per mark are not rounded, because ranks compare exact values.
     Column("price_great", Numeric(16, 2)),
     Column("price_good", Numeric(16, 2)),
     Column("price_fair", Numeric(16, 2)),
@@ -76,11 +77,11 @@ cpu = Table(
     Column("figures_computed_at", Timestamp),
     *(
         Column(f"{name}_shown", Double, Computed(f"({value})::double precision", persisted=True))
-        for name, value in SHOWN.items()
+        for name, value in DISPLAY_EXPRESSIONS.items()
     ),
     one_of("value_rating", ValueRating),
     *(not_negative(c) for c in ("cores", "threads", "tdp_w", "cpu_mark_multi", "cpu_mark_single", "igpu_mark")),
-    # The figures change every night and are in no index: with room left in a page such an update stays there (HOT).
+    # The metrics change every night and are in no index: free space in each page makes these updates HOT.
     postgresql_with={"fillfactor": "70"},
 )
 Index("cpu_name_key", func.lower(cpu.c.name), unique=True)

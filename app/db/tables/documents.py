@@ -16,7 +16,7 @@ document = Table(
     Column("retired_at", Timestamp),
 )
 
-# How documents are used, those too that ship with the server and have no row above.
+# Use of documents, including those that ship with the server and have no row in `document`.
 document_use = Table(
     "document_use",
     metadata,
@@ -26,7 +26,7 @@ document_use = Table(
     Column("hits", BigInteger, nullable=False),
 )
 
-# Which version of which client asked for a document to be served; one that nobody asks for any more is retired.
+# Client versions that need a document. A document that none needs any more is retired.
 document_client = Table(
     "document_client",
     metadata,

@@ -1,4 +1,4 @@
-"""What happened, for those who follow it: changes of prices, and how far webhooks have been told."""
+"""Events for subscribers and webhooks: price changes, and the delivery state of webhooks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from sqlalchemy import (
 from app.db.tables.base import Money, Timestamp, metadata
 
 
-def _change() -> list[Column[object]]:
-    """What an event tells; the prices and the shipping are in `currency`, `at` is the time of the change."""
+def _price_change_columns() -> list[Column[object]]:
+    """Return the columns that `outbox` and `price_change` share; prices and shipping are in `currency`."""
     return [
         Column("listing_id", BigInteger, nullable=False),
         Column("cpu_id", BigInteger),
@@ -32,28 +32,28 @@ def _change() -> list[Column[object]]:
     ]
 
 
-# Events as transactions leave them: a trigger on `listing` writes them in the transaction that changes the price. Their
-# ids tell nothing about the order of commits, so nobody follows this table: it is emptied into `price_change`.
+# Price changes that have no position yet. A trigger on `listing` adds them in the transaction that changes the price.
+# Their ids are not in the order of commits, so no reader uses them: a worker moves the rows to `price_change`.
 outbox = Table(
     "outbox",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    *_change(),
+    *_price_change_columns(),
     Column("at", Timestamp, nullable=False, server_default=func.clock_timestamp()),
 )
 
-# The same events in the order that counts, which is that of their positions. One transaction at a time gives positions,
-# and only to what is committed: so whoever has seen a position has seen all lower ones, and none appears later.
+# Price changes in the order of their positions. One transaction at a time assigns positions, to committed events only:
+# when a position is visible, all lower ones are visible, too, and none is added below it.
 price_change = Table(
     "price_change",
     metadata,
     Column("position", BigInteger, Identity(always=True), primary_key=True),
-    *_change(),
+    *_price_change_columns(),
     Column("at", Timestamp, nullable=False),
 )
 Index("price_change_cpu_id_idx", price_change.c.cpu_id, price_change.c.position)
 
-# The highest position that was deleted: who has not come as far has missed something. No row: nothing was deleted.
+# Single row: the highest deleted position; a reader that is behind it has missed events. No row: nothing was deleted.
 price_change_horizon = Table(
     "price_change_horizon",
     metadata,
@@ -62,22 +62,23 @@ price_change_horizon = Table(
     CheckConstraint("single", name="single"),
 )
 
-# How far each receiver has been told. Its name tells the URL apart without telling it, because that may hold a secret.
+# Delivery state of each webhook. The name is derived from the URL and does not reveal it, because a URL may contain a
+# secret.
 webhook = Table(
     "webhook",
     metadata,
     Column("name", Text, primary_key=True),
     Column("position", BigInteger, nullable=False),
-    # The batch that is to be delivered next: fixed before it is first sent, so that it is the same when sent again.
+    # The next batch to deliver: fixed before the first attempt, so that every attempt sends the same events.
     Column("batch_id", Uuid),
     Column("batch_until", BigInteger),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("next_attempt_at", Timestamp),
-    # Requests so far, by their outcome.
+    # Number of requests so far, by outcome: accepted, answered with an error, not answered.
     Column("delivered", BigInteger, nullable=False, server_default=text("0")),
     Column("refused", BigInteger, nullable=False, server_default=text("0")),
     Column("unanswered", BigInteger, nullable=False, server_default=text("0")),
-    # When a worker last looked at it.
+    # When a worker last checked for new events.
     Column("looked_at", Timestamp, nullable=False, server_default=func.now()),
     CheckConstraint("(batch_id IS NULL) = (batch_until IS NULL)", name="batch"),
 )

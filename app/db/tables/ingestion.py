@@ -1,4 +1,4 @@
-"""Imports: who asked for which URLs, what became of each, and the pages as they were fetched."""
+"""Imports of web pages: requested URLs, their fetches and results, and the fetched pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from app.db.tables.base import Timestamp, metadata, one_of
 
 
 class ImportStatus(StrEnum):
-    """State of an import and of each of its rows; the last three are final."""
+    """State of an import session and of each fetch; the last three are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -36,11 +36,11 @@ class ImportStatus(StrEnum):
     FAILED = "failed"
 
 
-ENDED_IMPORTS = frozenset({ImportStatus.COMPLETE, ImportStatus.PARTIAL, ImportStatus.FAILED})
+FINAL_IMPORT_STATUSES = frozenset({ImportStatus.COMPLETE, ImportStatus.PARTIAL, ImportStatus.FAILED})
 
 
 class ImportSource(StrEnum):
-    """What an import was asked for by."""
+    """What an import was requested with."""
 
     URL = "url"
     CSV = "csv"
@@ -48,24 +48,24 @@ class ImportSource(StrEnum):
 
 
 class ImportPriority(IntEnum):
-    """Of what is due, the greatest comes first."""
+    """Priority of a fetch; of those that are due, the highest comes first."""
 
     LOW = 0
     NORMAL = 1
     HIGH = 2
 
 
-UNFINISHED = text("status IN ('queued', 'running')")
+IS_UNFINISHED = text("status IN ('queued', 'running')")
 IS_QUEUED = text("status = 'queued'")
 
-# One request for URLs. The three counters and `total` are of its rows; each row is counted when it ends.
+# One request to import URLs. `total` is the number of its rows; the three counters are incremented as rows end.
 import_session = Table(
     "import_session",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("status", Text, nullable=False, server_default=text("'queued'")),
     Column("source", Text, nullable=False),
-    # The URL, or the name of the file.
+    # The URL or the name of the file.
     Column("name", Text, nullable=False),
     Column("priority", SmallInteger, nullable=False),
     Column("requested_by", Text, nullable=False),
@@ -80,24 +80,24 @@ import_session = Table(
     one_of("source", ImportSource),
 )
 
-# Work to be done, and its outcome: a URL that is asked for again while it is unfinished is the same fetch, whoever
-# asks. Several rows may wait for one.
+# A URL to fetch, and the result. Requests for a URL that is already queued or running share its fetch, so several rows
+# of `import_row` may refer to one.
 import_fetch = Table(
     "import_fetch",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    # In its one plain spelling.
+    # Normalized.
     Column("url", Text, nullable=False),
-    # With the port, where it is not the usual one: whose limits count.
+    # Host, with the port if it is not the default one; the limits per host apply to it.
     Column("host", Text, nullable=False),
     Column("priority", SmallInteger, nullable=False),
     Column("status", Text, nullable=False, server_default=text("'queued'")),
-    # Of the worker that is at it: an advisory lock that is free once that worker is gone.
+    # Lease of the worker that runs it: the second key of an advisory lock, which is free once that worker has ended.
     Column("claim", Integer),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    # Attempts that ended with an error after which another one made sense.
+    # Attempts that ended with a temporary error.
     Column("retries", Integer, nullable=False, server_default=text("0")),
-    # Not before.
+    # Earliest time of the next attempt.
     Column("due_at", Timestamp, nullable=False, server_default=func.now()),
     Column("error_code", Text),
     Column("error", Text),
@@ -106,16 +106,16 @@ import_fetch = Table(
     Column("final_url", Text),
     Column("fetched_at", Timestamp),
     Column("listing_ids", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
-    # Sentences about what was left open, like why an offer has no CPU.
+    # Sentences about open points, for example why an offer has no CPU.
     Column("remarks", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("requested_at", Timestamp, nullable=False, server_default=func.now()),
     Column("finished_at", Timestamp),
     one_of("status", ImportStatus),
     CheckConstraint("quality IN ('full', 'partial')", name="quality"),
 )
-Index("import_fetch_unfinished_key", import_fetch.c.url, unique=True, postgresql_where=UNFINISHED)
+Index("import_fetch_unfinished_key", import_fetch.c.url, unique=True, postgresql_where=IS_UNFINISHED)
 Index("import_fetch_url_idx", import_fetch.c.url, postgresql_using="hash")
-# The next one of a host.
+# Finds the next fetch of a host.
 Index(
     "import_fetch_queued_idx",
     import_fetch.c.host,
@@ -126,7 +126,7 @@ Index(
 Index("import_fetch_due_idx", import_fetch.c.due_at, postgresql_where=IS_QUEUED)
 Index("import_fetch_running_idx", import_fetch.c.host, postgresql_where=text("status = 'running'"))
 
-# One URL given. Without a fetch it could not even be tried, and has an error of its own.
+# One requested URL. Without a fetch, the URL itself was invalid, and the row has the error.
 import_row = Table(
     "import_row",
     metadata,
@@ -134,7 +134,7 @@ import_row = Table(
     Column("session_id", BigInteger, ForeignKey("import_session.id", ondelete="CASCADE"), nullable=False),
     # From 1, in the order of the file.
     Column("position", Integer, nullable=False),
-    # As given.
+    # As requested.
     Column("url", Text, nullable=False),
     Column("fetch_id", BigInteger, ForeignKey("import_fetch.id", ondelete="CASCADE"), index=True),
     Column("error_code", Text),
@@ -142,7 +142,7 @@ import_row = Table(
     UniqueConstraint("session_id", "position"),
 )
 
-# When each host may be asked next.
+# Earliest time of the next request to each host.
 import_host = Table(
     "import_host",
     metadata,
@@ -150,14 +150,14 @@ import_host = Table(
     Column("next_at", Timestamp, nullable=False, server_default=text("'-infinity'")),
 )
 
-# Pages as they were fetched, for a while.
+# Content of fetched pages; deleted after DEALMARK_PAYLOADS_RETENTION_DAYS.
 import_payload = Table(
     "import_payload",
     metadata,
     Column("fetch_id", BigInteger, ForeignKey("import_fetch.id", ondelete="CASCADE"), primary_key=True),
-    # Text in UTF-8, compressed (zlib).
+    # UTF-8, compressed with zlib.
     Column("content", LargeBinary, nullable=False),
-    # Before it was compressed.
+    # Size before compression.
     Column("bytes", Integer, nullable=False),
     Column("truncated", Boolean, nullable=False),
     Column("content_type", Text, nullable=False),

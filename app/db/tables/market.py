@@ -1,4 +1,4 @@
-"""Listings and the prices seen."""
+"""Listings and their observed prices."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from app.db.tables.base import Money, Timestamp, is_amount, metadata, one_of
 
 
 class Condition(StrEnum):
-    """Condition of an offer, best first."""
+    """Condition of an offer, from best to worst."""
 
     NEW = "new"
     OPEN_BOX = "open_box"
@@ -48,7 +48,7 @@ class ListingStatus(StrEnum):
 
 
 class OfferState(StrEnum):
-    """Whether an offer could be bought, as far as it was known at the time."""
+    """Whether an offer could be bought at the time of an observation."""
 
     ACTIVE = "active"
     MISSING = "missing"
@@ -56,7 +56,7 @@ class OfferState(StrEnum):
 
 
 class ListingFlag(StrEnum):
-    """Why the price of an offer is not the price of one thing that can be bought."""
+    """Why the price of a listing is not the price of one CPU."""
 
     BUNDLE = "bundle"
     LOT = "lot"
@@ -67,8 +67,8 @@ listing = Table(
     "listing",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    # No foreign key: its trigger runs a query per row, nearly half the time of a large import, which takes the ids from
-    # `cpu` in the same statement. CPUs are not deleted.
+    # No foreign key: its trigger would run a query per row and take nearly half the time of a large import, which reads
+    # the ids from `cpu` in the same statement. CPUs are not deleted.
     Column("cpu_id", BigInteger),
     Column("title", Text, nullable=False),
     Column("url", Text),
@@ -80,27 +80,29 @@ listing = Table(
     Column("price", Money),
     Column("shipping", Money),
     Column("currency", Text, nullable=False, server_default=text("'USD'")),
-    # USD, see market.valuation; it and `valuation` are functions of the other columns, the rules and the rates.
+    # In USD. This and `valuation` are computed from the other columns, the rules and the rates, see
+    # app/valuation/adjusted_price.py.
     Column("adjusted_price", Numeric(13, 2)),
-    # SHA-256 of what makes two rows the same offer, see market.import_sql.OFFER_KEY; the price is no part of it.
+    # SHA-256 of the columns that identify an offer, without the price; see app/market/offer_key.py.
     Column("offer_key", LargeBinary, nullable=False),
     Column("images", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("is_sample", Boolean, nullable=False, server_default=text("false")),
     Column("seen_at", Timestamp, nullable=False),
-    # Since when it is not found any more where it was, though nobody says that it has ended.
+    # Since when the listing was not found, although its marketplace has not reported it as ended.
     Column("missing_since", Timestamp),
     Column("created_at", Timestamp, nullable=False, server_default=func.now()),
     Column("updated_at", Timestamp, nullable=False, server_default=func.now()),
-    # What is offered beside the CPU, as far as it is told; null: nothing, or not told.
+    # Components in addition to the CPU, as far as the listing names them; null: none, or unknown.
     Column("memory_gb", Integer),
     Column("memory_kind", Text),
     Column("storage", JSONB(none_as_null=True)),  # [{"size_gb": 256, "kind": "SSD"}], kind may be null
     Column("graphics", Text),
     Column("operating_system", Text),
-    # How many CPUs: 2 and more for lots and pairs.
+    # Number of CPUs: 2 or more for lots and pairs.
     Column("quantity", Integer, nullable=False, server_default=text("1")),
-    Column("flags", ARRAY(Text)),  # of ListingFlag; null: none
-    # How the adjusted price was found, see the function listing_valuation; null where it is price + shipping, or none.
+    Column("flags", ARRAY(Text)),  # values of ListingFlag; null: none
+    # How the adjusted price was computed, see app/db/functions/listing_valuation.sql; null if it is price + shipping,
+    # or if there is none.
     Column("valuation", JSONB(none_as_null=True)),
     UniqueConstraint("offer_key"),
     one_of("condition", Condition),
@@ -110,7 +112,7 @@ listing = Table(
     is_amount("adjusted_price"),
     CheckConstraint("flags <@ ARRAY['bundle', 'lot', 'auction'] AND flags <> '{}'", name="flags"),
 )
-# Serves the ten cheapest, the count and the aggregation of a CPU's active listings, all without touching the table.
+# Index-only scans for the cheapest listings, the count, and the price targets of a CPU's active listings.
 Index(
     "listing_active_idx",
     listing.c.cpu_id,
@@ -119,19 +121,21 @@ Index(
     postgresql_where=listing.c.status == text("'active'"),
 )
 
-# The others of a CPU, whose prices are history. Apart, because most listings are active: an import hardly feels it.
+# The inactive listings of a CPU, for the price history. A separate index, because most listings are active, so imports
+# rarely update it.
 Index(
     "listing_inactive_idx",
     listing.c.cpu_id,
     listing.c.id,
     postgresql_where=listing.c.status != text("'active'"),
 )
-# Those that are missed, to end them in time.
+# Missing listings, which expire after DEALMARK_LISTING_EXPIRY_DAYS.
 Index("listing_missing_idx", listing.c.missing_since, postgresql_where=listing.c.missing_since.is_not(None))
 
-# What an offer cost, and whether it could be bought, from `seen_at` until its next row: rows are added, and put right
-# only by another look at the same moment. Triggers on `listing` add them, whoever writes, and imports those of before.
-# Partitioned by month (schema `partitions`, see market.months). No foreign key, as above; listings are never deleted.
+# Price history: what an offer cost, and whether it could be bought, from `seen_at` until its next row. Triggers on
+# `listing` append the rows, and imports of older snapshots those of the past; a row is updated only by an observation
+# of the same moment. Partitioned by month (schema `partitions`, see app/market/price_partitions.py). No foreign key,
+# for the same reason as above; listings are never deleted.
 price_observation = Table(
     "price_observation",
     metadata,
@@ -140,7 +144,7 @@ price_observation = Table(
     Column("price", Money),
     Column("shipping", Money),
     Column("currency", Text, nullable=False),
-    # What it counted for in price targets then, USD; null where it did not count.
+    # Adjusted price at that time, in USD; null if the offer did not count in price targets.
     Column("adjusted_price", Numeric(13, 2)),
     Column("state", Text, nullable=False, server_default=text("'active'")),
     PrimaryKeyConstraint("listing_id", "seen_at"),

@@ -1,4 +1,4 @@
-"""The catalogue as a whole."""
+"""Statistics of the whole catalogue, maintained by triggers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from sqlalchemy import ARRAY, BigInteger, Boolean, CheckConstraint, Column, Iden
 
 from app.db.tables.base import Timestamp, metadata
 
-# The catalogue as a whole, kept ready for readers. Triggers on `cpu` and `listing` write these two in the transaction
-# that changes what they say (see the migration that made them); nobody else does.
+# Single row: statistics of all CPUs. Only triggers write this and the next table, in the transaction that changes `cpu`
+# or `listing` (app/db/functions/update_cpu_statistics.sql and update_listing_statistics.sql).
 cpu_statistics = Table(
     "cpu_statistics",
     metadata,
@@ -24,8 +24,8 @@ cpu_statistics = Table(
     CheckConstraint("single", name="single"),
 )
 
-# The number of active listings is the sum over these few rows, of which some may be negative: each transaction adds to
-# one that is free.
+# The number of active listings is the sum over these few rows, some of which may be negative: each transaction adds to
+# a row that no other transaction has locked.
 listing_statistics = Table(
     "listing_statistics",
     metadata,

@@ -1,4 +1,4 @@
-"""The versions of the data."""
+"""Data versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.db.tables.base import metadata, one_of
 
 
 class Domain(StrEnum):
-    """What a write touches and a document reads; each has a row in `data_version`."""
+    """Part of the data with a version of its own: a transaction bumps it, and the caches of documents depend on it."""
 
     CATALOG = "catalog"
     MARKET = "market"

@@ -1,4 +1,4 @@
-"""Work done in the background."""
+"""Background jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.db.tables.base import Timestamp, metadata, one_of
 
 
 class JobKind(StrEnum):
-    """What a job does; the value is the name of the worker's function."""
+    """Kind of a job; the value is the name of the worker's function."""
 
     RECALCULATE_METRICS = "recalculate_metrics"
     VERIFY_FIGURES = "verify_figures"
@@ -36,7 +36,7 @@ job = Table(
     Column("status", Text, nullable=False, server_default=text("'queued'")),
     Column("input", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("requested_by", Text, nullable=False),
-    # Of a scheduled job: the moment it was due. Unique, so that one night has one job however many workers ask.
+    # Scheduled time of a nightly job. Unique with the kind, so that several workers create one job per night.
     Column("due_at", Timestamp),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("total", Integer),
@@ -51,7 +51,7 @@ job = Table(
     one_of("kind", JobKind),
     one_of("status", JobStatus),
 )
-# Asking again while the same work is still queued returns the job that waits.
+# A request for work that is already queued returns the queued job.
 Index(
     "job_queued_key",
     job.c.kind,

@@ -8,7 +8,7 @@ from typing import Protocol
 from app.ingestion.fetch.errors import PageTooLarge, UnsupportedContentType
 
 ACCEPT_ENCODING = "gzip, deflate"
-# Output of one decompression step. It bounds the memory, whatever the server sends.
+# Bytes that one decompression step may return. This bounds the memory for any input.
 MAX_STEP_BYTES = 64 * 1024
 GZIP_WBITS = 16 + zlib.MAX_WBITS  # makes zlib read the gzip format
 # A gzip stream is a sequence of members. Empty members cost time without adding bytes.

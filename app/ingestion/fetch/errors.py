@@ -1,4 +1,4 @@
-"""Why a URL did not become an offer.
+"""Errors of fetching a page and extracting its offers.
 
 The worker retries a `RetryableError` later; a `PermanentError` is final. Operators see the messages, so no message
 contains the addresses that a host name resolves to.

@@ -133,7 +133,7 @@ class Fetcher:
             )
         except httpx.InvalidURL:
             raise UrlRejected("The URL is not valid.") from None
-        # httpx parses the URL again. If it sees another host, the check of the URL policy would be void.
+        # httpx parses the URL again. It must see the host that the URL policy has checked.
         if http_request.url.raw_host.decode() != target.host:
             raise UrlRejected("The URL does not have a valid host name.")
         return http_request

@@ -24,7 +24,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAX_URL_LENGTH = 4096  # characters
-# Shops listen on these. Other ports may belong to internal services.
+# The ports of public web servers. Other ports may belong to internal services.
 PUBLIC_PORTS = frozenset({80, 443})
 DEFAULT_PORTS: dict[str, int] = {"http": 80, "https": 443}
 

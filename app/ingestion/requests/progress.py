@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import text
 
 from app.core.global_ids import encode_global_id
-from app.db.tables import ENDED_IMPORTS
+from app.db.tables import FINAL_IMPORT_STATUSES
 from app.ingestion import session_sql
 from app.ingestion.worker.queue_sql import session_topic
 from app.resources import Resources
@@ -38,7 +38,7 @@ async def wait_until_finished(resources: Resources, session_id: int) -> dict[str
         while True:
             notified.clear()
             progress = await session_progress(resources, session_id)
-            if progress["status"] in ENDED_IMPORTS:
+            if progress["status"] in FINAL_IMPORT_STATUSES:
                 return progress
             with suppress(TimeoutError):
                 await asyncio.wait_for(notified.wait(), POLL_INTERVAL_SECONDS)

@@ -33,7 +33,7 @@ from app.ingestion.fetch.page import Page
 from app.ingestion.worker import queue_sql
 from app.ingestion.worker.lease import WorkerLease, hold_lease
 from app.ingestion.worker.page_processing import compress_page, process_page
-from app.ingestion.worker.persistence import AttemptsExhausted, FetchResult, InternalError, persist_results
+from app.ingestion.worker.persistence import AttemptsExhausted, FetchResult, PersistenceError, persist_results
 from app.ingestion.worker.queue_sql import ClaimedFetch
 from app.resources import Resources
 from app.titles.matcher import TitleMatcher
@@ -163,7 +163,7 @@ class ImportWorker:
             await results.put(FetchResult(fetch, error=error))
         except Exception:
             log.exception("imports.failed", url=fetch.url)
-            await results.put(FetchResult(fetch, error=InternalError(INTERNAL_ERROR)))
+            await results.put(FetchResult(fetch, error=PersistenceError(INTERNAL_ERROR)))
         else:
             await pages.put(FetchedPage(fetch, page, datetime.now(UTC)))
 
@@ -228,7 +228,7 @@ def _process_page(fetched: FetchedPage, matcher: TitleMatcher) -> FetchResult:
             return result(error=error, payload=payload)
     except Exception:
         log.exception("imports.failed", url=fetched.fetch.url)
-        return result(error=InternalError(INTERNAL_ERROR))
+        return result(error=PersistenceError(INTERNAL_ERROR))
 
 
 async def _drain_queue(queue: asyncio.Queue[T], limit: int) -> list[T]:

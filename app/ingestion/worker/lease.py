@@ -1,7 +1,7 @@
-"""Ownership of claimed fetches: a lease number whose advisory lock lives as long as a database connection.
+"""Ownership of claimed fetches: a lease number with an advisory lock that a database connection holds.
 
 A worker that dies needs no clean-up and no timeout: PostgreSQL releases the lock with the connection, and the other
-workers requeue the fetches whose lease number is not locked.
+workers requeue the fetches with an unlocked lease number.
 """
 
 from __future__ import annotations

@@ -41,14 +41,10 @@ class AttemptsExhausted(PermanentError):
     code = "GIVEN_UP"
 
 
-class InternalError(PermanentError):
-    """An unexpected exception. The log of the worker contains the traceback."""
+class PersistenceError(PermanentError):
+    """An unexpected exception while the page was processed or stored. The worker's log contains the traceback."""
 
     code = "INTERNAL"
-
-
-class PersistenceError(InternalError):
-    """The offers of a page could not be stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +91,7 @@ async def persist_results(resources: Resources, lease_number: int, results: Sequ
                 await persist_results(resources, lease_number, [result])
         else:
             (failing,) = results
-            if isinstance(failing.error, InternalError):
+            if isinstance(failing.error, PersistenceError):
                 raise
             log.exception("imports.not_stored", url=failing.fetch.url)
             failure = PersistenceError("The offers of the page could not be stored. See the worker's log.")

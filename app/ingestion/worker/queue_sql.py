@@ -129,7 +129,7 @@ SECONDS_UNTIL_DUE = text(
     ) - clock_timestamp())::double precision
     """
 )
-# Requeue running fetches whose lease number is not locked: their worker is dead. objsubid 2 marks the advisory locks
+# Requeue running fetches with an unlocked lease number: their worker is dead. objsubid 2 marks the advisory locks
 # with two 32-bit keys, of which pg_locks shows the first as classid and the second as objid.
 REQUEUE_ABANDONED = text(
     """
@@ -241,8 +241,8 @@ LAST_KNOWN_LISTINGS = text(
     ) AS latest
     """
 )
-# Listings that should have an adjusted price but have none. `has_rate` tells the two reasons apart: without an exchange
-# rate there is no valuation at all.
+# Listings that should have an adjusted price but have none. `has_rate` distinguishes the two reasons: a listing without
+# an exchange rate has no valuation at all.
 UNPRICED_LISTINGS = text(
     """
     SELECT id, currency, valuation IS NOT NULL AS has_rate

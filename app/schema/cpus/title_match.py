@@ -5,9 +5,10 @@ from __future__ import annotations
 import strawberry
 
 from app.db.tables import Domain
+from app.graphql.context import Info
 from app.graphql.directives import ListSize, cache_hints
 from app.graphql.enums import graphql_enum
-from app.schema.cpus.types import CPU, Info
+from app.schema.cpus.types import CPU
 from app.titles.components import Components
 from app.titles.matcher import TitleDecision, TitleMatchResult, TitleVerdict
 
@@ -109,5 +110,10 @@ class TitleMatch:
             TitleStep(text=step.text, verdict=step.verdict, name=step.name, reason=step.reason)
             for step in match.steps[:MAX_STEPS]
         ]
-        key = None if match.cpu is None else match.cpu.id
-        return cls(decision=match.decision, reason=match.reason, steps=steps, parts=TitleParts.of(parts), key=key)
+        return cls(
+            decision=match.decision,
+            reason=match.reason,
+            steps=steps,
+            parts=TitleParts.of(parts),
+            cpu_key=None if match.cpu is None else match.cpu.id,
+        )

@@ -12,7 +12,7 @@ import strawberry
 from app.core.errors import NotFound
 from app.core.global_ids import key_from_global_id
 from app.db.pagination import DEFAULT_PAGE_SIZE, parse_page_arguments
-from app.db.tables import ENDED_IMPORTS, Domain
+from app.db.tables import FINAL_IMPORT_STATUSES, Domain
 from app.graphql.context import Info
 from app.graphql.directives import cache_hints, connection_size
 from app.graphql.permissions import IsOperator
@@ -89,7 +89,7 @@ class ImportsSubscription:
                     await info.context.close()
                     yield current
                 last = current
-                if current["status"] in ENDED_IMPORTS:
+                if current["status"] in FINAL_IMPORT_STATUSES:
                     return
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), POLL_INTERVAL_SECONDS)

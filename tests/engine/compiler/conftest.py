@@ -1,4 +1,4 @@
-"""Care of garbage: what graphql-core abandons is swept up before other tests run."""
+"""Garbage collection: coroutines that graphql-core abandons are collected before other tests run."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from app.market import price_ranges
 
 
 @pytest.fixture(autouse=True)
-def _same_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is executed twice is to end at the same moment."""
+def _frozen_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Freeze the clock, so that two executions see the same time."""
     now = datetime.now(UTC)
     monkeypatch.setattr(price_ranges, "utc_now", lambda: now)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def swept() -> Iterator[None]:
-    """Coroutines that were never awaited and wait in cycles of garbage would complain in some other test.
+def collect_abandoned_coroutines() -> Iterator[None]:
+    """Collect coroutines that were never awaited, which would otherwise emit warnings in another test.
 
-    What lives already is left out of collections: they would look at it again for every few documents.
+    Objects that exist before are excluded, because each collection would traverse them again.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Holds a way to execute documents equal to graphql-core's, document by document."""
+"""Differential fuzzer: compares an executor with graphql-core, one random document after another."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from typing import Any
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode, parse
 
 from app.engine.compiler.compiler import NotCompilable, compile_plan
-from tests.engine.compiler.document_reduction import reduced
+from tests.engine.compiler.document_reduction import reduce_document
 from tests.engine.compiler.random_documents import Case
-from tests.engine.compiler.result_comparison import difference, everything, reference
+from tests.engine.compiler.result_comparison import find_all_errors, find_difference, reference
 
-# Share of documents that may be left to graphql-core. Random ones have more conditions than anybody would write.
-MAX_REFUSED = 0.01
-MAX_LOST = 0.005
+# Share of documents that may not be compilable. Random documents have more conditions than real ones.
+MAX_NOT_COMPILABLE = 0.01
+# Share of executions that graphql-core itself may fail.
+MAX_REFERENCE_FAILURES = 0.005
 
 Run = Callable[[Any, Mapping[str, Any]], Awaitable[ExecutionResult]]
 Subject = Callable[[GraphQLSchema, DocumentNode, OperationDefinitionNode], Run]
-# The number of a run to a new context; equal numbers, equal contexts.
+# From the number of a run to a new context; equal numbers give equal contexts.
 Contexts = Callable[[int], AbstractAsyncContextManager[Any]]
-# What else must agree: both results and the contexts that they were made with, to a sentence or None.
+# From both results and their contexts to the difference in a sentence, or None.
 Agreement = Callable[[ExecutionResult, Any, ExecutionResult, Any], str | None]
 
 
 def plans(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Run:
-    """The subject of the tests: compiled plans."""
+    """Return the execution of a compiled plan, the subject of most tests."""
     return compile_plan(schema, document, operation).execute
 
 
 @dataclass
 class Difference(Exception):
-    """A document that is not executed as graphql-core does."""
+    """The subject executes a document differently from graphql-core."""
 
     reason: str
     case: Case
@@ -61,32 +62,32 @@ class Difference(Exception):
         return "\n".join(lines)
 
 
-def no_more(*_: object) -> None:
-    """Nothing but the results must agree."""
+def nothing_else(*_: object) -> None:
+    """Compare nothing besides the results."""
 
 
 @dataclass
 class Fuzz:
-    """Documents of one schema, executed by graphql-core and by the subject."""
+    """Executes documents of one schema by graphql-core and by the subject."""
 
     schema: GraphQLSchema
     contexts: Contexts
     subject: Subject = plans
-    agreement: Agreement = no_more
+    agreement: Agreement = nothing_else
     runs: int = field(default=0, init=False)
-    # Executions that graphql-core did not survive.
-    lost: int = field(default=0, init=False)
-    # Why documents were left to graphql-core, and how many.
-    refused: Counter[str] = field(default_factory=Counter, init=False)
+    # Executions that graphql-core itself failed.
+    reference_failures: int = field(default=0, init=False)
+    # Number of documents that were not compilable, by the reason.
+    not_compilable: Counter[str] = field(default_factory=Counter, init=False)
 
     async def check(self, case: Case, number: int) -> None:
-        """Raises Difference. Each set of variables is run with a context of its own."""
+        """Execute a case with each of its sets of variables, in new contexts. Raises Difference."""
         document = parse(case.text)
-        operation = operation_of(document, case.operation_name)
+        operation = find_operation(document, case.operation_name)
         try:
             run = self.subject(self.schema, document, operation)
-        except NotCompilable as refusal:
-            self.refused[str(refusal)] += 1
+        except NotCompilable as reason:
+            self.not_compilable[str(reason)] += 1
             return
         except Exception as error:
             raise Difference(f"cannot be compiled: {error!r}", case, number) from error
@@ -98,11 +99,11 @@ class Fuzz:
     ) -> None:
         self.runs += 1
         name = case.operation_name
-        async with self.contexts(number) as told:
-            expected = await self._expected(document, name, told, deepcopy(variables))
-        async with self.contexts(number) as given:
+        async with self.contexts(number) as expected_context:
+            expected = await self._expected(document, name, expected_context, deepcopy(variables))
+        async with self.contexts(number) as actual_context:
             try:
-                actual = await run(given, deepcopy(variables))
+                actual = await run(actual_context, deepcopy(variables))
             except Exception as error:
                 raise Difference(f"raises {error!r}", case, number, expected) from error
 
@@ -111,19 +112,20 @@ class Fuzz:
 
         async def explain() -> Any:
             async with self.contexts(number) as context:
-                return await everything(self.schema, document, name, context, deepcopy(variables))
+                return await find_all_errors(self.schema, document, name, context, deepcopy(variables))
 
-        reason = await difference(expected, actual, explain)
-        reason = reason or self.agreement(expected, told, actual, given)
+        reason = await find_difference(expected, actual, explain)
+        reason = reason or self.agreement(expected, expected_context, actual, actual_context)
         if reason is not None:
             raise Difference(reason, case, number, expected, actual)
 
     async def _expected(
         self, document: DocumentNode, name: str | None, context: Any, variables: dict[str, Any]
     ) -> ExecutionResult | None:
-        """None when graphql-core fails: what it cancels when null propagates may be awaited by other fields, too.
+        """Return the result of graphql-core, or None if it fails.
 
-        (Two fields that load one key await one future of the loader.)
+        When null propagates it cancels awaitables that other fields may await too: two fields that load the same key
+        await the same future of the loader.
         """
         try:
             return await reference(self.schema, document, name, context, variables)
@@ -131,45 +133,47 @@ class Fuzz:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            self.lost += 1
+            self.reference_failures += 1
             return None
 
-    async def smallest(self, found: Difference) -> Difference:
-        """The same difference with the smallest document that has one."""
-        last = found
+    async def minimize(self, difference: Difference) -> Difference:
+        """Return a difference with the smallest document that still has one."""
+        last = difference
 
         async def differs(text: str) -> bool:
             nonlocal last
-            only = (found.case.variables[found.run % len(found.case.variables)],) * len(found.case.variables)
+            only = (difference.case.variables[difference.run % len(difference.case.variables)],) * len(
+                difference.case.variables
+            )
             try:
-                await self.check(Case(text, found.case.operation_name, only), found.run // len(only))
+                await self.check(Case(text, difference.case.operation_name, only), difference.run // len(only))
             except Difference as smaller:
                 last = smaller
                 return True
-            except Exception:  # the reference does not take it: not what was looked for
+            except Exception:  # graphql-core rejects the document, which is another problem
                 return False
             return False
 
-        await reduced(self.schema, found.case.text, differs)
+        await reduce_document(self.schema, difference.case.text, differs)
         return last
 
     async def check_all(self, cases: Callable[[str], Case], seed: str, numbers: range) -> None:
-        """Checks the documents of a seed with these numbers. Raises the first Difference, made small."""
+        """Check the documents of a seed with these numbers. Raises the first Difference, minimized."""
         count = len(numbers)
         for n in numbers:
             case = cases(f"{seed}:{n}")
             try:
                 await self.check(case, n)
-            except Difference as found:
-                smallest = await self.smallest(found)
+            except Difference as difference:
+                smallest = await self.minimize(difference)
                 smallest.seed = f"{seed}:{n}"
                 raise smallest from smallest.__cause__
-        assert self.lost <= max(2, count * MAX_LOST), self.lost
-        assert self.refused.total() <= max(1, count * MAX_REFUSED), self.refused
+        assert self.reference_failures <= max(2, count * MAX_REFERENCE_FAILURES), self.reference_failures
+        assert self.not_compilable.total() <= max(1, count * MAX_NOT_COMPILABLE), self.not_compilable
 
 
-def operation_of(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
-    """The operation of this name, or the only one."""
+def find_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    """Return the operation with this name, or the only one."""
     for each in document.definitions:
         if isinstance(each, OperationDefinitionNode) and name in {None, each.name.value if each.name else None}:
             return each

@@ -1,4 +1,4 @@
-"""Makes a document that shows a difference as small as it can be."""
+"""Reduction of a document to the smallest one that still shows a difference."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from graphql import (
     visit,
 )
 
-# Comments and commas; a document with texts is left as it is when they stand in one.
+# Comments and commas. A document that has these in strings is not changed.
 BLANK = re.compile(r"#[^\n]*|,")
 EMPTY = re.compile(r"\([\s,]*\)")
 REMOVABLE = (
@@ -36,22 +36,22 @@ REMOVABLE = (
 )
 
 
-async def reduced(schema: GraphQLSchema, text: str, differs: Callable[[str], Awaitable[bool]]) -> str:
-    """The text without everything that can be left out while it stays valid and `differs`."""
+async def reduce_document(schema: GraphQLSchema, text: str, differs: Callable[[str], Awaitable[bool]]) -> str:
+    """Return the text without every part whose removal leaves a valid document that still `differs`."""
     shrinking = True
     while shrinking:
         shrinking = False
-        for smaller in _smaller(text):
-            tidy = _tidied(schema, smaller)
-            if tidy is not None and await differs(tidy):
-                text, shrinking = tidy, True
+        for smaller in _reductions(text):
+            candidate = _without_unused(schema, smaller)
+            if candidate is not None and await differs(candidate):
+                text, shrinking = candidate, True
                 break
     plain = " ".join(BLANK.sub(" ", text).split())
-    return plain if _tidied(schema, plain) == plain and await differs(plain) else text
+    return plain if _without_unused(schema, plain) == plain and await differs(plain) else text
 
 
-def _tidied(schema: GraphQLSchema, text: str) -> str | None:
-    """The text without unused fragments and variables; None when it is not valid."""
+def _without_unused(schema: GraphQLSchema, text: str) -> str | None:
+    """Return the text without unused fragments and variables; None if it is not valid."""
     while True:
         text = EMPTY.sub("", text)
         try:
@@ -67,21 +67,21 @@ def _tidied(schema: GraphQLSchema, text: str) -> str | None:
         text = text[: span.start] + " " + text[span.end :]
 
 
-def _smaller(text: str) -> Iterator[str]:
-    """The text with a part left out, or with what is selected in a part instead of it; the longest parts first."""
-    found: list[tuple[int, int, str]] = []
+def _reductions(text: str) -> Iterator[str]:
+    """Yield the text without one of its parts, or with its selection in its place; the longest parts first."""
+    removals: list[tuple[int, int, str]] = []
 
     class Spans(Visitor):
         def enter(self, node: Node, *_: object) -> None:
             if isinstance(node, REMOVABLE) and node.loc is not None:
-                found.append((node.loc.start, node.loc.end, " "))
+                removals.append((node.loc.start, node.loc.end, " "))
                 within = getattr(node, "selection_set", None)
                 if within is not None and isinstance(node, (FieldNode, InlineFragmentNode)):
                     inner = text[within.loc.start + 1 : within.loc.end - 1]
-                    found.append((node.loc.start, node.loc.end, inner))
+                    removals.append((node.loc.start, node.loc.end, inner))
             if isinstance(node, FieldNode) and node.alias is not None and node.loc is not None and node.name.loc:
-                found.append((node.loc.start, node.name.loc.start, " "))
+                removals.append((node.loc.start, node.name.loc.start, " "))
 
     visit(parse(text), Spans())
-    found.sort(key=lambda each: each[0] - each[1] + len(each[2]))
-    return (text[:start] + instead + text[end:] for start, end, instead in found)
+    removals.sort(key=lambda each: each[0] - each[1] + len(each[2]))
+    return (text[:start] + instead + text[end:] for start, end, instead in removals)

@@ -1,4 +1,4 @@
-"""Worlds for the two executors, and the comparison of what they did in them."""
+"""Worlds for the two executors, and the comparison of their side effects."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 import pytest
 from graphql import ExecutionResult
 
-from tests.engine.compiler.result_comparison import propagated
+from tests.engine.compiler.result_comparison import has_propagated_null
 from tests.engine.compiler.synthetic_schema import World
 
 TROUBLES = (0, 5, 0, 30, 2)
-# When null propagates, graphql-core cancels tasks before their first step: what they would await is never awaited.
-# Where one is collected in the middle of making a namedtuple, which has no builtins, even that warning fails.
+# When null propagates, graphql-core cancels tasks before their first step, so their coroutines are never awaited.
+# If one is collected while a namedtuple class is created, which runs without builtins, even that warning fails.
 IGNORE_ABANDONED_COROUTINES = [
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -21,21 +21,29 @@ IGNORE_ABANDONED_COROUTINES = [
 
 
 def world_for(number: int) -> AbstractAsyncContextManager[World]:
-    """The world of this run."""
+    """Return the world of a run."""
     return nullcontext(World(number, TROUBLES[number % len(TROUBLES)]))
 
 
-def compare_worlds(expected: ExecutionResult, told: World, actual: ExecutionResult, given: World) -> str | None:
-    """Resolvers are called as often, unless something was cancelled; mutations are done in the same order."""
-    if [each for each in told.log if each[0] != "below"] != [each for each in given.log if each[0] != "below"]:
-        return f"mutations were done in another order: {told.log} and {given.log}"
-    if not _in_series(given.log):
-        return f"a mutation began before all of the last one was done: {given.log}"
-    twice = [where for where, count in given.calls.items() if count > told.calls[where] and told.calls[where]]
-    if twice:
-        return f"a resolver was called too often: {twice}"
-    if not propagated(expected) and told.calls != given.calls:
-        return f"other resolvers were called: {told.calls} and {given.calls}"
+def compare_worlds(
+    expected: ExecutionResult, expected_world: World, actual: ExecutionResult, actual_world: World
+) -> str | None:
+    """Return a difference: resolvers are called equally often unless cancelled, mutations run in the same order."""
+    if [each for each in expected_world.log if each[0] != "below"] != [
+        each for each in actual_world.log if each[0] != "below"
+    ]:
+        return f"mutations were executed in another order: {expected_world.log} and {actual_world.log}"
+    if not _in_series(actual_world.log):
+        return f"a mutation began before the previous one ended: {actual_world.log}"
+    repeated = [
+        where
+        for where, count in actual_world.calls.items()
+        if count > expected_world.calls[where] and expected_world.calls[where]
+    ]
+    if repeated:
+        return f"a resolver was called too often: {repeated}"
+    if not has_propagated_null(expected) and expected_world.calls != actual_world.calls:
+        return f"other resolvers were called: {expected_world.calls} and {actual_world.calls}"
     return None
 
 

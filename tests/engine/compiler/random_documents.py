@@ -1,11 +1,12 @@
 """Random documents that are valid for a schema.
 
-A document is written from a seed in one go, and valid by construction, for validating takes longer than writing,
-parsing and executing together; `test_documents.py` validates a sample.
-The one rule that needs care is that fields of one response key must merge. So a `Scope` follows every place of the
-response: it knows for each key the field, its arguments and its shape, and what else may stand there.
-Fragments are written where they are spread first, and spread again where they fit. Variables are declared where they
-are used first, with a type that may stand there.
+A document is generated from a seed and valid by construction, because validation would take longer than generating,
+parsing and executing it. `test_random_documents.py` validates a sample.
+
+The rule that needs care is that fields with the same response key must merge. A `Scope` represents one position of the
+response and records for each key the field, its arguments and its shape, which decide what else can be selected there.
+A fragment is created at its first spread and spread again where it fits. A variable is declared at its first use, with
+a type that is allowed there.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 
 BOOLEAN = GraphQLNonNull(GraphQLBoolean)
 ALIASES = ["a", "b", "c", "data", "errors", "class", "None", "self", "__x", "_", "result", "context", "items", "get"]
-# How many fields a document has at most, and how often.
+# Ranges of the maximum number of fields, and how often each is used.
 SIZES = (((2, 6), 52), ((6, 14), 36), ((14, 35), 11), ((35, 120), 1))
 TYPENAME = GraphQLField(GraphQLNonNull(GraphQLString))
 SPACES = [" ", " ", " ", " ", "\n  ", ", ", " # a comment\n", "\n\t"]
@@ -44,7 +45,7 @@ SPACES = [" ", " ", " ", " ", "\n  ", ", ", " # a comment\n", "\n\t"]
 
 @dataclass(frozen=True)
 class Case:
-    """A document, the operation in it that is asked for, and two sets of variables for it."""
+    """A document, the name of the operation to execute, and two sets of variables for it."""
 
     text: str
     operation_name: str | None
@@ -53,7 +54,7 @@ class Case:
 
 @dataclass
 class Selected:
-    """A field of a document as far as it matters for merging."""
+    """The properties of a selected field that matter for merging."""
 
     parent: Composite
     key: str
@@ -65,15 +66,15 @@ class Selected:
 
 
 @dataclass
-class Place:
-    """What stands under one response key of a scope."""
+class KeySlot:
+    """The fields that are selected under one response key of a scope."""
 
     shape: str
     fields: list[Selected] = field(default_factory=list)
     below: Scope = field(default_factory=lambda: Scope())
 
     def takes(self, other: Selected) -> bool:
-        """Whether one more field may be merged with those that are here."""
+        """Return whether another field can be merged with these."""
         return (
             self.shape == other.shape
             and all(_same(each, other) or _never_both(each.parent, other.parent) for each in self.fields)
@@ -83,29 +84,29 @@ class Place:
 
 @dataclass
 class Scope:
-    """One place in the response where selection sets are merged: what stands under each key."""
+    """One position in the response whose selection sets are merged: the fields under each key."""
 
-    places: dict[str, Place] = field(default_factory=dict)
+    slots: dict[str, KeySlot] = field(default_factory=dict)
 
     def takes(self, selected: Selected) -> bool:
-        """Whether a field may stand here with those that already do."""
-        place = self.places.get(selected.key)
-        return place is None or place.takes(selected)
+        """Return whether a field can be selected together with the recorded ones."""
+        slot = self.slots.get(selected.key)
+        return slot is None or slot.takes(selected)
 
-    def add(self, selected: Selected) -> Place:
-        """Writes down a field and what is below it."""
-        place = self.places.get(selected.key)
-        if place is None:
-            place = self.places[selected.key] = Place(selected.shape)
-        place.fields.append(selected)
+    def add(self, selected: Selected) -> KeySlot:
+        """Record a field and its selections."""
+        slot = self.slots.get(selected.key)
+        if slot is None:
+            slot = self.slots[selected.key] = KeySlot(selected.shape)
+        slot.fields.append(selected)
         for child in selected.children:
-            place.below.add(child)
-        return place
+            slot.below.add(child)
+        return slot
 
 
 @dataclass(frozen=True)
 class Fragment:
-    """A named fragment and the fields that it brings where it is spread."""
+    """A named fragment and its fields."""
 
     name: str
     condition: Composite
@@ -114,7 +115,7 @@ class Fragment:
 
 
 class Documents:
-    """Writes documents for a schema."""
+    """Generates documents for a schema."""
 
     def __init__(self, schema: GraphQLSchema, pools: Pools | None = None, mutations: float = 0.0) -> None:
         """`mutations`: share of the documents that are mutations."""
@@ -132,12 +133,12 @@ class Documents:
         self.edges = {name: _fields_of(kind, composite=True) for name, kind in schema.type_map.items()}
 
     def case(self, seed: str, size: int | None = None) -> Case:
-        """The document of this seed. `size`: how many fields at most; drawn from the seed when not given."""
-        return _Writer(self, Random(seed), size).case()
+        """Return the document of a seed. `size`: maximum number of fields; by default it follows from the seed."""
+        return _DocumentGenerator(self, Random(seed), size).case()
 
 
-class _Writer:
-    """Writes one document."""
+class _DocumentGenerator:
+    """Generates one document."""
 
     def __init__(self, documents: Documents, rng: Random, size: int | None) -> None:
         self.documents = documents
@@ -167,11 +168,14 @@ class _Writer:
             head += f"({', '.join(map(str, self.values.variables))})"
         definitions.append(selections if head == "query" and rng.random() < 0.7 else f"{head} {selections}")
         rng.shuffle(definitions)
-        variables = (self.values.sent(wrong=rng.random() < 0.1), self.values.sent(wrong=False))
+        variables = (
+            self.values.variable_values(invalid=rng.random() < 0.1),
+            self.values.variable_values(invalid=False),
+        )
         return Case("\n".join(definitions), name, variables)
 
     def selections(self, parent: Composite, scope: Scope, depth: int) -> tuple[str, list[Selected]]:
-        """A selection set for this type, as text and as fields for merging."""
+        """Return a selection set of this type, as text and as fields for merging."""
         count = self.rng.choice((1, 1, 2, 2, 3, 4, 6) if depth else (1, 2, 3, 5, 8))
         parts: list[str] = []
         fields: list[Selected] = []
@@ -183,7 +187,7 @@ class _Writer:
         return f"{{ {space.join(parts)}{space} }}", fields
 
     def selection(self, parent: Composite, scope: Scope, depth: int) -> tuple[str, list[Selected]]:
-        """One selection."""
+        """Return one selection."""
         self.budget -= 1
         draw = self.rng.random()
         if draw < 0.12 and self.budget > 0:
@@ -191,9 +195,9 @@ class _Writer:
         if draw < 0.22 and self.budget > 0:
             return self.spread(parent, scope, depth)
         if draw < 0.30:
-            again = self.again(parent, scope, depth)
-            if again is not None:
-                return again
+            repeated = self.repeat(parent, scope, depth)
+            if repeated is not None:
+                return repeated
         if draw < 0.37:
             return self.field(parent, "__typename", TYPENAME, scope, depth)
         choices = self.documents.leaves[parent.name]
@@ -210,7 +214,7 @@ class _Writer:
     def field(
         self, parent: Composite, name: str, definition: GraphQLField, scope: Scope, depth: int
     ) -> tuple[str, list[Selected]]:
-        """A field under a key that is free, or where it merges."""
+        """Return a field under a key that is unused, or where it merges."""
         arguments = self.values.arguments(definition.args, self.documents.pools.always) if definition.args else ""
         selected = Selected(parent, name, name, arguments, _shape(name, definition.type), definition)
         if self.rng.random() < 0.3:
@@ -218,41 +222,41 @@ class _Writer:
         while not scope.takes(selected):
             self.names += 1
             selected.key = f"k{self.names}"
-        return self.written(selected, scope, depth)
+        return self.add_field(selected, scope, depth)
 
-    def again(self, parent: Composite, scope: Scope, depth: int) -> tuple[str, list[Selected]] | None:
-        """A field that stands here already, once more: to be merged with the first."""
+    def repeat(self, parent: Composite, scope: Scope, depth: int) -> tuple[str, list[Selected]] | None:
+        """Return a field that is selected already, to be merged with the first; None if there is none."""
         known = [
             each
-            for place in scope.places.values()
-            for each in place.fields
+            for slot in scope.slots.values()
+            for each in slot.fields
             if each.parent is parent or each.name == "__typename"
         ]
         if not known:
             return None
         first = self.rng.choice(known)
         selected = Selected(parent, first.key, first.name, first.arguments, first.shape, first.definition)
-        return self.written(selected, scope, depth) if scope.takes(selected) else None
+        return self.add_field(selected, scope, depth) if scope.takes(selected) else None
 
-    def written(self, selected: Selected, scope: Scope, depth: int) -> tuple[str, list[Selected]]:
-        place = scope.add(selected)
+    def add_field(self, selected: Selected, scope: Scope, depth: int) -> tuple[str, list[Selected]]:
+        slot = scope.add(selected)
         alias = "" if selected.key == selected.name else f"{selected.key}: "
         text = f"{alias}{selected.name}{selected.arguments}{self.directive()}"
         kind = get_named_type(selected.definition.type)
         if is_composite_type(kind):
-            below, selected.children = self.selections(kind, place.below, depth + 1)
+            below, selected.children = self.selections(kind, slot.below, depth + 1)
             text = f"{text} {below}"
         return text, [selected]
 
     def inline(self, parent: Composite, scope: Scope, depth: int) -> tuple[str, list[Selected]]:
-        """An inline fragment, with or without a condition."""
+        """Return an inline fragment, with or without a type condition."""
         condition = None if self.rng.random() < 0.2 else self.rng.choice(self.documents.overlapping[parent.name])
         text, fields = self.selections(condition or parent, scope, depth + 1 if condition is None else depth)
         on = f" on {condition}" if condition else ""
         return f"...{on}{self.directive()} {text}", fields
 
     def spread(self, parent: Composite, scope: Scope, depth: int) -> tuple[str, list[Selected]]:
-        """A named fragment: one that is there already and fits here, or a new one."""
+        """Return a spread of an existing fragment that fits, or of a new one."""
         overlapping = self.documents.overlapping[parent.name]
         fitting = [each for each in self.fragments if each.condition in overlapping and _fits(each.fields, scope)]
         if fitting and self.rng.random() < 0.6:
@@ -271,11 +275,11 @@ class _Writer:
         return f"...{name}{self.directive()}", fields
 
     def directive(self) -> str:
-        """@skip, @include, both, or mostly nothing."""
+        """Return @skip, @include, both, or most often nothing."""
         if self.rng.random() >= self.directives:
             return ""
-        wanted = self.rng.choice((("skip",), ("include",), ("include",), ("skip", "include")))
-        return "".join(f" @{name}(if: {self._condition(name)})" for name in wanted)
+        names = self.rng.choice((("skip",), ("include",), ("include",), ("skip", "include")))
+        return "".join(f" @{name}(if: {self._condition(name)})" for name in names)
 
     def _condition(self, directive: str) -> str:
         if self.rng.random() < 0.5:
@@ -293,12 +297,12 @@ def _same(one: Selected, other: Selected) -> bool:
 
 
 def _never_both(one: Composite, other: Composite) -> bool:
-    """Whether no object is of both types, so that fields of one key may differ."""
+    """Return whether no object has both types, so that fields with the same key may differ."""
     return one is not other and isinstance(one, GraphQLObjectType) and isinstance(other, GraphQLObjectType)
 
 
 def _shape(name: str, kind: GraphQLOutputType) -> str:
-    """Fields of one key must have the same wrapping, and the same type unless both have selections."""
+    """Return what must be equal for fields of one key: the wrapping types, and the type of a leaf."""
     if name == "__typename":
         return "String!"
     named = get_named_type(kind)
@@ -306,7 +310,7 @@ def _shape(name: str, kind: GraphQLOutputType) -> str:
 
 
 def _fields_of(kind: GraphQLNamedType, composite: bool) -> list[tuple[str, GraphQLField]]:
-    """Those that can be asked for in text: files come beside it."""
+    """Return the fields that can be selected in text. Uploads are not part of the text."""
     if not isinstance(kind, (GraphQLObjectType, GraphQLInterfaceType)):
         return []
     return [

@@ -1,4 +1,4 @@
-"""Random input values of any GraphQL type: as literals, as variables, and as what a client sends for a variable."""
+"""Random input values of any GraphQL type: literals, variables, and JSON values of variables."""
 
 from __future__ import annotations
 
@@ -41,16 +41,29 @@ WORDS = [
     "null",
 ]
 BLOCKS = ['""" block "quoted" """', '"""\n    indented\n      text\n    """', '""""""']
-# What is wrong for nearly every type; a value of the right type among them does no harm.
-WRONG: list[Any] = ["wrong", 2**31, -1.5, True, {}, {"unknown": 1}, [], [[]], [None], "", float(10**20), {"min": "x"}]
+# Values that are invalid for nearly every type.
+INVALID: list[Any] = [
+    "invalid",
+    2**31,
+    -1.5,
+    True,
+    {},
+    {"unknown": 1},
+    [],
+    [[]],
+    [None],
+    "",
+    float(10**20),
+    {"min": "x"},
+]
 
 
 @dataclass(frozen=True)
 class Pools:
-    """Values that mean something to a schema, as JSON; each also fits as a literal.
+    """Values that are meaningful for a schema, as JSON. Each is also valid as a literal.
 
-    `named`: by the name of an argument or input field, tried first; `scalars`: by the name of a scalar.
-    `always`: arguments that are never left out though they may be (they keep answers small).
+    `named`: by the name of an argument or input field, used first. `scalars`: by the name of a scalar.
+    `always`: optional arguments that are nearly always passed, because they keep responses small.
     """
 
     named: Mapping[str, Sequence[Any]] = field(default_factory=dict)
@@ -60,7 +73,7 @@ class Pools:
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable that an operation declares."""
+    """A variable definition of an operation."""
 
     name: str
     type: GraphQLInputType
@@ -70,17 +83,17 @@ class Variable:
     def __str__(self) -> str:
         return f"${self.name}: {self.type}" + ("" if self.default is None else f" = {self.default}")
 
-    def fits(self, place: GraphQLInputType, has_default: bool, schema: GraphQLSchema) -> bool:
-        """Whether validation lets the variable stand in a place of this type."""
-        if isinstance(place, GraphQLNonNull) and not isinstance(self.type, GraphQLNonNull):
+    def fits(self, position: GraphQLInputType, has_default: bool, schema: GraphQLSchema) -> bool:
+        """Return whether the variable is allowed in a position of this type."""
+        if isinstance(position, GraphQLNonNull) and not isinstance(self.type, GraphQLNonNull):
             if not has_default and self.default in {None, "null"}:
                 return False
-            place = place.of_type
-        return is_type_sub_type_of(schema, self.type, place)
+            position = position.of_type
+        return is_type_sub_type_of(schema, self.type, position)
 
 
 class Values:
-    """The values of one document, and the variables that it declares for them."""
+    """Generates the values of one document, and the variables that it declares for them."""
 
     def __init__(self, schema: GraphQLSchema, rng: Random, pools: Pools) -> None:
         self.schema = schema
@@ -89,16 +102,16 @@ class Values:
         self.variables: list[Variable] = []
 
     def arguments(self, arguments: Mapping[str, GraphQLArgument], always: frozenset[str] = frozenset()) -> str:
-        """`(name: value, ...)`, or nothing; what is required is there."""
-        given = [
+        """Return `(name: value, ...)` with all required arguments, or nothing."""
+        arguments_text = [
             f"{name}: {self.argument(name, each)}"
             for name, each in arguments.items()
             if is_required_argument(each) or self.rng.random() < (0.92 if name in always else 0.45)
         ]
-        return f"({', '.join(given)})" if given else ""
+        return f"({', '.join(arguments_text)})" if arguments_text else ""
 
     def argument(self, name: str, argument: GraphQLArgument) -> str:
-        """A literal or a variable."""
+        """Return a literal or a variable."""
         kind = argument.type
         has_default = argument.default_value is not Undefined
         if self.rng.random() < 0.35:
@@ -106,7 +119,7 @@ class Values:
         return self.literal(kind, name, 0, const=False)
 
     def variable(self, place: GraphQLInputType, has_default: bool, pool: str = "") -> str:
-        """A variable for a place of this type: one that is there already, or a new one."""
+        """Return a variable for a position of this type: an existing or a new one."""
         if self.variables and self.rng.random() < 0.4:
             fitting = [each for each in self.variables if each.fits(place, has_default, self.schema)]
             if fitting:
@@ -132,7 +145,7 @@ class Values:
         return Variable(name, kind, default, pool)
 
     def literal(self, kind: GraphQLInputType, pool: str = "", depth: int = 0, *, const: bool) -> str:
-        """A literal; unless `const`, variables may stand inside of lists and input objects."""
+        """Return a literal. Unless `const`, lists and input objects may contain variables."""
         rng = self.rng
         if isinstance(kind, GraphQLNonNull):
             kind = kind.of_type
@@ -151,7 +164,7 @@ class Values:
     def _list(self, item: GraphQLInputType, pool: str, depth: int, const: bool) -> str:
         leaf = get_named_type(item)
         if self.rng.random() < 0.2 and not isinstance(leaf, GraphQLInputObjectType):
-            return self.literal(_required(leaf), pool, depth, const=const)  # one item need not be in brackets
+            return self.literal(_required(leaf), pool, depth, const=const)  # a single item needs no brackets
         items = [
             self.variable(item, False, pool)
             if not const and self.rng.random() < 0.15
@@ -166,7 +179,7 @@ class Values:
         return f"{{{', '.join(fields)}}}"
 
     def _chosen(self, kind: GraphQLInputObjectType, depth: int) -> dict[str, GraphQLInputField]:
-        """The fields of an input object that are given, in any order."""
+        """Return the fields of an input object to set, in random order."""
         if kind.is_one_of:
             name = self.rng.choice(list(kind.fields))
             return {name: kind.fields[name]}
@@ -182,45 +195,45 @@ class Values:
     def _member(self, name: str, each: GraphQLInputField, one_of: bool, depth: int, const: bool) -> str:
         kind = _required(each.type) if one_of else each.type
         if not const and self.rng.random() < 0.2:
-            if one_of:  # a nullable variable with a default is none for a OneOf input
+            if one_of:  # OneOf input does not accept a nullable variable, not even with a default
                 variable = Variable(f"one{len(self.variables)}", kind, None, name)
                 self.variables.append(variable)
                 return f"${variable.name}"
             return self.variable(kind, each.default_value is not Undefined, name)
         return self.literal(kind, name, depth + 1, const=const)
 
-    def sent(self, wrong: bool) -> dict[str, Any]:
-        """What a client sends for the variables. Unless `wrong`, no request error follows from it."""
-        sent: dict[str, Any] = {}
+    def variable_values(self, invalid: bool) -> dict[str, Any]:
+        """Return JSON values of the variables. Unless `invalid`, they cause no request error."""
+        values: dict[str, Any] = {}
         for variable in self.variables:
-            may_lack = variable.default is not None or not isinstance(variable.type, GraphQLNonNull)
-            if (may_lack or wrong) and self.rng.random() < 0.35:
+            can_be_omitted = variable.default is not None or not isinstance(variable.type, GraphQLNonNull)
+            if (can_be_omitted or invalid) and self.rng.random() < 0.35:
                 continue
-            sent[variable.name] = self._sent(variable, wrong and self.rng.random() < 0.5)
+            values[variable.name] = self._variable_value(variable, invalid and self.rng.random() < 0.5)
         if self.rng.random() < 0.03:
-            sent["nobodyAskedForThis"] = 1
-        return sent
+            values["notDeclared"] = 1
+        return values
 
-    def _sent(self, variable: Variable, wrong: bool) -> Any:
-        if wrong and self.rng.random() < 0.6:
-            return self.rng.choice([None, *WRONG])
-        return self._json(variable.type, variable.pool, 0, wrong)
+    def _variable_value(self, variable: Variable, invalid: bool) -> Any:
+        if invalid and self.rng.random() < 0.6:
+            return self.rng.choice([None, *INVALID])
+        return self._json(variable.type, variable.pool, 0, invalid)
 
-    def _json(self, kind: GraphQLInputType, pool: str, depth: int, wrong: bool) -> Any:
+    def _json(self, kind: GraphQLInputType, pool: str, depth: int, invalid: bool) -> Any:
         rng = self.rng
-        if wrong and rng.random() < 0.3:
-            return rng.choice(WRONG)
+        if invalid and rng.random() < 0.3:
+            return rng.choice(INVALID)
         if isinstance(kind, GraphQLNonNull):
             kind = kind.of_type
         elif rng.random() < 0.12:
             return None
         if isinstance(kind, GraphQLList):
             if rng.random() < 0.15:
-                return self._json(_required(get_named_type(kind)), pool, depth, wrong)
-            return [self._json(kind.of_type, pool, depth + 1, wrong) for _ in range(rng.choice((0, 1, 2, 3)))]
+                return self._json(_required(get_named_type(kind)), pool, depth, invalid)
+            return [self._json(kind.of_type, pool, depth + 1, invalid) for _ in range(rng.choice((0, 1, 2, 3)))]
         if isinstance(kind, GraphQLInputObjectType):
             return {
-                name: self._json(_required(each.type) if kind.is_one_of else each.type, name, depth + 1, wrong)
+                name: self._json(_required(each.type) if kind.is_one_of else each.type, name, depth + 1, invalid)
                 for name, each in self._chosen(kind, depth).items()
             }
         if isinstance(kind, GraphQLEnumType):
@@ -232,7 +245,7 @@ class Values:
         if pool in self.pools.named and rng.random() < 0.95:
             return rng.choice(self.pools.named[pool])
         if scalar in self.pools.scalars:
-            return deepcopy(rng.choice(self.pools.scalars[scalar]))  # resolvers may change it
+            return deepcopy(rng.choice(self.pools.scalars[scalar]))  # a resolver may change it
         if scalar == "Int":
             return rng.choice((0, 1, 2, 3, 7, -1, 2**31 - 1, -(2**31)))
         if scalar == "Float":
@@ -249,7 +262,7 @@ def _required(kind: Any) -> GraphQLInputType:
 
 
 def literal_of(value: Any) -> str:
-    """A JSON value as a GraphQL literal; keys must be names."""
+    """Return a JSON value as a GraphQL literal. Keys must be names."""
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {literal_of(each)}' for key, each in value.items())}}}"
     if isinstance(value, list):

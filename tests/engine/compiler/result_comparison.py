@@ -1,23 +1,22 @@
-"""What it means that a plan's result equals graphql-core's.
+"""Comparison of two execution results: what it means that they are equal.
 
 **Data** are equal as JSON text: every value, its type (1, 1.0 and true differ) and the order of keys.
 
 **Request errors** (no path, no data) are equal, in any order.
 
-**Field errors** are equal, in any order, wherever both executors are bound to report them. An error is its message, its
-path, its locations, its extensions, and the class of the exception behind it (the gateway decides by it what a client
-may see). The specification leaves one thing open: when an error in a non-null place makes a null further up, what runs
-below that null may be cancelled, and so errors there may be reported or not; graphql-core reports what had failed until
-then, which depends on the order in which coroutines happen to run. So for every null in the data:
+**Field errors** are equal, in any order, wherever both executors must report them. An error is its message, its
+path, its locations, its extensions, and the class of the original exception (error masking depends on it). The
+specification leaves one thing open: when an error at a non-null position sets a position above to null, execution below
+that null may be cancelled, so errors there may be reported or not. graphql-core reports those that occurred before,
+which depends on the order in which coroutines run. So for every null in the data:
 
 - When no executor reports an error strictly below the null, the errors at the null itself must be equal.
 - Otherwise both must report at least one error that explains the null: one at the null itself, or one below it with
-  nothing but non-null places between (without it the null could not have come up). Which of them, and which others
-  besides, is free, but each must be one that happens: a third execution, by graphql-core with error propagation turned
-  off, so that nothing is cancelled, must report the very same error.
+  only non-null positions between. Any such error is accepted, and so are further errors, but each must really occur: a
+  third execution, by graphql-core without error propagation, where nothing is cancelled, must report the same error.
 - No two errors have the same path.
 
-An error whose path leads to something else than a null is a difference.
+An error whose path does not lead to a null is a difference.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """An error as far as it is compared; everything as text but the path."""
+    """The compared properties of an error, all but the path as text."""
 
     path: Path | None
     message: str
@@ -54,8 +53,7 @@ class Problem:
     cause: str
 
     @classmethod
-    def of(cls, error: GraphQLError) -> Problem:
-        """From graphql-core's error."""
+    def from_error(cls, error: GraphQLError) -> Problem:
         original: BaseException | None = error.original_error
         while isinstance(original, GraphQLError) and original.original_error is not None:
             original = original.original_error
@@ -69,20 +67,20 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Everything:
-    """All errors that happen when nothing is cancelled, and the type of every place that was reached."""
+class CompleteErrors:
+    """All errors that occur when nothing is cancelled, and the type of every position that was reached."""
 
     problems: frozenset[Problem]
     types: Mapping[Path, GraphQLOutputType]
 
     def explains(self, problem: Problem, null: Path) -> bool:
-        """Whether the error, at the null or below it, makes it a null."""
+        """Return whether the error, at the null or below it, causes the null."""
         path = problem.path or ()
         return all(is_non_null_type(self.types[path[:n]]) for n in range(len(null) + 1, len(path) + 1))
 
 
-class Thorough(Executor[Any]):
-    """Executes without error propagation, and writes down the type of every place."""
+class NonPropagatingExecutor(Executor[Any]):
+    """Executes without error propagation, and records the type of every position."""
 
     seen: dict[Path, GraphQLOutputType]
 
@@ -118,7 +116,7 @@ async def reference(
     variables: Mapping[str, Any],
     executor: type[Executor[Any]] | None = None,
 ) -> ExecutionResult:
-    """What graphql-core makes of an operation."""
+    """Return the result of graphql-core."""
     result = execute(
         schema,
         document,
@@ -127,93 +125,93 @@ async def reference(
         operation_name=name,
         executor_class=executor,
     )
-    found = await result if inspect.isawaitable(result) else result
-    assert isinstance(found, ExecutionResult)
-    return found
+    awaited = await result if inspect.isawaitable(result) else result
+    assert isinstance(awaited, ExecutionResult)
+    return awaited
 
 
-async def everything(
+async def find_all_errors(
     schema: GraphQLSchema, document: DocumentNode, name: str | None, context: Any, variables: Mapping[str, Any]
-) -> Everything:
-    """All errors that an operation can have with this context."""
+) -> CompleteErrors:
+    """Return all errors that can occur in an operation with this context."""
     seen: dict[Path, GraphQLOutputType] = {}
 
-    class Noting(Thorough):
+    class Recorder(NonPropagatingExecutor):
         def __init__(self, *arguments: Any, **named: Any) -> None:
             super().__init__(*arguments, **named)
             self.seen = seen
 
-    result = await reference(schema, document, name, context, variables, Noting)
-    return Everything(frozenset(map(Problem.of, result.errors or ())), seen)
+    result = await reference(schema, document, name, context, variables, Recorder)
+    return CompleteErrors(frozenset(map(Problem.from_error, result.errors or ())), seen)
 
 
-async def difference(
-    expected: ExecutionResult, actual: ExecutionResult, explain: Callable[[], Awaitable[Everything]]
+async def find_difference(
+    expected: ExecutionResult, actual: ExecutionResult, explain: Callable[[], Awaitable[CompleteErrors]]
 ) -> str | None:
-    """What differs, as a sentence; None when the results are equal. `explain` is asked when it is needed."""
+    """Return the difference in a sentence, or None. `explain` is only called if errors may have been cancelled."""
     if as_text(expected.data) != as_text(actual.data):
-        return "the data differ"
-    wanted = _by_null(expected.data, expected.errors or ())
-    found = _by_null(actual.data, actual.errors or ())
-    if isinstance(found, str) or isinstance(wanted, str):
-        return found if isinstance(found, str) else str(wanted)
-    for null in sorted(wanted.keys() | found.keys(), key=repr):
-        reason = await _difference_at(null, wanted.get(null, []), found.get(null, []), explain)
+        return "the data differs"
+    expected_by_null = _by_null(expected.data, expected.errors or ())
+    actual_by_null = _by_null(actual.data, actual.errors or ())
+    if isinstance(actual_by_null, str) or isinstance(expected_by_null, str):
+        return actual_by_null if isinstance(actual_by_null, str) else str(expected_by_null)
+    for null in sorted(expected_by_null.keys() | actual_by_null.keys(), key=repr):
+        reason = await _difference_at(null, expected_by_null.get(null, []), actual_by_null.get(null, []), explain)
         if reason is not None:
             return reason
     return None
 
 
-def propagated(result: ExecutionResult) -> bool:
-    """Whether an error was reported strictly below a null, so that other work may have been cancelled."""
+def has_propagated_null(result: ExecutionResult) -> bool:
+    """Return whether an error was reported strictly below a null, so that other fields may have been cancelled."""
     groups = _by_null(result.data, result.errors or ())
     assert not isinstance(groups, str), groups
     return any(_below(null, problems) for null, problems in groups.items())
 
 
 def as_text(data: Any) -> str:
-    """Data as JSON; keys in their order."""
+    """Return data as JSON, with keys in their order."""
     return json.dumps(data, default=repr, ensure_ascii=False)
 
 
 async def _difference_at(
-    null: Path | None, wanted: list[Problem], found: list[Problem], explain: Callable[[], Awaitable[Everything]]
+    null: Path | None, expected: list[Problem], actual: list[Problem], explain: Callable[[], Awaitable[CompleteErrors]]
 ) -> str | None:
-    if Counter(wanted) == Counter(found):
+    if Counter(expected) == Counter(actual):
         return None
-    if not _below(null, wanted) and not _below(null, found):
+    if not _below(null, expected) and not _below(null, actual):
         return f"the errors at {_at(null)} differ"
     assert null is not None
-    twice = [path for path, count in Counter(each.path for each in found).items() if count > 1]
-    if twice:
-        return f"two errors at {_at(twice[0])}"
-    if not wanted or not found:
+    repeated = [path for path, count in Counter(each.path for each in actual).items() if count > 1]
+    if repeated:
+        return f"two errors at {_at(repeated[0])}"
+    if not expected or not actual:
         return f"only one of the two has errors for the null at {_at(null)}"
     known = await explain()
-    strangers = [each for each in found if each not in known.problems]
-    if strangers:
-        return f"an error that does not happen: {strangers[0]}"
-    if not any(known.explains(each, null) for each in found):
+    impossible = [each for each in actual if each not in known.problems]
+    if impossible:
+        return f"an error that does not occur: {impossible[0]}"
+    if not any(known.explains(each, null) for each in actual):
         return f"no error explains the null at {_at(null)}"
     return None
 
 
 def _by_null(data: Any, errors: Iterable[GraphQLError]) -> dict[Path | None, list[Problem]] | str:
-    """Errors by the null that they belong to; those of the request under None. A sentence when one belongs to none."""
+    """Return the errors by the null that they belong to, request errors under None. A sentence if one has no null."""
     groups: dict[Path | None, list[Problem]] = defaultdict(list)
-    for problem in map(Problem.of, errors):
+    for problem in map(Problem.from_error, errors):
         if problem.path is None:
             groups[None].append(problem)
             continue
         null = _null_on(data, problem.path)
         if null is None:
-            return f"an error at {_at(problem.path)}, where the data are no null"
+            return f"an error at {_at(problem.path)}, where the data is not null"
         groups[null].append(problem)
     return groups
 
 
 def _null_on(data: Any, path: Path) -> Path | None:
-    """The place on the way along the path where the data are null."""
+    """Return the position along the path where the data is null."""
     for n, key in enumerate(path):
         if data is None:
             return path[:n]

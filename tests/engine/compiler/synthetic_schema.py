@@ -1,8 +1,9 @@
-"""A schema that has every construct which the product's own has not; what its resolvers do follows from a seed.
+"""A synthetic schema with the constructs that the application's own schema does not use.
 
-Objects carry a `key`, the place where they were made; a resolver draws from the seed, that key, its name and its
-arguments (`World.draw`), or from the path where it is told. So two executions of one document see the same values,
-nulls and errors, in whatever order resolvers are called. Some resolvers note in the world that they were called.
+The behavior of its resolvers follows from a seed. Each object has a `key`, the place where it was created. A resolver
+draws from the seed, that key, its name and its arguments (`World.draw`), or from the path if it receives one. Two
+executions of a document therefore see the same values, nulls and errors, in any order of the calls. Some resolvers
+record in the world that they were called.
 """
 
 from __future__ import annotations
@@ -28,35 +29,36 @@ from strawberry.types.nodes import SelectedField
 from strawberry.types.scalar import ScalarDefinition
 
 from app.core.errors import BadInput, NotFound
+from app.graphql.strawberry_bridge import graphql_schema
 from tests.engine.compiler.random_values import Pools
 
 T = TypeVar("T")
-# What goes wrong: a plain exception, two of the product's, one that speaks GraphQL, a null, an exception as a value.
+# Kinds of failure: a plain exception, two AppErrors, a GraphQLError, a null, and an exception as a value.
 MOODS = ("plain", "input", "missing", "graphql", "null", "returned")
 
 
 @dataclass
 class World:
-    """The context of one execution. `trouble`: how many of a hundred calls go wrong."""
+    """The context of one execution. `trouble`: the percentage of calls that fail."""
 
     seed: int
     trouble: int = 0
     calls: Counter[str] = field(default_factory=Counter)
-    # What top-level mutations did, in order: (what, response key).
+    # What root mutations did, in order: (event, response key).
     log: list[tuple[str, str]] = field(default_factory=list)
     total: int = 0
 
     def draw(self, *about: object) -> int:
-        """A number below 2**32 that follows from the seed and what it is about."""
+        """Return a number below 2**32 that follows from the seed and the subject."""
         return crc32(repr(about).encode(), self.seed)
 
     def mood(self, *about: object) -> str | None:
-        """What goes wrong here, if anything."""
+        """Return the kind of failure, or None."""
         drawn = self.draw("mood", *about)
         return MOODS[drawn // 100 % len(MOODS)] if drawn % 100 < self.trouble else None
 
     def act(self, value: T, *about: object) -> T:
-        """The value, unless something goes wrong: then it raises, or gives None or an exception in its place."""
+        """Return the value, or in trouble raise an error, or return None or an exception."""
         mood = self.mood(*about)
         if mood is None:
             return value
@@ -72,7 +74,7 @@ class World:
         return None if mood == "null" else RuntimeError(words)
 
     async def later(self, value: T, *about: object) -> T:
-        """The same after none to three turns of the event loop."""
+        """Act after zero to three iterations of the event loop."""
         for _ in range(self.draw("turns", *about) % 4):
             await asyncio.sleep(0)
         return self.act(value, *about)
@@ -82,7 +84,7 @@ Info = strawberry.Info[World, None]
 
 
 class Later(Generic[T]):
-    """An awaitable that is no coroutine and may be awaited more than once."""
+    """An awaitable that is not a coroutine and can be awaited more than once."""
 
     def __init__(self, make: Callable[[], Awaitable[T]]) -> None:
         self.make = make
@@ -95,7 +97,7 @@ class Later(Generic[T]):
 
 
 def place(info: Info) -> str:
-    """Where a field is, as text, noted as called."""
+    """Return the path of a field as text, and record the call."""
     found = ".".join(map(str, info.path.as_list()))
     info.context.calls[found] += 1
     return found
@@ -190,7 +192,7 @@ class Either:
 
 
 def shown(value: Any) -> str:
-    """An argument as the resolver saw it: types, members and what was not set are told apart."""
+    """Return an argument as text that distinguishes types, enum members and unset values."""
     if isinstance(value, (Inner, OuterInput, Either)):
         names = value.__dataclass_fields__
         return f"{type(value).__name__}({', '.join(f'{name}={shown(getattr(value, name))}' for name in names)})"
@@ -205,7 +207,7 @@ def shown(value: Any) -> str:
 
 
 class Maybe(BasePermission):
-    """Lets through what the draw lets through."""
+    """Allows access if the draw does."""
 
     message = "not today"
     error_extensions = {"code": "NOT_TODAY"}  # noqa: RUF012
@@ -215,7 +217,7 @@ class Maybe(BasePermission):
 
 
 class MaybeLater(BasePermission):
-    """The same after a while; without a code."""
+    """Allows access asynchronously; its error has no code."""
 
     message = "not even later"
 
@@ -225,7 +227,7 @@ class MaybeLater(BasePermission):
 
 
 class Refuses(BasePermission):
-    """Raises an error of the product."""
+    """Raises an AppError."""
 
     def has_permission(self, source: Any, info: Info, **kwargs: Any) -> bool:
         if info.context.draw("refuses", getattr(source, "key", None)) % 3 == 0:
@@ -234,7 +236,7 @@ class Refuses(BasePermission):
 
 
 class Shouting(FieldExtension):
-    """Changes arguments and result."""
+    """A field extension that changes the arguments and the result."""
 
     def resolve(self, next_: Callable[..., Any], source: Any, info: strawberry.Info, **kwargs: Any) -> Any:
         kwargs = {name: each.upper() if isinstance(each, str) else each for name, each in kwargs.items()}
@@ -243,7 +245,7 @@ class Shouting(FieldExtension):
 
 
 class ShoutingLater(FieldExtension):
-    """Changes the result of what is awaited."""
+    """A field extension that changes an awaited result."""
 
     async def resolve_async(
         self, next_: Callable[..., Awaitable[Any]], source: Any, info: strawberry.Info, **kwargs: Any
@@ -270,7 +272,7 @@ class Entity:
 
     @strawberry.field
     async def kin(self, info: Info, count: int = 1) -> list[Entity]:
-        """Interface in a list; the classes differ."""
+        """Return a list of an interface whose items are of several classes."""
         world = info.context
         made = [beast(world, f"{self.key}.kin{count}.{n}") for n in range(min(count, 3))]
         return await world.later(made, self.key, "kin", count)
@@ -309,18 +311,18 @@ class Dog(Named, Legged):
 
     @strawberry.field
     async def friend(self, info: Info) -> Cat | None:
-        """Covariant with nothing, but of another type than the cat's."""
+        """Return another type than the cat's field of this name, and none that is covariant."""
         return await info.context.later(cat(info.context, f"{self.key}.friend"), self.key, "friend")
 
     @strawberry.field(name="kin")
     def own_kin(self, info: Info, count: int = 2, extra: bool = False) -> list[Dog]:
-        """Of the interface, but with another default, one argument more, and a narrower type."""
+        """Implement the field of the interface with another default, one more argument and a narrower type."""
         return [dog(info.context, f"{self.key}.pup{n}.{extra}") for n in range(min(count, 3))]
 
 
 @strawberry.type
 class Rock(Entity):
-    """No name, no legs."""
+    """An object type that has neither a name nor legs."""
 
     weight: decimal.Decimal | None
 
@@ -336,7 +338,7 @@ def _doubled(parent: strawberry.Parent[Duck], by: int = 2) -> int:
 
 @strawberry.type
 class Plain:
-    """In no interface: any Python object with these attributes will do."""
+    """Implements no interface: any Python object with these attributes can represent it."""
 
     key: str
     number: int
@@ -363,7 +365,7 @@ class Plain:
 
 
 class Duck:
-    """Stands for a `Plain`: its attributes are properties, and some raise, are of the wrong type, or awaitable."""
+    """Represents a `Plain` by properties, some of which raise, have the wrong type or return awaitables."""
 
     def __init__(self, world: World, key: str) -> None:
         self.world = world
@@ -378,7 +380,7 @@ class Duck:
         return f"<Duck {self.key}>"
 
     def pick(self, name: str, good: T, *bad: Any) -> T:
-        """The good value, or in trouble one of the bad ones."""
+        """Return the valid value, or in trouble one of the invalid ones."""
         drawn = self.world.draw(self.key, name)
         if bad and drawn % 50 < self.world.trouble:
             return bad[drawn // 50 % len(bad)]
@@ -427,7 +429,7 @@ class Duck:
 
 @strawberry.type
 class Box(Generic[T]):
-    """Generic over anything."""
+    """A generic type."""
 
     key: str
     content: T
@@ -437,7 +439,7 @@ class Box(Generic[T]):
 
 @strawberry.type
 class Nothing:
-    """One field that is always null, and is not."""
+    """A type whose only field is always null although it is non-null."""
 
     @strawberry.field
     def null(self) -> int | None:
@@ -450,7 +452,7 @@ class Nothing:
 
 @strawberry.interface
 class Form:
-    """Its objects say themselves of which type they are, some of them later, and not always well."""
+    """An interface whose objects name their own type, some asynchronously and some wrongly."""
 
     corners: int
 
@@ -483,7 +485,7 @@ class Square(Form):
 
 @dataclass
 class Drawn:
-    """Stands for any form."""
+    """Represents any form."""
 
     is_called: Any
     takes_time: bool
@@ -500,7 +502,7 @@ async def _soon(value: T) -> T:
 
 
 def form(world: World, key: str) -> Drawn:
-    """A form; in trouble one that is called wrong, or is none."""
+    """Return a form; in trouble one with a wrong type name, or another object."""
     drawn = world.draw(key, "form")
     if drawn % 60 < world.trouble:
         wrong = (("Rond", 0), ("Cat", 0), (None, 0), (7, 0), ("Color", 4), ("Square", 0), ("Round", 4), ("Square", 5))
@@ -538,7 +540,7 @@ class Connection(Generic[T]):
 
 @strawberry.type
 class Lists:
-    """Lists of every nullability, of every Python kind."""
+    """Lists of every nullability and of every Python type."""
 
     key: str
 
@@ -560,7 +562,7 @@ class Lists:
 
     @strawberry.field
     def nested_strict(self, info: Info) -> list[list[int] | None] | None:
-        """A null inside of an inner list makes that list null, and no other."""
+        """Return nested lists in which a null item sets only its inner list to null."""
         return self._list(info.context, "nested_strict", [[1, None], [2], [ValueError("in a list")]])
 
     @strawberry.field
@@ -570,7 +572,7 @@ class Lists:
 
     @strawberry.field
     def promised(self, info: Info) -> list[int | None]:
-        """Items that are awaited; a list that is none of awaitables alone."""
+        """Return a list with awaitables and plain values."""
         world = info.context
         return [world.later(n, self.key, "promised", n) if n % 2 else n for n in range(4)]
 
@@ -586,12 +588,12 @@ class Lists:
 
     @strawberry.field
     def streamed(self, info: Info) -> list[int | None]:
-        """An asynchronous generator, as a plain list."""
+        """Return an asynchronous generator as a list."""
         return self._stream(info.context, "streamed")
 
     @strawberry.field
     def breaking(self, info: Info) -> list[int | None] | None:
-        """A generator that raises on its way."""
+        """Return a generator that raises before it ends."""
         return self._breaking(info.context)
 
     @strawberry.field
@@ -605,7 +607,7 @@ class Lists:
 
     @strawberry.field
     async def strict_things(self, info: Info) -> list[Thing]:
-        """A thing that cannot be made takes the whole list with it."""
+        """Return a list of non-null items: one that fails sets the list to null."""
         return [thing(info.context, f"{self.key}.strict{n}") for n in range(2)]
 
     def _list(self, world: World, name: str, good: Any) -> Any:
@@ -637,7 +639,7 @@ def dog(world: World, key: str) -> Dog:
 
 
 def beast(world: World, key: str) -> Any:
-    """A cat, a dog or a rock; rarely something that the interfaces do not know."""
+    """Return a cat, a dog or a rock; rarely an object that no interface knows."""
     drawn = world.draw(key, "beast")
     if drawn % 200 < world.trouble:
         return Nothing() if drawn % 2 else f"no beast {key}"
@@ -647,7 +649,7 @@ def beast(world: World, key: str) -> Any:
 
 
 def thing(world: World, key: str) -> Any:
-    """A member of the union; rarely none."""
+    """Return a member of the union; rarely another object."""
     drawn = world.draw(key, "thing")
     if drawn % 300 < world.trouble:
         return dog(world, key) if drawn % 2 else 5
@@ -659,7 +661,7 @@ def thing(world: World, key: str) -> Any:
 
 
 def plain(world: World, key: str) -> Plain:
-    """A real one: a union asks for the class."""
+    """Return an instance of the class, because a union checks the class."""
     duck = Duck(world, key)
     names = [name for name, each in Plain.__dataclass_fields__.items() if each.init and name != "moment"]
     return Plain(**{name: getattr(duck, name) for name in names}, moment=None)
@@ -672,15 +674,15 @@ def plain(world: World, key: str) -> Plain:
 class Query:
     @strawberry.field
     def where(self, info: Info) -> str:
-        """What a resolver is told of where it is."""
+        """Return the position that the resolve info contains."""
         place(info)
         raw = info._raw_info
-        told = [info.path.as_list(), info.field_name, info.python_name, raw.parent_type.name, str(raw.return_type)]
-        return repr([*told, raw.operation.operation.value, len(raw.field_nodes)])
+        position = [info.path.as_list(), info.field_name, info.python_name, raw.parent_type.name, str(raw.return_type)]
+        return repr([*position, raw.operation.operation.value, len(raw.field_nodes)])
 
     @strawberry.field
     def selected(self, info: Info, depth: int | None = None) -> list[str]:
-        """The fields that were selected, and the variables as they are known to resolvers."""
+        """Return the selected fields and the variables that the resolve info contains."""
         return [each.name for each in info.selected_fields if isinstance(each, SelectedField)] + [
             f"{name}={shown(each)}" for name, each in sorted(info.variable_values.items())
         ]
@@ -703,7 +705,7 @@ class Query:
         level: Level | None = strawberry.UNSET,
         letters: list[Alphabet] | None = None,
     ) -> str | None:
-        """Scalars and enums, with defaults and other names, `info` among them."""
+        """Return scalar and enum arguments, with defaults and with renamed arguments such as `info`."""
         given = (number, text, ratio, flag, id_, colour, level, letters)
         return await info.context.later(", ".join(map(shown, given)), "echo", place(info))
 
@@ -718,7 +720,7 @@ class Query:
         numbers: list[int] = [1, 2],  # noqa: B006
         maybe: strawberry.Maybe[int | None] = None,
     ) -> str:
-        """Input objects, as the resolver sees them."""
+        """Return input objects as the resolver receives them."""
         return "; ".join(map(shown, (outer, inner, either, matrix, inners, numbers, maybe)))
 
     @strawberry.field
@@ -732,12 +734,12 @@ class Query:
         token: uuid.UUID | None = None,
         anything: JSON | None = None,
     ) -> str:
-        """Custom scalars, as the resolver sees them."""
+        """Return custom scalars as the resolver receives them."""
         return "; ".join(map(repr, (even, point, at, day, exact, token, anything)))
 
     @strawberry.field
     def keep(self, thing: JSON | None = None, things: list[JSON] | None = None) -> str:
-        """Changes what it is given: the next call must not see it."""
+        """Change its argument in place, which the next call must not see."""
         seen = repr((thing, things))
         for each in (thing, *(things or ())):
             given: Any = each
@@ -762,7 +764,7 @@ class Query:
 
     @strawberry.field
     def promise(self, info: Info) -> Plain | None:
-        """Not async, but what it returns is awaited."""
+        """Return an awaitable from a synchronous resolver."""
         world = info.context
         return world.later(Duck(world, "promise"), place(info))
 
@@ -814,12 +816,12 @@ class Query:
 
     @strawberry.field
     def impostor(self, info: Info) -> Cat | None:
-        """Perhaps no cat at all."""
+        """Return an object that may not be a cat."""
         return info.context.act(thing(info.context, place(info)), "impostor")
 
     @strawberry.field
     def strict(self, info: Info) -> Named:
-        """A rock has no name: an error of the whole answer."""
+        """Return an object whose non-null field may fail, which sets all data to null."""
         found = beast(info.context, place(info))
         return cat(info.context, "strict") if isinstance(found, Rock) and not info.context.trouble else found
 
@@ -839,7 +841,7 @@ class Query:
 
     @strawberry.field
     async def cats(self, info: Info, first: int | None = None, after: str | None = None) -> Connection[Cat] | None:
-        """Like Relay's connections."""
+        """Return a connection as defined by Relay."""
         world, at = info.context, place(info)
         nodes = [cat(world, f"{at}.{n}") for n in range(min(first if first is not None else 2, 4))]
         return Connection(
@@ -855,7 +857,7 @@ class Query:
 
     @strawberry.field
     def found_now(self, info: Info, number: int = 0) -> Thing | None:
-        """What is not found may be a value (see `Finds`)."""
+        """Raise NotFound, which may become a value (see `Finds`)."""
         return info.context.act(thing(info.context, place(info)), "found", number)
 
     @strawberry.field
@@ -898,7 +900,7 @@ class Query:
 
 @strawberry.type
 class Remote:
-    """Found lazily; leads back to the root."""
+    """A lazily resolved type that leads back to the root."""
 
     key: str
 
@@ -913,14 +915,14 @@ class Remote:
 
 @strawberry.type
 class Receipt:
-    """What a mutation gives: the total as it was then, and fields that take their time."""
+    """The payload of a mutation: the total at that time, and slow fields."""
 
     key: strawberry.Private[str]
     total: int
 
     @strawberry.field
     async def slow_total(self, info: Info) -> int:
-        """The total now: nothing else may have been done before this is known."""
+        """Return the total after a while: the next mutation must not have begun."""
         world = info.context
         world.log.append(("below", self.key))
         for _ in range(3):
@@ -940,7 +942,7 @@ class Receipt:
 
 @strawberry.type
 class Mutation:
-    """Top-level fields are executed one after the other: each notes when it began and ended."""
+    """Root fields record when they begin and end, to show that they are executed serially."""
 
     @strawberry.mutation
     def add(self, info: Info, number: int = 1) -> Receipt:
@@ -958,7 +960,7 @@ class Mutation:
 
     @strawberry.mutation
     def add_or_fail(self, info: Info, number: int = 1) -> Receipt:
-        """Where it fails the answer is null and nothing after it is done."""
+        """Fail in trouble: then all data is null and later mutations are not executed."""
         return info.context.act(_receipt(info, number), place(info), "add_or_fail")
 
     @strawberry.mutation
@@ -984,14 +986,14 @@ class Subscription:
 
 
 class Finds(strawberry.ExceptionHandler[NotFound, Nothing]):
-    """Makes a value of an exception where the type of the field allows it; not of every one."""
+    """Converts some exceptions to values where the type of the field allows it."""
 
     def handle(self, exception: NotFound, *, field: Any, info: Any) -> Nothing | None:
         return Nothing() if len(exception.message) % 2 else None
 
 
 def build(*, handlers: bool = False) -> GraphQLSchema:
-    """The schema as graphql-core has it. `handlers`: exceptions may become values."""
+    """Return the graphql-core schema. With `handlers`, exceptions can become values."""
     schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
@@ -1000,4 +1002,4 @@ def build(*, handlers: bool = False) -> GraphQLSchema:
         config=StrawberryConfig(scalar_map=SCALARS),
         exception_handlers=[Finds()] if handlers else [],
     )
-    return schema._schema
+    return graphql_schema(schema)

@@ -1,6 +1,6 @@
-"""Nothing of a document or its variables becomes code: names, texts and comments that try change constants only.
+"""Documents and variables cannot inject code: names, strings and comments only change constants of generated code.
 
-The same documents must also be answered as graphql-core answers them.
+The same documents must also have the results of graphql-core.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from graphql import GraphQLSchema, parse, validate
 
 from app.engine.compiler.compiler import NotCompilable, compile_plan
 from tests.engine.compiler import synthetic_schema
-from tests.engine.compiler.differential_fuzzer import Fuzz, operation_of
+from tests.engine.compiler.differential_fuzzer import Fuzz, find_operation
 from tests.engine.compiler.equality import IGNORE_ABANDONED_COROUTINES, compare_worlds, world_for
 from tests.engine.compiler.random_documents import Case, Documents
 from tests.engine.compiler.random_values import literal_of
 
-# Tracing lines would take longer than the tests, and others reach the same ones.
+# Coverage would take longer than the tests, and other tests cover the same lines.
 pytestmark = [*IGNORE_ABANDONED_COROUTINES, pytest.mark.no_cover]
 NAMES = [
     *(
@@ -81,7 +81,7 @@ TEXTS = [
     f"\N{RIGHT-TO-LEFT OVERRIDE}{MARKER}😀\ufeff",
     "\\N{BULLET} \\x41 \\101 \\u0041",
 ]
-NODES = (
+ALLOWED_NODES = (
     *(
         ast.Module,
         ast.FunctionDef,
@@ -129,7 +129,7 @@ NODES = (
         ast.boolop,
     ),
 )
-HARMLESS = {
+ALLOWED_BUILTINS = {
     "len",
     "list",
     "dict",
@@ -145,24 +145,24 @@ HARMLESS = {
     "iter",
     "next",
 }
-HARMLESS |= {"isinstance", "Exception", "str", "int", "float", "bool"}
-DUNDERS = {"__class__"}
+ALLOWED_BUILTINS |= {"isinstance", "Exception", "str", "int", "float", "bool"}
+ALLOWED_DUNDERS = {"__class__"}
 
 
 @pytest.fixture(scope="module")
 def schema() -> GraphQLSchema:
-    """The synthetic one."""
+    """The synthetic schema."""
     return synthetic_schema.build()
 
 
 @pytest.fixture(scope="module")
 def harmless(schema: GraphQLSchema) -> str:
-    """The skeleton of the code of a document that tries nothing."""
-    return skeleton(code_of(schema, written("harmless", "text")))
+    """The skeleton of the code of a harmless document."""
+    return skeleton(code_of(schema, document_with("harmless", "text")))
 
 
-def written(name: str, text: str, comment: str = "") -> Case:
-    """A document with this name wherever a document has a name of its own, and this text wherever there is a text."""
+def document_with(name: str, text: str, comment: str = "") -> Case:
+    """Return a document with this name for everything that it can name, and this text in every string."""
     fragment = name if name != "on" else "on_"
     literal, block = literal_of(text), literal_of(text).replace("\\u0000", "")
     return Case(
@@ -184,7 +184,7 @@ def written(name: str, text: str, comment: str = "") -> Case:
 
 
 def skeleton(source: str) -> str:
-    """The syntax of generated code; what stands in constants left out."""
+    """Return the syntax tree of generated code without the content of string constants."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -193,20 +193,20 @@ def skeleton(source: str) -> str:
 
 
 def code_of(schema: GraphQLSchema, case: Case) -> str:
-    """The source of a document's plan."""
+    """Return the generated code of a document."""
     document = parse(case.text)
-    return compile_plan(schema, document, operation_of(document, case.operation_name)).source
+    return compile_plan(schema, document, find_operation(document, case.operation_name)).source
 
 
-def words(source: str) -> Iterator[str]:
-    """All of generated code that is neither text nor comment."""
+def code_tokens(source: str) -> Iterator[str]:
+    """Yield the tokens of generated code except strings and comments."""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type not in {tokenize.STRING, tokenize.COMMENT}:
             yield token.string
 
 
 def names_in(nodes: Sequence[ast.AST]) -> set[str]:
-    """Every identifier in generated code."""
+    """Return every identifier in generated code."""
     found = {node.id for node in nodes if isinstance(node, ast.Name)}
     found |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     found |= {node.arg for node in nodes if isinstance(node, (ast.arg, ast.keyword)) and node.arg is not None}
@@ -214,46 +214,45 @@ def names_in(nodes: Sequence[ast.AST]) -> set[str]:
 
 
 def nodes_of(source: str) -> list[ast.AST]:
-    """The whole syntax of generated code."""
+    """Return all syntax nodes of generated code."""
     return list(ast.walk(ast.parse(source)))
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_names_are_constants(schema: GraphQLSchema, harmless: str, name: str) -> None:
-    case = written(name, "text")
+async def test_names_in_documents_only_change_constants(schema: GraphQLSchema, harmless: str, name: str) -> None:
+    case = document_with(name, "text")
     assert not validate(schema, parse(case.text))
     assert skeleton(code_of(schema, case)) == harmless
     await Fuzz(schema, world_for, agreement=compare_worlds).check(case, 0)
 
 
-async def test_names_of_the_plan_itself_are_constants(schema: GraphQLSchema, harmless: str) -> None:
-    """Names that generated code uses, in documents."""
-    used = names_in(nodes_of(code_of(schema, written("harmless", "text"))))
+async def test_names_of_generated_code_in_documents_only_change_constants(schema: GraphQLSchema, harmless: str) -> None:
+    used = names_in(nodes_of(code_of(schema, document_with("harmless", "text"))))
     assert used
     for name in sorted(used):
-        case = written(name, "text")
+        case = document_with(name, "text")
         assert skeleton(code_of(schema, case)) == harmless, name
         await Fuzz(schema, world_for, agreement=compare_worlds).check(case, 0)
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
-async def test_texts_are_constants(schema: GraphQLSchema, text: str) -> None:
-    case = written("name", text)
+async def test_strings_in_documents_only_change_constants(schema: GraphQLSchema, text: str) -> None:
+    case = document_with("name", text)
     source = code_of(schema, case)
-    assert skeleton(source) == skeleton(code_of(schema, written("name", "text")))
-    assert not any(MARKER in word for word in words(source))
+    assert skeleton(source) == skeleton(code_of(schema, document_with("name", "text")))
+    assert not any(MARKER in word for word in code_tokens(source))
     await Fuzz(schema, world_for, agreement=compare_worlds).check(case, 0)
 
 
-def test_comments_of_documents_are_no_code(schema: GraphQLSchema) -> None:
-    breaks = f"{MARKER}\u2028{MARKER}()\x85{MARKER}()\x0c{MARKER}()\u2029{MARKER}() ''' \"\"\" \\"
-    source = code_of(schema, written("name", "text", breaks))
-    assert skeleton(source) == skeleton(code_of(schema, written("name", "text")))
-    assert not any(MARKER in word for word in words(source))
+def test_comments_in_documents_do_not_become_code(schema: GraphQLSchema) -> None:
+    comment = f"{MARKER}\u2028{MARKER}()\x85{MARKER}()\x0c{MARKER}()\u2029{MARKER}() ''' \"\"\" \\"
+    source = code_of(schema, document_with("name", "text", comment))
+    assert skeleton(source) == skeleton(code_of(schema, document_with("name", "text")))
+    assert not any(MARKER in word for word in code_tokens(source))
 
 
-def test_generated_code_is_of_few_kinds(schema: GraphQLSchema) -> None:
-    """No imports, no definitions of classes, no built-in function that does anything, no way into objects."""
+def test_generated_code_uses_only_harmless_constructs(schema: GraphQLSchema) -> None:
+    """It has no imports, no class definitions, no built-in functions with side effects, and no dunder attributes."""
     documents = Documents(schema, synthetic_schema.POOLS, mutations=0.2)
     functions = 0
     for n in range(300):
@@ -263,8 +262,8 @@ def test_generated_code_is_of_few_kinds(schema: GraphQLSchema) -> None:
             continue
         nodes = nodes_of(source)
         functions += sum(isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) for node in nodes)
-        assert not {type(node) for node in nodes if not isinstance(node, NODES)}, source
+        assert not {type(node) for node in nodes if not isinstance(node, ALLOWED_NODES)}, source
         names = names_in(nodes)
-        assert not (names & set(dir(builtins))) - HARMLESS, source
-        assert not {name for name in names if name.startswith("__")} - DUNDERS, source
+        assert not (names & set(dir(builtins))) - ALLOWED_BUILTINS, source
+        assert not {name for name in names if name.startswith("__")} - ALLOWED_DUNDERS, source
     assert functions >= 290

@@ -1,4 +1,4 @@
-"""Plans: what is compiled and what is not, what goes wrong in them, and what a reader sees of them."""
+"""Compiled plans: what is compilable, errors and nulls, resolve info, tracebacks, and unpacking of rows."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ from app.engine.compiler import compiler
 from app.engine.compiler.compiler import MAX_VARIANTS, NotCompilable, Plan, compile_plan
 from app.engine.compiler.plan import RowBuilder
 from app.engine.document import prepare_document
-from app.schema.build import build_schema
+from app.graphql.strawberry_bridge import graphql_schema
+from app.schema.build import build_graphql_schema
 
-OURS = build_schema()._schema
+OWN_SCHEMA = build_graphql_schema()
 
 
 @strawberry.type
@@ -54,11 +55,11 @@ class Item:
         return None if self.number > 1 else Item(number=self.number + 1, parts=[])
 
     @strawberry.field
-    def told(self, info: strawberry.Info) -> str:
+    def resolve_info(self, info: strawberry.Info) -> str:
         raw: Any = info._raw_info
         special = {"async_helpers", "is_awaitable", "path", "variable_values"}
-        told = {name: getattr(raw, name) for name in sorted(set(GraphQLResolveInfo._fields) - special)}
-        return repr([told, raw.path.as_list(), raw.path.typename, raw.variable_values.coerced])
+        attributes = {name: getattr(raw, name) for name in sorted(set(GraphQLResolveInfo._fields) - special)}
+        return repr([attributes, raw.path.as_list(), raw.path.typename, raw.variable_values.coerced])
 
     @strawberry.field
     def where(self, info: strawberry.Info) -> str:
@@ -109,33 +110,33 @@ class Mutation:
         return text
 
 
-SMALL: GraphQLSchema = strawberry.Schema(query=Query, mutation=Mutation)._schema
+SMALL_SCHEMA: GraphQLSchema = graphql_schema(strawberry.Schema(query=Query, mutation=Mutation))
 
 
-def plan_of(text: str, schema: GraphQLSchema = SMALL) -> Plan:
-    """Compiled, the document being valid."""
+def plan_of(text: str, schema: GraphQLSchema = SMALL_SCHEMA) -> Plan:
+    """Compile the first operation of a valid document."""
     document = parse(text)
     assert validate(schema, document) == []
     operation = next(each for each in document.definitions if isinstance(each, OperationDefinitionNode))
     return compile_plan(schema, document, operation)
 
 
-async def both(text: str, variables: dict[str, Any] | None = None) -> tuple[ExecutionResult, ExecutionResult]:
-    """What the plan gives, and what graphql-core gives."""
-    expected: Any = execute(SMALL, parse(text), context_value=[], variable_values=variables)
+async def execute_both(text: str, variables: dict[str, Any] | None = None) -> tuple[ExecutionResult, ExecutionResult]:
+    """Return the result of the plan and that of graphql-core."""
+    expected: Any = execute(SMALL_SCHEMA, parse(text), context_value=[], variable_values=variables)
     if asyncio.iscoroutine(expected):
         expected = await expected
     return await plan_of(text).execute([], variables or {}), expected
 
 
 @pytest.mark.parametrize("name", sorted(builtin_documents()))
-def test_every_shipped_document_but_subscriptions_is_compiled(name: str) -> None:
-    (operation,) = prepare_document(OURS, name, builtin_documents()[name]).operations.values()
+def test_builtin_document_is_compiled_unless_it_is_a_subscription(name: str) -> None:
+    (operation,) = prepare_document(OWN_SCHEMA, name, builtin_documents()[name]).operations.values()
     is_subscription = operation.kind is OperationType.SUBSCRIPTION
     assert operation.not_compiled_reason == ("a subscription" if is_subscription else None)
 
 
-async def test_variants_of_many_conditions_are_not_all_kept() -> None:
+async def test_variants_of_a_plan_are_limited() -> None:
     names = [f"v{number}" for number in range(8)]
     fields = [f"{name}: items(count: 0) @skip(if: ${name}) {{ number }}" for name in names]
     plan = plan_of(f"query ({', '.join(f'${name}: Boolean!' for name in names)}) {{ {' '.join(fields)} }}")
@@ -146,14 +147,14 @@ async def test_variants_of_many_conditions_are_not_all_kept() -> None:
     assert len(plan._variants) == MAX_VARIANTS
 
 
-def test_introspection_is_left_to_graphql_core() -> None:
+def test_introspection_is_not_compilable() -> None:
     with pytest.raises(NotCompilable, match="asks for the schema"):
         plan_of("{ __schema { queryType { name } } }")
 
 
 @pytest.mark.parametrize("small", [True, False])
 @pytest.mark.parametrize("with_parts", [True, False])
-async def test_conditions_are_those_of_the_request(small: bool, with_parts: bool) -> None:
+async def test_conditions_follow_the_variables_of_the_request(small: bool, with_parts: bool) -> None:
     text = """
         query ($small: Boolean!, $parts: Boolean = true) {
             items(count: 1) @skip(if: $small) { number ...Parts }
@@ -161,26 +162,26 @@ async def test_conditions_are_those_of_the_request(small: bool, with_parts: bool
         }
         fragment Parts on Item { parts @include(if: $parts) }
     """
-    got, expected = await both(text, {"small": small, "parts": with_parts})
+    got, expected = await execute_both(text, {"small": small, "parts": with_parts})
     assert got == expected
     assert got.data is not None
     assert list(got.data) == (["more"] if small else ["items", "more"])
 
 
-async def test_a_condition_that_is_null_is_an_error_of_the_request() -> None:
-    got, expected = await both("query ($c: Boolean = true) { items @skip(if: $c) { number } }", {"c": None})
+async def test_null_condition_is_a_request_error() -> None:
+    got, expected = await execute_both("query ($c: Boolean = true) { items @skip(if: $c) { number } }", {"c": None})
     assert got.data is None
     assert got.errors == expected.errors
 
 
-async def test_a_wrong_variable_is_an_error_of_the_request() -> None:
-    got, expected = await both("query ($n: Int!) { items(count: $n) { number } }", {"n": "three"})
+async def test_invalid_variable_is_a_request_error() -> None:
+    got, expected = await execute_both("query ($n: Int!) { items(count: $n) { number } }", {"n": "three"})
     assert got == expected
     assert got.errors is not None
 
 
-async def test_nulls_go_up_to_where_they_may_stand() -> None:
-    got, expected = await both("{ unlucky { number half parts } }")
+async def test_null_propagates_to_the_nearest_nullable_position() -> None:
+    got, expected = await execute_both("{ unlucky { number half parts } }")
     assert got.data == expected.data == {"unlucky": [{"number": 1, "half": 0, "parts": []}, None, None]}
     assert got.errors is not None
     assert expected.errors is not None
@@ -188,30 +189,30 @@ async def test_nulls_go_up_to_where_they_may_stand() -> None:
     assert got.errors[0].path == ["unlucky", 1, "half"]
 
 
-async def test_a_null_at_the_root_leaves_no_data() -> None:
+async def test_null_that_reaches_the_root_leaves_no_data() -> None:
     text = "query ($n: Int!) { items(count: $n) { half } }"
-    got, expected = await both(text, {"n": 14})
+    got, expected = await execute_both(text, {"n": 14})
     assert got.data is expected.data is None
     assert got.errors is not None
     assert got.errors[0].path == ["items", 13, "half"]
 
 
-async def test_a_resolver_is_told_where_it_is() -> None:
-    got, expected = await both("{ items(count: 2) { w: where neighbour { where } } }")
+async def test_resolve_info_has_the_path() -> None:
+    got, expected = await execute_both("{ items(count: 2) { w: where neighbour { where } } }")
     assert got == expected
     assert got.data is not None
     assert got.data["items"][1] == {"w": "items/1/w", "neighbour": {"where": "items/1/neighbour/where"}}
 
 
-async def test_a_resolver_is_told_what_graphql_core_tells() -> None:
-    text = "query ($n: Int = 1) { b: items(count: $n) { ...F } } fragment F on Item { told }"
-    got, expected = await both(text)
+async def test_resolve_info_equals_that_of_graphql_core() -> None:
+    text = "query ($n: Int = 1) { b: items(count: $n) { ...F } } fragment F on Item { resolveInfo }"
+    got, expected = await execute_both(text)
     assert got == expected
     assert got.data is not None
-    assert "['b', 0, 'told'], 'Item', {'n': 1}" in got.data["b"][0]["told"]
+    assert "['b', 0, 'resolveInfo'], 'Item', {'n': 1}" in got.data["b"][0]["resolveInfo"]
 
 
-async def test_a_combination_of_conditions_that_cannot_be_compiled_is_tried_once(
+async def test_variant_that_is_not_compilable_is_tried_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(compiler, "MAX_SELECTIONS", 3)
@@ -235,13 +236,13 @@ async def test_a_combination_of_conditions_that_cannot_be_compiled_is_tried_once
     assert tried == [(False,)]
 
 
-async def test_an_asynchronous_iterator_is_a_list() -> None:
-    got, expected = await both("{ stream }")
+async def test_asynchronous_iterator_is_a_list() -> None:
+    got, expected = await execute_both("{ stream }")
     assert got == expected
     assert got.data == {"stream": [1, 2]}
 
 
-async def test_mutations_run_one_after_the_other_until_one_leaves_no_data() -> None:
+async def test_mutations_run_serially_until_one_leaves_no_data() -> None:
     plan = plan_of('mutation { a: note(text: "a") b: note(text: "bad") c: note(text: "c") }')
     notes: list[str] = []
     result = await plan.execute(notes, {})
@@ -249,14 +250,14 @@ async def test_mutations_run_one_after_the_other_until_one_leaves_no_data() -> N
     assert notes == ["begin a", "end a", "begin bad"]
 
 
-async def test_a_plan_gives_the_same_each_time() -> None:
+async def test_plan_gives_the_same_result_each_time() -> None:
     plan = plan_of("query ($n: Int) { items(count: $n) { number half } }")
     first = await plan.execute([], {"n": 2})
     assert (await plan.execute([], {"n": 14})).data is None
     assert await plan.execute([], {"n": 2}) == first
 
 
-async def test_cancelling_an_execution_cancels_what_it_waits_for() -> None:
+async def test_cancelled_execution_cancels_its_awaitables() -> None:
     plan = plan_of("{ items { neighbour { number } } }")
     task = asyncio.create_task(plan.execute([], {}))
     await asyncio.sleep(0)
@@ -265,7 +266,7 @@ async def test_cancelling_an_execution_cancels_what_it_waits_for() -> None:
         await task
 
 
-def test_tracebacks_show_generated_source_as_long_as_the_plan_lives() -> None:
+def test_tracebacks_show_generated_code_while_the_plan_exists() -> None:
     plan = plan_of("{ items { number } }")
     build = plan.variant(()).root.fields[0].selections["Item"].build_results
     try:
@@ -289,19 +290,19 @@ ZONES = st.just(UTC) | st.sampled_from(
 @example(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 @example(datetime(2026, 1, 1, microsecond=10, tzinfo=UTC), datetime(2026, 1, 1, fold=1, tzinfo=UTC))
 @example(Someday(2026, 1, 1, tzinfo=UTC), Someday(2026, 1, 1))
-def test_times_are_spelled_as_graphql_core_has_it(at: datetime, perhaps: datetime | None) -> None:
+def test_datetimes_are_serialized_like_graphql_core(at: datetime, perhaps: datetime | None) -> None:
     (moments,) = plan_of("{ moments { at perhaps } }").variant(()).root.fields
-    spell = SMALL.type_map["DateTime"].coerce_output_value  # type: ignore[attr-defined]
+    serialize = SMALL_SCHEMA.type_map["DateTime"].coerce_output_value  # type: ignore[attr-defined]
     built = moments.selections["Moment"].build_results([Moment(at=at, perhaps=perhaps)])
-    assert built == [{"at": spell(at), "perhaps": perhaps if perhaps is None else spell(perhaps)}]
+    assert built == [{"at": serialize(at), "perhaps": perhaps if perhaps is None else serialize(perhaps)}]
 
 
 class CpuInner(EmbeddedRow):
-    """Stands for a row of CPU columns."""
+    """A row of CPU columns."""
 
 
 def test_rows_are_unpacked_by_the_columns_of_their_class() -> None:
-    plan = plan_of("{ cpus { nodes { name slug } } }", build_schema()._schema)
+    plan = plan_of("{ cpus { nodes { name slug } } }", build_graphql_schema())
     (connection,) = plan.variant(()).root.fields
     (nodes,) = connection.selections["CPUConnection"].fields
     build = nodes.selections["CPU"].build_results
@@ -315,7 +316,7 @@ def test_rows_are_unpacked_by_the_columns_of_their_class() -> None:
         build([CpuInner.of("name")(("D",))])
 
 
-def test_functions_for_classes_of_rows_are_not_all_kept() -> None:
+def test_unpacking_functions_are_limited() -> None:
     made: list[tuple[str, ...]] = []
 
     def unpacking(columns: tuple[str, ...]) -> Any:
@@ -326,4 +327,4 @@ def test_functions_for_classes_of_rows_are_not_all_kept() -> None:
     kinds = [CpuInner.of(f"column_{number}") for number in range(RowBuilder.MAX_ROW_CLASSES + 1)]
     for kind in [*kinds, kinds[-1], kinds[0]]:
         assert build([kind(("x",))]) == [{"columns": kind.columns}]
-    assert len(made) == len(kinds) + 1, "the first was forgotten"
+    assert len(made) == len(kinds) + 1, "the first one was evicted"

@@ -1,4 +1,4 @@
-"""The fuzzer finds what it is for: each way to execute here has one flaw, and is found out within a few documents."""
+"""The fuzzer detects flaws: every executor here has one, and the fuzzer finds it within a few documents."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ from tests.engine.compiler.result_comparison import reference
 
 N = TypeVar("N", bound=Node)
 pytestmark = [*IGNORE_ABANDONED_COROUTINES, pytest.mark.no_cover]  # what runs here is the fuzzer and graphql-core
-# How many documents a flaw may take to be found.
+# Numbers of the documents within which each flaw must be found.
 ENOUGH = range(1_000)
 SCHEMA = synthetic_schema.build()
 DOCUMENTS = Documents(SCHEMA, synthetic_schema.POOLS, mutations=0.25)
 
 
 def by_executor(executor: type[Executor[Any]] | None) -> Subject:
-    """Executes by a class of executors."""
+    """Return a subject that executes with this class of executor."""
 
     def subject(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Run:
         name = operation.name.value if operation.name else None
@@ -56,7 +56,7 @@ def by_executor(executor: type[Executor[Any]] | None) -> Subject:
 
 
 def by_result(spoil: Callable[[ExecutionResult], ExecutionResult]) -> Subject:
-    """Executes well, then spoils the result."""
+    """Return a subject that executes correctly and then alters the result."""
 
     def subject(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Run:
         run = by_executor(None)(schema, document, operation)
@@ -70,12 +70,12 @@ def by_result(spoil: Callable[[ExecutionResult], ExecutionResult]) -> Subject:
 
 
 def by_document(visitor: type[Visitor]) -> Subject:
-    """Executes another document."""
+    """Return a subject that alters the document."""
     return lambda schema, document, operation: by_executor(None)(schema, visit(document, visitor()), operation)
 
 
 def by_variables(spoil: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Subject:
-    """Executes with other variables."""
+    """Return a subject that alters the variables."""
 
     def subject(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Run:
         run = by_executor(None)(schema, document, operation)
@@ -85,7 +85,7 @@ def by_variables(spoil: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Sub
 
 
 def by_schema(spoil: Callable[[GraphQLSchema], None]) -> Subject:
-    """Executes over another schema."""
+    """Return a subject that executes with an altered schema."""
     other = synthetic_schema.build()
     spoil(other)
     return lambda _, document, operation: by_executor(None)(other, document, operation)
@@ -101,7 +101,7 @@ class NeverPropagates(Executor[Any]):
 
 
 class PropagatesFromItems(Executor[Any]):
-    """A null item takes its list with it, even where it may be null."""
+    """A failed item sets its list to null even if items are nullable."""
 
     def handle_field_error(self, raw_error: Exception, kind: Any, details: Any, path: Path) -> None:
         if isinstance(path.key, int):
@@ -110,7 +110,7 @@ class PropagatesFromItems(Executor[Any]):
 
 
 class StopsAtLists(Executor[Any]):
-    """A null in a list of items that may not be null stays there."""
+    """A null stays in a list of non-null items."""
 
     def handle_field_error(self, raw_error: Exception, kind: Any, details: Any, path: Path) -> None:
         inner = kind.of_type if isinstance(path.key, int) and is_non_null_type(kind) else kind
@@ -118,7 +118,7 @@ class StopsAtLists(Executor[Any]):
 
 
 class ForgetsTheRoot(Executor[Any]):
-    """A non-null field of the root is null, and the rest is there."""
+    """A non-null root field is null, and the other data is kept."""
 
     def handle_field_error(self, raw_error: Exception, kind: Any, details: Any, path: Path) -> None:
         inner = kind.of_type if path.prev is None and is_non_null_type(kind) else kind
@@ -139,7 +139,7 @@ class NamesNoMembers(Executor[Any]):
 
 
 class PathsOfNames(Executor[Any]):
-    """Resolvers and errors are told of fields by their names, not their keys."""
+    """Paths contain the names of fields instead of their response keys."""
 
     def execute_field(self, parent_type: Any, source: Any, details: Any, path: Path, context: Any) -> Any:
         other = Path(path.prev, details[0].node.name.value, path.typename)
@@ -155,7 +155,7 @@ class PathsWithoutInnerIndices(Executor[Any]):
 
 
 class MergesNothing(Executor[Any]):
-    """Of fields with the same key only the first one's selections are seen."""
+    """Only the first of several fields with the same key contributes selections."""
 
     def collect_subfields(self, return_type: Any, field_details_list: Any) -> Any:
         return super().collect_subfields(return_type, field_details_list[:1])
@@ -172,7 +172,7 @@ class GuessesTypes(Executor[Any]):
 
 
 class BelievesTypes(Executor[Any]):
-    """Does not ask whether an object is of the type that its place has."""
+    """Does not check whether an object has the declared type."""
 
     def complete_object_value(
         self, return_type: Any, details: Any, info: Any, path: Any, result: Any, context: Any
@@ -186,7 +186,7 @@ class MutatesAtOnce(Executor[Any]):
 
 
 class MutatesOn(Executor[Any]):
-    """After a mutation that makes the answer null, the others are done all the same."""
+    """Later mutations are executed after one that has set all data to null."""
 
     def execute_fields_serially(self, parent: Any, source: Any, path: Any, grouped: Any, at: Any) -> Any:
         run = super().execute_fields_serially
@@ -244,7 +244,7 @@ def _changed(error: GraphQLError, **changes: Any) -> GraphQLError:
 
 
 def _without_below(result: ExecutionResult) -> ExecutionResult:
-    """No error explains nulls that come from below."""
+    """Remove the errors that explain propagated nulls."""
     return _errors(result, lambda each: each if _is_at_null(result.data, each.path) else None)
 
 
@@ -257,7 +257,7 @@ def _is_at_null(data: Any, path: Any) -> bool:
 
 
 def _with_stranger(result: ExecutionResult) -> ExecutionResult:
-    """Beside an error below a null, one that never happened."""
+    """Add an error that did not occur to one below a null."""
     strangers = [
         _changed(each, path=[*each.path, "stranger"])
         for each in result.errors or ()
@@ -282,7 +282,7 @@ class NoDirectives(Visitor):
 
 
 class IncludesForSkips(Visitor):
-    """@include is not looked at where there is @skip."""
+    """@include is ignored on fields with @skip."""
 
     def enter(self, node: Any, *_: Any) -> Any:
         names = [each.name.value for each in getattr(node, "directives", None) or ()]
@@ -299,7 +299,7 @@ class NoDirectivesOnSpreads(Visitor):
 
 
 class NoConditions(Visitor):
-    """Inline fragments are for every type that has their fields."""
+    """Type conditions of inline fragments are ignored."""
 
     def enter_inline_fragment(self, node: InlineFragmentNode, *_: Any) -> Any:
         return _other(node, type_condition=None)
@@ -376,13 +376,13 @@ FLAWS: dict[str, Subject] = {
 
 
 @pytest.mark.parametrize("name", FLAWS)
-async def test_a_flaw_is_found(name: str) -> None:
+async def test_fuzzer_finds_the_flaw(name: str) -> None:
     with pytest.raises(Difference):
         await Fuzz(SCHEMA, world_for, FLAWS[name], compare_worlds).check_all(DOCUMENTS.case, "flaws", ENOUGH)
 
 
-async def test_graphql_core_agrees_with_itself() -> None:
-    """Though the order in which tasks run is another one."""
+async def test_graphql_core_equals_itself_with_another_order_of_tasks() -> None:
+    """It agrees although tasks run in another order."""
 
     def slower(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Run:
         run = by_executor(Patient)(schema, document, operation)
@@ -397,7 +397,7 @@ async def test_graphql_core_agrees_with_itself() -> None:
 
 
 class Patient(Executor[Any]):
-    """Every field takes a few turns more, the later ones fewer: other errors come first."""
+    """Delays every field, later ones less, so that errors occur in another order."""
 
     def execute_field(self, parent_type: Any, source: Any, details: Any, path: Path, context: Any) -> Any:
         found = super().execute_field(parent_type, source, details, path, context)
@@ -412,12 +412,12 @@ class Patient(Executor[Any]):
         return later()
 
 
-async def test_a_difference_is_told_with_the_smallest_document() -> None:
+async def test_difference_shows_the_smallest_document() -> None:
     flaw = FLAWS["default of a number"]
     with pytest.raises(Difference) as raised:
         await Fuzz(SCHEMA, world_for, flaw).check_all(DOCUMENTS.case, "small", ENOUGH)
-    told = str(raised.value)
-    assert "the data differ (seed 'small:" in told
+    message = str(raised.value)
+    assert "the data differs (seed 'small:" in message
     assert raised.value.case.text.endswith("{ echo }")
-    assert '"echo": "3,' in told
-    assert '"echo": "4,' in told
+    assert '"echo": "3,' in message
+    assert '"echo": "4,' in message

@@ -1,6 +1,6 @@
-"""Plans answer as graphql-core does: random documents, the same data, the same errors.
+"""Compiled plans give the results of graphql-core for random documents.
 
-`result_comparison` says what is the same. `--effort` and `--seed` choose how many documents, and which.
+`result_comparison` defines equality. `--effort` and `--seed` choose how many documents are run, and which ones.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from app.engine.compiler.column_projection import project_columns
 from app.engine.compiler.compiler import NotCompilable, compile_plan
 from app.graphql.context import Context
 from app.resources import Resources
-from app.schema.build import build_schema
+from app.schema.build import build_graphql_schema
 from tests.engine.compiler import synthetic_schema
-from tests.engine.compiler.differential_fuzzer import Fuzz, Run, operation_of
+from tests.engine.compiler.differential_fuzzer import Fuzz, Run, find_operation
 from tests.engine.compiler.equality import IGNORE_ABANDONED_COROUTINES, compare_worlds, world_for
 from tests.engine.compiler.random_documents import Case, Documents
 from tests.engine.compiler.random_values import Pools
-from tests.engine.compiler.result_comparison import Everything, difference, everything, reference
+from tests.engine.compiler.result_comparison import CompleteErrors, find_all_errors, find_difference, reference
 from tests.engine.compiler.synthetic_schema import World
 from tests.support.effort import size_of
 
-# Of all documents these many are for our own schema, where each takes statements.
+# Shares of the documents: for the own schema, where each executes SQL, and for the schema with exception handlers.
 DOCUMENT_COUNT = size_of(short=4_000, long=60_000, soak=1_000_000)
 OWN_SHARE = 0.075
 HANDLERS_SHARE = 0.05
-# The long tests are cut, so that processes can share them.
+# Long tests are divided into parts, which run in parallel processes.
 PARTS = 10
 OWN_PARTS = 3
-# Tracing lines would double their time, and other tests reach the same ones.
+# Coverage would double the time of these tests, and other tests cover the same lines.
 without_tracing = pytest.mark.no_cover
 pytestmark = IGNORE_ABANDONED_COROUTINES
 SYNTHETIC = synthetic_schema.build()
@@ -47,40 +47,43 @@ DOCUMENTS = Documents(SYNTHETIC, synthetic_schema.POOLS, mutations=0.1)
 @without_tracing
 @pytest.mark.sized
 @pytest.mark.parametrize("part", range(PARTS))
-async def test_every_construct(request: pytest.FixtureRequest, part: int) -> None:
+async def test_plans_of_the_synthetic_schema_equal_graphql_core(request: pytest.FixtureRequest, part: int) -> None:
     numbers = _numbers(1 - OWN_SHARE - HANDLERS_SHARE)[part::PARTS]
     await Fuzz(SYNTHETIC, world_for, agreement=compare_worlds).check_all(DOCUMENTS.case, _seed(request), numbers)
 
 
 @without_tracing
-@pytest.mark.sized
-async def test_exceptions_that_become_values(request: pytest.FixtureRequest) -> None:
-    """With handlers in the schema Strawberry wraps every resolver in another way."""
+async def test_plans_with_exception_handlers_equal_graphql_core(request: pytest.FixtureRequest) -> None:
+    """With exception handlers, Strawberry wraps every resolver in another way."""
     fuzz = Fuzz(synthetic_schema.build(handlers=True), world_for, agreement=compare_worlds)
     await fuzz.check_all(DOCUMENTS.case, f"{_seed(request)}:handlers", _numbers(HANDLERS_SHARE))
 
 
-async def test_executions_share_nothing(request: pytest.FixtureRequest) -> None:
-    """One plan, executed several times at once: each execution gives what it gives alone."""
+async def test_concurrent_executions_of_a_plan_share_no_state(request: pytest.FixtureRequest) -> None:
+    """Concurrent executions of one plan give the results of separate ones."""
     for n in range(200):
-        case = DOCUMENTS.case(f"{_seed(request)}:at once:{n}")
+        case = DOCUMENTS.case(f"{_seed(request)}:concurrent:{n}")
         document = parse(case.text)
         try:
-            plan = compile_plan(SYNTHETIC, document, operation_of(document, case.operation_name))
+            plan = compile_plan(SYNTHETIC, document, find_operation(document, case.operation_name))
         except NotCompilable:
             continue
-        asked = [(World(number, 10), variables) for number in range(3) for variables in case.variables]
-        at_once = await asyncio.gather(*(plan.execute(world, deepcopy(variables)) for world, variables in asked))
-        for (world, variables), actual in zip(asked, at_once, strict=True):
-            again = World(world.seed, world.trouble)
-            expected = await reference(SYNTHETIC, document, case.operation_name, again, deepcopy(variables))
-            found = await difference(expected, actual, partial(_everything, document, case, world, variables))
-            assert found is None, f"{found}\n{case}"
+        runs = [(World(number, 10), variables) for number in range(3) for variables in case.variables]
+        results = await asyncio.gather(*(plan.execute(world, deepcopy(variables)) for world, variables in runs))
+        for (world, variables), actual in zip(runs, results, strict=True):
+            fresh_world = World(world.seed, world.trouble)
+            expected = await reference(SYNTHETIC, document, case.operation_name, fresh_world, deepcopy(variables))
+            reason = await find_difference(
+                expected, actual, partial(_find_all_errors, document, case, world, variables)
+            )
+            assert reason is None, f"{reason}\n{case}"
 
 
-async def _everything(document: DocumentNode, case: Case, world: World, variables: dict[str, Any]) -> Everything:
-    again = World(world.seed, world.trouble)
-    return await everything(SYNTHETIC, document, case.operation_name, again, deepcopy(variables))
+async def _find_all_errors(
+    document: DocumentNode, case: Case, world: World, variables: dict[str, Any]
+) -> CompleteErrors:
+    fresh_world = World(world.seed, world.trouble)
+    return await find_all_errors(SYNTHETIC, document, case.operation_name, fresh_world, deepcopy(variables))
 
 
 @pytest.mark.parametrize(
@@ -91,15 +94,15 @@ async def _everything(document: DocumentNode, case: Case, world: World, variable
         "subscription { ticks }",
     ],
 )
-def test_what_has_no_plan(text: str) -> None:
+def test_introspection_and_subscriptions_are_not_compilable(text: str) -> None:
     document = parse(text)
     with pytest.raises(NotCompilable, match=r"\w+"):
-        compile_plan(SYNTHETIC, document, operation_of(document, None))
+        compile_plan(SYNTHETIC, document, find_operation(document, None))
 
 
 @pytest.fixture
 async def catalogue(resources: Resources) -> Resources:
-    """The sample catalogue."""
+    """Resources with the sample catalogue."""
     await load_into(resources)
     return resources
 
@@ -107,32 +110,36 @@ async def catalogue(resources: Resources) -> Resources:
 @without_tracing
 @pytest.mark.sized
 @pytest.mark.parametrize("part", range(OWN_PARTS))
-async def test_our_own_schema(request: pytest.FixtureRequest, catalogue: Resources, part: int) -> None:
-    """Whoever asks has no role, so mutations are refused."""
-    schema = build_schema()._schema
+async def test_plans_of_the_own_schema_equal_graphql_core(
+    request: pytest.FixtureRequest, catalogue: Resources, part: int
+) -> None:
+    """The viewer has no role, so mutations are rejected."""
+    schema = build_graphql_schema()
     documents = Documents(schema, await pools(catalogue), mutations=0.02)
     fuzz = Fuzz(schema, lambda _: Context(catalogue))
     await fuzz.check_all(documents.case, _seed(request), _numbers(OWN_SHARE)[part::OWN_PARTS])
 
 
 @pytest.mark.sized
-async def test_our_own_schema_in_one_statement(request: pytest.FixtureRequest, catalogue: Resources) -> None:
-    """Plans that read the columns that they need, without a transaction where that does."""
-    schema = build_schema()._schema
+async def test_plans_in_single_statement_mode_equal_graphql_core(
+    request: pytest.FixtureRequest, catalogue: Resources
+) -> None:
+    """Plans read only the columns that they need, and use a snapshot only if one statement is not enough."""
+    schema = build_graphql_schema()
     documents = Documents(schema, await pools(catalogue), mutations=0.02)
-    kept, again = 0, 0
+    single_statement_runs, snapshot_runs = 0, 0
 
     def subject(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Run:
         plan, columns = compile_plan(schema, document, operation), project_columns(schema, document, operation)
 
         async def run(_: Any, variables: Mapping[str, Any]) -> ExecutionResult:
-            nonlocal kept, again
+            nonlocal single_statement_runs, snapshot_runs
             async with Context(catalogue, columns=columns, single_statement=True) as context:
                 result = await plan.execute(context, deepcopy(variables))
                 if isinstance(context.reader, SingleStatementReader) and not context.reader.needs_snapshot:
-                    kept += 1
+                    single_statement_runs += 1
                     return result
-            again += 1
+            snapshot_runs += 1
             async with Context(catalogue, columns=columns) as context:
                 return await plan.execute(context, variables)
 
@@ -140,13 +147,13 @@ async def test_our_own_schema_in_one_statement(request: pytest.FixtureRequest, c
 
     fuzz = Fuzz(schema, lambda _: Context(catalogue), subject)
     await fuzz.check_all(documents.case, f"{_seed(request)}:one", _numbers(OWN_SHARE / 3))
-    assert kept > fuzz.runs * 0.1
-    assert again > fuzz.runs * 0.1
+    assert single_statement_runs > fuzz.runs * 0.1
+    assert snapshot_runs > fuzz.runs * 0.1
 
 
 async def pools(resources: Resources) -> Pools:
-    """Ids, slugs and cursors that exist, and some that do not; pages that are short."""
-    schema = build_schema()._schema
+    """Return ids, slugs and cursors that exist and some that do not, and small page sizes."""
+    schema = build_graphql_schema()
     text = """{ cpus(first: 4) { nodes { id slug socket listings(first: 2) { nodes { id } edges { cursor } } }
         edges { cursor } } }"""
     async with Context(resources) as context:

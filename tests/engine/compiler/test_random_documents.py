@@ -1,4 +1,4 @@
-"""Random documents are valid, hold everything that documents can hold, and are answered with all that can go wrong."""
+"""Random documents are valid, contain every construct, and have results with every kind of error."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ from graphql import (
 )
 from graphql.utilities import TypeInfo, TypeInfoVisitor
 
-from app.schema.build import build_schema
+from app.schema.build import build_graphql_schema
 from tests.engine.compiler import synthetic_schema
 from tests.engine.compiler.equality import IGNORE_ABANDONED_COROUTINES, world_for
 from tests.engine.compiler.random_documents import Case, Documents
-from tests.engine.compiler.result_comparison import propagated, reference
+from tests.engine.compiler.result_comparison import has_propagated_null, reference
 
-pytestmark = [*IGNORE_ABANDONED_COROUTINES, pytest.mark.no_cover]  # what runs here is graphql-core
-MANY = 1_200
+pytestmark = [*IGNORE_ABANDONED_COROUTINES, pytest.mark.no_cover]  # only graphql-core is executed
+SAMPLE_SIZE = 1_200
 
 
 def cases(schema: GraphQLSchema, seed: str) -> Iterable[Case]:
-    """A sample of documents."""
+    """Yield a sample of documents."""
     documents = Documents(schema, synthetic_schema.POOLS, mutations=0.1)
-    return (documents.case(f"{seed}:{n}") for n in range(MANY))
+    return (documents.case(f"{seed}:{n}") for n in range(SAMPLE_SIZE))
 
 
-@pytest.mark.parametrize("schema", [synthetic_schema.build(), build_schema()._schema], ids=["synthetic", "own"])
-def test_documents_are_valid(schema: GraphQLSchema) -> None:
+@pytest.mark.parametrize("schema", [synthetic_schema.build(), build_graphql_schema()], ids=["synthetic", "own"])
+def test_random_documents_are_valid(schema: GraphQLSchema) -> None:
     for case in cases(schema, "valid"):
         errors = validate(schema, parse(case.text))
         assert not errors, f"{errors[0]}\n{case.text}"
 
 
-class Seen(Visitor):
-    """Counts what documents are made of."""
+class ConstructCounter(Visitor):
+    """Counts the constructs in documents."""
 
     def __init__(self, info: TypeInfo, seen: Counter[str]) -> None:
         super().__init__()
@@ -112,21 +112,21 @@ class Seen(Visitor):
             self.seen[node.operation.value] += 1
 
 
-def test_documents_hold_everything() -> None:
+def test_random_documents_contain_every_construct() -> None:
     schema = synthetic_schema.build()
     seen: Counter[str] = Counter()
     for case in cases(schema, "all"):
         info = TypeInfo(schema)
-        visit(parse(case.text), TypeInfoVisitor(info, _Both(Seen(info, seen))))
+        visit(parse(case.text), TypeInfoVisitor(info, _EnterBoth(ConstructCounter(info, seen))))
     assert not [each for each in _expected(schema) if not seen[each]]
 
 
-class _Both(Visitor):
-    """Calls `enter` and the method for the kind."""
+class _EnterBoth(Visitor):
+    """Calls `enter` and the method for the kind of node."""
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, counter: ConstructCounter) -> None:
         super().__init__()
-        self.visitor = seen
+        self.visitor = counter
 
     def enter(self, node: Node, *arguments: Any) -> None:
         self.visitor.enter(node)
@@ -157,16 +157,16 @@ def _expected(schema: GraphQLSchema) -> Iterable[str]:
     yield from ("list_value", "object_value", "enum_value", "int_value", "float_value", "string_value")
 
 
-async def test_answers_hold_everything() -> None:
-    """Among them are null answers, partial ones, request errors, and nulls that come from below."""
+async def test_results_contain_every_kind_of_error() -> None:
+    """Such as no data, partial data, request errors and propagated nulls."""
     schema = synthetic_schema.build()
     seen: Counter[str] = Counter()
     for n, case in enumerate(cases(schema, "answers")):
         async with world_for(n) as world:
             result = await reference(schema, parse(case.text), case.operation_name, world, case.variables[0])
         seen.update(_kinds(result))
-    wanted = {"whole", "partial", "no data", "request error", "propagated", "AppError", "permission", "deep null"}
-    assert not [each for each in wanted if seen[each] < MANY // 100], seen
+    kinds = {"whole", "partial", "no data", "request error", "propagated", "AppError", "permission", "deep null"}
+    assert not [each for each in kinds if seen[each] < SAMPLE_SIZE // 100], seen
 
 
 def _kinds(result: ExecutionResult) -> Iterable[str]:
@@ -178,7 +178,7 @@ def _kinds(result: ExecutionResult) -> Iterable[str]:
         yield "request error" if all(each.path is None for each in errors) else "no data"
     else:
         yield "partial"
-    if propagated(result):
+    if has_propagated_null(result):
         yield "propagated"
         if result.data is not None:
             yield "deep null"

@@ -1,4 +1,4 @@
-"""What sellers call things."""
+"""Conditions, availability and flags in the words of sellers."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ from app.market.vocabulary import CONDITION_BY_WORD
         (["new"], "unknown"),
     ],
 )
-def test_declared_conditions(declared: object, condition: str) -> None:
+def test_parse_declared_condition_returns_condition(declared: object, condition: str) -> None:
     assert condition_parsing.parse_declared_condition(declared) == condition
 
 
 @pytest.mark.parametrize("word", CONDITION_BY_WORD)
-def test_the_words_of_files_mean_the_same_on_pages(word: str) -> None:
+def test_parse_declared_condition_of_import_file_word_returns_same_condition(word: str) -> None:
     assert condition_parsing.parse_declared_condition(word.upper()) == CONDITION_BY_WORD[word]
 
 
@@ -83,7 +83,7 @@ def test_the_words_of_files_mean_the_same_on_pages(word: str) -> None:
         ("RefurbishedCondition", "Dell OptiPlex 7060 i5-8500T", "refurbished"),
     ],
 )
-def test_titles_can_make_it_worse(declared: object, title: str, condition: str) -> None:
+def test_parse_condition_returns_worse_of_declaration_and_title(declared: object, title: str, condition: str) -> None:
     assert condition_parsing.parse_condition(declared, title) == condition
 
 
@@ -109,7 +109,7 @@ def test_titles_can_make_it_worse(declared: object, title: str, condition: str) 
         ("sold", "sold"),
     ],
 )
-def test_availability(declared: object, status: str) -> None:
+def test_parse_availability_returns_status(declared: object, status: str) -> None:
     assert condition_parsing.parse_availability(declared) is ListingStatus(status)
 
 
@@ -133,7 +133,7 @@ def test_availability(declared: object, status: str) -> None:
         "Pair of Xeon Gold 6130",
     ],
 )
-def test_lots(title: str) -> None:
+def test_find_flags_of_lot_title_contains_lot(title: str) -> None:
     assert ListingFlag.LOT in find_flags(title)
 
 
@@ -149,14 +149,14 @@ def test_lots(title: str) -> None:
         "Xeon E5-2680 and X99 mobo",
     ],
 )
-def test_bundles(title: str) -> None:
+def test_find_flags_of_bundle_title_contains_bundle(title: str) -> None:
     assert ListingFlag.BUNDLE in find_flags(title)
 
 
 @pytest.mark.parametrize(
     "title", ["for parts", "not working", "doesn't work", "nonworking", "defective", "Bastler", "bent pins", "AS IS"]
 )
-def test_broken(title: str) -> None:
+def test_is_broken_of_defective_title_is_true(title: str) -> None:
     assert is_broken(title)
 
 
@@ -178,12 +178,12 @@ def test_broken(title: str) -> None:
         "Pack of 1 i5",
     ],
 )
-def test_single_things(title: str) -> None:
+def test_find_flags_of_single_item_title_is_empty(title: str) -> None:
     assert find_flags(title) == frozenset()
 
 
 @given(st.text())
-def test_any_text(text: str) -> None:
+def test_parsing_of_arbitrary_text_raises_no_error(text: str) -> None:
     assert condition_parsing.parse_condition(text, text) in Condition
     assert condition_parsing.parse_availability(text) in ListingStatus
     assert find_flags(text) <= set(ListingFlag)

@@ -1,4 +1,4 @@
-"""eBay's Browse API, against a server that speaks its documented shapes."""
+"""eBay source and adapter, with a server that imitates the Browse API."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def read(item: object) -> Offer:
     return offer
 
 
-async def test_an_item(api: Site, fetcher: Fetcher) -> None:
+async def test_ebay_item_is_loaded_and_read(api: Site, fetcher: Fetcher) -> None:
     page = await ebay(api, fetcher).fetch(f"{URL}?hash=x&_trkparms=y")
     (offer,) = extract_offers(page)
     assert page.url == URL
@@ -137,7 +137,7 @@ async def test_an_item(api: Site, fetcher: Fetcher) -> None:
     assert "x-ebay-c-marketplace-id: ebay_us\r\n" in look_up.lower()
 
 
-async def test_one_token_for_all_until_it_ends(api: Site, fetcher: Fetcher) -> None:
+async def test_ebay_access_token_is_shared_until_it_expires(api: Site, fetcher: Fetcher) -> None:
     items = ebay(api, fetcher)
     await asyncio.gather(*(items.fetch(URL) for _ in range(5)))
     assert sum(TOKEN in request for request in api.requests) == 1
@@ -145,10 +145,10 @@ async def test_one_token_for_all_until_it_ends(api: Site, fetcher: Fetcher) -> N
     items = ebay(api, fetcher)
     await items.fetch(URL)
     await items.fetch(URL)
-    assert sum(TOKEN in request for request in api.requests) == 3, "one that ends soon is not kept"
+    assert sum(TOKEN in request for request in api.requests) == 3, "a token that expires soon is not cached"
 
 
-async def test_a_token_that_is_withdrawn_is_renewed_once(api: Site, fetcher: Fetcher) -> None:
+async def test_revoked_ebay_access_token_is_renewed_once(api: Site, fetcher: Fetcher) -> None:
     async def answer(request: str, writer: asyncio.StreamWriter) -> None:
         writer.write(as_json(ITEM) if "Bearer t2" in request else as_json({"errors": []}, 401))
 
@@ -162,7 +162,7 @@ async def test_a_token_that_is_withdrawn_is_renewed_once(api: Site, fetcher: Fet
     assert refusal.value.status == 401
 
 
-async def test_wrong_credentials(api: Site, fetcher: Fetcher) -> None:
+async def test_wrong_ebay_credentials_raise_permanent_error(api: Site, fetcher: Fetcher) -> None:
     api.pages[TOKEN] = as_json({"error": "invalid_client", "error_description": "client authentication failed"}, 401)
     with pytest.raises(PermanentError, match="DEALMARK_EBAY_CREDENTIALS"):
         await ebay(api, fetcher).fetch(URL)
@@ -171,13 +171,13 @@ async def test_wrong_credentials(api: Site, fetcher: Fetcher) -> None:
 @pytest.mark.parametrize(
     "grant", [{}, {"access_token": 7}, {"access_token": ""}, {"access_token": "a\nb"}, {"access_token": "\u00fc"}]
 )
-async def test_a_grant_without_a_token(api: Site, fetcher: Fetcher, grant: object) -> None:
+async def test_ebay_grant_without_token_raises_server_busy(api: Site, fetcher: Fetcher, grant: object) -> None:
     api.pages[TOKEN] = as_json(grant)
     with pytest.raises(ServerBusy):
         await ebay(api, fetcher).fetch(URL)
 
 
-async def test_an_item_with_variations(api: Site, fetcher: Fetcher) -> None:
+async def test_ebay_item_with_variations_returns_offer_per_variation(api: Site, fetcher: Fetcher) -> None:
     def one(variation: int, price: str, status: str) -> dict[str, Any]:
         availability = [{"estimatedAvailabilityStatus": status}]
         more = {"price": {"value": price, "currency": "USD"}, "estimatedAvailabilities": availability}
@@ -187,8 +187,8 @@ async def test_an_item_with_variations(api: Site, fetcher: Fetcher) -> None:
     api.pages[GROUP] = as_json(
         {"items": [one(41, "50", "OUT_OF_STOCK"), one(42, "90", "IN_STOCK"), one(43, "70", "LIMITED_STOCK")]}
     )
-    found = extract_offers(await ebay(api, fetcher).fetch(URL))
-    assert [(offer.vendor_item_id, offer.price, offer.status) for offer in found] == [
+    offers = extract_offers(await ebay(api, fetcher).fetch(URL))
+    assert [(offer.vendor_item_id, offer.price, offer.status) for offer in offers] == [
         ("112259821206:43", Decimal(70), ListingStatus.ACTIVE),
         ("112259821206:42", Decimal(90), ListingStatus.ACTIVE),
         ("112259821206:41", Decimal(50), ListingStatus.SOLD),
@@ -199,7 +199,7 @@ async def test_an_item_with_variations(api: Site, fetcher: Fetcher) -> None:
     assert offer.vendor_item_id == "112259821206:412674842751"
 
 
-async def test_an_item_that_is_gone(api: Site, fetcher: Fetcher) -> None:
+async def test_missing_ebay_item_raises_status_404(api: Site, fetcher: Fetcher) -> None:
     api.pages[LOOK_UP] = as_json(
         {"errors": [{"errorId": 11001, "message": "The specified item Id was not found."}]}, 404
     )
@@ -208,14 +208,14 @@ async def test_an_item_that_is_gone(api: Site, fetcher: Fetcher) -> None:
     assert refusal.value.status == 404
 
 
-async def test_too_many_requests(api: Site, fetcher: Fetcher) -> None:
+async def test_ebay_rate_limit_raises_server_busy(api: Site, fetcher: Fetcher) -> None:
     api.pages[LOOK_UP] = http_response(b"{}", 429, {"Content-Type": "application/json", "Retry-After": "60"})
     with pytest.raises(ServerBusy) as busy:
         await ebay(api, fetcher).fetch(URL)
     assert busy.value.retry_after == 60
 
 
-async def test_the_site_decides_the_marketplace(api: Site, fetcher: Fetcher) -> None:
+async def test_ebay_marketplace_header_follows_the_country_site(api: Site, fetcher: Fetcher) -> None:
     for host, marketplace in (("www.ebay.de", "EBAY_DE"), ("www.ebay.co.uk", "EBAY_GB"), ("m.ebay.com.au", "EBAY_AU")):
         page = await ebay(api, fetcher).fetch(f"https://{host}/itm/112259821206")
         assert page.url == f"https://{host}/itm/112259821206"
@@ -223,7 +223,7 @@ async def test_the_site_decides_the_marketplace(api: Site, fetcher: Fetcher) -> 
 
 
 @pytest.mark.parametrize(
-    ("url", "served"),
+    ("url", "is_accepted"),
     [
         (URL, True),
         ("https://ebay.de/itm/title-of-it/112259821206?var=1", True),
@@ -236,8 +236,8 @@ async def test_the_site_decides_the_marketplace(api: Site, fetcher: Fetcher) -> 
         ("", False),
     ],
 )
-def test_what_it_serves(url: str, served: bool, fetcher: Fetcher) -> None:
-    assert EbaySource(fetcher, "client:secret").can_fetch(url) is served
+def test_ebay_source_accepts_item_urls_only(url: str, is_accepted: bool, fetcher: Fetcher) -> None:
+    assert EbaySource(fetcher, "client:secret").can_fetch(url) is is_accepted
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_what_it_serves(url: str, served: bool, fetcher: Fetcher) -> None:
         ({"estimatedAvailabilities": [{"estimatedAvailabilityStatus": "?"}]}, "status", ListingStatus.ACTIVE),
     ],
 )
-def test_what_items_say(change: dict[str, Any], field: str, value: object) -> None:
+def test_ebay_item_value_is_read(change: dict[str, Any], field: str, value: object) -> None:
     if isinstance(value, type):
         with pytest.raises(value):
             read({**ITEM, **change})
@@ -280,18 +280,18 @@ def test_what_items_say(change: dict[str, Any], field: str, value: object) -> No
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{", b"7", b"{}", b'{"items": []}', b'{"items": [7]}', b'{"errors": []}', b"[" * 100_000]
 )
-def test_answers_that_are_no_item(body: bytes) -> None:
+def test_ebay_response_without_item_raises_error(body: bytes) -> None:
     with pytest.raises(ExtractionError):
         extract_offers(Page(URL, body, "application/json"))
 
 
-async def test_sources_by_settings(api: Site) -> None:
+async def test_page_sources_depend_on_credentials(api: Site) -> None:
     plain, configured = Settings(), make_settings(
         ebay_credentials="client:secret", ebay_api_url=api.url(), fetch_allow=("127.0.0.1",)
     )  # fmt: skip
     async with create_fetcher(configured) as fetcher:
         assert create_page_sources(plain, fetcher) == ()
-        found = create_page_sources(configured, fetcher)
-        assert (await load_page(URL, fetcher, found)).body == orjson.dumps(ITEM)
+        page_sources = create_page_sources(configured, fetcher)
+        assert (await load_page(URL, fetcher, page_sources)).body == orjson.dumps(ITEM)
         api.pages["/elsewhere"] = http_response()
-        assert (await load_page(api.url("/elsewhere"), fetcher, found)).body == b"<h1>x</h1>"
+        assert (await load_page(api.url("/elsewhere"), fetcher, page_sources)).body == b"<h1>x</h1>"

@@ -1,6 +1,6 @@
-"""Pages that were written to hang or break whoever reads them: an offer or a typed error, nothing else."""
+"""Hostile pages: every adapter returns offers or raises a documented error, within limited time."""
 
-# ruff: noqa: E501 - pages have long lines
+# ruff: noqa: E501 - HTML has long lines
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ MILLION = 1_000_000
 
 
 def check(body: bytes | str, content_type: str = "text/html", url: str = URL) -> list[Offer]:
-    """Reads a page with every adapter, and checks what comes out."""
+    """Read a page with every adapter and check the offers."""
     page = Page(url, body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass"), content_type)
-    found: list[Offer] = []
+    offers: list[Offer] = []
     for read in (extract_offers, *(adapter.read_offers for adapter in ADAPTERS if _matches(adapter, page))):
         try:
-            found += read(page)
+            offers += read(page)
         except ExtractionError:
             continue
-    for offer in found:
+    for offer in offers:
         texts = [
             offer.title,
             offer.seller,
@@ -58,7 +58,7 @@ def check(body: bytes | str, content_type: str = "text/html", url: str = URL) ->
         assert offer.currency in CURRENCY_CODES | {None}
         assert offer.price is None or 0 <= offer.price < 10**10
         assert offer.quality
-    return found
+    return offers
 
 
 def _matches(adapter: Any, page: Page) -> bool:
@@ -122,7 +122,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_pages_come_to_an_end(name: str) -> None:
+def test_extraction_of_hostile_page_finishes_in_time(name: str) -> None:
     check(HOSTILE[name])
 
 
@@ -150,13 +150,13 @@ def test_hostile_pages_come_to_an_end(name: str) -> None:
         "",
     ],
 )
-def test_bytes_that_are_no_page(body: bytes, content_type: str) -> None:
+def test_extraction_of_arbitrary_bytes_raises_documented_errors_only(body: bytes, content_type: str) -> None:
     check(body, content_type)
     check(body, content_type, "https://www.ebay.com/itm/112259821206")
 
 
-def test_reading_a_page_asks_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RDFa has vocabularies and JSON-LD has contexts that could be fetched, HTML has frames and entities."""
+def test_extraction_opens_no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RDFa vocabularies, JSON-LD contexts, HTML frames and entities could be fetched, but are not."""
     asked: list[object] = []
 
     def record(*arguments: object, **_named: object) -> None:
@@ -169,10 +169,10 @@ def test_reading_a_page_asks_nobody_else(monkeypatch: pytest.MonkeyPatch) -> Non
     profile = "<html xmlns:a='http://127.0.0.1:1/' version='XHTML+RDFa 1.0' profile='http://127.0.0.1:1/'><base href='http://127.0.0.1:1/'>"
     document = "<!DOCTYPE html SYSTEM 'http://127.0.0.1:1/x.dtd' [<!ENTITY e SYSTEM 'http://127.0.0.1:1/'>]>"
     context = json_ld(json_ld_product(json_ld_offer(), **{"@context": "http://127.0.0.1:1/context"}))
-    found = check(
+    offers = check(
         f"{document}{profile}&e;<iframe src='http://127.0.0.1:1/'></iframe>{elsewhere}{RDFA}{MICRODATA}{context}"
     )
-    assert {"json-ld", "rdfa", "microdata"} <= {offer.source for offer in found}
+    assert {"json-ld", "rdfa", "microdata"} <= {offer.source for offer in offers}
     assert asked == []
 
 
@@ -180,8 +180,8 @@ WHOLE = f"""<!doctype html><html lang="en-US"><head>{meta_tags(og__type="product
 </head><body><h1>R</h1><b class="price">$5</b>{json_ld(json_ld_product(json_ld_offer(), sku="1", image="/x"))}{MICRODATA}{RDFA}</body></html>"""
 
 
-def test_pages_with_holes() -> None:
-    """Pieces of a page left out, doubled and exchanged, as often as time allows."""
+def test_extraction_of_mutated_page_raises_documented_errors_only() -> None:
+    """Remove, duplicate and exchange parts of a page."""
     chance = random.Random(SEED)
     for _ in range(150):
         text = WHOLE
@@ -211,13 +211,13 @@ TREES = st.recursive(
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(KEYS, TREES, max_size=8), TREES)
-def test_any_json_ld(node: dict[str, object], other: object) -> None:
+def test_extraction_of_arbitrary_json_ld_raises_documented_errors_only(node: dict[str, object], other: object) -> None:
     check(json_ld(json.dumps({**node, "@type": "Product", "name": "x"}), json.dumps(node), json.dumps(other)))
 
 
 @settings(deadline=None)
 @given(TREES)
-def test_any_item_of_ebay(item: object) -> None:
+def test_extraction_of_arbitrary_ebay_item_raises_documented_errors_only(item: object) -> None:
     body = json.dumps(
         {
             "title": "x",
@@ -272,6 +272,6 @@ PIECES = [
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([*PIECES, "\0", "\n"]), max_size=80))
-def test_any_html(pieces: list[str]) -> None:
+def test_extraction_of_arbitrary_html_raises_documented_errors_only(pieces: list[str]) -> None:
     check(" ".join(pieces))
     check("".join(pieces))

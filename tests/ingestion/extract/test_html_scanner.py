@@ -1,4 +1,4 @@
-"""What is found without a tree is what the tree has."""
+"""The HTML scanner returns the same as the tree, or None in case of doubt."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAIN = {
     "frame": f'<noscript><iframe src="/t" height="0"></iframe></noscript>{BLOCK}',
     "what follows": f'{BLOCK}<p a="<b \' ="><!-- <script',
 }
-# Not elements, or elements that a parser finds only by more than a look.
+# Pages that the scanner leaves to the parser.
 HIDDEN = {
     "comment": f"<!-- {BLOCK} -->",
     "ended comment": f"<!--> {BLOCK} -->",
@@ -49,21 +49,21 @@ HIDDEN = {
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_plain_pages_need_no_tree(name: str) -> None:
+def test_find_scripts_of_simple_page_equals_the_tree(name: str) -> None:
     page = Page("https://shop.example/1", PLAIN[name].encode())
-    found = find_scripts(page.text, "ld+json")
+    contents = find_scripts(page.text, "ld+json")
     blocks = page.tree.xpath("//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]")
-    assert found == [block.text for block in blocks]
+    assert contents == [block.text for block in blocks]
     if name != "two types":
-        assert found == [INSIDE]
+        assert contents == [INSIDE]
 
 
 @pytest.mark.parametrize("name", HIDDEN)
-def test_what_is_in_doubt_is_left_to_the_tree(name: str) -> None:
+def test_find_scripts_of_unusual_page_returns_none(name: str) -> None:
     assert not find_scripts(HIDDEN[name], "ld+json")
 
 
-def test_an_understood_page_has_no_tree() -> None:
+def test_reading_simple_json_ld_builds_no_tree() -> None:
     body = PLAIN["head"].replace('"name"', '"offers": {"price": 99, "priceCurrency": "USD"}, "name"')
     page = Page("https://shop.example/1", body.encode())
     (offer,) = JsonLd().read_offers(page)
@@ -72,7 +72,7 @@ def test_an_understood_page_has_no_tree() -> None:
 
 
 @pytest.mark.parametrize("broken", ["{", '{"price": 1 // old\n}', "[" * 100_000])
-def test_broken_blocks_are_left_to_the_tree(broken: str) -> None:
+def test_reading_invalid_json_ld_builds_the_tree(broken: str) -> None:
     block = f'<script type="application/ld+json">{broken}</script>'
     page = Page("https://shop.example/1", (block + BLOCK).encode())
     assert JsonLd().read_offers(page)[0].title == "Intel Core i5-8500"
@@ -91,12 +91,12 @@ def test_broken_blocks_are_left_to_the_tree(broken: str) -> None:
         '<html\0 lang="en-AU">',
     ],
 )
-def test_the_language_is_the_one_of_the_tree(start: str) -> None:
+def test_root_attributes_equal_those_of_the_tree(start: str) -> None:
     page = Page("https://shop.example/1", start.encode())
     assert page.language == "en-AU"
     assert page.tree.get("lang", page.tree.get("xml:lang")) == "en-AU"
 
 
-def test_no_language_is_sure_too() -> None:
+def test_root_attributes_without_language_are_empty() -> None:
     assert root_attributes("<html><p lang='de'>") == {}
     assert Page("https://shop.example/1", b"<html>").language is None

@@ -1,6 +1,6 @@
-"""Pages as shops write them, and what is understood of them."""
+"""Extraction of offers from typical pages of shops."""
 
-# ruff: noqa: E501 - pages have long lines
+# ruff: noqa: E501 - HTML has long lines
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def priced(offer: Offer) -> str:
     return f"{offer.price} {offer.currency}"
 
 
-def test_a_whole_product() -> None:
-    told = json_ld_product(
+def test_extract_offers_of_complete_product_reads_all_values() -> None:
+    product = json_ld_product(
         json_ld_offer(
             "1.299,00",
             "eur",
@@ -83,7 +83,7 @@ def test_a_whole_product() -> None:
             {"@type": "PropertyValue", "name": "Weight", "value": 1.2},
         ],
     )
-    assert the_offer(json_ld(told)) == Offer(
+    assert the_offer(json_ld(product)) == Offer(
         title='Dell OptiPlex 7060 i5-8500T "Micro"',
         url="https://www.shop.example/p/1?variant=2",
         marketplace="shop.example",
@@ -104,8 +104,8 @@ def test_a_whole_product() -> None:
         storage="256 GB",
         specs={"Processor": "Intel Core i5-8500T", "RAM Size": "16 GB", "SSD Capacity": "256 GB", "Weight": "1.2"},
     )
-    assert the_offer(json_ld(told)).quality is Quality.FULL
-    assert the_offer(json_ld(told)).is_active_price
+    assert the_offer(json_ld(product)).quality is Quality.FULL
+    assert the_offer(json_ld(product)).is_active_price
 
 
 GROUP_ID = "https://www.shop.example/p/1#group"
@@ -210,13 +210,13 @@ GROUP_ID = "https://www.shop.example/p/1#group"
         [json_ld_product(json_ld_offer(seller=json_ld_product(json_ld_offer("5"))))],
     ],
 )
-def test_where_json_ld_has_its_product(blocks: list[object]) -> None:
+def test_json_ld_product_is_found_in_common_structures(blocks: list[object]) -> None:
     offer = the_offer(f"<h1>Intel Core i5-8500T</h1>{json_ld(*blocks)}")
     assert (offer.title, priced(offer), offer.source) == ("Intel Core i5-8500T", "99.90 USD", "json-ld")
 
 
 @pytest.mark.parametrize("kind", ["application/ld+json; charset=utf-8", "Application/LD+JSON", " application/ld+json "])
-def test_spellings_of_the_type_of_a_block(kind: str) -> None:
+def test_json_ld_block_with_other_spelling_of_type_is_read(kind: str) -> None:
     assert (
         priced(the_offer(f'<script type="{kind}">{json.dumps(json_ld_product(json_ld_offer()))}</script>'))
         == "99.90 USD"
@@ -292,7 +292,7 @@ PARTS = {"itemCondition": "https://schema.org/DamagedCondition"}
         ({"lowPrice": "90", "priceCurrency": "USD"}, "90.00 USD", "active"),
     ],
 )
-def test_the_cheapest_offer_that_can_be_bought_with_its_own_currency(offers: object, price: str, status: str) -> None:
+def test_product_with_several_offers_uses_cheapest_available_offer(offers: object, price: str, status: str) -> None:
     offer = the_offer(json_ld(json_ld_product(offers)))
     assert (priced(offer), offer.status) == (price, status)
 
@@ -309,23 +309,23 @@ def test_the_cheapest_offer_that_can_be_bought_with_its_own_currency(offers: obj
         {"@type": "Offer"},
     ],
 )
-def test_a_missing_price_stays_missing(offers: object) -> None:
+def test_offer_without_price_has_no_price(offers: object) -> None:
     offer = the_offer(json_ld(json_ld_product(offers)))
     assert (offer.price, offer.currency, offer.quality, offer.is_active_price) == (None, None, Quality.PARTIAL, False)
 
 
-def test_a_price_of_zero_is_one() -> None:
+def test_offer_with_price_zero_has_that_price() -> None:
     assert priced(the_offer(json_ld(json_ld_product(json_ld_offer(0))))) == "0.00 USD"
 
 
 @pytest.mark.parametrize("currency", ["XXX", "BTC", "points", None, "", 7])
-def test_an_unknown_currency_is_an_error(currency: object) -> None:
+def test_offer_with_unknown_currency_raises_error(currency: object) -> None:
     with pytest.raises(UnknownCurrency):
         extract_offers(page(json_ld(json_ld_product(json_ld_offer("99", currency)))))
 
 
 @pytest.mark.parametrize("price", ["10 - 20", "-5", "1.2.3", -1])
-def test_an_unclear_price_is_an_error(price: object) -> None:
+def test_offer_with_ambiguous_price_raises_error(price: object) -> None:
     with pytest.raises(AmbiguousPrice):
         extract_offers(page(json_ld(json_ld_product(json_ld_offer(price)))))
 
@@ -349,7 +349,7 @@ GROUP: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    "told",
+    "group",
     [
         GROUP,
         {"@graph": [GROUP]},
@@ -367,30 +367,30 @@ GROUP: dict[str, Any] = {
         },
     ],
 )
-def test_variants_of_a_group(told: dict[str, object]) -> None:
-    """Each is an offer; what it does not say itself, its group says."""
-    found = extract_offers(page(json_ld(told)))
-    assert [(one.title, priced(one), one.vendor_item_id, one.brand) for one in found] == [
+def test_product_group_returns_offer_per_variant(group: dict[str, object]) -> None:
+    """Each variant is an offer and inherits missing values from the group."""
+    offers = extract_offers(page(json_ld(group)))
+    assert [(offer.title, priced(offer), offer.vendor_item_id, offer.brand) for offer in offers] == [
         ("OptiPlex C", "100.00 USD", "C", "Dell"),
         ("OptiPlex B", "200.00 USD", "B", "Dell"),
         ("OptiPlex A", "300.00 USD", "A", "Dell"),
     ]
-    assert all(one.images == ("https://www.shop.example/g.jpg",) for one in found)
-    (chosen,) = extract_offers(page(json_ld(told), "https://www.shop.example/p/1?v=b"))
+    assert all(offer.images == ("https://www.shop.example/g.jpg",) for offer in offers)
+    (chosen,) = extract_offers(page(json_ld(group), "https://www.shop.example/p/1?v=b"))
     assert chosen.title == "OptiPlex B"
 
 
-def test_a_group_with_offers_of_its_own() -> None:
+def test_product_group_with_own_offers_returns_one_offer() -> None:
     group = {**GROUP, "hasVariant": [], "offers": {"@type": "AggregateOffer", "lowPrice": 5, "priceCurrency": "EUR"}}
     assert priced(the_offer(json_ld(group))) == "5.00 EUR"
 
 
-def test_a_variant_without_a_name_of_its_own() -> None:
+def test_variant_without_name_inherits_name_of_group() -> None:
     nameless = {"@type": "Product", "sku": "1", "offers": json_ld_offer("7")}
     assert the_offer(json_ld({**GROUP, "hasVariant": [nameless]})).title == "OptiPlex"
 
 
-def test_several_products_and_none_is_the_page() -> None:
+def test_page_with_several_products_raises_error() -> None:
     with pytest.raises(ExtractionError, match="2 products"):
         extract_offers(
             page(json_ld(json_ld_product(json_ld_offer(), name="A"), json_ld_product(json_ld_offer(), name="B")))
@@ -398,13 +398,13 @@ def test_several_products_and_none_is_the_page() -> None:
 
 
 @pytest.mark.parametrize("hint", ["<h1>B</h1>", '<meta property="og:title" content="b">', "<title> B </title>"])
-def test_several_products_and_one_is_the_heading(hint: str) -> None:
+def test_page_with_several_products_uses_the_one_in_the_heading(hint: str) -> None:
     in_head = not hint.startswith("<h1")
-    told = json_ld(json_ld_product(json_ld_offer(), name="A"), json_ld_product(json_ld_offer(), name="B"))
-    assert the_offer(told if in_head else hint + told, head=hint if in_head else "").title == "B"
+    products = json_ld(json_ld_product(json_ld_offer(), name="A"), json_ld_product(json_ld_offer(), name="B"))
+    assert the_offer(products if in_head else hint + products, head=hint if in_head else "").title == "B"
 
 
-def test_a_list_of_products_is_no_offer() -> None:
+def test_page_with_list_of_products_raises_error() -> None:
     listed = {"@type": "ItemList", "itemListElement": [{"@type": "ListItem", "item": json_ld_product(json_ld_offer())}]}
     with pytest.raises(ExtractionError):
         extract_offers(page(json_ld(listed)))
@@ -420,14 +420,14 @@ def test_a_list_of_products_is_no_offer() -> None:
         ("rdfa", RDFA.replace("https://schema.org", "http://schema.org")),
     ],
 )
-def test_microdata_and_rdfa(source: str, body: str) -> None:
+def test_microdata_and_rdfa_products_are_read(source: str, body: str) -> None:
     offer = the_offer(body)
     assert (offer.title, priced(offer), offer.source) == ("Ryzen 5 5600G boxed", "129.50 EUR", source)
     assert (offer.condition, offer.status, offer.seller) == (Condition.USED, ListingStatus.ACTIVE, "chipyard")
     assert (offer.brand, offer.vendor_item_id, offer.images) == ("AMD", "R5", ("https://www.shop.example/r.jpg",))
 
 
-def test_microdata_without_an_offer_around_the_price() -> None:
+def test_microdata_price_without_offer_is_read() -> None:
     body = '<p itemscope itemtype="http://schema.org/Product"><b itemprop=name>R5</b><b itemprop=price>$99</b></p>'
     assert priced(the_offer(body)) == "99.00 USD"
 
@@ -452,7 +452,7 @@ GRAPH = {"og__type": "product", "og__title": "Ryzen 5 5600G", "og__image": "http
         ({}, "None None"),
     ],
 )
-def test_opengraph(properties: Mapping[str, str], price: str) -> None:
+def test_opengraph_product_is_read(properties: Mapping[str, str], price: str) -> None:
     more = {
         "product__condition": "refurbished",
         "product__availability": "out of stock",
@@ -464,17 +464,17 @@ def test_opengraph(properties: Mapping[str, str], price: str) -> None:
     assert offer.images == ("https://cdn.example/r.jpg",)
 
 
-def test_opengraph_of_an_article_is_no_offer() -> None:
-    told = page("", head=meta_tags(og__type="article", og__title="Ryzen reviewed"))
-    assert OpenGraph().read_offers(told) == ()
+def test_opengraph_article_returns_no_offer() -> None:
+    article = page("", head=meta_tags(og__type="article", og__title="Ryzen reviewed"))
+    assert OpenGraph().read_offers(article) == ()
 
 
-def test_opengraph_with_an_unknown_currency() -> None:
+def test_opengraph_with_unknown_currency_raises_error() -> None:
     with pytest.raises(UnknownCurrency):
         extract_offers(page("", head=meta_tags(**GRAPH, product__price__amount="5", product__price__currency="XXX")))
 
 
-def test_the_next_syntax_fills_what_is_missing_and_changes_nothing_else() -> None:
+def test_later_adapter_fills_only_missing_values() -> None:
     head = meta_tags(
         og__type="product",
         og__title="Other title",
@@ -491,10 +491,12 @@ def test_the_next_syntax_fills_what_is_missing_and_changes_nothing_else() -> Non
     )
     assert offer.images == ("https://www.shop.example/o.jpg",)
     offer = the_offer(json_ld(json_ld_product(json_ld_offer("99"))), head=head)
-    assert (priced(offer), offer.images) == ("99.00 USD", ("https://www.shop.example/o.jpg",)), "the price stays"
+    assert (priced(offer), offer.images) == ("99.00 USD", ("https://www.shop.example/o.jpg",)), (
+        "the first price remains"
+    )
 
 
-def test_a_currency_that_one_syntax_lacks_and_the_next_one_has() -> None:
+def test_later_adapter_supplies_price_with_currency() -> None:
     head = meta_tags(**GRAPH, product__price__amount="99", product__price__currency="EUR")
     assert priced(the_offer(json_ld(json_ld_product(json_ld_offer("99", None))), head=head)) == "99.00 EUR"
 
@@ -511,7 +513,7 @@ def test_a_currency_that_one_syntax_lacks_and_the_next_one_has() -> None:
         '<span itemprop="price" content="99.90 EUR"></span><h1>Ryzen 5</h1>',
     ],
 )
-def test_plain_html(body: str) -> None:
+def test_html_with_one_price_is_read(body: str) -> None:
     offer = the_offer(body, head="<title>Ryzen 5 | Shop</title>")
     assert (offer.title, priced(offer), offer.source) == ("Ryzen 5", "99.90 EUR", "html")
 
@@ -527,7 +529,7 @@ def test_plain_html(body: str) -> None:
         '<b class="price">99 €</b>' * 500,
     ],
 )
-def test_plain_html_with_a_price_in_doubt(body: str) -> None:
+def test_html_with_doubtful_price_has_no_price(body: str) -> None:
     button = '<button class="add-to-cart">Buy</button>'
     assert the_offer(f"<h1>Ryzen 5</h1>{body}{button}").price is None
     with pytest.raises(ExtractionError):
@@ -538,12 +540,12 @@ def test_plain_html_with_a_price_in_doubt(body: str) -> None:
     "button",
     ["<button>Add to cart</button>", '<form action="/add_to_cart"></form>', '<input type=submit name="buy-now">'],
 )
-def test_plain_html_where_something_is_sold_without_a_price(button: str) -> None:
+def test_html_with_buy_button_returns_offer_without_price(button: str) -> None:
     offer = the_offer(f"<h1>A</h1><h1>B</h1>{button}", head="<title>Ryzen 5</title>")
     assert (offer.title, offer.price, offer.quality) == ("Ryzen 5", None, Quality.PARTIAL)
 
 
-def test_prices_for_people_are_not_read_where_programs_are_told() -> None:
+def test_fallback_adapter_is_not_used_after_another_found_an_offer() -> None:
     assert the_offer(json_ld(json_ld_product()) + '<b class="price">5 €</b>').price is None
     with pytest.raises(UnknownCurrency):
         extract_offers(page(json_ld(json_ld_product(json_ld_offer("5", None))) + '<h1>x</h1><b class="price">5 €</b>'))
@@ -552,13 +554,13 @@ def test_prices_for_people_are_not_read_where_programs_are_told() -> None:
 @pytest.mark.parametrize(
     "body", ["", "<h1>Just a moment...</h1>", "<title>Robot check</title>", "<p>text</p>", "\0", "<", "<!--"]
 )
-def test_pages_that_offer_nothing(body: str) -> None:
+def test_page_without_offer_raises_error(body: str) -> None:
     with pytest.raises(ExtractionError):
         extract_offers(page(body))
 
 
 @pytest.mark.parametrize("name", [None, "", "  ", "<b></b>", "\u0000", True, [], {}])
-def test_a_title_is_required(name: object) -> None:
+def test_product_without_name_raises_error(name: object) -> None:
     with pytest.raises(ExtractionError):
         extract_offers(page(json_ld(json_ld_product(json_ld_offer(), name=name))))
 
@@ -572,14 +574,16 @@ def test_a_title_is_required(name: object) -> None:
         ("Ryzen 5 3600 + B450 motherboard bundle", Condition.NEW, {ListingFlag.BUNDLE}),
     ],
 )
-def test_what_does_not_count_as_an_active_price(title: str, condition: Condition, flags: set[ListingFlag]) -> None:
+def test_offer_of_other_than_one_working_item_has_no_active_price(
+    title: str, condition: Condition, flags: set[ListingFlag]
+) -> None:
     offer = the_offer(json_ld(json_ld_product(json_ld_offer(itemCondition="NewCondition"), name=title)))
     assert (offer.condition, set(offer.flags)) == (condition, flags)
     assert offer.is_active_price is (condition is Condition.REFURBISHED)
 
 
 @pytest.mark.parametrize(
-    ("told", "url"),
+    ("stated_url", "url"),
     [
         ("/p/1?v=2#x", "https://www.shop.example/p/1?v=2"),
         ("https://shop.example/p/1", "https://shop.example/p/1"),
@@ -591,8 +595,8 @@ def test_what_does_not_count_as_an_active_price(title: str, condition: Condition
         (None, URL),
     ],
 )
-def test_the_url_of_an_offer_is_one_of_its_shop(told: object, url: str) -> None:
-    assert the_offer(json_ld(json_ld_product(json_ld_offer(url=told)))).url == url
+def test_offer_url_is_on_the_host_of_the_page(stated_url: object, url: str) -> None:
+    assert the_offer(json_ld(json_ld_product(json_ld_offer(url=stated_url)))).url == url
 
 
 @pytest.mark.parametrize(
@@ -610,23 +614,23 @@ def test_the_url_of_an_offer_is_one_of_its_shop(told: object, url: str) -> None:
         ("https://store.ebay.de.evil/itm/123456789012", "store.ebay.de.evil", "sku"),
     ],
 )
-def test_marketplaces_and_their_ids(url: str, marketplace: str, item: str) -> None:
+def test_marketplace_and_item_id_are_read_from_url(url: str, marketplace: str, item: str) -> None:
     offer = the_offer(json_ld(json_ld_product(json_ld_offer(), sku="sku")), url)
     assert (offer.marketplace, offer.vendor_item_id) == (marketplace, item)
 
 
-def test_pages_in_other_encodings() -> None:
+def test_page_in_other_encoding_is_decoded() -> None:
     block = json.dumps(json_ld_product(json_ld_offer("5 \u00a3", None), name="\u00dcber"), ensure_ascii=False)
-    told = f"<meta charset=iso-8859-1>{json_ld(block)}"
-    (offer,) = extract_offers(Page(URL, told.encode("latin-1")))
+    html = f"<meta charset=iso-8859-1>{json_ld(block)}"
+    (offer,) = extract_offers(Page(URL, html.encode("latin-1")))
     assert (offer.title, priced(offer)) == ("\u00dcber", "5.00 GBP")
-    (offer,) = extract_offers(Page(URL, told.encode("utf-16")))
+    (offer,) = extract_offers(Page(URL, html.encode("utf-16")))
     assert offer.title == "\u00dcber"
-    (offer,) = extract_offers(Page(URL, told.replace("iso-8859-1", "x").encode(), "text/html; charset=utf-8"))
+    (offer,) = extract_offers(Page(URL, html.replace("iso-8859-1", "x").encode(), "text/html; charset=utf-8"))
     assert offer.title == "\u00dcber"
 
 
-def test_other_types_are_not_read() -> None:
+def test_page_of_other_media_type_raises_error() -> None:
     with pytest.raises(ExtractionError):
         extract_offers(Page(URL, json_ld(json_ld_product(json_ld_offer())).encode(), "application/json"))
 

@@ -1,6 +1,6 @@
-"""Prices in all their spellings, and those that must be refused."""
+"""Prices in many notations, and prices that are rejected as ambiguous."""
 
-# ruff: noqa: RUF001 - signs that look like others are what some of this is about
+# ruff: noqa: RUF001 - some prices contain ambiguous characters on purpose
 
 from __future__ import annotations
 
@@ -93,14 +93,14 @@ from app.ingestion.fetch.errors import AmbiguousPrice, ExtractionError, UnknownC
         ("9999999998.99", "9999999998.99"),
     ],
 )
-def test_amounts_in_texts(text: str, amount: str) -> None:
+def test_parse_amount_of_clear_text_returns_amount(text: str, amount: str) -> None:
     assert parse_amount(text) == Decimal(amount)
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "-", "N/A", "Call us", "Preis auf Anfrage", "$", "€", "free", "TBD", "%", "20% off", "\0"]
 )
-def test_texts_without_an_amount(text: str) -> None:
+def test_parse_amount_of_text_without_number_returns_none(text: str) -> None:
     assert parse_amount(text) is None
 
 
@@ -144,7 +144,7 @@ def test_texts_without_an_amount(text: str) -> None:
         "2026-11-22",
     ],
 )
-def test_texts_that_are_unclear(text: str) -> None:
+def test_parse_amount_of_ambiguous_text_raises_error(text: str) -> None:
     with pytest.raises(AmbiguousPrice):
         parse_amount(text)
 
@@ -161,22 +161,22 @@ def test_texts_that_are_unclear(text: str) -> None:
         (0.1 + 0.2, "0.30"),
     ],
 )
-def test_numbers_are_what_they_are(value: object, amount: str) -> None:
+def test_parse_amount_of_number_returns_it(value: object, amount: str) -> None:
     assert parse_amount(value) == Decimal(amount)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, -0.01, 10**10, 1e300, 10**400, Decimal("sNaN")])
-def test_numbers_that_nobody_pays(value: object) -> None:
+def test_parse_amount_out_of_range_raises_error(value: object) -> None:
     with pytest.raises(AmbiguousPrice):
         parse_amount(value)
 
 
 @pytest.mark.parametrize("value", [None, True, False, [], {}, [599], {"price": 1}, b"599", object()])
-def test_other_things_are_no_amount(value: object) -> None:
+def test_parse_amount_of_other_types_returns_none(value: object) -> None:
     assert parse_amount(value) is None
 
 
-def test_three_decimals_where_money_has_them() -> None:
+def test_parse_amount_accepts_three_decimals_for_some_currencies() -> None:
     assert parse_amount("12.500", "KWD") == Decimal("12.50")
     assert parse_amount("12.500", "EUR") == Decimal(12500)
     assert parse_price("KD 12.500", "KWD") == Money(Decimal("12.50"), "KWD")
@@ -209,7 +209,7 @@ def test_three_decimals_where_money_has_them() -> None:
         ("₩", "KRW"),
     ],
 )
-def test_currencies(text: str, code: str) -> None:
+def test_parse_currency_returns_iso_code(text: str, code: str) -> None:
     assert parse_currency(text) == code
 
 
@@ -229,7 +229,7 @@ def test_currencies(text: str, code: str) -> None:
         ("R", "ZA", "ZAR"),
     ],
 )
-def test_symbols_that_countries_share(text: str, country: str, code: str) -> None:
+def test_parse_currency_of_shared_symbol_depends_on_country(text: str, country: str, code: str) -> None:
     assert parse_currency(text, country) == code
 
 
@@ -237,7 +237,7 @@ def test_symbols_that_countries_share(text: str, country: str, code: str) -> Non
     "text",
     ["XXX", "XBT", "BTC", "kr", "Rs", "R", "points", "ABC", "1", "?", "US", "dollar", "XAU", "\ud800", "x" * 999],
 )
-def test_currencies_that_are_none(text: str) -> None:
+def test_parse_currency_of_unknown_text_raises_error(text: str) -> None:
     with pytest.raises(UnknownCurrency):
         parse_currency(text)
 
@@ -262,20 +262,20 @@ def test_currencies_that_are_none(text: str) -> None:
         ("599", "€", "", "599 EUR"),
     ],
 )
-def test_money(value: object, currency: object, country: str, expected: str) -> None:
+def test_parse_price_returns_amount_and_currency(value: object, currency: object, country: str, expected: str) -> None:
     amount, code = expected.split()
     assert parse_price(value, currency, country) == Money(Decimal(amount), code)
 
 
 @pytest.mark.parametrize("currency", ["XXX", "BTC", "coins", "EURO$"])
-def test_an_unknown_currency_is_an_error_and_never_dollars(currency: str) -> None:
+def test_parse_price_with_unknown_currency_raises_error(currency: str) -> None:
     for value in ("599", "$599", 599):
         with pytest.raises(UnknownCurrency):
             parse_price(value, currency)
 
 
 @pytest.mark.parametrize("value", ["599.99", 599.99, "599 kr", "Rs 599", "599 points"])
-def test_a_price_without_a_currency_is_an_error(value: object) -> None:
+def test_parse_price_without_currency_raises_error(value: object) -> None:
     with pytest.raises(UnknownCurrency):
         parse_price(value)
 
@@ -283,12 +283,12 @@ def test_a_price_without_a_currency_is_an_error(value: object) -> None:
 @pytest.mark.parametrize(
     ("value", "currency"), [("599 €", "USD"), ("£599", "EUR"), ("599 zł", "EUR"), ("EUR 599", "USD"), ("599 kr", "EUR")]
 )
-def test_two_currencies_for_one_price(value: str, currency: str) -> None:
+def test_parse_price_with_two_currencies_raises_error(value: str, currency: str) -> None:
     with pytest.raises(AmbiguousPrice, match="two currencies"):
         parse_price(value, currency)
 
 
-def test_no_price_is_none_whatever_the_currency() -> None:
+def test_parse_price_without_amount_returns_none() -> None:
     assert parse_price(None, "USD") is None
     assert parse_price("", "EUR") is None
     assert parse_price("Call us") is None
@@ -312,7 +312,7 @@ def test_no_price_is_none_whatever_the_currency() -> None:
         ("", None),
     ],
 )
-def test_shipping(value: object, amount: str | None) -> None:
+def test_parse_shipping_returns_amount_or_none(value: object, amount: str | None) -> None:
     assert parse_shipping(value) == (None if amount is None else Decimal(amount))
 
 
@@ -331,7 +331,7 @@ def test_shipping(value: object, amount: str | None) -> None:
         ("", "x" * 99, ""),
     ],
 )
-def test_countries(host: str, language: str | None, country: str) -> None:
+def test_infer_country_uses_domain_and_language(host: str, language: str | None, country: str) -> None:
     assert infer_country(host, language) == country
 
 
@@ -341,7 +341,7 @@ AMOUNTS = st.decimals(0, 9_999_999, places=2, allow_nan=False, allow_infinity=Fa
 @given(
     AMOUNTS, st.sampled_from([(",", "."), (".", ","), (" ", ","), ("'", "."), ("\u202f", ","), ("", "."), ("", ",")])
 )
-def test_what_was_written_is_read(amount: Decimal, signs: tuple[str, str]) -> None:
+def test_parse_amount_restores_formatted_amounts(amount: Decimal, signs: tuple[str, str]) -> None:
     thousands, decimal = signs
     text = f"{amount:,.2f}".translate({ord(","): thousands, ord("."): decimal})
     assert parse_amount(text) == amount
@@ -362,9 +362,11 @@ def test_what_was_written_is_read(amount: Decimal, signs: tuple[str, str]) -> No
 )
 @example("\u00b2", "EUR", "")
 @example("1\u00b2", "EUR", "")
-def test_anything_is_read_or_refused(value: object, currency: object, country: str) -> None:
+def test_parse_price_of_arbitrary_values_raises_documented_errors_only(
+    value: object, currency: object, country: str
+) -> None:
     try:
-        found = parse_price(value, currency, country)
+        price = parse_price(value, currency, country)
     except ExtractionError:
         return
-    assert found is None or (0 <= found.amount < 10**10 and found.currency in CURRENCY_CODES)
+    assert price is None or (0 <= price.amount < 10**10 and price.currency in CURRENCY_CODES)

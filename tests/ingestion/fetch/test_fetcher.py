@@ -1,4 +1,4 @@
-"""Fetching against servers of our own that are slow, endless, broken, compressed, redirecting and hostile."""
+"""Fetcher with local servers that are slow, endless, broken, compressed, redirecting or hostile."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 IMPATIENT = FetchLimits(timeout_seconds=0.4, idle_timeout_seconds=0.3, max_bytes=SHORT_LIMITS.max_bytes)
 
 
-async def fault_of(answer: bytes, limits: FetchLimits = SHORT_LIMITS) -> IngestionError:
-    """The error that one answer of a server becomes."""
+async def fetch_error(answer: bytes, limits: FetchLimits = SHORT_LIMITS) -> IngestionError:
+    """Return the error that a response causes."""
     async with run_site({"/": answer}) as server, run_fetcher(limits) as fetcher:
         with pytest.raises(IngestionError) as caught:
             await fetcher.fetch(server.url())
     return caught.value
 
 
-async def test_a_page() -> None:
+async def test_fetch_returns_page_and_sends_no_credentials() -> None:
     async with run_site({"/a?b=%20c": http_response("gr\u00fcn".encode())}) as server, run_fetcher() as fetcher:
         page = await fetcher.fetch(server.url("/a?b=%20c#d"))
         again = await fetcher.fetch(server.url("/a?b=%20c"))
@@ -80,21 +80,21 @@ async def test_a_page() -> None:
     assert "authorization" not in head
 
 
-async def test_redirects_are_followed_and_the_last_url_is_told() -> None:
+async def test_fetch_follows_redirects_and_returns_last_url() -> None:
     pages = {"/1": redirect_response("2"), "/2": redirect_response("/3?x", 308), "/3?x": http_response()}
     async with run_site(pages) as server, run_fetcher() as fetcher:
         page = await fetcher.fetch(server.url("/1"))
     assert (page.url, page.requested_url) == (server.url("/3?x"), server.url("/1"))
 
 
-async def test_cookies_are_not_kept() -> None:
+async def test_fetch_ignores_cookies() -> None:
     pages = {"/1": http_response(b"", 302, {"Location": "/2", "Set-Cookie": "a=b"}), "/2": http_response()}
     async with run_site(pages) as server, run_fetcher() as fetcher:
         await fetcher.fetch(server.url("/1"))
     assert "a=b" not in server.requests[1]
 
 
-async def test_too_many_redirects() -> None:
+async def test_fetch_of_redirect_loop_raises_too_many_redirects() -> None:
     async with run_site({"/": redirect_response("/")}) as server, run_fetcher() as fetcher:
         with pytest.raises(TooManyRedirects, match="more than 5 times"):
             await fetcher.fetch(server.url())
@@ -122,8 +122,8 @@ async def test_too_many_redirects() -> None:
         "http://private.example/",
     ],
 )
-async def test_redirects_to_hostile_places(location: str) -> None:
-    """The server itself is allowed; where it sends one is not."""
+async def test_fetch_of_redirect_to_forbidden_target_is_rejected(location: str) -> None:
+    """The server is on the allow-list, the target of its redirect is not."""
     network, names = RecordingBackend(httpcore.AnyIOBackend()), FakeResolver({"private.example": ["10.0.0.1"]})
     async with (
         run_site() as server,
@@ -135,40 +135,40 @@ async def test_redirects_to_hostile_places(location: str) -> None:
     assert network.connections == [("127.0.0.1", server.port)]
 
 
-async def test_a_name_that_changes_its_address_is_looked_up_once_per_connection_and_checked_each_time() -> None:
-    """DNS rebinding: the address that was verified is the one connected to."""
+async def test_fetch_resolves_and_checks_a_name_once_per_connection() -> None:
+    """DNS rebinding has no effect, because the fetcher connects to the address that it checked."""
     by_network = AllowList.from_entries(["127.0.0.1/32"])
     names = FakeResolver({"shop.example": ["127.0.0.1", "127.0.0.2"]})
     network = RecordingBackend(httpcore.AnyIOBackend())
     closing = http_response(headers={"Connection": "close"})
     async with (
         run_site({"/": closing}) as server,
-        Fetcher(by_network, SHORT_LIMITS, GuardedNetworkBackend(by_network, names, network)) as f,
+        Fetcher(by_network, SHORT_LIMITS, GuardedNetworkBackend(by_network, names, network)) as fetcher,
     ):
-        page = await f.fetch(server.url(host="shop.example"))
-        assert names.asked == ["shop.example"], "not once for the check and once more for the connection"
+        page = await fetcher.fetch(server.url(host="shop.example"))
+        assert names.requested_names == ["shop.example"], "the check and the connection share one lookup"
         with pytest.raises(UrlRejected):
-            await f.fetch(server.url(host="shop.example"))
+            await fetcher.fetch(server.url(host="shop.example"))
     assert page.url == f"http://shop.example:{server.port}/"
-    assert f"host: shop.example:{server.port}\r\n" in server.requests[0].lower(), "it asked for the name"
+    assert f"host: shop.example:{server.port}\r\n" in server.requests[0].lower(), "the Host header contains the name"
     assert network.connections == [("127.0.0.1", server.port)]
 
 
-async def test_a_name_that_changes_within_a_redirect() -> None:
+async def test_fetch_checks_a_name_again_after_a_redirect() -> None:
     by_network = AllowList.from_entries(["127.0.0.1/32"])
     names = FakeResolver({"shop.example": ["127.0.0.1", "169.254.169.254"]})
     network = RecordingBackend(httpcore.AnyIOBackend())
     away = http_response(b"", 302, {"Location": "/2", "Connection": "close"})
     async with (
         run_site({"/": away}) as server,
-        Fetcher(by_network, SHORT_LIMITS, GuardedNetworkBackend(by_network, names, network)) as f,
+        Fetcher(by_network, SHORT_LIMITS, GuardedNetworkBackend(by_network, names, network)) as fetcher,
     ):
         with pytest.raises(UrlRejected):
-            await f.fetch(server.url(host="shop.example"))
+            await fetcher.fetch(server.url(host="shop.example"))
     assert network.connections == [("127.0.0.1", server.port)]
 
 
-async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
+async def test_fetch_tries_all_addresses_of_a_name() -> None:
     network = RecordingBackend()
     names = FakeResolver({"shop.example": ["93.184.215.14 93.184.215.15 2606:4700::1"]})
     async with Fetcher(backend=GuardedNetworkBackend(AllowList(), names, network)) as fetcher:
@@ -177,20 +177,20 @@ async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
     assert [host for host, _ in network.connections] == ["93.184.215.14", "93.184.215.15", "2606:4700::1"]
 
 
-async def test_an_allowed_host_may_be_anywhere() -> None:
+async def test_fetch_of_allowed_host_accepts_any_address() -> None:
     allowed = AllowList.from_entries(["intranet"])
     backend = GuardedNetworkBackend(allowed, FakeResolver({"intranet": ["127.0.0.1"]}))
     async with run_site({"/": http_response()}) as server, Fetcher(allowed, SHORT_LIMITS, backend) as fetcher:
         assert (await fetcher.fetch(server.url(host="intranet"))).body == b"<h1>x</h1>"
 
 
-async def test_unix_sockets_are_not_connected_to() -> None:
+async def test_backend_rejects_unix_sockets() -> None:
     with pytest.raises(UrlRejected):
         await GuardedNetworkBackend(AllowList()).connect_unix_socket("/run/docker.sock")
 
 
 @pytest.mark.parametrize(
-    ("error", "becomes"),
+    ("error", "expected"),
     [
         (socket.gaierror(socket.EAI_NONAME, "x"), UnknownHost),
         (socket.gaierror(socket.EAI_AGAIN, "x"), HostUnreachable),
@@ -199,25 +199,25 @@ async def test_unix_sockets_are_not_connected_to() -> None:
         (None, UnknownHost),
     ],
 )
-async def test_names_that_cannot_be_looked_up(error: Exception | None, becomes: type[IngestionError]) -> None:
+async def test_fetch_of_unresolvable_name_raises_error(error: Exception | None, expected: type[IngestionError]) -> None:
     async def resolver(_host: str, _port: int) -> list[IPAddress]:
         if error is not None:
             raise error
         return []
 
     async with Fetcher(backend=GuardedNetworkBackend(AllowList(), resolver)) as fetcher:
-        with pytest.raises(becomes):
+        with pytest.raises(expected):
             await fetcher.fetch("http://shop.example/")
 
 
-async def test_the_systems_resolver() -> None:
-    """It knows this machine at least, which must not be asked."""
+async def test_backend_rejects_localhost_from_system_resolver() -> None:
+    """The system resolver resolves localhost, which is not public."""
     backend = GuardedNetworkBackend(AllowList())
     with pytest.raises(UrlRejected):
         await backend.connect_tcp("localhost", 80)
 
 
-async def test_a_slow_resolver_counts_as_time() -> None:
+async def test_fetch_with_slow_resolver_times_out() -> None:
     async def resolver(_host: str, _port: int) -> list[IPAddress]:
         await asyncio.sleep(30)
         raise AssertionError
@@ -227,8 +227,8 @@ async def test_a_slow_resolver_counts_as_time() -> None:
             await fetcher.fetch("http://shop.example/")
 
 
-async def test_slow_drips() -> None:
-    """Each byte comes in time, and still the page is too slow."""
+async def test_fetch_of_slow_body_times_out() -> None:
+    """Each byte arrives before the idle timeout, but the page exceeds the total timeout."""
 
     async def drip(_request: str, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000\r\n\r\n")
@@ -242,7 +242,7 @@ async def test_slow_drips() -> None:
             await fetcher.fetch(server.url())
 
 
-async def test_slow_heads() -> None:
+async def test_fetch_of_slow_headers_times_out() -> None:
     async def drip(_request: str, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n")
         for number in range(1000):
@@ -255,7 +255,7 @@ async def test_slow_heads() -> None:
             await fetcher.fetch(server.url())
 
 
-async def test_silence() -> None:
+async def test_fetch_without_response_times_out() -> None:
     async def wait(_request: str, _writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(30)
 
@@ -267,7 +267,7 @@ async def test_silence() -> None:
             await fetcher.fetch(server.url())
 
 
-async def test_slow_redirects_share_one_time() -> None:
+async def test_fetch_of_slow_redirects_times_out() -> None:
     async def slowly(_request: str, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.15)
         writer.write(redirect_response("/", 307))
@@ -278,20 +278,20 @@ async def test_slow_redirects_share_one_time() -> None:
 
 
 async def endless(_request: str, writer: asyncio.StreamWriter) -> None:
-    """A body without length and without end."""
+    """Send a body without Content-Length that never ends."""
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n")
     while True:
         writer.write(b"x" * 10_000)
         await writer.drain()
 
 
-async def test_endless_bodies() -> None:
+async def test_fetch_of_endless_body_raises_page_too_large() -> None:
     async with run_site({"/": endless}) as server, run_fetcher() as fetcher:
         with pytest.raises(PageTooLarge, match="65,536"):
             await fetcher.fetch(server.url())
 
 
-async def test_endless_heads() -> None:
+async def test_fetch_of_endless_headers_raises_host_unreachable() -> None:
     async def write(_request: str, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n")
         while True:
@@ -303,7 +303,7 @@ async def test_endless_heads() -> None:
             await fetcher.fetch(server.url())
 
 
-async def test_an_endless_body_of_a_redirect_is_not_read() -> None:
+async def test_fetch_does_not_read_the_body_of_a_redirect() -> None:
     async def write(request: str, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 302 Found\r\nLocation: /page\r\n\r\n")
         while True:
@@ -314,15 +314,15 @@ async def test_an_endless_body_of_a_redirect_is_not_read() -> None:
         assert (await fetcher.fetch(server.url())).url == server.url("/page")
 
 
-async def test_a_length_that_is_too_large_is_believed_at_once() -> None:
+async def test_fetch_of_too_large_content_length_raises_page_too_large() -> None:
     announced = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 999999999999999\r\n\r\n"
-    assert isinstance(await fault_of(announced), PageTooLarge)
+    assert isinstance(await fetch_error(announced), PageTooLarge)
 
 
-async def test_exactly_as_many_bytes_as_allowed() -> None:
+async def test_fetch_of_body_at_the_limit_is_accepted() -> None:
     async with run_site({"/": http_response(b"x" * SHORT_LIMITS.max_bytes)}) as server, run_fetcher() as fetcher:
         assert len((await fetcher.fetch(server.url())).body) == SHORT_LIMITS.max_bytes
-    assert isinstance(await fault_of(http_response(b"x" * (SHORT_LIMITS.max_bytes + 1))), PageTooLarge)
+    assert isinstance(await fetch_error(http_response(b"x" * (SHORT_LIMITS.max_bytes + 1))), PageTooLarge)
 
 
 def raw_deflate(content: bytes) -> bytes:
@@ -343,7 +343,7 @@ def raw_deflate(content: bytes) -> bytes:
         ("gzip", b""),
     ],
 )
-async def test_compressed_pages(encoding: str, sent: bytes) -> None:
+async def test_fetch_of_compressed_page_returns_its_content(encoding: str, sent: bytes) -> None:
     async with (
         run_site({"/": http_response(sent, headers={"Content-Encoding": encoding})}) as server,
         run_fetcher() as fetcher,
@@ -363,46 +363,46 @@ BOMB = bytes(50 * 1024 * 1024)
         ("gzip", gzip.compress(BOMB[:40_000], mtime=0) * 2),
     ],
 )
-async def test_bombs(encoding: str, sent: bytes) -> None:
-    assert len(sent) <= SHORT_LIMITS.max_bytes, "it would be refused for what is sent, else"
-    assert isinstance(await fault_of(http_response(sent, headers={"Content-Encoding": encoding})), PageTooLarge)
+async def test_fetch_of_decompression_bomb_raises_page_too_large(encoding: str, sent: bytes) -> None:
+    assert len(sent) <= SHORT_LIMITS.max_bytes, "the compressed size is within the limit"
+    assert isinstance(await fetch_error(http_response(sent, headers={"Content-Encoding": encoding})), PageTooLarge)
 
 
-@pytest.mark.parametrize("wrapped", [gzip.compress, zlib.compress, raw_deflate])
-def test_bombs_go_off_in_small_steps(wrapped: object) -> None:
-    assert callable(wrapped)
-    into = bytearray()
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress, raw_deflate])
+def test_decoder_stops_soon_after_the_limit(compress: object) -> None:
+    assert callable(compress)
+    output = bytearray()
     with pytest.raises(PageTooLarge):
-        create_decoder("gzip" if wrapped is gzip.compress else "deflate").feed(wrapped(BOMB), into, 1000)
-    assert len(into) <= 1000 + 64 * 1024
+        create_decoder("gzip" if compress is gzip.compress else "deflate").feed(compress(BOMB), output, 1000)
+    assert len(output) <= 1000 + 64 * 1024
 
 
-def test_rows_of_empty_members_come_to_an_end() -> None:
-    inflater, into = InflateDecoder(is_gzip=True), bytearray()
-    inflater.feed(gzip.compress(b"", mtime=0) * 5000 + gzip.compress(b"never", mtime=0), into, 1000)
-    assert into == b""
+def test_decoder_limits_number_of_gzip_members() -> None:
+    decoder, output = InflateDecoder(is_gzip=True), bytearray()
+    decoder.feed(gzip.compress(b"", mtime=0) * 5000 + gzip.compress(b"never", mtime=0), output, 1000)
+    assert output == b""
 
 
 @given(st.binary(max_size=200_000), st.integers(1, 70_000))
-def test_whatever_was_compressed_comes_out(content: bytes, step: int) -> None:
+def test_decoder_restores_compressed_content(content: bytes, step: int) -> None:
     content *= 3
     for encoding, sent in (("gzip", gzip.compress(content, mtime=0)), ("deflate", raw_deflate(content)), ("", content)):
-        one, into = create_decoder(encoding), bytearray()
+        decoder, output = create_decoder(encoding), bytearray()
         for start in range(0, len(sent), step):
-            one.feed(sent[start : start + step], into, len(content))
-        one.finish()
-        assert into == content
+            decoder.feed(sent[start : start + step], output, len(content))
+        decoder.finish()
+        assert output == content
 
 
 @given(st.binary(), st.sampled_from(["gzip", "deflate", "identity"]))
-def test_junk_is_decoded_or_refused(junk: bytes, encoding: str) -> None:
-    one = create_decoder(encoding)
+def test_decoder_of_arbitrary_bytes_raises_documented_errors_only(data: bytes, encoding: str) -> None:
+    decoder = create_decoder(encoding)
     try:
-        one.feed(junk, bytearray(), 10_000)
-        one.finish()
+        decoder.feed(data, bytearray(), 10_000)
+        decoder.finish()
     except (UnsupportedContentType, PageTooLarge):
         return
-    assert isinstance(one, IdentityDecoder) or encoding != "identity"
+    assert isinstance(decoder, IdentityDecoder) or encoding != "identity"
 
 
 @pytest.mark.parametrize(
@@ -420,17 +420,19 @@ def test_junk_is_decoded_or_refused(junk: bytes, encoding: str) -> None:
         {"Content-Type": ""},
     ],
 )
-async def test_wrong_types(headers: dict[str, str]) -> None:
-    assert isinstance(await fault_of(http_response(b"not compressed", headers=headers)), UnsupportedContentType)
+async def test_fetch_of_unsupported_content_type_is_rejected(headers: dict[str, str]) -> None:
+    assert isinstance(await fetch_error(http_response(b"not compressed", headers=headers)), UnsupportedContentType)
 
 
-async def test_a_page_cut_off_within_its_compression() -> None:
+async def test_fetch_of_truncated_compressed_page_is_rejected() -> None:
     cut = gzip.compress(b"x" * 1000, mtime=0)[:-9]
-    assert isinstance(await fault_of(http_response(cut, headers={"Content-Encoding": "gzip"})), UnsupportedContentType)
+    assert isinstance(
+        await fetch_error(http_response(cut, headers={"Content-Encoding": "gzip"})), UnsupportedContentType
+    )
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "TEXT/HTML; charset=latin-1", "application/xhtml+xml"])
-async def test_right_types(content_type: str) -> None:
+async def test_fetch_of_html_content_type_is_accepted(content_type: str) -> None:
     async with (
         run_site({"/": http_response(headers={"Content-Type": content_type})}) as server,
         run_fetcher() as fetcher,
@@ -439,33 +441,33 @@ async def test_right_types(content_type: str) -> None:
 
 
 @pytest.mark.parametrize("status", [201, 204, 206, 300, 304, 400, 401, 403, 404, 408, 410, 418, 451])
-async def test_final_statuses(status: int) -> None:
-    fault = await fault_of(http_response(status=status) if status not in {204, 304} else http_response(b"", status))
-    assert isinstance(fault, HttpStatusError)
-    assert isinstance(fault, PermanentError)
-    assert fault.status == status
+async def test_fetch_of_unexpected_status_raises_permanent_error(status: int) -> None:
+    error = await fetch_error(http_response(status=status) if status not in {204, 304} else http_response(b"", status))
+    assert isinstance(error, HttpStatusError)
+    assert isinstance(error, PermanentError)
+    assert error.status == status
 
 
-async def test_a_redirect_to_nowhere_is_final() -> None:
-    assert isinstance(await fault_of(http_response(status=302)), HttpStatusError)
+async def test_fetch_of_redirect_without_location_raises_permanent_error() -> None:
+    assert isinstance(await fetch_error(http_response(status=302)), HttpStatusError)
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 599])
-async def test_statuses_to_try_again(status: int) -> None:
-    fault = await fault_of(http_response(status=status))
-    assert isinstance(fault, ServerBusy)
-    assert isinstance(fault, RetryableError)
-    assert (fault.status, fault.retry_after) == (status, None)
+async def test_fetch_of_busy_status_raises_retryable_error(status: int) -> None:
+    error = await fetch_error(http_response(status=status))
+    assert isinstance(error, ServerBusy)
+    assert isinstance(error, RetryableError)
+    assert (error.status, error.retry_after) == (status, None)
 
 
-async def test_retry_after_in_seconds_and_as_a_date() -> None:
-    fault = await fault_of(http_response(status=429, headers={"Retry-After": "120"}))
-    assert isinstance(fault, ServerBusy)
-    assert fault.retry_after == 120
+async def test_fetch_error_contains_retry_after() -> None:
+    error = await fetch_error(http_response(status=429, headers={"Retry-After": "120"}))
+    assert isinstance(error, ServerBusy)
+    assert error.retry_after == 120
     at = datetime.now(UTC) + dt.timedelta(seconds=300)
-    fault = await fault_of(http_response(status=503, headers={"Retry-After": format_datetime(at, usegmt=True)}))
-    assert isinstance(fault, ServerBusy)
-    assert fault.retry_after == pytest.approx(300, abs=20)
+    error = await fetch_error(http_response(status=503, headers={"Retry-After": format_datetime(at, usegmt=True)}))
+    assert isinstance(error, ServerBusy)
+    assert error.retry_after == pytest.approx(300, abs=20)
 
 
 @pytest.mark.parametrize(
@@ -490,22 +492,22 @@ async def test_retry_after_in_seconds_and_as_a_date() -> None:
         ("1 Jan 1 00:00:00 -2400", None),
     ],
 )
-def test_retry_after(value: str | None, seconds: float | None) -> None:
+def test_parse_retry_after_returns_seconds(value: str | None, seconds: float | None) -> None:
     assert parse_retry_after(value, NOW) == seconds
 
 
 @given(st.text())
-def test_any_retry_after(value: str) -> None:
+def test_parse_retry_after_of_arbitrary_text_is_bounded(value: str) -> None:
     seconds = parse_retry_after(value, NOW)
     assert seconds is None or 0 <= seconds <= 86_400
 
 
-async def test_connections_that_break() -> None:
+async def test_fetch_of_broken_connection_raises_host_unreachable() -> None:
     async def reset(_request: str, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000\r\n\r\nabc")
         await writer.drain()
         sock = writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing is a reset then
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # makes close() send a reset
 
     async with run_site({"/": reset}) as server, run_fetcher() as fetcher:
         with pytest.raises(HostUnreachable):
@@ -525,7 +527,7 @@ async def test_connections_that_break() -> None:
         b"\x00\xff" * 100,
     ],
 )
-async def test_what_is_not_http(answer: bytes) -> None:
+async def test_fetch_of_invalid_http_raises_host_unreachable(answer: bytes) -> None:
     async def write(_request: str, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
 
@@ -534,14 +536,14 @@ async def test_what_is_not_http(answer: bytes) -> None:
             await fetcher.fetch(server.url())
 
 
-async def test_nobody_listens() -> None:
+async def test_fetch_of_closed_port_raises_host_unreachable() -> None:
     async with run_fetcher() as fetcher:
         with pytest.raises(HostUnreachable):
             await fetcher.fetch(f"http://127.0.0.1:{closed_port()}/")
 
 
-async def test_the_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would be asked to connect to whatever address a name has by then."""
+async def test_fetch_ignores_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would resolve the name again, after the check."""
     async with run_site({"/": http_response()}) as server, run_site() as proxy:
         for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(variable, proxy.url())
@@ -550,7 +552,7 @@ async def test_the_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monk
     assert proxy.requests == []
 
 
-async def test_headers_of_a_caller_stay_with_the_host() -> None:
+async def test_fetch_with_headers_does_not_follow_redirects() -> None:
     async with run_site({"/": http_response()}) as server, run_fetcher() as fetcher:
         await fetcher.fetch(server.url(), FetchRequest({"Authorization": "Bearer x"}, content=b"a=b"))
         assert server.requests[0].startswith("POST / ")
@@ -562,23 +564,21 @@ async def test_headers_of_a_caller_stay_with_the_host() -> None:
     assert not any("/elsewhere" in request for request in server.requests)
 
 
-async def test_many_at_once_and_none_lost() -> None:
-    pages = {
-        f"/{number}": http_response(str(number).encode()) for number in range(120)
-    }  # more than there are connections
+async def test_concurrent_fetches_return_their_own_pages() -> None:
+    pages = {f"/{number}": http_response(str(number).encode()) for number in range(120)}  # more than MAX_CONNECTIONS
     async with (
         run_site(pages) as server,
         run_fetcher(FetchLimits(timeout_seconds=60, idle_timeout_seconds=60)) as fetcher,
     ):
-        found = await asyncio.gather(*(fetcher.fetch(server.url(path)) for path in pages))
-    assert [f"/{page.text}" for page in found] == list(pages)
+        fetched = await asyncio.gather(*(fetcher.fetch(server.url(path)) for path in pages))
+    assert [f"/{page.text}" for page in fetched] == list(pages)
 
 
 def certificate(folder: Path, name: str) -> Path:
-    """A self-signed certificate and its key, in one file."""
+    """Write a self-signed certificate and its key to one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, name)])
-    made = (
+    self_signed = (
         x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(datetime.now(UTC) - dt.timedelta(days=1))
         .not_valid_after(datetime.now(UTC) + dt.timedelta(days=1))
@@ -588,24 +588,24 @@ def certificate(folder: Path, name: str) -> Path:
     )
     path = folder / f"{name}.pem"
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(secret + made.public_bytes(Encoding.PEM))
+    path.write_bytes(secret + self_signed.public_bytes(Encoding.PEM))
     return path
 
 
-async def test_tls_goes_by_the_name_although_the_connection_goes_by_the_address(tmp_path: Path) -> None:
+async def test_tls_verifies_the_host_name(tmp_path: Path) -> None:
     path = certificate(tmp_path, "shop.example")
-    asked: list[str | None] = []
-    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    serving.load_cert_chain(path)
-    serving.sni_callback = lambda _socket, name, _context: asked.append(name)
-    trusting = ssl.create_default_context(cafile=str(path))
+    server_names: list[str | None] = []
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_context.load_cert_chain(path)
+    server_context.sni_callback = lambda _socket, name, _context: server_names.append(name)
+    client_context = ssl.create_default_context(cafile=str(path))
     names = FakeResolver({"shop.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]})
-    it = Site({"/": http_response()})
-    server = await asyncio.start_server(it.serve, "127.0.0.1", 0, ssl=serving)
+    site = Site({"/": http_response()})
+    server = await asyncio.start_server(site.serve, "127.0.0.1", 0, ssl=server_context)
     port = server.sockets[0].getsockname()[1]
     async with (
         server,
-        Fetcher(LOCALHOST_ONLY, SHORT_LIMITS, GuardedNetworkBackend(LOCALHOST_ONLY, names), trusting) as fetcher,
+        Fetcher(LOCALHOST_ONLY, SHORT_LIMITS, GuardedNetworkBackend(LOCALHOST_ONLY, names), client_context) as fetcher,
     ):
         page = await fetcher.fetch(f"https://shop.example:{port}/")
         with pytest.raises(InvalidCertificate):
@@ -614,25 +614,25 @@ async def test_tls_goes_by_the_name_although_the_connection_goes_by_the_address(
             with pytest.raises(InvalidCertificate):
                 await strict.fetch(f"https://shop.example:{port}/")
     assert page.url == f"https://shop.example:{port}/"
-    assert asked[:2] == ["shop.example", "other.example"]
-    assert f"host: shop.example:{port}" in it.requests[0].lower()
+    assert server_names[:2] == ["shop.example", "other.example"]
+    assert f"host: shop.example:{port}" in site.requests[0].lower()
 
 
-async def test_http_where_tls_is_meant() -> None:
+async def test_https_fetch_of_http_server_raises_retryable_error() -> None:
     async with run_site({"/": http_response()}) as server, run_fetcher(IMPATIENT) as fetcher:
         with pytest.raises(RetryableError):
             await fetcher.fetch(server.url().replace("http:", "https:"))
 
 
-def test_every_fault_is_retryable_or_final() -> None:
-    leaves, waiting = [], [IngestionError]
-    while waiting:
-        kind = waiting.pop()
-        leaves.append(kind)
-        waiting += kind.__subclasses__()
+def test_ingestion_errors_are_retryable_or_permanent() -> None:
+    classes, queue = [], [IngestionError]
+    while queue:
+        error_class = queue.pop()
+        classes.append(error_class)
+        queue += error_class.__subclasses__()
     assert all(
-        issubclass(kind, RetryableError) != issubclass(kind, PermanentError)
-        for kind in leaves
-        if kind is not IngestionError
+        issubclass(error_class, RetryableError) != issubclass(error_class, PermanentError)
+        for error_class in classes
+        if error_class is not IngestionError
     )
-    assert len({kind.code for kind in leaves}) == len(leaves)
+    assert len({error_class.code for error_class in classes}) == len(classes)

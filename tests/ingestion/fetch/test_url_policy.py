@@ -1,6 +1,6 @@
-"""URLs that strangers send to make the server talk to its own network; none of them leads to a connection."""
+"""URL policy: URLs of attackers who try to reach the internal network do not open a connection."""
 
-# ruff: noqa: RUF001 - characters that look like others are what some of this is about
+# ruff: noqa: RUF001 - some URLs contain ambiguous characters on purpose
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from app.ingestion.fetch.url_policy import (
 )
 from tests.support.sites import FakeResolver, RecordingBackend
 
-TLS = ssl.create_default_context()  # one for all, because making one takes a while
+TLS = ssl.create_default_context()  # shared, because its creation is slow
 
-# Names as a hostile zone would have them.
+# DNS records of an attacker.
 ZONE = {
     "loopback.example": ["127.0.0.1"],
     "loopback6.example": ["::1"],
@@ -48,7 +48,7 @@ ZONE = {
 }
 
 HOSTILE = [
-    # Addresses that are not public, in their usual spelling
+    # Addresses that are not public, in canonical form
     "http://127.0.0.1/",
     "http://127.0.0.1:5432/",
     "http://127.255.255.254/",
@@ -84,7 +84,7 @@ HOSTILE = [
     "http://[2001:db8::1]/",
     "http://[3fff::1]/",
     "http://[100::1]/",
-    # IPv4 inside IPv6
+    # IPv4 addresses embedded in IPv6 addresses
     "http://[::ffff:127.0.0.1]/",
     "http://[::ffff:7f00:1]/",
     "http://[::FFFF:A00:1]/",
@@ -95,7 +95,7 @@ HOSTILE = [
     "http://[2002:7f00:1::]/",
     "http://[2002:a9fe:a9fe::1]/",
     "http://[2001:0:4136:e378:8000:63bf:3fff:fdd2]/",
-    # Odd spellings of addresses
+    # Other forms of addresses
     "http://2130706433/",
     "http://4294967295/",
     "http://0x7f000001/",
@@ -133,7 +133,7 @@ HOSTILE = [
     "http://::1/",
     "http://[::1]x/",
     "http://[::1].example.com/",
-    # Users, passwords, and what parsers disagree about
+    # User names, passwords, and differences between URL parsers
     "http://user:password@example.com/",
     "http://user@127.0.0.1/",
     "http://example.com@127.0.0.1/",
@@ -228,7 +228,7 @@ HOSTILE = [
     "http://xn--/",
     "http://xn--a/",
     "http://xn--\u00fc.example/",
-    # Names that lead where they should not
+    # Names that resolve to addresses that are not public
     "http://loopback.example/",
     "https://loopback.example/",
     "http://loopback6.example/",
@@ -249,18 +249,20 @@ HOSTILE = [
 ]
 
 
-def test_there_are_many_and_each_is_another_one() -> None:
+def test_hostile_urls_are_many_and_distinct() -> None:
     assert len(set(HOSTILE)) == len(HOSTILE) > 150
 
 
 @pytest.mark.parametrize("url", HOSTILE, ids=ascii)
-async def test_no_hostile_url_leads_to_a_connection(url: str) -> None:
+async def test_fetch_of_hostile_url_opens_no_connection(url: str) -> None:
     network, names = RecordingBackend(), FakeResolver(ZONE)
     async with Fetcher(backend=GuardedNetworkBackend(AllowList(), names, network), tls=TLS) as fetcher:
         with pytest.raises(UrlRejected) as refusal:
             await fetcher.fetch(url)
     assert network.connections == []
-    assert not any(part in str(refusal.value) for part in ("127.0.0", "169.254", "10.0.0", "fd00")), "tells too much"
+    assert not any(part in str(refusal.value) for part in ("127.0.0", "169.254", "10.0.0", "fd00")), (
+        "the message contains an internal address"
+    )
 
 
 @pytest.mark.parametrize(
@@ -276,8 +278,8 @@ async def test_no_hostile_url_leads_to_a_connection(url: str) -> None:
         ("http://a-b.example.com/a%20b/\u00fc?q='x\"", ("93.184.215.14", 80)),
     ],
 )
-async def test_the_recorder_sees_connections_that_are_made(url: str, connection: tuple[str, int]) -> None:
-    """So an empty record above means that there were none."""
+async def test_recording_backend_records_connections(url: str, connection: tuple[str, int]) -> None:
+    """An empty record in the previous test therefore means that there was no connection."""
     network = RecordingBackend()
     async with Fetcher(backend=GuardedNetworkBackend(AllowList(), FakeResolver({}), network), tls=TLS) as fetcher:
         with pytest.raises(HostUnreachable):
@@ -298,9 +300,9 @@ async def test_the_recorder_sees_connections_that_are_made(url: str, connection:
         ('https://example.com/"<>{}', "https://example.com/%22%3C%3E%7B%7D"),
     ],
 )
-def test_the_plain_spelling(url: str, plain: str) -> None:
+def test_parse_url_returns_canonical_form(url: str, plain: str) -> None:
     assert parse_url(url).url == plain
-    assert parse_url(plain).url == plain, "it stays"
+    assert parse_url(plain).url == plain, "the canonical form is stable"
 
 
 @pytest.mark.parametrize(
@@ -314,7 +316,7 @@ def test_the_plain_spelling(url: str, plain: str) -> None:
         ("../../..", "https://example.com/"),
     ],
 )
-def test_redirects(location: str, leads_to: str) -> None:
+def test_resolve_redirect_returns_target(location: str, leads_to: str) -> None:
     assert resolve_redirect(parse_url("https://example.com/a/b"), location).url == leads_to
 
 
@@ -330,13 +332,15 @@ def test_redirects(location: str, leads_to: str) -> None:
         "//user@x.de/",
     ],
 )
-def test_redirects_that_are_refused(location: str) -> None:
+def test_resolve_redirect_to_invalid_location_is_rejected(location: str) -> None:
     with pytest.raises(UrlRejected):
         resolve_redirect(parse_url("https://example.com/a/b"), location)
 
 
 @pytest.mark.parametrize("network", SPECIAL_PURPOSE_NETWORKS, ids=str)
-def test_neither_end_of_a_special_network_is_public(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
+def test_first_and_last_address_of_special_network_are_not_public(
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network,
+) -> None:
     assert not is_public(network[0])
     assert not is_public(network[-1])
 
@@ -346,7 +350,7 @@ def test_neither_end_of_a_special_network_is_public(network: ipaddress.IPv4Netwo
     ["1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "172.15.255.255", "172.32.0.0",
      "223.255.255.255", "2000::", "2a00:1450:4001::200e", "2620:fe::fe", "3ffd::1"],
 )  # fmt: skip
-def test_their_neighbours_are(address: str) -> None:
+def test_addresses_next_to_special_networks_are_public(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
 
 
@@ -355,7 +359,7 @@ def test_their_neighbours_are(address: str) -> None:
         st.integers(0, 2**32 - 1).map(ipaddress.IPv4Address), st.integers(0, 2**128 - 1).map(ipaddress.IPv6Address)
     )
 )
-def test_what_python_knows_to_be_private_is_never_public(
+def test_addresses_private_for_ipaddress_are_never_public(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
     if (
@@ -368,7 +372,7 @@ def test_what_python_knows_to_be_private_is_never_public(
         assert not is_public(address)
 
 
-def test_the_allow_list() -> None:
+def test_allow_list_permits_its_hosts_and_networks_only() -> None:
     allowed = AllowList.from_entries(["intranet", "shop.lan", "10.1.0.0/16", "127.0.0.1", "fd00::/8"])
     assert parse_url("http://10.1.2.3:8080/", allowed).port == 8080
     assert parse_url("http://127.0.0.1:5000/", allowed).url == "http://127.0.0.1:5000/"
@@ -389,7 +393,7 @@ def test_the_allow_list() -> None:
 @pytest.mark.parametrize(
     "entry", ["", "10.1.0.1/16", "10.1/16", "Intranet", "http://intranet", "a b", "127.1", "x:80", "*"]
 )
-def test_an_allow_list_that_is_not_usable(entry: str) -> None:
+def test_allow_list_with_invalid_entry_raises_startup_error(entry: str) -> None:
     with pytest.raises(StartupError, match="DEALMARK_FETCH_ALLOW"):
         AllowList.from_entries(["10.0.0.0/8", entry])
 
@@ -398,7 +402,7 @@ AWKWARD = st.text(st.sampled_from(string.printable + "\u00fc\u3002①\u202e\ud80
 
 
 @given(st.one_of(AWKWARD, AWKWARD.map(lambda text: f"http://{text}"), st.text().map(lambda text: f"https://{text}/")))
-def test_any_text_is_refused_or_plain(url: str) -> None:
+def test_parse_url_of_arbitrary_text_rejects_it_or_returns_canonical_form(url: str) -> None:
     try:
         target = parse_url(url)
     except UrlRejected:

@@ -1,4 +1,4 @@
-"""Files of URLs over HTTP: the form of the GraphQL multipart request, and what is in the file."""
+"""Upload of URL files by GraphQL multipart requests: the form and the contents of the file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GOOD = b"url\nhttp://127.0.0.1:1/a\n"
 
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[ApiClient]:
-    """The API; URLs of this machine may be asked for."""
+    """Run the API; it may fetch from localhost."""
     async with run_api(quick_settings(settings, max_upload_kib=2048)) as running:
         yield running
 
@@ -48,7 +48,7 @@ async def send(
     headers: Mapping[str, str] = PREFLIGHT,
     **variables: Any,
 ) -> httpx.Response:
-    """A form as browsers send it."""
+    """Send a form like a browser."""
     if operations is None:
         operations = {"query": BULK, "variables": {"file": None, **variables}}
     return await api.http.post(
@@ -59,25 +59,25 @@ async def send(
     )
 
 
-async def session(api: ApiClient, content: bytes, name: str = "offers.csv", **variables: Any) -> dict[str, Any]:
-    """The session that a file became."""
-    answer = (await send(api, content, name=name, **variables)).json()
-    assert "errors" not in answer, answer
-    found: dict[str, Any] = answer["data"]["ingestBulk"]["session"]
-    return found
+async def upload_session(api: ApiClient, content: bytes, name: str = "offers.csv", **variables: Any) -> dict[str, Any]:
+    """Upload a file and return its session."""
+    response = (await send(api, content, name=name, **variables)).json()
+    assert "errors" not in response, response
+    session: dict[str, Any] = response["data"]["ingestBulk"]["session"]
+    return session
 
 
-async def refusal(response: httpx.Response) -> tuple[str, str]:
-    """Code and message of the one error."""
+async def response_error(response: httpx.Response) -> tuple[str, str]:
+    """Return the code and the message of the only error."""
     (error,) = response.json()["errors"]
     return error["extensions"]["code"], error["message"]
 
 
-async def test_a_file_becomes_a_session(api: ApiClient, resources: Resources) -> None:
+async def test_upload_of_url_file_creates_session(api: ApiClient, resources: Resources) -> None:
     content = b"title;url\nx;http://127.0.0.1:1/a\ny;http://127.0.0.1:1/b\n"
-    found = await session(api, content, priority="HIGH")
-    rows = found.pop("rows")
-    assert found == {
+    session = await upload_session(api, content, priority="HIGH")
+    rows = session.pop("rows")
+    assert session == {
         "status": "QUEUED",
         "source": "CSV",
         "name": "offers.csv",
@@ -90,10 +90,10 @@ async def test_a_file_becomes_a_session(api: ApiClient, resources: Resources) ->
         "failed": 0,
     }
     assert rows["totalCount"] == 2
-    nothing = {"status": "QUEUED", "attempts": 0, "errorCode": None, "error": None, "listings": []}
+    no_result = {"status": "QUEUED", "attempts": 0, "errorCode": None, "error": None, "listings": []}
     assert rows["nodes"] == [
-        {"position": 1, "url": "http://127.0.0.1:1/a", **nothing},
-        {"position": 2, "url": "http://127.0.0.1:1/b", **nothing},
+        {"position": 1, "url": "http://127.0.0.1:1/a", **no_result},
+        {"position": 2, "url": "http://127.0.0.1:1/b", **no_result},
     ]
     assert [row.priority for row in await session_rows(resources, 1)] == [2, 2]
 
@@ -108,38 +108,40 @@ READABLE: list[tuple[bytes, int]] = [
 ]
 
 
-async def test_files_as_they_occur(api: ApiClient) -> None:
+async def test_upload_of_common_file_formats_reads_all_urls(api: ApiClient) -> None:
     for content, urls in READABLE:
-        found = await session(api, content)
-        assert (found["total"], found["failed"]) == (urls, 0)
-        assert found["source"] == ("JSON" if b"[" in content else "CSV")
+        session = await upload_session(api, content)
+        assert (session["total"], session["failed"]) == (urls, 0)
+        assert session["source"] == ("JSON" if b"[" in content else "CSV")
 
 
-async def test_a_file_in_an_encoding_that_is_told(api: ApiClient) -> None:
+async def test_upload_with_encoding_decodes_file(api: ApiClient) -> None:
     content = "url,note\nhttp://127.0.0.1/a,caf\u00e9\n".encode("cp1252")
-    code, message = await refusal(await send(api, content))
+    code, message = await response_error(await send(api, content))
     assert (code, "line 2, is not valid utf-8" in message) == ("BAD_USER_INPUT", True)
-    assert (await session(api, content, encoding="cp1252"))["total"] == 1
-    code, message = await refusal(await send(api, content, encoding="cp\0"))
+    assert (await upload_session(api, content, encoding="cp1252"))["total"] == 1
+    code, message = await response_error(await send(api, content, encoding="cp\0"))
     assert (code, "is not a known encoding" in message) == ("BAD_USER_INPUT", True)
 
 
-async def test_rows_that_are_no_urls_fail_alone(api: ApiClient) -> None:
+async def test_upload_with_invalid_rows_fails_only_those_rows(api: ApiClient) -> None:
     content = (
         b"url,note\nhttp://127.0.0.1/a,1\nftp://127.0.0.1/b,2\n,3\nnothing,4\nhttp://10.0.0.1/,5\n"
         b"http://127.0.0.1/a,6\nhttp://127.0.0.1/c,7,8\n"
     )
-    found = await session(api, content)
-    assert (found["status"], found["total"], found["failed"], found["done"]) == ("QUEUED", 7, 5, 5)
-    codes = [(row["status"], row["errorCode"]) for row in found["rows"]["nodes"]]
-    refused, broken, queued = ("FAILED", "URL_REFUSED"), ("FAILED", "ROW_REFUSED"), ("QUEUED", None)
-    assert codes == [queued, refused, broken, refused, refused, queued, broken]
-    assert found["rows"]["nodes"][6]["error"] == "The row cannot be read: the row has 3 cells, the header 2."
-    found = await session(api, b'[{"url": 1}, {"link": "http://127.0.0.1/"}, "http://127.0.0.1/", null, {"url": ""}]')
-    assert (found["status"], found["failed"]) == ("FAILED", 5)
-    assert {row["error"] for row in found["rows"]["nodes"]} == {"The row is not an object with a string `url`."}
-    found = await session(api, b'[{"url": "http://127.0.0.1/a"}, ' + b"[" * 400 + b"]" * 401)
-    assert (found["total"], found["failed"]) == (2, 1), "however deep it is nested"
+    session = await upload_session(api, content)
+    assert (session["status"], session["total"], session["failed"], session["done"]) == ("QUEUED", 7, 5, 5)
+    codes = [(row["status"], row["errorCode"]) for row in session["rows"]["nodes"]]
+    rejected, unreadable, queued = ("FAILED", "URL_REFUSED"), ("FAILED", "ROW_REFUSED"), ("QUEUED", None)
+    assert codes == [queued, rejected, unreadable, rejected, rejected, queued, unreadable]
+    assert session["rows"]["nodes"][6]["error"] == "The row cannot be read: the row has 3 cells, the header 2."
+    session = await upload_session(
+        api, b'[{"url": 1}, {"link": "http://127.0.0.1/"}, "http://127.0.0.1/", null, {"url": ""}]'
+    )
+    assert (session["status"], session["failed"]) == ("FAILED", 5)
+    assert {row["error"] for row in session["rows"]["nodes"]} == {"The row is not an object with a string `url`."}
+    session = await upload_session(api, b'[{"url": "http://127.0.0.1/a"}, ' + b"[" * 400 + b"]" * 401)
+    assert (session["total"], session["failed"]) == (2, 1), "deep nesting fails only its row"
 
 
 UNREADABLE: list[tuple[bytes, str]] = [
@@ -157,30 +159,30 @@ UNREADABLE: list[tuple[bytes, str]] = [
 ]
 
 
-async def test_files_that_are_refused_whole(api: ApiClient, resources: Resources) -> None:
+async def test_upload_of_invalid_file_is_rejected(api: ApiClient, resources: Resources) -> None:
     for content, message in UNREADABLE:
-        code, told = await refusal(await send(api, content))
-        assert (code, told[: len(message)]) == ("BAD_USER_INPUT", message)
+        code, error_message = await response_error(await send(api, content))
+        assert (code, error_message[: len(message)]) == ("BAD_USER_INPUT", message)
     assert await session_rows(resources, 1) == []
 
 
-async def test_as_many_rows_as_there_may_be(api: ApiClient) -> None:
+async def test_upload_of_maximum_number_of_rows_is_accepted(api: ApiClient) -> None:
     content = b"url\n" + b"".join(b"http://127.0.0.1/%d\n" % number for number in range(1000))
-    assert (await session(api, content))["total"] == 1000
+    assert (await upload_session(api, content))["total"] == 1000
 
 
-async def test_operators_alone(api: ApiClient) -> None:
-    assert (await refusal(await send(api, role=None)))[0] == "UNAUTHENTICATED"
-    assert (await refusal(await send(api, role=Role.VIEWER)))[0] == "FORBIDDEN"
+async def test_upload_without_operator_role_is_rejected(api: ApiClient) -> None:
+    assert (await response_error(await send(api, role=None)))[0] == "UNAUTHENTICATED"
+    assert (await response_error(await send(api, role=Role.VIEWER)))[0] == "FORBIDDEN"
 
 
-async def test_a_page_of_another_site_cannot_send_a_form(api: ApiClient) -> None:
+async def test_form_without_preflight_header_is_rejected(api: ApiClient) -> None:
     response = await send(api, headers={})
-    assert (response.status_code, (await refusal(response))[0]) == (400, "BAD_REQUEST")
+    assert (response.status_code, (await response_error(response))[0]) == (400, "BAD_REQUEST")
     assert "another site" in response.text
 
 
-WRONG: list[tuple[dict[str, Any], str]] = [
+INVALID_FORMS: list[tuple[dict[str, Any], str]] = [
     ({"places": {}}, "`map` must be a JSON object"),
     ({"places": []}, "`map` must be a JSON object"),
     ({"places": {"0": ["variables.file"], "1": ["variables.x"]}}, "`map` names the file `1`"),
@@ -201,17 +203,20 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_forms_that_are_refused(api: ApiClient) -> None:
-    for form, message in WRONG:
+async def test_invalid_multipart_request_is_rejected(api: ApiClient) -> None:
+    for form, message in INVALID_FORMS:
         response = await send(api, **form)
-        assert (response.status_code, message in (await refusal(response))[1]) == (400, True), (form, response.text)
+        assert (response.status_code, message in (await response_error(response))[1]) == (400, True), (
+            form,
+            response.text,
+        )
 
 
-DOUBLE = (
+DUPLICATE_KEY = (
     b'--x\r\nContent-Disposition: form-data; name="operations"\r\n\r\n{"a":1,"a":2}\r\n'
     b'--x\r\nContent-Disposition: form-data; name="map"\r\n\r\n{}\r\n--x--'
 )
-RAW: list[tuple[str, bytes, str]] = [
+MALFORMED_BODIES: list[tuple[str, bytes, str]] = [
     ("multipart/form-data", b"", "needs a `boundary`"),
     ("multipart/form-data; boundary=" + "x" * 71, b"", "needs a `boundary`"),
     ("multipart/form-data; boundary=x", b"", "begin and end with its boundary"),
@@ -232,31 +237,34 @@ RAW: list[tuple[str, bytes, str]] = [
     ),
     (
         "multipart/form-data; boundary=x",
-        DOUBLE,
+        DUPLICATE_KEY,
         '`operations` has the name "a" twice',
     ),
 ]
 
 
-async def test_bodies_that_are_no_forms(api: ApiClient) -> None:
-    for content_type, body, message in RAW:
+async def test_malformed_multipart_body_is_rejected(api: ApiClient) -> None:
+    for content_type, body, message in MALFORMED_BODIES:
         headers = {**PREFLIGHT, "content-type": content_type}
         response = await api.http.post("/graphql", content=body, headers=headers)
-        assert (response.status_code, message in (await refusal(response))[1]) == (400, True), (body, response.text)
+        assert (response.status_code, message in (await response_error(response))[1]) == (400, True), (
+            body,
+            response.text,
+        )
 
 
-async def test_a_form_over_the_limit_is_refused(api: ApiClient) -> None:
+async def test_form_over_size_limit_is_rejected(api: ApiClient) -> None:
     response = await send(api, b"url\n" + b"x" * 2048 * 1024)
-    assert (response.status_code, await refusal(response)) == (
+    assert (response.status_code, await response_error(response)) == (
         413,
         ("BODY_TOO_LARGE", "The body is larger than 2048 KiB."),
     )
 
 
-async def test_a_file_that_is_none(api: ApiClient) -> None:
+async def test_upload_variable_that_is_not_a_file_is_rejected(api: ApiClient) -> None:
     for value in ("http://127.0.0.1/", None, {"name": "x"}):
-        answer = await api.ask(BULK, Role.OPERATOR, file=value)
-        (error,) = answer["errors"]
+        response = await api.ask(BULK, Role.OPERATOR, file=value)
+        (error,) = response["errors"]
         assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
         assert "Upload" in error["message"]
     code, message = await api.error('mutation { ingestBulk(file: "x") { session { id } } }', Role.OPERATOR)

@@ -1,4 +1,4 @@
-"""Imports from asking to stored: through the queue in PostgreSQL, a real fetcher and a site on this machine."""
+"""Imports from the request to the listing, with a real queue, a real fetcher and a local site."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tests.support.sites import Handler, http_response, redirect_response, run_s
 from tests.support.url_imports import (
     all_listings,
     all_observations,
-    assert_counts_are_right,
+    assert_session_counts,
     fetch_import_rows,
     import_urls,
     product_page,
     quick_settings,
     request_urls,
-    run_importer,
+    run_import_worker,
     session_row,
     session_rows,
     wait_until_session_ended,
@@ -42,12 +42,12 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture
 async def resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Open resources with short times, allowed to ask this machine."""
+    """Open resources with short timeouts that may fetch from localhost."""
     async with Resources.open(quick_settings(settings)) as opened:
         yield opened
 
 
-async def test_a_link_becomes_a_listing(resources: Resources) -> None:
+async def test_import_of_url_creates_listing(resources: Resources) -> None:
     cpu = await add_cpu(resources, "Intel Core i5-8500T @ 2.10GHz")
     async with run_site({"/a": http_response(product_page("Intel Core i5-8500T CPU, tested", "39.90"))}) as shop:
         session = await import_urls(resources, shop.url("/a"))
@@ -59,70 +59,73 @@ async def test_a_link_becomes_a_listing(resources: Resources) -> None:
     assert (listing.cpu_id, listing.price, listing.adjusted_price) == (cpu, Decimal("39.90"), Decimal("39.90"))
     assert listing.images == [shop.url("/picture.jpg")]
     assert await all_observations(resources) == [(listing.id, Decimal("39.90"))]
-    await assert_counts_are_right(resources)
+    await assert_session_counts(resources)
 
 
-async def test_the_same_url_in_flight_is_one_fetch(resources: Resources) -> None:
-    """In one session, in others, spelt otherwise, asked for while it is fetched, and with two workers."""
-    began, go_on = asyncio.Event(), asyncio.Event()
+async def test_import_of_url_already_in_progress_shares_the_fetch(resources: Resources) -> None:
+    """Request a URL in one session and in others, in different forms, before and during its fetch, with two workers."""
+    started, proceed = asyncio.Event(), asyncio.Event()
 
     async def slow(_request: str, writer: asyncio.StreamWriter) -> None:
-        began.set()
-        await go_on.wait()
+        started.set()
+        await proceed.wait()
         writer.write(http_response(product_page("Intel Core i5-8500T", "10")))
 
     async with run_site({"/a": slow}) as shop:
-        one = await request_urls(resources, shop.url("/a"), shop.url("/a#x"), shop.url("/a").replace("http", "HTTP"))
-        async with run_importer(resources), run_importer(resources):
-            await began.wait()
-            two = await request_urls(resources, shop.url("/a"), priority=ImportPriority.HIGH)
-            assert (await session_row(resources, two)).status == "running"
-            go_on.set()
-            sessions = [await wait_until_session_ended(resources, one), await wait_until_session_ended(resources, two)]
+        first = await request_urls(resources, shop.url("/a"), shop.url("/a#x"), shop.url("/a").replace("http", "HTTP"))
+        async with run_import_worker(resources), run_import_worker(resources):
+            await started.wait()
+            second = await request_urls(resources, shop.url("/a"), priority=ImportPriority.HIGH)
+            assert (await session_row(resources, second)).status == "running"
+            proceed.set()
+            sessions = [
+                await wait_until_session_ended(resources, first),
+                await wait_until_session_ended(resources, second),
+            ]
             assert len(shop.requests) == 1
             shop.pages["/a"] = http_response(product_page("Intel Core i5-8500T", "11"))
-            again = await wait_until_session_ended(resources, await request_urls(resources, shop.url("/a")))
-        assert len(shop.requests) == 2, "what has ended is fetched anew"
-    assert [(each.status, each.complete) for each in (*sessions, again)] == [
+            third = await wait_until_session_ended(resources, await request_urls(resources, shop.url("/a")))
+        assert len(shop.requests) == 2, "a finished URL is fetched again"
+    assert [(session.status, session.complete) for session in (*sessions, third)] == [
         ("complete", 3),
         ("complete", 1),
         ("complete", 1),
     ]
-    fetches = [row.fetch_id for session in (one, two) for row in await session_rows(resources, session)]
+    fetches = [row.fetch_id for session in (first, second) for row in await session_rows(resources, session)]
     assert len(set(fetches)) == 1
     (listing,) = await all_listings(resources)
     assert [price for _, price in await all_observations(resources)] == [Decimal(10), Decimal(11)]
     assert listing.price == Decimal(11)
-    await assert_counts_are_right(resources)
+    await assert_session_counts(resources)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-async def test_a_host_is_asked_for_so_many_pages_at_a_time(settings: Settings, workers: int) -> None:
-    at_once, most = 0, 0
+async def test_worker_limits_concurrent_fetches_per_host(settings: Settings, workers: int) -> None:
+    running, max_running = 0, 0
 
     async def slow(_request: str, writer: asyncio.StreamWriter) -> None:
-        nonlocal at_once, most
-        at_once += 1
-        most = max(most, at_once)
+        nonlocal running, max_running
+        running += 1
+        max_running = max(max_running, running)
         await asyncio.sleep(0.05)
-        at_once -= 1
+        running -= 1
         writer.write(http_response(product_page("A thing", "10")))
 
     async with (
         Resources.open(quick_settings(settings, fetch_host_concurrency=2)) as resources,
         run_site({f"/{n}": slow for n in range(12)}) as shop,
-        AsyncExitStack() as crew,
+        AsyncExitStack() as stack,
     ):
         for _ in range(workers):
-            await crew.enter_async_context(run_importer(resources))
+            await stack.enter_async_context(run_import_worker(resources))
         session = await wait_until_session_ended(
             resources, await request_urls(resources, *(shop.url(f"/{n}") for n in range(12)))
         )
-    assert (session.complete, most) == (12, 2)
+    assert (session.complete, max_running) == (12, 2)
 
 
-async def test_a_host_is_asked_so_often(settings: Settings) -> None:
-    """By all workers together; another host meanwhile."""
+async def test_worker_delays_fetches_of_the_same_host(settings: Settings) -> None:
+    """All workers together respect the delay; another host is fetched in the meantime."""
     times = defaultdict[str, list[float]](list)
 
     def page(name: str) -> Handler:
@@ -136,19 +139,19 @@ async def test_a_host_is_asked_so_often(settings: Settings) -> None:
         Resources.open(quick_settings(settings, fetch_host_delay_seconds=0.2)) as resources,
         run_site({f"/{n}": page("one") for n in range(5)}) as one,
         run_site({f"/{n}": page("two") for n in range(5)}) as two,
-        run_importer(resources),
-        run_importer(resources),
+        run_import_worker(resources),
+        run_import_worker(resources),
     ):
-        began = time.monotonic()
+        start = time.monotonic()
         urls = [shop.url(f"/{n}") for shop in (one, two) for n in range(5)]
         assert (await wait_until_session_ended(resources, await request_urls(resources, *urls))).complete == 10
-    assert times["two"][0] - began < 0.7, "the second host did not wait for the first"
-    for each in times.values():
-        assert len(each) == 5
-        assert each[-1] - each[0] > 0.6  # four pauses, the first request of which may come late
+    assert times["two"][0] - start < 0.7, "the second host did not wait for the first"
+    for host_times in times.values():
+        assert len(host_times) == 5
+        assert host_times[-1] - host_times[0] > 0.6  # four delays of 0.2 s; the first request may be late
 
 
-async def test_what_is_more_urgent_comes_earlier(settings: Settings) -> None:
+async def test_worker_fetches_higher_priorities_first(settings: Settings) -> None:
     order: list[str] = []
 
     async def page(request: str, writer: asyncio.StreamWriter) -> None:
@@ -169,18 +172,18 @@ async def test_what_is_more_urgent_comes_earlier(settings: Settings) -> None:
             ("/raised", ImportPriority.HIGH),
         ):
             last = await request_urls(resources, shop.url(name), priority=priority)
-        async with run_importer(resources):
+        async with run_import_worker(resources):
             await wait_until_session_ended(resources, last)
 
-            async def all_asked() -> bool:
+            async def all_requested() -> bool:
                 return len(order) == len(names)
 
-            await wait_until(all_asked)
+            await wait_until(all_requested)
     assert order == ["/raised", "/high", "/normal", "/second", "/low"]
 
 
-async def test_what_may_work_later_is_tried_again(settings: Settings) -> None:
-    """Each pause is twice as long as the one before, and a bit; after three of them it is over."""
+async def test_worker_retries_with_doubling_delays(settings: Settings) -> None:
+    """Each delay is at least twice the previous one. After three retries, the row fails."""
     times: list[float] = []
 
     async def busy(_request: str, writer: asyncio.StreamWriter) -> None:
@@ -192,27 +195,27 @@ async def test_what_may_work_later_is_tried_again(settings: Settings) -> None:
         run_site({"/a": busy}) as shop,
     ):
         session_id = await request_urls(resources, shop.url("/a"))
-        async with run_importer(resources):
+        async with run_import_worker(resources):
 
-            async def waits() -> Any:
+            async def queued_row() -> Any:
                 (row,) = await session_rows(resources, session_id)
                 return row if row.status == "queued" and row.attempts else None
 
-            waiting = await wait_until(waits)
+            waiting = await wait_until(queued_row)
             assert (waiting.error_code, waiting.retries) == ("FETCH_BUSY", waiting.attempts)
             assert (await session_row(resources, session_id)).status == "running"
             session = await wait_until_session_ended(resources, session_id)
     (row,) = await session_rows(resources, session_id)
     assert (session.status, session.failed, row.status, row.attempts) == ("failed", 1, "failed", 4)
     assert (row.error_code, row.error) == ("FETCH_BUSY", "127.0.0.1 answered with status 503.")
-    pauses = [late - early for early, late in pairwise(times)]
-    assert len(pauses) == 3
-    for pause, least in zip(pauses, (0.1, 0.2, 0.4), strict=True):
-        assert least <= pause
+    delays = [later - earlier for earlier, later in pairwise(times)]
+    assert len(delays) == 3
+    for delay, min_delay in zip(delays, (0.1, 0.2, 0.4), strict=True):
+        assert min_delay <= delay
 
 
 async def hang_up(_request: str, _writer: asyncio.StreamWriter) -> None:
-    """No answer at all."""
+    """Close the connection without a response."""
 
 
 FAILING: list[tuple[bytes | Handler, int, str]] = [
@@ -230,20 +233,20 @@ FAILING: list[tuple[bytes | Handler, int, str]] = [
 ]
 
 
-async def test_what_cannot_work_is_tried_once_and_what_may_four_times(resources: Resources) -> None:
+async def test_worker_tries_permanent_errors_once_and_retryable_errors_four_times(resources: Resources) -> None:
     async with run_site({f"/{n}": answer for n, (answer, _, _) in enumerate(FAILING)}) as shop:
         session = await import_urls(resources, *(shop.url(f"/{n}") for n in range(len(FAILING))))
-        asked = Counter(request.split(" ")[1] for request in shop.requests)
+        requests = Counter(request.split(" ")[1] for request in shop.requests)
     assert (session.status, session.failed) == ("failed", len(FAILING))
     for row, (_, attempts, code) in zip(await session_rows(resources, session.id), FAILING, strict=True):
         path = f"/{row.position - 1}"
-        assert (row.status, row.attempts, asked[path], row.error_code) == ("failed", attempts, attempts, code)
+        assert (row.status, row.attempts, requests[path], row.error_code) == ("failed", attempts, attempts, code)
     assert await all_listings(resources) == []
-    await assert_counts_are_right(resources)
+    await assert_session_counts(resources)
 
 
-async def test_a_server_that_wants_to_be_left_alone_is(settings: Settings) -> None:
-    """For as long as it says, with all of its pages; and then it goes on."""
+async def test_retry_after_delays_all_pages_of_the_host(settings: Settings) -> None:
+    """The worker waits for the requested time before it fetches any page of the host, then it continues."""
     times: list[float] = []
 
     async def limited(_request: str, writer: asyncio.StreamWriter) -> None:
@@ -259,14 +262,14 @@ async def test_a_server_that_wants_to_be_left_alone_is(settings: Settings) -> No
         run_site({"/a": limited, "/b": limited}) as shop,
     ):
         session_id = await request_urls(resources, shop.url("/a"), shop.url("/b"))
-        async with run_importer(resources):
+        async with run_import_worker(resources):
             session = await wait_until_session_ended(resources, session_id)
     assert (session.status, session.complete) == ("complete", 2)
     assert len(times) == 3
     assert times[1] - times[0] >= 1
 
 
-async def test_an_offer_that_is_gone_ends(resources: Resources) -> None:
+async def test_import_of_gone_page_ends_listing(resources: Resources) -> None:
     cpu = await add_cpu(resources, "Intel Core i5-8500T")
     async with run_site({"/a": http_response(product_page("Intel Core i5-8500T", "10"))}) as shop:
         await import_urls(resources, shop.url("/a"))
@@ -283,8 +286,8 @@ async def test_an_offer_that_is_gone_ends(resources: Resources) -> None:
     assert (listing.status, listing.price, listing.cpu_id) == ("active", Decimal(12), cpu)
 
 
-async def test_an_offer_that_moved_does_not_end(resources: Resources) -> None:
-    """Where it was there is nothing; but it was seen elsewhere since then."""
+async def test_import_of_gone_page_keeps_listing_seen_elsewhere(resources: Resources) -> None:
+    """The old page is gone, but a later import found the listing at another URL."""
     page = http_response(product_page("Intel Core i5-8500T", "10"))
     async with run_site({"/old": page, "/new": page}) as shop:
         await import_urls(resources, shop.url("/old"))
@@ -296,8 +299,8 @@ async def test_an_offer_that_moved_does_not_end(resources: Resources) -> None:
             assert listing.status == status
 
 
-async def test_what_a_page_does_not_offer_any_more_is_missing(resources: Resources) -> None:
-    """Until it is found again."""
+async def test_import_marks_listing_missing_when_page_offers_another(resources: Resources) -> None:
+    """A later import finds the listing again."""
     async with run_site({"/a": http_response(product_page("Offer one", "10"))}) as shop:
         await import_urls(resources, shop.url("/a"))
         shop.pages["/a"] = http_response(product_page("Offer two", "20"))
@@ -312,8 +315,8 @@ async def test_what_a_page_does_not_offer_any_more_is_missing(resources: Resourc
     }
 
 
-async def test_what_takes_no_part_in_price_targets(resources: Resources) -> None:
-    """Lots, pairs, bundles and broken parts; titles that name no CPU for certain; prices that are not told."""
+async def test_import_of_offers_without_single_price_adds_remarks(resources: Resources) -> None:
+    """Import lots, pairs, bundles, items for parts, titles with two CPUs, and pages without a price."""
     cpu = await add_cpu(resources, "Intel Core i5-8500T")
     await add_cpu(resources, "Intel Core i7-8700")
     broken = {"itemCondition": "https://schema.org/DamagedCondition"}
@@ -329,8 +332,8 @@ async def test_what_takes_no_part_in_price_targets(resources: Resources) -> None
     async with run_site({path: http_response(page) for path, page in pages.items()}) as shop:
         session = await import_urls(resources, *(shop.url(path) for path in pages))
     rows = dict(zip(pages, await session_rows(resources, session.id), strict=True))
-    found = {row.id: row for row in await all_listings(resources)}
-    stored = {path: found[row.listing_ids[0]] for path, row in rows.items()}
+    listings = {row.id: row for row in await all_listings(resources)}
+    stored = {path: listings[row.listing_ids[0]] for path, row in rows.items()}
     assert {path for path, row in stored.items() if row.adjusted_price is not None} == {"/good", "/two"}
     assert {path for path, row in stored.items() if row.cpu_id != cpu} == {"/two"}
     assert (stored["/lot"].quantity, stored["/pair"].quantity, stored["/bundle"].flags) == (4, 2, ["bundle"])
@@ -343,8 +346,8 @@ async def test_what_takes_no_part_in_price_targets(resources: Resources) -> None
     assert (session.status, session.complete, session.partial) == ("partial", 6, 1)
 
 
-async def test_a_row_tells_why_a_priced_offer_does_not_count(resources: Resources) -> None:
-    """No exchange rate, and parts that are worth all that is asked: only what is stored knows of these."""
+async def test_import_of_offer_without_adjusted_price_adds_the_reason(resources: Resources) -> None:
+    """Two reasons depend on stored data: a missing exchange rate, and components worth the whole price."""
     await add_cpu(resources, "Intel Core i5-8500T")
     rule = "INSERT INTO valuation_rule (component, unit, value_usd) VALUES ('memory', 'gb', 5)"
     async with resources.write() as tx:
@@ -371,7 +374,7 @@ async def test_a_row_tells_why_a_priced_offer_does_not_count(resources: Resource
     }
 
 
-async def test_variants_of_a_page_are_listings_of_their_own(resources: Resources) -> None:
+async def test_import_of_product_group_creates_listing_per_variant(resources: Resources) -> None:
     await add_cpu(resources, "Intel Core i5-8500T")
     group = {
         "@type": "ProductGroup",
@@ -390,15 +393,14 @@ async def test_variants_of_a_page_are_listings_of_their_own(resources: Resources
     async with run_site({"/a": http_response(page)}) as shop:
         session = await import_urls(resources, shop.url("/a"))
     (row,) = await session_rows(resources, session.id)
-    found = await all_listings(resources)
-    by_id = {each.id: each for each in found}
-    assert len(found) == 2
+    by_id = {listing.id: listing for listing in await all_listings(resources)}
+    assert len(by_id) == 2
     best_first = [by_id[key] for key in row.listing_ids]
-    assert [(each.memory_gb, each.price) for each in best_first] == [(8, Decimal(108)), (16, Decimal(116))]
+    assert [(listing.memory_gb, listing.price) for listing in best_first] == [(8, Decimal(108)), (16, Decimal(116))]
 
 
-async def test_a_large_page_is_kept_in_part(resources: Resources) -> None:
-    """Cut between characters, in bytes; and forgotten in time."""
+async def test_import_truncates_stored_page_and_retention_deletes_it(resources: Resources) -> None:
+    """The stored page has a limited number of bytes and ends between two characters."""
     filling = ("<p>" + "\u20ac" * 200_000 + "</p>").encode()
     page = product_page("A thing", "10").replace(b"</body>", filling + b"</body>")
     async with run_site(
@@ -408,10 +410,10 @@ async def test_a_large_page_is_kept_in_part(resources: Resources) -> None:
     assert session.status == "complete"
     large, small = await fetch_import_rows(resources, "SELECT * FROM import_payload ORDER BY fetch_id")
     assert large.truncated
-    text_kept = zlib.decompress(large.content).decode()
-    assert large.bytes == len(text_kept.encode())
+    stored_text = zlib.decompress(large.content).decode()
+    assert large.bytes == len(stored_text.encode())
     assert 512 * 1024 - 3 < large.bytes <= 512 * 1024
-    assert page.decode().startswith(text_kept)
+    assert page.decode().startswith(stored_text)
     assert (small.truncated, small.bytes) == (False, len(zlib.decompress(small.content)))
     assert await delete_old_payloads(resources) == 0
     async with resources.write() as tx:
@@ -422,7 +424,7 @@ async def test_a_large_page_is_kept_in_part(resources: Resources) -> None:
     ]
 
 
-async def test_a_page_that_cannot_be_stored_fails_alone(resources: Resources) -> None:
+async def test_import_of_page_that_cannot_be_stored_fails_only_its_row(resources: Resources) -> None:
     async with resources.write() as tx:
         await tx.execute(text("ALTER TABLE listing ADD CHECK (title <> 'Bad')"))
     titles = ["Good", "Bad", "Fine"]
@@ -431,10 +433,10 @@ async def test_a_page_that_cannot_be_stored_fails_alone(resources: Resources) ->
     assert (session.status, session.complete, session.failed) == ("partial", 2, 1)
     assert [row.error_code for row in await session_rows(resources, session.id)] == [None, "INTERNAL", None]
     assert {row.title for row in await all_listings(resources)} == {"Good", "Fine"}
-    await assert_counts_are_right(resources)
+    await assert_session_counts(resources)
 
 
-async def test_the_specifications_of_a_page_name_the_cpu_where_the_title_does_not(resources: Resources) -> None:
+async def test_import_matches_cpu_in_specifications_if_title_has_none(resources: Resources) -> None:
     cpu = await add_cpu(resources, "Intel Core i5-8500T")
     await add_cpu(resources, "Intel Core i7-8700")
 
@@ -452,20 +454,20 @@ async def test_the_specifications_of_a_page_name_the_cpu_where_the_title_does_no
     async with run_site({path: http_response(body) for path, body in pages.items()}) as shop:
         session = await import_urls(resources, *(shop.url(path) for path in pages))
     rows = dict(zip(pages, await session_rows(resources, session.id), strict=True))
-    found = {row.id: row for row in await all_listings(resources)}
-    named = {path: found[row.listing_ids[0]].cpu_id for path, row in rows.items()}
-    assert named == {"/specs": cpu, "/both": cpu, "/vague": cpu, "/contrary": None, "/nothing": None}
+    listings = {row.id: row for row in await all_listings(resources)}
+    matched = {path: listings[row.listing_ids[0]].cpu_id for path, row in rows.items()}
+    assert matched == {"/specs": cpu, "/both": cpu, "/vague": cpu, "/contrary": None, "/nothing": None}
     assert rows["/contrary"].remarks == [
         "No CPU: The title names Intel Core i5-8500T, but the page's specifications name Intel Core i7-8700."
     ]
 
 
-async def test_the_images_of_listings_are_told_with_their_cpus(resources: Resources) -> None:
+async def test_imported_images_are_in_listings_of_the_cpu(resources: Resources) -> None:
     await add_cpu(resources, "Intel Core i5-8500T")
     async with run_site({"/a": http_response(product_page("Intel Core i5-8500T", "10"))}) as shop:
         await import_urls(resources, shop.url("/a"))
     query_text = '{ cpu(slug: "intel-core-i5-8500t") { listings { nodes { images } } } }'
-    for _ in range(3):  # with a snapshot, and then in one statement
+    for _ in range(3):  # first with a snapshot, then with a single statement
         assert await query_data(resources, query_text) == {
             "cpu": {"listings": {"nodes": [{"images": [shop.url("/picture.jpg")]}]}}
         }

@@ -1,4 +1,4 @@
-"""A large file of URLs, of which some are slow, broken, redirecting or hostile: every row is accounted for."""
+"""Import of 1,000 URLs, some of which are slow, broken, redirecting or hostile."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.support.sites import Handler, http_response, redirect_response, run_s
 from tests.support.url_imports import (
     all_listings,
     all_observations,
-    assert_counts_are_right,
+    assert_session_counts,
     product_page,
     quick_settings,
     request_urls,
-    run_importer,
+    run_import_worker,
     session_rows,
     wait_until_session_ended,
 )
@@ -32,7 +32,7 @@ ROWS = size_of(short=300, long=1000)
 LIMITS = FetchLimits(timeout_seconds=60, idle_timeout_seconds=4, max_bytes=64 * 1024)
 
 
-def good(number: int) -> bytes:
+def offer_page(number: int) -> bytes:
     return product_page(f"Intel Core i5-8500T, number {number}", f"{number}.50")
 
 
@@ -54,26 +54,26 @@ async def cut_off(_request: str, writer: asyncio.StreamWriter) -> None:
 def slow(number: int) -> Handler:
     async def answer(_request: str, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.2)
-        writer.write(http_response(good(number)))
+        writer.write(http_response(offer_page(number)))
 
     return answer
 
 
 def flaky(number: int) -> Handler:
-    """The third try succeeds."""
-    tries = 0
+    """Return a page that answers with status 503 before the third request."""
+    requests = 0
 
     async def answer(_request: str, writer: asyncio.StreamWriter) -> None:
-        nonlocal tries
-        tries += 1
-        writer.write(http_response(good(number)) if tries == 3 else http_response(status=503))
+        nonlocal requests
+        requests += 1
+        writer.write(http_response(offer_page(number)) if requests == 3 else http_response(status=503))
 
     return answer
 
 
 BOMB = http_response(gzip.compress(b"x" * 10_000_000), headers={"Content-Encoding": "gzip"})
-# Every hundredth row.
-ODD: dict[int, tuple[bytes | Handler, str | None]] = {
+# Row number modulo 100 -> page and expected error code.
+BROKEN_PAGES: dict[int, tuple[bytes | Handler, str | None]] = {
     1: (silent, "FETCH_TIMED_OUT"),
     2: (endless, "PAGE_TOO_LARGE"),
     3: (cut_off, "FETCH_UNREACHABLE"),
@@ -91,14 +91,13 @@ ODD: dict[int, tuple[bytes | Handler, str | None]] = {
 
 
 @pytest.mark.sized
-async def test_every_row_of_a_large_file_is_accounted_for(settings: Settings) -> None:
+async def test_import_of_large_file_finishes_every_row(settings: Settings) -> None:
     pages: dict[str, bytes | Handler] = {"/again": redirect_response("/again"), "/target": b""}
     expected: list[str | None] = []
     for number in range(ROWS):
-        odd = ODD.get(number % 100)
         kind = number % 100
-        if odd is not None:
-            pages[f"/{number}"], code = odd
+        if kind in BROKEN_PAGES:
+            pages[f"/{number}"], code = BROKEN_PAGES[kind]
         elif kind == 20:
             pages[f"/{number}"], code = slow(number), None
         elif kind == 21:
@@ -106,18 +105,18 @@ async def test_every_row_of_a_large_file_is_accounted_for(settings: Settings) ->
         elif kind == 22:
             pages[f"/{number}"], pages[f"/to/{number}"] = (
                 redirect_response(f"/to/{number}"),
-                http_response(good(number)),
+                http_response(offer_page(number)),
             )
             code = None
         else:
-            pages[f"/{number}"], code = http_response(good(number)), None
+            pages[f"/{number}"], code = http_response(offer_page(number)), None
         expected.append(code)
     values = {"fetch_host_concurrency": 32, "fetch_concurrency": 32, "fetch_retry_delay_seconds": 0.1}
     async with Resources.open(quick_settings(settings, **values)) as resources, run_site(pages) as shop:
         cpu = await add_cpu(resources, "Intel Core i5-8500T")
         urls = [shop.url(f"/{number}") for number in range(ROWS)]
         session_id = await request_urls(resources, *urls[:-2], "http://192.168.0.1/", "no url")
-        async with run_importer(resources, LIMITS):
+        async with run_import_worker(resources, LIMITS):
             session = await wait_until_session_ended(resources, session_id)
         rows = await session_rows(resources, session_id)
         expected[-2:] = ["URL_REFUSED", "URL_REFUSED"]
@@ -127,9 +126,9 @@ async def test_every_row_of_a_large_file_is_accounted_for(settings: Settings) ->
         complete = expected.count(None)
         assert (session.status, session.total, session.complete) == ("partial", ROWS, complete)
         assert session.failed == ROWS - complete
-        found = await all_listings(resources)
-        assert Counter(each.cpu_id for each in found) == {cpu: complete}
+        listings = await all_listings(resources)
+        assert Counter(listing.cpu_id for listing in listings) == {cpu: complete}
         prices = [Decimal(f"{row.position - 1}.50") for row in rows if row.error_code is None]
-        assert sorted(each.price for each in found) == prices
+        assert sorted(listing.price for listing in listings) == prices
         assert sorted(price for _, price in await all_observations(resources)) == prices
-        await assert_counts_are_right(resources)
+        await assert_session_counts(resources)

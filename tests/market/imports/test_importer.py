@@ -1,4 +1,4 @@
-"""Import of listings: which rows are the same offer, what is written about it, and which rows are refused."""
+"""Import of listings: identity of offers, stored values, observations and rejected rows."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ SEEN = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 @pytest.fixture
 async def importer(resources: Resources, tmp_path: Path) -> FileImporter:
-    """Imports into a database that knows a few CPUs."""
+    """Return an importer for a database with a few CPUs."""
     importer = FileImporter(resources, tmp_path)
     await importer.cpus(CPUS)
     return importer
 
 
 def money(*amounts: str | None) -> list[Decimal | None]:
-    """Amounts as the database gives them."""
+    """Return amounts as the database returns them."""
     return [None if amount is None else Decimal(amount) for amount in amounts]
 
 
-async def test_every_column(importer: FileImporter) -> None:
+async def test_listing_import_stores_every_column(importer: FileImporter) -> None:
     assert checked_counts(await importer.listings(HEADER + ROW)) == (1, 0, 0, 0)
     assert importer.domains == {"market"}
     assert await importer.rows(STORED) == [
@@ -66,7 +66,7 @@ async def test_every_column(importer: FileImporter) -> None:
     assert await importer.rows(OBSERVED) == [(SEEN, Decimal("59.99"), Decimal("4.50"), "USD")]
 
 
-async def test_only_the_required_columns(importer: FileImporter) -> None:
+async def test_listing_import_with_required_columns_only_uses_defaults(importer: FileImporter) -> None:
     before = datetime.now(UTC)
     await importer.listings("marketplace,price,cpu,title\nebay,60,intel-core-i5-8500t,An i5\n")
     [row] = await importer.rows(STORED)
@@ -78,7 +78,7 @@ async def test_only_the_required_columns(importer: FileImporter) -> None:
 
 
 @pytest.mark.parametrize("content", [HEADER + ROW, "title,cpu,price,marketplace\nX,Intel Core i5-8500T,5,m\n"])
-async def test_a_second_import_changes_nothing(importer: FileImporter, content: str) -> None:
+async def test_listing_import_of_same_file_changes_nothing(importer: FileImporter, content: str) -> None:
     await importer.listings(content)
     query = "SELECT l.*, l.xmin::text, p.*, p.xmin::text FROM listing AS l, price_observation AS p"
     before = await importer.rows(query)
@@ -87,7 +87,7 @@ async def test_a_second_import_changes_nothing(importer: FileImporter, content: 
     assert await importer.rows(query) == before
 
 
-async def test_names_of_cpus(importer: FileImporter) -> None:
+async def test_listing_import_finds_cpus_by_names_and_slugs(importer: FileImporter) -> None:
     names = [
         "intel  CORE i5-8500t", "intel-core-i5-8500t", "Intel Core i5-650", "Intel Core i5-650 @ 3.20GHz",
         "AMD Ryzen 5 5600X @ 3.70GHz", "Intel Xeon", "Intel Xeon @ 2.20GHz", "Intel Xeon @ 2.40GHz", "Ryzen 5 5600X",
@@ -108,7 +108,7 @@ async def test_names_of_cpus(importer: FileImporter) -> None:
     ]
 
 
-async def test_without_a_cpu_the_title_tells_it(importer: FileImporter) -> None:
+async def test_listing_import_without_cpu_column_uses_title(importer: FileImporter) -> None:
     header = "title,cpu,price,marketplace\n"
     rows = "HP mini i5-8500T 8GB,,1,m\nHP mini i5 8GB,,2,m\nIntel Core i5-8500T,,3,m\n,,4,m\nRyzen 5600X,i5-8500T,5,m\n"
     assert checked_counts(await importer.listings(header + rows)) == (3, 0, 0, 2)
@@ -121,9 +121,11 @@ async def test_without_a_cpu_the_title_tells_it(importer: FileImporter) -> None:
     ]
 
 
-async def test_every_chunk_is_matched(importer: FileImporter, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_listing_import_matches_names_of_every_chunk(
+    importer: FileImporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(staging, "FIRST_CHUNK_BYTES", 100)
-    monkeypatch.setattr(staging, "LARGEST_CHUNK_BYTES", 100)
+    monkeypatch.setattr(staging, "MAX_CHUNK_BYTES", 100)
     rows = "".join(f"t{n},{('i5-8500T', 'Ryzen 5600X', 'Z80')[n % 3]},{n + 1},m\n" for n in range(60))
     assert checked_counts(await importer.listings("title,cpu,price,marketplace\n" + rows)) == (40, 0, 0, 20)
     assert await importer.rows(
@@ -131,7 +133,9 @@ async def test_every_chunk_is_matched(importer: FileImporter, monkeypatch: pytes
     ) == [("AMD Ryzen 5 5600X", 20), ("Intel Core i5-8500T", 20)]
 
 
-async def test_known_names_need_no_matcher(importer: FileImporter, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_listing_import_of_known_names_builds_no_matcher(
+    importer: FileImporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def none(_tx: object) -> None:
         raise AssertionError("a matcher was made")
 
@@ -139,7 +143,9 @@ async def test_known_names_need_no_matcher(importer: FileImporter, monkeypatch: 
     assert checked_counts(await importer.listings(HEADER + ROW)) == (1, 0, 0, 0)
 
 
-async def test_the_same_offer_without_an_item_id(importer: FileImporter) -> None:
+async def test_listing_import_without_item_id_identifies_offer_by_title_seller_marketplace(
+    importer: FileImporter,
+) -> None:
     header = "title,cpu,price,marketplace,seller\n"
     await importer.listings(header + "Dell - X,amd-ryzen-5-5600x,1,eBay,Joe's Shop\n")
     same = "DELL X!,amd-ryzen-5-5600x,2,ebay,joe s shop\n"
@@ -152,7 +158,7 @@ async def test_the_same_offer_without_an_item_id(importer: FileImporter) -> None
     assert rows == [("DELL X!", 2), ("Dell X", 3), ("Dell X", 4), ("DellX", 5), ("Dell X", 6)]
 
 
-async def test_the_same_offer_with_an_item_id(importer: FileImporter) -> None:
+async def test_listing_import_with_item_id_identifies_offer_by_it(importer: FileImporter) -> None:
     header = "title,cpu,price,marketplace,vendor_item_id,seller\n"
     await importer.listings(header + "A,amd-ryzen-5-5600x,1,eBay,a1,joe\n")
     rows = "B,intel-core-i5-8500t,2,EBAY,a1,jim\nA,amd-ryzen-5-5600x,3,eBay,A1,joe\nA,amd-ryzen-5-5600x,4,eBay,,joe\n"
@@ -160,7 +166,7 @@ async def test_the_same_offer_with_an_item_id(importer: FileImporter) -> None:
     assert await importer.rows("SELECT title, price::int FROM listing ORDER BY price") == [("B", 2), ("A", 3), ("A", 4)]
 
 
-async def test_a_new_price_is_an_observation_and_another_title_is_not(importer: FileImporter) -> None:
+async def test_listing_import_records_observation_for_price_not_for_title(importer: FileImporter) -> None:
     header = "title,cpu,price,shipping,marketplace,vendor_item_id\n"
     await importer.listings(header + "A,amd-ryzen-5-5600x,1,,m,1\n")
     assert checked_counts(await importer.listings(header + "B,amd-ryzen-5-5600x,1,,m,1\n")) == (0, 1, 0, 0)
@@ -174,26 +180,26 @@ async def test_a_new_price_is_an_observation_and_another_title_is_not(importer: 
     ]
 
 
-async def test_times_decide_what_is_newer(importer: FileImporter) -> None:
+async def test_listing_import_compares_times_of_rows(importer: FileImporter) -> None:
     header = "title,cpu,price,marketplace,vendor_item_id,seen_at\n"
 
     def row(price: int, seen_at: str) -> str:
         return f"A,amd-ryzen-5-5600x,{price},m,1,{seen_at}\n"
 
     await importer.listings(header + row(10, "2025-03-01"))
-    # Older: it is known now, but does not count.
+    # Older: added to the history, without effect on the listing.
     assert checked_counts(await importer.listings(header + row(9, "2025-02-01"))) == (0, 0, 1, 0)
     assert importer.domains == {"market"}
-    # Newer with the same price: seen again.
+    # Newer with the same price: only the time of the last observation changes.
     assert checked_counts(await importer.listings(header + row(10, "2025-04-01"))) == (0, 1, 0, 0)
-    # Two of the same time: the last one.
+    # Two rows of the same time: the last one counts.
     assert checked_counts(await importer.listings(header + row(12, "2025-05-01") + row(11, "2025-05-01"))) == (
         0,
         1,
         1,
         0,
     )
-    # An observation put right.
+    # A corrected observation.
     assert checked_counts(await importer.listings(header + row(8, "2025-02-01"))) == (0, 0, 1, 0)
     assert await importer.rows("SELECT price::int, seen_at::date::text FROM listing") == [(11, "2025-05-01")]
     assert [(f"{row[0]:%m}", int(row[1])) for row in await importer.rows(OBSERVED)] == [
@@ -201,8 +207,8 @@ async def test_times_decide_what_is_newer(importer: FileImporter) -> None:
     ]  # fmt: skip
 
 
-async def test_a_file_with_the_history_of_an_offer(importer: FileImporter) -> None:
-    """Whatever the order of its rows, the latest is the listing and each is an observation."""
+async def test_listing_import_of_repeated_offer_records_its_history(importer: FileImporter) -> None:
+    """In any order of rows, the latest one is the listing and each one an observation."""
     header = "title,cpu,price,marketplace,vendor_item_id,seen_at\n"
     rows = [f"A,amd-ryzen-5-5600x,{day},m,1,2025-01-{day:02d}\n" for day in (5, 9, 2, 7)]
     summary = await importer.listings(header + "".join(rows) + "A,amd-ryzen-5-5600x,70,m,1,2025-01-07\n")
@@ -211,12 +217,12 @@ async def test_a_file_with_the_history_of_an_offer(importer: FileImporter) -> No
     assert [int(row[1]) for row in await importer.rows(OBSERVED)] == [2, 5, 70, 9]
     again = await importer.listings(header + "".join(rows))
     assert (checked_counts(again), again.superseded) == ((0, 0, 4, 0), 3)
-    # The row without a time is the one of now.
+    # A row without a time is an observation of now.
     assert checked_counts(await importer.listings(header + rows[0] + "A,amd-ryzen-5-5600x,3,m,1,\n")) == (0, 1, 1, 0)
     assert await importer.rows("SELECT price::int, seen_at = updated_at FROM listing") == [(3, True)]
 
 
-async def test_absent_columns_stay_and_empty_cells_erase(importer: FileImporter) -> None:
+async def test_listing_import_keeps_absent_columns_and_clears_empty_cells(importer: FileImporter) -> None:
     await importer.listings(HEADER + ROW.replace("USD", "EUR").replace("active", "sold"))
     header = "title,cpu,price,marketplace,vendor_item_id"
     row = "An i5 tray,Intel Core i5-8500T,61,ebay,1"
@@ -229,7 +235,7 @@ async def test_absent_columns_stay_and_empty_cells_erase(importer: FileImporter)
     assert await importer.rows(query) == [(61, "USD", "unknown", "active", None, None, None, Decimal(61))]
 
 
-async def test_a_real_offer_takes_the_place_of_a_sample(importer: FileImporter) -> None:
+async def test_listing_import_replaces_sample_listing(importer: FileImporter) -> None:
     records = open_listings(importer.file(HEADER + ROW))
     await importer.load(records, partial(import_listings, is_sample=True))
     assert await importer.rows("SELECT is_sample FROM listing") == [(True,)]
@@ -237,7 +243,7 @@ async def test_a_real_offer_takes_the_place_of_a_sample(importer: FileImporter) 
     assert await importer.rows("SELECT is_sample FROM listing") == [(False,)]
 
 
-async def test_words(importer: FileImporter) -> None:
+async def test_listing_import_maps_words_to_conditions_and_statuses(importer: FileImporter) -> None:
     conditions = {
         "NEW": "new", "Open_Box": "open_box", "like new": "open_box", "Renewed": "refurbished", "refurb": "refurbished",
         "Pre-Owned": "used", "Very Good": "used", "acceptable": "used", "For Parts": "for_parts",
@@ -251,13 +257,13 @@ async def test_words(importer: FileImporter) -> None:
     rows = [f"c{n:02d},amd-ryzen-5-5600x,1,m,{word},\n" for n, word in enumerate(conditions)]
     rows += [f"s{n:02d},amd-ryzen-5-5600x,1,m,,{word}\n" for n, word in enumerate(statuses)]
     assert checked_counts(await importer.listings(header + "".join(rows)))[3] == 0
-    found = await importer.rows("SELECT condition, status FROM listing ORDER BY title")
-    assert found == [(value, "active") for value in conditions.values()] + [
+    listings = await importer.rows("SELECT condition, status FROM listing ORDER BY title")
+    assert listings == [(value, "active") for value in conditions.values()] + [
         ("unknown", value) for value in statuses.values()
     ]
 
 
-async def test_money(importer: FileImporter) -> None:
+async def test_listing_import_parses_amounts(importer: FileImporter) -> None:
     header = "title,cpu,price,currency,condition,shipping,marketplace\n"
     cases = [
         ('"1,299.00",USD,new,', money("1299.00", None, "1299.00")),
@@ -269,11 +275,11 @@ async def test_money(importer: FileImporter) -> None:
     ]
     rows = "".join(f"t{n},amd-ryzen-5-5600x,{cells},m\n" for n, (cells, _) in enumerate(cases))
     assert checked_counts(await importer.listings(header + rows)) == (len(cases), 0, 0, 0)
-    found = await importer.rows("SELECT price, shipping, adjusted_price FROM listing ORDER BY title")
-    assert [list(row) for row in found] == [expected for _, expected in cases]
+    listings = await importer.rows("SELECT price, shipping, adjusted_price FROM listing ORDER BY title")
+    assert [list(row) for row in listings] == [expected for _, expected in cases]
 
 
-async def test_times(importer: FileImporter) -> None:
+async def test_listing_import_parses_iso_times(importer: FileImporter) -> None:
     times = {
         "2025-01-02": SEEN.replace(hour=0, minute=0, second=0),
         "2025-01-02T03:04:05": SEEN,
@@ -289,7 +295,7 @@ async def test_times(importer: FileImporter) -> None:
     late = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d}T00:00:00Z"
     rows = [f"t{n:02d},amd-ryzen-5-5600x,1,m,{time}\n" for n, time in enumerate([*times, *bad, late])]
     async with importer.resources.write() as tx:
-        # Whatever the zone of the server.
+        # Independent of the time zone of the server.
         await tx.execute(
             text(
                 "ALTER DATABASE " + await tx.scalar(text("SELECT current_database()")) + " SET timezone = 'Asia/Tokyo'"
@@ -305,7 +311,7 @@ async def test_times(importer: FileImporter) -> None:
     ]
 
 
-async def test_bad_rows_are_named_and_the_others_loaded(importer: FileImporter) -> None:
+async def test_listing_import_rejects_bad_rows_and_loads_others(importer: FileImporter) -> None:
     cpu = "amd-ryzen-5-5600x"
     rows = {
         f",{cpu},1,USD,new,m,,,,,,": "title is empty",
@@ -339,14 +345,14 @@ async def test_bad_rows_are_named_and_the_others_loaded(importer: FileImporter) 
     assert importer.rejects[2].endswith(",t,Z80,1,USD,new,m,,,,,,")
 
 
-async def test_rejected_rows_can_be_mended_and_imported(importer: FileImporter) -> None:
+async def test_listing_import_accepts_repaired_rejects(importer: FileImporter) -> None:
     await importer.listings('title,cpu,price,marketplace\na,amd-ryzen-5-5600x,1,m\n"b, c",amd-ryzen-5-5600x,x,m\n')
-    mended = importer.rejects_file.read_text().replace(",x,", ",2,")
-    assert checked_counts(await importer.listings(mended)) == (1, 0, 0, 0)
+    repaired = importer.rejects_file.read_text().replace(",x,", ",2,")
+    assert checked_counts(await importer.listings(repaired)) == (1, 0, 0, 0)
     assert await importer.rows("SELECT title, price::int FROM listing ORDER BY id") == [("a", 1), ("b, c", 2)]
 
 
-async def test_strict_loads_nothing(importer: FileImporter) -> None:
+async def test_listing_import_strict_with_bad_row_loads_nothing(importer: FileImporter) -> None:
     content = "title,cpu,price,marketplace\na,amd-ryzen-5-5600x,1,m\nb,amd-ryzen-5-5600x,x,m\nc,,1,m\n"
     with pytest.raises(BadInput, match="Nothing was loaded, because 2 rows are bad"):
         await importer.listings(content, strict=True)
@@ -357,7 +363,7 @@ async def test_strict_loads_nothing(importer: FileImporter) -> None:
     assert await importer.rows("SELECT count(*) FROM listing") == [(0,)]
 
 
-async def test_a_file_that_becomes_unreadable_loads_nothing(importer: FileImporter) -> None:
+async def test_listing_import_of_unreadable_file_loads_nothing(importer: FileImporter) -> None:
     rows = "a title,amd-ryzen-5-5600x,1,m\n" * 30_000
     content = ("title,cpu,price,marketplace\n" + rows).encode() + b"\xff,amd-ryzen-5-5600x,1,m\n"
     with pytest.raises(BadInput, match="line 30002, is not valid utf-8"):
@@ -366,12 +372,12 @@ async def test_a_file_that_becomes_unreadable_loads_nothing(importer: FileImport
     assert checked_counts(await importer.listings("title,cpu,price,marketplace\n" + rows)) == (1, 0, 29_999, 0)
 
 
-async def test_a_header_without_rows(importer: FileImporter) -> None:
+async def test_listing_import_of_header_only_loads_nothing(importer: FileImporter) -> None:
     assert checked_counts(await importer.listings(HEADER)) == (0, 0, 0, 0)
 
 
-async def test_two_imports_at_once(importer: FileImporter, tmp_path: Path) -> None:
-    """Of an offer that both bring, one creates the listing and the other finds it."""
+async def test_listing_import_concurrent_imports_load_each_offer_once(importer: FileImporter, tmp_path: Path) -> None:
+    """If both files have an offer, one import creates its listing and the other one updates it."""
     (tmp_path / "other").mkdir()
     other = FileImporter(importer.resources, tmp_path / "other")
     rows = "title,cpu,price,marketplace\n" + "".join(f"t{n},amd-ryzen-5-5600x,{n},m\n" for n in range(2000))

@@ -1,4 +1,4 @@
-"""Import of price snapshots: one listing per name, and the same outcome in whatever order they come."""
+"""Import of price snapshots: one listing per name, and the same result in any order."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ LISTINGS = (
     "SELECT title, cpu.name, price, shipping, currency, adjusted_price, condition, status, marketplace, seller, "
     "vendor_item_id, seen_at FROM listing JOIN cpu ON cpu.id = cpu_id ORDER BY title"
 )
-# That a part is still not on sale is told more or less often, and with the price known then: as imports come.
+# The order of imports affects how often and with which price a part that is not on sale is observed.
 OBSERVATIONS = """
     SELECT title, seen_at, CASE WHEN state = 'active' THEN price END, state
     FROM (
         SELECT title, p.*, lag(state) OVER (PARTITION BY listing_id ORDER BY p.seen_at) AS before
         FROM price_observation AS p JOIN listing ON listing.id = listing_id
-    ) AS told
+    ) AS observed
     WHERE state = 'active' OR before = 'active'
     ORDER BY 1, 2
 """
@@ -39,36 +39,36 @@ STATES = "SELECT title, price::int, status, seen_at::date::text FROM listing ORD
 
 
 class Snapshots(FileImporter):
-    """Imports snapshots."""
+    """Importer of snapshots."""
 
     async def snapshot(self, day: str, *rows: str, strict: bool = False) -> ImportSummary:
-        """Imports these rows, "name,price", as the snapshot of a day."""
+        """Import these rows, "name,price", as the snapshot of a day."""
         path = self.file("name,price\n" + "\n".join(rows), f"{day}.csv")
         return await self.take(path, date.fromisoformat(day), strict=strict)
 
     async def take(self, path: Path, day: date, *, strict: bool = False) -> ImportSummary:
-        """Imports a file."""
+        """Import a file."""
         return await self.load(open_prices(path), partial(import_prices, day=day), strict=strict)
 
     async def state(self) -> list[Any]:
-        """All that the order of import must not change."""
+        """Return everything that must not depend on the order of imports."""
         return [await self.rows(LISTINGS), await self.rows(OBSERVATIONS)]
 
     async def clear(self) -> None:
-        """An empty market."""
+        """Delete all listings and prices."""
         async with self.resources.engine.begin() as connection:
             await connection.exec_driver_sql("TRUNCATE listing, price_observation")
 
 
 @pytest.fixture
 async def snapshots(resources: Resources, tmp_path: Path) -> Snapshots:
-    """Imports into a database that knows a few CPUs."""
+    """Return an importer for a database with a few CPUs."""
     snapshots = Snapshots(resources, tmp_path)
     await snapshots.cpus(CPUS)
     return snapshots
 
 
-async def test_a_listing_per_name(snapshots: Snapshots) -> None:
+async def test_price_snapshot_creates_listing_per_name(snapshots: Snapshots) -> None:
     summary = await snapshots.snapshot(
         "2024-01-20", "AMD Ryzen 5 5600X,159.99", "amd ryzen 5 1600 (12nm),80", "Intel Core i5-650,20",
         "Intel Core i5-650,", "Intel Core i5-650,18.5", "Intel Core i7-13700K,", "Z80,1", "Z81,",
@@ -85,7 +85,7 @@ async def test_a_listing_per_name(snapshots: Snapshots) -> None:
     assert [row[10:] for row in rows] == [(row[0], datetime(2024, 1, 20, tzinfo=UTC)) for row in rows]
 
 
-async def test_names_that_shops_write_otherwise(snapshots: Snapshots) -> None:
+async def test_price_snapshot_matches_other_spellings(snapshots: Snapshots) -> None:
     summary = await snapshots.snapshot(
         "2024-01-20", "Ryzen 5600X,159", "Intel Core i7-13700K Avengers Edition,300", "Intel Core i7-13700KF,280",
     )  # fmt: skip
@@ -97,7 +97,7 @@ async def test_names_that_shops_write_otherwise(snapshots: Snapshots) -> None:
     assert snapshots.reasons == [(4, reason)]
 
 
-async def test_what_the_latest_does_not_price_has_ended(snapshots: Snapshots) -> None:
+async def test_price_snapshot_latest_ends_unpriced_listings(snapshots: Snapshots) -> None:
     await snapshots.snapshot("2024-01-01", "AMD Ryzen 5 5600X,10", "Intel Core i5-650,20", "AMD Ryzen 5 1600,30")
     summary = await snapshots.snapshot("2024-02-01", "AMD Ryzen 5 5600X,", "Intel Core i5-650,21", "AMD Ryzen 5 5600X,")
     assert (checked_counts(summary), summary.notes) == (
@@ -110,7 +110,7 @@ async def test_what_the_latest_does_not_price_has_ended(snapshots: Snapshots) ->
         ("Intel Core i5-650", 21, "active", "2024-02-01"),
     ]
     assert await snapshots.rows(STATES) == ended
-    # An earlier one adds observations, and listings that have ended since.
+    # An earlier snapshot adds observations, and listings that have ended.
     assert checked_counts(await snapshots.snapshot("2023-12-01", "AMD Ryzen 5 5600X,9", "Intel Core i7-13700K,40")) == (
         1,
         0,
@@ -127,7 +127,7 @@ async def test_what_the_latest_does_not_price_has_ended(snapshots: Snapshots) ->
     assert [row[2] for row in await snapshots.rows(STATES)] == ["active", "ended", "ended", "ended"]
 
 
-async def test_a_row_that_cannot_be_read_ends_nothing(snapshots: Snapshots) -> None:
+async def test_price_snapshot_rejected_row_keeps_listing_active(snapshots: Snapshots) -> None:
     await snapshots.snapshot("2024-01-01", "AMD Ryzen 5 5600X,10", "Intel Core i5-650,20")
     assert checked_counts(await snapshots.snapshot("2024-02-01", "AMD Ryzen 5 5600X,cheap", "Intel Core i5-650,")) == (
         0,
@@ -138,7 +138,7 @@ async def test_a_row_that_cannot_be_read_ends_nothing(snapshots: Snapshots) -> N
     assert [row[2] for row in await snapshots.rows(STATES)] == ["active", "ended"]
 
 
-async def test_other_marketplaces_are_left_alone(snapshots: Snapshots) -> None:
+async def test_price_snapshot_does_not_change_other_marketplaces(snapshots: Snapshots) -> None:
     await snapshots.listings(
         "title,cpu,price,marketplace,seen_at\nAMD Ryzen 5 5600X,AMD Ryzen 5 5600X,1,m,2020-01-01\n"
     )
@@ -148,7 +148,7 @@ async def test_other_marketplaces_are_left_alone(snapshots: Snapshots) -> None:
     ]  # fmt: skip
 
 
-async def test_a_second_import_changes_nothing(snapshots: Snapshots) -> None:
+async def test_price_snapshot_imported_twice_changes_nothing(snapshots: Snapshots) -> None:
     rows = ["AMD Ryzen 5 5600X,10", "Intel Core i5-650,"]
     await snapshots.snapshot("2024-01-01", *rows)
     before = await snapshots.rows("SELECT *, xmin::text FROM listing")
@@ -157,7 +157,7 @@ async def test_a_second_import_changes_nothing(snapshots: Snapshots) -> None:
     assert await snapshots.rows("SELECT *, xmin::text FROM listing") == before
 
 
-async def test_bad_rows_and_days(snapshots: Snapshots) -> None:
+async def test_price_snapshot_rejects_bad_rows_and_future_days(snapshots: Snapshots) -> None:
     summary = await snapshots.snapshot(
         "2024-01-01", ",5", "AMD Ryzen 5 5600X,-1", "AMD Ryzen 5 5600X,x", "AMD Ryzen 5 5600X,1,2", f"{'n' * 201},1"
     )
@@ -173,7 +173,7 @@ async def test_bad_rows_and_days(snapshots: Snapshots) -> None:
     assert await snapshots.rows(STATES) == []
 
 
-async def test_any_order_has_the_same_outcome(snapshots: Snapshots) -> None:
+async def test_price_snapshots_in_any_order_have_same_result(snapshots: Snapshots) -> None:
     names = ["AMD Ryzen 5 5600X", "Intel Core i5-650", "Intel Core i7-13700K", "AMD Ryzen 5 1600"]
     chance = random.Random(7)
     days = {
@@ -191,7 +191,7 @@ async def test_any_order_has_the_same_outcome(snapshots: Snapshots) -> None:
     assert {row[7] for row in outcomes[0][0]} == {"active", "ended"}
 
 
-async def test_real_snapshots_in_any_order_have_the_same_outcome(
+async def test_price_snapshots_real_files_in_any_order_give_equal_listings(
     resources: Resources, tmp_path: Path, data_set: DataSet
 ) -> None:
     snapshots = Snapshots(resources, tmp_path)
@@ -222,10 +222,10 @@ query ($slug: String!, $interval: PriceInterval!) { cpu(slug: $slug) {
 """
 
 
-async def test_real_snapshots_give_price_curves(
+async def test_price_snapshots_real_files_form_price_histories(
     resources: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data_set: DataSet
 ) -> None:
-    """Prices as the nine files have them: what a snapshot says stands until the next one. Averages by hand."""
+    """A price of the nine files is valid until the next snapshot. The averages are computed by hand."""
     monkeypatch.setattr(price_ranges, "utc_now", lambda: datetime(2024, 4, 1, tzinfo=UTC))
     snapshots = Snapshots(resources, tmp_path)
     await snapshots.load(open_cpus(data_set.passmark), import_cpus)
@@ -233,11 +233,11 @@ async def test_real_snapshots_give_price_curves(
         await snapshots.take(path, date.fromisoformat(path.stem))
 
     async def curve(slug: str, interval: str = "MONTH") -> tuple[dict[str, Any], Any]:
-        found = (await query_data(resources, CURVE, slug=slug, interval=interval))["cpu"]
-        points = {point["at"][:10]: tuple(point.values())[1:] for point in found["priceHistory"]}
-        return points, found
+        cpu = (await query_data(resources, CURVE, slug=slug, interval=interval))["cpu"]
+        points = {point["at"][:10]: tuple(point.values())[1:] for point in cpu["priceHistory"]}
+        return points, cpu
 
-    points, found = await curve("amd-ryzen-7-7800x3d")
+    points, cpu = await curve("amd-ryzen-7-7800x3d")
     assert points == {
         "2023-07-05": (439, 439, 1),
         "2023-08-01": (439, 439, 1),
@@ -250,18 +250,18 @@ async def test_real_snapshots_give_price_curves(
         "2024-03-01": (357, 367.06, 1),  # (26 x 369 + 5 x 357) / 31
     }
     since = "2024-03-27T00:00:00+00:00"
-    assert found["priceLows"] == {
+    assert cpu["priceLows"] == {
         "current": 357,
         "currentSince": since,
         "allTimeLow": {"price": 357, "at": since},
         "priorLow30Days": {"price": 369, "at": "2024-02-20T00:00:00+00:00"},
     }
-    # Not in the second snapshot, and back in the third.
-    points, found = await curve("intel-core-i9-10850k-3-60ghz", "WEEK")
+    # Missing from the second snapshot and back in the third.
+    points, cpu = await curve("intel-core-i9-10850k-3-60ghz", "WEEK")
     assert [points[day] for day in ("2023-07-31", "2023-08-07", "2023-09-04", "2023-09-11")] == [
         (249.63, 249.63, 1), (None, None, 0), (None, None, 0), (288.88, 288.88, 1),
     ]  # fmt: skip
-    (offer,) = found["listings"]["nodes"]
+    (offer,) = cpu["listings"]["nodes"]
     assert [(event["kind"], event["at"][:10]) for event in offer["lifecycle"]] == [
         ("BACK", "2023-09-12"), ("GONE", "2023-08-06"), ("SEEN", "2023-07-05"),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Who may ask for a recalculation or a verification, and what asking does."""
+"""Mutations that request a recalculation or a verification: permissions and effects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERIFY = "mutation ($fix: Boolean! = false) { verifyFigures(fix: $fix) { job { i
 
 
 async def traces(resources: Resources) -> tuple[int, int]:
-    """How many jobs there are in the database, and messages in Redis."""
+    """Return the numbers of jobs in the database and of messages in Redis."""
     async with resources.read() as session:
         jobs = int(await session.scalar(text("SELECT count(*) FROM job")))
     redis = Redis.from_url(resources.settings.required_redis_url)
@@ -27,12 +27,12 @@ async def traces(resources: Resources) -> tuple[int, int]:
     return jobs, keys
 
 
-async def test_only_admins_may_ask_for_a_recalculation(api: ApiClient, resources: Resources) -> None:
+async def test_recalculate_metrics_requires_admin(api: ApiClient, resources: Resources) -> None:
     key = await add_cpu(resources, "CPU", [1, 2])
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN"), (Role.OPERATOR, "FORBIDDEN")):
         for ids in (None, [encode_global_id("CPU", key)], ["junk"]):
-            found, message = await api.error(RECALCULATE, role, cpuIds=ids)
-            assert (found, message.startswith("This field requires the role admin")) == (code, True)
+            actual, message = await api.error(RECALCULATE, role, cpuIds=ids)
+            assert (actual, message.startswith("This field requires the role admin")) == (code, True)
     assert await traces(resources) == (0, 0)
     job = (await api.data(RECALCULATE, Role.ADMIN))["recalculateMetrics"]["job"]
     assert {**job, "id": ""} == {"id": "", "kind": "RECALCULATE_METRICS", "status": "QUEUED", "total": None, "done": 0}
@@ -45,7 +45,7 @@ async def test_only_admins_may_ask_for_a_recalculation(api: ApiClient, resources
     ]
 
 
-async def test_asking_again_while_one_is_queued_returns_that_one(api: ApiClient, resources: Resources) -> None:
+async def test_recalculate_metrics_while_queued_returns_same_job(api: ApiClient, resources: Resources) -> None:
     ids = [encode_global_id("CPU", await add_cpu(resources, f"CPU {n}")) for n in range(3)]
 
     async def ask(*chosen: str) -> str:
@@ -64,12 +64,12 @@ async def test_asking_again_while_one_is_queued_returns_that_one(api: ApiClient,
     await run_queued_jobs(resources)
 
 
-async def test_unknown_cpus_are_named_and_nothing_is_queued(api: ApiClient, resources: Resources) -> None:
+async def test_recalculate_metrics_with_unknown_cpus_is_rejected(api: ApiClient, resources: Resources) -> None:
     known = encode_global_id("CPU", await add_cpu(resources, "CPU"))
     unknown = [encode_global_id("CPU", 404), encode_global_id("CPU", 405)]
     for wrong in (unknown, ["junk"], [encode_global_id("Job", 1)], ["\0", "💥"]):
         code, message = await api.error(RECALCULATE, Role.ADMIN, cpuIds=[known, *wrong])
-        named = ", ".join(f'"{each}"' for each in wrong)
+        named = ", ".join(f'"{identifier}"' for identifier in wrong)
         assert (code, message) == ("BAD_USER_INPUT", f"No CPU has the id {named}.")
     assert (await api.error(RECALCULATE, Role.ADMIN, cpuIds=[]))[1].startswith("`cpuIds` is empty")
     assert (await api.error(RECALCULATE, Role.ADMIN, cpuIds=[known] * 1001))[1].startswith(
@@ -82,11 +82,11 @@ async def test_unknown_cpus_are_named_and_nothing_is_queued(api: ApiClient, reso
     assert await traces(resources) == (0, 0)
 
 
-async def test_only_admins_may_ask_for_a_verification(api: ApiClient, resources: Resources) -> None:
+async def test_verify_figures_requires_admin(api: ApiClient, resources: Resources) -> None:
     await add_cpu(resources, "CPU", [1, 2])
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN"), (Role.OPERATOR, "FORBIDDEN")):
-        found, message = await api.error(VERIFY, role)
-        assert (found, message.startswith("This field requires the role admin")) == (code, True)
+        actual, message = await api.error(VERIFY, role)
+        assert (actual, message.startswith("This field requires the role admin")) == (code, True)
     assert await traces(resources) == (0, 0)
     looks, repairs, again = [
         (await api.data(VERIFY, Role.ADMIN, **arguments))["verifyFigures"]["job"]
@@ -102,7 +102,7 @@ async def test_only_admins_may_ask_for_a_verification(api: ApiClient, resources:
     done = "query ($id: ID!) { job(id: $id) { status total succeeded failed } }"
     looked, repaired = [(await api.data(done, id=job["id"]))["job"] for job in (looks, repairs)]
     assert repaired == {"status": "SUCCEEDED", "total": 2, "succeeded": 1, "failed": 1}
-    # Whichever the worker took first: after the repair there is nothing left to find.
+    # Independent of the order of the jobs, nothing is inconsistent after the repair.
     assert looked in (repaired, {"status": "SUCCEEDED", "total": 2, "succeeded": 2, "failed": 0})
     assert (await api.data("{ cpus { nodes { priceTarget { good } } } }"))["cpus"]["nodes"] == [
         {"priceTarget": {"good": 1.5}}

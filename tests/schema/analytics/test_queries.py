@@ -1,4 +1,4 @@
-"""`consistency`: what the last verification found, as operators see it."""
+"""The query `consistency`: the result of the last verification, for operators."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ CONSISTENCY = """
 
 @pytest.fixture
 async def catalogue(resources: Resources) -> Resources:
-    """Three CPUs, all figures right."""
+    """Create three CPUs with consistent figures."""
     await fill_catalog(resources, [cpu_with_prices(10, 20), cpu_with_prices(30, 40), cpu_with_prices(50, 60)])
     await recalculate_metrics(resources)
     return resources
 
 
 async def verified(resources: Resources, *, fix: bool = False) -> dict[str, Any]:
-    """What operators see after a verification, and that it is of now."""
+    """Return the result that operators get after a verification, and check its time."""
     began = datetime.now(UTC)
     await dispatch.run_in_foreground(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
     result = await schema_execution.execute_query(resources, CONSISTENCY, Viewer("operator", Role.OPERATOR))
     assert not result.errors, result.errors
     assert result.data is not None
-    found: dict[str, Any] = result.data["consistency"]
-    at = datetime.fromisoformat(found.pop("verifiedAt"))
+    consistency: dict[str, Any] = result.data["consistency"]
+    at = datetime.fromisoformat(consistency.pop("verifiedAt"))
     assert began - timedelta(seconds=1) <= at <= datetime.now(UTC) + timedelta(seconds=1)
-    return found
+    return consistency
 
 
 RIGHT = {"percent": 100.0, "total": 4, "consistent": 4, "left": 0, "fixed": False, "differences": []}
 
 
-async def test_the_last_verification_counts(catalogue: Resources) -> None:
+async def test_consistency_is_result_of_last_verification(catalogue: Resources) -> None:
     assert await verified(catalogue) == RIGHT
     await run_statements(
         catalogue,
@@ -74,35 +74,35 @@ async def test_the_last_verification_counts(catalogue: Resources) -> None:
     assert await verified(catalogue) == RIGHT
 
 
-async def test_what_cannot_be_written_tells_why(catalogue: Resources) -> None:
+async def test_consistency_of_failed_cpu_has_reason(catalogue: Resources) -> None:
     await run_statements(catalogue, "ALTER TABLE cpu ADD CONSTRAINT dear CHECK (price_good < 100)")
     await replace_cpus(catalogue, {1: cpu_with_prices(100, 200)})
-    found = await verified(catalogue, fix=True)
-    (only,) = found["differences"]
+    result = await verified(catalogue, fix=True)
+    (only,) = result["differences"]
     assert (only["slug"], only["columns"], "dear" in only["reason"]) == ("cpu-1", [], True)
-    assert (found["percent"], found["left"], found["fixed"]) == (75.0, 1, True)
+    assert (result["percent"], result["left"], result["fixed"]) == (75.0, 1, True)
 
 
-async def test_a_percentage_is_never_rounded_up(resources: Resources) -> None:
-    """199 of 200 are 99.5; more than MAX_DIFFERENCES are counted, but not named."""
+async def test_consistency_percentage_is_rounded_down(resources: Resources) -> None:
+    """199 of 200 are 99.5 %; differences beyond MAX_DIFFERENCES are counted and not named."""
     count = 199
     await fill_catalog(resources, [cpu_with_prices()] * count)
     await recalculate_metrics(resources)
     await run_statements(resources, "UPDATE cpu SET price_good = 1 WHERE id = 7")
     assert (await verified(resources))["percent"] == 99.5
     await run_statements(resources, "UPDATE cpu SET price_good = 1")
-    found = await verified(resources)
-    assert (found["consistent"], found["percent"], len(found["differences"])) == (1, 0.5, MAX_DIFFERENCES)
-    assert [each["slug"] for each in found["differences"]] == sorted(f"cpu-{n}" for n in range(1, 200))[
+    result = await verified(resources)
+    assert (result["consistent"], result["percent"], len(result["differences"])) == (1, 0.5, MAX_DIFFERENCES)
+    assert [difference["slug"] for difference in result["differences"]] == sorted(f"cpu-{n}" for n in range(1, 200))[
         :MAX_DIFFERENCES
     ]
 
 
-async def test_before_the_first_there_is_none(api: ApiClient) -> None:
+async def test_consistency_before_first_verification_is_null(api: ApiClient) -> None:
     assert await api.data("{ consistency { percent } }", Role.OPERATOR) == {"consistency": None}
 
 
-async def test_only_operators_see_it(api: ApiClient) -> None:
+async def test_consistency_requires_operator(api: ApiClient) -> None:
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN")):
-        found, message = await api.error("{ consistency { percent } }", role)
-        assert (found, message.startswith("This field requires the role operator")) == (code, True)
+        actual, message = await api.error("{ consistency { percent } }", role)
+        assert (actual, message.startswith("This field requires the role operator")) == (code, True)

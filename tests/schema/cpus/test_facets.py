@@ -1,4 +1,4 @@
-"""`cpuFacets`: counts against a plain reading of the catalogue."""
+"""The query `cpuFacets`: counts compared with a plain implementation."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def asking(*names: str) -> str:
     return f"query ($filter: CPUFilter) {{ cpuFacets(filter: $filter) {{ {' '.join(PARTS[n] for n in names)} }} }}"
 
 
-def pairs(found: list[dict[str, Any]]) -> list[tuple[str, int]]:
-    return [(next(value for key, value in each.items() if key != "count"), each["count"]) for each in found]
+def pairs(counts: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    return [(next(value for key, value in item.items() if key != "count"), item["count"]) for item in counts]
 
 
 def plain(shelf: CpuRows, name: str, conditions: dict[str, Any]) -> list[tuple[str, int]]:
@@ -57,45 +57,45 @@ def plain(shelf: CpuRows, name: str, conditions: dict[str, Any]) -> list[tuple[s
 
 @pytest.fixture
 async def shelf(resources: Resources) -> CpuRows:
-    """The mixed catalogue."""
+    """Create the mixed catalogue."""
     return await fill_mixed_catalog(resources)
 
 
-async def test_counts_read_as_they_say(resources: Resources, shelf: CpuRows) -> None:
+async def test_facets_count_cpus_per_value(resources: Resources, shelf: CpuRows) -> None:
     for conditions in FILTERS:
-        found = (await query_data(resources, asking(*PARTS), filter=conditions))["cpuFacets"]
-        assert {name: pairs(each) for name, each in found.items()} == {
+        facets = (await query_data(resources, asking(*PARTS), filter=conditions))["cpuFacets"]
+        assert {name: pairs(counts) for name, counts in facets.items()} == {
             name: plain(shelf, name, conditions) for name in PARTS
         }
 
 
-async def test_only_what_is_asked_for_is_counted(resources: Resources, shelf: CpuRows) -> None:
-    """In every combination: what a row counts is told by its place among the others."""
+async def test_facets_count_requested_facets_only(resources: Resources, shelf: CpuRows) -> None:
+    """In every combination, because GROUPING() identifies the facet of a row by its position."""
     for size in (1, 2, 3):
         for names in combinations(PARTS, size):
             with record_statements(resources) as ran:
-                found = (await query_data(resources, asking(*reversed(names))))["cpuFacets"]
-            assert {name: pairs(each) for name, each in found.items()} == {n: plain(shelf, n, {}) for n in names}
+                facets = (await query_data(resources, asking(*reversed(names))))["cpuFacets"]
+            assert {name: pairs(counts) for name, counts in facets.items()} == {n: plain(shelf, n, {}) for n in names}
             assert ran.count == 1
             assert ("value_rating" in ran.texts[0]) == ("ratings" in names)
 
 
-async def test_facets_of_two_filters(resources: Resources, shelf: CpuRows) -> None:
-    """What each control would bring: everything else holds, its own condition does not."""
+async def test_facets_of_two_filters_are_separate(resources: Resources, shelf: CpuRows) -> None:
+    """The options of a control: all other conditions hold, its own one does not."""
     query = """{
         makers: cpuFacets(filter: {socket: ["AM4"]}) { manufacturers { value count } }
         sockets: cpuFacets(filter: {manufacturer: ["AMD"]}) { sockets { value count } }
     }"""
-    found = await query_data(resources, query)
-    assert pairs(found["makers"]["manufacturers"]) == plain(shelf, "manufacturers", {"socket": ["AM4"]})
-    assert pairs(found["sockets"]["sockets"]) == plain(shelf, "sockets", {"manufacturer": ["AMD"]})
+    data = await query_data(resources, query)
+    assert pairs(data["makers"]["manufacturers"]) == plain(shelf, "manufacturers", {"socket": ["AM4"]})
+    assert pairs(data["sockets"]["sockets"]) == plain(shelf, "sockets", {"manufacturer": ["AMD"]})
 
 
-async def test_an_empty_catalogue(resources: Resources) -> None:
+async def test_facets_of_empty_catalogue_are_empty(resources: Resources) -> None:
     assert await query_data(resources, asking(*PARTS)) == {"cpuFacets": {name: [] for name in PARTS}}
     assert await query_data(resources, "{ cpuFacets { __typename } }") == {"cpuFacets": {"__typename": "CPUFacets"}}
 
 
-async def test_filters_are_refused_as_they_are_for_lists(resources: Resources) -> None:
+async def test_facets_invalid_filters_are_rejected(resources: Resources) -> None:
     code, message = await query_error(resources, asking("sockets"), filter={"cores": {"min": 2, "max": 1}})
     assert (code, message) == ("BAD_USER_INPUT", "`cores` has a `min` (2) above its `max` (1).")

@@ -1,4 +1,4 @@
-"""Arguments and cursors of `cpus` that must be refused, each with advice."""
+"""Invalid arguments and cursors of `cpus`, which are rejected with advice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.schema_execution import execute_query, query_data, query_erro
 
 @pytest.fixture
 async def shelf(resources: Resources) -> CpuRows:
-    """The mixed catalogue."""
+    """Create the mixed catalogue."""
     return await fill_mixed_catalog(resources)
 
 
@@ -63,19 +63,19 @@ MISTYPED: list[dict[str, Any]] = [
 ]
 
 
-async def test_arguments_that_make_no_sense_are_refused_with_advice(resources: Resources) -> None:
+async def test_cpu_invalid_arguments_are_rejected_with_advice(resources: Resources) -> None:
     for arguments, advice in WRONG:
         code, message = await query_error(resources, PAGE_QUERY, **arguments)
         assert code == "BAD_USER_INPUT", (arguments, message)
         assert advice in message, arguments
 
 
-async def test_arguments_of_a_wrong_type_are_refused(resources: Resources) -> None:
+async def test_cpu_arguments_of_wrong_type_are_rejected(resources: Resources) -> None:
     for arguments in MISTYPED:
         assert (await query_error(resources, PAGE_QUERY, **arguments))[0] == "GRAPHQL_VALIDATION_FAILED", arguments
 
 
-async def test_bad_cursors_are_refused(resources: Resources, shelf: CpuRows) -> None:
+async def test_cpus_invalid_cursors_are_rejected(resources: Resources, shelf: CpuRows) -> None:
     page = (await query_data(resources, PAGE_QUERY, first=2))["cpus"]
     cursor = page["pageInfo"]["endCursor"]
     theirs = (await query_data(resources, LISTING_CURSOR))["cpus"]["nodes"][0]["listings"]["pageInfo"]["endCursor"]
@@ -89,8 +89,8 @@ async def test_bad_cursors_are_refused(resources: Resources, shelf: CpuRows) -> 
             assert "pageInfo" in message
 
 
-async def test_a_forged_cursor_is_a_position_or_refused(resources: Resources, shelf: CpuRows) -> None:
-    """With the right mark and any values: PostgreSQL must never be asked what it cannot compare."""
+async def test_cpus_forged_cursor_is_position_or_rejected(resources: Resources, shelf: CpuRows) -> None:
+    """Cursors with the right checksum and any values never reach PostgreSQL with incomparable values."""
     forged: list[Any] = [None, True, -1, 2**31, 2**63, 0.5, "x", "NaN", "1e40", "999.95", "\0", []]
     outcomes = set()
     for name in ("NAME", "SOCKET", "CORES", "SAMPLE_SIZE", "PRICE_GOOD", "DOLLAR_PER_MARK_MULTI", "PERCENTILE"):

@@ -1,4 +1,4 @@
-"""What comes along with a CPU: the same answers as from statements of their own, and fewer statements."""
+"""Prefetches with CPUs: the same responses as separate statements, with fewer statements."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from app.schema.cpus.types import MAX_BINS, prefetch_distribution, prefetch_firs
 from app.settings import Settings
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.databases import database_name, temporary_database
-from tests.support.schema_execution import SCHEMA, execute_in_context
+from tests.support.schema_execution import GRAPHQL_SCHEMA, execute_in_context
 from tests.support.settings import make_settings
 from tests.support.statements import record_statements
 
@@ -43,19 +43,19 @@ def refuse() -> Any:
 
 
 async def run(resources: Resources, query: str, compiled: bool = True, **variables: Any) -> tuple[Any, int]:
-    """Data and errors, and the number of statements."""
-    document = prepare_document(SCHEMA._schema, "test", query)
+    """Return data and errors, and the number of statements."""
+    document = prepare_document(GRAPHQL_SCHEMA, "test", query)
     (operation,) = document.operations.values()
     if not compiled:
         operation = replace(operation, compile=refuse)
     with record_statements(resources) as ran:
         async with Context(resources) as context:
-            result = await execute_operation(SCHEMA._schema, document, operation, variables, context)
+            result = await execute_operation(GRAPHQL_SCHEMA, document, operation, variables, context)
     return (result.data, [error.formatted for error in result.errors or ()]), ran.count
 
 
 async def same(resources: Resources, query: str, **variables: Any) -> tuple[int, int]:
-    """Statements with and without telling ahead; the answers must be equal."""
+    """Return the numbers of statements with and without prefetch; the responses must be equal."""
     ahead, few = await run(resources, query, **variables)
     plain, many = await run(resources, query, compiled=False, **variables)
     assert ahead == plain
@@ -64,7 +64,7 @@ async def same(resources: Resources, query: str, **variables: Any) -> tuple[int,
 
 @pytest.fixture(scope="module")
 def filled(cluster: str, redis_server: str) -> Iterator[str]:
-    """A database with CPUs with many listings, of one price, without any."""
+    """Create a database with CPUs that have many listings, a single price, or none."""
     with temporary_database(cluster, template="template") as url:
         asyncio.run(fill(make_settings(database_url=url, redis_url=redis_server)))
         yield url
@@ -72,14 +72,14 @@ def filled(cluster: str, redis_server: str) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(cluster: str, filled: str) -> Iterator[str]:
-    """A copy of that."""
+    """Return a copy of that database."""
     with temporary_database(cluster, template=database_name(filled)) as url:
         yield url
 
 
 @pytest.fixture
 def market(resources: Resources) -> Resources:
-    """What a test reads from."""
+    """Return resources on the copy."""
     return resources
 
 
@@ -103,11 +103,13 @@ async def add_market(resources: Resources) -> None:
 
 @pytest.mark.parametrize("first", [None, 1, 2, 10, 199, MAX_PAGE_SIZE])
 @pytest.mark.parametrize("bins", [None, 1, 7, MAX_BINS])
-async def test_one_statement_says_the_same(market: Resources, first: int | None, bins: int | None) -> None:
+async def test_prefetch_response_equals_response_without_prefetch(
+    market: Resources, first: int | None, bins: int | None
+) -> None:
     assert await same(market, BY_SLUG, first=first, bins=bins) == (1, 3), "the CPU of the listings is there"
 
 
-async def test_ends_of_a_page(market: Resources) -> None:
+async def test_prefetch_page_ends_are_correct(market: Resources) -> None:
     for first, more in [(1, True), (2, True), (3, False), (4, False)]:
         query = 'query ($n: Int) { cpu(slug: "cpu-3") { listings(first: $n) { pageInfo { hasNextPage } } } }'
         ((data, _), count) = await run(market, query, n=first)
@@ -125,16 +127,16 @@ async def test_ends_of_a_page(market: Resources) -> None:
         ({"first": "x"}, "GRAPHQL_VALIDATION_FAILED"),
     ],
 )
-async def test_wrong_arguments_are_told_by_the_resolvers(
+async def test_prefetch_invalid_arguments_are_reported_by_resolvers(
     market: Resources, variables: dict[str, Any], code: str
 ) -> None:
     (_, errors), _ = await run(market, BY_SLUG, **variables)
-    assert {each["extensions"]["code"] for each in errors} == {code}
+    assert {error["extensions"]["code"] for error in errors} == {code}
     await same(market, BY_SLUG, **variables)
 
 
 @pytest.mark.parametrize("count", [1, MAX_PREFETCH_ROWS, MAX_PREFETCH_ROWS + 1])
-async def test_of_a_few_cpus_only(market: Resources, count: int) -> None:
+async def test_prefetch_is_limited_to_few_cpus(market: Resources, count: int) -> None:
     ids = [encode_global_id("CPU", number) for number in range(1, count + 1)]
     assert await same(market, NODES, ids=ids, first=3, bins=4) == (1 if count <= MAX_PREFETCH_ROWS else 3, 3)
 
@@ -146,48 +148,48 @@ async def test_of_a_few_cpus_only(market: Resources, count: int) -> None:
         (f'{{ node(id: "{encode_global_id("CPU", 1)}") {{ id ... on CPU {{ priceDistribution {{ lo }} }} }} }}', 1),
         ('{ cpu(slug: "cpu") { listings { totalCount } } }', 1),
         ('{ cpu(slug: "none") { listings { totalCount } priceDistribution { lo } } }', 1),
-        # Two ways of one field are left to loaders, whether of one CPU or of two.
+        # A field with two sets of arguments is left to loaders, for one CPU and for two.
         ('{ cpu(slug: "cpu") { a: listings(first: 1) { totalCount } b: listings(first: 2) { totalCount } } }', 3),
         ('{ cpu(slug: "cpu") { a: priceDistribution(bins: 1) { hi } b: priceDistribution(bins: 2) { hi } } }', 3),
         ('{ a: cpu(slug: "cpu") { listings { totalCount } } b: cpu(slug: "cpu-2") { listings { totalCount } } }', 2),
         ('{ a: cpu(slug: "cpu") { listings { nodes { id } } } b: cpu(slug: "cpu-3") { name } }', 1),
-        # Only first pages come along.
+        # Only first pages are prefetched.
         ('{ cpu(slug: "cpu") { listings(last: 3) { nodes { id } } } }', 2),
         ('{ cpu(slug: "cpu") { listings(after: "none") { nodes { id } } } }', 1),
-        # Lists of CPUs read no other lists per row.
+        # Lists of CPUs do not prefetch lists per row.
         ("{ cpus(first: 2) { nodes { listings { nodes { id } } } } }", 2),
     ],
 )
-async def test_what_comes_along(market: Resources, query: str, statements: int) -> None:
+async def test_prefetch_includes_requested_fields(market: Resources, query: str, statements: int) -> None:
     assert (await same(market, query))[0] == statements
 
 
 @pytest.mark.parametrize("left_out", [True, False])
-async def test_what_is_left_out_does_not_come_along(market: Resources, left_out: bool) -> None:
+async def test_prefetch_skips_excluded_fields(market: Resources, left_out: bool) -> None:
     query = """query ($out: Boolean!) { cpu(slug: "cpu") {
         name listings(first: 1) @skip(if: $out) { nodes { id } } ... @skip(if: $out) { priceDistribution { lo } }
     } }"""
     await same(market, query, out=left_out)
-    document = prepare_document(SCHEMA._schema, "test", query)
+    document = prepare_document(GRAPHQL_SCHEMA, "test", query)
     (operation,) = document.operations.values()
     with record_statements(market) as ran:
         async with Context(market) as context:
-            await execute_operation(SCHEMA._schema, document, operation, {"out": left_out}, context)
+            await execute_operation(GRAPHQL_SCHEMA, document, operation, {"out": left_out}, context)
     (only,) = ran.texts
     assert ("listing" in only) is not left_out
 
 
-async def test_operations_that_share_a_context(market: Resources) -> None:
-    """Each brings its own along."""
+async def test_prefetch_of_operations_with_shared_context_is_separate(market: Resources) -> None:
+    """Each operation prefetches its own fields."""
     query = "query ($slug: String, $n: Int) { cpu(slug: $slug) { listings(first: $n) { nodes { id } } } }"
     async with Context(market) as context:
-        found = [await execute_in_context(context, query, slug="cpu", n=n) for n in (1, 2)]
-        found.append(await execute_in_context(context, query, slug="cpu-3", n=3))
-    assert [len((each.data or {})["cpu"]["listings"]["nodes"]) for each in found] == [1, 2, 3]
+        results = [await execute_in_context(context, query, slug="cpu", n=n) for n in (1, 2)]
+        results.append(await execute_in_context(context, query, slug="cpu-3", n=3))
+    assert [len((result.data or {})["cpu"]["listings"]["nodes"]) for result in results] == [1, 2, 3]
 
 
 def requests() -> Iterator[tuple[dict[str, Any], bool]]:
-    """Arguments, and whether they mean a first page."""
+    """Check which arguments request a first page."""
     yield {}, True
     yield {"first": None}, True
     yield {"first": 10, "after": None, "last": None, "before": None}, True
@@ -196,7 +198,7 @@ def requests() -> Iterator[tuple[dict[str, Any], bool]]:
     yield {"before": "x"}, False
 
 
-def test_what_is_told_ahead() -> None:
+def test_prefetches_of_compiled_operation_are_known() -> None:
     for arguments, is_first in requests():
         assert (prefetch_first_listings(**arguments) is not None) is is_first, arguments
     assert prefetch_distribution(None) == prefetch_distribution() == prefetch_distribution(10)

@@ -1,4 +1,4 @@
-"""`priceMap`: the CPUs that have a price, as points."""
+"""The query `priceMap`: CPUs with a price, as points."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.resources import Resources
 from app.settings import Settings
 from tests.support.catalog_rows import add_cpu
 from tests.support.mixed_catalog import fill_mixed_catalog, row_matches
-from tests.support.schema_execution import SCHEMA, query_data, query_error
+from tests.support.schema_execution import GRAPHQL_SCHEMA, query_data, query_error
 
 MAP = """
 query ($filter: CPUFilter) {
@@ -20,14 +20,14 @@ query ($filter: CPUFilter) {
 """
 
 
-async def test_the_cheapest_come_first_and_those_without_a_price_are_left_out(resources: Resources) -> None:
+async def test_price_map_is_cheapest_first_without_unpriced_cpus(resources: Resources) -> None:
     for name, price in (("a", 10), ("b", 10), ("c", None), ("d", 11), ("e", 5)):
         await add_cpu(resources, name, price_good=price, cpu_mark_multi=None if name == "d" else 1)
     points = (await query_data(resources, MAP))["priceMap"]
     assert [point["name"] for point in points] == ["e", "a", "b", "d"], "by price, then by id"
 
 
-async def test_a_point_tells_what_the_cpu_does(resources: Resources) -> None:
+async def test_price_map_point_has_values_of_its_cpu(resources: Resources) -> None:
     shelf = await fill_mixed_catalog(resources)
     points = (await query_data(resources, MAP))["priceMap"]
     cpus = {
@@ -51,31 +51,31 @@ async def test_a_point_tells_what_the_cpu_does(resources: Resources) -> None:
             assert point[name] == cpu[name]
 
 
-async def test_the_points_are_those_of_the_filtered_cpus(resources: Resources) -> None:
+async def test_price_map_applies_filter(resources: Resources) -> None:
     shelf = await fill_mixed_catalog(resources)
-    found = set()
+    results = set()
     for conditions in ({"manufacturer": ["Intel"]}, {"withListings": True}, {"cores": {"min": 4}}, {"search": "i5"}):
         points = (await query_data(resources, MAP, filter=conditions))["priceMap"]
         expected = [r for r in shelf if r["price_good"] is not None and row_matches(r, conditions)]
         assert {point["id"] for point in points} == {encode_global_id("CPU", row["id"]) for row in expected}
         assert [point["price"] for point in points] == sorted(point["price"] for point in points)
-        found.add(tuple(point["id"] for point in points))
-    assert len(found) > 1
+        results.add(tuple(point["id"] for point in points))
+    assert len(results) > 1
 
 
-async def test_an_empty_map(resources: Resources) -> None:
+async def test_price_map_empty(resources: Resources) -> None:
     assert await query_data(resources, MAP) == {"priceMap": []}
     await add_cpu(resources, "No Price")
     assert await query_data(resources, MAP) == {"priceMap": []}
     assert await query_data(resources, MAP, filter={"manufacturer": []}) == {"priceMap": []}
 
 
-async def test_filters_are_refused_as_they_are_for_lists(resources: Resources) -> None:
+async def test_price_map_invalid_filters_are_rejected(resources: Resources) -> None:
     code, message = await query_error(resources, MAP, filter={"price": {"min": 2, "max": 1}})
     assert (code, message) == ("BAD_USER_INPUT", "`price` has a `min` (2.0) above its `max` (1.0).")
 
 
-def test_the_whole_map_may_be_asked_for(settings: Settings) -> None:
-    """Its cost is that of as many points as it can have."""
-    (operation,) = prepare_document(SCHEMA._schema, "test", MAP).operations.values()
+def test_price_map_of_whole_catalogue_is_allowed(settings: Settings) -> None:
+    """Its cost is that of the maximum number of points."""
+    (operation,) = prepare_document(GRAPHQL_SCHEMA, "test", MAP).operations.values()
     assert sql.MAX_PRICE_MAP_POINTS == operation.cost({}) < settings.cost_limit

@@ -1,4 +1,4 @@
-"""`cpus`: filters, orderings and pages against a plain reading."""
+"""The query `cpus`: filters, orderings and pages compared with a plain implementation."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ Order = Sequence[tuple[str, bool]]
 
 
 def ids(rows: CpuRows) -> list[str]:
-    """Their global ids."""
+    """Return their global ids."""
     return [encode_global_id("CPU", row["id"]) for row in rows]
 
 
 @pytest.fixture
 async def shelf(resources: Resources) -> CpuRows:
-    """The mixed catalogue."""
+    """Create the mixed catalogue."""
     return await fill_mixed_catalog(resources)
 
 
 async def walk(
     resources: Resources, size: int, conditions: dict[str, Any], order: Order, total: int, backward: bool = False
 ) -> list[str]:
-    """All pages, one after the other in the direction of reading, as ids in that direction."""
+    """Return the ids of all pages in the direction of reading."""
     limit, cursor = ("last", "before") if backward else ("first", "after")
-    found: list[str] = []
+    ids: list[str] = []
     position = None
     for number in range(total + 2):
         arguments = {limit: size, cursor: position, "filter": conditions, "orderBy": order_argument(order)}
@@ -63,12 +63,12 @@ async def walk(
         assert len(here) <= size
         cursors = [edge["cursor"] for edge in page["edges"]] or [None]
         assert (info["startCursor"], info["endCursor"]) == (cursors[0], cursors[-1])
-        found += reversed(here) if backward else here
+        ids += reversed(here) if backward else here
         ahead, behind = ("hasPreviousPage", "hasNextPage") if backward else ("hasNextPage", "hasPreviousPage")
-        assert info[ahead] == (len(found) < total)
+        assert info[ahead] == (len(ids) < total)
         assert info[behind] == (number > 0)
         if not info[ahead]:
-            return found
+            return ids
         position = info["startCursor"] if backward else info["endCursor"]
     raise AssertionError("the pages do not end")
 
@@ -127,7 +127,7 @@ FILTERS: list[dict[str, Any]] = [
 ]
 
 
-async def test_every_filter_reads_as_it_says(resources: Resources, shelf: CpuRows) -> None:
+async def test_cpus_filters_select_matching_cpus(resources: Resources, shelf: CpuRows) -> None:
     seen = set()
     for conditions in FILTERS:
         page = (await query_data(resources, FILTERED, filter=conditions))["cpus"]
@@ -138,7 +138,7 @@ async def test_every_filter_reads_as_it_says(resources: Resources, shelf: CpuRow
     assert seen >= {*LIST_FILTERS, "search", "hasIgpu", "withListings", "confidence"}, "each cuts something"
 
 
-async def test_every_range_cuts_at_both_bounds(resources: Resources, shelf: CpuRows) -> None:
+async def test_cpus_ranges_include_both_bounds(resources: Resources, shelf: CpuRows) -> None:
     for name, column in RANGE_FILTERS.items():
         for bound in {row[column] for row in shelf if row[column] is not None}:
             for key in ("min", "max"):
@@ -148,12 +148,12 @@ async def test_every_range_cuts_at_both_bounds(resources: Resources, shelf: CpuR
 
 
 def some(values: list[Any]) -> st.SearchStrategy[Any]:
-    """A few of these."""
+    """Return a strategy for lists of a few of these."""
     return st.lists(st.sampled_from(values), max_size=3)
 
 
 def ranges(values: list[float]) -> st.SearchStrategy[Any]:
-    """A range over these whose min is not above its max."""
+    """Return a strategy for valid ranges over these values."""
     bounds = st.tuples(st.sampled_from(values), st.sampled_from(values)).map(sorted)
     return st.one_of(
         bounds.map(lambda pair: {"min": pair[0], "max": pair[1]}),
@@ -186,7 +186,7 @@ ORDERINGS = st.lists(
     max_examples=size_of(short=15, long=200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(CONDITIONS, ORDERINGS, st.sampled_from([1, 2, 3, 200]))
-async def test_pages_concatenate_to_the_sorted_list_in_both_directions(
+async def test_cpus_pages_concatenate_to_sorted_list(
     resources: Resources, shelf: CpuRows, conditions: dict[str, Any], order: Order, size: int
 ) -> None:
     expected = ids(sort_rows([row for row in shelf if row_matches(row, conditions)], order or [("NAME", False)]))
@@ -194,21 +194,21 @@ async def test_pages_concatenate_to_the_sorted_list_in_both_directions(
     assert await walk(resources, size, conditions, order, len(expected), backward=True) == expected[::-1]
 
 
-async def test_every_ordering_pages_in_both_directions(resources: Resources, shelf: CpuRows) -> None:
+async def test_cpus_every_ordering_pages_both_ways(resources: Resources, shelf: CpuRows) -> None:
     for name in ORDER_FIELDS:
         for down in (False, True):
             expected = ids(sort_rows(shelf, [(name, down)]))
-            found = await walk(resources, 25, {}, [(name, down)], len(shelf), backward=down)
-            assert found == (expected[::-1] if down else expected), (name, down)
+            ids = await walk(resources, 25, {}, [(name, down)], len(shelf), backward=down)
+            assert ids == (expected[::-1] if down else expected), (name, down)
 
 
-async def test_rows_that_stay_are_seen_exactly_once_while_others_move(resources: Resources, shelf: CpuRows) -> None:
+async def test_cpus_pages_return_unchanged_rows_once_while_others_change(resources: Resources, shelf: CpuRows) -> None:
     for order in ([("NAME", False)], [("PRICE_GOOD", True), ("NAME", False)]):
         await read_while_it_changes(resources, order)
 
 
 async def read_while_it_changes(resources: Resources, order: Order) -> None:
-    """Reads all pages; between two of them some rows appear, go, or get another sort key."""
+    """Read all pages while rows are added, deleted and get other sort keys between pages."""
     chance = random.Random(3)
     before = {node["id"] for node in (await query_data(resources, FILTERED))["cpus"]["nodes"]}
     seen: list[str] = []
@@ -225,12 +225,12 @@ async def read_while_it_changes(resources: Resources, order: Order) -> None:
         await change(resources, gone, other, f"{chance.choice('ABCKXYZ')} new {len(seen)} {order[0][0]}")
     stayed = before - moved
     assert len(stayed) > 5
-    assert [seen.count(each) for each in stayed] == [1] * len(stayed)
+    assert [seen.count(row) for row in stayed] == [1] * len(stayed)
 
 
 async def change(resources: Resources, gone: str, other: str, name: str) -> None:
-    """Deletes one, moves another, adds a third."""
-    keys = [int(base64.b64decode(each).decode().split(":")[1]) for each in (gone, other)]
+    """Delete one row, change the sort key of another, add a third."""
+    keys = [int(base64.b64decode(global_id).decode().split(":")[1]) for global_id in (gone, other)]
     async with resources.write() as tx:
         await tx.execute(delete(listing).where(listing.c.cpu_id == keys[0]))
         await tx.execute(delete(cpu).where(cpu.c.id == keys[0]))
@@ -238,7 +238,7 @@ async def change(resources: Resources, gone: str, other: str, name: str) -> None
     await add_cpu(resources, name, price_good=20)
 
 
-async def test_a_page_after_a_row_that_is_gone_goes_on_where_it_was(resources: Resources) -> None:
+async def test_cpus_page_after_deleted_row_continues(resources: Resources) -> None:
     for name in ("A", "B", "C", "D"):
         await add_cpu(resources, name)
     page = (await query_data(resources, PAGE_QUERY, first=2))["cpus"]
@@ -250,7 +250,7 @@ async def test_a_page_after_a_row_that_is_gone_goes_on_where_it_was(resources: R
     assert (rest["pageInfo"]["hasNextPage"], rest["totalCount"]) == (True, 2)
 
 
-async def test_an_empty_list(resources: Resources) -> None:
+async def test_cpus_empty_list(resources: Resources) -> None:
     for arguments in ({}, {"first": 5}, {"last": 5}):
         page = (await query_data(resources, PAGE_QUERY, **arguments))["cpus"]
         assert page == {

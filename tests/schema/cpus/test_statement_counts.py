@@ -1,4 +1,4 @@
-"""What documents about CPUs cost: how many statements, which indexes; and that one request sees one snapshot."""
+"""Cost of documents about CPUs: statements and indexes; and one snapshot per request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.uniform_catalog import add_uniform_cpus
 
 ONE = encode_global_id("CPU", 1)
 DOCUMENTS = {
-    # page (which counts all, and the listings of each), listings, distribution
+    # page (with the total and the number of listings per CPU), listings, distribution
     "list": (
         """
         { cpus(first: 200) { totalCount nodes {
@@ -40,7 +40,7 @@ DOCUMENTS = {
     ),
     "list, plain": ("{ cpus(first: 200) { nodes { name cores priceTarget { good } } pageInfo { endCursor } } }", 1),
     "list, counted": ("{ cpus { totalCount } }", 1),
-    # Two pages of listings are two statements, for all CPUs together; so are two resolutions of the histogram.
+    # Two pages of listings are two statements for all CPUs; so are two histograms with different bins.
     "list, two of each": (
         """
         { cpus(first: 200) { nodes {
@@ -58,7 +58,7 @@ DOCUMENTS = {
         1,
     ),
     "detail by id": (f'{{ cpu(id: "{ONE}") {{ name priceTarget {{ good }} }} }}', 1),
-    # a few CPUs bring their listings along, more do not
+    # listings are prefetched for a few CPUs only
     "compared": (
         """
         { cpusBySlugs(slugs: ["cpu-1", "none", "cpu-2", "cpu-1"]) {
@@ -72,7 +72,7 @@ DOCUMENTS = {
         2,
     ),
     "details": (f'{{ a: cpu(slug: "cpu-1") {{ id }} b: cpu(slug: "none") {{ id }} c: node(id: "{ONE}") {{ id }} }}', 2),
-    # the page, and the similar ones of all
+    # the page, and the similar CPUs of all
     "similar": ("{ cpus(first: 200) { nodes { similar { name priceTarget { good } } } } }", 2),
     "similar, two of each": ("{ cpus(first: 9) { nodes { a: similar(first: 2) { id } b: similar { id } } } }", 3),
     "price map": ("{ priceMap { name price cpuMarkMulti rating } }", 1),
@@ -82,19 +82,19 @@ DOCUMENTS = {
 
 
 @pytest.mark.parametrize("parents", [1, 100])
-async def test_a_document_costs_the_same_for_any_number_of_cpus(resources: Resources, parents: int) -> None:
+async def test_statement_count_is_independent_of_number_of_cpus(resources: Resources, parents: int) -> None:
     await add_uniform_cpus(resources, parents, 8)
     for name, (document, statements) in DOCUMENTS.items():
         with record_statements(resources) as ran:
-            found = await query_data(resources, document)
+            data = await query_data(resources, document)
         assert ran.count == statements, (name, ran.texts)
         if name == "list":
-            assert len(found["cpus"]["nodes"]) == parents
-            assert found["cpus"]["nodes"][-1]["listings"]["totalCount"] == 6
-            assert [len(each["listings"]["nodes"]) for each in found["cpus"]["nodes"]] == [3] * parents
+            assert len(data["cpus"]["nodes"]) == parents
+            assert data["cpus"]["nodes"][-1]["listings"]["totalCount"] == 6
+            assert [len(node["listings"]["nodes"]) for node in data["cpus"]["nodes"]] == [3] * parents
 
 
-async def test_nodes_cost_one_statement_per_type(resources: Resources) -> None:
+async def test_nodes_run_one_statement_per_type(resources: Resources) -> None:
     await add_uniform_cpus(resources, 60, 1)
     query = (
         "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on CPU { listingsCount } ... on Listing { cpu { id } } } }"
@@ -104,13 +104,15 @@ async def test_nodes_cost_one_statement_per_type(resources: Resources) -> None:
         ids = [encode_global_id(name, key) for key in keys for name in ("CPU", "Listing", "Job")]
         with record_statements(resources) as ran:
             nodes = (await query_data(resources, query, ids=ids))["nodes"]
-        assert [node["id"] for node in nodes if node] == [each for each in ids if each != "Job" and "Sm9i" not in each]
+        assert [node["id"] for node in nodes if node] == [
+            global_id for global_id in ids if global_id != "Job" and "Sm9i" not in global_id
+        ]
         assert ran.count == 3, "CPUs, listings, jobs"
 
 
 @pytest.fixture
 async def planner(resources: Resources) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to a database of realistic size, analyzed."""
+    """Return a connection to an analyzed database of realistic size."""
     await add_uniform_cpus(resources, 3000, 8)
     connection = await asyncpg.connect(str(resources.settings.database_url))
     await connection.execute("VACUUM ANALYZE")
@@ -119,14 +121,14 @@ async def planner(resources: Resources) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def plan(planner: asyncpg.Connection, statement: Executable, values: Mapping[str, Any], option: str = "") -> str:
-    """How PostgreSQL would run this statement."""
-    made = compile_statement(statement)
-    rows = await planner.fetch(f"EXPLAIN (COSTS OFF{option}) {made.sql}", *made.arguments(values))
+    """Return PostgreSQL's plan of this statement."""
+    compiled = compile_statement(statement)
+    rows = await planner.fetch(f"EXPLAIN (COSTS OFF{option}) {compiled.sql}", *compiled.arguments(values))
     return "\n".join(row[0] for row in rows)
 
 
-async def test_lists_and_details_use_their_indexes(planner: asyncpg.Connection) -> None:
-    """For the values at hand, and for the generic plan that a connection goes over to after some runs."""
+async def test_cpu_list_and_detail_statements_use_indexes(planner: asyncpg.Connection) -> None:
+    """Check custom plans, and the generic plan that a connection switches to after some runs."""
     by_name = sql.keyset_for((("NAME", False),))
     cursor = by_name.encode({"name": "CPU 001500", "id": 1500})
     offer = market.CHEAPEST_FIRST.encode({"exact_adjusted_price": "5.00", "id": 5})
@@ -146,12 +148,12 @@ async def test_lists_and_details_use_their_indexes(planner: asyncpg.Connection) 
     }
     for name, ((statement, values), index) in statements.items():
         for option in ("", ", GENERIC_PLAN"):
-            found = await plan(planner, statement, values, option)
-            assert index in found, (name, option, found)
-            assert "Seq Scan on cpu" not in found, (name, option, found)
-            assert "Seq Scan on listing" not in found, (name, option, found)
-            # Nulls come last, so what follows a listing are two ranges of the index: sorted, but of one CPU only.
-            assert ("Sort" in found) == (name == "listings, after"), (name, option, found)
+            plan_text = await plan(planner, statement, values, option)
+            assert index in plan_text, (name, option, plan_text)
+            assert "Seq Scan on cpu" not in plan_text, (name, option, plan_text)
+            assert "Seq Scan on listing" not in plan_text, (name, option, plan_text)
+            # Nulls come last, so the next page consists of two index ranges, which are sorted for one CPU only.
+            assert ("Sort" in plan_text) == (name == "listings, after"), (name, option, plan_text)
 
 
 EVERYTHING = sql.CpuFilter(
@@ -162,30 +164,30 @@ EVERYTHING = sql.CpuFilter(
     confidence=["high", "low"],
     with_listings=True,
 )
-# Every column of the catalogue that a grid can show, as far as an ordering may name them at a time.
+# All columns that a grid can show, as many as an ordering allows at a time.
 ORDER = sql.keyset_for((("MANUFACTURER", False), ("PERCENTILE", False), ("CPU_MARK_MULTI", True), ("SOCKET", True)))
 
 
-async def test_filters_read_cpus_once_and_listings_by_their_index(planner: asyncpg.Connection) -> None:
-    """All conditions at once: one pass over the some thousand CPUs; listings are looked up, of those that are left."""
+async def test_cpu_filters_read_cpus_once_and_use_listing_index(planner: asyncpg.Connection) -> None:
+    """With all conditions there is one pass over the CPUs; listings are looked up for the remaining ones."""
     for conditions in (EVERYTHING, sql.CpuFilter(with_listings=True), sql.CpuFilter(with_listings=False)):
         for counted, scans in ((False, 1), (True, 2)):
             statement, values = sql.select_page(conditions, ORDER, PageRequest(200), None, counted)
             for option in ("", ", GENERIC_PLAN"):
-                found = await plan(planner, statement, values, option)
-                assert found.count("Seq Scan on cpu") <= scans, (option, found)
-                assert "listing_active_idx" in found, (option, found)
+                plan_text = await plan(planner, statement, values, option)
+                assert plan_text.count("Seq Scan on cpu") <= scans, (option, plan_text)
+                assert "listing_active_idx" in plan_text, (option, plan_text)
                 if conditions is EVERYTHING:
-                    assert "Seq Scan on listing" not in found, (option, found)
+                    assert "Seq Scan on listing" not in plan_text, (option, plan_text)
 
 
-async def test_the_distribution_uses_its_index(planner: asyncpg.Connection) -> None:
+async def test_price_distribution_uses_index(planner: asyncpg.Connection) -> None:
     for option in ("", ", GENERIC_PLAN"):
-        found = await plan(planner, market.DISTRIBUTION, {"ids": [5, 6, 7], "bins": 10}, option)
-        assert "listing_active_idx" in found
+        plan_text = await plan(planner, market.DISTRIBUTION, {"ids": [5, 6, 7], "bins": 10}, option)
+        assert "listing_active_idx" in plan_text
 
 
-async def test_all_statements_of_a_request_see_one_snapshot(resources: Resources) -> None:
+async def test_request_statements_see_one_snapshot(resources: Resources) -> None:
     key = await add_cpu(resources, "Before", [1, 2])
     query = (
         "{ cpus { totalCount nodes { name listingsCount listings { nodes { id } } } } statistics { total listings } }"
@@ -208,8 +210,8 @@ async def test_all_statements_of_a_request_see_one_snapshot(resources: Resources
     assert [node["name"] for node in now["cpus"]["nodes"]] == ["After", "Another"]
 
 
-async def test_a_request_that_ends_early_leaves_no_snapshot_open(resources: Resources) -> None:
-    """An error that nulls the answer ends it while loaders are under way; they must not take a connection with them."""
+async def test_request_ended_early_closes_snapshot(resources: Resources) -> None:
+    """An error that nulls the response ends it while loaders run; they must not keep a connection."""
     await add_uniform_cpus(resources, 5, 3)
     query = (
         "{ cpus { nodes { listings { totalCount nodes { id } } listingsCount priceDistribution(bins: 0) { lo } } } }"

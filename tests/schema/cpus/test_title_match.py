@@ -1,4 +1,4 @@
-"""`matchTitle`: the CPU of a title, from the catalogue as the request sees it."""
+"""The query `matchTitle`: the CPU of a title, from the catalogue in the request's snapshot."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ NAME = "query ($title: String!) { matchTitle(title: $title) { cpu { name } decis
 
 
 async def add(resources: Resources, name: str) -> None:
-    """A CPU, as an import adds it: with the version of the catalogue."""
+    """Add a CPU like an import does, with a new version of the catalogue."""
     async with resources.write() as tx:
         slug = name.lower().replace(" ", "-")
         await tx.execute(cpu.insert().values(name=name, slug=slug, manufacturer="Intel"))
         tx.bump_version(Domain.CATALOG)
 
 
-async def test_all_that_it_tells(resources: Resources) -> None:
+async def test_match_title_returns_all_fields(resources: Resources) -> None:
     await add_cpu(resources, "Intel Core i5-8500T @ 2.10GHz", [10, 20])
     await add_cpu(resources, "Intel Core i5-8500")
     title = "HP 800 G4 i5-8500T 16GB DDR4 256GB SSD GTX 1650 Win11"
-    found = (await query_data(resources, MATCH, title=title))["matchTitle"]
-    assert found["cpu"] == {
+    match = (await query_data(resources, MATCH, title=title))["matchTitle"]
+    assert match["cpu"] == {
         "name": "Intel Core i5-8500T @ 2.10GHz",
         "slug": "intel-core-i5-8500t-@-2.10ghz",
         "priceTarget": {"sampleSize": 0},
     }
-    assert found["decision"] == "MATCHED"
-    assert found["reason"] == "The title names Intel Core i5-8500T @ 2.10GHz and no other CPU."
-    assert found["steps"] == [
+    assert match["decision"] == "MATCHED"
+    assert match["reason"] == "The title names Intel Core i5-8500T @ 2.10GHz and no other CPU."
+    assert match["steps"] == [
         {
             "text": "8500t",
             "verdict": "KEPT",
@@ -58,7 +58,7 @@ async def test_all_that_it_tells(resources: Resources) -> None:
             "reason": "model 8500t; nothing in the title contradicts it",
         }
     ]
-    assert found["parts"] == {
+    assert match["parts"] == {
         "memoryGb": 16,
         "memoryKind": "DDR4",
         "storage": [{"sizeGb": 256, "kind": "SSD"}],
@@ -68,51 +68,51 @@ async def test_all_that_it_tells(resources: Resources) -> None:
     }
 
 
-async def test_none_and_why(resources: Resources) -> None:
+async def test_match_title_without_cpu_has_reason(resources: Resources) -> None:
     await add_cpu(resources, "Intel Core i5-8500T")
-    found = (await query_data(resources, MATCH, title="2x i5-8500Q"))["matchTitle"]
-    assert (found["cpu"], found["decision"]) == (None, "NO_MODEL")
-    assert found["reason"] == '"8500q": the catalogue has no such model, only 8500t.'
-    assert [step["verdict"] for step in found["steps"]] == ["UNKNOWN"]
-    assert found["parts"]["quantity"] == 2
+    match = (await query_data(resources, MATCH, title="2x i5-8500Q"))["matchTitle"]
+    assert (match["cpu"], match["decision"]) == (None, "NO_MODEL")
+    assert match["reason"] == '"8500q": the catalogue has no such model, only 8500t.'
+    assert [step["verdict"] for step in match["steps"]] == ["UNKNOWN"]
+    assert match["parts"]["quantity"] == 2
 
 
 @pytest.mark.parametrize(
     ("title", "message"),
     [("x" * 1001, "longer than 1000 characters"), ("i5\0", "text cannot hold"), ("\ud800", "text cannot hold")],
 )
-async def test_titles_that_are_refused(resources: Resources, title: str, message: str) -> None:
-    code, told = await query_error(resources, NAME, title=title)
+async def test_match_title_invalid_titles_are_rejected(resources: Resources, title: str, message: str) -> None:
+    code, text = await query_error(resources, NAME, title=title)
     assert code == "BAD_USER_INPUT"
-    assert message in told
+    assert message in text
 
 
-async def test_the_matcher_is_made_once_per_version_of_the_catalogue(
+async def test_match_title_builds_matcher_once_per_catalogue_version(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[Any] = []
+    matchers: list[Any] = []
 
     class Counted(TitleMatcher):
         def __init__(self, rows: Any) -> None:
             super().__init__(rows)
-            made.append(self)
+            matchers.append(self)
 
     monkeypatch.setattr(title_matcher, "TitleMatcher", Counted)
     await add(resources, "Intel Core i5-8500")
     answers = await asyncio.gather(*(query_data(resources, NAME, title="i5-8500") for _ in range(4)))
-    assert {each["matchTitle"]["cpu"]["name"] for each in answers} == {"Intel Core i5-8500"}
-    assert len(made) == 1
+    assert {answer["matchTitle"]["cpu"]["name"] for answer in answers} == {"Intel Core i5-8500"}
+    assert len(matchers) == 1
     async with resources.write() as tx:
         tx.bump_version(Domain.MARKET)
     with record_statements(resources) as statements:
         assert (await query_data(resources, NAME, title="i5-8600"))["matchTitle"]["cpu"] is None
-    assert (len(made), statements.count) == (1, 1), "the versions are all that is read"
+    assert (len(matchers), statements.count) == (1, 1), "the versions are all that is read"
     await add(resources, "Intel Core i5-8600")
     assert (await query_data(resources, NAME, title="i5-8600"))["matchTitle"]["cpu"] == {"name": "Intel Core i5-8600"}
-    assert len(made) == 2
+    assert len(matchers) == 2
 
 
-async def test_a_request_sees_the_catalogue_of_its_snapshot(resources: Resources) -> None:
+async def test_match_title_uses_catalogue_of_snapshot(resources: Resources) -> None:
     await add(resources, "Intel Core i5-8500")
     async with Context(resources) as before:
         assert (await execute_in_context(before, NAME, title="i5-8600")).data == {
@@ -125,11 +125,11 @@ async def test_a_request_sees_the_catalogue_of_its_snapshot(resources: Resources
     assert (await query_data(resources, NAME, title="i5-8600"))["matchTitle"]["decision"] == "MATCHED"
 
 
-async def test_over_http_an_import_is_seen_when_its_news_has_come(api: ApiClient, resources: Resources) -> None:
+async def test_match_title_over_http_sees_imported_cpus(api: ApiClient, resources: Resources) -> None:
     await add(resources, "Intel Core i5-8500")
     assert (await api.data(NAME, title="i5-8600"))["matchTitle"]["cpu"] is None
     await add(resources, "Intel Core i5-8600")
-    found = None
+    cpu = None
     for _ in range(500):
-        found = found or (await api.data(NAME, title="i5-8600"))["matchTitle"]["cpu"]
-    assert found == {"name": "Intel Core i5-8600"}
+        cpu = cpu or (await api.data(NAME, title="i5-8600"))["matchTitle"]["cpu"]
+    assert cpu == {"name": "Intel Core i5-8600"}

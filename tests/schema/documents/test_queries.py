@@ -1,4 +1,4 @@
-"""`documents`: the list that operators look at, of what is published and what ships with the server."""
+"""The query `documents`, for operators: published documents and those that are part of the server."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ COMPILED = {"state": "COMPILED", "reason": None}
 
 @pytest.fixture
 async def served(resources: Resources) -> DocumentRegistry:
-    """As in a process that serves documents."""
-    registry = DocumentRegistry(resources, schema_execution.SCHEMA._schema)
+    """Return resources like those of a process that serves documents."""
+    registry = DocumentRegistry(resources, schema_execution.GRAPHQL_SCHEMA)
     resources.documents = registry
     await registry.load()
     return registry
@@ -49,33 +49,40 @@ async def served(resources: Resources) -> DocumentRegistry:
 async def publish(resources: Resources, *texts: str, client: str = "web@1") -> None:
     entries = [ManifestEntry(content_id(text), text, None) for text in texts]
     await publishing.publish(
-        resources, schema_execution.SCHEMA._schema, entries, publishing.ClientVersion.parse(client, versioned=True)
+        resources, schema_execution.GRAPHQL_SCHEMA, entries, publishing.ClientVersion.parse(client, versioned=True)
     )
 
 
 async def documents(resources: Resources, **variables: Any) -> dict[str, Any]:
-    """The page, as an operator sees it."""
+    """Return the page that an operator gets."""
     result = await schema_execution.execute_query(resources, LIST, OPERATOR, **variables)
     assert not result.errors, result.errors
     assert result.data is not None
-    found: dict[str, Any] = result.data["documents"]
-    return found
+    page: dict[str, Any] = result.data["documents"]
+    return page
 
 
-async def test_what_ships_is_listed_by_name(resources: Resources, served: DocumentRegistry) -> None:
-    found = await documents(resources)
-    assert [(each["documentId"], each["name"]) for each in found["nodes"]] == sorted(
-        OURS.items(), key=lambda each: each[1]
+async def test_documents_builtin_are_listed_by_name(resources: Resources, served: DocumentRegistry) -> None:
+    page = await documents(resources)
+    assert [(document["documentId"], document["name"]) for document in page["nodes"]] == sorted(
+        OURS.items(), key=lambda document: document[1]
     )
-    assert found["totalCount"] == len(OURS)
-    for each in found["nodes"]:
-        assert (each["ships"], each["clients"], each["hits"], each["publishedAt"]) == (True, [], 0, None)
-        subscription = OTHER_BUILTIN_DOCUMENTS.get(each["name"]) is OperationType.SUBSCRIPTION
-        assert each["running"]["state"] == ("INTERPRETED" if subscription else "COMPILED")
-        assert bool(each["running"]["reason"]) == subscription
+    assert page["totalCount"] == len(OURS)
+    for document in page["nodes"]:
+        assert (document["ships"], document["clients"], document["hits"], document["publishedAt"]) == (
+            True,
+            [],
+            0,
+            None,
+        )
+        subscription = OTHER_BUILTIN_DOCUMENTS.get(document["name"]) is OperationType.SUBSCRIPTION
+        assert document["running"]["state"] == ("INTERPRETED" if subscription else "COMPILED")
+        assert bool(document["running"]["reason"]) == subscription
 
 
-async def test_published_ones_have_clients_and_can_be_retired(resources: Resources, served: DocumentRegistry) -> None:
+async def test_documents_published_have_clients_and_can_be_retired(
+    resources: Resources, served: DocumentRegistry
+) -> None:
     await publish(resources, TEXT)
     await publish(resources, TEXT, client="@acme/web@2")
     await served.load()
@@ -90,19 +97,19 @@ async def test_published_ones_have_clients_and_can_be_retired(resources: Resourc
     assert (first["retiredAt"] is None, first["running"]) == (False, None), "nobody serves it"
 
 
-async def test_what_ships_and_is_published_is_one_document(resources: Resources, served: DocumentRegistry) -> None:
-    """A client that publishes the text of a shipped one, and gives it up: it is served all the same."""
+async def test_documents_builtin_and_published_are_one_entry(resources: Resources, served: DocumentRegistry) -> None:
+    """A client publishes the text of a built-in document and retires it: it is still served."""
     text = builtin_documents()["Statistics"]
     await publish(resources, text)
     async with resources.write() as tx:
         await sql.retire(tx, [content_id(text)])
-    found = await documents(resources)
-    (only,) = [each for each in found["nodes"] if each["documentId"] == content_id(text)]
+    page = await documents(resources)
+    (only,) = [document for document in page["nodes"] if document["documentId"] == content_id(text)]
     assert (only["ships"], only["clients"], only["retiredAt"], only["running"]) == (True, ["web@1"], None, COMPILED)
-    assert found["totalCount"] == len(OURS)
+    assert page["totalCount"] == len(OURS)
 
 
-async def test_one_of_another_schema_is_told(resources: Resources, served: DocumentRegistry) -> None:
+async def test_documents_of_other_schema_are_outdated(resources: Resources, served: DocumentRegistry) -> None:
     async with resources.write() as tx:
         await sql.publish(tx, [sql.Publication("x-a:1", "{ nothing }", "", "web")], "1")
     await served.load()
@@ -111,10 +118,10 @@ async def test_one_of_another_schema_is_told(resources: Resources, served: Docum
     assert "nothing" in first["running"]["reason"]
 
 
-async def test_pages_both_ways(resources: Resources, served: DocumentRegistry) -> None:
-    """Also among documents of one name."""
+async def test_documents_pages_both_ways(resources: Resources, served: DocumentRegistry) -> None:
+    """Also among documents with the same name."""
     await publish(resources, *(f"query Same {{ a{n}: __typename }}" for n in range(5)), TEXT)
-    whole = [each["documentId"] for each in (await documents(resources, first=200))["nodes"]]
+    whole = [document["documentId"] for document in (await documents(resources, first=200))["nodes"]]
     assert len(whole) == len(OURS) + 6
     for limit, cursor, end, ahead in (
         ("first", "after", "endCursor", "hasNextPage"),
@@ -124,14 +131,16 @@ async def test_pages_both_ways(resources: Resources, served: DocumentRegistry) -
         position, more = None, True
         while more:
             page = await documents(resources, **{limit: 4, cursor: position})
-            ids = [each["documentId"] for each in page["nodes"]]
+            ids = [document["documentId"] for document in page["nodes"]]
             seen = seen + ids if limit == "first" else ids + seen
             assert (page["totalCount"], len(seen) <= len(whole)) == (len(whole), True)
             position, more = page["pageInfo"][end], page["pageInfo"][ahead]
         assert seen == whole
 
 
-async def test_uses_are_told(settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_documents_report_usage(
+    settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(usage, "FLUSH_INTERVAL_SECONDS", 0.1)
     async with run_api(settings) as api:
         for _ in range(3):
@@ -139,24 +148,24 @@ async def test_uses_are_told(settings: Settings, resources: Resources, monkeypat
 
         async def used() -> Any:
             nodes = (await api.data(LIST, Role.OPERATOR))["documents"]["nodes"]
-            (one,) = [each for each in nodes if each["name"] == "Statistics"]
+            (one,) = [document for document in nodes if document["name"] == "Statistics"]
             assert one["running"] == COMPILED
             return one["hits"] == 3 and one
 
-        found = await wait_until(used)
-    assert found["firstUsedAt"] <= found["lastUsedAt"]
+        document = await wait_until(used)
+    assert document["firstUsedAt"] <= document["lastUsedAt"]
 
 
-async def test_more_hits_than_an_int_can_tell(resources: Resources, served: DocumentRegistry) -> None:
+async def test_documents_hits_are_capped_at_int_maximum(resources: Resources, served: DocumentRegistry) -> None:
     statistics = content_id(builtin_documents()["Statistics"])
     async with resources.write() as tx:
         moment = await tx.scalar(select(func.now()))
         await sql.record_usage(tx, {statistics: sql.DocumentUsage(2**40, moment, moment)})
-    (one,) = [each for each in (await documents(resources))["nodes"] if each["documentId"] == statistics]
+    (one,) = [document for document in (await documents(resources))["nodes"] if document["documentId"] == statistics]
     assert one["hits"] == 2**31 - 1
 
 
-async def test_a_page_is_one_statement(resources: Resources, served: DocumentRegistry) -> None:
+async def test_documents_page_is_one_statement(resources: Resources, served: DocumentRegistry) -> None:
     with record_statements(resources) as ran:
         await documents(resources)
     assert ran.count == 1
@@ -166,7 +175,7 @@ async def test_a_page_is_one_statement(resources: Resources, served: DocumentReg
     assert "client_version" not in ran.texts[0], "only what is asked for"
 
 
-async def test_who_serves_none_knows_what_is_published(resources: Resources) -> None:
+async def test_documents_without_registry_lists_published_ones(resources: Resources) -> None:
     assert await documents(resources) == {
         "nodes": [],
         "pageInfo": {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None},
@@ -177,7 +186,7 @@ async def test_who_serves_none_knows_what_is_published(resources: Resources) -> 
     assert (only["name"], only["running"]) == ("Aardvark", None)
 
 
-async def test_pages_that_cannot_be_are_refused(api: ApiClient) -> None:
+async def test_documents_invalid_pages_are_rejected(api: ApiClient) -> None:
     for variables, code in (
         ({"first": 0}, "BAD_USER_INPUT"),
         ({"first": 1, "last": 1}, "BAD_USER_INPUT"),
@@ -186,8 +195,8 @@ async def test_pages_that_cannot_be_are_refused(api: ApiClient) -> None:
         assert (await api.error(LIST, Role.OPERATOR, **variables))[0] == code
 
 
-async def test_only_operators_see_documents(api: ApiClient) -> None:
+async def test_documents_require_operator(api: ApiClient) -> None:
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN")):
-        found, message = await api.error(LIST, role)
-        assert (found, message.startswith("This field requires the role operator")) == (code, True)
+        actual, message = await api.error(LIST, role)
+        assert (actual, message.startswith("This field requires the role operator")) == (code, True)
     assert (await api.data(LIST, Role.ADMIN))["documents"]["totalCount"] == len(OURS)

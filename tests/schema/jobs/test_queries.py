@@ -1,4 +1,4 @@
-"""`jobs`: the list that operators look at."""
+"""The query `jobs`, for operators."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ query ($first: Int, $after: String, $last: Int, $before: String, $kind: [JobKind
   }
 }
 """
-# Every kind in every state, twelve jobs.
+# Every kind with every status: twelve jobs.
 FILL = """
 INSERT INTO job (kind, status, input, requested_by)
 SELECT kind, status, jsonb_build_object('n', n), 'test'
@@ -33,22 +33,22 @@ FROM unnest(ARRAY['recalculate_metrics', 'verify_figures', 'recalculate_metrics'
 
 @pytest.fixture
 async def filled(resources: Resources) -> Resources:
-    """Twelve jobs."""
+    """Create twelve jobs."""
     await run_sql(resources, FILL)
     return resources
 
 
 async def jobs(resources: Resources, **variables: Any) -> dict[str, Any]:
-    """The page, as an operator sees it."""
+    """Return the page that an operator gets."""
     result = await schema_execution.execute_query(resources, LIST, Viewer("operator", Role.OPERATOR), **variables)
     assert not result.errors, result.errors
     assert result.data is not None
-    found: dict[str, Any] = result.data["jobs"]
-    assert [edge["node"]["id"] for edge in found["edges"]] == [node["id"] for node in found["nodes"]]
-    return found
+    page: dict[str, Any] = result.data["jobs"]
+    assert [edge["node"]["id"] for edge in page["edges"]] == [node["id"] for node in page["nodes"]]
+    return page
 
 
-async def test_newest_first_in_pages_both_ways(filled: Resources) -> None:
+async def test_jobs_pages_are_newest_first_both_ways(filled: Resources) -> None:
     newest = [encode_global_id("Job", key) for key in range(12, 0, -1)]
     for limit, cursor, end, ahead in (
         ("first", "after", "endCursor", "hasNextPage"),
@@ -66,14 +66,14 @@ async def test_newest_first_in_pages_both_ways(filled: Resources) -> None:
         assert seen == newest
 
 
-async def test_a_page_stays_where_it_is_while_jobs_come(filled: Resources) -> None:
+async def test_jobs_page_is_stable_while_jobs_are_added(filled: Resources) -> None:
     first = await jobs(filled, first=4)
     await run_sql(filled, FILL.replace("'n', n", "'m', n"))
     second = await jobs(filled, first=4, after=first["pageInfo"]["endCursor"])
     assert [node["id"] for node in second["nodes"]] == [encode_global_id("Job", key) for key in (8, 7, 6, 5)]
 
 
-async def test_by_kind_and_state(filled: Resources) -> None:
+async def test_jobs_filter_by_kind_and_status(filled: Resources) -> None:
     everything = (await jobs(filled))["nodes"]
     for kinds in (None, [], ["VERIFY_FIGURES"], ["VERIFY_FIGURES", "RECALCULATE_METRICS"]):
         for states in (None, [], ["QUEUED"], ["RUNNING", "FAILED"]):
@@ -88,7 +88,7 @@ async def test_by_kind_and_state(filled: Resources) -> None:
     assert len((await jobs(filled, kind=["VERIFY_FIGURES"]))["nodes"]) == 4
 
 
-async def test_a_page_is_one_statement(filled: Resources) -> None:
+async def test_jobs_page_is_one_statement(filled: Resources) -> None:
     viewer = Viewer("operator", Role.OPERATOR)
     for query in ("{ jobs { nodes { id status } } }", "{ jobs(kind: [VERIFY_FIGURES]) { totalCount nodes { id } } }"):
         with record_statements(filled) as ran:
@@ -97,13 +97,13 @@ async def test_a_page_is_one_statement(filled: Resources) -> None:
     assert "requested_at" not in ran.texts[0], "only what is asked for"
 
 
-async def test_no_jobs(resources: Resources) -> None:
+async def test_jobs_empty_list(resources: Resources) -> None:
     page = await jobs(resources)
     ends = {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None}
     assert page == {"nodes": [], "edges": [], "pageInfo": ends, "totalCount": 0}
 
 
-async def test_pages_that_cannot_be_are_refused(api: ApiClient) -> None:
+async def test_jobs_invalid_pages_are_rejected(api: ApiClient) -> None:
     for variables, code in (
         ({"first": 0}, "BAD_USER_INPUT"),
         ({"first": 201}, "BAD_USER_INPUT"),
@@ -113,10 +113,10 @@ async def test_pages_that_cannot_be_are_refused(api: ApiClient) -> None:
         assert (await api.error(LIST, Role.OPERATOR, **variables))[0] == code
 
 
-async def test_only_operators_see_jobs(api: ApiClient) -> None:
+async def test_jobs_require_operator(api: ApiClient) -> None:
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN")):
-        found, message = await api.error(LIST, role)
-        assert (found, message.startswith("This field requires the role operator")) == (code, True)
+        actual, message = await api.error(LIST, role)
+        assert (actual, message.startswith("This field requires the role operator")) == (code, True)
     for role in (Role.OPERATOR, Role.ADMIN):
         assert (await api.data(LIST, role))["jobs"]["totalCount"] == 0
     response = await api.http.get("/graphql", params={"query": LIST}, headers=api.token(Role.OPERATOR))

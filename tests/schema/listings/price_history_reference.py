@@ -1,4 +1,4 @@
-"""The plain reading of prices over time: loops over listings and moments, in exact fractions."""
+"""Reference for price histories: loops over listings and moments, in exact fractions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.market.price_ranges import PriceInterval, PriceRange
 
 @dataclass(frozen=True)
 class Seen:
-    """A row of `price_observation`; `price` is the adjusted one."""
+    """A row of `price_observation`; `price` is the adjusted price."""
 
     at: datetime
     price: Decimal | None
@@ -23,7 +23,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Stood:
-    """A price that counted."""
+    """A price and the time in which it was valid."""
 
     listing: int
     price: Decimal
@@ -32,18 +32,18 @@ class Stood:
 
 
 def stood(listings: Sequence[Sequence[Seen]], now: datetime) -> list[Stood]:
-    """What counted, of listings with their rows in order."""
-    found = []
+    """Return the valid prices of listings with their rows in order."""
+    periods = []
     for number, rows in enumerate(listings):
         known = [row for row in rows if row.at < now]
         for row, after in zip(known, [*known[1:], None], strict=False):
             if row.price is not None and row.price > 0 and row.state != "gone":
-                found.append(Stood(number, row.price, row.at, now if after is None else after.at))
-    return found
+                periods.append(Stood(number, row.price, row.at, now if after is None else after.at))
+    return periods
 
 
 def begin_of(moment: datetime, interval: PriceInterval) -> datetime:
-    """Of the interval around a moment."""
+    """Return the start of the interval around a moment."""
     day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     if interval is PriceInterval.WEEK:
         return day - timedelta(days=day.weekday())
@@ -51,7 +51,7 @@ def begin_of(moment: datetime, interval: PriceInterval) -> datetime:
 
 
 def end_of(begin: datetime, interval: PriceInterval) -> datetime:
-    """Of the interval that begins then."""
+    """Return the end of the interval that begins then."""
     if interval is PriceInterval.MONTH:
         return (begin + timedelta(days=32)).replace(day=1)
     return begin + timedelta(days=7 if interval is PriceInterval.WEEK else 1)
@@ -60,32 +60,32 @@ def end_of(begin: datetime, interval: PriceInterval) -> datetime:
 def history(
     prices: Sequence[Stood], now: datetime, within: PriceRange, interval: PriceInterval
 ) -> list[dict[str, Any]]:
-    """The points, as GraphQL has them."""
+    """Return the points in the form of GraphQL."""
     midnight = datetime(now.year, now.month, now.day, tzinfo=UTC)
-    start = min((each.since for each in prices), default=now)
+    start = min((period.since for period in prices), default=now)
     if within.value is not None:
         start = midnight - timedelta(days=within.value - 1)
-    if not any(each.until > start for each in prices):
+    if not any(period.until > start for period in prices):
         return []
     points = []
     begin = begin_of(start, interval)
     while begin < now:
         since, until = max(begin, start), min(end_of(begin, interval), now)
-        here = [(each, min(each.until, until) - max(each.since, since)) for each in prices]
-        here = [(each, length) for each, length in here if length > timedelta()]
+        here = [(period, min(period.until, until) - max(period.since, since)) for period in prices]
+        here = [(period, length) for period, length in here if length > timedelta()]
         points.append({
             "at": since.isoformat(),
             "until": until.isoformat(),
-            "lowest": float(min(each.price for each, _ in here)) if here else None,
-            "average": mean([(Fraction(each.price), length) for each, length in here]),
-            "listings": len({each.listing for each, _ in here}),
+            "lowest": float(min(period.price for period, _ in here)) if here else None,
+            "average": mean([(Fraction(period.price), length) for period, length in here]),
+            "listings": len({period.listing for period, _ in here}),
         })  # fmt: skip
         begin = end_of(begin, interval)
     return points
 
 
 def mean(prices: Sequence[tuple[Fraction, timedelta]]) -> float | None:
-    """Weighted, rounded to cents."""
+    """Return the weighted mean, rounded to cents."""
     moment = timedelta(microseconds=1)
     total = sum(length // moment for _, length in prices)
     if not total:
@@ -95,24 +95,24 @@ def mean(prices: Sequence[tuple[Fraction, timedelta]]) -> float | None:
 
 
 def lowest(prices: Sequence[Stood], since: datetime, until: datetime) -> dict[str, Any] | None:
-    """The lowest price that stood between two moments, and when it was first seen."""
-    here = [each for each in prices if each.until > since and each.since < until]
-    best = min(here, key=lambda each: (each.price, each.since), default=None)
+    """Return the lowest price that was valid between two moments, and when it was first seen."""
+    here = [period for period in prices if period.until > since and period.since < until]
+    best = min(here, key=lambda period: (period.price, period.since), default=None)
     return None if best is None else {"price": float(best.price), "at": best.since.isoformat()}
 
 
 def lows(prices: Sequence[Stood], now: datetime) -> dict[str, Any] | None:
-    """The lows, as GraphQL has them."""
+    """Return the lows in the form of GraphQL."""
     if not prices:
         return None
     early = datetime(1900, 1, 1, tzinfo=UTC)
-    current = min((each.price for each in prices if each.until == now), default=None)
+    current = min((period.price for period in prices if period.until == now), default=None)
     since = None
     if current is not None:
-        # Backwards over the moments at which anything changed, as long as the lowest price is the same.
-        moments = sorted({moment for each in prices for moment in (each.since, each.until)} - {now}, reverse=True)
+        # Backwards over the moments of changes, while the lowest price is the same.
+        moments = sorted({moment for period in prices for moment in (period.since, period.until)} - {now}, reverse=True)
         for moment in moments:
-            standing = [each.price for each in prices if each.since <= moment < each.until]
+            standing = [period.price for period in prices if period.since <= moment < period.until]
             if min(standing, default=None) != current:
                 break
             since = moment

@@ -1,4 +1,4 @@
-"""A CPU's listings, their number and their distribution; and a listing by itself."""
+"""Listings of a CPU, their number and price distribution; and single listings."""
 
 from __future__ import annotations
 
@@ -40,72 +40,72 @@ BINS = "query ($slug: String, $bins: Int) { cpu(slug: $slug) { priceDistribution
 
 
 async def offers(resources: Resources, prices: Sequence[float | str | None], name: str = "CPU") -> list[str]:
-    """A CPU with active listings at these prices and others that do not count; the ids in the order expected."""
+    """Create a CPU with active listings at these prices and other listings; return the ids in the expected order."""
     cpu_id = await add_cpu(resources, name)
     other = await add_cpu(resources, f"Other {name}", [1, 2])
     async with resources.write() as tx:
-        made = [(price, await add_listing(tx, cpu_id, price)) for price in prices]
+        listings = [(price, await add_listing(tx, cpu_id, price)) for price in prices]
         for status in ("sold", "ended", "pending"):
             await add_listing(tx, cpu_id, 3, status=status)
         await add_listing(tx, None, 3)
     assert other
-    made.sort(key=lambda pair: (pair[0] is None, Decimal(str(pair[0] or 0)), pair[1]))
-    return [encode_global_id("Listing", key) for _, key in made]
+    listings.sort(key=lambda pair: (pair[0] is None, Decimal(str(pair[0] or 0)), pair[1]))
+    return [encode_global_id("Listing", key) for _, key in listings]
 
 
 async def walk(resources: Resources, size: int, backward: bool) -> list[str]:
-    """All pages of the CPU's listings in the direction of reading."""
+    """Return all pages of the CPU's listings in the direction of reading."""
     limit, cursor, ahead = ("last", "before", "hasPreviousPage") if backward else ("first", "after", "hasNextPage")
-    found: list[str] = []
+    ids: list[str] = []
     position = None
     for number in range(100):
         page = (await query_data(resources, PAGE, slug="cpu", **{limit: size, cursor: position}))["cpu"]["listings"]
         here = [node["id"] for node in page["nodes"]]
-        found += reversed(here) if backward else here
+        ids += reversed(here) if backward else here
         info = page["pageInfo"]
         assert info["hasNextPage" if backward else "hasPreviousPage"] == (number > 0)
         assert [info["startCursor"], info["endCursor"]] == [
             page["edges"][at]["cursor"] if here else None for at in (0, -1)
         ]
         if not info[ahead]:
-            return found
+            return ids
         position = info["startCursor" if backward else "endCursor"]
     raise AssertionError("the pages do not end")
 
 
-async def test_pages_are_cheapest_first_in_both_directions(resources: Resources) -> None:
+async def test_listings_pages_are_cheapest_first_both_ways(resources: Resources) -> None:
     expected = await offers(resources, [5, None, "0.01", 5, 7, 0, None, 5, "9999999999.99", 6])
     for size in (1, 2, 3, 200):
         assert await walk(resources, size, backward=False) == expected
         assert await walk(resources, size, backward=True) == expected[::-1]
 
 
-async def test_only_active_listings_of_this_cpu_count(resources: Resources) -> None:
+async def test_listings_are_active_ones_of_their_cpu(resources: Resources) -> None:
     expected = await offers(resources, [5, None, 7])
-    found = (await query_data(resources, PAGE, slug="cpu"))["cpu"]
-    assert found["listingsCount"] == found["listings"]["totalCount"] == 3
-    assert [node["id"] for node in found["listings"]["nodes"]] == expected
-    assert [node["adjustedPrice"] for node in found["listings"]["nodes"]] == [5, 7, None]
+    cpu = (await query_data(resources, PAGE, slug="cpu"))["cpu"]
+    assert cpu["listingsCount"] == cpu["listings"]["totalCount"] == 3
+    assert [node["id"] for node in cpu["listings"]["nodes"]] == expected
+    assert [node["adjustedPrice"] for node in cpu["listings"]["nodes"]] == [5, 7, None]
 
 
-async def test_without_arguments_the_ten_cheapest(resources: Resources) -> None:
+async def test_listings_without_arguments_are_ten_cheapest(resources: Resources) -> None:
     expected = await offers(resources, range(12))
-    found = (await query_data(resources, PLAIN, slug="cpu"))["cpu"]["listings"]
-    assert [node["id"] for node in found["nodes"]] == expected[:10]
-    assert found["pageInfo"]["hasNextPage"]
+    cpu = (await query_data(resources, PLAIN, slug="cpu"))["cpu"]["listings"]
+    assert [node["id"] for node in cpu["nodes"]] == expected[:10]
+    assert cpu["pageInfo"]["hasNextPage"]
 
 
-async def test_the_default_gives_way_to_the_other_direction(resources: Resources) -> None:
+async def test_listings_default_first_does_not_conflict_with_last(resources: Resources) -> None:
     expected = await offers(resources, range(12))
     query = '{ cpu(slug: "cpu") { a: listings(last: 2) { nodes { id } } b: listings(first: 2) { edges { cursor } } } }'
-    found = (await query_data(resources, query))["cpu"]
-    assert [node["id"] for node in found["a"]["nodes"]] == expected[-2:]
+    cpu = (await query_data(resources, query))["cpu"]
+    assert [node["id"] for node in cpu["a"]["nodes"]] == expected[-2:]
     query = 'query ($c: String) { cpu(slug: "cpu") { listings(before: $c) { nodes { id } } } }'
-    found = (await query_data(resources, query, c=found["b"]["edges"][1]["cursor"]))["cpu"]
-    assert [node["id"] for node in found["listings"]["nodes"]] == expected[:1]
+    cpu = (await query_data(resources, query, c=cpu["b"]["edges"][1]["cursor"]))["cpu"]
+    assert [node["id"] for node in cpu["listings"]["nodes"]] == expected[:1]
 
 
-async def test_pages_stay_stable_while_listings_come_and_go(resources: Resources) -> None:
+async def test_listings_pages_are_stable_while_listings_change(resources: Resources) -> None:
     expected = await offers(resources, [10, 20, 30, 40, 50])
     page = (await query_data(resources, PAGE, slug="cpu", first=2))["cpu"]["listings"]
     async with resources.write() as tx:
@@ -131,13 +131,13 @@ BAD_PAGES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_bad_pages_are_refused(resources: Resources) -> None:
+async def test_listings_invalid_pages_are_rejected(resources: Resources) -> None:
     await offers(resources, [5])
     for arguments, code in BAD_PAGES:
         assert (await query_error(resources, PAGE, slug="cpu", **arguments))[0] == code, arguments
 
 
-async def test_one_bad_cursor_spoils_no_other_page(resources: Resources) -> None:
+async def test_listings_invalid_cursor_does_not_affect_other_pages(resources: Resources) -> None:
     await offers(resources, [5, 6])
     query = '{ cpu(slug: "cpu") { listings(first: 1) { nodes { id } } b: listings(after: "junk") { nodes { id } } } }'
     result = await execute_query(resources, query)
@@ -146,7 +146,7 @@ async def test_one_bad_cursor_spoils_no_other_page(resources: Resources) -> None
     ]
 
 
-async def test_a_listing_says_all_it_knows(resources: Resources) -> None:
+async def test_listing_returns_all_fields(resources: Resources) -> None:
     cpu_id = await add_cpu(resources, "CPU")
     async with resources.write() as tx:
         full = await add_listing(
@@ -154,9 +154,9 @@ async def test_a_listing_says_all_it_knows(resources: Resources) -> None:
             currency="EUR", adjusted_price=Decimal("120.49"), condition="open_box", status="sold",
         )  # fmt: skip
         bare = await add_listing(tx, None, None)
-    found = (await query_data(resources, LISTING, id=encode_global_id("Listing", full)))["node"]
-    assert found.pop("createdAt") == found.pop("updatedAt")
-    assert found == {
+    listing = (await query_data(resources, LISTING, id=encode_global_id("Listing", full)))["node"]
+    assert listing.pop("createdAt") == listing.pop("updatedAt")
+    assert listing == {
         "title": "i5",
         "url": "https://example.org/1",
         "marketplace": "test",
@@ -169,28 +169,28 @@ async def test_a_listing_says_all_it_knows(resources: Resources) -> None:
         "adjustedPrice": 120.49,
         "cpu": {"name": "CPU"},
     }
-    found = (await query_data(resources, LISTING, id=encode_global_id("Listing", bare)))["node"]
-    assert {name for name, value in found.items() if value is None} == {
+    listing = (await query_data(resources, LISTING, id=encode_global_id("Listing", bare)))["node"]
+    assert {name for name, value in listing.items() if value is None} == {
         *("url", "seller", "price", "shipping", "adjustedPrice", "cpu")
     }
 
 
-async def test_every_condition_and_status_can_be_said(resources: Resources) -> None:
+async def test_listing_returns_every_condition_and_status(resources: Resources) -> None:
     async with resources.write() as tx:
-        made = [await add_listing(tx, None, 1, condition=c, status=s) for c in Condition for s in ListingStatus]
-    found = [(await query_data(resources, LISTING, id=encode_global_id("Listing", key)))["node"] for key in made]
-    assert [(node["condition"], node["status"]) for node in found] == [
+        keys = [await add_listing(tx, None, 1, condition=c, status=s) for c in Condition for s in ListingStatus]
+    listings = [(await query_data(resources, LISTING, id=encode_global_id("Listing", key)))["node"] for key in keys]
+    assert [(node["condition"], node["status"]) for node in listings] == [
         (c.name, s.name) for c in Condition for s in ListingStatus
     ]
 
 
 async def bins(resources: Resources, name: str, **arguments: Any) -> list[tuple[float, float, int]]:
-    """The distribution of a CPU."""
-    found = (await query_data(resources, BINS, slug=name, **arguments))["cpu"]["priceDistribution"]
-    return [(each["lo"], each["hi"], each["count"]) for each in found]
+    """Return the price distribution of a CPU."""
+    bins = (await query_data(resources, BINS, slug=name, **arguments))["cpu"]["priceDistribution"]
+    return [(bin_["lo"], bin_["hi"], bin_["count"]) for bin_ in bins]
 
 
-async def test_distributions_worked_out_by_hand(resources: Resources) -> None:
+async def test_price_distribution_examples(resources: Resources) -> None:
     await add_cpu(resources, "none")
     await add_cpu(resources, "nothing positive", [0, 0])
     await add_cpu(resources, "one", ["12.34"])
@@ -215,7 +215,7 @@ async def test_distributions_worked_out_by_hand(resources: Resources) -> None:
     )
 
 
-async def test_bins_out_of_range_are_refused(resources: Resources) -> None:
+async def test_price_distribution_bins_out_of_range_are_rejected(resources: Resources) -> None:
     await add_cpu(resources, "one")
     for wrong in (0, -1, 101, 2**31 - 1):
         code, message = await query_error(resources, BINS, slug="one", bins=wrong)
@@ -230,22 +230,24 @@ PRICES = st.lists(st.decimals("0.01", "9999999999.99", places=2), min_size=2, ma
     max_examples=size_of(short=20, long=200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(PRICES, st.integers(1, 100))
-async def test_a_distribution_holds_every_price_once(resources: Resources, prices: list[Decimal], number: int) -> None:
+async def test_price_distribution_counts_every_price_once(
+    resources: Resources, prices: list[Decimal], number: int
+) -> None:
     async with resources.write() as tx:
         await tx.execute(delete(listing))
     name = f"c{await count(resources)}"
     await add_cpu(resources, name, [str(price) for price in prices])
-    found = await bins(resources, name, bins=number)
+    histogram = await bins(resources, name, bins=number)
     lowest, highest = min(prices), max(prices)
     expected = [0] * (1 if lowest == highest else number)
     for price in prices:
         place = 0 if lowest == highest else (price - lowest) * number // (highest - lowest)
         expected[min(int(place), number - 1)] += 1
-    assert [each[2] for each in found] == expected
-    assert (found[0][0], found[-1][1]) == (float(lowest), float(highest))
-    assert all(before[1] == after[0] for before, after in pairwise(found))
+    assert [bin_[2] for bin_ in histogram] == expected
+    assert (histogram[0][0], histogram[-1][1]) == (float(lowest), float(highest))
+    assert all(before[1] == after[0] for before, after in pairwise(histogram))
 
 
 async def count(resources: Resources) -> int:
-    """How many CPUs there are."""
+    """Return the number of CPUs."""
     return int((await query_data(resources, "{ cpus { totalCount } }"))["cpus"]["totalCount"])

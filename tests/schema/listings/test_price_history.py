@@ -1,4 +1,4 @@
-"""What a CPU cost over time: vectors computed by hand, and any history beside the plain reading of it."""
+"""Price histories: examples computed by hand, and random histories compared with the reference."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def ago(**amount: float) -> datetime:
 
 
 async def offer(tx: Transaction, cpu_id: int | None, rows: Sequence[Seen], **columns: Any) -> int:
-    """A listing with these observations and no others."""
+    """Create a listing with exactly these observations."""
     key = await add_listing(tx, cpu_id, None, seen_at=NOW + timedelta(days=1), **columns)
     await tx.execute(text("DELETE FROM price_observation WHERE listing_id = :id"), {"id": key})
     if rows:
@@ -74,15 +74,15 @@ async def cpu_of(resources: Resources, offers: Sequence[Sequence[Seen]], name: s
 
 
 async def asked(resources: Resources, slug: str = "cpu", **variables: Any) -> tuple[list[Any], Any]:
-    found = (await query_data(resources, QUERY, slug=slug, **variables))["cpu"]
-    return found["priceHistory"], found["priceLows"]
+    cpu = (await query_data(resources, QUERY, slug=slug, **variables))["cpu"]
+    return cpu["priceHistory"], cpu["priceLows"]
 
 
 def at(moment: datetime, price: float) -> dict[str, Any]:
     return {"price": price, "at": moment.isoformat()}
 
 
-async def test_a_day_by_hand(resources: Resources) -> None:
+async def test_price_history_of_one_day_example(resources: Resources) -> None:
     """Today until noon: 100 USD for 9 of 12 hours, then 60 for 3; another offer at 80 for the last 6.
 
     (100 x 9 + 60 x 3 + 80 x 6) / 18 = 86.67. Yesterday 100 alone.
@@ -112,8 +112,8 @@ async def test_a_day_by_hand(resources: Resources) -> None:
     }  # fmt: skip
 
 
-async def test_lows_by_hand(resources: Resources) -> None:
-    """50 until 100 days ago, then 70 until 40 days ago, gone for 5 days, 90 until 10 days ago, 80 since."""
+async def test_price_lows_example(resources: Resources) -> None:
+    """The price is 50 until 100 days ago, 70 until 40 days ago, gone for 5 days, 90 until 10 days ago, then 80."""
     await cpu_of(resources, [[
         Seen(ago(days=200), Decimal(50)), Seen(ago(days=100), Decimal(70)), Seen(ago(days=40), Decimal(70), "gone"),
         Seen(ago(days=35), Decimal(90)), Seen(ago(days=10), Decimal(80)),
@@ -126,14 +126,14 @@ async def test_lows_by_hand(resources: Resources) -> None:
     }  # fmt: skip
 
 
-async def test_bounds_of_lows_are_exclusive(resources: Resources) -> None:
+async def test_price_lows_exclude_bounds(resources: Resources) -> None:
     await cpu_of(resources, [[Seen(ago(days=91), Decimal(5)), Seen(ago(days=90), Decimal(7))]], "Ended 90 days ago")
     _, lows = await asked(resources, "ended-90-days-ago")
     assert (lows["low90Days"]["price"], lows["allTimeLow"]["price"]) == (7, 5)
     assert lows["priorLow30Days"]["price"] == 5, "before 90 days ago"
 
 
-async def test_missing_counts_and_gone_does_not(resources: Resources) -> None:
+async def test_price_history_counts_missing_but_not_gone(resources: Resources) -> None:
     await cpu_of(resources, [
         [Seen(ago(days=5), Decimal(10)), Seen(ago(days=3), Decimal(10), "missing"), Seen(ago(days=1), None, "gone")],
     ])  # fmt: skip
@@ -143,7 +143,7 @@ async def test_missing_counts_and_gone_does_not(resources: Resources) -> None:
     assert lows["low30Days"] == at(ago(days=5), 10)
 
 
-async def test_what_never_counts(resources: Resources) -> None:
+async def test_price_history_ignores_prices_that_do_not_count(resources: Resources) -> None:
     cpu_id = await add_cpu(resources, "CPU")
     seen = [Seen(ago(days=3), Decimal(10))]
     async with resources.write() as tx:
@@ -156,13 +156,13 @@ async def test_what_never_counts(resources: Resources) -> None:
     assert await asked(resources) == ([], None)
 
 
-async def test_without_any_price(resources: Resources) -> None:
+async def test_price_history_without_prices_is_empty(resources: Resources) -> None:
     await add_cpu(resources, "CPU")
     for within in PriceRange:
         assert await asked(resources, range=within.name, interval="WEEK") == ([], None)
 
 
-async def test_days_of_all_times_are_too_many(resources: Resources) -> None:
+async def test_price_history_of_all_days_is_rejected(resources: Resources) -> None:
     await add_cpu(resources, "CPU")
     query = '{ cpu(slug: "cpu") { priceHistory(range: ALL) { at } } }'
     assert await query_error(resources, query) == (
@@ -171,7 +171,7 @@ async def test_days_of_all_times_are_too_many(resources: Resources) -> None:
     )
 
 
-async def test_a_long_history_ends_at_its_newest_points(resources: Resources) -> None:
+async def test_price_history_long_has_newest_points(resources: Resources) -> None:
     await cpu_of(resources, [[Seen(datetime(2010, 1, 1, tzinfo=UTC), Decimal(5))]])
     weeks, lows = await asked(resources, range="ALL", interval="WEEK")
     assert (len(weeks), weeks[-1]["until"], lows["allTimeLow"]["at"][:4]) == (400, NOW.isoformat(), "2010")
@@ -181,8 +181,8 @@ async def test_a_long_history_ends_at_its_newest_points(resources: Resources) ->
     assert months[0]["at"] == "2010-01-01T00:00:00+00:00"
 
 
-@pytest.mark.parametrize("within", [each for each in PriceRange if each.value])
-async def test_a_range_of_days_has_as_many(resources: Resources, within: PriceRange) -> None:
+@pytest.mark.parametrize("within", [price_range for price_range in PriceRange if price_range.value])
+async def test_price_history_range_has_one_point_per_day(resources: Resources, within: PriceRange) -> None:
     await cpu_of(resources, [[Seen(ago(days=2), Decimal(5))]])
     points, _ = await asked(resources, range=within.name)
     assert len(points) == within.value
@@ -208,7 +208,7 @@ OFFERS = st.lists(
     max_examples=size_of(short=25, long=300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(offers=OFFERS, within=st.sampled_from(PriceRange), interval=st.sampled_from(PriceInterval))
-async def test_any_history_is_as_the_plain_reading(
+async def test_price_history_of_random_observations_equals_reference(
     resources: Resources, offers: list[list[Seen]], within: PriceRange, interval: PriceInterval
 ) -> None:
     if within is PriceRange.ALL and interval is PriceInterval.DAY:
@@ -222,7 +222,7 @@ async def test_any_history_is_as_the_plain_reading(
     assert lows == price_history_reference.lows(counted, NOW)
 
 
-async def test_other_cpus_are_other_histories(resources: Resources) -> None:
+async def test_price_history_is_per_cpu(resources: Resources) -> None:
     for number in range(30):
         await cpu_of(resources, [[Seen(ago(days=number), Decimal(number + 1))]], f"CPU {number}")
     query = "{ cpus(first: 100) { nodes { name priceHistory(range: DAYS_7) { lowest } priceLows { current } } } }"
@@ -236,7 +236,7 @@ async def test_other_cpus_are_other_histories(resources: Resources) -> None:
     assert [point["lowest"] for point in sixth["priceHistory"]] == [None, 6, 6, 6, 6, 6, 6]
 
 
-async def test_a_listing_that_turns_out_to_be_of_another_cpu_takes_its_history_along(resources: Resources) -> None:
+async def test_price_history_moves_with_listing_to_other_cpu(resources: Resources) -> None:
     await cpu_of(resources, [[Seen(ago(days=2), Decimal(5))]])
     other = await add_cpu(resources, "Other")
     async with resources.write() as tx:
@@ -245,7 +245,7 @@ async def test_a_listing_that_turns_out_to_be_of_another_cpu_takes_its_history_a
     assert (await asked(resources, "other"))[1]["current"] == 5
 
 
-async def test_histories_use_their_indexes(resources: Resources) -> None:
+async def test_price_history_uses_indexes(resources: Resources) -> None:
     await add_uniform_cpus(resources, 3000, 8)
     month = f"price_observation_{datetime.now(UTC):%Y_%m}"
     connection = await asyncpg.connect(str(resources.settings.database_url))
@@ -253,13 +253,15 @@ async def test_histories_use_their_indexes(resources: Resources) -> None:
         await connection.execute("VACUUM ANALYZE")
         values = {"ids": [5, 6], "now": datetime.now(UTC), "since": ago(days=90), "unit": "day", "points": 400}
         for statement in (price_history_sql.HISTORY, price_history_sql.LOWS):
-            made = compile_statement(statement)
+            compiled = compile_statement(statement)
             for option in ("", ", GENERIC_PLAN"):
-                plan = await connection.fetch(f"EXPLAIN (COSTS OFF{option}) {made.sql}", *made.arguments(values))
-                told = "\n".join(row[0] for row in plan)
+                plan = await connection.fetch(
+                    f"EXPLAIN (COSTS OFF{option}) {compiled.sql}", *compiled.arguments(values)
+                )
+                plan_text = "\n".join(row[0] for row in plan)
                 for index in ("listing_active_idx", "listing_inactive_idx", f"{month}_pkey"):
-                    assert index in told, told
+                    assert index in plan_text, plan_text
                 for table in ("listing", month):
-                    assert f"Seq Scan on {table} " not in f"{told} ", told
+                    assert f"Seq Scan on {table} " not in f"{plan_text} ", plan_text
     finally:
         await connection.close()

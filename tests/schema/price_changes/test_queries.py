@@ -1,4 +1,4 @@
-"""`priceChanges` and `priceChanged`: what they tell, where they begin, and how one goes on after a break."""
+"""`priceChanges` and `priceChanged`: their events, start positions and continuation after a break."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.metrics_catalog import run_statements
 from tests.support.price_changes import add_listings, change_price, sequence_all_events
-from tests.support.schema_execution import SCHEMA, execute_query, query_data, query_error
+from tests.support.schema_execution import GRAPHQL_SCHEMA, execute_query, query_data, query_error
 from tests.support.statements import record_statements
 from tests.support.subscription_clients import EventStream, open_event_stream, open_socket
 from tests.support.waiting import wait_until
@@ -46,8 +46,8 @@ PAGE = """
 
 @pytest.fixture
 async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiClient]:
-    """The API on the test's own resources, so that it can look into them."""
-    graphql_app = GraphQLApp(resources, SCHEMA._schema)
+    """Return an API on the resources of the test, which the test can inspect."""
+    graphql_app = GraphQLApp(resources, GRAPHQL_SCHEMA)
     routes = [Route("/graphql", graphql_app), WebSocketRoute("/graphql", graphql_app)]
     async with run_api(resources.settings, Starlette(routes=routes)) as api:
         yield api
@@ -56,44 +56,44 @@ async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> Async
 
 
 async def change(resources: Resources, listing_id: int, *prices: float) -> None:
-    """Prices that were given and numbered."""
+    """Store price changes and sequence the outbox."""
     await change_price(resources, listing_id, *prices)
     await sequence_all_events(resources)
 
 
-async def told(events: EventStream) -> dict[str, Any]:
-    """The change of the next event."""
+async def next_change(events: EventStream) -> dict[str, Any]:
+    """Return the change of the next event."""
     name, result = await events.next()
     assert name == "next"
     assert "errors" not in result, result
-    found: dict[str, Any] = result["data"]["priceChanged"]
-    return found
+    change: dict[str, Any] = result["data"]["priceChanged"]
+    return change
 
 
 async def prices(events: EventStream, count: int) -> list[float]:
-    return [(await told(events))["priceAfter"] for _ in range(count)]
+    return [(await next_change(events))["priceAfter"] for _ in range(count)]
 
 
 async def ready(resources: Resources) -> None:
-    """Until somebody follows and has begun: it holds no connection any more."""
+    """Wait until the subscription has started and released its connection."""
     async with asyncio.timeout(60):
         while not resources.notifications._subscribers or resources.read_pool.in_use:  # noqa: ASYNC110, nothing tells when
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
 
 
-async def test_an_event(served: ApiClient, resources: Resources) -> None:
+async def test_price_changed_sends_event(served: ApiClient, resources: Resources) -> None:
     cpu_id = await add_cpu(resources, "AMD One")
     async with resources.write() as tx:
         key = await add_listing(tx, cpu_id, 10, shipping=4)
     async with open_event_stream(served, FOLLOW) as events:
         await ready(resources)
         await change(resources, key, 20)
-        one = await told(events)
+        one = await next_change(events)
         assert resources.read_pool.in_use == 0, "whoever is slow to take it holds no connection"
         await run_statements(resources, "UPDATE cpu SET name = 'AMD Two'")
         await change(resources, key, 30)
-        two = await told(events)
+        two = await next_change(events)
     assert {name: one[name] for name in ("priceBefore", "priceAfter", "shipping", "currency")} == {
         "priceBefore": 10,
         "priceAfter": 20,
@@ -102,34 +102,34 @@ async def test_an_event(served: ApiClient, resources: Resources) -> None:
     }
     assert (one["cpu"], one["listing"]) == ({"name": "AMD One"}, {"price": 20})
     assert (two["cpu"], two["listing"]) == ({"name": "AMD Two"}, {"price": 30}), "what was read for one is not kept"
-    found = await query_data(resources, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[two["id"], one["id"]])
-    assert [node["id"] for node in found["nodes"]] == [two["id"], one["id"]]
+    data = await query_data(resources, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[two["id"], one["id"]])
+    assert [node["id"] for node in data["nodes"]] == [two["id"], one["id"]]
     missing = encode_global_id("PriceChange", 404)
     assert await query_data(resources, "query ($id: ID!) { node(id: $id) { id } }", id=missing) == {"node": None}
 
 
-async def test_a_listing_of_no_cpu(served: ApiClient, resources: Resources) -> None:
+async def test_price_change_of_listing_without_cpu_has_null_cpu(served: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10, cpu_id=None)
     async with open_event_stream(served, FOLLOW) as events:
         await ready(resources)
         await change(resources, key, 20)
-        assert (await told(events))["cpu"] is None
+        assert (await next_change(events))["cpu"] is None
 
 
-async def test_going_on_after_a_break(served: ApiClient, resources: Resources) -> None:
+async def test_price_changed_with_since_continues_after_cursor(served: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await change(resources, key, 20)
     async with open_event_stream(served, FOLLOW) as events:
         await ready(resources)
         await change(resources, key, 30)
-        first = await told(events)
+        first = await next_change(events)
     assert first["priceAfter"] == 30, "without `since` it begins with what comes"
     await change(resources, key, 40, 50)
     for _ in range(2):
         async with open_event_stream(served, FOLLOW, since=first["cursor"]) as events:
             assert await prices(events, 2) == [40, 50]
             await change(resources, key, 60)
-            last = await told(events)
+            last = await next_change(events)
             assert last["priceAfter"] == 60
         await change(resources, key, 40, 50)
         first = last
@@ -137,8 +137,10 @@ async def test_going_on_after_a_break(served: ApiClient, resources: Resources) -
         assert await prices(events, 10) == [20, 30, 40, 50, 60, 40, 50, 60, 40, 50]
 
 
-async def test_only_of_some_cpus(served: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where what is read at once is full of it."""
+async def test_price_changed_filters_by_cpus(
+    served: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if a whole batch belongs to other CPUs."""
     monkeypatch.setattr(feed.read_after, "__defaults__", (2,))
     monkeypatch.setattr(feed, "TAIL_SIZE", 3)
     one, two = await add_listings(resources, 10), await add_listings(resources, 10, cpu_id=2)
@@ -158,7 +160,7 @@ async def test_only_of_some_cpus(served: ApiClient, resources: Resources, monkey
             await asyncio.wait_for(events.next(), 0.2)
 
 
-async def test_by_websocket_and_many(served: ApiClient, resources: Resources) -> None:
+async def test_price_changed_over_websocket_sends_many(served: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     async with open_socket(served) as client:
         await client.receive()
@@ -171,20 +173,20 @@ async def test_by_websocket_and_many(served: ApiClient, resources: Resources) ->
         assert {message["payload"]["data"]["priceChanged"]["priceAfter"] for message in messages} == {20}
 
 
-async def test_all_who_follow_are_told_with_one_statement(resources: Resources) -> None:
+async def test_price_changed_subscribers_share_one_statement(resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await change(resources, key, 20)
     with record_statements(resources) as seen:
-        found = await asyncio.gather(*(feed.read_after(resources, None, 0) for _ in range(10)))
+        batches = await asyncio.gather(*(feed.read_after(resources, None, 0) for _ in range(10)))
     assert seen.count == 1
-    assert [[row.price_after for row in rows] for rows, _, _ in found] == [[20]] * 10
+    assert [[row.price_after for row in rows] for rows, _, _ in batches] == [[20]] * 10
     await change(resources, key, 30)
-    rows, position, more = await feed.read_after(resources, [1], found[0][1])
+    rows, position, more = await feed.read_after(resources, [1], batches[0][1])
     assert ([row.price_after for row in rows], more) == ([30], False)
     assert await feed.read_after(resources, None, position) == ([], position, False)
 
 
-async def test_while_news_are_lost_each_reads_by_itself(resources: Resources) -> None:
+async def test_price_changed_polls_without_notifications(resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await change(resources, key, 20)
     await resources.notifications.stop()
@@ -195,7 +197,7 @@ async def test_while_news_are_lost_each_reads_by_itself(resources: Resources) ->
     assert [row.price_after for row in (*rows, *more)] == [20, 30]
 
 
-async def test_what_cannot_be_followed(served: ApiClient, resources: Resources) -> None:
+async def test_price_changed_invalid_arguments_are_rejected(served: ApiClient, resources: Resources) -> None:
     other = Keyset("listings", [SortKey("id", listing.c.id)])
     for variables, code in (
         ({"since": "junk"}, "BAD_CURSOR"),
@@ -206,10 +208,10 @@ async def test_what_cannot_be_followed(served: ApiClient, resources: Resources) 
         async with open_event_stream(served, FOLLOW, **variables) as events:
             (name, result), end = await events.rest()
         assert (name, end) == ("next", ("complete", None))
-        assert [each["extensions"]["code"] for each in result["errors"]] == [code]
+        assert [error["extensions"]["code"] for error in result["errors"]] == [code]
 
 
-async def test_a_cursor_after_which_something_was_deleted(served: ApiClient, resources: Resources) -> None:
+async def test_price_changed_with_expired_cursor_is_rejected(served: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await change(resources, key, 20, 30, 40, 50)
     ends = [(await query_data(resources, PAGE, first=n))["priceChanges"]["pageInfo"]["endCursor"] for n in (1, 2, 3)]
@@ -223,10 +225,10 @@ async def test_a_cursor_after_which_something_was_deleted(served: ApiClient, res
         async with open_event_stream(served, FOLLOW, since=since) as events:
             assert await prices(events, len(expected)) == expected
     with pytest.raises(ExpiredCursor):
-        await feed.read_after(resources, None, 0)  # who followed, and was too slow
+        await feed.read_after(resources, None, 0)  # a subscriber that was too slow
 
 
-async def test_pages(resources: Resources) -> None:
+async def test_price_changes_pages_both_ways(resources: Resources) -> None:
     one, two = await add_listings(resources, 10), await add_listings(resources, 10, cpu_id=2)
     assert (await query_data(resources, PAGE, last=1))["priceChanges"] == {
         "nodes": [],
@@ -259,20 +261,20 @@ async def test_pages(resources: Resources) -> None:
 
 
 async def as_many(api: ApiClient, number: int) -> bool:
-    """Whether so many changes are told: the server learns of a commit by itself, a moment later."""
-    found = await api.data("{ priceChanges { nodes { priceAfter } } }")
-    return len(found["priceChanges"]["nodes"]) == number
+    """Wait until this many changes are returned: the server is notified shortly after the commit."""
+    data = await api.data("{ priceChanges { nodes { priceAfter } } }")
+    return len(data["priceChanges"]["nodes"]) == number
 
 
-async def test_pages_over_http_are_fresh(api: ApiClient, resources: Resources) -> None:
-    """They are kept, and a new change ends that."""
+async def test_price_changes_over_http_are_not_stale(api: ApiClient, resources: Resources) -> None:
+    """Responses are cached until the next change."""
     (key,) = await add_listings(resources, 10)
     for number in range(1, 4):
         await change(resources, key, number * 100)
         await wait_until(partial(as_many, api, number))
 
 
-async def test_as_many_statements_for_many_as_for_one(resources: Resources) -> None:
+async def test_price_changes_of_many_cost_as_many_statements_as_one(resources: Resources) -> None:
     cpus = [await add_cpu(resources, f"AMD {number}") for number in range(20)]
     query = "query ($n: Int!) { priceChanges(first: $n) { nodes { priceAfter cpu { name } listing { title } } } }"
     for cpu_id in cpus:

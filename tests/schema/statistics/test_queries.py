@@ -1,4 +1,4 @@
-"""The catalogue as a whole: empty, and against a plain reading."""
+"""The query `statistics`: an empty catalogue, and a comparison with the reference."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STATISTICS = (
 )
 
 
-async def test_an_empty_catalogue(resources: Resources) -> None:
+async def test_statistics_of_empty_catalogue_are_empty(resources: Resources) -> None:
     assert (await query_data(resources, STATISTICS))["statistics"] == {
         "total": 0,
         "manufacturers": [],
@@ -38,14 +38,14 @@ async def test_an_empty_catalogue(resources: Resources) -> None:
 
 
 def known(shelf: CpuRows, column: str) -> list[Any]:
-    """The values of a column that are not null."""
+    """Return the values of a column that are not null."""
     return [row[column] for row in shelf if row[column] is not None]
 
 
-async def test_statistics_read_as_they_say(resources: Resources) -> None:
+async def test_statistics_match_catalogue(resources: Resources) -> None:
     shelf = await fill_mixed_catalog(resources)
-    found = (await query_data(resources, STATISTICS))["statistics"]
-    assert found == {
+    statistics = (await query_data(resources, STATISTICS))["statistics"]
+    assert statistics == {
         "total": len(shelf),
         "manufacturers": sorted(set(known(shelf, "manufacturer"))),
         "sockets": sorted(set(known(shelf, "socket"))),
@@ -56,10 +56,10 @@ async def test_statistics_read_as_they_say(resources: Resources) -> None:
             for name, column in RANGES.items()
         },
     }
-    assert None not in found["sockets"]
+    assert None not in statistics["sockets"]
 
 
-async def test_updated_at_is_the_last_computation_of_any_kind(resources: Resources) -> None:
+async def test_statistics_updated_at_is_last_computation(resources: Resources) -> None:
     shelf = await fill_mixed_catalog(resources, 3)
     first, later, last = (datetime(2024, 5, day, tzinfo=UTC) for day in (1, 2, 3))
     async with resources.write() as tx:

@@ -1,4 +1,4 @@
-"""Valuation rules over GraphQL: made, changed and deleted by admins, refused with a sentence, read by everybody."""
+"""Valuation rules over GraphQL: created, changed and deleted by admins, read by all viewers."""
 
 from __future__ import annotations
 
@@ -41,39 +41,39 @@ DDR4 = rule_input("MEMORY", "GB", 2.5, "DDR4", conditionMultipliers=[{"condition
 
 @pytest.fixture
 def importer(resources: Resources, tmp_path: Path) -> FileImporter:
-    """Imports listings."""
+    """Return an importer of listings."""
     return FileImporter(resources, tmp_path)
 
 
 async def jobs(resources: Resources) -> list[dict[str, Any]]:
-    """What the jobs so far are about."""
+    """Return the inputs of all jobs."""
     async with resources.read() as session:
         return [row.input for row in await session.rows(text("SELECT input FROM job ORDER BY id"))]
 
 
-async def test_create_and_read(resources: Resources) -> None:
+async def test_valuation_rule_created_can_be_read(resources: Resources) -> None:
     before = datetime.now(UTC)
-    made = await run_mutation(resources, CREATE, rule=DDR4)
-    assert (made["job"]["kind"], made["job"]["status"]) == ("REVALUE_LISTINGS", "QUEUED")
-    found = made["rule"]
-    assert before <= datetime.fromisoformat(found["validFrom"]) <= datetime.now(UTC)
-    assert {name: found[name] for name in DDR4} == {**DDR4, "unit": "GB"}
-    assert (await query_data(resources, NODE, id=found["id"]))["node"] == found
+    payload = await run_mutation(resources, CREATE, rule=DDR4)
+    assert (payload["job"]["kind"], payload["job"]["status"]) == ("REVALUE_LISTINGS", "QUEUED")
+    rule = payload["rule"]
+    assert before <= datetime.fromisoformat(rule["validFrom"]) <= datetime.now(UTC)
+    assert {name: rule[name] for name in DDR4} == {**DDR4, "unit": "GB"}
+    assert (await query_data(resources, NODE, id=rule["id"]))["node"] == rule
     await create_rules(
         resources, rule_input("STORAGE", "ITEM", 20, "  NVMe \t SSD "), rule_input("GRAPHICS", "ITEM", 60)
     )
     listed = (await query_data(resources, RULES, first=2))["valuationRules"]
     assert listed["totalCount"] == 3
-    assert [each["kind"] for each in listed["nodes"]] == ["DDR4", "NVMe SSD"]
+    assert [rule["kind"] for rule in listed["nodes"]] == ["DDR4", "NVMe SSD"]
     rest = (await query_data(resources, RULES, after=listed["pageInfo"]["endCursor"]))["valuationRules"]
-    assert [each["component"] for each in rest["nodes"]] == ["GRAPHICS"]
+    assert [rule["component"] for rule in rest["nodes"]] == ["GRAPHICS"]
     assert not rest["pageInfo"]["hasNextPage"]
     assert (await jobs(resources))[0] == {"rules": [{"component": "memory", "kind": "DDR4"}]}
 
 
-async def test_none(resources: Resources) -> None:
-    found = (await query_data(resources, RULES))["valuationRules"]
-    assert found == {"totalCount": 0, "nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+async def test_valuation_rules_empty_list(resources: Resources) -> None:
+    rules = (await query_data(resources, RULES))["valuationRules"]
+    assert rules == {"totalCount": 0, "nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
     assert (await query_data(resources, NODE, id=encode_global_id("ValuationRule", 7)))["node"] is None
 
 
@@ -81,7 +81,7 @@ async def test_none(resources: Resources) -> None:
     ("viewer", "code"),
     [(Viewer(), "UNAUTHENTICATED"), (Viewer("joe"), "FORBIDDEN"), (Viewer("eve", Role.OPERATOR), "FORBIDDEN")],
 )
-async def test_for_admins_only(resources: Resources, viewer: Viewer, code: str) -> None:
+async def test_valuation_rule_mutations_require_admin(resources: Resources, viewer: Viewer, code: str) -> None:
     (known,) = await create_rules(resources, DDR4)
     for mutation, variables in (
         (CREATE, {"rule": rule_input("STORAGE", "GB", 1)}),
@@ -89,13 +89,13 @@ async def test_for_admins_only(resources: Resources, viewer: Viewer, code: str) 
         (DELETE, {"id": known}),
     ):
         assert (await mutation_error(resources, mutation, viewer, **variables))[0] == code
-    found = (await query_data(resources, RULES))["valuationRules"]["nodes"]
-    assert [each["valueUsd"] for each in found] == [2.5]
+    rules = (await query_data(resources, RULES))["valuationRules"]["nodes"]
+    assert [rule["valueUsd"] for rule in rules] == [2.5]
     assert len(await jobs(resources)) == 1
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("fields", "message"),
     [
         ({"valueUsd": -0.01}, "`valueUsd` must be from 0 to 100,000, not -0.01."),
         ({"valueUsd": 100000.5}, "`valueUsd` must be from 0 to 100,000, not 100000."),
@@ -118,14 +118,16 @@ async def test_for_admins_only(resources: Resources, viewer: Viewer, code: str) 
         ),
     ],
 )
-async def test_refused(resources: Resources, given: dict[str, Any], message: str) -> None:
-    assert await mutation_error(resources, CREATE, rule={**DDR4, **given}) == ("BAD_USER_INPUT", message)
+async def test_valuation_rule_invalid_input_is_rejected(
+    resources: Resources, fields: dict[str, Any], message: str
+) -> None:
+    assert await mutation_error(resources, CREATE, rule={**DDR4, **fields}) == ("BAD_USER_INPUT", message)
     (known,) = await create_rules(resources, DDR4)
-    assert await mutation_error(resources, UPDATE, id=known, changes=given) == ("BAD_USER_INPUT", message)
+    assert await mutation_error(resources, UPDATE, id=known, changes=fields) == ("BAD_USER_INPUT", message)
     assert len(await jobs(resources)) == 1
 
 
-async def test_two_rules_for_the_same(resources: Resources) -> None:
+async def test_valuation_rule_duplicate_is_rejected(resources: Resources) -> None:
     at = "2025-01-01T00:00:00+00:00"
     first, other = await create_rules(resources, {**DDR4, "validFrom": at}, {**DDR4, "kind": "DDR5", "validFrom": at})
     code, message = await mutation_error(
@@ -137,7 +139,7 @@ async def test_two_rules_for_the_same(resources: Resources) -> None:
     )
     code, message = await mutation_error(resources, UPDATE, id=other, changes={"kind": "DDR4"})
     assert (code, first in message) == ("BAD_USER_INPUT", True)
-    # To itself a rule may be the same.
+    # A rule does not conflict with itself.
     assert (await run_mutation(resources, UPDATE, id=other, changes={"kind": "ddr5"}))["rule"]["kind"] == "ddr5"
     await run_queued_jobs(resources)
     every = {**DDR4, "kind": None, "validFrom": at}
@@ -145,7 +147,7 @@ async def test_two_rules_for_the_same(resources: Resources) -> None:
     assert "MEMORY of all kinds" in (await mutation_error(resources, CREATE, rule=every))[1]
 
 
-async def test_two_admins_at_once(resources: Resources) -> None:
+async def test_valuation_rule_concurrent_duplicates_are_rejected(resources: Resources) -> None:
     at = {"validFrom": "2025-01-01T00:00:00Z"}
 
     async def make() -> str:
@@ -162,7 +164,7 @@ async def test_two_admins_at_once(resources: Resources) -> None:
 @pytest.mark.parametrize(
     "identifier", ["", "x", encode_global_id("CPU", 1), encode_global_id("ValuationRule", 1) + "x"]
 )
-async def test_ids_of_nothing(resources: Resources, identifier: str) -> None:
+async def test_valuation_rule_unknown_ids_are_not_found(resources: Resources, identifier: str) -> None:
     changed: dict[str, Any] = {"changes": {"valueUsd": 1}}
     for mutation, variables in ((UPDATE, changed), (DELETE, {})):
         expected = ("BAD_USER_INPUT", f'"{identifier}" is not the id of a ValuationRule.')
@@ -172,7 +174,7 @@ async def test_ids_of_nothing(resources: Resources, identifier: str) -> None:
         assert await mutation_error(resources, mutation, id=unknown, **variables) == expected
 
 
-async def test_changes(resources: Resources) -> None:
+async def test_valuation_rule_update_changes_given_fields_only(resources: Resources) -> None:
     (known,) = await create_rules(resources, {**DDR4, "validFrom": "2025-01-01T00:00:00Z"})
     before = (await query_data(resources, NODE, id=known))["node"]
     after = (await run_mutation(resources, UPDATE, id=known, changes={"valueUsd": 3}))["rule"]
@@ -182,7 +184,7 @@ async def test_changes(resources: Resources) -> None:
     ]
     assert (after["kind"], after["conditionMultipliers"], after["validFrom"]) == (None, [], before["validFrom"])
     await run_queued_jobs(resources)
-    # Both what it was for and what it is for is concerned.
+    # Listings of the old and of the new kind are affected.
     both = [{"component": "memory", "kind": None}, {"component": "memory", "kind": "DDR4"}]
     assert (await jobs(resources))[-1] == {"rules": both}
     assert await mutation_error(resources, UPDATE, id=known, changes={}) == (
@@ -194,7 +196,7 @@ async def test_changes(resources: Resources) -> None:
         assert (code, message) == ("BAD_USER_INPUT", f"`{name}` must not be null; leave it out to keep its value.")
 
 
-async def test_listings_follow_each_change(resources: Resources, importer: FileImporter) -> None:
+async def test_valuation_rule_changes_request_revaluation(resources: Resources, importer: FileImporter) -> None:
     pc, boxed = "i5-8500T 16GB DDR4", "i5-8500T boxed"
     await import_shop(resources, importer, pc, boxed)
     (known,) = await create_rules(resources, DDR4)
@@ -214,15 +216,15 @@ async def test_listings_follow_each_change(resources: Resources, importer: FileI
     assert (await adjusted_prices(resources))[pc] == 209
 
 
-async def test_a_rule_that_is_yet_to_come(resources: Resources, importer: FileImporter) -> None:
+async def test_valuation_rule_in_future_requests_no_revaluation(resources: Resources, importer: FileImporter) -> None:
     pc = "i5-8500T 16GB DDR4"
     await import_shop(resources, importer, pc)
     soon = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    made = await run_mutation(resources, CREATE, rule={**DDR4, "validFrom": soon})
-    assert made["job"] is None
-    assert (await run_mutation(resources, UPDATE, id=made["rule"]["id"], changes={"valueUsd": 3}))["job"] is None
+    payload = await run_mutation(resources, CREATE, rule={**DDR4, "validFrom": soon})
+    assert payload["job"] is None
+    assert (await run_mutation(resources, UPDATE, id=payload["rule"]["id"], changes={"valueUsd": 3}))["job"] is None
     assert await jobs(resources) == []
-    # Postponed, one that is in force counts no more.
+    # A rule in force that is postponed does not apply any more.
     (known,) = await create_rules(resources, rule_input("MEMORY", "ITEM", 1))
     assert await adjusted_prices(resources) == {pc: Decimal(209)}
     assert (await run_mutation(resources, UPDATE, id=known, changes={"validFrom": soon}))["job"] is not None
@@ -232,5 +234,5 @@ async def test_a_rule_that_is_yet_to_come(resources: Resources, importer: FileIm
 
 
 @pytest.mark.parametrize("arguments", [{"first": 0}, {"first": 201}, {"after": "x"}])
-async def test_pages_that_cannot_be(resources: Resources, arguments: dict[str, Any]) -> None:
+async def test_valuation_rules_invalid_pages_are_rejected(resources: Resources, arguments: dict[str, Any]) -> None:
     assert (await query_error(resources, RULES, **arguments))[0] in {"BAD_USER_INPUT", "BAD_CURSOR"}

@@ -1,4 +1,4 @@
-"""remembered values"""
+"""Record price observations for changed adjusted prices, too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ STATE = """CASE
     ELSE 'active' END"""
 COLUMNS = "listing_id, seen_at, price, shipping, currency, adjusted_price, state"
 OBSERVED = f"{{row}}price, {{row}}shipping, {{row}}currency, {{row}}adjusted_price, {STATE}"
-# What the value of an offer follows from beside rules and rates. Where all of it stayed, the offer was valued anew.
+# The columns from which the adjusted price follows, in addition to rules and rates. If none of them changed, the
+# listing was revalued.
 GIVEN = ", ".join(
     f"{{row}}{name}"
     for name in (
@@ -24,10 +25,10 @@ GIVEN = ", ".join(
     )
 )  # fmt: skip
 
-# Before this, of the adjusted price only whether there was one.
+# Until this migration: of the adjusted price only whether there is one.
 BEFORE = f"{{row}}price, {{row}}shipping, {{row}}currency, {{row}}adjusted_price IS NULL, {STATE}"
 SEEN = "WHEN a.seen_at > r.seen_at OR told = 'seen' THEN a.seen_at ELSE moment"
-# From now on, or in place of what was seen by somebody for whom this statement waited.
+# Not before `seen_at`: a concurrent transaction may have stored a newer observation while this statement waited.
 VALUED = f"""
                 WHEN ({GIVEN.format(row="a.")}, {STATE.format(row="a.")})
                     IS NOT DISTINCT FROM ({GIVEN.format(row="r.")}, {STATE.format(row="r.")})
@@ -55,7 +56,8 @@ BEGIN
 END $$
 """
 
-# Offers that were valued anew before this: what they count for is remembered from now on. Others never are.
+# Adds an observation for active listings that were revalued before this migration. Only listings in a foreign currency
+# or with components can be.
 CATCH_UP = f"""
 INSERT INTO price_observation ({COLUMNS})
 SELECT l.id, greatest(now(), l.seen_at), {OBSERVED.format(row="l.")}
@@ -75,11 +77,11 @@ def _differ(columns: str) -> str:
 
 
 def upgrade() -> None:
-    """Forward."""
+    """Apply the migration."""
     op.execute(LISTING_REMEMBERED.format(valued=VALUED, differ=_differ(OBSERVED)))
     op.execute(CATCH_UP)
 
 
 def downgrade() -> None:
-    """Back. What was remembered stays: it was so."""
+    """Revert the migration. Recorded observations stay, because they are correct."""
     op.execute(LISTING_REMEMBERED.format(valued="", differ=_differ(BEFORE)))

@@ -1,4 +1,4 @@
-"""figures as shown"""
+"""Add display values of metrics as generated columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN = {
 
 
 def upgrade() -> None:
-    """Forward: the figures as they are read, in one rewriting of the table."""
+    """Apply the migration, with one ALTER TABLE so that the table is rewritten once."""
     added = ", ".join(
         f"ADD COLUMN {name}_shown double precision GENERATED ALWAYS AS (({value})::double precision) STORED"
         for name, value in SHOWN.items()
@@ -28,5 +28,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back."""
+    """Revert the migration."""
     op.execute(f"ALTER TABLE cpu {', '.join(f'DROP COLUMN {name}_shown' for name in SHOWN)}")

@@ -1,4 +1,4 @@
-"""price memory"""
+"""Turn price observations into a partitioned price history with states."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ STATE = """CASE
     WHEN {row}missing_since IS NOT NULL THEN 'missing'
     ELSE 'active' END"""
 COLUMNS = "listing_id, seen_at, price, shipping, currency, adjusted_price, state"
-# Of the adjusted price whether there is one: that rates drift is no news of the offer.
+# Of the adjusted price only whether there is one: a change of exchange rates is not a change of the offer.
 TELLING = f"{{row}}price, {{row}}shipping, {{row}}currency, {{row}}adjusted_price IS NULL, {STATE}"
 
-# An offer that was looked at again tells of the time it was seen; what befell it otherwise did so now, or when the
-# writer says: the setting dealmark.happened_at is a time, or `seen` where a row puts right what was seen at its time.
-# One moment has one row: the last one told.
+# If the listing was seen again, the observation has the time at which it was seen; otherwise the time is now, or that
+# of the setting dealmark.happened_at. Its value `seen` means that the statement corrects an observation of the same
+# time. A later observation of the same moment replaces the earlier one.
 LISTING_REMEMBERED = f"""
 CREATE FUNCTION listing_remembered() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -45,8 +45,8 @@ BEGIN
 END $$
 """
 
-# A partition that is attached keeps readers waiting for a moment only, unlike one that is created in its place. Rows of
-# its month that are in the rest by then move. Locks come in one order: whoever reads holds none of them for long.
+# A partition is created as a table and then attached, which blocks readers only for a moment. Rows of its month that
+# are in the default partition are moved. The locks are always taken in the same order.
 MAKE_PRICE_MONTHS = """
 CREATE FUNCTION make_price_months(months date[]) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
@@ -79,7 +79,7 @@ BEGIN
 END $$
 """
 
-# Of offers that had ended before, nobody knows when: their prices count until they were last seen.
+# The time at which ended offers ended is unknown: their prices count until they were last seen.
 MOVE = f"""
 INSERT INTO price_observation ({COLUMNS})
 SELECT
@@ -106,7 +106,7 @@ def _columns() -> list[sa.Column[object]]:
 
 
 def upgrade() -> None:
-    """Forward. The schema of the partitions lends the old table a place, where its names are in nobody's way."""
+    """Apply the migration. The old table moves to the schema of the partitions, to free its names."""
     op.execute("CREATE SCHEMA partitions")
     op.execute("ALTER TABLE price_observation SET SCHEMA partitions")
     op.create_table(
@@ -152,7 +152,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back. What tells of no price is forgotten."""
+    """Revert the migration. Observations without a price are deleted."""
     for event in TRANSITIONS:
         op.execute(f"DROP TRIGGER listing_{event.lower()}_remembered ON listing")
     op.execute("DROP FUNCTION listing_remembered()")
