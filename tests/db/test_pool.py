@@ -64,6 +64,7 @@ async def test_pool_acquire_waits_for_a_connection_up_to_the_timeout(
         await reader.scalar(SELECT_BACKEND_PID)
     with pytest.raises(Unavailable, match="in use"):
         await backend_pid(pool)
+    monkeypatch.setattr(read_pool, "ACQUIRE_TIMEOUT_SECONDS", 60)
     waiting = asyncio.create_task(backend_pid(pool))
     await asyncio.sleep(0.01)
     for reader in readers:
