@@ -117,8 +117,8 @@ class EmbeddedServer(ABC):
 
         try:
             process = psutil.Process(int(self._pid_file.read_text().split("\n", 1)[0]))
-            ours = process.name() == self.program and Path(process.cwd()) == self.home
-            return process.pid if ours and process.status() != psutil.STATUS_ZOMBIE else None
+            is_this_server = process.name() == self.program and Path(process.cwd()) == self.home
+            return process.pid if is_this_server and process.status() != psutil.STATUS_ZOMBIE else None
         except (FileNotFoundError, ValueError, psutil.Error):
             return None
 
