@@ -40,7 +40,7 @@ DETACHED_OPTIONS: dict[str, Any] = {"stdin": subprocess.DEVNULL, "start_new_sess
 
 
 class EmbeddedServer(ABC):
-    """A server process whose working directory is `home`.
+    """A server process with the working directory `home`.
 
     `url_template` is formatted with the path of the socket. `stop_signals`: signals to send one after another, each
     with the seconds to wait for the process to end.
