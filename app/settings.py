@@ -111,8 +111,8 @@ class Settings(BaseSettings):
         default=10,
         ge=2,
         le=200,
-        description="Maximum number of database connections per pool. Each process has two pools: one for reads and one "
-        "for writes",
+        description="Maximum number of database connections per pool. Each process has two pools, one for reads and "
+        "one for writes",
     )
     recalculation_at: time = Field(default=time(2, 30), description="Time of the nightly recalculation, HH:MM in UTC")
     verification_at: time = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -44,6 +45,14 @@ ENUM_VALUES = {
 EVENTS = {event.name for event in log_events(SOURCES)}
 METRICS = {metric.name for metric in metrics(SOURCES)}
 ERROR_CODES = {error.code for error in error_codes(SOURCES)}
+CONSTANTS = {
+    target.id
+    for module in SOURCES.values()
+    for statement in module.body
+    if isinstance(statement, (ast.Assign, ast.AnnAssign))
+    for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
+    if isinstance(target, ast.Name)
+}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
@@ -95,10 +104,10 @@ def test_metrics_exist(page: Path) -> None:
 
 
 @every_page
-def test_error_codes_exist(page: Path) -> None:
+def test_error_codes_and_constants_exist(page: Path) -> None:
     settings = ("DEALMARK_", "DATABASE_", "REDIS_")
     named = {span for span in spans(page) if CODE.fullmatch(span) and not span.startswith(settings)}
-    assert named - ERROR_CODES - ENUM_VALUES == set()
+    assert named - ERROR_CODES - ENUM_VALUES - CONSTANTS == set()
 
 
 @every_page
