@@ -1,1 +1,1 @@
-"""Benchmarks: each prints ratios of times measured side by side in one run, and is no part of the tests."""
+"""Benchmarks. Each prints ratios of times that are measured in the same run. They are not part of the tests."""

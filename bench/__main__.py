@@ -1,4 +1,4 @@
-"""`python -m bench [NAME ...] [--quick] [--only PART]` runs these benchmarks, or all of them."""
+"""`python -m bench [NAME ...] [--quick] [--only PART]`: run these benchmarks, or all of them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ import asyncpg
 from app.core.logging import configure_logging
 from app.devserver.embedded import EmbeddedPostgres
 
-HERE = Path(__file__).parent
+BENCH_DIR = Path(__file__).parent
 
 
 def main() -> None:
-    """Raises SystemExit, one sentence, for a name of no benchmark."""
+    """Run the benchmarks. Raises SystemExit for an unknown name."""
     configure_logging("console", "ERROR", sys.stderr)
     parser = ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--only", metavar="PART", help="a part of the benchmark of that name; graphql has parts")
+    parser.add_argument("--quick", action="store_true", help="run fewer and shorter rounds")
+    parser.add_argument("--only", metavar="PART", help="run one part of the benchmark `graphql`")
     names = parser.parse_args().names
-    known = {path.stem: import_module(f"bench.{path.stem}") for path in sorted(HERE.glob("[!_]*.py"))}
-    benchmarks = {name: module for name, module in known.items() if hasattr(module, "main")}
+    modules = {path.stem: import_module(f"bench.{path.stem}") for path in sorted(BENCH_DIR.glob("[!_]*.py"))}
+    benchmarks = {name: module for name, module in modules.items() if hasattr(module, "main")}
     if unknown := [name for name in names if name not in benchmarks]:
-        raise SystemExit(f"No benchmark {', '.join(unknown)}; there are {', '.join(benchmarks)}.")
+        raise SystemExit(f"Unknown benchmark {', '.join(unknown)}: choose from {', '.join(benchmarks)}.")
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
     print(f"{machine}, Python {platform.python_version()}, PostgreSQL {postgres_version()}")
     for name in names or benchmarks:
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def postgres_version() -> str:
-    """Of the embedded server that the benchmarks use."""
+    """Return the version of the embedded PostgreSQL."""
     with tempfile.TemporaryDirectory(prefix="dealmark-bench-") as folder:
         server = EmbeddedPostgres(Path(folder))
         try:

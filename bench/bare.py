@@ -1,4 +1,4 @@
-"""`python -m bench.bare asgi|starlette FILE`: servers that do nothing but send bytes they were given, at DEALMARK_PORT.
+"""`python -m bench.bare asgi|starlette FILE`: a server that sends prepared responses, listening on DEALMARK_PORT.
 
 FILE is a JSON object: path -> {"headers": [[name, value], ...], "body": text}.
 """
@@ -18,38 +18,38 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-def asgi(answers: dict[str, tuple[dict[str, str], bytes]]) -> ASGIApp:
-    """A bare ASGI route: one look-up, two messages."""
-    ready = {
+def asgi(responses: dict[str, tuple[dict[str, str], bytes]]) -> ASGIApp:
+    """Return a bare ASGI app: one lookup, two messages."""
+    prepared = {
         path: ([(name.encode(), value.encode()) for name, value in headers.items()], body)
-        for path, (headers, body) in answers.items()
+        for path, (headers, body) in responses.items()
     }
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-        headers, body = ready[scope["path"]]
+        headers, body = prepared[scope["path"]]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     return app
 
 
-def starlette(answers: dict[str, tuple[dict[str, str], bytes]]) -> ASGIApp:
-    """A bare Starlette route: one for all paths, without any middleware of ours."""
+def starlette(responses: dict[str, tuple[dict[str, str], bytes]]) -> ASGIApp:
+    """Return a Starlette app with one route for all paths and no middleware."""
 
-    async def answer(request: Request) -> Response:
-        headers, body = answers[request.url.path]
+    async def respond(request: Request) -> Response:
+        headers, body = responses[request.url.path]
         return Response(body, headers=headers)
 
-    return Starlette(routes=[Route("/{path:path}", answer)])
+    return Starlette(routes=[Route("/{path:path}", respond)])
 
 
 def serve() -> None:
-    """With the options of `dealmark serve`."""
+    """Run the server with the options of `dealmark serve`."""
     kind, file = sys.argv[1:]
     content = json.loads(Path(file).read_text())
-    answers = {path: (answer["headers"], answer["body"].encode()) for path, answer in content.items()}
+    responses = {path: (response["headers"], response["body"].encode()) for path, response in content.items()}
     uvicorn.run(
-        {"asgi": asgi, "starlette": starlette}[kind](answers),
+        {"asgi": asgi, "starlette": starlette}[kind](responses),
         port=int(os.environ["DEALMARK_PORT"]),
         lifespan="off",
         log_config=None,

@@ -1,4 +1,4 @@
-"""From the commit of a price change to fresh bytes over HTTP: real API, real worker, both warm."""
+"""Time from the commit of a price change to the new response over HTTP, with a running API and worker."""
 
 from __future__ import annotations
 
@@ -20,52 +20,53 @@ from sqlalchemy import text
 
 from app.db.tables import Domain, JobKind
 from app.db.transaction import Transaction
+from app.documents.registry import builtin_documents
 from app.engine.document import content_id
 from app.job_handlers import dispatch
 from app.resources import Resources
 from app.settings import Settings
 from bench.database import ROOT, filled_database
-from bench.serving import CORES, running
+from bench.serving import CORES, running_server
 
 LISTINGS = 1_000_000
 TARGET_SECONDS = 0.250
-POLL_SECONDS = 0.002
-PATIENCE_SECONDS = 30.0
-BURST = 200
+POLL_INTERVAL_SECONDS = 0.002
+WAIT_TIMEOUT_SECONDS = 30.0
+BURST_SIZE = 200
 
-# One active listing of each of some CPUs that have several.
-CHOSEN = text(
+# One active listing of each CPU, for some CPUs that have several.
+SELECT_LISTINGS = text(
     """
     SELECT slug, (SELECT min(id) FROM listing WHERE cpu_id = cpu.id AND status = 'active') AS listing_id
     FROM cpu WHERE price_sample_size > 1 ORDER BY md5(slug) LIMIT :limit
     """
 )
-# Dearer or cheaper, and so up or down in everybody's ranks.
+# The price rises or falls, and with it the ranks of all CPUs.
 REPRICE = text(
     """
     UPDATE listing SET price = price * :factor, adjusted_price = adjusted_price * :factor, updated_at = now()
     WHERE id = :id
     """
 )
-ANALYTICS = text("SELECT version FROM data_version WHERE domain = 'analytics'")
-LOGGED = text("SELECT count(*) FROM data_change_log")
+SELECT_ANALYTICS_VERSION = text("SELECT version FROM data_version WHERE domain = 'analytics'")
+COUNT_LOGGED_CHANGES = text("SELECT count(*) FROM data_change_log")
 
 
 def main() -> None:
-    """Prints p50 and p95; `--quick`: fewer listings and rounds."""
+    """Print p50 and p95. With `--quick`, use fewer listings and rounds."""
     if shutil.which("taskset") is None or len(CORES) < 2:
         print("needs two cores and taskset (on Debian: apt-get install util-linux)")
         return
     quick = "--quick" in sys.argv
     with filled_database(50_000 if quick else LISTINGS) as settings:
-        asyncio.run(first_recalculation(settings))
-        with running([sys.executable, "-m", "app.cli", "serve"], settings) as server, working(settings):
+        asyncio.run(recalculate_all(settings))
+        with running_server([sys.executable, "-m", "app.cli", "serve"], settings) as server, running_worker(settings):
             asyncio.run(measure(settings, f"http://127.0.0.1:{server.port}", 60 if quick else 300))
 
 
 @contextmanager
-def working(settings: Settings) -> Iterator[None]:
-    """A worker on the second core, while the block runs."""
+def running_worker(settings: Settings) -> Iterator[None]:
+    """Run a worker on the second core."""
     environment = {
         **os.environ,
         "DATABASE_URL": settings.required_database_url,
@@ -80,99 +81,99 @@ def working(settings: Settings) -> Iterator[None]:
             worker.terminate()
 
 
-async def first_recalculation(settings: Settings) -> None:
-    """All figures are right, and the log is empty."""
+async def recalculate_all(settings: Settings) -> None:
+    """Calculate all metrics, so that the change log is empty."""
     async with Resources.open(settings, listen=False) as resources:
         await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
 
 
 async def measure(settings: Settings, url: str, rounds: int) -> None:
-    """One change after the other, then a burst."""
-    chance = random.Random(1)
+    """Measure single changes one after another, then a burst."""
+    rng = random.Random(1)
     async with (
         Resources.open(settings, listen=False) as resources,
         httpx.AsyncClient(base_url=url, headers={"accept": "application/json"}) as http,
     ):
-        await until(resources.broker.is_worker_alive)
+        await wait_until(resources.broker.is_worker_alive)
         async with resources.read() as session:
-            chosen = await session.rows(CHOSEN, {"limit": rounds + 5 + BURST})
+            listings = await session.rows(SELECT_LISTINGS, {"limit": rounds + 5 + BURST_SIZE})
         seconds = []
-        for row in chosen[: rounds + 5]:
-            await asyncio.sleep(chance.uniform(0.3, 0.6))
+        for row in listings[: rounds + 5]:
+            await asyncio.sleep(rng.uniform(0.3, 0.6))
             seconds.append(await one_change(resources, http, row))
-        tell("a price change", sorted(seconds[5:]))
-        await burst(resources, http, chosen[rounds + 5 :])
+        print_percentiles("a price change", sorted(seconds[5:]))
+        await burst(resources, http, listings[rounds + 5 :])
 
 
 async def one_change(resources: Resources, http: httpx.AsyncClient, row: Any) -> float:
-    """Seconds from the commit until the answer has another price target."""
-    before = await target(http, row.slug)
+    """Return the seconds from the commit until the response has another price target."""
+    old_target = await price_target(http, row.slug)
     async with resources.write() as tx:
         await reprice(tx, row.listing_id)
-    began = time.perf_counter()
-    await moved(http, row.slug, before)
-    return time.perf_counter() - began
+    started_at = time.perf_counter()
+    await wait_for_change(http, row.slug, old_target)
+    return time.perf_counter() - started_at
 
 
-async def burst(resources: Resources, http: httpx.AsyncClient, chosen: Any) -> None:
-    """Many commits, one after the other as fast as they go; the figures of all of them."""
-    before = {row.slug: await target(http, row.slug) for row in chosen}
+async def burst(resources: Resources, http: httpx.AsyncClient, listings: Any) -> None:
+    """Commit many changes as fast as possible, and measure until all responses are new."""
+    old_targets = {row.slug: await price_target(http, row.slug) for row in listings}
     async with resources.read() as session:
-        version = await session.scalar(ANALYTICS)
-    began = time.perf_counter()
-    for row in chosen:
+        version = await session.scalar(SELECT_ANALYTICS_VERSION)
+    started_at = time.perf_counter()
+    for row in listings:
         async with resources.write() as tx:
             await reprice(tx, row.listing_id)
     committed = time.perf_counter()
-    for slug, old in before.items():
-        await moved(http, slug, old)
+    for slug, old_target in old_targets.items():
+        await wait_for_change(http, slug, old_target)
     ended = time.perf_counter()
     async with resources.read() as session:
-        batches = await session.scalar(ANALYTICS) - version
-        assert await session.scalar(LOGGED) == 0
+        batches = await session.scalar(SELECT_ANALYTICS_VERSION) - version
+        assert await session.scalar(COUNT_LOGGED_CHANGES) == 0
     print(
-        f"  {len(chosen)} commits in {committed - began:.2f} s were {batches} batches; all answers were fresh "
-        f"{(ended - committed) * 1000:.0f} ms after the last (asking for {len(chosen)} of them included)"
+        f"  {len(listings)} commits in {committed - started_at:.2f} s took {batches} batches; all responses were new "
+        f"{(ended - committed) * 1000:.0f} ms after the last one, including {len(listings)} requests"
     )
 
 
 async def reprice(tx: Transaction, listing_id: int) -> None:
-    """A price as an import would change it."""
+    """Change a price as an import would."""
     await tx.execute(REPRICE, {"id": listing_id, "factor": random.choice((0.5, 1.5))})
     tx.bump_version(Domain.MARKET)
 
 
-async def until(look: Callable[[], Awaitable[bool]]) -> None:
-    """Looks again and again. Raises SystemExit after PATIENCE_SECONDS."""
-    deadline = time.perf_counter() + PATIENCE_SECONDS
-    while not await look():
+async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Poll a condition until it is true. Raises SystemExit after WAIT_TIMEOUT_SECONDS."""
+    deadline = time.perf_counter() + WAIT_TIMEOUT_SECONDS
+    while not await condition():
         if time.perf_counter() > deadline:
-            raise SystemExit("it did not happen in time")
-        await asyncio.sleep(POLL_SECONDS)
+            raise SystemExit(f"The condition was not met within {WAIT_TIMEOUT_SECONDS:.0f} s.")
+        await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
 
-async def moved(http: httpx.AsyncClient, slug: str, before: Any) -> None:
-    """Until the price target is another one."""
+async def wait_for_change(http: httpx.AsyncClient, slug: str, old_target: Any) -> None:
+    """Wait until the price target of a CPU has changed."""
 
-    async def look() -> bool:
-        return bool(await target(http, slug) != before)
+    async def has_changed() -> bool:
+        return bool(await price_target(http, slug) != old_target)
 
-    await until(look)
+    await wait_until(has_changed)
 
 
-async def target(http: httpx.AsyncClient, slug: str) -> Any:
-    """The good price in the shipped document about a CPU."""
-    document = content_id((ROOT / "app" / "documents" / "CpuDetail.graphql").read_text(encoding="utf-8"))
+async def price_target(http: httpx.AsyncClient, slug: str) -> Any:
+    """Return the good price in the response of the built-in document CpuDetail."""
+    document = content_id(builtin_documents()["CpuDetail"])
     response = await http.get(f"/graphql/{document}", params={"variables": json.dumps({"slug": slug})})
     return response.raise_for_status().json()["data"]["cpu"]["priceTarget"]["good"]
 
 
-def tell(title: str, seconds: list[float]) -> None:
-    """Of sorted times."""
+def print_percentiles(title: str, seconds: list[float]) -> None:
+    """Print the percentiles of sorted times."""
     p50, p95 = median(seconds), seconds[int(0.95 * len(seconds))]
     verdict = "within" if p95 <= TARGET_SECONDS else "MISSES"
     print(
-        f"  {title}: p50 {p50 * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms, most {seconds[-1] * 1000:.0f} ms "
+        f"  {title}: p50 {p50 * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms, maximum {seconds[-1] * 1000:.0f} ms "
         f"({len(seconds)} rounds); {verdict} the target of {TARGET_SECONDS * 1000:.0f} ms",
         flush=True,
     )

@@ -1,8 +1,9 @@
-"""A migrated database on servers of the benchmark's own, filled with real CPUs and generated listings."""
+"""A migrated database on embedded servers, filled with CPUs and generated listings."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,15 +15,17 @@ from app.bulk_import.staging import ImportOptions
 from app.catalog.cpu_import import import_cpus, open_cpus
 from app.db import schema_version
 from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
+from app.devserver.sample_data import SAMPLE_CPUS_FILE
 from app.resources import Resources
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-REAL_CPUS = ROOT.parent / "shared" / "data" / "passmark_cpus.json"
-SAMPLE_CPUS = ROOT / "app" / "catalog" / "sample_cpus.csv"
+# A PassMark export in the folder that DEALMARK_TEST_DATA names, else the sample catalogue.
+DATA_DIR = os.environ.get("DEALMARK_TEST_DATA")
+CPUS_FILE = SAMPLE_CPUS_FILE if DATA_DIR is None else Path(DATA_DIR) / "passmark_cpus.json"
 
-# Offers come in no order of CPUs, so a CPU's listings are spread over the whole table.
-LISTINGS = text(
+# Listings are inserted in random order of CPUs, so those of a CPU are spread over the whole table.
+INSERT_LISTINGS = text(
     """
     INSERT INTO listing (cpu_id, title, marketplace, condition, status, price, adjusted_price, offer_key, seen_at)
     SELECT ids[1 + floor(random() * cardinality(ids))::int], 'A listing with a title of usual length, number ' || i,
@@ -37,7 +40,7 @@ LISTINGS = text(
 
 @contextmanager
 def filled_database(listings: int) -> Iterator[Settings]:
-    """Settings of a fresh database with all CPUs and so many listings (seeded), vacuumed and analysed."""
+    """Create a database with all CPUs and this number of listings, vacuumed and analyzed. Yield its settings."""
     with tempfile.TemporaryDirectory(prefix="dealmark-bench-") as folder:
         home = Path(folder)
         postgres, redis = EmbeddedPostgres(home / "postgres"), EmbeddedRedis(home / "redis")
@@ -52,21 +55,20 @@ def filled_database(listings: int) -> Iterator[Settings]:
 
 
 async def _fill(settings: Settings, listings: int) -> None:
-    cpus = REAL_CPUS if REAL_CPUS.exists() else SAMPLE_CPUS
     async with Resources.open(settings) as resources:
         async with resources.write() as tx:
             summary = await import_cpus(
-                tx, open_cpus(cpus), ImportOptions(rejects_path=settings.data_dir / "rejects.csv")
+                tx, open_cpus(CPUS_FILE), ImportOptions(rejects_path=settings.data_dir / "rejects.csv")
             )
             await tx.execute(text("SELECT setseed(0.5)"))
-            await tx.execute(LISTINGS, {"listings": listings})
+            await tx.execute(INSERT_LISTINGS, {"listings": listings})
         await vacuum(resources)
-    note = "" if cpus == REAL_CPUS else f" (the sample: {REAL_CPUS} is absent)"
+    note = " (the sample catalogue: DEALMARK_TEST_DATA is not set)" if DATA_DIR is None else ""
     print(f"\n{summary.created:,} CPUs{note}, {listings:,} listings", flush=True)
 
 
 async def vacuum(resources: Resources) -> None:
-    """What autovacuum would have done by the time that it counts, and a checkpoint that is then not in the way."""
+    """Do what autovacuum would do later, and a checkpoint, so that neither disturbs the measurement."""
     async with resources.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text("VACUUM ANALYZE"))

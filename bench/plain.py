@@ -1,6 +1,7 @@
-"""`python -m bench.plain`: our schema as Strawberry serves it by itself, at DEALMARK_PORT.
+"""`python -m bench.plain`: the schema served by plain Strawberry, listening on DEALMARK_PORT.
 
-Its own ASGI application and execution, its caches of parsed and validated documents, and our resolvers and loaders.
+It uses the ASGI application, the execution and the parser and validation caches of Strawberry, with the resolvers and
+loaders of Dealmark.
 """
 
 from __future__ import annotations
@@ -25,34 +26,34 @@ from app.schema.build import build_schema
 from app.settings import load_settings
 
 
-class OneSnapshot(SchemaExtension):
-    """Gives the request's snapshot back when its operation has run."""
+class CloseContext(SchemaExtension):
+    """Closes the request's context, and with it the snapshot, after the operation."""
 
     async def on_operation(self) -> AsyncIterator[None]:
-        """Around the operation."""
+        """Enter the context around the operation."""
         async with self.execution_context.context:
             yield
 
 
-class Plain(GraphQL[Context, None]):
-    """With our context, and the JSON encoder that is the fastest."""
+class PlainStrawberry(GraphQL[Context, None]):
+    """Strawberry's ASGI app with the Dealmark context and a fast JSON encoder."""
 
     resources: Resources
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        """One per request."""
+        """Return a new context."""
         return Context(self.resources)
 
     def encode_json(self, data: object) -> bytes:
-        """As our server encodes."""
+        """Encode as the Dealmark server does."""
         return orjson.dumps(data)
 
 
 def create_app() -> Starlette:
-    """The settings are those of `dealmark serve`."""
+    """Create the app with the settings of `dealmark serve`."""
     schema = build_schema()
-    schema.extensions = (ParserCache, ValidationCache, OneSnapshot)
-    plain = Plain(schema)
+    schema.extensions = (ParserCache, ValidationCache, CloseContext)
+    plain = PlainStrawberry(schema)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -63,7 +64,7 @@ def create_app() -> Starlette:
 
 
 def serve() -> None:
-    """With the options of `dealmark serve`."""
+    """Run the server with the options of `dealmark serve`."""
     uvicorn.run(
         create_app(),
         port=int(os.environ["DEALMARK_PORT"]),

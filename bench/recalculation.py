@@ -1,4 +1,4 @@
-"""A full recalculation with 1 % of the CPUs changed, beside the one statement that nobody can do without."""
+"""A full recalculation with 1 % of the CPUs changed, compared with the aggregation that any solution needs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from app.resources import Resources
 from app.settings import Settings
 from bench.database import filled_database
 
-# Listings, and how many times the bare statement a recalculation may take.
+# By the number of listings: the target, as a multiple of the time of the bare statement.
 TARGETS = {50_000: 6.0, 1_000_000: 3.0, 5_000_000: 1.3}
 ROUNDS = 9
 
-BARE = text(
+BARE_STATEMENT = text(
     """
     SELECT cpu_id, avg(adjusted_price), stddev_samp(adjusted_price), count(*)
     FROM listing
@@ -27,8 +27,8 @@ BARE = text(
     GROUP BY cpu_id
     """
 )
-# One listing each of every hundredth CPU, other CPUs in every round.
-CHANGE = text(
+# Changes one listing of every hundredth CPU, of other CPUs in every round.
+CHANGE_PRICES = text(
     """
     UPDATE listing SET adjusted_price = adjusted_price * 1.07
     WHERE id IN (SELECT min(id) FROM listing WHERE status = 'active' AND cpu_id % 100 = :round GROUP BY cpu_id)
@@ -37,7 +37,7 @@ CHANGE = text(
 
 
 def main() -> None:
-    """Prints medians and ratios; `--quick` leaves out the large sizes."""
+    """Print medians and ratios. With `--quick`, skip the large sizes."""
     for listings, target in TARGETS.items():
         if listings > 50_000 and "--quick" in sys.argv:
             continue
@@ -46,40 +46,40 @@ def main() -> None:
 
 
 async def compare(settings: Settings, target: float) -> None:
-    """Interleaves both, so that whatever else the machine does falls on both alike."""
+    """Run both in turn, so that other load affects both equally."""
     async with Resources.open(settings) as resources:
-        first, written = await recalculation(resources)
+        first, written = await time_recalculation(resources)
         print(f"  first recalculation, {written:,} rows written: {first * 1000:.0f} ms")
-        rounds = [await one_round(resources, number) for number in range(ROUNDS)]
-    bare, again, changed = (median(each[place] for each in rounds) * 1000 for place in range(3))
+        rounds = [await run_round(resources, number) for number in range(ROUNDS)]
+    bare, unchanged, changed = (median(each[index] for each in rounds) * 1000 for index in range(3))
     ratio = median(each[2] / each[0] for each in rounds)
     print(f"  bare statement                 {bare:8.1f} ms  (medians of {ROUNDS} rounds)")
-    print(f"  recalculation, nothing changed {again:8.1f} ms")
+    print(f"  recalculation, nothing changed {unchanged:8.1f} ms")
     print(f"  recalculation, 1 % changed     {changed:8.1f} ms, {rounds[-1][3]:,} rows written")
     verdict = "within" if ratio <= target else "MISSES"
     print(f"  {ratio:.2f} x the bare statement; {verdict} the target of {target}", flush=True)
 
 
-async def one_round(resources: Resources, number: int) -> tuple[float, float, float, int]:
-    """Seconds of the bare statement, of a recalculation with nothing and with 1 % changed; rows written by the last."""
-    again, _ = await recalculation(resources)
+async def run_round(resources: Resources, number: int) -> tuple[float, float, float, int]:
+    """Return the seconds of the bare statement and of recalculations with 0 % and 1 % changed, and the rows written."""
+    unchanged, _ = await time_recalculation(resources)
     async with resources.write() as tx:
-        await tx.execute(CHANGE, {"round": number})
-    bare = await bare_statement(resources)
-    changed, written = await recalculation(resources)
-    return bare, again, changed, written
+        await tx.execute(CHANGE_PRICES, {"round": number})
+    bare = await time_bare_statement(resources)
+    changed, written = await time_recalculation(resources)
+    return bare, unchanged, changed, written
 
 
-async def bare_statement(resources: Resources) -> float:
-    """Seconds."""
+async def time_bare_statement(resources: Resources) -> float:
+    """Return the seconds of the bare statement."""
     start = time.perf_counter()
     async with resources.read() as session:
-        await session.rows(BARE)
+        await session.rows(BARE_STATEMENT)
     return time.perf_counter() - start
 
 
-async def recalculation(resources: Resources) -> tuple[float, int]:
-    """Seconds, and rows written. As `dealmark recalculate` does it: with its job row, its commit and its news."""
+async def time_recalculation(resources: Resources) -> tuple[float, int]:
+    """Recalculate as `dealmark recalculate` does, with job row and notification. Return seconds and rows written."""
     start = time.perf_counter()
     outcome = await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
     seconds = time.perf_counter() - start

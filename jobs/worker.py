@@ -37,7 +37,7 @@ log = structlog.get_logger()
 HEARTBEAT_INTERVAL_SECONDS = 5
 ARQ_RESTART_INTERVAL_SECONDS = 1.0
 
-# Messages in the queue name these functions, whose names are the values of `JobKind`.
+# Messages in the queue name these functions by the values of `JobKind`.
 JOB_FUNCTIONS: Sequence[Any] = (recalculate_metrics, verify_figures, clean_up, revalue_listings)
 
 

@@ -164,8 +164,8 @@ async def test_concurrent_writes_increment_versions_by_one_each(resources: Resou
 
     await asyncio.wait_for(asyncio.gather(*(write(number) for number in range(20))), 60)
     assert await versions(resources) == dict.fromkeys(domains, 20)
-    told = [message["versions"] for message in await listener.messages()]
-    assert told == [dict.fromkeys(domains, number) for number in range(1, 21)]
+    received = [message["versions"] for message in await listener.messages()]
+    assert received == [dict.fromkeys(domains, number) for number in range(1, 21)]
 
 
 async def test_reader_cannot_write(resources: Resources) -> None:
@@ -203,8 +203,8 @@ async def test_session_returns_rows_one_row_or_one_value(resources: Resources) -
 
 
 async def test_resources_open_and_close_without_servers(settings: Settings) -> None:
-    away = {"database_url": "postgresql://127.0.0.1:1/x", "redis_url": "redis://127.0.0.1:1/0"}
-    async with Resources.open(settings.model_copy(update=away)) as resources:
+    unreachable = {"database_url": "postgresql://127.0.0.1:1/x", "redis_url": "redis://127.0.0.1:1/0"}
+    async with Resources.open(settings.model_copy(update=unreachable)) as resources:
         assert not resources.notifications.connected
         assert await resources.broker.enqueue(KIND, 1) is False
         with pytest.raises(OSError, match="Connect"):
@@ -215,19 +215,22 @@ def test_reader_in_place_of_a_transaction_is_a_type_error(tmp_path: Path) -> Non
     snippet = tmp_path / "snippet.py"
     snippet.write_text(
         textwrap.dedent("""
-            from app.resources import Reader, Tx
-            from app.work import sql
+            from app.job_queue import sql
+            from app.resources import Reader, Transaction
 
             async def fine(reader: Reader, tx: Transaction) -> None:
                 await sql.jobs_by_id(reader, [1])
                 await sql.jobs_by_id(tx, [1])
-                await sql.fail(tx, 1, "reason")
+                await sql.mark_failed(tx, 1, "reason")
 
             async def wrong(reader: Reader) -> None:
-                await sql.fail(reader, 1, "reason")
+                await sql.mark_failed(reader, 1, "reason")
         """)
     )
     output, _, code = mypy.run([str(snippet)])
     assert code == 1
     (line,) = [line for line in output.splitlines() if "error:" in line]
-    assert 'snippet.py:11: error: Argument 1 to "fail" has incompatible type "Reader"; expected "Tx"' in line
+    assert (
+        'snippet.py:11: error: Argument 1 to "mark_failed" has incompatible type "Reader"; expected "Transaction"'
+        in line
+    )

@@ -44,8 +44,8 @@ def test_readme_lists_every_setting() -> None:
         f"| `{environment_variable(name)}` | {'' if field.default is None else f'`{field.default}`'} | {field.description} |"
         for name, field in documented_settings().items()
     ]
-    found = [re.sub(r"\|\s+\|", "|  |", line) for line in readme_table()]
-    assert found == expected, "the table must be:\n" + "\n".join(expected)
+    rows = [re.sub(r"\|\s+\|", "|  |", line) for line in readme_table()]
+    assert rows == expected, "the table must be:\n" + "\n".join(expected)
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -126,10 +126,10 @@ def test_invalid_value_is_reported_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(StartupError) as refused:
+    with pytest.raises(StartupError) as raised:
         load_settings()
-    assert refused.value.message == f"{name} is not usable: {reason}."
-    assert "hunter2" not in refused.value.message
+    assert raised.value.message == f"{name} is not usable: {reason}."
+    assert "hunter2" not in raised.value.message
 
 
 @pytest.mark.parametrize(

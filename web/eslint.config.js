@@ -11,12 +11,12 @@ export default defineConfig(
       eqeqeq: 'error',
       'no-console': ['error', { allow: ['error'] }],
       'react-hooks/exhaustive-deps': 'error',
-      // It tells what the React Compiler, which is not used here, would leave alone.
+      // A hint for the React Compiler, which is not used.
       'react-hooks/incompatible-library': 'off',
-      // The page's policy forbids it, and nothing here needs it.
+      // HTML from strings could contain scripts; nothing needs it.
       'no-restricted-syntax': [
         'error',
-        { selector: 'JSXAttribute[name.name="dangerouslySetInnerHTML"]', message: 'No HTML from strings.' },
+        { selector: 'JSXAttribute[name.name="dangerouslySetInnerHTML"]', message: 'Do not create HTML from strings.' },
       ],
     },
   },

@@ -6,7 +6,7 @@ import { generate } from './scripts/codegen.mjs';
 
 const API = process.env.DEALMARK_API ?? 'http://127.0.0.1:8000';
 
-// In `npm run dev`: types and documents are made anew when a .graphql file is saved.
+// In `npm run dev`: generate types and documents again when a .graphql file is saved.
 const documents: Plugin = {
   name: 'documents',
   apply: 'serve',
@@ -19,7 +19,7 @@ const documents: Plugin = {
 
 export default defineConfig({
   plugins: [react(), documents],
-  // What people load lies in the Python package: it is served from there, and a wheel contains it.
+  // The Python package serves the built page and a wheel contains it.
   build: {
     outDir: '../app/web_dist',
     emptyOutDir: true,

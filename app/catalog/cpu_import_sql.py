@@ -3,8 +3,9 @@
 Rows pass through three temporary tables, which live until the end of the transaction:
 
 1. `staged`: the cells of a chunk of the file as text (see `app.bulk_import.staging`).
-2. `parsed_cpu`: typed values, or the reason to reject the row. Created by `stage` from the query of `read`.
-3. `cpu_change`: the accepted rows and the CPU that each one describes. Created by `match`, written to `cpu` by `merge`.
+2. `parsed_cpu`: typed values, or the reason to reject the row. Created by `stage` from the query of `parse_query`.
+3. `cpu_change`: the accepted rows and the CPU that each one describes. Created by `create_cpu_change`, written to
+   `cpu` by `merge`.
 """
 
 from __future__ import annotations

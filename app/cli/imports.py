@@ -130,8 +130,8 @@ def _run(file: Path, strict: bool, rejects: Path | None, encoding: str | None, o
     with _progress(file) as progress:
         # Opened before the database is used, so that a file that cannot be read is reported first.
         records = open_file(file, encoding, progress)
-        if ignored := getattr(records, "ignored", None):
-            typer.echo(f"Ignored columns: {', '.join(ignored)}.", err=True)
+        if ignored_columns := getattr(records, "ignored_columns", None):
+            typer.echo(f"Ignored columns: {', '.join(ignored_columns)}.", err=True)
         summary = asyncio.run(_load(settings, records, options, load))
     if rejects is None and not summary.rejected:
         options.rejects_path.unlink(missing_ok=True)  # written by an earlier import of this file

@@ -1,7 +1,7 @@
 """Keys of all PostgreSQL advisory locks.
 
-Advisory locks share one number space per database, so every key is defined here. A lock of
-one 64-bit key never conflicts with one of two 32-bit keys.
+Advisory locks share one number space per database, so every key is defined here. A lock with one 64-bit key never
+conflicts with a lock with two 32-bit keys.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""`dealmark up`: embedded servers, sample data and supervision, for development."""
+"""`dealmark up`: embedded servers, sample data, and supervision of processes, for development."""

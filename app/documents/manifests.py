@@ -55,7 +55,7 @@ def read_manifest(path: Path) -> list[ManifestEntry]:
 
 
 def _id_error(entry: ManifestEntry) -> str | None:
-    """Return what is wrong with an id: an invalid form, or a hash that is not the hash of the text."""
+    """Return the error in an id: an invalid form, or a hash that is not the hash of the text."""
     if len(entry.id) > MAX_ID_LENGTH or not VALID_ID.fullmatch(entry.id):
         forms = "sha256:<64 hex digits>, x-<name>:<id>, or an id without a colon"
         return f'"{entry.id[:80]}" is not a valid document id: use {forms}.'

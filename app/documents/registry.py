@@ -96,7 +96,7 @@ class DocumentRegistry:
             published = await sql.active(session)
         self._set_published(published)
         self._loaded = True
-        # Invalidates the fast path, whose entries may belong to retired documents.
+        # Invalidates the fast path: its entries may belong to retired documents.
         self.resources.notifications.epoch += 1
 
     def find(self, document_id: str) -> Document | None:
@@ -119,7 +119,7 @@ class DocumentRegistry:
         return document
 
     def find_by_hash(self, digest: str) -> Document | None:
-        """Return the document whose text has this SHA-256 (64 hex digits), under any id."""
+        """Return the document with a text that has this SHA-256 (64 hex digits), under any id."""
         document_id = self._ids_by_content.get(HASH_PREFIX + digest)
         return None if document_id is None else self.find(document_id)
 
@@ -210,7 +210,7 @@ class DocumentRegistry:
                 await changed.wait()
 
     def _set_published(self, published: Mapping[str, str]) -> None:
-        """Replace the published documents; those whose text is unchanged stay parsed."""
+        """Replace the published documents; those with an unchanged text stay parsed."""
         texts = {**published, **self._builtin_texts}
         self._parsed = {
             document_id: document

@@ -29,7 +29,7 @@ MAX_PROBLEMS = 20
 
 @dataclass(frozen=True)
 class DocumentProblem:
-    """A validation error: the operation or fragment, the field or argument, and what is wrong there."""
+    """A validation error: the operation or fragment, the field or argument, and the message."""
 
     operation: str
     location: str

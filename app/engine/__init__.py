@@ -1,1 +1,7 @@
-"""Compile and execute GraphQL operations."""
+"""Execution of GraphQL operations, independent of HTTP.
+
+- `document`: parse, validate and analyse a document; `validation_rules` limits its size, `cost` its cost.
+- `compiler`: compile its operations.
+- `executor`: execute them; `explain` shows their generated code and SQL.
+- `request`: a parsed GraphQL request.
+"""

@@ -69,7 +69,7 @@ NEWEST = select(*COLUMNS.values()).order_by(price_change.c.position.desc()).limi
 AFTER_OF_CPUS = AFTER.where(price_change.c.cpu_id == any_(IDS))
 UNTIL = AFTER.where(price_change.c.position <= bindparam("until", type_=BigInteger))
 
-# A new webhook receives the events from now on. `looked_at` is updated at most once per hour.
+# A new webhook receives later events only. `looked_at` is updated at most once per hour.
 REGISTER_WEBHOOK = text(
     f"""
     INSERT INTO webhook (name, position) SELECT :name, bounds.latest FROM ({SELECT_BOUNDS.text}) AS bounds

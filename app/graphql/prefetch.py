@@ -23,10 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    from app.graphql.context import Context
+from typing import Any, Protocol
 
 # Key of a field's metadata: a function from the field's arguments to a Prefetch, or to None if there is none for them.
 PREFETCH = "prefetch"
@@ -38,22 +35,33 @@ MAX_PREFETCH_ROWS = 5
 class Prefetch(Protocol):
     """Values that a loader will be asked for, one per row of a type, as a column of the statement for these rows.
 
-    `values`: the parameters of the column, by name.
+    `values`: the parameters of the column, by name. The methods take the Context of the request.
     """
 
     values: Mapping[str, Any]
 
-    def column(self, context: Context) -> Any:
+    def column(self, context: Any) -> Any:
         """Return the column expression, which refers to the table of the rows.
 
         Equal prefetches must return the same object: compiled statements are cached by their columns.
         """
 
-    def populate(self, context: Context, row: Any) -> None:
+    def populate(self, context: Any, row: Any) -> None:
         """Prime the loader with the value in a row."""
 
 
-def requested_prefetches(context: Context, type_name: str, row_count: int) -> list[Prefetch]:
+class PrefetchContext(Protocol):
+    """The attributes of Context that prefetches use.
+
+    `prefetches`: those that the operation requests, by GraphQL type. `prefetched`: types whose rows were read together
+    with their prefetches.
+    """
+
+    prefetches: dict[str, list[Prefetch]]
+    prefetched: set[str]
+
+
+def requested_prefetches(context: PrefetchContext, type_name: str, row_count: int) -> list[Prefetch]:
     """Return the prefetches for the rows of a GraphQL type; none if there are too many rows."""
     return context.prefetches.get(type_name, []) if row_count <= MAX_PREFETCH_ROWS else []
 
@@ -65,7 +73,9 @@ def add_prefetch_values(values: dict[str, Any], prefetches: Sequence[Prefetch]) 
         values.update(prefetch.values)
 
 
-def populate_loaders(context: Context, type_name: str, prefetches: Sequence[Prefetch], rows: Sequence[Any]) -> None:
+def populate_loaders(
+    context: PrefetchContext, type_name: str, prefetches: Sequence[Prefetch], rows: Sequence[Any]
+) -> None:
     """Prime the loaders with the prefetched columns of these rows."""
     if prefetches:
         context.prefetched.add(type_name)

@@ -83,8 +83,13 @@ def argument_converter(schema: GraphQLSchema, field: StrawberryField) -> Convert
     converter = _strawberry_schema(schema).schema_converter
     config, registry = converter.config, converter.scalar_registry
     parameters = [
-        (config.name_converter.from_argument(each), each.python_name, each.type, _is_converted(each.type))
-        for each in field.arguments
+        (
+            config.name_converter.from_argument(argument),
+            argument.python_name,
+            argument.type,
+            _is_converted(argument.type),
+        )
+        for argument in field.arguments
     ]
     if not parameters:
         return None

@@ -40,7 +40,7 @@ STEPS: tuple[Step, ...] = (
 
 @dataclass(frozen=True)
 class CleanupResult:
-    """Result of a cleanup, whose items are the steps. `rows`: name of a successful step -> rows it affected."""
+    """Result of a cleanup; its items are the steps. `rows`: name of a successful step -> rows it affected."""
 
     total: int
     rows: dict[str, int]

@@ -16,6 +16,6 @@ async def revalue_listings(run: JobRun) -> RevaluationResult:
 
 
 async def apply_due_rules(resources: Resources) -> None:
-    """Request the revaluation of listings whose rules have become effective since the last call."""
+    """Request a revaluation for the rules that have become effective since the last call."""
     async with resources.write() as tx:
         await activate_due_rules(tx)

@@ -38,7 +38,7 @@ async def schedule_job(
 
 
 async def requeue_abandoned(resources: Resources) -> None:
-    """Enqueue again every unfinished job that is neither running nor in the queue.
+    """Enqueue again every unfinished job that no worker runs and that is not in the queue.
 
     A message may be lost with Redis, and a worker may die. The row in `job` is authoritative.
     """

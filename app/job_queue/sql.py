@@ -42,7 +42,7 @@ INSERT_JOB = text(
     RETURNING id
     """
 )
-# A queued job reads the data when it starts, so it also serves later requests whose input it covers.
+# A queued job reads the data when it starts, so it also serves later requests for a part of its input.
 SELECT_WAITING = text(
     """
     SELECT id FROM job
@@ -57,7 +57,7 @@ SELECT_UNFINISHED = text(
     FROM job WHERE id = :id AND status IN ('queued', 'running')
     """
 )
-# Unfinished jobs whose lock is free: queued ones, and running ones whose worker has died.
+# Unfinished jobs with a free lock: queued ones, and running ones of a dead worker.
 LOCK_ABANDONED = text(
     """
     SELECT id, kind FROM job

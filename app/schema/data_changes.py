@@ -46,9 +46,8 @@ class DataChange:
         directives=[DOMAINS],
     )
     versions: list[DataVersion] = strawberry.field(
-        description="Versions of all requested parts, sorted by name. A client that reconnects compares them with "
-        "the last "
-        "versions that it received.",
+        description="Versions of all requested parts, sorted by name. A client that reconnects compares them with the "
+        "last versions that it received.",
         directives=[DOMAINS],
     )
 
@@ -68,10 +67,9 @@ MIN_EVENT_INTERVAL_SECONDS = 1.0
 @strawberry.type
 class DataChangesSubscription:
     @strawberry.subscription(
-        description="Changes of data, so that clients can refetch what they show. The first event is sent "
-        "immediately and "
-        "has the current versions; the next ones follow commits, with at least "
-        f"{MIN_EVENT_INTERVAL_SECONDS:g} s between two events."
+        description="Changes of data, so that clients can refetch what they show. The first event is sent immediately "
+        f"and has the current versions; the next ones follow commits, with at least {MIN_EVENT_INTERVAL_SECONDS:g} s "
+        "between two events."
     )
     async def data_changed(
         self,

@@ -9,7 +9,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class TrustedProxies:
-    """Networks of proxies whose X-Forwarded-For header is believed."""
+    """Networks of proxies that are trusted to set X-Forwarded-For."""
 
     def __init__(self, networks: Sequence[str]) -> None:
         self.networks = [ipaddress.ip_network(network.strip(), strict=False) for network in networks]

@@ -30,7 +30,7 @@ class DisconnectWatcher:
         """Await `work` and return its result.
 
         Raises ClientDisconnected, after cancelling `work`, if the client disconnects first. `receive` is the ASGI
-        callable of the request, whose body must have been read.
+        callable of the request. Its body must have been read.
         """
         request_task = asyncio.current_task()
         assert request_task is not None

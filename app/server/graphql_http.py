@@ -227,7 +227,7 @@ class GraphQLHTTPHandler:
     def _client_has(self, key: bytes) -> bool:
         """Return whether the client's validator matches the current response, without looking that response up.
 
-        This never holds for time-dependent responses, whose validator includes their creation time.
+        This never holds for time-dependent responses: their validator includes the creation time.
         """
         if_none_match = self.headers.get(b"if-none-match")
         if if_none_match is None or if_none_match.strip() == b"*" or self.method != "GET":

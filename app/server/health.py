@@ -28,7 +28,7 @@ METRICS_TIMEOUT_SECONDS = 2.0
 
 
 async def health(_request: Request) -> Response:
-    """Report that this process is alive. It depends on no other service, whose failure a restart would not repair."""
+    """Report that this process is alive, without checking other services: a restart would not repair them."""
     return JSONResponse({"status": "ok"})
 
 

@@ -131,7 +131,7 @@ class _FormReader:
             raise _malformed()
         return self._fields
 
-    # The parser gets the whole body at once, so it calls back once per header name and value.
+    # The parser gets the whole body in one call, so it calls back once per header name and value.
 
     def _begin_field(self) -> None:
         self._fields_begun += 1

@@ -16,7 +16,7 @@ from app.server.strict_json import parse_json
 MAX_BODY_BYTES = 256 * 1024
 MAX_PARAMETERS = 50
 
-# A page of another site cannot send these headers, nor any media type except SIMPLE_TYPES, without a CORS preflight.
+# Without a CORS preflight, a page of another site can send SIMPLE_TYPES only, and none of these headers.
 PREFLIGHT_HEADERS = (b"apollo-require-preflight", b"x-apollo-operation-name", b"graphql-require-preflight")
 SIMPLE_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 

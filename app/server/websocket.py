@@ -112,7 +112,7 @@ class _Handler(BaseGraphQLTransportWSHandler[WebSocketContext, None]):
 
 
 def _invalid_message_reason(message: object) -> str | None:
-    """Return what is wrong with the shape of a message, None if it is valid."""
+    """Return why the shape of a message is invalid, None if it is valid."""
     if isinstance(message, BadRequest):
         return message.message
     if not isinstance(message, dict):

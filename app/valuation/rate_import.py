@@ -36,7 +36,7 @@ class EcbRates:
     def __init__(self, table: CsvRecords) -> None:
         self._table = table
         self._names = [name.upper() for name in table.columns]
-        self.ignored = table.ignored_columns
+        self.ignored_columns = table.ignored_columns
 
     def __iter__(self) -> Iterator[NumberedRow]:
         """Yield a row for the euro and one for each currency that has a rate."""

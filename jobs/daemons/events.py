@@ -76,7 +76,7 @@ async def _lock_webhook(resources: Resources, webhook: Webhook) -> AsyncIterator
     """Open a connection that holds the lock of a webhook, after waiting until no other worker holds it.
 
     The connection is not from the pool, which a slow webhook would block. If the lock is lost unnoticed, two workers
-    may send the same batch; its id tells the receiver that it is the same.
+    may send the same batch; its id shows the receiver that it is the same.
     """
     url = resources.settings.required_database_url
     connection = await asyncpg.connect(url, timeout=10, server_settings=SESSION_SETTINGS)

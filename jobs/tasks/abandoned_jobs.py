@@ -1,4 +1,4 @@
-"""Recovery of jobs whose message or worker was lost."""
+"""Recovery of jobs after the loss of a message or a worker."""
 
 from __future__ import annotations
 

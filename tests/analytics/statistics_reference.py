@@ -23,7 +23,7 @@ PLAIN = text(
 )
 
 
-async def plain(session: Session) -> Any:
+async def reference_statistics(session: Session) -> Any:
     """Return the row that `statistics_sql.load_statistics` must return."""
     row = await session.row(PLAIN)
     assert row is not None

@@ -231,7 +231,7 @@ async def test_change_log_commit_during_batch_stays_for_next(catalogue: Resource
         # The batch has emptied the log by the time it reads the prices.
         await holder.execute(text("LOCK TABLE listing IN ACCESS EXCLUSIVE MODE"))
         batch = asyncio.create_task(process_change_log(catalogue))
-        await waiting_for_listings(holder)
+        await wait_for_blocked_writer(holder)
         await holder.execute(REPRICE, {"ids": [1, 2]})
     assert await batch is True
     assert await committed_change_log(catalogue) == [1, 2]
@@ -239,7 +239,7 @@ async def test_change_log_commit_during_batch_stays_for_next(catalogue: Resource
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
-async def waiting_for_listings(tx: Transaction) -> None:
+async def wait_for_blocked_writer(tx: Transaction) -> None:
     """Wait until a transaction waits for the table."""
     waiting = text("SELECT count(*) FROM pg_locks WHERE relation = 'listing'::regclass AND NOT granted")
     await wait_until(lambda: tx.scalar(waiting))

@@ -89,7 +89,7 @@ STEPS = [
 ]
 
 
-def step(template: str) -> st.SearchStrategy[str]:
+def step_strategy(template: str) -> st.SearchStrategy[str]:
     """Return a strategy for steps of this form."""
     return st.builds(
         lambda **values: template.format_map(values),
@@ -108,7 +108,7 @@ def step(template: str) -> st.SearchStrategy[str]:
 # For each transaction: whether it commits, its steps, and whether the log is processed afterwards.
 TRANSACTIONS = st.tuples(
     st.booleans() | st.just(True),
-    st.lists(st.sampled_from(STEPS).flatmap(step), min_size=1, max_size=4),
+    st.lists(st.sampled_from(STEPS).flatmap(step_strategy), min_size=1, max_size=4),
     st.booleans(),
 )
 START = (
@@ -134,7 +134,7 @@ class GaveUp(Exception):
     """Rolls back the block that it is raised in."""
 
 
-async def do(tx: Transaction, what: str, folder: Path) -> None:
+async def run_step(tx: Transaction, what: str, folder: Path) -> None:
     """Run one step; a failing step leaves no changes."""
     with suppress(DBAPIError):
         async with tx.connection.begin_nested():
@@ -158,7 +158,7 @@ async def import_text(tx: Transaction, kind: str, content: str, folder: Path) ->
         await import_listings(tx, open_listings(file), options)
 
 
-async def work_off(resources: Resources) -> None:
+async def empty_change_log(resources: Resources) -> None:
     """Process the log until it is empty."""
     while await process_change_log(resources) is not None:
         pass
@@ -199,12 +199,12 @@ async def test_change_log_after_random_history_equals_full_recalculation(
         with suppress(GaveUp):
             async with resources.write() as tx:
                 for step in steps:
-                    await do(tx, step, tmp_path)
+                    await run_step(tx, step, tmp_path)
                 if not keep:
                     raise GaveUp
         if worked_off:
-            await work_off(resources)
-    await work_off(resources)
+            await empty_change_log(resources)
+    await empty_change_log(resources)
     if not await fetch_rows(resources, "SELECT cpu_id FROM recalculation_failure"):
         assert await stored_metrics(resources) == await expected_metrics(resources)
     await assert_metrics_are_current(resources)

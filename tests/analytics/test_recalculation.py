@@ -52,12 +52,12 @@ EXAMPLES = settings(
 
 async def assert_exact(resources: Resources, cpus: Sequence[Cpu]) -> None:
     """Compare stored and served figures with the reference, to the last digit."""
-    rows, said = await rows_by_cpu(resources), await served_metrics(resources)
+    rows, served = await rows_by_cpu(resources), await served_metrics(resources)
     assert len(rows) == len(cpus)
     for row, (target, value) in zip(rows.values(), compute_metrics(cpus), strict=True):
         assert metric_columns(row) == expected_stored(target, value)
         expected = expected_served(target, value)
-        assert {name: said[row.id][name] for name in expected} == expected
+        assert {name: served[row.id][name] for name in expected} == expected
 
 
 GOLDEN = {

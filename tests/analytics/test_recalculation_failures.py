@@ -25,7 +25,7 @@ from tests.support.metrics_reference import Cpu, dollars_per_mark, target, value
 FAILURES = "SELECT cpu_id, error FROM recalculation_failure ORDER BY cpu_id"
 
 
-async def refuse(resources: Resources, *cpu_ids: int) -> None:
+async def make_updates_fail(resources: Resources, *cpu_ids: int) -> None:
     """Make updates of these rows fail."""
     await run_statements(
         resources,
@@ -38,7 +38,7 @@ async def refuse(resources: Resources, *cpu_ids: int) -> None:
     )
 
 
-def with_old_dollars(before: Sequence[Cpu], now: Sequence[Cpu], failed: Collection[int]) -> Mapping[int, Any]:
+def reference_with_old_ratios(before: Sequence[Cpu], now: Sequence[Cpu], failed: Collection[int]) -> Mapping[int, Any]:
     """Return reference values of succeeding CPUs, ranked with the old USD per mark of failing ones."""
     ranked = [old if key in failed else new for key, (old, new) in enumerate(zip(before, now, strict=True), 1)]
     dollars = [(dollars_per_mark(cpu.prices, cpu.multi), dollars_per_mark(cpu.prices, cpu.single)) for cpu in ranked]
@@ -56,7 +56,7 @@ async def test_failing_cpu_keeps_old_figures_and_others_succeed(resources: Resou
     await recalculate_metrics(resources)
     old, old_rows = await stored_metrics(resources), await rows_by_cpu(resources)
     await replace_cpus(resources, dict(enumerate(AFTER, 1)))
-    await refuse(resources, 4)
+    await make_updates_fail(resources, 4)
     wrong = target(AFTER[20].prices).good
     await run_statements(resources, f"ALTER TABLE cpu ADD CONSTRAINT wrong CHECK (price_good <> {wrong}) NOT VALID")
 
@@ -72,7 +72,7 @@ async def test_failing_cpu_keeps_old_figures_and_others_succeed(resources: Resou
 
     now, now_rows = await stored_metrics(resources), await rows_by_cpu(resources)
     assert {key: now[key] for key in (4, 21)} == {key: old[key] for key in (4, 21)}
-    assert {key: figures for key, figures in now.items() if key not in {4, 21}} == with_old_dollars(
+    assert {key: figures for key, figures in now.items() if key not in {4, 21}} == reference_with_old_ratios(
         BEFORE, AFTER, {4, 21}
     )
     assert {key for key in now if now_rows[key].computed_at > old_rows[key].computed_at} == set(now) - {4, 21}
@@ -82,7 +82,7 @@ async def test_failing_cpu_keeps_old_figures_and_others_succeed(resources: Resou
 
 async def test_successful_recalculation_clears_failure(resources: Resources) -> None:
     await fill_catalog(resources, BEFORE)
-    await refuse(resources, 2, 3)
+    await make_updates_fail(resources, 2, 3)
     await recalculate_metrics(resources)
     assert [row[0] for row in await fetch_rows(resources, FAILURES)] == [2, 3]
     assert (await rows_by_cpu(resources))[2].computed_at is None
@@ -93,7 +93,7 @@ async def test_successful_recalculation_clears_failure(resources: Resources) -> 
 
     await recalculate_metrics(resources)
     assert await fetch_rows(resources, FAILURES) == []
-    assert await stored_metrics(resources) == with_old_dollars(BEFORE, BEFORE, ())
+    assert await stored_metrics(resources) == reference_with_old_ratios(BEFORE, BEFORE, ())
 
 
 async def test_failure_outside_requested_cpus_is_not_counted(resources: Resources) -> None:
@@ -101,7 +101,7 @@ async def test_failure_outside_requested_cpus_is_not_counted(resources: Resource
     await recalculate_metrics(resources)
     old = await stored_metrics(resources)
     await replace_cpus(resources, {30: cpu_with_prices(1, 1, multi=7, single=3)})
-    await refuse(resources, 5)
+    await make_updates_fail(resources, 5)
 
     outcome = await recalculate_metrics(resources, [30])
 
@@ -118,7 +118,7 @@ async def test_recalculation_with_all_cpus_failing_reports_all(resources: Resour
     await recalculate_metrics(resources)
     old = await stored_metrics(resources)
     await replace_cpus(resources, dict(enumerate(AFTER, 1)))
-    await refuse(resources, *range(1, 31))
+    await make_updates_fail(resources, *range(1, 31))
 
     with capture_logs() as logs:
         outcome = await recalculate_metrics(resources, batch_size=8)
@@ -132,7 +132,7 @@ async def test_recalculation_with_all_cpus_failing_reports_all(resources: Resour
 @pytest.mark.parametrize(("failing", "raised"), [(0, False), (3, False), (4, True)])
 async def test_failures_above_ten_percent_log_high_error_rate(resources: Resources, failing: int, raised: bool) -> None:
     await fill_catalog(resources, BEFORE)
-    await refuse(resources, *range(failing + 1))  # no CPU has the id 0
+    await make_updates_fail(resources, *range(failing + 1))  # no CPU has the id 0
     with capture_logs() as logs:
         outcome = await recalculate_metrics(resources)
     assert outcome.failed == failing

@@ -33,7 +33,7 @@ CPUS = [cpu_with_prices(10 * i, 11 * i) for i in range(1, 8)]
 EVENTS = "cpu_metrics.recalc."
 
 
-def events_of(logs: Sequence[Any]) -> list[str]:
+def event_names(logs: Sequence[Any]) -> list[str]:
     """Return the names of the recalculation's log events."""
     return [entry["event"].removeprefix(EVENTS) for entry in logs if entry["event"].startswith(EVENTS)]
 
@@ -44,7 +44,7 @@ async def test_recalculation_log_events_have_job_id(resources: Resources) -> Non
         job_id = await request_job(tx, JobKind.RECALCULATE_METRICS, {}, "tester")
     with capture_logs(processors=[merge_contextvars]) as logs:
         await run_queued_jobs(resources)
-    assert events_of(logs) == ["start", "progress", "complete"]
+    assert event_names(logs) == ["start", "progress", "complete"]
     assert {entry["correlation_id"] for entry in logs if entry["event"].startswith(EVENTS)} == {job_id}
     (complete,) = [entry for entry in logs if entry["event"] == "cpu_metrics.recalc.complete"]
     assert [complete[name] for name in ("total", "succeeded", "failed", "written")] == [7, 7, 0, 7]
@@ -68,7 +68,7 @@ async def test_recalculation_failure_is_logged(resources: Resources) -> None:
     await fill_without_history(resources)
     with capture_logs(processors=[merge_contextvars]) as logs, pytest.raises(DBAPIError):
         await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
-    assert events_of(logs) == ["start", "failed"]
+    assert event_names(logs) == ["start", "failed"]
     failed = logs[-1]
     assert failed["log_level"] == "error"
     assert failed["correlation_id"]
@@ -98,7 +98,7 @@ async def test_recalculation_with_lost_connection_changes_nothing(resources: Res
     with capture_logs() as logs, pytest.raises(DBAPIError):
         await recalculate_metrics(resources, batch_size=3, progress=cut)
 
-    assert events_of(logs)[-1] == "failed"
+    assert event_names(logs)[-1] == "failed"
     assert await stored_metrics(resources) == before
     assert await fetch_rows(resources, "SELECT * FROM recalculation_failure") == []
     outcome = await recalculate_metrics(resources)
@@ -123,14 +123,14 @@ async def test_recalculation_cancelled_changes_nothing(resources: Resources) -> 
     assert {row.price_good for row in (await rows_by_cpu(resources)).values()} == {None}
 
 
-async def waits_for_a_lock(resources: Resources) -> None:
+async def wait_for_blocked_recalculation(resources: Resources) -> None:
     """Wait until a transaction waits for the lock of CPU writers."""
     waiting = (
         "SELECT 1 FROM pg_locks JOIN pg_database AS d ON d.oid = database"
         " WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
     )
     async with asyncio.timeout(60):
-        while not await fetch_rows(resources, waiting):  # noqa: ASYNC110 - nobody sets an event when another waits
+        while not await fetch_rows(resources, waiting):  # noqa: ASYNC110 - there is no event for a waiting transaction
             await asyncio.sleep(0.01)
 
 
@@ -145,7 +145,7 @@ async def test_recalculations_run_one_after_another(resources: Resources) -> Non
     first = asyncio.create_task(recalculate_metrics(resources, progress=hold))
     await halfway.wait()
     second = asyncio.create_task(recalculate_metrics(resources))
-    await waits_for_a_lock(resources)
+    await wait_for_blocked_recalculation(resources)
     assert not second.done()
     # The second one sees changes that commit while it waits.
     await run_statements(resources, "UPDATE listing SET adjusted_price = 1 WHERE cpu_id = 7")

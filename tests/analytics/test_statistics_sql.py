@@ -17,7 +17,7 @@ from app.analytics import statistics_sql
 from app.db.advisory_locks import CPU_WRITERS_LOCK
 from app.db.transaction import Transaction
 from app.resources import Resources, Session
-from tests.analytics.statistics_reference import plain
+from tests.analytics.statistics_reference import reference_statistics
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.effort import size_of
 
@@ -67,7 +67,7 @@ STEPS = [
 ]
 
 
-def step(template: str) -> st.SearchStrategy[str]:
+def statement_strategy(template: str) -> st.SearchStrategy[str]:
     """Return a strategy for statements of this form."""
     return st.builds(
         lambda **values: template.format_map(values),
@@ -82,7 +82,7 @@ def step(template: str) -> st.SearchStrategy[str]:
     )
 
 
-STATEMENTS = st.sampled_from(STEPS).flatmap(step)
+STATEMENTS = st.sampled_from(STEPS).flatmap(statement_strategy)
 # For each group of statements and each transaction: whether it is kept.
 TRANSACTIONS = st.tuples(
     st.booleans(), st.lists(st.tuples(st.booleans(), st.lists(STATEMENTS, min_size=1, max_size=3)), max_size=4)
@@ -93,24 +93,26 @@ class GaveUp(Exception):
     """Rolls back the block that it is raised in."""
 
 
-async def kept_is_plain(session: Session) -> None:
+async def check_statistics(session: Session) -> None:
     """Compare the stored statistics with the aggregate."""
-    assert dict((await statistics_sql.load_statistics(session))._mapping) == dict((await plain(session))._mapping)
+    assert dict((await statistics_sql.load_statistics(session))._mapping) == dict(
+        (await reference_statistics(session))._mapping
+    )
 
 
-async def read_is_plain(resources: Resources) -> None:
+async def check_committed_statistics(resources: Resources) -> None:
     """Compare them in a new transaction."""
     async with resources.read() as session:
-        await kept_is_plain(session)
+        await check_statistics(session)
 
 
-async def run(tx: Transaction, keep: bool, statements: Sequence[str]) -> None:
+async def run_statements(tx: Transaction, keep: bool, statements: Sequence[str]) -> None:
     """Run the statements behind a savepoint; a failing one rolls all of them back."""
     with suppress(GaveUp, IntegrityError):
         async with tx.connection.begin_nested():
             for statement in statements:
                 await tx.execute(text(statement))
-                await kept_is_plain(tx)
+                await check_statistics(tx)
             if not keep:
                 raise GaveUp
 
@@ -130,11 +132,11 @@ async def test_statistics_after_random_history_equal_computed_ones(
         with suppress(GaveUp):
             async with resources.write() as tx:
                 for is_kept, statements in groups:
-                    await run(tx, is_kept, statements)
-                    await kept_is_plain(tx)
+                    await run_statements(tx, is_kept, statements)
+                    await check_statistics(tx)
                 if not keep:
                     raise GaveUp
-        await read_is_plain(resources)
+        await check_committed_statistics(resources)
 
 
 async def test_statistics_count_copied_rows(resources: Resources) -> None:
@@ -143,7 +145,7 @@ async def test_statistics_count_copied_rows(resources: Resources) -> None:
         driver: Any = (await tx.connection.get_raw_connection()).driver_connection
         rows = [(f"Intel {n}", f"intel-{n}", "Intel", n) for n in range(50)]
         await driver.copy_records_to_table("cpu", records=rows, columns=["name", "slug", "manufacturer", "cores"])
-        await kept_is_plain(tx)
+        await check_statistics(tx)
         assert (await statistics_sql.load_statistics(tx)).total == 51
 
 
@@ -152,10 +154,10 @@ async def test_statistics_after_deleting_one_of_two_equal_values_are_exact(resou
     await add_cpu(resources, "AMD Two", cores=4)
     async with resources.write() as tx:
         await tx.execute(text("UPDATE cpu SET cores = CASE WHEN id = :id THEN 8 ELSE cores END"), {"id": first})
-        await kept_is_plain(tx)
+        await check_statistics(tx)
 
 
-async def shards(resources: Resources) -> list[int]:
+async def listing_counts(resources: Resources) -> list[int]:
     """Return the rows that sum up to the number of active listings."""
     async with resources.read() as session:
         rows = await session.rows(text("SELECT active FROM listing_statistics ORDER BY shard"))
@@ -168,7 +170,7 @@ async def test_statistics_listing_writers_do_not_wait(resources: Resources) -> N
         async with resources.write() as tx:
             ours, theirs, spare = [await add_listing(tx, None, 1) for _ in range(3)]
         await add_listing(later, None, 1)
-    assert await shards(resources) == [4]
+    assert await listing_counts(resources) == [4]
     end = text("UPDATE listing SET status = 'ended' WHERE id = :id")
     async with resources.write() as one, resources.write() as other:
         for tx in (one, other):
@@ -178,15 +180,15 @@ async def test_statistics_listing_writers_do_not_wait(resources: Resources) -> N
         await add_listing(other, None, 2)
         await one.execute(end, {"id": spare})
         await add_listing(one, None, 2)
-        await kept_is_plain(one)
-        await kept_is_plain(other)
-    await read_is_plain(resources)
-    assert sum(await shards(resources)) == 3
+        await check_statistics(one)
+        await check_statistics(other)
+    await check_committed_statistics(resources)
+    assert sum(await listing_counts(resources)) == 3
     # There are never more rows than concurrent writers.
     for _ in range(5):
         async with resources.write() as tx:
             await add_listing(tx, None, 3)
-    assert len(await shards(resources)) == 2
+    assert len(await listing_counts(resources)) == 2
 
 
 async def test_statistics_of_concurrent_listing_writers_are_exact(resources: Resources) -> None:
@@ -201,8 +203,8 @@ async def test_statistics_of_concurrent_listing_writers_are_exact(resources: Res
                         raise GaveUp
 
     await asyncio.gather(*(write(number) for number in range(8)))
-    await read_is_plain(resources)
-    counts = await shards(resources)
+    await check_committed_statistics(resources)
+    counts = await listing_counts(resources)
     assert sum(counts) == 8 * 6 * 2 // 3
     assert len(counts) <= 8
 
@@ -215,7 +217,7 @@ async def test_statistics_of_concurrent_cpu_writers_are_exact(resources: Resourc
         async def second() -> None:
             async with resources.write() as tx:
                 await tx.execute(text(insert.format("B")))
-                await kept_is_plain(tx)
+                await check_statistics(tx)
 
         waiting = asyncio.create_task(second())
         done, _ = await asyncio.wait([waiting], timeout=0.3)
@@ -251,20 +253,20 @@ async def test_statistics_after_recalculation_change_time_only(resources: Resour
         statistics = await statistics_sql.load_statistics(tx)
         assert (statistics.total, statistics.updated_at.year) == (100, 2030)
         await tx.execute(text("UPDATE cpu SET cores = 4 WHERE id = :id"), {"id": cpu_id})
-        await kept_is_plain(tx)
+        await check_statistics(tx)
 
 
 async def test_statistics_query_does_not_read_cpus_and_listings(resources: Resources) -> None:
     await add_cpu(resources, "AMD One", [1, 2])
     async with resources.read() as session:
         (plan,) = (await session.scalar(text(f"EXPLAIN (FORMAT JSON) {statistics_sql.STATISTICS}")),)
-    assert relations(plan) == {"cpu_statistics", "listing_statistics", "recalculation_watermark"}
+    assert planned_tables(plan) == {"cpu_statistics", "listing_statistics", "recalculation_watermark"}
 
 
-def relations(plan: Any) -> set[str]:
+def planned_tables(plan: Any) -> set[str]:
     """Return the tables that a plan reads."""
     if isinstance(plan, list):
-        return set().union(*map(relations, plan))
+        return set().union(*map(planned_tables, plan))
     if not isinstance(plan, dict):
         return set()
-    return relations(list(plan.values())) | ({plan["Relation Name"]} if "Relation Name" in plan else set())
+    return planned_tables(list(plan.values())) | ({plan["Relation Name"]} if "Relation Name" in plan else set())

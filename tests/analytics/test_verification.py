@@ -39,7 +39,7 @@ async def catalogue(resources: Resources) -> Resources:
     return resources
 
 
-async def verified(resources: Resources, *, fix: bool = False) -> dict[str, Any]:
+async def run_verification(resources: Resources, *, fix: bool = False) -> dict[str, Any]:
     """Run a verification and return the output of the command line."""
     outcome = await dispatch.run_in_foreground(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
     assert isinstance(outcome, VerificationReport)
@@ -51,13 +51,13 @@ RIGHT = {"total": 5, "consistent": 5, "consistency": 100.0, "cpus": {}, "failed"
 
 async def test_verification_of_consistent_figures_finds_nothing(catalogue: Resources) -> None:
     before = await data_versions(catalogue)
-    assert await verified(catalogue) == RIGHT
-    assert await verified(catalogue, fix=True) == RIGHT
+    assert await run_verification(catalogue) == RIGHT
+    assert await run_verification(catalogue, fix=True) == RIGHT
     assert await data_versions(catalogue) == {**before, "work": 2}
 
 
 async def test_verification_finds_every_wrong_cpu(resources: Resources) -> None:
-    assert await verified(resources) == {**RIGHT, "total": 1, "consistent": 1}
+    assert await run_verification(resources) == {**RIGHT, "total": 1, "consistent": 1}
 
 
 WRONG = {
@@ -81,9 +81,9 @@ async def test_verification_names_and_repairs_wrong_value(catalogue: Resources, 
     await run_statements(catalogue, f"UPDATE cpu SET {column} = {WRONG[column]} WHERE id = 2")
     # The latest time of computation changes with it, in the table and in the statistics.
     expected = {**RIGHT, "consistent": 4, "consistency": 80.0, "cpus": {"cpu-2": [column]}, "left": 1}
-    assert await verified(catalogue) == expected
-    assert await verified(catalogue, fix=True) == {**expected, "left": 0}
-    assert await verified(catalogue) == RIGHT
+    assert await run_verification(catalogue) == expected
+    assert await run_verification(catalogue, fix=True) == {**expected, "left": 0}
+    assert await run_verification(catalogue) == RIGHT
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
@@ -101,7 +101,7 @@ async def test_verification_finds_changes_without_triggers(catalogue: Resources)
         "ALTER TABLE listing ENABLE TRIGGER USER",
     )
     with capture_logs() as logs:
-        result = await verified(catalogue)
+        result = await run_verification(catalogue)
     assert set(result["cpus"]) == {"cpu-1", "cpu-2", "cpu-3"}
     assert set(result["cpus"]["cpu-2"]) <= {"value_percentile", "value_percentile_single", "value_rating"}
     assert result["statistics"] == ["listings"]
@@ -111,10 +111,10 @@ async def test_verification_finds_changes_without_triggers(catalogue: Resources)
     assert entries["verify.differs"]["cpu"] == "cpu-3"
     assert entries["verify.statistics_differ"]["columns"] == ["listings"]
     before = await data_versions(catalogue)
-    assert (await verified(catalogue, fix=True))["left"] == 0
+    assert (await run_verification(catalogue, fix=True))["left"] == 0
     now = await data_versions(catalogue)
     assert {domain for domain in now if now[domain] != before.get(domain)} == {"analytics", "catalog", "market", "work"}
-    assert await verified(catalogue) == RIGHT
+    assert await run_verification(catalogue) == RIGHT
 
 
 @pytest.mark.parametrize(
@@ -130,15 +130,15 @@ async def test_verification_finds_changes_without_triggers(catalogue: Resources)
 async def test_verification_repairs_wrong_statistics(catalogue: Resources, harm: str, columns: list[str]) -> None:
     await run_statements(catalogue, harm)
     expected = {**RIGHT, "consistent": 4, "consistency": 80.0, "statistics": columns, "left": 1}
-    assert await verified(catalogue) == expected
-    assert await verified(catalogue, fix=True) == {**expected, "left": 0}
-    assert await verified(catalogue) == RIGHT
+    assert await run_verification(catalogue) == expected
+    assert await run_verification(catalogue, fix=True) == {**expected, "left": 0}
+    assert await run_verification(catalogue) == RIGHT
 
 
 async def test_verification_restores_missing_statistics_row(catalogue: Resources) -> None:
     await run_statements(catalogue, "DELETE FROM cpu_statistics")
-    assert "total" in (await verified(catalogue, fix=True))["statistics"]
-    assert await verified(catalogue) == RIGHT
+    assert "total" in (await run_verification(catalogue, fix=True))["statistics"]
+    assert await run_verification(catalogue) == RIGHT
 
 
 async def test_statistics_repair_does_not_wait_for_listing_writers(catalogue: Resources) -> None:
@@ -147,15 +147,15 @@ async def test_statistics_repair_does_not_wait_for_listing_writers(catalogue: Re
     async with catalogue.write() as tx:
         await add_listing(tx, 1, 3)
         async with asyncio.timeout(60):
-            assert (await verified(catalogue, fix=True))["statistics"] == ["listings"]
-    assert await verified(catalogue) == RIGHT
+            assert (await run_verification(catalogue, fix=True))["statistics"] == ["listings"]
+    assert await run_verification(catalogue) == RIGHT
 
 
 async def test_verification_recalculates_logged_cpus_first(catalogue: Resources) -> None:
     """Logged CPUs are recalculated before the comparison."""
     await replace_cpus(catalogue, {1: cpu_with_prices(3), 5: cpu_with_prices(9)})
     await run_statements(catalogue, "DELETE FROM cpu WHERE id = 2")
-    assert await verified(catalogue) == RIGHT
+    assert await run_verification(catalogue) == RIGHT
     assert await committed_change_log(catalogue) == []
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
@@ -164,7 +164,7 @@ async def test_verification_ignores_concurrent_changes(catalogue: Resources) -> 
     """A price is committed after the log is emptied and before prices are read."""
     async with catalogue.write() as holder:
         await holder.execute(text("LOCK TABLE listing IN ACCESS EXCLUSIVE MODE"))
-        verification = asyncio.create_task(verified(catalogue))
+        verification = asyncio.create_task(run_verification(catalogue))
         waiting = text("SELECT count(*) FROM pg_locks WHERE relation = 'listing'::regclass AND NOT granted")
         await wait_until(lambda: holder.scalar(waiting))
         await holder.execute(text("UPDATE listing SET adjusted_price = 1 WHERE cpu_id = 3"))
@@ -176,20 +176,20 @@ async def test_verification_counts_failing_cpu_as_inconsistent(catalogue: Resour
     await run_statements(catalogue, "ALTER TABLE cpu ADD CONSTRAINT dear CHECK (price_good < 100)")
     await replace_cpus(catalogue, {1: cpu_with_prices(100, 200)})
     for fix in (False, True):
-        result = await verified(catalogue, fix=fix)
+        result = await run_verification(catalogue, fix=fix)
         assert (result["consistent"], result["cpus"], list(result["failed"]), result["left"]) == (4, {}, ["cpu-1"], 1)
         assert "dear" in result["failed"]["cpu-1"]
     await run_statements(
         catalogue, "ALTER TABLE cpu DROP CONSTRAINT dear", "UPDATE cpu SET price_good = 7 WHERE id = 2"
     )
-    assert (await verified(catalogue, fix=True))["left"] == 0
-    assert await verified(catalogue) == RIGHT
+    assert (await run_verification(catalogue, fix=True))["left"] == 0
+    assert await run_verification(catalogue) == RIGHT
     assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
 
 
 async def test_verification_job_counts_consistent_items(catalogue: Resources) -> None:
     await run_statements(catalogue, "UPDATE cpu SET price_good = 1 WHERE id IN (1, 2)")
-    await verified(catalogue)
+    await run_verification(catalogue)
     (job,) = await all_jobs(catalogue)
     assert (job.kind, job.status, job.input) == ("verify_figures", "succeeded", {"fix": False})
     assert (job.total, job.succeeded, job.failed) == (5, 3, 2)

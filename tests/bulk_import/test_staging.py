@@ -28,7 +28,8 @@ class ListRecords:
 
 def checked(reason: str, *columns: str) -> str:
     """Return a query like those of the imports."""
-    return f"SELECT line, reason, {rejected_cells_sql(columns)} AS cells FROM (SELECT *, {reason} AS reason FROM staged) AS judged"
+    staged = f"(SELECT *, {reason} AS reason FROM staged) AS checked_rows"
+    return f"SELECT line, reason, {rejected_cells_sql(columns)} AS cells FROM {staged}"
 
 
 async def test_stage_keeps_every_character(resources: Resources) -> None:
@@ -69,10 +70,10 @@ async def test_rejects_file_keeps_the_order_and_shortens_cells(resources: Resour
         await stage(tx.connection, ["a"], ListRecords(["a"], rows), "checked", checked("'why'", "a"))
         assert await write_rejects(tx.connection, "checked", ["a"], options) == 3000
     with options.rejects_path.open(newline="") as file:
-        found = list(csv.reader(file))[1:]
-    assert [int(row[0]) for row in found] == list(range(1, 3001))
-    assert [len(cell) for cell in found[0][2:]] == [1000] * 100
-    assert found[1] == ["2", "why", "2"]
+        rejects = list(csv.reader(file))[1:]
+    assert [int(row[0]) for row in rejects] == list(range(1, 3001))
+    assert [len(cell) for cell in rejects[0][2:]] == [1000] * 100
+    assert rejects[1] == ["2", "why", "2"]
 
 
 async def test_rejects_file_is_not_written_without_rejects_and_reports_write_errors(

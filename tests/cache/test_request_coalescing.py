@@ -1,4 +1,4 @@
-"""One run for all who ask at the same time, ended when the last of them has gone; and the deadline of each."""
+"""Concurrent requests share one execution, which is cancelled when the last client disconnects; timeouts."""
 
 from __future__ import annotations
 
@@ -48,23 +48,23 @@ async def api(resources: Resources) -> AsyncIterator[ApiClient]:
 
 
 @pytest.fixture
-async def second(settings: Settings) -> AsyncIterator[ApiClient]:
-    """Another process, as far as flights go."""
+async def second_api(settings: Settings) -> AsyncIterator[ApiClient]:
+    """Run a second API without shared in-flight requests."""
     async with Resources.open(settings) as resources, run_api_on(resources) as (api, _):
         yield api
 
 
-async def test_many_ask_and_one_runs(resources: Resources, database_url: str) -> None:
+async def test_concurrent_requests_are_executed_once(resources: Resources, database_url: str) -> None:
     await add_cpu(resources, "AMD One")
     async with run_api_on(resources) as (api, graphql_app):
         await register_query(api, CPUS_QUERY)
         with record_statements(resources) as statements:
             async with lock_table(database_url) as observer:
-                asking = [asyncio.create_task(get_persisted(api, CPUS_QUERY)) for _ in range(50)]
+                requests = [asyncio.create_task(get_persisted(api, CPUS_QUERY)) for _ in range(50)]
                 inflight = graphql_app.response_cache._inflight
                 await wait_until(lambda: asyncio.sleep(0, [request.waiters for request in inflight.values()] == [50]))
                 await wait_for_blocked(observer, 1)
-            answers = await asyncio.gather(*asking)
+            answers = await asyncio.gather(*requests)
     assert statements.count == 2
     assert {answer.headers["x-cache"] for answer in answers} == {"MISS"}
     assert len({(answer.content, answer.headers["etag"]) for answer in answers}) == 1
@@ -72,13 +72,13 @@ async def test_many_ask_and_one_runs(resources: Resources, database_url: str) ->
 
 async def acquire_private_lock(cache: ResponseCache, _key: bytes) -> Lock:
     """Acquire a lock that no other request knows."""
-    lock = cache.redis.lock(secrets.token_hex(8), timeout=5, thread_local=False)
+    lock: Lock = cache.redis.lock(secrets.token_hex(8), timeout=5, thread_local=False)
     assert await lock.acquire()
     return lock
 
 
 @pytest.mark.parametrize("lock", ["of all processes", "of none"])
-async def test_after_a_change_one_runs(
+async def test_concurrent_requests_after_a_change_are_executed_once(
     api: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch, lock: str
 ) -> None:
     if lock == "of none":
@@ -89,19 +89,19 @@ async def test_after_a_change_one_runs(
         with record_statements(resources) as statements:
             answers = await asyncio.gather(*(get_persisted(api, CPUS_QUERY) for _ in range(30)))
         assert {answer.json()["data"]["cpus"]["totalCount"] for answer in answers} == {number + 1}
-        # The page and the versions; from then on it is known that one statement is enough.
+        # The page and the versions. Later executions expect a single statement.
         assert statements.count == (2 if number == 0 else 1)
 
 
-async def test_of_two_processes_one_runs(
-    api: ApiClient, second: ApiClient, resources: Resources, database_url: str
+async def test_two_processes_execute_once(
+    api: ApiClient, second_api: ApiClient, resources: Resources, database_url: str
 ) -> None:
     await register_query(api, CPUS_QUERY)
-    await register_query(second, CPUS_QUERY)
+    await register_query(second_api, CPUS_QUERY)
     async with lock_table(database_url) as observer:
         first = asyncio.create_task(get_persisted(api, CPUS_QUERY))
         await wait_for_blocked(observer, 1)
-        others = [asyncio.create_task(get_persisted(second, CPUS_QUERY)) for _ in range(10)]
+        others = [asyncio.create_task(get_persisted(second_api, CPUS_QUERY)) for _ in range(10)]
         await asyncio.sleep(0.3)
         await wait_for_blocked(observer, 1)
     assert (await first).headers["x-cache"] == "MISS"
@@ -110,45 +110,45 @@ async def test_of_two_processes_one_runs(
     assert {answer.content for answer in answers} == {(await first).content}
 
 
-async def test_a_process_that_keeps_the_others_waiting_is_not_waited_for(
-    api: ApiClient, second: ApiClient, resources: Resources, database_url: str
+async def test_wait_for_another_process_is_limited(
+    api: ApiClient, second_api: ApiClient, resources: Resources, database_url: str
 ) -> None:
     await register_query(api, CPUS_QUERY)
-    await register_query(second, CPUS_QUERY)
+    await register_query(second_api, CPUS_QUERY)
     async with lock_table(database_url) as observer:
-        asking = [asyncio.create_task(get_persisted(each, CPUS_QUERY)) for each in (api, second)]
+        requests = [asyncio.create_task(get_persisted(each, CPUS_QUERY)) for each in (api, second_api)]
         await wait_for_blocked(observer, 2)
-    assert {answer.status_code for answer in await asyncio.gather(*asking)} == {200}
+    assert {answer.status_code for answer in await asyncio.gather(*requests)} == {200}
 
 
 @pytest.mark.parametrize("query", [CPUS_QUERY, TOTAL_QUERY, BY_LOADER])
-async def test_who_goes_away_takes_nobody_along(
+async def test_disconnect_of_one_client_keeps_the_others_waiting(
     api: ApiClient, resources: Resources, database_url: str, query: str
 ) -> None:
     await register_query(api, query)
     await add_cpu(resources, "AMD One")
     async with lock_table(database_url, READ_FROM[query]) as observer:
-        asking = [asyncio.create_task(get_persisted(api, query)) for _ in range(3)]
+        requests = [asyncio.create_task(get_persisted(api, query)) for _ in range(3)]
         await wait_for_blocked(observer, 1)
-        asking[0].cancel()  # the one whose request began it
-        asking[2].cancel()
+        requests[0].cancel()  # its request started the execution
+        requests[2].cancel()
         await asyncio.sleep(0.2)
         await wait_for_blocked(observer, 1)
-    answer = await asking[1]
+    answer = await requests[1]
     assert (answer.status_code, answer.headers["x-cache"]) == (200, "MISS")
     assert "errors" not in answer.json()
 
 
 @pytest.mark.parametrize("query", [CPUS_QUERY, TOTAL_QUERY, BY_LOADER])
-async def test_when_all_have_gone_the_statement_is_ended(
+async def test_disconnect_of_all_clients_cancels_the_statement(
     api: ApiClient, resources: Resources, database_url: str, query: str
 ) -> None:
     await register_query(api, query)
     await add_cpu(resources, "AMD One")
     async with lock_table(database_url, READ_FROM[query]) as observer:
-        asking = [asyncio.create_task(get_persisted(api, query)) for _ in range(3)]
+        requests = [asyncio.create_task(get_persisted(api, query)) for _ in range(3)]
         await wait_for_blocked(observer, 1)
-        for task in asking:
+        for task in requests:
             task.cancel()
         await wait_for_blocked(observer, 0)
         again = asyncio.create_task(get_persisted(api, query))
@@ -157,20 +157,18 @@ async def test_when_all_have_gone_the_statement_is_ended(
     assert resources.read_pool.in_use == 0
 
 
-async def test_a_mutation_whose_client_goes_away_is_ended(
-    api: ApiClient, resources: Resources, database_url: str
-) -> None:
-    """By its socket: a task that is cancelled tells the server nothing more than this."""
+async def test_disconnect_cancels_a_mutation(api: ApiClient, resources: Resources, database_url: str) -> None:
+    """The socket is closed, as a cancelled client task does."""
     body = {"query": "mutation { recalculateMetrics { job { id } } }"}
     async with lock_table(database_url, "job") as observer:
-        asking = asyncio.create_task(api.http.post("/graphql", json=body, headers=api.token(Role.ADMIN)))
+        requests = asyncio.create_task(api.http.post("/graphql", json=body, headers=api.token(Role.ADMIN)))
         await wait_for_blocked(observer, 1)
-        asking.cancel()
+        requests.cancel()
         await wait_for_blocked(observer, 0)
 
 
 @pytest.mark.parametrize("query", [CPUS_QUERY, BY_LOADER, "mutation { recalculateMetrics { job { id } } }"])
-async def test_the_deadline_ends_the_statement(settings: Settings, database_url: str, query: str) -> None:
+async def test_timeout_cancels_the_statement(settings: Settings, database_url: str, query: str) -> None:
     hurried = settings.model_copy(update={"request_timeout_seconds": 0.5})
     async with Resources.open(hurried) as resources, run_api_on(resources) as (api, _):
         await add_cpu(resources, "AMD One")
@@ -186,8 +184,8 @@ async def test_the_deadline_ends_the_statement(settings: Settings, database_url:
         assert (await api.ask("{ __typename }")) == {"data": {"__typename": "Query"}}
 
 
-async def test_postgresql_ends_statements_by_itself(settings: Settings) -> None:
-    """Should the process hang. The worker's may take as long as they need."""
+async def test_postgresql_cancels_statements_of_the_api_after_the_timeout(settings: Settings) -> None:
+    """This helps if the API process hangs. Statements of the worker have no limit."""
     api = create_app(settings.model_copy(update={"request_timeout_seconds": 7.5})).starlette
     async with api.router.lifespan_context(api) as state:
         assert state is not None
@@ -197,7 +195,7 @@ async def test_postgresql_ends_statements_by_itself(settings: Settings) -> None:
         assert await session.scalar(text("SHOW statement_timeout")) == "0"
 
 
-async def test_a_subscription_has_no_deadline(settings: Settings) -> None:
+async def test_subscription_has_no_timeout(settings: Settings) -> None:
     hurried = settings.model_copy(update={"request_timeout_seconds": 0.5})
     async with Resources.open(hurried) as resources, run_api_on(resources) as (api, _):
         key = await create_queued_job(resources)

@@ -1,4 +1,4 @@
-"""Kept answers: where they come from, what ends them, and what HTTP is told about them."""
+"""Cached responses: their sources, invalidation, and HTTP headers."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> Async
 
 
 @pytest.fixture
-async def other(settings: Settings) -> AsyncIterator[ApiClient]:
-    """Another process, as far as the cache goes: nothing of it is shared but PostgreSQL and Redis."""
+async def other_api(settings: Settings) -> AsyncIterator[ApiClient]:
+    """Run a second API that only shares PostgreSQL and Redis."""
     async with run_api(settings) as api:
         await wait_until(lambda: _listens(api))
         yield api
@@ -57,7 +57,9 @@ async def _listens(api: ApiClient) -> bool:
     return (await api.http.get("/graphql?query={__typename}")).headers["x-cache"] != "BYPASS"
 
 
-async def test_memory_then_redis_then_the_database(served: Served, other: ApiClient, resources: Resources) -> None:
+async def test_response_comes_from_memory_then_redis_then_database(
+    served: Served, other_api: ApiClient, resources: Resources
+) -> None:
     api, _ = served
     await add_cpu(resources, "AMD One")
     await register_query(api, CPUS_QUERY)
@@ -73,15 +75,15 @@ async def test_memory_then_redis_then_the_database(served: Served, other: ApiCli
         assert response.headers["x-cache"] == "HIT-L1"
         assert response.content == first.content
     assert long_way.headers["x-request-id"] == "mine"
-    elsewhere = await get_persisted(other, CPUS_QUERY)
+    elsewhere = await get_persisted(other_api, CPUS_QUERY)
     assert elsewhere.headers["x-cache"] == "HIT-L2"
-    assert await cache_status(other, CPUS_QUERY) == "HIT-L1"
+    assert await cache_status(other_api, CPUS_QUERY) == "HIT-L1"
     for response in (again, long_way, elsewhere):
         assert response.headers["etag"] == first.headers["etag"]
         assert response.content == first.content
 
 
-async def test_variables_make_other_answers_whatever_their_spelling(served: Served, resources: Resources) -> None:
+async def test_equal_variables_in_another_notation_share_an_entry(served: Served, resources: Resources) -> None:
     api, _ = served
     for number in range(3):
         await add_cpu(resources, f"CPU {number}")
@@ -96,14 +98,16 @@ async def test_variables_make_other_answers_whatever_their_spelling(served: Serv
     assert response.headers["x-cache"] == "HIT-L1"
 
 
-async def test_a_change_is_seen_by_the_next_request(served: Served, other: ApiClient, resources: Resources) -> None:
+async def test_change_is_visible_to_the_next_request(
+    served: Served, other_api: ApiClient, resources: Resources
+) -> None:
     api, _ = served
     await add_cpu(resources, "AMD One")
     for _ in range(3):
         before = [
             await get_persisted(api, CPUS_QUERY),
             await get_persisted(api, CPUS_QUERY),
-            await get_persisted(other, CPUS_QUERY),
+            await get_persisted(other_api, CPUS_QUERY),
         ]
         assert len({response.content for response in before}) == 1
         await commit_change(
@@ -114,14 +118,14 @@ async def test_a_change_is_seen_by_the_next_request(served: Served, other: ApiCl
         assert after.headers["etag"] != before[0].headers["etag"]
         assert after.content != before[0].content
         assert (await get_persisted(api, CPUS_QUERY, {"if-none-match": before[0].headers["etag"]})).status_code == 200
-        await wait_until(partial(_gives, other, after.content))
+        await wait_until(partial(_gives, other_api, after.content))
 
 
 async def _gives(api: ApiClient, content: bytes) -> bool:
     return (await get_persisted(api, CPUS_QUERY)).content == content
 
 
-async def test_a_change_of_another_domain_ends_nothing(served: Served, resources: Resources) -> None:
+async def test_change_of_another_domain_keeps_entries(served: Served, resources: Resources) -> None:
     api, _ = served
     assert await cache_status(api, CPUS_QUERY) == "MISS"
     etag = (await get_persisted(api, CPUS_QUERY)).headers["etag"]
@@ -137,10 +141,10 @@ async def test_a_change_of_another_domain_ends_nothing(served: Served, resources
         assert await cache_status(api, CPUS_QUERY) == "MISS", domain
 
 
-async def test_who_made_a_change_never_sees_what_was_before_it(
+async def test_client_sees_its_own_change_before_the_notification(
     served: Served, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even when the notification takes its time."""
+    """The notification is delayed."""
     api, _ = served
     monkeypatch.setattr(resources.notifications, "_on_notification", lambda *_: None)
     for number in range(5):
@@ -151,7 +155,7 @@ async def test_who_made_a_change_never_sees_what_was_before_it(
             tx.bump_version(Domain.CATALOG)
 
 
-async def test_a_header_given_twice_is_looked_at_more_closely(served: Served) -> None:
+async def test_repeated_header_takes_the_full_path(served: Served) -> None:
     api, graphql_app = served
     assert [await cache_status(api, CPUS_QUERY) for _ in range(2)] == ["MISS", "HIT-L1"]
     twice = [("accept", "application/json"), ("accept", GRAPHQL_JSON)]
@@ -168,10 +172,10 @@ async def test_a_header_given_twice_is_looked_at_more_closely(served: Served) ->
 
 
 async def test_not_modified_needs_neither_database_nor_redis(
-    served: Served, other: ApiClient, resources: Resources
+    served: Served, other_api: ApiClient, resources: Resources
 ) -> None:
     api, graphql_app = served
-    etag = (await get_persisted(other, CPUS_QUERY)).headers["etag"]
+    etag = (await get_persisted(other_api, CPUS_QUERY)).headers["etag"]
     await register_query(api, CPUS_QUERY)
     with record_statements(resources) as statements, record_redis_commands(resources) as commands:
         for given in (etag, f'"x", {etag}', f"W/{etag}"):
@@ -196,7 +200,7 @@ async def test_not_modified_needs_neither_database_nor_redis(
     assert graphql_app.fast_path._entries
 
 
-async def test_each_media_type_is_a_representation_of_its_own(served: Served) -> None:
+async def test_each_media_type_has_its_own_etag(served: Served) -> None:
     api, _ = served
     etags = set()
     for _ in range(2):
@@ -212,7 +216,7 @@ async def test_each_media_type_is_a_representation_of_its_own(served: Served) ->
     assert (await get_persisted(api, CPUS_QUERY, {"accept": "image/png"})).status_code == 406
 
 
-async def test_what_is_not_kept(served: Served, resources: Resources) -> None:
+async def test_errors_mutations_and_private_responses_are_not_cached(served: Served, resources: Resources) -> None:
     api, graphql_app = served
     await add_cpu(resources, "AMD One")
     cost = '{"cost": true}'
@@ -235,7 +239,7 @@ async def test_what_is_not_kept(served: Served, resources: Resources) -> None:
     assert not [key async for key in resources.broker.redis.scan_iter(b"dealmark:response:*")]
 
 
-async def test_errors_are_forgotten_and_cured(served: Served, resources: Resources) -> None:
+async def test_response_with_errors_is_not_cached(served: Served, resources: Resources) -> None:
     api, _ = served
     async with resources.write() as tx:
         await tx.connection.exec_driver_sql("ALTER TABLE listing_statistics RENAME TO mislaid")
@@ -249,7 +253,7 @@ async def test_errors_are_forgotten_and_cured(served: Served, resources: Resourc
     assert (await get_persisted(api, TOTAL_QUERY)).json() == {"data": {"statistics": {"total": 0, "listings": 0}}}
 
 
-async def test_off_means_off(settings: Settings, resources: Resources) -> None:
+async def test_disabled_cache_is_bypassed(settings: Settings, resources: Resources) -> None:
     async with run_api(settings.model_copy(update={"response_cache": "off"})) as api:
         for number in range(3):
             response = await get_persisted(api, TOTAL_QUERY)
@@ -259,7 +263,7 @@ async def test_off_means_off(settings: Settings, resources: Resources) -> None:
             await add_cpu(resources, f"CPU {number}")
 
 
-async def test_who_signs_in_gets_the_same_and_is_looked_at_each_time(served: Served) -> None:
+async def test_request_with_token_shares_the_entry_and_is_verified_each_time(served: Served) -> None:
     api, _ = served
     assert await cache_status(api, CPUS_QUERY) == "MISS"
     assert await cache_status(api, CPUS_QUERY) == "HIT-L1"
@@ -268,8 +272,8 @@ async def test_who_signs_in_gets_the_same_and_is_looked_at_each_time(served: Ser
     assert (await get_persisted(api, CPUS_QUERY, {"authorization": ""})).status_code == 401
 
 
-async def test_age_and_lifetime_go_together(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What caches count is from when the answer was made; it is right now, so 5 (30) seconds remain."""
+async def test_max_age_includes_the_age(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP caches measure max-age from the creation of a response, and 5 (30) seconds must remain."""
     api, _ = served
     await get_persisted(api, CPUS_QUERY)
     await get_persisted(api, TOTAL_QUERY)
@@ -286,13 +290,13 @@ async def test_age_and_lifetime_go_together(served: Served, monkeypatch: pytest.
     assert (await api.http.get("/graphql?query={__typename}")).headers["cache-control"] == "public, no-cache"
 
 
-async def test_what_changes_with_time_is_kept_for_a_minute_at_most(
-    served: Served, other: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
+async def test_time_dependent_response_expires_after_a_minute(
+    served: Served, other_api: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, _ = served
     await add_cpu(resources, "AMD One")
     first = await get_persisted(api, TIME_DEPENDENT_QUERY)
-    assert (await get_persisted(other, TIME_DEPENDENT_QUERY)).headers["etag"] == first.headers["etag"], (
+    assert (await get_persisted(other_api, TIME_DEPENDENT_QUERY)).headers["etag"] == first.headers["etag"], (
         "by way of Redis"
     )
     began, passed = time.time(), 0.0
@@ -312,10 +316,10 @@ async def test_what_changes_with_time_is_kept_for_a_minute_at_most(
     assert old.status_code == 200
 
 
-async def test_an_answer_made_before_a_change_is_never_remembered_after_it(
+async def test_response_computed_before_a_change_is_not_stored_after_it(
     served: Served, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The change comes while the answer is on its way."""
+    """The change is committed while the response is computed."""
     api, graphql_app = served
     await register_query(api, CPUS_QUERY)
     await add_cpu(resources, "AMD One")
@@ -336,8 +340,8 @@ async def test_an_answer_made_before_a_change_is_never_remembered_after_it(
         assert "AMD Two" in (await get_persisted(api, CPUS_QUERY)).text
 
 
-async def test_only_what_names_a_document_is_answered_by_its_bytes(settings: Settings, resources: Resources) -> None:
-    """A page of another site may ask for nothing else, and must not profit from whoever was allowed to."""
+async def test_fast_path_serves_persisted_documents_only(settings: Settings, resources: Resources) -> None:
+    """Other requests must pass the CSRF check each time."""
     strict = settings.model_copy(update={"development": False, "documents": "open"})
     async with run_api(strict) as api:
         url = "/graphql?query={__typename}"
@@ -346,7 +350,7 @@ async def test_only_what_names_a_document_is_answered_by_its_bytes(settings: Set
         assert (await api.http.get(url)).status_code == 400
 
 
-def test_memory_is_bounded_in_bytes() -> None:
+def test_memory_cache_is_limited_in_bytes() -> None:
     memory = MemoryCache(100_000)
     for number in range(1000):
         memory.put(b"%d" % number, CachedResponse(b"x" * 5_000))

@@ -1,4 +1,4 @@
-"""What the cache does while Redis, PostgreSQL or the connection for news is away, and that it recovers by itself."""
+"""The response cache without Redis, PostgreSQL or notifications, and its recovery."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ REQUEST_TIMEOUT_SECONDS = 20.0
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """For servers of the test's own: short, and open to PostgreSQL's account."""
+    """Directory for servers of the test, with a short path that PostgreSQL's account can read."""
     with tempfile.TemporaryDirectory(prefix="dealmark-test-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
 @asynccontextmanager
 async def with_redis(settings: Settings, folder: Path) -> AsyncIterator[tuple[EmbeddedRedis, ApiClient, Resources]]:
-    """The API with a Redis of its own."""
+    """Run the API with its own Redis."""
     redis = EmbeddedRedis(folder / "redis")
     own = settings.model_copy(update={"redis_url": redis.start()})
     try:
@@ -65,31 +65,33 @@ async def with_redis(settings: Settings, folder: Path) -> AsyncIterator[tuple[Em
         redis.stop()
 
 
-async def timed(api: ApiClient, query: str, number: int) -> tuple[float, httpx.Response]:
-    """Seconds that a query that memory does not have takes, and the response."""
+async def timed_query(api: ApiClient, query: str, number: int) -> tuple[float, httpx.Response]:
+    """Return the seconds that a query outside memory takes, and the response."""
     began = time.monotonic()
     response = await get_persisted(api, query, n=number)
     return time.monotonic() - began, response
 
 
-async def test_redis_that_is_stopped(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stopped_redis_does_not_affect_responses(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(circuit_breaker, "CALL_TIMEOUT_SECONDS", 20.0)
     async with with_redis(settings, folder) as (redis, api, resources):
         await add_cpu(resources, "AMD One")
         assert await cache_status(api, CPUS_QUERY, n=1) == "MISS"
         await asyncio.to_thread(redis.stop)
         for number in range(1, 20):
-            seconds, response = await timed(api, CPUS_QUERY, number)
+            seconds, response = await timed_query(api, CPUS_QUERY, number)
             assert response.json()["data"]["cpus"]["totalCount"] == 1
             assert response.headers["x-cache"] == "HIT-L1" if number == 1 else "MISS"
             assert await cache_status(api, CPUS_QUERY, n=number) == "HIT-L1"
             assert seconds < circuit_breaker.CALL_TIMEOUT_SECONDS, "the request waited for Redis"
         await asyncio.to_thread(redis.start)
-        await kept_in_redis(api, resources)
+        await wait_until_stored_in_redis(api, resources)
 
 
-async def kept_in_redis(api: ApiClient, resources: Resources) -> None:
-    """Once answers find their way there again. Each request asks for something new."""
+async def wait_until_stored_in_redis(api: ApiClient, resources: Resources) -> None:
+    """Wait until responses are stored in Redis again. Each request has a new query."""
     asked = iter(range(50, 200))
 
     async def look() -> bool:
@@ -99,10 +101,10 @@ async def kept_in_redis(api: ApiClient, resources: Resources) -> None:
     await wait_until(look)
 
 
-async def test_redis_that_hangs_costs_one_request_a_moment(
+async def test_hanging_redis_delays_one_request_only(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One request waits, however long it lasts; those after it do not, even when it is asked again."""
+    """Later requests do not wait, although Redis still hangs."""
     monkeypatch.setattr(circuit_breaker, "CALL_TIMEOUT_SECONDS", 2.0)
     async with with_redis(settings, folder) as (redis, api, resources):
         await add_cpu(resources, "AMD One")
@@ -112,7 +114,7 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
         os.kill(pid, signal.SIGSTOP)
         try:
             with capture_logs() as logged:
-                first, response = await timed(api, CPUS_QUERY, 1)
+                first, response = await timed_query(api, CPUS_QUERY, 1)
                 assert response.headers["x-cache"] == "MISS"
                 assert circuit_breaker.CALL_TIMEOUT_SECONDS <= first < circuit_breaker.CALL_TIMEOUT_SECONDS * 2.5
                 unknown = await api.http.get(persisted_query_url(TOTAL_QUERY))
@@ -120,7 +122,7 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
                 slowest, number = 0.0, 2
                 until = time.monotonic() + 2.5 * circuit_breaker.RETRY_INTERVAL_SECONDS
                 while time.monotonic() < until:
-                    seconds, response = await timed(api, CPUS_QUERY, number)
+                    seconds, response = await timed_query(api, CPUS_QUERY, number)
                     assert (response.status_code, response.headers["x-cache"]) == (200, "MISS")
                     slowest, number = max(slowest, seconds), number + 1
                     await asyncio.sleep(0.02)
@@ -129,11 +131,11 @@ async def test_redis_that_hangs_costs_one_request_a_moment(
             assert [line["event"] for line in logged if line["event"].startswith("breaker")] == ["breaker.opened"]
         finally:
             os.kill(pid, signal.SIGCONT)
-        await kept_in_redis(api, resources)
+        await wait_until_stored_in_redis(api, resources)
 
 
-async def test_news_lost_and_nothing_else(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing that is kept is given: it could have changed meanwhile, and has."""
+async def test_lost_notifications_bypass_the_cache(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cached response could be outdated, and is."""
     monkeypatch.setattr(notifications, "RECONNECT_INTERVAL_SECONDS", 0.1)
     gate = gate_reconnects(monkeypatch)
     async with run_api_on(resources) as (api, _):
@@ -158,14 +160,14 @@ async def test_news_lost_and_nothing_else(resources: Resources, monkeypatch: pyt
             await wait_until_connected(resources)
 
 
-async def test_pooled_connections_that_were_ended_cost_nobody_an_answer(resources: Resources) -> None:
-    """As after a restart that nobody noticed."""
+async def test_closed_pooled_connections_do_not_fail_requests(resources: Resources) -> None:
+    """This happens after a restart of PostgreSQL."""
     async with run_api_on(resources) as (api, _):
         await asyncio.gather(*(get_persisted(api, CPUS_QUERY, n=number) for number in range(1, 6)))
         connection = await asyncpg.connect(resources.settings.database_url)
         ended = await connection.fetchval(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> 'dealmark notifications'"
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND application_name <> 'dealmark notifications'"
         )
         await connection.close()
         assert ended > 1
@@ -177,7 +179,7 @@ async def test_pooled_connections_that_were_ended_cost_nobody_an_answer(resource
 async def with_postgres(
     redis_url: str, folder: Path, **values: object
 ) -> AsyncIterator[tuple[EmbeddedPostgres, ApiClient, Resources, GraphQLApp]]:
-    """The API with a PostgreSQL of its own."""
+    """Run the API with its own PostgreSQL."""
     postgres = EmbeddedPostgres(folder, durable=False)
     url = await asyncio.to_thread(postgres.start)
     try:
@@ -189,8 +191,8 @@ async def with_postgres(
         await asyncio.to_thread(postgres.stop)
 
 
-async def refused(api: ApiClient, query: str) -> None:
-    """One clear error, at once."""
+async def assert_unavailable(api: ApiClient, query: str) -> None:
+    """Check for an immediate error with a clear message."""
     began = time.monotonic()
     response = await get_persisted(api, query)
     assert time.monotonic() - began < REQUEST_TIMEOUT_SECONDS, "the request waited for PostgreSQL"
@@ -198,8 +200,10 @@ async def refused(api: ApiClient, query: str) -> None:
     assert int(response.headers["retry-after"]) > 0
 
 
-async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was asked before goes on, and says that it may be old; the rest is refused; grace ends; all by itself."""
+async def test_stopped_postgresql_serves_stale_responses_for_the_grace_period(
+    redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cached queries are served as stale, others are rejected, and the grace period ends."""
     monkeypatch.setattr(notifications, "RECONNECT_INTERVAL_SECONDS", 0.2)
     moved = 0.0
     monkeypatch.setattr(notifications, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + moved))
@@ -219,10 +223,10 @@ async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypa
             assert response.headers["cache-control"] == "private, no-store"
             assert int(response.headers["age"]) >= 0
             assert "etag" not in response.headers
-        await refused(api, TOTAL_QUERY)
-        await refused(api, CPUS_QUERY.replace("50", "7"))
+        await assert_unavailable(api, TOTAL_QUERY)
+        await assert_unavailable(api, CPUS_QUERY.replace("50", "7"))
         moved = 101.0
-        await refused(api, CPUS_QUERY)
+        await assert_unavailable(api, CPUS_QUERY)
         await asyncio.to_thread(postgres.start)
         await wait_until_connected(resources)
         assert await cache_status(api, CPUS_QUERY) == "HIT-L1", "nothing has changed"
@@ -232,8 +236,10 @@ async def test_postgresql_that_is_stopped(redis_url: str, folder: Path, monkeypa
         assert graphql_app.response_cache._inflight == {}
 
 
-async def test_postgresql_that_hangs(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes connections and answers nothing. Those who ask for what is kept wait once, the others are refused."""
+async def test_hanging_postgresql_delays_stale_responses_once(
+    redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL accepts connections and does not answer. Other queries are rejected."""
     monkeypatch.setattr(notifications, "PING_INTERVAL_SECONDS", 0.3)
     async with with_postgres(redis_url, folder, request_timeout_seconds=3.0) as (postgres, api, resources, _):
         await add_cpu(resources, "AMD One")
@@ -270,8 +276,8 @@ async def _answers(api: ApiClient, query: str) -> str | None:
     return response.headers["x-cache"] if response.status_code == 200 else None
 
 
-async def test_neither_redis_nor_postgresql_at_the_start(folder: Path) -> None:
-    """It starts, says what is missing, and serves once they are there."""
+async def test_server_starts_without_redis_and_postgresql(folder: Path) -> None:
+    """It reports what is missing, and serves requests when the services are available."""
     redis, postgres = EmbeddedRedis(folder / "redis"), EmbeddedPostgres(folder / "postgres", durable=False)
     redis_url, url = redis.start(), await asyncio.to_thread(postgres.start)
     await asyncio.to_thread(schema_version.upgrade, url)

@@ -1,4 +1,4 @@
-"""`dealmark documents`: what it prints, what it exits with, and that it does everything or nothing."""
+"""`dealmark documents`: output, exit codes, and that a command does everything or nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.schema_execution import SCHEMA
 INTROSPECTION = "GraphQL introspection has been disabled, but the requested query contained the field"
 
 
-def published(url: str) -> list[tuple[object, ...]]:
+def published_documents(url: str) -> list[tuple[object, ...]]:
     return query_database(
         url,
         "SELECT d.id, d.name, c.client_name, c.client_version FROM document d LEFT JOIN document_client c "
@@ -27,11 +27,11 @@ def published(url: str) -> list[tuple[object, ...]]:
     )
 
 
-def versions(url: str) -> list[tuple[object, ...]]:
+def documents_version(url: str) -> list[tuple[object, ...]]:
     return query_database(url, "SELECT version FROM data_version WHERE domain = 'documents'")
 
 
-def test_manifests_of_every_kind(documents: CommandRunner, database_url: str, tmp_path: Path) -> None:
+def test_publish_reads_manifests_of_every_kind(documents: CommandRunner, database_url: str, tmp_path: Path) -> None:
     operation = {"id": "apollo", "name": "Total", "type": "query", "body": TOTAL}
     apollo = {
         "format": "apollo-persisted-query-manifest",
@@ -47,7 +47,7 @@ def test_manifests_of_every_kind(documents: CommandRunner, database_url: str, tm
     (folder / "Prices.graphql").write_text(PRICES)
     ran = documents("publish", folder, "--client", "web@1.2.3")
     assert ran.output == "1 published for web@1.2.3, 1 of them new.\n"
-    assert published(database_url) == [
+    assert published_documents(database_url) == [
         ("0" * 32, "Names", "@acme/relay", "2"),
         ("apollo", "Total", "web", "1.2.3"),
         ("ios's", "Total", "ios", "1.2.3"),
@@ -55,17 +55,21 @@ def test_manifests_of_every_kind(documents: CommandRunner, database_url: str, tm
     ]
 
 
-def test_the_same_again_for_another_version(documents: CommandRunner, database_url: str, tmp_path: Path) -> None:
+def test_publish_of_known_documents_adds_only_the_client_version(
+    documents: CommandRunner, database_url: str, tmp_path: Path
+) -> None:
     path = write_manifest(tmp_path, {TOTAL_ID: TOTAL})
     documents("publish", path, "--client", "web@1")
-    before = versions(database_url)
+    before = documents_version(database_url)
     for _ in range(2):
         assert documents("publish", path, "--client", "web@2").output == "1 published for web@2, 0 of them new.\n"
-    assert published(database_url) == [(TOTAL_ID, "Total", "web", "1"), (TOTAL_ID, "Total", "web", "2")]
-    assert versions(database_url) == before, "running servers have nothing to read anew"
+    assert published_documents(database_url) == [(TOTAL_ID, "Total", "web", "1"), (TOTAL_ID, "Total", "web", "2")]
+    assert documents_version(database_url) == before, "running servers need not reload"
 
 
-def test_one_bad_document_and_nothing_is_published(documents: CommandRunner, database_url: str, tmp_path: Path) -> None:
+def test_publish_with_an_invalid_document_publishes_nothing(
+    documents: CommandRunner, database_url: str, tmp_path: Path
+) -> None:
     dear = "query Dear { cpus(first: 200) { nodes { listings(first: 200) { nodes { id } } } } }"
     bad = {
         TOTAL_ID: TOTAL,
@@ -86,13 +90,15 @@ def test_one_bad_document_and_nothing_is_published(documents: CommandRunner, dat
         f"d: D: Query.__schema: {INTROSPECTION} '__schema'.",
         f"d: D: __Schema.types: {INTROSPECTION} 'types'.",
     ]
-    assert published(database_url) == []
+    assert published_documents(database_url) == []
 
 
-def test_an_id_never_changes_its_text(documents: CommandRunner, database_url: str, tmp_path: Path) -> None:
+def test_publish_rejects_another_text_for_a_known_id(
+    documents: CommandRunner, database_url: str, tmp_path: Path
+) -> None:
     documents("publish", write_manifest(tmp_path, {"one": TOTAL, "two": NAMES}), "--client", "web@1")
     documents("retire", "one")
-    before = published(database_url)
+    before = published_documents(database_url)
     other = write_manifest(tmp_path, {"one": NAMES, "two": PRICES, "three": TOTAL})
     ran = documents("publish", other, "--client", "web@2")
     assert (ran.code, ran.output) == (1, "")
@@ -101,20 +107,22 @@ def test_an_id_never_changes_its_text(documents: CommandRunner, database_url: st
         "one is published with another text: an id never changes its text.",
         "two is published with another text: an id never changes its text.",
     ]
-    assert published(database_url) == before
+    assert published_documents(database_url) == before
     assert query_database(database_url, "SELECT id FROM document WHERE retired_at IS NOT NULL") == [("one",)], (
         "it stays retired"
     )
 
 
 @pytest.mark.parametrize("client", ["web", "@1", "web@", "we b@1", "", "web@1\n"])
-def test_clients_have_a_name_and_a_version(documents: CommandRunner, tmp_path: Path, client: str) -> None:
+def test_publish_rejects_a_client_without_name_or_version(
+    documents: CommandRunner, tmp_path: Path, client: str
+) -> None:
     ran = documents("publish", write_manifest(tmp_path, {TOTAL_ID: TOTAL}), "--client", client)
     assert (ran.code, ran.output) == (1, "")
     assert "it is a name and a version, like web@1.2.3." in ran.errors
 
 
-def test_retiring_ids(documents: CommandRunner, database_url: str, tmp_path: Path) -> None:
+def test_retire_by_ids(documents: CommandRunner, database_url: str, tmp_path: Path) -> None:
     documents("publish", write_manifest(tmp_path, {"a": TOTAL, "b": NAMES}), "--client", "web@1")
     assert error_sentence(documents("retire", "a", "zzz")) == "Nothing is retired, because these are not served: zzz."
     assert documents("retire", "a", "b").output == "a\nb\n2 retired.\n"
@@ -128,8 +136,7 @@ def test_retiring_ids(documents: CommandRunner, database_url: str, tmp_path: Pat
     assert error_sentence(documents("retire", "a", "--client", "web@1")) == "Pass either ids or --client."
 
 
-def test_retiring_a_client(documents: CommandRunner, tmp_path: Path) -> None:
-    """Only what nobody else asks for."""
+def test_retire_by_client_keeps_documents_of_other_clients(documents: CommandRunner, tmp_path: Path) -> None:
     documents("publish", write_manifest(tmp_path, {"a": TOTAL, "b": NAMES}), "--client", "web@1")
     documents("publish", write_manifest(tmp_path, {"b": NAMES, "c": PRICES}), "--client", "web@2")
     documents("publish", write_manifest(tmp_path, {"c": PRICES}), "--client", "ios@1")
@@ -143,9 +150,9 @@ def document_id(name: str) -> str:
     return content_id(builtin_documents()[name])
 
 
-def test_listing(documents: CommandRunner, database_url: str, tmp_path: Path) -> None:
-    ours = {document_id("CpuList"): builtin_documents()["CpuList"]}
-    documents("publish", write_manifest(tmp_path, {TOTAL_ID: TOTAL, "old": NAMES, **ours}), "--client", "web@1.9")
+def test_list_shows_clients_usage_and_analysis(documents: CommandRunner, database_url: str, tmp_path: Path) -> None:
+    builtin = {document_id("CpuList"): builtin_documents()["CpuList"]}
+    documents("publish", write_manifest(tmp_path, {TOTAL_ID: TOTAL, "old": NAMES, **builtin}), "--client", "web@1.9")
     documents("publish", write_manifest(tmp_path, {TOTAL_ID: TOTAL}), "--client", "web@1.10")
     documents("retire", "old")
     query_database(database_url, "UPDATE document SET text = 'query Names { gone }' WHERE id = 'old'")
@@ -189,7 +196,7 @@ def test_listing(documents: CommandRunner, database_url: str, tmp_path: Path) ->
     assert "depends on the viewer, max-age 0 s; reads no data; costs 2" in output
 
 
-def test_showing(documents: CommandRunner, tmp_path: Path) -> None:
+def test_show_finds_documents_by_id_and_by_name(documents: CommandRunner, tmp_path: Path) -> None:
     documents("publish", write_manifest(tmp_path, {"a": TOTAL, "b": TOTAL + "\n"}), "--client", "web@1")
     by_id = documents("show", "a").output
     assert by_id.startswith("Total  a\n  web@1; published ")
@@ -199,7 +206,7 @@ def test_showing(documents: CommandRunner, tmp_path: Path) -> None:
     assert error_sentence(documents("show", "none")) == 'There is no document with the id or name "none".'
 
 
-def test_checking(documents: CommandRunner, database_url: str, tmp_path: Path) -> None:
+def test_check_names_each_problem_and_client(documents: CommandRunner, database_url: str, tmp_path: Path) -> None:
     count = len(builtin_documents())
     ran = documents("check")
     assert ran == (0, f"All {count} documents fit the schema.\n", "")
@@ -207,7 +214,7 @@ def test_checking(documents: CommandRunner, database_url: str, tmp_path: Path) -
     documents("publish", write_manifest(tmp_path, {"b": NAMES}), "--client", "web@2")
     assert documents("check").output == f"All {count + 2} documents fit the schema.\n"
 
-    (tmp_path / "next.graphql").write_text(without("  listingsCount: Int! @cost(weight: 1)", "    slug: String"))
+    (tmp_path / "next.graphql").write_text(schema_without("  listingsCount: Int! @cost(weight: 1)", "    slug: String"))
     ran = documents("check", "--schema", tmp_path / "next.graphql")
     assert (ran.code, ran.errors) == (1, f"6 problems in {count + 2} documents.\n")
     message = "Cannot query field 'listingsCount' on type 'CPU'. Did you mean 'listings'?"
@@ -221,21 +228,21 @@ def test_checking(documents: CommandRunner, database_url: str, tmp_path: Path) -
     ]
     documents("retire", "b")
     ran = documents("check", "--schema", tmp_path / "next.graphql")
-    assert "web" not in ran.output, "what is not served any more does not have to fit"
+    assert "web" not in ran.output, "a retired document is not checked"
     (tmp_path / "now.graphql").write_text(SCHEMA.as_str())
     assert documents("check", "--schema", tmp_path / "now.graphql").code == 0
 
 
-def without(*definitions: str) -> str:
-    """The schema, these fields and arguments (indented as they are) left out with their descriptions."""
+def schema_without(*definitions: str) -> str:
+    """Return the schema without these lines of fields and arguments, and without their descriptions."""
     schema = SCHEMA.as_str()
-    for each in definitions:
-        schema, times = re.subn(r' *"""[^"]*"""\n' + re.escape(each) + r"\n", "", schema, count=1)
-        assert times == 1, each
+    for definition in definitions:
+        schema, times = re.subn(r' *"""[^"]*"""\n' + re.escape(definition) + r"\n", "", schema, count=1)
+        assert times == 1, definition
     return schema
 
 
-def test_checking_a_document_of_an_older_server(documents: CommandRunner, database_url: str) -> None:
+def test_check_names_a_builtin_document_of_an_older_server(documents: CommandRunner, database_url: str) -> None:
     query_database(database_url, "INSERT INTO document (id, text, name) VALUES ('old', 'query Old { gone }', 'Old')")
     ran = documents("check")
     assert (ran.code, ran.output) == (
@@ -244,7 +251,9 @@ def test_checking_a_document_of_an_older_server(documents: CommandRunner, databa
     )
 
 
-def test_what_cannot_be_done_is_one_sentence(dealmark: CommandRunner, documents: CommandRunner, tmp_path: Path) -> None:
+def test_unusable_files_and_database_are_one_sentence(
+    dealmark: CommandRunner, documents: CommandRunner, tmp_path: Path
+) -> None:
     (tmp_path / "bad.graphql").write_text("type Query {")
     assert (
         "bad.graphql is not a schema: Syntax Error" in documents("check", "--schema", tmp_path / "bad.graphql").errors
@@ -255,7 +264,7 @@ def test_what_cannot_be_done_is_one_sentence(dealmark: CommandRunner, documents:
     assert error_sentence(ran).startswith("The database of DATABASE_URL cannot be used (")
 
 
-def test_without_tables(dealmark: CommandRunner, cluster: str) -> None:
+def test_database_without_tables_is_one_sentence(dealmark: CommandRunner, cluster: str) -> None:
     with temporary_database(cluster) as url:
         ran = dealmark("documents", "list", DATABASE_URL=url)
         assert error_sentence(ran) == "The database has no tables yet: run `dealmark migrate`."

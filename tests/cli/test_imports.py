@@ -1,4 +1,4 @@
-"""`dealmark import` as it is typed: what it prints, where it writes, and its exit code."""
+"""`dealmark import`: output, files and exit codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Run = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def run(dealmark: CommandRunner, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command in an empty folder."""
+    """Runs the command in an empty directory."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, url: str = database_url) -> tuple[int, str]:
@@ -32,7 +32,7 @@ def run(dealmark: CommandRunner, database_url: str, tmp_path: Path, monkeypatch:
     return run
 
 
-def test_cpus_listings_and_prices(run: Run, tmp_path: Path) -> None:
+def test_import_of_cpus_listings_and_prices_prints_summaries(run: Run, tmp_path: Path) -> None:
     (tmp_path / "cpus.csv").write_text(CPUS)
     code, output = run("cpus", "cpus.csv")
     assert code == 0
@@ -70,7 +70,7 @@ def test_cpus_listings_and_prices(run: Run, tmp_path: Path) -> None:
     )
 
 
-def test_what_cannot_be_done_is_one_sentence(run: Run, tmp_path: Path) -> None:
+def test_unusable_file_or_database_is_one_sentence(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file.csv").write_text("name,price\n")
     (tmp_path / "2024-13-01.csv").write_text("name,price\n")
     undated = "is not a date: rename it to YYYY-MM-DD.csv, or pass --date.\n"
@@ -83,27 +83,27 @@ def test_what_cannot_be_done_is_one_sentence(run: Run, tmp_path: Path) -> None:
     assert "Traceback" not in output
 
 
-def test_a_bar_on_a_terminal(database_url: str, tmp_path: Path) -> None:
+def test_import_on_a_terminal_draws_a_progress_bar(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "cpus.csv").write_text("name\n" + "".join(f"CPU {number}\n" for number in range(50_000)))
-    ours, theirs = pty.openpty()
+    controller, terminal_end = pty.openpty()
     environment = {**os.environ, "DATABASE_URL": database_url, "TERM": "xterm", "COLUMNS": "100"}
     environment |= {"DEALMARK_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "app.cli", "import", "cpus", "cpus.csv"]
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=theirs)
-    os.close(theirs)
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=terminal_end)
+    os.close(terminal_end)
     drawn = b""
-    with os.fdopen(ours, "rb", buffering=0) as terminal:
+    with os.fdopen(controller, "rb", buffering=0) as terminal:
         while True:
             try:
                 drawn += terminal.read(65_536)
-            except OSError:  # what a terminal says when the other end is closed
+            except OSError:  # raised when the other end is closed
                 break
     assert process.wait() == 0
     assert b"Merging" in drawn
     assert "━".encode() in drawn
 
 
-def test_rates(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_import_of_exchange_rates_starts_a_revaluation(run: Run, tmp_path: Path) -> None:
     (tmp_path / "rates.csv").write_text("Date,USD,GBP,XXX,\n2025-01-02,1.0321,0.83,1,\n2025-01-01,N/A,0.83,1,\n")
     code, output = run("rates", "rates.csv")
     assert (code, output.splitlines()[:3]) == (

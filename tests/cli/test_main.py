@@ -1,4 +1,4 @@
-"""The `dealmark` command as it is typed: what it prints, what it exits with; an error is one sentence."""
+"""The `dealmark` command: output, exit codes, and errors of one sentence."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from tests.support.databases import database_url_in, temporary_database
 from tests.support.settings import SECRET, make_settings
 
 
-def fill(url: str, *prices: list[float]) -> None:
-    """CPUs "AMD 0", "AMD 1" ... with these prices."""
+def add_cpus(url: str, *prices: list[float]) -> None:
+    """Add CPUs named "AMD 0", "AMD 1" and so on, with listings at these prices."""
 
     async def work() -> None:
         async with Resources.open(make_settings(database_url=url, redis_url="redis://127.0.0.1:1")) as resources:
-            for number, each in enumerate(prices):
-                await add_cpu(resources, f"AMD {number}", each, cpu_mark_multi=1000)
+            for number, cpu_prices in enumerate(prices):
+                await add_cpu(resources, f"AMD {number}", cpu_prices, cpu_mark_multi=1000)
 
     asyncio.run(work())
 
 
-def test_recalculate(dealmark: CommandRunner, database_url: str) -> None:
-    fill(database_url, [10, 20], [30, 30], [])
+def test_recalculate_prints_counts_and_writes_prices(dealmark: CommandRunner, database_url: str) -> None:
+    add_cpus(database_url, [10, 20], [30, 30], [])
     ran = dealmark("recalculate", DATABASE_URL=database_url)
     assert (ran.code, ran.errors) == (0, "")
     assert ran.output == '{"total": 3, "succeeded": 3, "failed": 0}\n'
@@ -60,8 +60,8 @@ def test_recalculate(dealmark: CommandRunner, database_url: str) -> None:
     ]
 
 
-def test_recalculate_of_some(dealmark: CommandRunner, database_url: str) -> None:
-    fill(database_url, [10, 20], [30, 30], [5, 5])
+def test_recalculate_with_slugs_recalculates_only_these_cpus(dealmark: CommandRunner, database_url: str) -> None:
+    add_cpus(database_url, [10, 20], [30, 30], [5, 5])
     ran = dealmark("recalculate", "--cpu", "amd-2", "--cpu", "amd-0", "--cpu", "amd-2", DATABASE_URL=database_url)
     assert (ran.code, json.loads(ran.output)) == (0, {"total": 2, "succeeded": 2, "failed": 0})
     assert query_database(database_url, "SELECT price_good FROM cpu ORDER BY id") == [
@@ -71,9 +71,9 @@ def test_recalculate_of_some(dealmark: CommandRunner, database_url: str) -> None
     ]
 
 
-def test_recalculate_with_a_cpu_that_fails(dealmark: CommandRunner, database_url: str) -> None:
-    """The line for programs stays alone on stdout."""
-    fill(database_url, [10, 20], [30, 30])
+def test_recalculate_with_a_failing_cpu_exits_with_1(dealmark: CommandRunner, database_url: str) -> None:
+    """Only the counts are on stdout, for programs that read them."""
+    add_cpus(database_url, [10, 20], [30, 30])
     query_database(database_url, "ALTER TABLE cpu ADD CONSTRAINT cheap CHECK (price_good < 20)")
     ran = dealmark("recalculate", DATABASE_URL=database_url)
     assert ran.code == 1
@@ -83,87 +83,95 @@ def test_recalculate_with_a_cpu_that_fails(dealmark: CommandRunner, database_url
     assert (logged[0]["cpu"], logged[1]["failed"]) == (2, 1)
 
 
-def test_verify(dealmark: CommandRunner, database_url: str) -> None:
-    """What nobody worked off yet is made up for, what is wrong is told, and repaired when asked to."""
-    fill(database_url, [10, 20], [30, 30])
+def test_verify_reports_differences_and_repairs_them_with_fix(dealmark: CommandRunner, database_url: str) -> None:
+    """Pending changes are processed first, then differences are reported, and repaired with --fix."""
+    add_cpus(database_url, [10, 20], [30, 30])
     ran = dealmark("verify", DATABASE_URL=database_url)
     assert (ran.code, ran.errors) == (0, "")
-    right = {"total": 3, "consistent": 3, "consistency": 100.0, "cpus": {}, "failed": {}, "statistics": [], "left": 0}
-    assert json.loads(ran.output) == right
+    consistent = {
+        "total": 3,
+        "consistent": 3,
+        "consistency": 100.0,
+        "cpus": {},
+        "failed": {},
+        "statistics": [],
+        "left": 0,
+    }
+    assert json.loads(ran.output) == consistent
     query_database(database_url, "UPDATE cpu SET price_good = 1, value_rating = NULL WHERE slug = 'amd-1'")
     query_database(database_url, "UPDATE listing_statistics SET active = 9")
-    wrong = {"amd-1": ["price_good", "value_rating"]}
-    found = {**right, "consistent": 1, "consistency": 33.33, "cpus": wrong, "statistics": ["listings"]}
+    differing = {"amd-1": ["price_good", "value_rating"]}
+    found = {**consistent, "consistent": 1, "consistency": 33.33, "cpus": differing, "statistics": ["listings"]}
     for _ in range(2):
         ran = dealmark("verify", DATABASE_URL=database_url)
         assert (ran.code, ran.errors, json.loads(ran.output)) == (1, "", {**found, "left": 2})
     ran = dealmark("verify", "--fix", DATABASE_URL=database_url)
     assert (ran.code, ran.errors, json.loads(ran.output)) == (0, "", found)
-    assert json.loads(dealmark("verify", DATABASE_URL=database_url).output) == right
+    assert json.loads(dealmark("verify", DATABASE_URL=database_url).output) == consistent
 
 
-def test_verify_of_a_cpu_that_fails(dealmark: CommandRunner, database_url: str) -> None:
-    fill(database_url, [10, 20], [30, 30])
+def test_verify_with_a_failing_cpu_names_it(dealmark: CommandRunner, database_url: str) -> None:
+    add_cpus(database_url, [10, 20], [30, 30])
     query_database(database_url, "ALTER TABLE cpu ADD CONSTRAINT cheap CHECK (price_good < 20)")
     ran = dealmark("verify", "--fix", DATABASE_URL=database_url)
     found = json.loads(ran.output)
     assert (ran.code, list(found["failed"]), found["left"]) == (1, ["amd-1"], 1)
 
 
-def test_recalculate_of_what_does_not_exist(dealmark: CommandRunner, database_url: str) -> None:
-    fill(database_url, [10, 20])
+def test_recalculate_with_an_unknown_slug_does_nothing(dealmark: CommandRunner, database_url: str) -> None:
+    add_cpus(database_url, [10, 20])
     ran = dealmark("recalculate", "--cpu", "amd-0", "--cpu", "amd-7", "--cpu", "intel", DATABASE_URL=database_url)
     assert error_sentence(ran) == "No CPU has the slug amd-7, intel."
     assert query_database(database_url, "SELECT count(*) FROM job") == [(0,)]
 
 
 @pytest.mark.parametrize("command", ["recalculate", "verify"])
-def test_a_database_without_tables(dealmark: CommandRunner, cluster: str, command: str) -> None:
+def test_database_without_tables_is_one_sentence(dealmark: CommandRunner, cluster: str, command: str) -> None:
     with temporary_database(cluster) as url:
         ran = dealmark(command, DATABASE_URL=url)
     assert error_sentence(ran) == "The database has no tables yet: run `dealmark migrate`."
 
 
 @pytest.mark.parametrize("command", ["recalculate", "verify", "migrate"])
-def test_a_database_that_does_not_answer(dealmark: CommandRunner, cluster: str, command: str) -> None:
+def test_unreachable_or_missing_database_is_one_sentence(dealmark: CommandRunner, cluster: str, command: str) -> None:
     sentence = error_sentence(dealmark(command, DATABASE_URL=UNREACHABLE_DATABASE_URL, DEALMARK_LOG_LEVEL="ERROR"))
     assert sentence.startswith("The database of DATABASE_URL cannot be used ([Errno 111] Connect call failed")
-    nowhere = error_sentence(dealmark(command, DATABASE_URL=database_url_in(cluster, "nowhere")))
-    assert nowhere == (
+    missing_database = error_sentence(dealmark(command, DATABASE_URL=database_url_in(cluster, "nowhere")))
+    assert missing_database == (
         'The database of DATABASE_URL cannot be used (database "nowhere" does not exist): '
         "start PostgreSQL, create the database, or correct the URL."
     )
 
 
 @pytest.mark.parametrize("command", ["serve", "worker", "migrate", "recalculate", "verify"])
-def test_no_database_is_named(dealmark: CommandRunner, command: str) -> None:
+def test_missing_database_url_is_one_sentence(dealmark: CommandRunner, command: str) -> None:
     assert error_sentence(dealmark(command)).startswith("DATABASE_URL is not set. Set it, or use `dealmark up`")
 
 
 @pytest.mark.parametrize("command", ["serve", "worker"])
-def test_no_redis_is_named(dealmark: CommandRunner, database_url: str, command: str) -> None:
+def test_missing_redis_url_is_one_sentence(dealmark: CommandRunner, database_url: str, command: str) -> None:
     sentence = error_sentence(dealmark(command, DATABASE_URL=database_url))
     assert sentence.startswith("REDIS_URL is not set. Set it, or use `dealmark up`")
 
 
 @pytest.mark.parametrize("command", ["up", "serve", "worker", "migrate", "recalculate", "verify", "token"])
-def test_a_setting_that_cannot_be_used(dealmark: CommandRunner, command: str) -> None:
+def test_invalid_setting_is_one_sentence(dealmark: CommandRunner, command: str) -> None:
     sentence = error_sentence(dealmark(command, DEALMARK_PORT="http"))
     assert sentence.startswith("DEALMARK_PORT is not usable: ")
 
 
-def test_migrate(dealmark: CommandRunner, cluster: str) -> None:
-    told = f"The database is at revision {schema_version.head_revision()}.\n"
+def test_migrate_prints_the_revision_and_rejects_a_newer_one(dealmark: CommandRunner, cluster: str) -> None:
+    output = f"The database is at revision {schema_version.head_revision()}.\n"
     with temporary_database(cluster) as url:
-        assert dealmark("migrate", DATABASE_URL=url) == (0, told, "")
-        assert dealmark("migrate", DATABASE_URL=url) == (0, told, "")
+        assert dealmark("migrate", DATABASE_URL=url) == (0, output, "")
+        assert dealmark("migrate", DATABASE_URL=url) == (0, output, "")
         assert query_database(url, "SELECT version_num FROM alembic_version") == [(schema_version.head_revision(),)]
         query_database(url, "UPDATE alembic_version SET version_num = 'f00d'")
         assert "newer than this code (revision f00d" in error_sentence(dealmark("migrate", DATABASE_URL=url))
 
 
 @pytest.mark.parametrize("role", Role)
-def test_token(dealmark: CommandRunner, role: Role) -> None:
+def test_token_is_accepted_with_its_role_and_lifetime(dealmark: CommandRunner, role: Role) -> None:
     name = role.name.lower()
     ran = dealmark("token", "--role", name, "--subject", "me", "--hours", "0.5", DEALMARK_JWT_SECRET=SECRET)
     assert (ran.code, ran.errors) == (0, "")
@@ -174,20 +182,20 @@ def test_token(dealmark: CommandRunner, role: Role) -> None:
     assert claims["exp"] - claims["iat"] == 1800
 
 
-def test_token_by_default_may_nothing_but_read_for_a_day(dealmark: CommandRunner) -> None:
+def test_token_is_for_a_viewer_and_a_day_by_default(dealmark: CommandRunner) -> None:
     environment = {"DEALMARK_JWT_SECRET": SECRET, "DEALMARK_JWT_ISSUER": "us", "DEALMARK_JWT_AUDIENCE": "them"}
     token = dealmark("token", **environment).output.strip()
     claims = jwt.decode(token, SECRET, algorithms=["HS256"], issuer="us", audience="them")
     assert (claims["sub"], claims["role"], claims["exp"] - claims["iat"]) == ("developer", "viewer", 86400)
 
 
-def test_token_without_a_secret(dealmark: CommandRunner) -> None:
+def test_token_without_a_secret_is_one_sentence(dealmark: CommandRunner) -> None:
     assert error_sentence(dealmark("token")) == (
         "There is no secret to sign with: set DEALMARK_JWT_SECRET, or start `dealmark up` once."
     )
 
 
-def test_token_with_the_secret_of_up(dealmark: CommandRunner, tmp_path: Path) -> None:
+def test_token_uses_the_secret_of_up(dealmark: CommandRunner, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "jwt-secret").write_text(f"{SECRET}\n")
     token = dealmark("token", "--role", "admin").output.strip()
@@ -195,24 +203,24 @@ def test_token_with_the_secret_of_up(dealmark: CommandRunner, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("arguments", "wrong"),
+    ("arguments", "message"),
     [
         (["token", "--role", "king"], "'king' is not one of 'viewer', 'operator', 'admin'"),
         (["token", "--hours", "0"], "greater than or equal to 0.01"),
         (["fly"], "No such command 'fly'"),
     ],
 )
-def test_what_is_typed_wrong(dealmark: CommandRunner, arguments: list[str], wrong: str) -> None:
+def test_invalid_arguments_exit_with_2(dealmark: CommandRunner, arguments: list[str], message: str) -> None:
     ran = dealmark(*arguments)
     assert (ran.code, ran.output) == (2, "")
-    assert wrong in " ".join(ran.errors.replace("│", " ").split())
+    assert message in " ".join(ran.errors.replace("│", " ").split())
 
 
-def test_version(dealmark: CommandRunner) -> None:
+def test_version_is_printed(dealmark: CommandRunner) -> None:
     assert dealmark("--version") == (0, f"dealmark {version('dealmark')}\n", "")
 
 
-def test_a_misspelled_setting_is_told_and_stops_nobody(dealmark: CommandRunner) -> None:
+def test_misspelled_setting_is_a_warning(dealmark: CommandRunner) -> None:
     ran = dealmark("schema", DEALMARK_RESPONSE_CASHE="on")
     assert (ran.code, ran.errors) == (
         0,
@@ -220,7 +228,7 @@ def test_a_misspelled_setting_is_told_and_stops_nobody(dealmark: CommandRunner) 
     )
 
 
-def test_schema(dealmark: CommandRunner) -> None:
+def test_schema_is_printed(dealmark: CommandRunner) -> None:
     assert dealmark("schema") == (0, build_schema().as_str() + "\n", "")
 
 
@@ -232,7 +240,7 @@ def test_every_command_has_help(dealmark: CommandRunner) -> None:
         assert f"dealmark {name}" in ran.output
 
 
-def test_beside_a_running_up_its_database_is_found(dealmark: CommandRunner, tmp_path: Path) -> None:
+def test_commands_find_the_database_of_a_running_up(dealmark: CommandRunner, tmp_path: Path) -> None:
     data = tmp_path / "data"
     postgres, redis = EmbeddedPostgres(data / "postgres", durable=False), EmbeddedRedis(data / "redis")
     try:
@@ -246,7 +254,7 @@ def test_beside_a_running_up_its_database_is_found(dealmark: CommandRunner, tmp_
     assert error_sentence(dealmark("recalculate")).startswith("DATABASE_URL is not set.")
 
 
-def test_an_error_of_ours_is_not_hidden(dealmark: CommandRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_exception_is_not_hidden(dealmark: CommandRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
@@ -255,7 +263,7 @@ def test_an_error_of_ours_is_not_hidden(dealmark: CommandRunner, monkeypatch: py
         dealmark("migrate", DATABASE_URL=UNREACHABLE_DATABASE_URL)
 
 
-def test_the_command_as_a_process(database_url: str, tmp_path: Path) -> None:
+def test_dealmark_runs_as_a_process(database_url: str, tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "DEALMARK_DATA_DIR": str(tmp_path)}
 
     def run(*arguments: str, **more: str) -> CommandResult:

@@ -1,4 +1,4 @@
-"""`dealmark match` as it is typed."""
+"""`dealmark match`: output and exit codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Run = Callable[..., tuple[int, list[str]]]
 
 @pytest.fixture
 def run(dealmark: CommandRunner, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command in an empty folder."""
+    """Runs the command in an empty directory."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, url: str = database_url) -> tuple[int, list[str]]:
@@ -27,7 +27,7 @@ def run(dealmark: CommandRunner, database_url: str, tmp_path: Path, monkeypatch:
     return run
 
 
-def test_a_title_and_a_file(run: Run, tmp_path: Path) -> None:
+def test_match_of_a_title_and_of_a_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "cpus.csv").write_text(CPUS)
     assert run("import", "cpus", "cpus.csv")[0] == 0
     title = "2x HP i5-8500T 16GB DDR4 1TB 256GB SSD GTX 1650 Win11"
@@ -51,7 +51,7 @@ def test_a_title_and_a_file(run: Run, tmp_path: Path) -> None:
     assert "    with     memory DDR4" in lines
 
 
-def test_what_cannot_be_done_is_one_sentence(run: Run, tmp_path: Path) -> None:
+def test_unusable_file_or_database_is_one_sentence(run: Run, tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes("für".encode("cp1252"))
     both = "Give either a title in quotes or --file with one title per line."
     assert run("match") == (1, [both])

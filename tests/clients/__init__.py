@@ -1,1 +1,1 @@
-"""The clients that the server is made for, from npm and unchanged, against the running server."""
+"""Unmodified npm packages of GraphQL clients against the running server."""

@@ -1,4 +1,4 @@
-"""What the clients' tests share: Node's packages, a catalogue, and what a client must see of it."""
+"""Shared fixtures: Node packages, a catalogue, and the expected page."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.support.catalog_rows import add_cpu
 
 @pytest.fixture(scope="session", autouse=True)
 def packages() -> None:
-    """Installed once per run, and again only when the lock file changes."""
+    """Install the packages once per run, and only if the lock file has changed."""
     if node.MISSING is None:
         node.install()
 
 
 @pytest.fixture
 async def page(resources: Resources) -> ClientRequest:
-    """The page of a CPU whose good price is 150, the only one in the catalogue."""
+    """The page of the only CPU in the catalogue, with a good price of 150."""
     number = await add_cpu(resources, "Intel Core i5-8500", [100, 200])
     await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
     return ClientRequest("CpuPage", {"id": encode_global_id("CPU", number)})

@@ -1,4 +1,4 @@
-"""The clients' own build tools, which write manifests of the documents of an application."""
+"""Build tools of the clients, which write manifests of an application's documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ APOLLO = "node_modules/@apollo/generate-persisted-query-manifest/cli.js"
 
 
 async def by_apollo(folder: Path) -> Path:
-    """`generate-persisted-query-manifest` of the operations here."""
+    """Run `generate-persisted-query-manifest`."""
     written = folder / "manifest.json"
     config = folder / "persisted-query-manifest.config.json"
     config.write_bytes(orjson.dumps({"documents": ["operations/*.graphql"], "output": str(written)}))
@@ -25,7 +25,7 @@ async def by_apollo(folder: Path) -> Path:
 
 
 async def by_codegen(folder: Path, algorithm: str) -> Path:
-    """The client preset of graphql-codegen; beside the manifest it writes the documents that an application imports."""
+    """Run GraphQL Code Generator with the client preset. It also writes the documents that an application imports."""
     await run(
         "graphql_codegen.mjs",
         orjson.dumps({"schema": str(SCHEMA), "folder": str(folder), "algorithm": algorithm}).decode(),
@@ -34,7 +34,7 @@ async def by_codegen(folder: Path, algorithm: str) -> Path:
 
 
 async def by_relay(folder: Path, algorithm: str) -> Path:
-    """`relay-compiler`; beside the manifest it writes the artifacts that an application imports."""
+    """Run `relay-compiler`. It also writes the artifacts that an application imports."""
     source = folder / "src"
     source.mkdir()
     (source / "CpuPage.js").write_bytes((HERE / "relay" / "CpuPage.js").read_bytes())
@@ -50,7 +50,7 @@ async def by_relay(folder: Path, algorithm: str) -> Path:
 
 
 async def compile_relay(folder: Path) -> None:
-    """Its progress goes to stderr, so only the exit code tells."""
+    """It writes progress to stderr, so only the exit code shows failures."""
     assert NODE is not None
     process = await asyncio.create_subprocess_exec(
         NODE, str(HERE / RELAY), "relay.config.json", cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -30,8 +30,8 @@ INSTALL_SECONDS = 300
 SCRIPT_SECONDS = 60
 
 
-def _missing() -> str | None:
-    """Why the scripts cannot be run here; None when they can."""
+def _missing_requirement() -> str | None:
+    """Return why the scripts cannot run here, None if they can."""
     if NODE is None or NPM is None:
         return f"needs Node {OLDEST} or newer, with npm"
     version = subprocess.run([NODE, "--version"], capture_output=True, text=True, check=True).stdout.strip()
@@ -41,15 +41,15 @@ def _missing() -> str | None:
     return None
 
 
-MISSING = _missing()
+MISSING = _missing_requirement()
 needs_node = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
 
 
 def install(folder: Path = HERE) -> None:
-    """`npm ci` in the folder, unless what is there was installed from this very lock file."""
+    """Run `npm ci` unless the installed packages match the lock file."""
     lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     stamp = folder / "node_modules" / ".installed"
-    with _alone(folder):
+    with _exclusive(folder):
         if stamp.exists() and stamp.read_text() == lock:
             return
         assert NPM is not None
@@ -60,8 +60,8 @@ def install(folder: Path = HERE) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Of all processes that run tests one at a time is in this folder."""
+def _exclusive(folder: Path) -> Iterator[None]:
+    """Allow one test process at a time in this folder."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -71,7 +71,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 async def run(script: str, *arguments: str) -> bytes:
-    """What a script prints. Whatever it says beside that (a client's warning, say) fails the test."""
+    """Run a script and return its output. Output on stderr, such as a client's warning, fails the test."""
     assert NODE is not None
     process = await asyncio.create_subprocess_exec(
         NODE, str(HERE / script), *arguments, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -88,15 +88,15 @@ async def run(script: str, *arguments: str) -> bytes:
 
 @dataclass(frozen=True)
 class ClientRequest:
-    """An operation that a client is to run."""
+    """An operation for a client to run."""
 
     name: str
     variables: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Sent:
-    """A request as a client sent it, and what came back: `cache` is X-Cache, `control` is Cache-Control."""
+class SentRequest:
+    """A request of a client and its response: `cache` is X-Cache, `control` is Cache-Control."""
 
     method: str
     sends: list[str]
@@ -106,34 +106,34 @@ class Sent:
     control: str | None
 
     @property
-    def brief(self) -> tuple[str, bool, int, str | None]:
-        """Method, whether the text was sent, status, X-Cache."""
+    def summary_line(self) -> tuple[str, bool, int, str | None]:
+        """Return the method, whether the text was sent, the status, and X-Cache."""
         return self.method, "query" in self.sends, self.status, self.cache
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a client made of one ask; `errors` as (code, message)."""
+class ClientResult:
+    """A client's result of one operation; `errors` are pairs of code and message."""
 
     data: dict[str, Any] | None
     errors: list[tuple[str | None, str]]
-    requests: list[Sent]
+    requests: list[SentRequest]
 
     @property
-    def briefly(self) -> list[tuple[str, bool, int, str | None]]:
-        """Its requests, in short."""
-        return [sent.brief for sent in self.requests]
+    def summary(self) -> list[tuple[str, bool, int, str | None]]:
+        """Return a summary of the requests."""
+        return [sent.summary_line for sent in self.requests]
 
     @property
     def code(self) -> str | None:
-        """The code of its only error; there is no data."""
+        """Return the code of the only error; there must be no data."""
         assert self.data is None
         ((code, _),) = self.errors
         return code
 
 
-async def client(script: str, api: ApiClient, asks: Sequence[ClientRequest], **options: Any) -> list[Seen]:
-    """Starts a client that runs these one after the other."""
+async def client(script: str, api: ApiClient, asks: Sequence[ClientRequest], **options: Any) -> list[ClientResult]:
+    """Start a client that runs these operations one after another."""
     given = {
         "url": f"{api.url}/graphql",
         "asks": [{"name": ask.name, "variables": ask.variables} for ask in asks],
@@ -141,33 +141,33 @@ async def client(script: str, api: ApiClient, asks: Sequence[ClientRequest], **o
     }
     results = orjson.loads(await run(script, orjson.dumps(given).decode()))
     return [
-        Seen(
+        ClientResult(
             result["data"],
             [(code, message) for code, message in result["errors"]],
-            [Sent(**sent) for sent in result["requests"]],
+            [SentRequest(**sent) for sent in result["requests"]],
         )
         for result in results
     ]
 
 
-def _plain(data: Any) -> Any:
-    """Without the type names that Apollo Client asks for."""
+def _without_type_names(data: Any) -> Any:
+    """Remove the type names that Apollo Client adds."""
     if isinstance(data, list):
-        return [_plain(item) for item in data]
+        return [_without_type_names(item) for item in data]
     if isinstance(data, dict):
-        return {name: _plain(value) for name, value in data.items() if name != "__typename"}
+        return {name: _without_type_names(value) for name, value in data.items() if name != "__typename"}
     return data
 
 
-def has_page(seen: Seen, page: ClientRequest) -> bool:
-    """Whether the client got the page of the CPU."""
+def has_page(seen: ClientResult, page: ClientRequest) -> bool:
+    """Return whether the client received the page of the CPU."""
     price = {"good": 150.0, "sampleSize": 2}
     cpu = {"id": page.variables["id"], "name": "Intel Core i5-8500", "priceTarget": price}
-    return (_plain(seen.data), seen.errors) == ({"cpu": cpu}, [])
+    return (_without_type_names(seen.data), seen.errors) == ({"cpu": cpu}, [])
 
 
 async def publish(api: ApiClient, manifest: Path, name: str) -> None:
-    """`dealmark documents publish`, then waits until the running server has the news."""
+    """Run `dealmark documents publish`, and wait until the running server has reloaded."""
     environment = {**os.environ, "DATABASE_URL": api.settings.required_database_url}
     command = ["-m", "app.cli", "documents", "publish", str(manifest), "--client", f"{name}@1.0.0"]
     process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""The audit suite of GraphQL over HTTP, the npm package graphql-http."""
+"""The audit suite for GraphQL over HTTP of the npm package graphql-http."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ AUDITS = 61
 
 
 @needs_node
-async def test_every_audit_passes(api: ApiClient) -> None:
+async def test_every_audit_of_graphql_http_passes(api: ApiClient) -> None:
     results = orjson.loads(await run("audit.mjs", f"{api.url}/graphql"))
     assert len({result["id"] for result in results}) == len(results) == AUDITS
     assert [result for result in results if result["status"] != "ok"] == []

@@ -1,4 +1,4 @@
-"""Automatically persisted queries: Apollo Client and urql send a hash, and on a miss the text with it."""
+"""Automatic persisted queries: Apollo Client and urql send a hash, and after a miss also the text."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ GRAPHQL = "application/graphql-response+json; charset=utf-8"
 
 @pytest.fixture
 def apq(settings: Settings) -> Settings:
-    """Clients may register their documents."""
+    """Settings that allow clients to register documents."""
     return settings.model_copy(update={"development": False, "documents": "apq"})
 
 
 @pytest.mark.parametrize(("script", "method"), CLIENTS)
-async def test_a_miss_registers_and_is_a_hit_from_then_on(
+async def test_client_registers_after_a_miss_and_hits_afterwards(
     script: str, method: str, apq: Settings, page: ClientRequest
 ) -> None:
-    # Apollo Client registers by POST, urql by the method that it asks with.
+    # Apollo Client registers by POST, urql by the method of the query.
     registers = method if script == "urql.mjs" else "POST"
     async with run_api(apq) as api:
         first, second = await client(script, api, [page, page], ids="hash", method=method)
@@ -32,15 +32,15 @@ async def test_a_miss_registers_and_is_a_hit_from_then_on(
     async with run_api(apq) as restarted:
         (later,) = await client(script, restarted, [page], ids="hash", method=method)
     assert all(has_page(seen, page) for seen in (first, second, another, later))
-    assert first.briefly == [(method, False, 200, None), (registers, True, 200, "MISS")]
+    assert first.summary == [(method, False, 200, None), (registers, True, 200, "MISS")]
     assert first.requests[0].control == "no-store"
-    assert second.briefly == another.briefly == [(method, False, 200, "HIT-L1")]
-    assert later.briefly == [(method, False, 200, "HIT-L2")]
+    assert second.summary == another.summary == [(method, False, 200, "HIT-L1")]
+    assert later.summary == [(method, False, 200, "HIT-L2")]
     assert {sent.type for seen in (first, second, another, later) for sent in seen.requests} == {GRAPHQL}
 
 
 @pytest.mark.parametrize(("script", "method"), CLIENTS)
-async def test_a_hash_of_another_text_is_refused(script: str, method: str, apq: Settings, page: ClientRequest) -> None:
+async def test_hash_of_another_text_is_rejected(script: str, method: str, apq: Settings, page: ClientRequest) -> None:
     async with run_api(apq) as api:
         (seen,) = await client(script, api, [page], ids="wrong", method=method)
         (again,) = await client(script, api, [page], ids="wrong", method=method)

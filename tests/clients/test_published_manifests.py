@@ -1,4 +1,4 @@
-"""Manifests of every build tool, published, and replayed by the clients where nothing else may run."""
+"""Published manifests of every build tool, used by clients of a server that runs nothing else."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ RECALCULATE = ClientRequest("Recalculate", {})
 
 @pytest.fixture
 async def required(settings: Settings) -> AsyncIterator[ApiClient]:
-    """An API that runs published documents only."""
+    """Run an API for published documents only."""
     async with run_api(settings.model_copy(update={"development": False})) as api:
         yield api
 
 
 @pytest.fixture(scope="module")
 def by_apollo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The manifest that Apollo's tool writes."""
+    """The manifest of Apollo's tool."""
     return asyncio.run(manifests.by_apollo(tmp_path_factory.mktemp("apollo")))
 
 
 def without(manifest: Path, name: str, folder: Path) -> Path:
-    """A copy of an Apollo manifest that lacks an operation."""
+    """Copy an Apollo manifest without one operation."""
     content = orjson.loads(manifest.read_bytes())
     content["operations"] = [operation for operation in content["operations"] if operation["name"] != name]
     copy = folder / "without.json"
@@ -46,7 +46,7 @@ def without(manifest: Path, name: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(("script", "method"), CLIENTS)
-async def test_persisted_query_lists(
+async def test_client_uses_its_persisted_query_list(
     script: str, method: str, required: ApiClient, page: ClientRequest, by_apollo: Path
 ) -> None:
     await publish(required, by_apollo, "web")
@@ -56,12 +56,12 @@ async def test_persisted_query_lists(
     assert has_page(again, page)
     assert listed.data is not None
     assert listed.data["cpus"]["totalCount"] == 1
-    assert first.briefly == listed.briefly == [(method, False, 200, "MISS")]
-    assert again.briefly == [(method, False, 200, "HIT-L1")]
+    assert first.summary == listed.summary == [(method, False, 200, "MISS")]
+    assert again.summary == [(method, False, 200, "HIT-L1")]
 
 
 @pytest.mark.parametrize("script", ["apollo.mjs", "urql.mjs"])
-async def test_mutations_of_a_list_go_by_post(script: str, required: ApiClient, by_apollo: Path) -> None:
+async def test_persisted_mutation_is_sent_by_post(script: str, required: ApiClient, by_apollo: Path) -> None:
     await publish(required, by_apollo, "web")
     options: dict[str, Any] = {"ids": "manifest", "manifest": str(by_apollo), "method": "GET"}
     (anonymous,) = await client(script, required, [RECALCULATE], **options)
@@ -74,19 +74,19 @@ async def test_mutations_of_a_list_go_by_post(script: str, required: ApiClient, 
 
 
 @pytest.mark.parametrize(("script", "method"), CLIENTS)
-async def test_what_is_not_in_the_list(
+async def test_operation_outside_the_list_is_rejected(
     script: str, method: str, required: ApiClient, page: ClientRequest, by_apollo: Path, tmp_path: Path
 ) -> None:
-    """urql is told that its list is enforced; Apollo Client tries to register and learns that it cannot."""
+    """urql is configured to enforce its list; Apollo Client tries to register and fails."""
     await publish(required, without(by_apollo, "CpuList", tmp_path), "web")
     options: dict[str, Any] = {"ids": "manifest", "manifest": str(by_apollo), "method": method}
     refused, answered = await client(script, required, [LIST, page], **options)
     if script == "urql.mjs":
         assert refused.errors == [("PERSISTED_QUERY_NOT_IN_LIST", "PersistedQueryNotFound")]
-        assert refused.briefly == [(method, False, 404, None)]
+        assert refused.summary == [(method, False, 404, None)]
     else:
         assert refused.errors == [("PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")]
-        assert refused.briefly == [(method, False, 404, None), ("POST", True, 200, None)]
+        assert refused.summary == [(method, False, 404, None), ("POST", True, 200, None)]
     assert {sent.control for sent in refused.requests} == {"no-store"}
     assert has_page(answered, page)
 
@@ -96,28 +96,30 @@ async def test_apollo_client_cannot_register(method: str, required: ApiClient, p
     refused = await client("apollo.mjs", required, [page, page], ids="hash", method=method)
     for seen in refused:
         assert seen.code == "PERSISTED_QUERY_NOT_SUPPORTED"
-        assert seen.briefly == [(method, False, 404, None), ("POST", True, 200, None)]
+        assert seen.summary == [(method, False, 404, None), ("POST", True, 200, None)]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_urql_cannot_register(method: str, required: ApiClient, page: ClientRequest) -> None:
-    """It sends the text next, which is refused, and stays with texts from then on."""
+    """It then sends the text, which is rejected, and sends texts only afterwards."""
     first, then = await client("urql.mjs", required, [page, page], ids="hash", method=method)
     assert first.code == then.code == "PERSISTED_QUERY_ID_REQUIRED"
     text = (method, True, 400, None)
-    assert first.briefly == [(method, False, 404, None), (method, True, 200, None), text]
+    assert first.summary == [(method, False, 404, None), (method, True, 200, None), text]
     assert [sent.status for sent in then.requests] == [400]
 
 
 @pytest.mark.parametrize("script", ["apollo.mjs", "urql.mjs"])
-async def test_a_text_is_refused(script: str, required: ApiClient, page: ClientRequest) -> None:
+async def test_text_is_rejected(script: str, required: ApiClient, page: ClientRequest) -> None:
     (seen,) = await client(script, required, [page], ids="none", method="POST")
     assert seen.code == "PERSISTED_QUERY_ID_REQUIRED"
     assert [(sent.status, sent.control) for sent in seen.requests] == [(400, "no-store")]
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
-async def test_graphql_codegen(algorithm: str, required: ApiClient, page: ClientRequest, tmp_path: Path) -> None:
+async def test_graphql_codegen_manifest_is_published_and_used(
+    algorithm: str, required: ApiClient, page: ClientRequest, tmp_path: Path
+) -> None:
     manifest = await manifests.by_codegen(tmp_path, algorithm)
     options: dict[str, Any] = {"folder": str(tmp_path)}
     (unknown,) = await client("graphql_codegen_client.mjs", required, [page], **options)
@@ -135,13 +137,15 @@ async def test_graphql_codegen(algorithm: str, required: ApiClient, page: Client
 
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA256"])
-async def test_relay(algorithm: str, required: ApiClient, page: ClientRequest, tmp_path: Path) -> None:
+async def test_relay_manifest_is_published_and_used(
+    algorithm: str, required: ApiClient, page: ClientRequest, tmp_path: Path
+) -> None:
     manifest = await manifests.by_relay(tmp_path, algorithm)
     asks = [ClientRequest("CpuPageQuery", page.variables), ClientRequest("CpuPageListQuery", LIST.variables)]
     options: dict[str, Any] = {"folder": str(tmp_path)}
     for seen in await client("relay.mjs", required, asks, **options):
         assert seen.code == "PERSISTED_QUERY_NOT_IN_LIST"
-        assert seen.briefly == [("POST", False, 404, None)]
+        assert seen.summary == [("POST", False, 404, None)]
     await publish(required, manifest, "relay")
     first, listed, again, recalculated = await client(
         "relay.mjs", required, [*asks, asks[0], ClientRequest("CpuPageRecalculateMutation", {})], **options

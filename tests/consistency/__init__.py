@@ -1,1 +1,1 @@
-"""Guarantees that hold across processes: workers, API processes and servers that die in the middle of their work."""
+"""Guarantees across processes: workers, API processes and servers that fail during their work."""

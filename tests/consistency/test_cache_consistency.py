@@ -1,9 +1,9 @@
-"""No stale byte, and none that mixes two moments, while data change, connections are cut and Redis is restarted.
+"""Responses are neither outdated nor mixed, while data change, connections are cut and Redis is restarted.
 
-Every write gives all marks and all prices of the catalogue one number, the next; a recalculation makes one of
-them the good price of all. So an answer that mixes two moments shows two numbers, and one that is stale a number that
-was followed by another before the request began. Three processes of the API are asked, one of them without a cache.
-With `-s` it prints how much it read, and how old the oldest answer was.
+Every write sets all benchmark scores and prices of the catalogue to the next number, and a recalculation makes it the
+good price of all CPUs. So a response that mixes two states has two numbers, and an outdated one has a number that was
+replaced before the request began. Three API processes are queried, one of them without a cache. With `-s` the test
+prints how much it read, and the age of the oldest response.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from tests.support.waiting import wait_until
 
 log = structlog.get_logger()
 
-# From a commit to the moment that every process knows of it. Far more than it takes on a machine that has time.
+# Maximum time from a commit until every process knows of it; much longer than on an idle machine.
 NOTIFIED_SECONDS = 1.0
 READS = size_of(short=1_500, long=10_000, soak=100_000)
 CPUS = 4
@@ -75,14 +75,14 @@ CUT = """
 
 @dataclass
 class Timeline:
-    """When each number may have been seen first (its commit began) and must have been (it had been committed)."""
+    """When each number could be visible first (its commit began), and when it had to be (its commit had ended)."""
 
     begun: list[float] = field(default_factory=lambda: [0.0])
     ended: list[float] = field(default_factory=lambda: [0.0])
     numbers: list[int] = field(default_factory=lambda: [0])
 
     def check(self, number: int, asked: float, answered: float, allowed: float) -> float:
-        """For how many seconds the number was out of date when it was asked for. Fails when that is not allowed."""
+        """Return how many seconds a number was outdated when it was requested. Fail if that is not allowed."""
         at = self.numbers.index(number)
         assert self.begun[at] <= answered, f"{number} was not there yet"
         old = asked - self.ended[at + 1] if at + 1 < len(self.ended) else 0.0
@@ -92,7 +92,7 @@ class Timeline:
 
 @dataclass
 class World:
-    """What was written and what was read."""
+    """The written numbers and the read responses."""
 
     prices: Timeline = field(default_factory=Timeline)
     goods: Timeline = field(default_factory=Timeline)
@@ -105,7 +105,7 @@ class World:
 
 
 class Connection:
-    """A kept-alive connection that asks as fast as it can: no client library is in the way."""
+    """A persistent connection for fast requests, without a client library."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -119,7 +119,7 @@ class Connection:
         await self.writer.wait_closed()
 
     async def get(self, target: str, etag: str | None) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body."""
+        """Send a request. Return status, headers and body."""
         condition = f"if-none-match: {etag}\r\n" if etag else ""
         self.writer.write(f"GET {target} HTTP/1.1\r\nhost: x\r\n{condition}\r\n".encode())
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
@@ -129,7 +129,7 @@ class Connection:
 
 
 async def read(world: World, connection: Connection) -> None:
-    """Asks until there is enough; each answer is compared with what was written."""
+    """Read until there are enough responses, and compare each with the written numbers."""
     await connection.open()
     try:
         while not world.enough.is_set():
@@ -150,14 +150,14 @@ async def ask(world: World, connection: Connection) -> None:
         connection.etags[target] = headers["etag"]
         body = body or world.bodies[headers["etag"]]
         assert world.bodies.setdefault(headers["etag"], body) == body, "one validator, one body"
-    # What is run for this request alone is right to the moment; others may have begun it, or have kept it.
+    # An execution for this request only is current; another request may have started or cached any other response.
     compare(world, body, asked, answered, 0.0 if source == "BYPASS" else NOTIFIED_SECONDS)
     world.sources[source + (" 304" if status == 304 else "")] += 1
     world.reads += 1
 
 
 def compare(world: World, body: bytes, asked: float, answered: float, allowed: float) -> None:
-    """One number in all of it, and that of the right time."""
+    """Check that a response has one number, and that it is current."""
     assert b'"errors"' not in body, body
     numbers = {int(float(n)) for n in re.findall(rb'"(?:cpuMarkMulti|adjustedPrice|min|max)":([0-9.]+)', body)}
     assert len(numbers) == 1, f"mixed: {body!r}"
@@ -169,7 +169,7 @@ def compare(world: World, body: bytes, asked: float, answered: float, allowed: f
 
 
 async def write(world: World, resources: Resources) -> None:
-    """Changes everything, again and again."""
+    """Write the next number repeatedly."""
     while not world.enough.is_set():
         number = world.prices.numbers[-1] + 1
         async with resources.write() as tx:
@@ -182,14 +182,14 @@ async def write(world: World, resources: Resources) -> None:
 
 
 async def calculate(world: World, resources: Resources) -> None:
-    """Recalculates all figures, again and again, while prices move."""
+    """Recalculate all metrics repeatedly while prices change."""
 
     async def noted(_done: int, _total: int) -> None: ...
 
     while not world.enough.is_set():
         async with resources.write() as tx:
             await recalculate(tx, None, None, 2, noted)
-            # Null as long as nothing was written: listings begin without a price above 0.
+            # Null before the first write: listings start without a price above 0.
             number = int(await tx.scalar(text("SELECT max(price_good) FROM cpu")) or 0)
             moved = number != world.goods.numbers[-1]
             if moved:
@@ -205,10 +205,10 @@ def _begin(timeline: Timeline, number: int) -> None:
 
 
 async def disturb(world: World, url: str, redis: EmbeddedRedis) -> None:
-    """Cuts the connections that bring news, and restarts Redis."""
+    """Cut the notification connections, and restart Redis."""
     while not world.enough.is_set():
         await asyncio.sleep(random.uniform(0.3, 0.8))
-        # The first time the processes connect again at once, the second time they wait for a moment.
+        # After the first cut the processes reconnect immediately, after the second with a delay.
         await run_statement(url, CUT)
         await asyncio.sleep(random.uniform(0.05, 0.3))
         await run_statement(url, CUT)
@@ -222,7 +222,7 @@ async def disturb(world: World, url: str, redis: EmbeddedRedis) -> None:
 
 @contextmanager
 def processes(settings: Settings) -> Iterator[list[int]]:
-    """Three of the API, the last without a cache; their ports."""
+    """Start three API processes, the last one without a cache. Return their ports."""
     ports, started = [closed_port() for _ in range(3)], []
     own = {name: value for name, value in os.environ.items() if not name.startswith("DEALMARK_")}
     try:
@@ -246,7 +246,7 @@ def processes(settings: Settings) -> Iterator[list[int]]:
 
 
 async def prepare(port: int, settings: Settings) -> None:
-    """Waits until the process serves and has news of commits, and registers the queries."""
+    """Wait until the process serves requests and receives notifications, then register the queries."""
     api = ApiClient(f"http://127.0.0.1:{port}", settings)
 
     async def listens() -> bool:
@@ -262,7 +262,7 @@ async def prepare(port: int, settings: Settings) -> None:
 
 
 async def watch(world: World, reads: int) -> None:
-    """Ends it all."""
+    """Stop the test after its duration."""
     while world.reads < reads or world.rounds < LEAST_ROUNDS:  # noqa: ASYNC110, nothing tells when
         await asyncio.sleep(0.05)
     world.enough.set()
@@ -278,7 +278,7 @@ def own_redis() -> Iterator[EmbeddedRedis]:
 
 
 @pytest.mark.sized
-async def test_no_answer_is_stale_or_mixed(database_url: str, own_redis: EmbeddedRedis, tmp_path: Path) -> None:
+async def test_no_response_is_outdated_or_mixed(database_url: str, own_redis: EmbeddedRedis, tmp_path: Path) -> None:
     settings = make_settings(database_url=database_url, redis_url=own_redis.url, data_dir=tmp_path)
     world = World()
     began = time.monotonic()
@@ -289,7 +289,7 @@ async def test_no_answer_is_stale_or_mixed(database_url: str, own_redis: Embedde
             await asyncio.gather(*(prepare(port, settings) for port in ports))
             async with asyncio.TaskGroup() as group:
                 for number in range(READERS):
-                    # One in five asks the process without a cache: its answers may never be out of date.
+                    # Every fifth reader uses the process without a cache, which must never return outdated responses.
                     group.create_task(read(world, Connection(ports[(0, 1, 0, 1, 2)[number % 5]])))
                 for task in (write(world, resources), calculate(world, resources), watch(world, READS)):
                     group.create_task(task)

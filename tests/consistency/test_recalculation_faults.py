@@ -1,8 +1,7 @@
-"""What dies in the middle of a recalculation, for real: workers, Redis and PostgreSQL as processes, and kill -9.
+"""Failures during a recalculation: real workers, Redis and PostgreSQL processes are killed.
 
-The same for a job that was asked for and for what the change log names.
-
-The work is held half-way by a gate: a trigger that waits for a lock after rows of `cpu` were written.
+The tests cover requested jobs and the change log. A gate holds the work half-way: a trigger that waits for a lock
+after rows of `cpu` were written.
 """
 
 from __future__ import annotations
@@ -50,13 +49,13 @@ AT_THE_GATE = """
 
 
 class Gate:
-    """Closed until it is opened; a recalculation that has written waits in front of it."""
+    """Lock that stops a recalculation after it has written, until the gate is opened."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self.connection = connection
 
     async def waiting(self) -> int | None:
-        """The backend that waits in front of it."""
+        """Return the backend that waits for the gate."""
         found: int | None = await self.connection.fetchval(AT_THE_GATE)
         return found
 
@@ -85,7 +84,7 @@ def crew(settings: Settings, tmp_path: Path) -> Iterator[WorkerCrew]:
 
 @pytest.fixture
 async def gate(resources: Resources, settings: Settings) -> AsyncIterator[Gate]:
-    """In the test's database."""
+    """Create the gate in the database of the test."""
     async with gated(settings.required_database_url) as gate:
         yield gate
     await resources.broker.redis.flushall()
@@ -93,18 +92,18 @@ async def gate(resources: Resources, settings: Settings) -> AsyncIterator[Gate]:
 
 @pytest.fixture
 async def cpus(resources: Resources) -> list[int]:
-    return await fill(resources)
+    return await add_cpus_without_metrics(resources)
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Short enough for a socket."""
+    """Directory with a path short enough for a Unix socket."""
     with tempfile.TemporaryDirectory(prefix="dm-") as directory:
         yield Path(directory)
 
 
-async def fill(resources: Resources) -> list[int]:
-    """Three CPUs whose mean prices are 15, 25 and 35. Nothing is in the change log: whoever wants figures must ask."""
+async def add_cpus_without_metrics(resources: Resources) -> list[int]:
+    """Add three CPUs with mean prices of 15, 25 and 35, and an empty change log."""
     cpus = [
         await add_cpu(resources, f"AMD {number}", [10 * number, 10 * number + 10], cpu_mark_multi=1000)
         for number in (1, 2, 3)
@@ -114,15 +113,15 @@ async def fill(resources: Resources) -> list[int]:
     return cpus
 
 
-async def change(resources: Resources, cpus: list[int]) -> None:
-    """A further listing at 30 for each, which the change log tells: mean prices of 20, 26.67 and 33.33."""
+async def add_logged_listings(resources: Resources, cpus: list[int]) -> None:
+    """Add a listing at 30 to each CPU, for mean prices of 20, 26.67 and 33.33."""
     async with resources.write() as tx:
         for cpu in cpus:
             await add_listing(tx, cpu, 30)
 
 
-async def changed(resources: Resources, cpus: list[int]) -> None:
-    """Soon nothing is left to do, and every change was worked off once."""
+async def assert_changes_processed(resources: Resources, cpus: list[int]) -> None:
+    """Wait until the change log is empty, and check that every change was processed once."""
 
     async def empty() -> bool:
         return await committed_change_log(resources) == []
@@ -138,8 +137,8 @@ async def prices(resources: Resources) -> list[Decimal | None]:
         return [row.price_good for row in await session.rows(text("SELECT price_good FROM cpu ORDER BY id"))]
 
 
-async def is_right(resources: Resources, job_id: int, cpus: list[int], attempts: int) -> None:
-    """The job is done, and was counted once."""
+async def assert_job_succeeded_once(resources: Resources, job_id: int, cpus: list[int], attempts: int) -> None:
+    """Check that the job succeeded, and ran once."""
     row = await wait_until_job_ended(resources, job_id)
     assert (row.status, row.total, row.done, row.succeeded, row.failed) == ("succeeded", 3, 3, 3, 0)
     assert (row.error, row.attempts) == (None, attempts)
@@ -151,8 +150,10 @@ async def exit_code(worker: subprocess.Popen[bytes], seconds: float = 90) -> int
     return await asyncio.to_thread(worker.wait, seconds)
 
 
-async def test_a_worker_that_is_killed(resources: Resources, crew: WorkerCrew, gate: Gate, cpus: list[int]) -> None:
-    """Its transaction goes at once, even in the middle of a statement; another worker takes the job up."""
+async def test_killed_worker_is_replaced_by_another(
+    resources: Resources, crew: WorkerCrew, gate: Gate, cpus: list[int]
+) -> None:
+    """Its transaction is rolled back immediately, even during a statement, and another worker continues the job."""
     asked = await request_recalculation(resources)
     victim = crew.start()
     backend = await gate.reached()
@@ -167,10 +168,10 @@ async def test_a_worker_that_is_killed(resources: Resources, crew: WorkerCrew, g
     await wait_until(another)
     assert await prices(resources) == [None, None, None]
     await gate.open()
-    await is_right(resources, asked, cpus, attempts=2)
+    await assert_job_succeeded_once(resources, asked, cpus, attempts=2)
 
 
-async def test_a_worker_that_is_told_to_stop_ends_its_job_first(
+async def test_stopping_worker_finishes_its_job(
     resources: Resources, crew: WorkerCrew, gate: Gate, cpus: list[int]
 ) -> None:
     asked = await request_recalculation(resources)
@@ -182,12 +183,12 @@ async def test_a_worker_that_is_told_to_stop_ends_its_job_first(
     later = await request_recalculation(resources, cpus)
     await gate.open()
     assert await exit_code(worker) == 0
-    await is_right(resources, asked, cpus, attempts=1)
+    await assert_job_succeeded_once(resources, asked, cpus, attempts=1)
     assert (await job_row(resources, later)).status == "queued"
     assert not await resources.broker.is_worker_alive()
 
 
-async def test_a_job_that_is_not_done_when_the_worker_must_stop(
+async def test_job_that_exceeds_the_shutdown_timeout_is_continued_later(
     resources: Resources, crew: WorkerCrew, gate: Gate, cpus: list[int]
 ) -> None:
     asked = await request_recalculation(resources)
@@ -200,17 +201,19 @@ async def test_a_job_that_is_not_done_when_the_worker_must_stop(
     assert await prices(resources) == [None, None, None]
     await gate.open()
     crew.start()
-    await is_right(resources, asked, cpus, attempts=2)
+    await assert_job_succeeded_once(resources, asked, cpus, attempts=2)
 
 
-async def test_redis_that_is_killed(settings: Settings, folder: Path, tmp_path: Path) -> None:
-    """The job ends without it; the same worker process takes new ones when it is back."""
+async def test_killed_redis_does_not_stop_the_job_or_the_worker(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    """The job finishes without Redis. The same worker process runs new jobs when Redis is back."""
     redis = EmbeddedRedis(folder)
     settings = settings.model_copy(update={"redis_url": redis.start()})
     crew = WorkerCrew(settings, tmp_path / "output")
     try:
         async with Resources.open(settings) as resources, gated(settings.required_database_url) as gate:
-            cpus = await fill(resources)
+            cpus = await add_cpus_without_metrics(resources)
             asked = await request_recalculation(resources)
             worker = crew.start()
             await gate.reached()
@@ -221,7 +224,7 @@ async def test_redis_that_is_killed(settings: Settings, folder: Path, tmp_path: 
                 await tx.execute(FORGET)
             meanwhile = await request_recalculation(resources, [cpus[0]])
             await gate.open()
-            await is_right(resources, asked, cpus, attempts=1)
+            await assert_job_succeeded_once(resources, asked, cpus, attempts=1)
             assert (await job_row(resources, meanwhile)).status == "queued"
             redis.start()
             assert (await wait_until_job_ended(resources, meanwhile)).status == "succeeded"
@@ -233,13 +236,13 @@ async def test_redis_that_is_killed(settings: Settings, folder: Path, tmp_path: 
         redis.stop()
 
 
-async def test_a_worker_told_to_stop_while_redis_is_away(settings: Settings, folder: Path, tmp_path: Path) -> None:
+async def test_worker_stops_without_redis(settings: Settings, folder: Path, tmp_path: Path) -> None:
     redis = EmbeddedRedis(folder)
     settings = settings.model_copy(update={"redis_url": redis.start()})
     crew = WorkerCrew(settings, tmp_path / "output")
     try:
         async with Resources.open(settings) as resources, gated(settings.required_database_url) as gate:
-            await fill(resources)
+            await add_cpus_without_metrics(resources)
             await request_recalculation(resources)
             worker = crew.start(DEALMARK_SHUTDOWN_TIMEOUT_SECONDS="0.2")
             await gate.reached()
@@ -252,8 +255,10 @@ async def test_a_worker_told_to_stop_while_redis_is_away(settings: Settings, fol
         redis.stop()
 
 
-async def test_postgresql_that_is_restarted(redis_url: str, folder: Path, tmp_path: Path) -> None:
-    """The attempt is lost and the job is not; the worker process lives on."""
+async def test_restarted_postgresql_costs_an_attempt_and_not_the_job(
+    redis_url: str, folder: Path, tmp_path: Path
+) -> None:
+    """The worker process keeps running."""
     postgres = EmbeddedPostgres(folder, durable=False)
     url = await asyncio.to_thread(postgres.start)
     await asyncio.to_thread(schema_version.upgrade, url)
@@ -261,7 +266,7 @@ async def test_postgresql_that_is_restarted(redis_url: str, folder: Path, tmp_pa
     crew = WorkerCrew(settings, tmp_path / "output")
     try:
         async with Resources.open(settings) as resources:
-            cpus = await fill(resources)
+            cpus = await add_cpus_without_metrics(resources)
             asked = await request_recalculation(resources)
             connection = await asyncpg.connect(url)
             await connection.execute(GATE)
@@ -272,7 +277,7 @@ async def test_postgresql_that_is_restarted(redis_url: str, folder: Path, tmp_pa
             await connection.close()
             await asyncio.to_thread(postgres.start)
             await resources.engine.dispose()
-            await is_right(resources, asked, cpus, attempts=2)
+            await assert_job_succeeded_once(resources, asked, cpus, attempts=2)
             assert worker.poll() is None
     finally:
         crew.dismiss()
@@ -281,12 +286,12 @@ async def test_postgresql_that_is_restarted(redis_url: str, folder: Path, tmp_pa
         await resources.broker.redis.flushall()
 
 
-async def test_a_worker_that_is_killed_in_the_middle_of_a_batch(
+async def test_killed_worker_leaves_the_change_log_to_another(
     resources: Resources, crew: WorkerCrew, gate: Gate, cpus: list[int]
 ) -> None:
-    """The log is as it was; another worker, which was waiting for its turn, takes it up."""
+    """The change log is unchanged, and another worker processes it."""
     victim = crew.start()
-    await asyncio.gather(change(resources, cpus), gate.reached())
+    await asyncio.gather(add_logged_listings(resources, cpus), gate.reached())
     backend = await gate.reached()
     logged = await committed_change_log(resources)
     assert set(logged) == set(cpus)
@@ -300,39 +305,37 @@ async def test_a_worker_that_is_killed_in_the_middle_of_a_batch(
     assert await committed_change_log(resources) == logged
     assert await prices(resources) == [None, None, None]
     await gate.open()
-    await changed(resources, cpus)
+    await assert_changes_processed(resources, cpus)
 
 
-async def test_a_worker_told_to_stop_in_the_middle_of_a_batch(
+async def test_stopping_worker_finishes_its_batch(
     resources: Resources, crew: WorkerCrew, gate: Gate, cpus: list[int]
 ) -> None:
     worker = crew.start()
-    await asyncio.gather(change(resources, cpus), gate.reached())
+    await asyncio.gather(add_logged_listings(resources, cpus), gate.reached())
     worker.terminate()
     assert await exit_code(worker) == 0
     assert set(await committed_change_log(resources)) == set(cpus)
     await gate.open()
     crew.start()
-    await changed(resources, cpus)
+    await assert_changes_processed(resources, cpus)
 
 
-async def test_changes_do_not_need_redis(settings: Settings, tmp_path: Path) -> None:
+async def test_change_log_is_processed_without_redis(settings: Settings, tmp_path: Path) -> None:
     settings = settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{closed_port()}/0"})
     crew = WorkerCrew(settings, tmp_path / "output")
     try:
         async with Resources.open(settings) as resources:
-            cpus = await fill(resources)
+            cpus = await add_cpus_without_metrics(resources)
             worker = crew.start()
-            await change(resources, cpus)
-            await changed(resources, cpus)
+            await add_logged_listings(resources, cpus)
+            await assert_changes_processed(resources, cpus)
             assert worker.poll() is None
     finally:
         crew.dismiss()
 
 
-async def test_postgresql_that_is_restarted_in_the_middle_of_a_batch(
-    redis_url: str, folder: Path, tmp_path: Path
-) -> None:
+async def test_restarted_postgresql_repeats_the_batch(redis_url: str, folder: Path, tmp_path: Path) -> None:
     postgres = EmbeddedPostgres(folder, durable=False)
     url = await asyncio.to_thread(postgres.start)
     await asyncio.to_thread(schema_version.upgrade, url)
@@ -340,17 +343,17 @@ async def test_postgresql_that_is_restarted_in_the_middle_of_a_batch(
     crew = WorkerCrew(settings, tmp_path / "output")
     try:
         async with Resources.open(settings) as resources:
-            cpus = await fill(resources)
+            cpus = await add_cpus_without_metrics(resources)
             connection = await asyncpg.connect(url)
             await connection.execute(GATE)
             await connection.execute("SELECT pg_advisory_lock(42)")
             worker = crew.start()
-            await asyncio.gather(change(resources, cpus), Gate(connection).reached())
+            await asyncio.gather(add_logged_listings(resources, cpus), Gate(connection).reached())
             await asyncio.to_thread(postgres.stop)
             await connection.close()
             await asyncio.to_thread(postgres.start)
             await resources.engine.dispose()
-            await changed(resources, cpus)
+            await assert_changes_processed(resources, cpus)
             assert worker.poll() is None
     finally:
         crew.dismiss()

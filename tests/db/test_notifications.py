@@ -127,8 +127,8 @@ async def test_silent_connection_is_replaced(
     await resources.notifications.stop()
     await listener.start()
     await wait_until_connected(listener)
-    (listener,) = await other.fetch(LISTENING_BACKENDS)
-    os.kill(listener["pid"], signal.SIGSTOP)
+    (backend,) = await other.fetch(LISTENING_BACKENDS)
+    os.kill(backend["pid"], signal.SIGSTOP)
     try:
         with capture_logs() as log_entries:
             await wait_until_connected(listener, expected=False)
@@ -137,7 +137,7 @@ async def test_silent_connection_is_replaced(
             await wait_until_connected(listener)
         assert listener.versions == {"market": 1}
     finally:
-        os.kill(listener["pid"], signal.SIGCONT)
+        os.kill(backend["pid"], signal.SIGCONT)
         await listener.stop()
 
 

@@ -1,4 +1,4 @@
-"""The embedded servers: real starts in folders of their own, and what a killed parent or machine leaves behind."""
+"""Embedded servers: starting and stopping, and recovery after a killed parent or a reboot."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis, postgres_acc
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A short path: a socket's path has room for about 100 bytes."""
+    """A directory with a short path, because the path of a socket has at most about 100 bytes."""
     path = Path(tempfile.mkdtemp(prefix="dm-"))
     yield path
     shutil.rmtree(path)
@@ -45,7 +45,7 @@ def redis(folder: Path) -> Iterator[EmbeddedRedis]:
     server.stop()
 
 
-async def ask(url: str, statement: str) -> object:
+async def fetch_value(url: str, statement: str) -> object:
     connection = await asyncpg.connect(url)
     try:
         return await connection.fetchval(statement)
@@ -58,12 +58,12 @@ def ping(url: str) -> bool:
         return bool(client.ping())
 
 
-def postmaster(server: EmbeddedPostgres) -> psutil.Process:
+def postmaster_process(server: EmbeddedPostgres) -> psutil.Process:
     return psutil.Process(int((server.home / "postmaster.pid").read_text().split("\n")[0]))
 
 
 def start_elsewhere(server: EmbeddedPostgres | EmbeddedRedis) -> None:
-    """Starts the server from a process that ends without stopping it, as one does that is killed."""
+    """Start the server in a process that ends without stopping it, as if it was killed."""
     program = (
         "import sys, pathlib, app.devserver.embedded as e; getattr(e, sys.argv[1])(pathlib.Path(sys.argv[2])).start()"
     )
@@ -75,36 +75,36 @@ async def test_postgres_starts_stops_and_keeps_its_data(postgres: EmbeddedPostgr
     assert not postgres.is_running()
     url = postgres.start()
     assert postgres.is_running()
-    assert str(await ask(url, "SHOW server_version")).startswith("18.")
-    assert await ask(url, "SHOW fsync") == "off"
-    assert await ask(url, "SHOW listen_addresses") == ""
+    assert str(await fetch_value(url, "SHOW server_version")).startswith("18.")
+    assert await fetch_value(url, "SHOW fsync") == "off"
+    assert await fetch_value(url, "SHOW listen_addresses") == ""
     assert (
-        await ask(url, "SELECT datlocprovider::text || datlocale FROM pg_database WHERE datname = 'postgres'")
+        await fetch_value(url, "SELECT datlocprovider::text || datlocale FROM pg_database WHERE datname = 'postgres'")
         == "bC.UTF-8"
     )
-    await ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    await fetch_value(url, "CREATE TABLE kept AS SELECT 42 AS answer")
 
-    process = postmaster(postgres)
+    process = postmaster_process(postgres)
     postgres.stop()
     postgres.stop()
     assert not postgres.is_running()
     assert not process.is_running()
 
-    assert await ask(postgres.start(), "SELECT answer FROM kept") == 42
+    assert await fetch_value(postgres.start(), "SELECT answer FROM kept") == 42
 
 
-async def test_postgres_is_durable_unless_told_otherwise(folder: Path) -> None:
+async def test_postgres_is_durable_by_default(folder: Path) -> None:
     server = EmbeddedPostgres(folder / "pg")
     try:
         url = server.start()
-        assert [await ask(url, f"SHOW {name}") for name in ("fsync", "full_page_writes", "synchronous_commit")] == [
-            "on"
-        ] * 3
+        assert [
+            await fetch_value(url, f"SHOW {name}") for name in ("fsync", "full_page_writes", "synchronous_commit")
+        ] == ["on"] * 3
     finally:
         server.stop()
 
 
-async def test_postgres_is_found_whatever_the_callers_environment(
+async def test_postgres_url_works_with_any_environment_of_the_caller(
     postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {
@@ -114,35 +114,35 @@ async def test_postgres_is_found_whatever_the_callers_environment(
         "TZ": "Asia/Tokyo",
     }.items():
         monkeypatch.setenv(name, value)
-    assert await ask(postgres.start(), "SHOW timezone") == "UTC"
+    assert await fetch_value(postgres.start(), "SHOW timezone") == "UTC"
 
 
-async def test_postgres_left_running_is_adopted(postgres: EmbeddedPostgres) -> None:
+async def test_postgres_of_a_killed_parent_is_adopted(postgres: EmbeddedPostgres) -> None:
     start_elsewhere(postgres)
-    process = postmaster(postgres)
+    process = postmaster_process(postgres)
     assert postgres.is_running()
-    assert await ask(postgres.start(), "SELECT 1") == 1
-    assert postmaster(postgres).pid == process.pid
+    assert await fetch_value(postgres.start(), "SELECT 1") == 1
+    assert postmaster_process(postgres).pid == process.pid
     postgres.stop()
     assert not postgres.is_running()
 
 
-def test_postgres_killed_starts_again_although_its_pid_is_taken(folder: Path) -> None:
+def test_killed_postgres_starts_although_its_pid_is_reused(folder: Path) -> None:
     server = EmbeddedPostgres(folder / "pg")
-    asyncio.run(ask(server.start(), "CREATE TABLE kept AS SELECT 42 AS answer"))
-    pid = postmaster(server).pid
+    asyncio.run(fetch_value(server.start(), "CREATE TABLE kept AS SELECT 42 AS answer"))
+    pid = postmaster_process(server).pid
     os.kill(pid, signal.SIGKILL)
     while server.is_running():
         time.sleep(0.01)
 
-    # After a reboot the pid may be anybody's, even that of a process of the same account.
+    # After a reboot another process can have the pid, even one of the same account.
     stranger = subprocess.Popen(["sleep", "60"], **postgres_account_options())
     try:
         for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
             stale = server.home / name
             stale.write_text(stale.read_text().replace(str(pid), str(stranger.pid), 1))
         assert not server.is_running()
-        assert asyncio.run(ask(server.start(), "SELECT answer FROM kept")) == 42
+        assert asyncio.run(fetch_value(server.start(), "SELECT answer FROM kept")) == 42
         assert stranger.poll() is None
     finally:
         server.stop()
@@ -150,20 +150,20 @@ def test_postgres_killed_starts_again_although_its_pid_is_taken(folder: Path) ->
         stranger.wait()
 
 
-async def test_initdb_that_was_interrupted_is_done_again(postgres: EmbeddedPostgres) -> None:
+async def test_interrupted_initdb_is_repeated(postgres: EmbeddedPostgres) -> None:
     half = postgres.directory / "data.new"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")
-    assert await ask(postgres.start(), "SELECT 1") == 1
+    assert await fetch_value(postgres.start(), "SELECT 1") == 1
     assert not half.exists()
 
 
-async def test_paths_too_long_or_too_odd_for_a_socket(folder: Path) -> None:
+async def test_paths_that_are_unsuitable_for_a_socket_get_a_short_directory(folder: Path) -> None:
     home = folder / ("a, b " + "x" * 120)
     postgres, redis = EmbeddedPostgres(home / "pg", durable=False), EmbeddedRedis(home / "redis")
     sockets = [Path(postgres.url.split("host=")[1].split("&")[0]), Path(redis.url.removeprefix("unix://")).parent]
     try:
-        assert await ask(postgres.start(), "SELECT 1") == 1
+        assert await fetch_value(postgres.start(), "SELECT 1") == 1
         assert ping(redis.start())
         assert all(path.stat().st_mode & 0o077 == 0 for path in sockets)
     finally:
@@ -174,7 +174,7 @@ async def test_paths_too_long_or_too_odd_for_a_socket(folder: Path) -> None:
             shutil.rmtree(path)
 
 
-def test_redis_starts_and_stops(redis: EmbeddedRedis) -> None:
+def test_redis_starts_with_its_settings_and_stops(redis: EmbeddedRedis) -> None:
     url = redis.start()
     with Redis.from_url(url, decode_responses=True) as client:
         assert client.config_get("maxmemory*")["maxmemory-policy"] == "volatile-lru"
@@ -185,7 +185,7 @@ def test_redis_starts_and_stops(redis: EmbeddedRedis) -> None:
     assert not redis.is_running()
 
 
-def test_answers_that_fill_redis_give_way_to_the_queue(redis: EmbeddedRedis) -> None:
+def test_full_redis_evicts_cached_responses_but_not_the_queue(redis: EmbeddedRedis) -> None:
     with Redis.from_url(redis.start()) as client:
         client.config_set("maxmemory", "8mb")
         client.zadd("dealmark:queue", {"job:1": 1})
@@ -197,7 +197,7 @@ def test_answers_that_fill_redis_give_way_to_the_queue(redis: EmbeddedRedis) -> 
         assert 0 < client.dbsize() < 200
 
 
-def test_redis_left_running_is_adopted(redis: EmbeddedRedis) -> None:
+def test_redis_of_a_killed_parent_is_adopted(redis: EmbeddedRedis) -> None:
     start_elsewhere(redis)
     with Redis.from_url(redis.start()) as client:
         pid = client.info("server")["process_id"]
@@ -206,7 +206,7 @@ def test_redis_left_running_is_adopted(redis: EmbeddedRedis) -> None:
     assert not redis.is_running()
 
 
-def test_redis_killed_or_hanging_is_replaced(redis: EmbeddedRedis) -> None:
+def test_killed_or_hanging_redis_is_replaced(redis: EmbeddedRedis) -> None:
     redis.start()
     first = psutil.Process(int((redis.home / "redis.pid").read_text()))
     first.kill()
@@ -222,15 +222,13 @@ def test_redis_killed_or_hanging_is_replaced(redis: EmbeddedRedis) -> None:
 
 
 @pytest.mark.parametrize("server", [EmbeddedPostgres, EmbeddedRedis])
-def test_a_folder_that_cannot_be_used_is_one_sentence(
-    folder: Path, server: type[EmbeddedPostgres | EmbeddedRedis]
-) -> None:
+def test_unusable_directory_is_one_sentence(folder: Path, server: type[EmbeddedPostgres | EmbeddedRedis]) -> None:
     (folder / "file").write_text("not a folder")
     with pytest.raises(StartupError, match=r"^\S+/file\S* cannot be used: .+\.$"):
         server(folder / "file" / "deeper").start()
 
 
-def test_data_of_another_user_is_one_sentence(folder: Path) -> None:
+def test_directory_of_another_user_is_one_sentence(folder: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give a folder away")
     home = folder / ("x" * 120)
@@ -245,7 +243,7 @@ def test_data_of_another_user_is_one_sentence(folder: Path) -> None:
         socket_directory.rmdir()
 
 
-def test_why_postgres_does_not_start_is_told(postgres: EmbeddedPostgres) -> None:
+def test_error_says_why_postgres_does_not_start(postgres: EmbeddedPostgres) -> None:
     postgres.start()
     postgres.stop()
     (postgres.home / "PG_VERSION").write_text("17\n")
@@ -255,21 +253,21 @@ def test_why_postgres_does_not_start_is_told(postgres: EmbeddedPostgres) -> None
         postgres.start()
 
 
-def test_why_initdb_fails_is_told(postgres: EmbeddedPostgres) -> None:
+def test_error_says_why_initdb_fails(postgres: EmbeddedPostgres) -> None:
     postgres.home.mkdir(parents=True)
     (postgres.home / "file").write_text("in the way")
     with pytest.raises(StartupError, match=r"data cannot be used: Directory not empty\."):
         postgres.start()
 
 
-def test_why_redis_does_not_start_is_told(redis: EmbeddedRedis) -> None:
+def test_error_says_why_redis_does_not_start(redis: EmbeddedRedis) -> None:
     redis.home.mkdir()
     (redis.home / "redis.sock").mkdir()
     with pytest.raises(StartupError, match=r"^Redis did not start: .+; its log is \S+redis\.log\.$"):
         redis.start()
 
 
-def test_a_server_that_never_gets_ready_is_stopped(redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_that_does_not_become_ready_is_stopped(redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.devserver.embedded.START_TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(EmbeddedRedis, "_is_ready", lambda self, pid: False)
     with pytest.raises(StartupError, match="did not become ready"):
@@ -283,9 +281,9 @@ def test_missing_wheels_are_one_sentence(redis: EmbeddedRedis, monkeypatch: pyte
         redis.start()
 
 
-def test_nothing_listens_on_tcp(postgres: EmbeddedPostgres, redis: EmbeddedRedis) -> None:
+def test_servers_do_not_listen_on_tcp(postgres: EmbeddedPostgres, redis: EmbeddedRedis) -> None:
     postgres.start()
     redis.start()
-    processes = [postmaster(postgres), psutil.Process(int((redis.home / "redis.pid").read_text()))]
+    processes = [postmaster_process(postgres), psutil.Process(int((redis.home / "redis.pid").read_text()))]
     kinds = {connection.family for process in processes for connection in process.net_connections("all")}
     assert kinds == {socket.AF_UNIX}

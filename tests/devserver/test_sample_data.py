@@ -1,4 +1,4 @@
-"""The sample catalogue: enough of everything to look at, marked as sample, loaded once."""
+"""Sample data: variety of the generated listings, marked as sample, loaded once."""
 
 from __future__ import annotations
 
@@ -23,26 +23,28 @@ CPU = {
 }
 
 
-def offers(now: datetime, seed: int = 1) -> list[dict[str, str]]:
-    """Offers of a hundred CPUs of one kind."""
+def generate_listings(now: datetime, seed: int = 1) -> list[dict[str, str]]:
+    """Return the generated listings of a hundred equal CPUs."""
     records = SampleListings([CPU] * 100, now, seed)
     return [
         dict(zip(records.columns, cells, strict=True)) for _, cells in records if not isinstance(cells, RejectedRow)
     ]
 
 
-def test_the_same_seed_gives_the_same_offers() -> None:
-    assert offers(NOW) == offers(NOW)
-    assert offers(NOW) != offers(NOW, seed=2)
-    later = offers(NOW + timedelta(days=5))
-    assert [{**offer, "seen_at": ""} for offer in later] == [{**offer, "seen_at": ""} for offer in offers(NOW)]
+def test_equal_seeds_give_equal_listings() -> None:
+    assert generate_listings(NOW) == generate_listings(NOW)
+    assert generate_listings(NOW) != generate_listings(NOW, seed=2)
+    later = generate_listings(NOW + timedelta(days=5))
+    assert [{**listing, "seen_at": ""} for listing in later] == [
+        {**listing, "seen_at": ""} for listing in generate_listings(NOW)
+    ]
 
 
-def test_offers_are_of_the_last_month_and_of_all_kinds() -> None:
-    found = offers(NOW)
-    times = [datetime.fromisoformat(offer["seen_at"]) for offer in found]
+def test_listings_are_of_the_last_month_and_varied() -> None:
+    listings = generate_listings(NOW)
+    times = [datetime.fromisoformat(listing["seen_at"]) for listing in listings]
     assert NOW - timedelta(days=30) <= min(times) < max(times) <= NOW
-    for column, least in {
+    for column, min_values in {
         "condition": 6,
         "status": 4,
         "marketplace": 5,
@@ -50,20 +52,20 @@ def test_offers_are_of_the_last_month_and_of_all_kinds() -> None:
         "currency": 3,
         "title": 6,
     }.items():
-        assert len({offer[column] for offer in found}) >= least, column
-    assert any(not offer["shipping"] for offer in found)
-    assert any(not offer["vendor_item_id"] for offer in found)
+        assert len({listing[column] for listing in listings}) >= min_values, column
+    assert any(not listing["shipping"] for listing in listings)
+    assert any(not listing["vendor_item_id"] for listing in listings)
 
 
 @pytest.mark.usefixtures("resources")
-def test_it_is_loaded_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_if_empty_loads_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REDIS_URL", raising=False)
     loaded = sample_data.load_if_empty(database_url)
     assert 3500 <= loaded <= 4500
     assert sample_data.load_if_empty(database_url) == 0
 
 
-async def test_what_is_loaded(resources: Resources) -> None:
+async def test_loaded_listings_are_marked_as_sample_and_rated(resources: Resources) -> None:
     async with resources.write() as tx:
         loaded = await sample_data.load(tx, NOW)
     importer = FileImporter(resources, sample_data.SAMPLE_CPUS_FILE.parent)
@@ -82,7 +84,7 @@ async def test_what_is_loaded(resources: Resources) -> None:
     assert len(ratings) == 4
 
 
-async def test_a_database_with_cpus_is_left_alone(resources: Resources, database_url: str) -> None:
+async def test_database_with_cpus_is_not_changed(resources: Resources, database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     await connection.execute("INSERT INTO cpu (name, slug, manufacturer) VALUES ('Mine', 'mine', 'Me')")
     await connection.close()

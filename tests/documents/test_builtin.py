@@ -1,4 +1,4 @@
-"""The documents that come with the server: valid, described, cheap, of as many statements for 1 CPU as for 100."""
+"""The built-in documents: valid, described, below the cost limit, with a constant number of statements."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ IMPORT = """
 NAMES = [*BUILTIN_QUERIES, *OTHER_BUILTIN_DOCUMENTS]
 
 
-def test_they_are_all_here() -> None:
+def test_builtin_documents_are_complete() -> None:
     assert sorted(builtin_documents()) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_is_one_operation_of_its_name_and_described(name: str) -> None:
+def test_builtin_document_has_one_operation_of_its_name_and_a_comment(name: str) -> None:
     document = load_builtin_document(name)
     assert [*document.operations] == [name]
     assert document.text.startswith("# ")
@@ -52,7 +52,7 @@ def test_each_is_one_operation_of_its_name_and_described(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BUILTIN_QUERIES)
-def test_what_is_known_of_a_query(name: str) -> None:
+def test_builtin_query_has_the_expected_facts(name: str) -> None:
     _, _, reads, timed = BUILTIN_QUERIES[name]
     document = load_builtin_document(name)
     assert (document.public, set(document.domains), document.time_dependent) == (
@@ -62,13 +62,13 @@ def test_what_is_known_of_a_query(name: str) -> None:
     )
 
 
-def test_who_may_change_things_is_not_everybody() -> None:
+def test_builtin_mutation_requires_a_role() -> None:
     for name in ("RecalculateMetrics", "IngestUrl", "IngestBulk"):
         assert not load_builtin_document(name).public
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_largest_page_costs_less_than_the_limit(name: str, settings: Settings) -> None:
+def test_largest_page_costs_less_than_the_limit(name: str, settings: Settings) -> None:
     operation = load_builtin_document(name).operations[name]
     largest = {"first": 200, "listings": 200, "bins": 100, "ids": ["x"] * 200}
     costs = [operation.cost(variables) for variables in ({}, {**largest, "first": 100}, largest)]
@@ -76,7 +76,7 @@ def test_the_largest_page_costs_less_than_the_limit(name: str, settings: Setting
     assert 0 < costs[-1] < settings.cost_limit / 10
 
 
-def test_the_list_has_the_columns_of_the_page() -> None:
+def test_cpu_list_selects_the_columns_of_the_page() -> None:
     leaves: list[str] = []
 
     class Leaves(Visitor):
@@ -92,7 +92,9 @@ def test_the_list_has_the_columns_of_the_page() -> None:
 
 @pytest.mark.parametrize("parents", [1, 100])
 @pytest.mark.parametrize("name", BUILTIN_QUERIES)
-async def test_as_many_statements_for_100_cpus_as_for_1(resources: Resources, name: str, parents: int) -> None:
+async def test_number_of_statements_does_not_depend_on_number_of_cpus(
+    resources: Resources, name: str, parents: int
+) -> None:
     variables, statements, _, _ = BUILTIN_QUERIES[name]
     await add_uniform_cpus(resources, 100, 8)
     if name == "PriceChanges":
@@ -122,15 +124,15 @@ async def test_as_many_statements_for_100_cpus_as_for_1(resources: Resources, na
         assert len(result.data["cpu"]["listings"]["nodes"]) == 6
 
 
-def test_they_are_part_of_the_package() -> None:
+def test_builtin_documents_are_packaged() -> None:
     root = ROOT
     patterns = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["app"]
     packaged = {path.stem for pattern in patterns for path in (root / "app").glob(pattern)}
     assert set(NAMES) <= packaged
 
 
-def test_every_query_says_what_it_is_made_of() -> None:
-    """An answer whose domains nobody told would be kept for good, unless it is the viewer's own."""
+def test_every_query_field_declares_its_domains() -> None:
+    """Without domains, a cached response would never be invalidated. Per-viewer responses are not cached."""
     query = GRAPHQL_SCHEMA.query_type
     assert query is not None
     silent = [

@@ -1,4 +1,4 @@
-"""Which document a request means, and which it may run: every shape of WIRE, in each of the modes."""
+"""Lookup of documents: every form of request in each document mode."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ID_REQUIRED = (
 
 
 @pytest.mark.parametrize("documents", MODES)
-async def test_published_documents_run_by_every_shape(
+async def test_published_document_is_found_by_every_request_form(
     settings: Settings, resources: Resources, documents: DocumentMode
 ) -> None:
     md5 = hashlib.md5(TOTAL.encode()).hexdigest()
@@ -57,14 +57,14 @@ async def test_published_documents_run_by_every_shape(
         assert (await post_document(api, query=TOTAL)).json() == DATA, "a text that is published is no secret"
 
 
-async def test_the_hash_of_a_text_finds_it_under_another_id(settings: Settings, resources: Resources) -> None:
-    """A document that Relay published as MD5 is the one that Apollo names by its SHA-256."""
+async def test_hash_of_the_text_finds_a_document_with_another_id(settings: Settings, resources: Resources) -> None:
+    """Apollo Client finds a document that Relay published under its MD5."""
     await publish_documents(resources, ("0" * 32, TOTAL))
     async with run_api(production_settings(settings, "required")) as api:
         assert (await post_document(api, extensions=apq_extension(TOTAL_HASH))).json() == DATA
 
 
-async def test_shipped_documents_have_the_hash_of_their_text_and_their_name(settings: Settings) -> None:
+async def test_builtin_document_is_found_by_hash_and_name(settings: Settings) -> None:
     digest = hashlib.sha256(builtin_documents()["Statistics"].encode()).hexdigest()
     async with run_api(production_settings(settings, "required")) as api:
         answers = [(await get_document(api, f"/graphql/{each}")).json() for each in (f"sha256:{digest}", "Statistics")]
@@ -76,7 +76,7 @@ async def test_shipped_documents_have_the_hash_of_their_text_and_their_name(sett
     ("documents", "by_id", "by_hash"),
     [("required", NOT_IN_LIST, NOT_IN_LIST), ("apq", NOT_FOUND, NOT_FOUND), ("open", NOT_FOUND, NOT_FOUND)],
 )
-async def test_unknown_ids_are_told_logged_and_counted(
+async def test_unknown_id_is_rejected_logged_and_counted(
     settings: Settings, documents: DocumentMode, by_id: object, by_hash: object
 ) -> None:
     before = REGISTRY.get_sample_value("dealmark_documents_unknown_total") or 0
@@ -90,7 +90,7 @@ async def test_unknown_ids_are_told_logged_and_counted(
     assert REGISTRY.get_sample_value("dealmark_documents_unknown_total") == before + 3
 
 
-async def test_required_refuses_texts(settings: Settings) -> None:
+async def test_mode_required_rejects_texts(settings: Settings) -> None:
     async with run_api(production_settings(settings, "required")) as api:
         assert uncached_error(await post_document(api, query=TOTAL)) == ID_REQUIRED
         assert (
@@ -106,7 +106,7 @@ async def test_required_refuses_texts(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("documents", ["apq", "open"])
-async def test_registering(settings: Settings, documents: DocumentMode) -> None:
+async def test_apq_text_is_registered_and_found_by_hash(settings: Settings, documents: DocumentMode) -> None:
     async with run_api(production_settings(settings, documents)) as api:
         assert uncached_error(await post_document(api, extensions=apq_extension(TOTAL_HASH))) == NOT_FOUND
         assert (await post_document(api, query=TOTAL, extensions=apq_extension(TOTAL_HASH))).json() == DATA
@@ -118,7 +118,7 @@ async def test_registering(settings: Settings, documents: DocumentMode) -> None:
         assert (await get_document(api, query=NAMES, extensions=urql)).json() == {"data": {"cpus": {"nodes": []}}}
 
 
-async def test_a_text_alone(settings: Settings) -> None:
+async def test_text_without_hash_is_run_outside_mode_required(settings: Settings) -> None:
     async with run_api(production_settings(settings, "required")) as api:
         assert uncached_error(await post_document(api, query=TOTAL)) == ID_REQUIRED
     for documents in ("apq", "open"):
@@ -127,7 +127,7 @@ async def test_a_text_alone(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("documents", ["apq", "open"])
-async def test_registrations_that_are_refused(settings: Settings, documents: DocumentMode) -> None:
+async def test_invalid_registration_is_rejected(settings: Settings, documents: DocumentMode) -> None:
     other = hashlib.sha256(NAMES.encode()).hexdigest()
     wrong = "query Wrong { nothing }"
     wrong_hash = hashlib.sha256(wrong.encode()).hexdigest()
@@ -151,13 +151,13 @@ async def test_registrations_that_are_refused(settings: Settings, documents: Doc
             )
 
 
-async def test_a_published_hash_does_not_vouch_for_another_text(settings: Settings, resources: Resources) -> None:
+async def test_published_hash_with_another_text_is_rejected(settings: Settings, resources: Resources) -> None:
     await publish_documents(resources, TOTAL)
     async with run_api(production_settings(settings, "required")) as api:
         assert uncached_error(await post_document(api, query=PRICES, extensions=apq_extension(TOTAL_HASH))) == MISMATCH
 
 
-async def test_report_only_answers_and_tells(settings: Settings, resources: Resources) -> None:
+async def test_report_only_serves_and_logs_what_it_would_reject(settings: Settings, resources: Resources) -> None:
     await publish_documents(resources, NAMES)
     async with run_api(production_settings(settings, "required", documents_report_only=True)) as api:
         with capture_logs() as logs:
@@ -171,7 +171,7 @@ async def test_report_only_answers_and_tells(settings: Settings, resources: Reso
     assert told == [TOTAL] * 3
 
 
-async def test_several_operations(settings: Settings, resources: Resources) -> None:
+async def test_document_with_several_operations_needs_a_name(settings: Settings, resources: Resources) -> None:
     await publish_documents(resources, ("two", f"{TOTAL} {PRICES}"))
     async with run_api(production_settings(settings, "required")) as api:
         assert (await post_document(api, documentId="two", operationName="Total")).json() == DATA
@@ -182,7 +182,7 @@ async def test_several_operations(settings: Settings, resources: Resources) -> N
         )
 
 
-async def test_a_document_of_an_older_schema_is_the_publishers_fault(settings: Settings, resources: Resources) -> None:
+async def test_outdated_document_is_rejected_with_the_reason(settings: Settings, resources: Resources) -> None:
     await publish_documents(resources, ("old", TOTAL))
     async with resources.write() as tx:
         await tx.connection.exec_driver_sql("UPDATE document SET text = 'query Old { gone { id } }'")
@@ -196,7 +196,7 @@ async def test_a_document_of_an_older_schema_is_the_publishers_fault(settings: S
         assert len([line for line in logs if line["event"] == "documents.outdated"]) == 1, "it is read once"
 
 
-async def test_without_redis_clients_register_with_the_process(settings: Settings) -> None:
+async def test_without_redis_registrations_stay_in_the_process(settings: Settings) -> None:
     async with run_api(production_settings(settings, "apq", redis_url="redis://127.0.0.1:1/0")) as api:
         assert uncached_error(await post_document(api, extensions=apq_extension(TOTAL_HASH))) == NOT_FOUND
         assert (await post_document(api, query=TOTAL, extensions=apq_extension(TOTAL_HASH))).json() == DATA

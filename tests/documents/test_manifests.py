@@ -1,4 +1,4 @@
-"""Manifests as build tools write them, and what is wrong with them."""
+"""Manifests of build tools, and errors in them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def entries_of(tmp_path: Path, content: object) -> list[ManifestEntry]:
     return read_manifest(path)
 
 
-def test_the_vector_of_the_specification() -> None:
+def test_content_id_of_the_specification_example() -> None:
     assert content_id(VECTOR) == VECTOR_ID
     assert content_id("\ud800") != content_id("\ud801"), "half characters do no harm"
     assert content_id("é 中") == "sha256:" + hashlib.sha256("é 中".encode()).hexdigest()
 
 
-def test_apollos(tmp_path: Path) -> None:
+def test_apollo_manifest_is_read(tmp_path: Path) -> None:
     operation = {"id": SHA256, "name": "A", "type": "query", "body": TEXT}
     other = {**operation, "id": "another", "clientName": "ios"}
     assert entries_of(tmp_path, apollo(operation, other, operation)) == [
@@ -47,12 +47,12 @@ def test_apollos(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "identifier", [MD5, SHA1, SHA256, f"sha256:{SHA256}", "x-ours:a:b", "x-:1", "CpuList", "a/b=="]
 )
-def test_relays_and_codegens(tmp_path: Path, identifier: str) -> None:
-    """Without a colon an id is opaque; it need not be any hash of the text."""
+def test_manifest_of_texts_by_id_is_read(tmp_path: Path, identifier: str) -> None:
+    """An id without a colon is opaque and may be any text."""
     assert entries_of(tmp_path, {identifier: TEXT}) == [ManifestEntry(identifier, TEXT)]
 
 
-def test_folders(tmp_path: Path) -> None:
+def test_folder_of_graphql_files_is_read(tmp_path: Path) -> None:
     for name in (MD5, SHA1, "A", "x-ours:1", f"sha256:{SHA256}"):
         (tmp_path / f"{name}.graphql").write_text(TEXT)
     (tmp_path / "README.md").write_text("not a document")
@@ -83,14 +83,14 @@ FAULTS: dict[str, tuple[object, str]] = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_faults_are_told(tmp_path: Path, name: str) -> None:
+def test_invalid_manifest_is_rejected_with_the_reason(tmp_path: Path, name: str) -> None:
     content, sentence = FAULTS[name]
     with pytest.raises(BadInput) as caught:
         entries_of(tmp_path, content)
     assert sentence in caught.value.message
 
 
-def test_each_culprit_is_named(tmp_path: Path) -> None:
+def test_every_invalid_document_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as caught:
         entries_of(tmp_path, {"md5:1": TEXT, "good": TEXT, VECTOR_ID: TEXT})
     first, second = caught.value.message.splitlines()
@@ -98,7 +98,7 @@ def test_each_culprit_is_named(tmp_path: Path) -> None:
     assert second.startswith(VECTOR_ID)
 
 
-def test_what_is_not_there(tmp_path: Path) -> None:
+def test_missing_or_empty_manifest_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read: No such file"):
         read_manifest(tmp_path / "none.json")
     with pytest.raises(BadInput, match="has no documents"):

@@ -1,4 +1,4 @@
-"""Publications reach servers that run; registrations are bounded; uses are counted."""
+"""Registry: publications reach running servers, registrations are limited, uses are counted."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ async def both(one: ApiClient, two: ApiClient, document_id: str, served: bool) -
     return [await is_served(api, document_id) for api in (one, two)] == [served, served]
 
 
-async def used(resources: Resources) -> dict[str, int]:
-    """Id -> hits, as they are written down."""
+async def stored_hits(resources: Resources) -> dict[str, int]:
+    """Return the stored hits by document id."""
     async with resources.read() as session:
         return {key: use.hits for key, use in (await sql.usage(session)).items()}
 
 
-async def test_publications_reach_running_servers(settings: Settings, resources: Resources) -> None:
+async def test_publication_reaches_running_servers(settings: Settings, resources: Resources) -> None:
     async with (
         run_api(production_settings(settings, "required")) as one,
         run_api(production_settings(settings, "required")) as two,
@@ -60,8 +60,8 @@ async def test_publications_reach_running_servers(settings: Settings, resources:
         await wait_until(lambda: both(one, two, TOTAL_ID, served=True), seconds=1)
 
 
-async def test_nothing_is_read_without_a_publication(settings: Settings, resources: Resources) -> None:
-    """Not by polling: what gets into the table without news of it is not seen."""
+async def test_documents_are_not_reloaded_without_a_publication(settings: Settings, resources: Resources) -> None:
+    """A row inserted without a notification is not found."""
     async with run_api(production_settings(settings, "required")) as api:
         async with resources.write() as tx:
             await tx.execute(text("INSERT INTO document (id, text) VALUES ('quiet', :text)"), {"text": TOTAL})
@@ -71,7 +71,7 @@ async def test_nothing_is_read_without_a_publication(settings: Settings, resourc
         await wait_until(lambda: is_served(api, "quiet"), seconds=1)
 
 
-async def test_a_retired_document_is_not_answered_from_memory(settings: Settings, resources: Resources) -> None:
+async def test_retired_document_is_not_served_from_memory(settings: Settings, resources: Resources) -> None:
     await publish_documents(resources, TOTAL)
     async with run_api(production_settings(settings, "required")) as api:
         for _ in range(3):
@@ -86,7 +86,7 @@ async def test_a_retired_document_is_not_answered_from_memory(settings: Settings
         assert uncached_error(await get_document(api, documentId=TOTAL_ID)) == NOT_IN_LIST
 
 
-async def test_a_publication_that_fails_reaches_nobody(settings: Settings, resources: Resources) -> None:
+async def test_failed_publication_has_no_effect(settings: Settings, resources: Resources) -> None:
     await publish_documents(resources, ("taken", TOTAL))
     async with run_api(production_settings(settings, "required")) as api:
         with pytest.raises(Exception, match="taken is published with another text"):
@@ -95,8 +95,8 @@ async def test_a_publication_that_fails_reaches_nobody(settings: Settings, resou
         assert not await is_served(api, NAMES_ID)
 
 
-async def test_two_publications_of_one_id_at_a_time(resources: Resources) -> None:
-    """One of them wins, the other is told."""
+async def test_concurrent_publications_of_one_id_conflict(resources: Resources) -> None:
+    """One of them succeeds, the other fails."""
     for number in range(5):
         ids = [f"{number}-{each}" for each in range(20)]
         results = await asyncio.gather(
@@ -109,8 +109,8 @@ async def test_two_publications_of_one_id_at_a_time(resources: Resources) -> Non
         assert len(await sql.active(session)) == 100
 
 
-async def test_many_writers_do_not_lock_each_other_out(resources: Resources) -> None:
-    """Whatever order they come in: publications of the same documents, and processes that write down uses."""
+async def test_concurrent_writers_do_not_deadlock(resources: Resources) -> None:
+    """The writers publish the same documents, and write usage, in any order."""
     ids = [f"{number:04}" for number in range(3_000)]
     now = datetime.now(UTC)
 
@@ -122,11 +122,11 @@ async def test_many_writers_do_not_lock_each_other_out(resources: Resources) -> 
 
     for _ in range(3):
         await asyncio.gather(write(ids), write(ids[::-1]), write(ids))
-    assert await used(resources) == dict.fromkeys(ids, 9)
+    assert await stored_hits(resources) == dict.fromkeys(ids, 9)
 
 
-async def test_a_server_that_starts_without_its_database(settings: Settings) -> None:
-    """What is published is not known, which is not the same as not published."""
+async def test_registry_without_database_is_unavailable(settings: Settings) -> None:
+    """An unknown state differs from an unpublished document."""
     settings = production_settings(
         settings, "required", database_url=f"postgresql://nobody@127.0.0.1:{closed_port()}/none"
     )
@@ -136,14 +136,14 @@ async def test_a_server_that_starts_without_its_database(settings: Settings) -> 
         assert message == "Which documents are published is not known yet; try again in a moment."
 
 
-async def test_the_first_request_of_a_server_finds_what_is_published(settings: Settings, resources: Resources) -> None:
+async def test_first_request_finds_published_documents(settings: Settings, resources: Resources) -> None:
     await publish_documents(resources, TOTAL)
     for _ in range(3):
         async with run_api(production_settings(settings, "required")) as api:
             assert await is_served(api, TOTAL_ID)
 
 
-async def test_documents_are_parsed_once(resources: Resources) -> None:
+async def test_document_is_parsed_once(resources: Resources) -> None:
     documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     with pytest.raises(Unavailable):
         documents.find(TOTAL_ID)
@@ -160,8 +160,10 @@ async def test_documents_are_parsed_once(resources: Resources) -> None:
     assert documents.ad_hoc("{ __typename }") is given
 
 
-async def test_registrations_are_bounded(resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that was asked for longest ago goes first, wherever it was asked for."""
+async def test_least_recently_used_registrations_are_evicted(
+    resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A use at any process counts."""
     assert apq_store.MAX_APQ_ENTRIES == 5_000
     monkeypatch.setattr(apq_store, "MAX_APQ_ENTRIES", 4)
     monkeypatch.setattr(registry, "MAX_AD_HOC_DOCUMENTS", 2)
@@ -184,7 +186,7 @@ async def test_registrations_are_bounded(resources: Resources, redis_url: str, m
     await redis.aclose()
 
 
-async def test_registrations_expire(resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_registration_expires(resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apq_store, "APQ_TTL_SECONDS", 1)
     documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     await documents.register(TOTAL_HASH, TOTAL)
@@ -195,10 +197,10 @@ async def test_registrations_expire(resources: Resources, redis_url: str, monkey
     await redis.aclose()
 
 
-async def test_uses_are_counted_from_every_path(
+async def test_uses_are_counted_on_every_path(
     settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Made, kept, from memory by the bytes of the request, by POST, mutations; of what is published or shipped."""
+    """The paths are execution, the cache, the fast path, POST and mutations, for published and built-in documents."""
     monkeypatch.setattr(usage, "FLUSH_INTERVAL_SECONDS", 0.2)
     began = datetime.now(UTC)
     await publish_documents(resources, TOTAL, ("old", NAMES))
@@ -226,10 +228,10 @@ async def test_uses_are_counted_from_every_path(
 
 
 async def _hits(resources: Resources, expected: dict[str, int]) -> bool:
-    return await used(resources) == expected
+    return await stored_hits(resources) == expected
 
 
-async def test_uses_are_written_down_at_the_end(settings: Settings, resources: Resources) -> None:
+async def test_uses_are_written_at_shutdown(settings: Settings, resources: Resources) -> None:
     await publish_documents(resources, TOTAL)
     async with (
         run_api(production_settings(settings, "required")) as one,
@@ -238,11 +240,11 @@ async def test_uses_are_written_down_at_the_end(settings: Settings, resources: R
         for _ in range(5):
             await get_document(one, documentId=TOTAL_ID)
             await get_document(two, documentId=TOTAL_ID)
-        assert await used(resources) == {}
-    assert await used(resources) == {TOTAL_ID: 10}
+        assert await stored_hits(resources) == {}
+    assert await stored_hits(resources) == {TOTAL_ID: 10}
 
 
-async def test_uses_wait_for_the_database(resources: Resources) -> None:
+async def test_uses_are_kept_while_the_database_is_down(resources: Resources) -> None:
     documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     await publish_documents(resources, TOTAL)
     await documents.load()
@@ -256,11 +258,11 @@ async def test_uses_wait_for_the_database(resources: Resources) -> None:
     async with resources.write() as tx:
         await tx.execute(text("ALTER TABLE gone RENAME TO document_use"))
     await documents.usage.flush({TOTAL_ID})
-    assert await used(resources) == {TOTAL_ID: 4}
+    assert await stored_hits(resources) == {TOTAL_ID: 4}
 
 
-async def test_a_hit_costs_next_to_nothing(resources: Resources) -> None:
-    """It is counted in memory; thousands of statements a second would be the price of the other way."""
+async def test_count_use_runs_no_statement(resources: Resources) -> None:
+    """Uses are counted in memory."""
     documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     document = documents.ad_hoc("{ __typename }")
     began = time.perf_counter()

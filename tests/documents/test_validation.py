@@ -1,4 +1,4 @@
-"""What is wrong with a document, and where."""
+"""Validation errors with their locations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCHEMA = build_schema(
     input Range { min: Int max: Int }
     """
 )
-# Text -> operation, place, the beginning of the message.
+# Text -> operation, location, the beginning of the message.
 WRONG = {
     "query A { cpu(id: 1) { nam } }": ("A", "CPU.nam", "Cannot query field 'nam' on type 'CPU'."),
     "query A { cpu(ids: 1) { name } }": ("A", "Query.cpu(ids:)", "Unknown argument 'ids' on field 'Query.cpu'."),
@@ -49,7 +49,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("text", WRONG)
-def test_the_place_is_told(text: str) -> None:
+def test_problem_has_its_location(text: str) -> None:
     operation, place, message = WRONG[text]
     first = find_problems(SCHEMA, text)[0]
     assert (first.operation, first.location) == (operation, place)
@@ -57,15 +57,15 @@ def test_the_place_is_told(text: str) -> None:
     assert str(first).endswith(first.message)
 
 
-def test_what_fits_has_no_problem() -> None:
+def test_valid_document_has_no_problems() -> None:
     assert find_problems(SCHEMA, "query A($n: Int = 1) { cpus(first: $n, filter: { cores: { min: 1 } }) { id } }") == []
 
 
-def test_a_problem_reads_like_a_sentence() -> None:
+def test_problem_as_text_joins_its_parts() -> None:
     (only,) = find_problems(SCHEMA, "query A { cpu(ids: 1) { name } }")
     assert str(only) == "A: Query.cpu(ids:): Unknown argument 'ids' on field 'Query.cpu'. Did you mean 'id'?"
 
 
-def test_half_characters_are_a_fault_like_any_other() -> None:
+def test_lone_surrogate_is_a_problem() -> None:
     (only,) = find_problems(SCHEMA, 'query A { cpu(slug: "\ud800") { name } }')
     assert only.message.startswith("Syntax Error: Invalid character within String")

@@ -1,4 +1,4 @@
-"""After a recalculation the first reader finds the new figures ready."""
+"""Cache warm-up: after a recalculation, the first request finds the new metrics in the cache."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from tests.support.schema_execution import GRAPHQL_SCHEMA
 CPU_LIST = content_id(builtin_documents()["CpuList"])
 
 
-async def counted(redis_url: str) -> dict[str, float]:
-    """Asked, as it is stored -> how often."""
+async def stored_query_counts(redis_url: str) -> dict[str, float]:
+    """Return the stored uses by popular query."""
     redis = Redis.from_url(redis_url)
     found = await redis.zrevrange(POPULAR_KEY, 0, -1, withscores=True)
     await redis.aclose()
@@ -43,7 +43,7 @@ def prices(answer: Any) -> list[float]:
     return [node["priceTarget"]["good"] for node in answer.json()["data"]["cpus"]["nodes"]]
 
 
-async def test_the_first_reader_after_a_recalculation(settings: Settings, resources: Resources) -> None:
+async def test_first_request_after_a_recalculation_hits_the_cache(settings: Settings, resources: Resources) -> None:
     key = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=1000)
     await request_recalculation(resources)
     await run_queued_jobs(resources)
@@ -72,9 +72,7 @@ async def test_the_first_reader_after_a_recalculation(settings: Settings, resour
         assert response.headers["x-cache"] == "MISS", "nobody asked that before"
 
 
-async def test_what_is_asked_is_counted_by_all_processes(
-    settings: Settings, resources: Resources, redis_url: str
-) -> None:
+async def test_processes_share_query_counts(settings: Settings, resources: Resources, redis_url: str) -> None:
     await publish_documents(resources, TOTAL)
     async with (
         run_api(production_settings(settings, "open")) as one,
@@ -87,14 +85,14 @@ async def test_what_is_asked_is_counted_by_all_processes(
         await get_document(two, documentId="CpuList", variables={"after": None, "first": 5})
         await get_document(two, documentId="NameSearch", variables={"search": "x" * 2000})
         await post_document(two, documentId=content_id(builtin_documents()["RecalculateMetrics"]))
-    assert await counted(redis_url) == {
+    assert await stored_query_counts(redis_url) == {
         orjson.dumps([TOTAL_ID, "Total", "{}"]).decode(): 5,
         orjson.dumps([CPU_LIST, "CpuList", '{"after":null,"first":5}']).decode(): 2,
     }
     assert await most_popular(resources, 1) == [PopularQuery(TOTAL_ID, "Total", b"{}")]
 
 
-async def test_counts_fade_and_are_bounded(
+async def test_counts_decay_and_are_limited(
     resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(usage, "MAX_POPULAR_QUERIES", 3)
@@ -103,22 +101,26 @@ async def test_counts_fade_and_are_bounded(
     for number in range(5):
         documents.count_query(CacheQuery(document, "Total", b'{"n":%d}' % number), times=number + 1)
     await documents.usage.flush(set())
-    assert sorted((await counted(redis_url)).values()) == [1, 2, 3], "no more than three are counted at a time"
+    assert sorted((await stored_query_counts(redis_url)).values()) == [1, 2, 3], (
+        "no more than three are counted at a time"
+    )
     documents.count_query(CacheQuery(document, "Total", b'{"n":9}'), times=9)
     await documents.usage.flush(set())
-    assert sorted((await counted(redis_url)).values()) == [2, 3, 9]
+    assert sorted((await stored_query_counts(redis_url)).values()) == [2, 3, 9]
     await decay(resources)
-    assert sorted((await counted(redis_url)).values()) == [1, 1.5, 4.5]
+    assert sorted((await stored_query_counts(redis_url)).values()) == [1, 1.5, 4.5]
     await decay(resources)
-    assert sorted((await counted(redis_url)).values()) == [2.25]
+    assert sorted((await stored_query_counts(redis_url)).values()) == [2.25]
     redis = Redis.from_url(redis_url)
     assert await redis.ttl(POPULAR_KEY) > 0
     await redis.aclose()
 
 
-async def test_warming_is_bounded(resources: Resources, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
+async def test_warmup_is_limited_in_queries_and_time(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, redis_url: str
+) -> None:
     monkeypatch.setattr(warmup, "MAX_QUERIES", 3)
-    await stock_questions(resources, 5)
+    await count_queries(resources, 5)
     with capture_logs() as logs:
         await warm_cache(resources, GRAPHQL_SCHEMA)
     assert logs[-1]["MISS"] == 3
@@ -132,8 +134,8 @@ async def test_warming_is_bounded(resources: Resources, monkeypatch: pytest.Monk
     assert [line["event"] for line in logs] == ["cache.warmup_unfinished", "cache.warmed_up"]
 
 
-async def stock_questions(resources: Resources, number: int) -> None:
-    """Questions for the list, as if they had been asked."""
+async def count_queries(resources: Resources, number: int) -> None:
+    """Count queries of the list."""
     documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     document = documents.find("CpuList")
     assert document is not None
@@ -142,7 +144,7 @@ async def stock_questions(resources: Resources, number: int) -> None:
     await documents.usage.flush(set())
 
 
-async def test_what_makes_no_sense_any_more_is_passed_over(resources: Resources, redis_url: str) -> None:
+async def test_unknown_query_is_skipped(resources: Resources, redis_url: str) -> None:
     await publish_documents(resources, ("old", TOTAL))
     async with resources.write() as tx:
         await tx.connection.exec_driver_sql("UPDATE document SET text = '{ gone }' WHERE id = 'old'")
@@ -164,7 +166,7 @@ async def test_what_makes_no_sense_any_more_is_passed_over(resources: Resources,
     await redis.aclose()
 
 
-async def test_registered_documents_are_warmed(settings: Settings, resources: Resources) -> None:
+async def test_registered_document_is_warmed(settings: Settings, resources: Resources) -> None:
     async with run_api(production_settings(settings, "apq")) as api:
         assert (await post_document(api, query=TOTAL, extensions=apq_extension(TOTAL_HASH))).status_code == 200
     async with resources.write() as tx:
@@ -175,8 +177,8 @@ async def test_registered_documents_are_warmed(settings: Settings, resources: Re
         assert (await get_document(api, extensions=apq_extension(TOTAL_HASH))).headers["x-cache"] == "HIT-L2"
 
 
-async def test_failures_never_reach_the_job(settings: Settings, resources: Resources) -> None:
-    """Redis is away, and warming says so; the cache is off, and there is nothing to do."""
+async def test_warmup_never_raises(settings: Settings, resources: Resources) -> None:
+    """Redis is down, or the cache is off."""
     away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     async with Resources.open(away) as without:
         with capture_logs() as logs:
@@ -189,20 +191,20 @@ async def test_failures_never_reach_the_job(settings: Settings, resources: Resou
         assert logs == []
 
 
-async def test_a_process_that_hears_no_news_warms_nothing(
+async def test_warmup_without_notifications_stores_nothing(
     settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would take old answers for new ones."""
+    """It could read outdated responses."""
     monkeypatch.setattr(warmup, "WARMUP_TIMEOUT_SECONDS", 0.5)
-    await stock_questions(resources, 1)
+    await count_queries(resources, 1)
     async with Resources.open(settings, listen=False) as deaf:
         with capture_logs() as logs:
             await asyncio.wait_for(warm_cache(deaf, GRAPHQL_SCHEMA), 60)
     assert [line["event"] for line in logs] == ["cache.warmup_unfinished", "cache.warmed_up"]
 
 
-async def test_it_is_measured(resources: Resources) -> None:
+async def test_warmup_is_counted(resources: Resources) -> None:
     before = REGISTRY.get_sample_value("dealmark_cache_warmups_total", {"cache": "MISS"}) or 0
-    await stock_questions(resources, 2)
+    await count_queries(resources, 2)
     await warm_cache(resources, GRAPHQL_SCHEMA)
     assert REGISTRY.get_sample_value("dealmark_cache_warmups_total", {"cache": "MISS"}) == before + 2

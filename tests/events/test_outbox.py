@@ -1,5 +1,4 @@
-"""Which changes of prices are events, whoever writes; and that following them misses and repeats nothing, whoever
-commits when."""
+"""Which price changes are events, and that subscribers neither miss nor repeat one, in any order of commits."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ from tests.support.price_changes import (
     set_price,
 )
 
-# Before, after, and whether that is an event.
+# Price before, price after, and whether that is an event.
 PRICES: list[tuple[str | None, str | None, bool]] = [
     ("100", "101", True),
     ("100", "99", True),
@@ -60,7 +59,9 @@ PRICES: list[tuple[str | None, str | None, bool]] = [
 
 
 @pytest.mark.parametrize(("before", "after", "told"), PRICES)
-async def test_what_is_an_event(resources: Resources, before: str | None, after: str | None, told: bool) -> None:
+async def test_price_change_is_an_event(
+    resources: Resources, before: str | None, after: str | None, told: bool
+) -> None:
     (key,) = await add_listings(resources, before, shipping=4)
     await change_price(resources, key, after)
     expected = [(key, 1, Decimal(str(before)), Decimal(str(after)), 4, "USD")] if told else []
@@ -78,7 +79,7 @@ async def test_what_is_an_event(resources: Resources, before: str | None, after:
         ("title = 'Another'", []),
     ],
 )
-async def test_what_else_changes(
+async def test_other_changes_are_no_events(
     resources: Resources, change: str, told: list[tuple[int, int, int | None, str]]
 ) -> None:
     await add_listings(resources, 10)
@@ -114,13 +115,13 @@ async def test_what_else_changes(
         ("TRUNCATE listing", 0),
     ],
 )
-async def test_whatever_statement_writes(resources: Resources, statement: str, count: int) -> None:
+async def test_every_kind_of_statement_creates_events(resources: Resources, statement: str, count: int) -> None:
     await add_listings(resources, 10, 20, 30)
     await run_statements(resources, statement)
     assert len(await outbox_rows(resources)) == count
 
 
-async def test_what_is_rolled_back_is_no_event(resources: Resources) -> None:
+async def test_rolled_back_change_is_no_event(resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     async with resources.write() as tx:
         attempt = await tx.connection.begin_nested()
@@ -130,7 +131,7 @@ async def test_what_is_rolled_back_is_no_event(resources: Resources) -> None:
     assert [row[3] for row in await outbox_rows(resources)] == [30]
 
 
-async def test_a_commit_tells_once_and_only_of_events(resources: Resources) -> None:
+async def test_commit_notifies_once_and_only_of_events(resources: Resources) -> None:
     keys = await add_listings(resources, 10, 20)
     async with resources.notifications.subscribe("outbox") as told:
         told.clear()
@@ -141,7 +142,7 @@ async def test_a_commit_tells_once_and_only_of_events(resources: Resources) -> N
         await asyncio.wait_for(told.wait(), 60)
 
 
-async def test_numbering_moves_them_and_tells_those_who_follow(resources: Resources) -> None:
+async def test_sequencing_moves_events_and_notifies(resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await change_price(resources, key, 20, 30, 40)
     async with resources.notifications.subscribe("events") as told:
@@ -156,7 +157,7 @@ async def test_numbering_moves_them_and_tells_those_who_follow(resources: Resour
     assert dict(resources.notifications.versions) == before, "nothing to number, nothing to tell"
 
 
-async def test_what_was_written_first_and_commits_last_comes_last(resources: Resources) -> None:
+async def test_event_committed_last_has_the_last_position(resources: Resources) -> None:
     one, other = await add_listings(resources, 10, 10)
     async with resources.write() as early:
         await set_price(early, one, 20)
@@ -169,7 +170,7 @@ async def test_what_was_written_first_and_commits_last_comes_last(resources: Res
     assert [row.listing_id for row in rows] == [one]
 
 
-async def test_one_numbers_at_a_time(resources: Resources) -> None:
+async def test_second_sequencer_returns_none(resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await change_price(resources, key, 20)
     async with resources.write() as holder:
@@ -180,8 +181,8 @@ async def test_one_numbers_at_a_time(resources: Resources) -> None:
 
 
 @dataclass
-class Follower:
-    """Somebody who reads on, so many at a time; of some CPUs only, or of all."""
+class Subscriber:
+    """A subscriber that reads `chunk` events at a time, of some CPUs or of all (None)."""
 
     cpus: list[int] | None
     chunk: int
@@ -189,23 +190,23 @@ class Follower:
     seen: list[tuple[int, Decimal]] = field(default_factory=list)
 
     async def read(self, resources: Resources) -> bool:
-        """Whether there is more."""
+        """Read the next events. Return whether there are more."""
         rows, self.position, more = await read_after(resources, self.cpus, self.position, self.chunk)
         self.seen += [(row.listing_id, row.price_after) for row in rows]
         return more
 
     async def finish(self, resources: Resources) -> None:
-        """Up to the end."""
+        """Read until the end."""
         while await self.read(resources):
             pass
 
     def wants(self, cpu_id: int) -> bool:
-        """Whether changes of this CPU are for it."""
+        """Return whether it subscribes to this CPU."""
         return self.cpus is None or cpu_id in self.cpus
 
 
 WRITERS = 3
-# What happens next: somebody changes the price of a listing, commits, gives up; positions are given; somebody reads.
+# Steps: change a price, commit, roll back, sequence the outbox, read.
 STEPS = st.one_of(
     *[st.tuples(st.just("put"), st.integers(0, WRITERS - 1), st.integers(0, 1))] * 3,
     st.tuples(st.just("commit"), st.integers(0, WRITERS - 1)),
@@ -215,12 +216,12 @@ STEPS = st.one_of(
 )
 
 
-class GaveUp(Exception):
-    """Rolls back what it is raised in."""
+class RolledBack(Exception):
+    """Rolls back the transaction that it is raised in."""
 
 
 class Writer:
-    """Transactions one after the other on listings that are this writer's own, so that it never waits."""
+    """Successive transactions on the writer's own listings, so that it never waits for a lock."""
 
     def __init__(self, resources: Resources, keys: Sequence[int]) -> None:
         self.resources = resources
@@ -231,14 +232,14 @@ class Writer:
         self.committed: list[tuple[int, Decimal]] = []
 
     async def put(self, which: int, price: int) -> None:
-        """In the transaction, which is begun if there is none."""
+        """Change a price in the current transaction, or in a new one."""
         if self.tx is None:
             self.tx = await self.stack.enter_async_context(self.resources.write())
         await set_price(self.tx, self.keys[which], price)
         self.pending.append((self.keys[which], Decimal(price)))
 
     async def end(self, *, commit: bool) -> None:
-        """Commits or rolls back, if there is anything."""
+        """End the current transaction, if there is one."""
         if self.tx is None:
             return
         self.tx = None
@@ -246,8 +247,8 @@ class Writer:
             await self.stack.aclose()
             self.committed += self.pending
         else:
-            with suppress(GaveUp):
-                await self.stack.__aexit__(GaveUp, GaveUp(), None)
+            with suppress(RolledBack):
+                await self.stack.__aexit__(RolledBack, RolledBack(), None)
         self.pending = []
 
 
@@ -260,15 +261,15 @@ class Writer:
 )
 @given(steps=st.lists(STEPS, max_size=40))
 @example(steps=[("put", 0, 0), ("put", 1, 0), ("commit", 1), ("number", 3), ("read", 0), ("commit", 0), ("number", 1)])
-async def test_after_any_interleaving_everybody_saw_everything_once(
+async def test_after_any_interleaving_subscribers_have_read_every_event_once(
     resources: Resources, monkeypatch: pytest.MonkeyPatch, steps: Sequence[tuple[str, int] | tuple[str, int, int]]
 ) -> None:
-    """Whether they are near the end, where all are told the same, or read on by themselves."""
+    """They read from the shared tail or from the database."""
     monkeypatch.setattr(feed, "TAIL_SIZE", 3)
     resources.versioned_cache._entries.clear()
     await run_statements(resources, "TRUNCATE listing, outbox, price_change RESTART IDENTITY")
     writers = [Writer(resources, await add_listings(resources, 5, 5, cpu_id=number)) for number in range(WRITERS)]
-    followers = [Follower(None, 1), Follower(None, 50), Follower([0, 2], 2)]
+    followers = [Subscriber(None, 1), Subscriber(None, 50), Subscriber([0, 2], 2)]
     for price, step in enumerate(steps, 1):
         match step:
             case ("put", who, which):
@@ -292,43 +293,45 @@ async def test_after_any_interleaving_everybody_saw_everything_once(
         assert [each for each in log if cpu_of[each[0]] == number] == writer.committed, "in the order of its writing"
 
 
-async def write(resources: Resources, keys: Sequence[int], chance: random.Random) -> Counter[int]:
-    """Transactions that raise two prices each; by listing, how often it got another one."""
+async def write(resources: Resources, keys: Sequence[int], rng: random.Random) -> Counter[int]:
+    """Run transactions that raise two prices each. Return the number of changes by listing."""
     times: Counter[int] = Counter()
     for _ in range(25):
-        chosen = sorted(chance.sample(keys, 2))
-        with suppress(GaveUp):
+        chosen = sorted(rng.sample(keys, 2))
+        with suppress(RolledBack):
             async with resources.write() as tx:
                 for key in chosen:
                     await tx.execute(text("UPDATE listing SET price = price + 1 WHERE id = :id"), {"id": key})
-                    await asyncio.sleep(chance.random() / 200)
-                if chance.random() < 0.2:
-                    raise GaveUp
+                    await asyncio.sleep(rng.random() / 200)
+                if rng.random() < 0.2:
+                    raise RolledBack
             times.update(chosen)
     return times
 
 
-async def test_with_everybody_at_work_at_once(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Writers that get into each other's way, two who give positions, and followers that read all the time."""
+async def test_concurrent_writers_sequencers_and_subscribers_lose_no_event(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writers wait for each other's locks, two tasks sequence, and subscribers read continuously."""
     monkeypatch.setattr(feed, "TAIL_SIZE", 5)
     keys = await add_listings(resources, *[1000] * 6)
-    chance = random.Random("dealmark")
+    rng = random.Random("dealmark")
     done = asyncio.Event()
 
     async def number() -> None:
         while not done.is_set():
-            await sequence_outbox(resources, chance.randint(1, 5))
-            await asyncio.sleep(chance.random() / 100)
+            await sequence_outbox(resources, rng.randint(1, 5))
+            await asyncio.sleep(rng.random() / 100)
 
-    async def follow(follower: Follower) -> Follower:
+    async def follow(follower: Subscriber) -> Subscriber:
         while not done.is_set():
             await follower.read(resources)
-            await asyncio.sleep(chance.random() / 100)
+            await asyncio.sleep(rng.random() / 100)
         return follower
 
-    followers = [asyncio.create_task(follow(Follower(None, chunk))) for chunk in (1, 3, 100)]
+    followers = [asyncio.create_task(follow(Subscriber(None, chunk))) for chunk in (1, 3, 100)]
     numbering = [asyncio.create_task(number()) for _ in range(2)]
-    written = await asyncio.gather(*(write(resources, keys, chance) for _ in range(4)))
+    written = await asyncio.gather(*(write(resources, keys, rng) for _ in range(4)))
     done.set()
     await asyncio.gather(*numbering)
     await sequence_all_events(resources)

@@ -1,4 +1,4 @@
-"""Deliveries to real receivers that are down, slow, wrong or forgetful: each event once in effect, and in order."""
+"""Deliveries to receivers that are down, slow or return errors: each event once in effect, and in order."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from tests.support.worker_process import WorkerCrew
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *urls: str, **changed: Any) -> AsyncIterator[Resources]:
-    """Resources of a worker that delivers to these."""
+async def open_resources(settings: Settings, *urls: str, **changed: Any) -> AsyncIterator[Resources]:
+    """Open the resources of a worker with these webhooks."""
     async with Resources.open(webhook_settings(settings, *urls, **changed)) as resources:
         yield resources
 
 
 @asynccontextmanager
-async def following(*resources: Resources) -> AsyncIterator[None]:
-    """Workers on these, while the block runs; they know their receivers when it begins."""
+async def run_workers(*resources: Resources) -> AsyncIterator[None]:
+    """Run workers on these resources. Their webhooks are registered when the block starts."""
     tasks = [asyncio.create_task(follow_events(each)) for each in resources]
 
     async def known() -> bool:
@@ -56,55 +56,55 @@ async def following(*resources: Resources) -> AsyncIterator[None]:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def got(receiver: Receiver, *prices: float) -> None:
-    """Until it has these, in this order, and knows of no others."""
+async def wait_for_prices(receiver: Receiver, *prices: float) -> None:
+    """Wait until the receiver has exactly these prices, in this order."""
     await wait_until(lambda: asyncio.sleep(0, len(receiver.prices) >= len(prices)))
     assert receiver.prices == list(prices)
 
 
-async def once(resources: Resources) -> float | None:
-    """One delivery to the only receiver."""
+async def deliver_once(resources: Resources) -> float | None:
+    """Make one delivery to the only webhook."""
     (webhook,) = configured_webhooks(resources.settings)
     async with create_client() as client:
         return await deliver_batch(resources, client, webhook)
 
 
-async def change(resources: Resources, *prices: float) -> int:
-    """A listing at 10 that got these prices; its id."""
+async def add_changed_listing(resources: Resources, *prices: float) -> int:
+    """Add a listing at 10, change it to these prices, and return its id."""
     (key,) = await add_listings(resources, 10)
     await change_price(resources, key, *prices)
     await sequence_all_events(resources)
     return key
 
 
-async def soon(resources: Resources) -> None:
-    """The time for another attempt has come."""
+async def make_attempt_due(resources: Resources) -> None:
+    """Make the next attempt due."""
     await run_statements(resources, "UPDATE webhook SET next_attempt_at = now()")
 
 
 COUNTS = "SELECT delivered, refused, unanswered, attempts FROM webhook"
 
 
-async def test_a_delivery(settings: Settings) -> None:
-    async with run_receiver() as it, opened(settings, it.url) as resources:
-        assert await once(resources) is None
-        key = await change(resources, 20, 30)
-        assert await once(resources) == 0
-        assert await once(resources) is None
-        (head,), (body,) = it.heads, it.bodies
+async def test_delivery_sends_the_events_of_a_batch(settings: Settings) -> None:
+    async with run_receiver() as receiver, open_resources(settings, receiver.url) as resources:
+        assert await deliver_once(resources) is None
+        key = await add_changed_listing(resources, 20, 30)
+        assert await deliver_once(resources) == 0
+        assert await deliver_once(resources) is None
+        (head,), (body,) = receiver.heads, receiver.bodies
         assert head["content-type"] == "application/json"
         message = orjson.loads(body)
-        told = message["data"]["events"]
-        assert (message["type"], message["timestamp"]) == ("price.changed", told[1]["at"])
-        assert [(each["priceBefore"], each["priceAfter"]) for each in told] == [(10, 20), (20, 30)]
-        assert {name: told[0][name] for name in ("listingId", "cpuId", "shipping", "currency")} == {
+        events = message["data"]["events"]
+        assert (message["type"], message["timestamp"]) == ("price.changed", events[1]["at"])
+        assert [(each["priceBefore"], each["priceAfter"]) for each in events] == [(10, 20), (20, 30)]
+        assert {name: events[0][name] for name in ("listingId", "cpuId", "shipping", "currency")} == {
             "listingId": encode_global_id("Listing", key),
             "cpuId": encode_global_id("CPU", 1),
             "shipping": None,
             "currency": "USD",
         }
-        assert told[0]["id"] != told[1]["id"]
-        assert datetime.fromisoformat(told[0]["at"]).tzinfo is not None
+        assert events[0]["id"] != events[1]["id"]
+        assert datetime.fromisoformat(events[0]["at"]).tzinfo is not None
         assert await fetch_rows(resources, COUNTS) == [(1, 0, 0, 0)]
 
 
@@ -121,11 +121,14 @@ def documented_verify_function() -> Any:
 async def test_documented_function_verifies_signatures(settings: Settings) -> None:
     verify = documented_verify_function()
     other = "whsec_" + "AAAA" * 8
-    async with run_receiver() as it, opened(settings, it.url, webhook_secret=f"{other} {WEBHOOK_SECRET}") as resources:
-        await once(resources)
-        await change(resources, 20)
-        await once(resources)
-        (head,), (body,) = it.heads, it.bodies
+    async with (
+        run_receiver() as receiver,
+        open_resources(settings, receiver.url, webhook_secret=f"{other} {WEBHOOK_SECRET}") as resources,
+    ):
+        await deliver_once(resources)
+        await add_changed_listing(resources, 20)
+        await deliver_once(resources)
+        (head,), (body,) = receiver.heads, receiver.bodies
     for secret in (WEBHOOK_SECRET, other):
         verify(secret, head, body)
     late = str(int(head["webhook-timestamp"]) - 1000)
@@ -141,8 +144,8 @@ async def test_documented_function_verifies_signatures(settings: Settings) -> No
             verify(secret, headers, content)
 
 
-def test_a_signature_of_the_standard() -> None:
-    """The vector of its specification's libraries."""
+def test_signature_matches_the_example_of_the_standard() -> None:
+    """The example is from the specification's libraries."""
     key = b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     made = signature((key,), "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
     assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
@@ -161,17 +164,17 @@ def test_a_signature_of_the_standard() -> None:
     ],
     ids=["500", "404", "302", "308", "cut", "no http", "slow"],
 )
-async def test_what_is_no_success_is_tried_again(
+async def test_failed_delivery_repeats_the_same_message(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, answer: bytes | None, outcome: str, reason: str
 ) -> None:
-    """The same message, whatever else has happened since: a receiver may have taken it, and could not say so."""
+    """The receiver may have processed it although its response was lost."""
     monkeypatch.setattr(webhooks_module, "REQUEST_TIMEOUT_SECONDS", 0.3)
-    async with run_receiver(answer, answer) as it, opened(settings, it.url) as resources:
-        await once(resources)
-        key = await change(resources, 20, 30)
+    async with run_receiver(answer, answer) as receiver, open_resources(settings, receiver.url) as resources:
+        await deliver_once(resources)
+        key = await add_changed_listing(resources, 20, 30)
         with capture_logs() as logs:
-            first = await once(resources)
-            again = await once(resources)
+            first = await deliver_once(resources)
+            again = await deliver_once(resources)
         assert first is not None
         assert again is not None
         assert 0 < again <= first <= 1, "it is not time yet"
@@ -179,125 +182,135 @@ async def test_what_is_no_success_is_tried_again(
         assert reason in said["reason"]
         await change_price(resources, key, 40)
         await sequence_all_events(resources)
-        await soon(resources)
-        longer = await once(resources)
+        await make_attempt_due(resources)
+        longer = await deliver_once(resources)
         assert longer is not None
         assert 1 <= longer <= 2
-        await soon(resources)
-        assert await once(resources) == 0
-        assert len(set(it.ids)) == len(set(it.bodies)) == 1
-        assert len(it.ids) == 3
-        assert it.prices == [20, 30]
+        await make_attempt_due(resources)
+        assert await deliver_once(resources) == 0
+        assert len(set(receiver.ids)) == len(set(receiver.bodies)) == 1
+        assert len(receiver.ids) == 3
+        assert receiver.prices == [20, 30]
         counts = {"delivered": 1, "refused": 0, "unanswered": 0, outcome: 2}
         assert await fetch_rows(resources, COUNTS) == [(*counts.values(), 0)]
-        assert await once(resources) == 0
-        assert it.prices == [20, 30, 40]
+        assert await deliver_once(resources) == 0
+        assert receiver.prices == [20, 30, 40]
 
 
-async def test_a_receiver_that_is_down(settings: Settings) -> None:
-    async with opened(settings, f"http://127.0.0.1:{closed_port()}/in") as resources:
-        await once(resources)
-        await change(resources, 20)
+async def test_unreachable_webhook_counts_as_unanswered(settings: Settings) -> None:
+    async with open_resources(settings, f"http://127.0.0.1:{closed_port()}/in") as resources:
+        await deliver_once(resources)
+        await add_changed_listing(resources, 20)
         for attempts in range(1, 4):
-            await soon(resources)
-            assert await once(resources)
+            await make_attempt_due(resources)
+            assert await deliver_once(resources)
             assert await fetch_rows(resources, COUNTS) == [(0, 0, attempts, attempts)]
 
 
-def test_pauses_grow_and_are_not_all_the_same() -> None:
+def test_retry_delay_doubles_with_jitter() -> None:
     for attempts, longest in ((0, 1), (1, 2), (5, 32), (9, 300), (10_000, 300)):
         pauses = {retry_delay(attempts) for _ in range(50)}
         assert longest / 2 <= min(pauses) < max(pauses) <= longest
 
 
-async def test_batches_follow_each_other(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_batches_are_delivered_in_order(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks_module, "BATCH_SIZE", 2)
-    async with run_receiver() as it, opened(settings, it.url) as resources, following(resources):
-        await change(resources, 20, 30, 40, 50, 60)
-        await got(it, 20, 30, 40, 50, 60)
-        assert len(set(it.ids)) == 3
+    async with run_receiver() as receiver, open_resources(settings, receiver.url) as resources, run_workers(resources):
+        await add_changed_listing(resources, 20, 30, 40, 50, 60)
+        await wait_for_prices(receiver, 20, 30, 40, 50, 60)
+        assert len(set(receiver.ids)) == 3
 
 
-async def test_a_new_receiver_gets_what_comes_from_then_on(settings: Settings) -> None:
+async def test_new_webhook_receives_later_events_only(settings: Settings) -> None:
     async with run_receiver() as one, run_receiver() as other:
-        async with opened(settings, one.url) as resources:
-            async with following(resources):
-                key = await change(resources, 20)
-                await got(one, 20)
-            await change_price(resources, key, 30)  # nobody is there
+        async with open_resources(settings, one.url) as resources:
+            async with run_workers(resources):
+                key = await add_changed_listing(resources, 20)
+                await wait_for_prices(one, 20)
+            await change_price(resources, key, 30)  # no worker runs
             await sequence_all_events(resources)
-        async with opened(settings, one.url, other.url) as resources, following(resources):
+        async with open_resources(settings, one.url, other.url) as resources, run_workers(resources):
             await change_price(resources, key, 40)
-            await got(one, 20, 30, 40)
-            await got(other, 40)
+            await wait_for_prices(one, 20, 30, 40)
+            await wait_for_prices(other, 40)
 
 
-async def test_a_dead_receiver_keeps_nobody_waiting(settings: Settings) -> None:
-    """One does not answer, another is not there; the third has its events, and so has everybody who reads."""
+async def test_dead_webhook_does_not_delay_others(settings: Settings) -> None:
+    """One does not answer and one is unreachable; the third and all subscribers receive the events."""
     async with run_receiver(*[None] * 50) as silent, run_receiver() as well:
         urls = silent.url, f"http://127.0.0.1:{closed_port()}", well.url
-        async with opened(settings, *urls, database_pool_size=2) as resources, following(resources):
+        async with open_resources(settings, *urls, database_pool_size=2) as resources, run_workers(resources):
             (key,) = await add_listings(resources, 10)
             for price in range(20, 120, 10):
                 await change_price(resources, key, price)
-                await got(well, *range(20, price + 10, 10))
+                await wait_for_prices(well, *range(20, price + 10, 10))
             assert len(silent.ids) == 1
 
 
-async def test_of_several_workers_one_delivers(settings: Settings) -> None:
-    async with run_receiver() as it, opened(settings, it.url) as one, opened(settings, it.url) as other:
-        async with following(one, other):
-            key = await change(one, 20)
+async def test_one_of_several_workers_delivers(settings: Settings) -> None:
+    async with (
+        run_receiver() as receiver,
+        open_resources(settings, receiver.url) as one,
+        open_resources(settings, receiver.url) as other,
+    ):
+        async with run_workers(one, other):
+            key = await add_changed_listing(one, 20)
             for price in range(30, 100, 10):
                 await change_price(one, key, price)
                 await asyncio.sleep(0.02)
-            await got(it, *range(20, 100, 10))
-        assert len(it.ids) == len(set(it.ids)), "nothing came twice"
+            await wait_for_prices(receiver, *range(20, 100, 10))
+        assert len(receiver.ids) == len(set(receiver.ids)), "nothing came twice"
 
 
-async def test_another_takes_over(settings: Settings) -> None:
-    async with run_receiver() as it, opened(settings, it.url) as one, opened(settings, it.url) as other:
-        async with following(one):
-            key = await change(one, 20)
-            await got(it, 20)
-            async with following(other):
-                # As if the connection with the lock had died.
+async def test_another_worker_takes_over(settings: Settings) -> None:
+    async with (
+        run_receiver() as receiver,
+        open_resources(settings, receiver.url) as one,
+        open_resources(settings, receiver.url) as other,
+    ):
+        async with run_workers(one):
+            key = await add_changed_listing(one, 20)
+            await wait_for_prices(receiver, 20)
+            async with run_workers(other):
+                # Simulates the loss of the connection with the lock.
                 await run_statements(
                     one, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE objid <> 0 AND classid = 7310004"
                 )
                 await change_price(one, key, 30)
-                await got(it, 20, 30)
-        await wait_until(lambda: asyncio.sleep(0, it.prices == [20, 30]))
+                await wait_for_prices(receiver, 20, 30)
+        await wait_until(lambda: asyncio.sleep(0, receiver.prices == [20, 30]))
 
 
 @pytest.fixture
-def crew(settings: Settings, tmp_path: Path) -> Iterator[WorkerCrew]:
-    """Workers as processes."""
-    crew = WorkerCrew(settings, tmp_path / "output")
-    yield crew
-    crew.dismiss()
+def worker_processes(settings: Settings, tmp_path: Path) -> Iterator[WorkerCrew]:
+    """Start workers as processes."""
+    worker_processes = WorkerCrew(settings, tmp_path / "output")
+    yield worker_processes
+    worker_processes.dismiss()
 
 
-async def test_a_worker_that_is_killed_between_delivery_and_commit(settings: Settings, crew: WorkerCrew) -> None:
-    """The receiver has taken the message, and the worker never hears of it: the next one sends the same again."""
-    async with run_receiver(None) as it, Resources.open(settings) as resources:
-        environment = {"DEALMARK_WEBHOOK_URL": it.url, "DEALMARK_WEBHOOK_SECRET": WEBHOOK_SECRET}
-        victim = crew.start(**environment)
+async def test_worker_killed_before_commit_repeats_the_message(
+    settings: Settings, worker_processes: WorkerCrew
+) -> None:
+    """The receiver has processed the message, but no worker knows."""
+    async with run_receiver(None) as receiver, Resources.open(settings) as resources:
+        environment = {"DEALMARK_WEBHOOK_URL": receiver.url, "DEALMARK_WEBHOOK_SECRET": WEBHOOK_SECRET}
+        victim = worker_processes.start(**environment)
         await wait_until(lambda: fetch_rows(resources, "SELECT 1 FROM webhook"), 30)
         (key,) = await add_listings(resources, 10)
         await change_price(resources, key, 20)
-        await wait_until(lambda: asyncio.sleep(0, it.ids), 30)
+        await wait_until(lambda: asyncio.sleep(0, receiver.ids), 30)
         victim.kill()
         victim.wait()
         await change_price(resources, key, 30)
-        crew.start(**environment)
-        await wait_until(lambda: asyncio.sleep(0, len(it.prices) == 2), 30)
-        assert it.prices == [20, 30]
-        assert it.ids[0] == it.ids[1]
-        assert it.bodies[0] == it.bodies[1]
+        worker_processes.start(**environment)
+        await wait_until(lambda: asyncio.sleep(0, len(receiver.prices) == 2), 30)
+        assert receiver.prices == [20, 30]
+        assert receiver.ids[0] == receiver.ids[1]
+        assert receiver.bodies[0] == receiver.bodies[1]
         counts = "SELECT delivered, unanswered FROM webhook"
         await wait_until(lambda: _is(resources, counts, (2, 0)))
-        crew.dismiss()
+        worker_processes.dismiss()
         await resources.broker.redis.flushall()
 
 
@@ -305,10 +318,10 @@ async def _is(resources: Resources, query: str, row: tuple[Any, ...]) -> bool:
     return await fetch_rows(resources, query) == [row]
 
 
-async def test_what_is_wrong_with_the_database_ends_nothing(settings: Settings) -> None:
-    async with run_receiver() as it, opened(settings, it.url) as resources, following(resources):
-        key = await change(resources, 20)
-        await got(it, 20)
+async def test_database_errors_do_not_stop_the_daemon(settings: Settings) -> None:
+    async with run_receiver() as receiver, open_resources(settings, receiver.url) as resources, run_workers(resources):
+        key = await add_changed_listing(resources, 20)
+        await wait_for_prices(receiver, 20)
         with capture_logs() as logs:
             await run_statements(
                 resources, "ALTER TABLE webhook RENAME TO away", "ALTER TABLE price_change RENAME TO gone"
@@ -317,16 +330,16 @@ async def test_what_is_wrong_with_the_database_ends_nothing(settings: Settings) 
             names = {"webhook.interrupted", "events.not_sequenced"}
             await wait_until(lambda: asyncio.sleep(0, names <= {entry["event"] for entry in logs}))
         await run_statements(resources, "ALTER TABLE away RENAME TO webhook", "ALTER TABLE gone RENAME TO price_change")
-        await got(it, 20, 30)
+        await wait_for_prices(receiver, 20, 30)
 
 
-async def test_receivers_do_not_show_what_their_urls_hold(settings: Settings) -> None:
+async def test_webhook_name_does_not_reveal_the_url(settings: Settings) -> None:
     url = f"http://127.0.0.1:{closed_port()}/in?token=hunter2"
-    async with opened(settings, url) as resources:
-        await once(resources)
-        await change(resources, 20)
+    async with open_resources(settings, url) as resources:
+        await deliver_once(resources)
+        await add_changed_listing(resources, 20)
         with capture_logs() as logs:
-            await once(resources)
+            await deliver_once(resources)
         stored: Sequence[Any] = await fetch_rows(resources, "SELECT name FROM webhook")
         assert "hunter2" not in f"{logs} {stored}"
         assert stored[0][0].startswith("127.0.0.1-")

@@ -41,9 +41,9 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "ValuationRule": rules.COLUMNS,
     "ImportSession": ingestion.SESSION_COLUMNS,
     "ImportRow": ingestion.ROW_COLUMNS,
-    "ImportedPage": {each.name: each for each in import_payload.c},
-    "Job": {each.name: each for each in job.c},
-    "ListingPrice": {each.name: each for each in history.POINT},
+    "ImportedPage": {column.name: column for column in import_payload.c},
+    "Job": {column.name: column for column in job.c},
+    "ListingPrice": {column.name: column for column in history.POINT},
     "ListingEvent": {},
     # Statements that are text: `market.history_sql.HISTORY`,
     "CPUPricePoint": {
@@ -79,20 +79,20 @@ def fields() -> Iterator[tuple[str, str, GraphQLField, ColumnField]]:
 
 @pytest.mark.parametrize(
     ("type_name", "name", "definition", "declared"),
-    [pytest.param(*each, id=f"{each[0]}.{each[1]}") for each in fields()],
+    [pytest.param(*case, id=f"{case[0]}.{case[1]}") for case in fields()],
 )
 def test_column_type_matches_the_field_type(
     type_name: str, name: str, definition: GraphQLField, declared: ColumnField
 ) -> None:
-    found = ROWS[type_name][str(declared.column)]
-    items = found.type.item_type if isinstance(found.type, ARRAY) else found.type
-    assert is_list_type(get_nullable_type(definition.type)) == isinstance(found.type, ARRAY)
+    column_definition = ROWS[type_name][str(declared.column)]
+    items = column_definition.type.item_type if isinstance(column_definition.type, ARRAY) else column_definition.type
+    assert is_list_type(get_nullable_type(definition.type)) == isinstance(column_definition.type, ARRAY)
     assert items.python_type is PYTHON[get_named_type(definition.type).name]
     if items.python_type is float:
         return  # plans find nulls themselves, as they find NaN
     if declared.column in NEVER_NULL or type_name in NEVER_NULL:
         return
-    if found.type.python_type is int:
-        assert type(found.type) is Integer, "a bigint can be more than GraphQL's Int"
+    if column_definition.type.python_type is int:
+        assert type(column_definition.type) is Integer, "a bigint can be more than GraphQL's Int"
     if is_non_null_type(definition.type):
-        assert not found.nullable
+        assert not column_definition.nullable

@@ -185,8 +185,8 @@ async def statements(resources: Resources, query: str) -> Counter[str]:
 
 
 def domains(texts: Counter[str]) -> set[Domain]:
-    found = {name for text in texts for name in re.findall(r"(?:FROM|JOIN)\s+(\w+)", text)} & set(metadata.tables)
-    return {domain for name in found for domain in DOMAINS[name]}
+    tables = {name for text in texts for name in re.findall(r"(?:FROM|JOIN)\s+(\w+)", text)} & set(metadata.tables)
+    return {domain for name in tables for domain in DOMAINS[name]}
 
 
 @pytest.fixture
@@ -215,9 +215,9 @@ def test_every_table_and_type_is_listed_here() -> None:
 
 @pytest.mark.parametrize("name", ROOTS)
 async def test_root_field_declares_the_domains_of_its_statements(filled: Resources, name: str) -> None:
-    found = domains(await statements(filled, nested([ROOTS[name]], "__typename")))
-    assert bool(found) != (name in READ_NOTHING)
-    assert found <= set(declared("Query", name).metadata["domains"])
+    read_domains = domains(await statements(filled, nested([ROOTS[name]], "__typename")))
+    assert bool(read_domains) != (name in READ_NOTHING)
+    assert read_domains <= set(declared("Query", name).metadata["domains"])
 
 
 async def test_field_declares_the_domains_that_it_adds(filled: Resources) -> None:

@@ -36,7 +36,7 @@ from tests.support.uniform_catalog import add_uniform_cpus
 ROWS = {
     "CPU": set(COLUMNS),
     "Listing": set(market.COLUMNS),
-    "Job": {each.name for each in job.c},
+    "Job": {column.name for column in job.c},
     "PriceChange": set(events.COLUMNS),
     "ImportSession": set(ingestion.SESSION_COLUMNS),
     "ImportRow": set(ingestion.ROW_COLUMNS),
@@ -64,9 +64,9 @@ def test_value_mapping_size_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_column_field_copy_keeps_column_and_mapping() -> None:
-    made = column("price", description="What it costs.", mapping=ValueMapping(str))
-    made.python_name = "price"
-    assert copy.copy(made).get_result({"price": 5}, None, [], {}) == "5"
+    field = column("price", description="What it costs.", mapping=ValueMapping(str))
+    field.python_name = "price"
+    assert copy.copy(field).get_result({"price": 5}, None, [], {}) == "5"
 
 
 def columns_of_field(declared: Any) -> set[str]:
@@ -147,7 +147,7 @@ def test_fragment_spread_many_times_is_visited_once() -> None:
     steps = "".join(f"fragment F{n} on CPU {{ ...F{n + 1} ... on CPU {{ ...F{n + 1} }} }} " for n in range(40))
     query = f"{{ cpus {{ nodes {{ ...F0 }} }} }} {steps} fragment F40 on CPU {{ name }}"
     ast = parse(query)
-    operation = next(each for each in ast.definitions if isinstance(each, OperationDefinitionNode))
+    operation = next(definition for definition in ast.definitions if isinstance(definition, OperationDefinitionNode))
     assert project_columns(GRAPHQL_SCHEMA, ast, operation)["CPU"] == frozenset({"name"})
 
 

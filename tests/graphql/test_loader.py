@@ -53,7 +53,7 @@ async def test_loader_loads_in_one_tick_are_one_batch_in_order(loader: Doubler) 
 async def test_loader_equal_keys_share_one_future_and_one_key(loader: Doubler) -> None:
     first, second = loader.load(3), loader.load(3)
     assert first is second
-    assert await asyncio.gather(first, second, loader.load(4)) == [6, 6, 8]
+    assert list(await asyncio.gather(first, second, loader.load(4))) == [6, 6, 8]
     assert loader.batches == [[3, 4]]
 
 

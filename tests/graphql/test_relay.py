@@ -19,14 +19,14 @@ JOB = "query ($id: ID!) { job(id: $id) { id } }"
 
 async def test_cpu_is_found_by_id_or_slug(resources: Resources) -> None:
     key = await add_cpu(resources, "Intel Core i5-8500T")
-    wanted = {"id": encode_global_id("CPU", key), "name": "Intel Core i5-8500T", "slug": "intel-core-i5-8500t"}
-    assert (await query_data(resources, CPU, id=wanted["id"]))["cpu"] == wanted
-    assert (await query_data(resources, CPU, slug=wanted["slug"]))["cpu"] == wanted
+    expected = {"id": encode_global_id("CPU", key), "name": "Intel Core i5-8500T", "slug": "intel-core-i5-8500t"}
+    assert (await query_data(resources, CPU, id=expected["id"]))["cpu"] == expected
+    assert (await query_data(resources, CPU, slug=expected["slug"]))["cpu"] == expected
     assert (await query_data(resources, CPU, slug="none"))["cpu"] is None
     assert (await query_data(resources, CPU, slug=""))["cpu"] is None
     assert (await query_data(resources, CPU, id=encode_global_id("CPU", key + 1)))["cpu"] is None
     assert (await query_data(resources, CPU, id=encode_global_id("CPU", 2**63 - 1)))["cpu"] is None
-    for arguments in ({}, wanted):
+    for arguments in ({}, expected):
         code, message = await query_error(resources, CPU, **{k: v for k, v in arguments.items() if k != "name"})
         assert (code, message) == ("BAD_USER_INPUT", "Give exactly one of `id` and `slug`.")
     for slug in ("a\0b", "\udfff", "x" * 201):
@@ -38,8 +38,8 @@ async def test_cpus_by_slugs_keep_the_requested_order(resources: Resources) -> N
         await add_cpu(resources, f"CPU {number}", [number + 1] * number)
 
     async def names(*slugs: str) -> list[str | None]:
-        found = (await query_data(resources, BY_SLUGS, slugs=list(slugs)))["cpusBySlugs"]
-        return [each and f"{each['name']} {each['listings']['totalCount']}" for each in found]
+        cpus = (await query_data(resources, BY_SLUGS, slugs=list(slugs)))["cpusBySlugs"]
+        return [item and f"{item['name']} {item['listings']['totalCount']}" for item in cpus]
 
     assert await names() == []
     assert await names("cpu-2", "none", "cpu-0", "cpu-2", "") == ["CPU 2 2", None, "CPU 0 0", "CPU 2 2", None]
@@ -90,10 +90,10 @@ async def test_nodes_of_every_type_keep_the_requested_order(resources: Resources
     assert (await query_data(resources, NODE, id=offers[0]))["node"] == {"id": offers[0], "__typename": "Listing"}
     for name in ("CPU", "Listing", "Job"):
         assert (await query_data(resources, NODE, id=encode_global_id(name, 999)))["node"] is None
-    wanted = [two, offers[1], encode_global_id("Job", 999), one, offers[0], two, encode_global_id("CPU", 0)]
-    found = (await query_data(resources, NODES, ids=wanted))["nodes"]
-    assert [node and node["id"] for node in found] == [two, offers[1], None, one, offers[0], two, None]
-    assert [node["__typename"] for node in found if node] == ["CPU", "Listing", "CPU", "Listing", "CPU"]
+    ids = [two, offers[1], encode_global_id("Job", 999), one, offers[0], two, encode_global_id("CPU", 0)]
+    nodes = (await query_data(resources, NODES, ids=ids))["nodes"]
+    assert [node and node["id"] for node in nodes] == [two, offers[1], None, one, offers[0], two, None]
+    assert [node["__typename"] for node in nodes if node] == ["CPU", "Listing", "CPU", "Listing", "CPU"]
     assert (await query_data(resources, NODES, ids=[]))["nodes"] == []
     assert (await query_error(resources, NODES, ids=[one] * 201))[1] == "`ids` takes at most 200 ids."
     assert len((await query_data(resources, NODES, ids=[one] * 200))["nodes"]) == 200
@@ -106,5 +106,5 @@ async def test_better_than_is_100_minus_the_percentile(resources: Resources) -> 
         value = None if percentile is None else Decimal(percentile)
         await add_cpu(resources, f"CPU {number}", value_percentile=value, value_percentile_single=value)
     query = "{ cpus { nodes { performanceValue { betterThan betterThanSingle } } } }"
-    found = [node["performanceValue"] for node in (await query_data(resources, query))["cpus"]["nodes"]]
-    assert found == [{"betterThan": rest, "betterThanSingle": rest} for _, rest in shares]
+    values = [node["performanceValue"] for node in (await query_data(resources, query))["cpus"]["nodes"]]
+    assert values == [{"betterThan": rest, "betterThanSingle": rest} for _, rest in shares]

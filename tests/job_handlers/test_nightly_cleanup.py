@@ -1,4 +1,4 @@
-"""The night's deletion of what is too old: what goes, what stays, and a step that fails."""
+"""Nightly cleanup: what is deleted, what is kept, and a failing step."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ HORIZON = "SELECT position FROM price_change_horizon"
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that there are several."""
+    """Make every step need several batches."""
     monkeypatch.setattr(events_retention, "BATCH_SIZE", 2)
     monkeypatch.setattr(job_retention, "BATCH_SIZE", 2)
     monkeypatch.setattr(ingestion_retention, "BATCH_SIZE", 2)
     monkeypatch.setattr(ingestion_retention, "SESSION_BATCH_SIZE", 2)
 
 
-async def cleaned(resources: Resources) -> dict[str, int]:
-    """Rows concerned, by step, of those that found any."""
+async def clean_up_rows(resources: Resources) -> dict[str, int]:
+    """Run the cleanup. Return the affected rows by step, without steps that affected none."""
     outcome = await nightly_cleanup.run_steps(resources, no_progress)
     assert (outcome.total, outcome.failed) == (len(nightly_cleanup.STEPS), 0)
     return {step: rows for step, rows in outcome.rows.items() if rows}
 
 
-async def aged(resources: Resources, *days: float) -> None:
-    """Changes to the prices 20, 30, ... so many days ago, in the order of their positions."""
+async def add_aged_changes(resources: Resources, *days: float) -> None:
+    """Add changes to the prices 20, 30, ... with these ages in days, in the order of their positions."""
     (key,) = await add_listings(resources, 10)
     for number, age in enumerate(days):
         await change_price(resources, key, 20 + number * 10)
@@ -55,49 +55,49 @@ async def aged(resources: Resources, *days: float) -> None:
         await sequence_all_events(resources)
 
 
-async def test_old_changes_go(resources: Resources) -> None:
-    await aged(resources, 40, 39, 38, 37, 31, 29, 0)
+async def test_old_price_changes_are_deleted(resources: Resources) -> None:
+    await add_aged_changes(resources, 40, 39, 38, 37, 31, 29, 0)
     versions = dict(resources.notifications.versions)
-    assert (await cleaned(resources))["delete_old_changes"] == 5
+    assert (await clean_up_rows(resources))["delete_old_changes"] == 5
     assert await fetch_rows(resources, LOG) == [(70,), (80,)]
     assert await fetch_rows(resources, HORIZON) == [(5,)]
     assert resources.notifications.versions["events"] > versions.get("events", 0)
-    assert await cleaned(resources) == {}
+    assert await clean_up_rows(resources) == {}
     assert await fetch_rows(resources, HORIZON) == [(5,)]
 
 
-async def test_all_may_go_and_positions_go_on(resources: Resources) -> None:
-    await aged(resources, 40, 40, 40)
-    assert (await cleaned(resources))["delete_old_changes"] == 3
-    await aged(resources, 0)
+async def test_positions_continue_after_all_changes_are_deleted(resources: Resources) -> None:
+    await add_aged_changes(resources, 40, 40, 40)
+    assert (await clean_up_rows(resources))["delete_old_changes"] == 3
+    await add_aged_changes(resources, 0)
     assert await fetch_rows(resources, "SELECT position FROM price_change") == [(4,)]
 
 
-async def test_what_a_receiver_has_not_got_stays(settings: Settings) -> None:
+async def test_undelivered_changes_are_kept(settings: Settings) -> None:
     async with Resources.open(webhook_settings(settings, "http://a.example", "http://b.example")) as resources:
-        await aged(resources, 40, 40, 40, 40)
+        await add_aged_changes(resources, 40, 40, 40, 40)
         names = [each.name for each in configured_webhooks(resources.settings)]
         for name, position in zip(names, (1, 3), strict=True):
             await run_statements(
                 resources,
                 f"INSERT INTO webhook (name, position, looked_at) VALUES ('{name}', {position}, 'epoch')",
             )
-        assert await cleaned(resources) == {"delete_old_changes": 1}
+        assert await clean_up_rows(resources) == {"delete_old_changes": 1}
         assert await fetch_rows(resources, LOG) == [(30,), (40,), (50,)]
 
 
-async def test_a_webhook_that_no_worker_knows_any_more_is_forgotten(resources: Resources) -> None:
-    await aged(resources, 40, 40)
+async def test_removed_webhook_is_deleted(resources: Resources) -> None:
+    await add_aged_changes(resources, 40, 40)
     await run_statements(
         resources,
         "INSERT INTO webhook (name, position, looked_at) VALUES ('old', 0, now() - interval '31 days')",
         "INSERT INTO webhook (name, position, looked_at) VALUES ('another worker''s', 1, now() - interval '29 days')",
     )
-    assert await cleaned(resources) == {"delete_removed_webhooks": 1, "delete_old_changes": 1}
+    assert await clean_up_rows(resources) == {"delete_removed_webhooks": 1, "delete_old_changes": 1}
     assert await fetch_rows(resources, "SELECT name FROM webhook") == [("another worker's",)]
 
 
-async def test_old_jobs_go_but_not_what_is_to_be_done_or_tells_how_things_are(resources: Resources) -> None:
+async def test_old_jobs_are_deleted_except_unfinished_and_last_successes(resources: Resources) -> None:
     rows: list[tuple[str, str, float | None]] = [
         ("recalculate_metrics", "succeeded", 200),
         ("recalculate_metrics", "failed", 150),
@@ -119,13 +119,13 @@ async def test_old_jobs_go_but_not_what_is_to_be_done_or_tells_how_things_are(re
             VALUES ('{kind}', '{status}', 'tester', now() - interval '1 year', {finished})
             """,
         )
-    assert (await cleaned(resources))["delete_old_jobs"] == 5
+    assert (await clean_up_rows(resources))["delete_old_jobs"] == 5
     assert await fetch_rows(resources, "SELECT id FROM job ORDER BY id") == [(5,), (7,), (8,), (9,), (10,)]
 
 
-async def test_old_imports_go_but_not_what_tells_where_a_listing_is(resources: Resources) -> None:
-    """Three URLs: a page that was fetched thrice and whose listing can be bought, one whose listing is sold, and one
-    that two sessions asked for, of which the younger stays. And what is not over, however old."""
+async def test_old_imports_are_deleted_except_sources_of_listings(resources: Resources) -> None:
+    """Three URLs: a page with an active listing that was fetched three times, a page with a sold listing, and a page of
+    two sessions, of which the newer is kept. Unfinished imports are kept at any age."""
     live, sold, other = await add_listings(resources, 10, 10, 10)
     old, young, never = "now() - interval '91 days'", "now() - interval '89 days'", "NULL"
     status = {old: "complete", young: "complete", never: "queued"}
@@ -159,26 +159,26 @@ async def test_old_imports_go_but_not_what_tells_where_a_listing_is(resources: R
         "INSERT INTO import_payload VALUES (2, '', 0, false, 'text/html')",
     )
     versions = dict(resources.notifications.versions)
-    assert (await cleaned(resources))["delete_old_imports"] == 3
+    assert (await clean_up_rows(resources))["delete_old_imports"] == 3
     assert await fetch_rows(resources, "SELECT id FROM import_session ORDER BY id") == [(4,), (5,)]
     assert await fetch_rows(resources, "SELECT session_id, fetch_id FROM import_row ORDER BY id") == [(4, 5), (5, 6)]
     assert await fetch_rows(resources, "SELECT id FROM import_fetch ORDER BY id") == [(2,), (5,), (6,)]
     assert resources.notifications.versions["work"] > versions.get("work", 0)
-    assert await cleaned(resources) == {}
+    assert await clean_up_rows(resources) == {}
     async with resources.write() as tx:
         assert (await last_known_listings(tx, ["live", "sold"])) == {"live": [live, other]}
 
 
-async def test_the_change_log_is_left_alone(resources: Resources) -> None:
+async def test_change_log_is_kept(resources: Resources) -> None:
     await run_statements(
         resources, "INSERT INTO data_change_log (cpu_id, logged_at) VALUES (1, now() - interval '10 years')"
     )
-    await cleaned(resources)
+    await clean_up_rows(resources)
     assert await fetch_rows(resources, "SELECT cpu_id FROM data_change_log") == [(1,)]
 
 
-async def test_a_step_that_fails_does_not_stop_the_others(resources: Resources) -> None:
-    await aged(resources, 40)
+async def test_failed_step_does_not_stop_the_others(resources: Resources) -> None:
+    await add_aged_changes(resources, 40)
     await run_statements(resources, "ALTER TABLE webhook RENAME COLUMN looked_at TO elsewhere")
     with capture_logs() as logs:
         outcome = await dispatch.run_in_foreground(resources, JobKind.CLEAN_UP, {})
@@ -192,10 +192,10 @@ async def test_a_step_that_fails_does_not_stop_the_others(resources: Resources) 
     assert await fetch_rows(resources, "SELECT kind, status, failed FROM job") == [("clean_up", "succeeded", 1)]
 
 
-async def test_the_night_cleans_up_once(settings: Settings) -> None:
+async def test_scheduled_cleanup_runs_once(settings: Settings) -> None:
     at = (datetime.now(UTC) - timedelta(minutes=1)).replace(second=0, microsecond=0)
     async with Resources.open(settings.model_copy(update={"clean_up_at": at.time()})) as resources:
-        await aged(resources, 40)
+        await add_aged_changes(resources, 40)
         for _ in range(2):
             await schedule_clean_up({"resources": resources})
         await run_queued_jobs(resources)
@@ -205,17 +205,17 @@ async def test_the_night_cleans_up_once(settings: Settings) -> None:
 
 
 async def metrics(api: ApiClient) -> dict[str, float]:
-    """All samples, by name with labels."""
+    """Return all samples by name and labels."""
     lines = (await api.http.get("/metrics")).raise_for_status().text.splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
 def of(found: dict[str, float], name: str) -> dict[str, float]:
-    """The samples of a metric, by what its labels say."""
+    """Return the samples of a metric by label value."""
     return {each.removeprefix(name): value for each, value in found.items() if each.startswith(name)}
 
 
-async def test_metrics(api: ApiClient, resources: Resources) -> None:
+async def test_metrics_report_outbox_webhooks_and_table_sizes(api: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await run_statements(resources, "INSERT INTO webhook (name, position, delivered, refused) VALUES ('one', 0, 5, 2)")
     found = await metrics(api)
@@ -248,7 +248,9 @@ async def test_metrics(api: ApiClient, resources: Resources) -> None:
     assert of(found, "dealmark_table_size_bytes") == {}
 
 
-async def test_a_partitioned_table_is_all_of_its_parts(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_size_of_a_partitioned_table_includes_its_partitions(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await run_statements(
         resources,
         "CREATE TABLE parted (n int) PARTITION BY RANGE (n)",

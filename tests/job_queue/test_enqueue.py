@@ -1,4 +1,4 @@
-"""Asking for work: what waits already is not asked for twice, and the night has one job."""
+"""Requesting and scheduling jobs: waiting jobs are reused, and a night has one job."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ NIGHT = datetime(2026, 3, 2, 2, 30, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-async def nobody_works(resources: Resources) -> AsyncIterator[None]:
-    """The jobs of these tests are not run."""
+async def no_worker(resources: Resources) -> AsyncIterator[None]:
+    """Keep the jobs of these tests from running."""
     yield
     await resources.broker.redis.flushall()
 
@@ -28,13 +28,13 @@ async def schedule(resources: Resources, now: datetime, at: time = TIME) -> int 
         return await schedule_job(tx, KIND, at, now)
 
 
-async def test_asking_again_while_queued_returns_that_one(resources: Resources) -> None:
+async def test_equal_request_returns_the_queued_job(resources: Resources) -> None:
     assert await request_recalculation(resources) == await request_recalculation(resources)
     (row,) = await all_jobs(resources)
     assert (row.status, row.attempts, row.requested_by, row.input) == ("queued", 0, "tester", {})
 
 
-async def test_all_that_is_queued_covers_a_part_but_not_the_other_way_round(resources: Resources) -> None:
+async def test_queued_job_for_all_covers_a_request_for_some(resources: Resources) -> None:
     part = await request_recalculation(resources, [1, 2])
     everything = await request_recalculation(resources)
     assert part != everything
@@ -44,19 +44,19 @@ async def test_all_that_is_queued_covers_a_part_but_not_the_other_way_round(reso
 
 
 @pytest.mark.parametrize("status", ["running", "succeeded", "failed"])
-async def test_a_job_that_is_not_queued_does_not_count(resources: Resources, status: str) -> None:
+async def test_running_or_finished_job_is_not_reused(resources: Resources, status: str) -> None:
     first = await request_recalculation(resources)
     await run_sql(resources, "UPDATE job SET status = :status", status=status)
     assert await request_recalculation(resources) != first
 
 
-async def test_many_that_ask_at_once_make_one_job(resources: Resources) -> None:
+async def test_concurrent_requests_create_one_job(resources: Resources) -> None:
     assert len(set(await asyncio.gather(*(request_recalculation(resources) for _ in range(10))))) == 1
     assert len(await all_jobs(resources)) == 1
 
 
-async def test_a_job_that_starts_while_one_asks_does_not_count(resources: Resources) -> None:
-    """The INSERT waits for the other's transaction, finds its job in the way, and then that job is running."""
+async def test_job_that_starts_during_the_request_is_not_reused(resources: Resources) -> None:
+    """The INSERT waits for the other transaction and finds its job, which has started meanwhile."""
     await run_sql(
         resources,
         """
@@ -67,7 +67,7 @@ async def test_a_job_that_starts_while_one_asks_does_not_count(resources: Resour
         END $$
         """,
     )
-    # Of the statement: it also runs when the INSERT inserted nothing.
+    # A statement trigger, because it also runs if no row is inserted.
     await run_sql(resources, "CREATE TRIGGER start AFTER INSERT ON job EXECUTE FUNCTION start_others()")
     async with resources.write() as tx:
         first = await request_job(tx, KIND, {}, "tester")
@@ -78,7 +78,7 @@ async def test_a_job_that_starts_while_one_asks_does_not_count(resources: Resour
     assert [(row.id, row.status) for row in await all_jobs(resources)] == [(first, "running"), (second, "queued")]
 
 
-async def test_nothing_remains_of_asking_when_the_transaction_fails(resources: Resources) -> None:
+async def test_rolled_back_request_leaves_no_job(resources: Resources) -> None:
     async def ask_and_fail() -> None:
         async with resources.write() as tx:
             await request_job(tx, KIND, {}, "tester")
@@ -104,7 +104,7 @@ async def test_nothing_remains_of_asking_when_the_transaction_fails(resources: R
         (datetime(2026, 1, 1, 1, 50, tzinfo=UTC), time(23, 50), datetime(2025, 12, 31, 23, 50, tzinfo=UTC)),
     ],
 )
-async def test_the_night_has_its_job_for_two_hours(
+async def test_scheduled_job_is_created_up_to_two_hours_late(
     resources: Resources, now: datetime, at: time, due: datetime | None
 ) -> None:
     scheduled = await schedule(resources, now, at)
@@ -113,7 +113,7 @@ async def test_the_night_has_its_job_for_two_hours(
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "succeeded", "failed"])
-async def test_the_night_has_one_job_however_often_one_looks(resources: Resources, status: str) -> None:
+async def test_scheduled_job_is_created_once(resources: Resources, status: str) -> None:
     first = await schedule(resources, NIGHT)
     await run_sql(resources, "UPDATE job SET status = :status", status=status)
     assert await schedule(resources, NIGHT + timedelta(hours=1)) == (first if status == "queued" else None)
@@ -122,17 +122,17 @@ async def test_the_night_has_one_job_however_often_one_looks(resources: Resource
     assert await schedule(resources, NIGHT + timedelta(days=1)) not in (first, None)
 
 
-async def test_workers_that_schedule_at_once_make_one_job(resources: Resources) -> None:
+async def test_concurrent_workers_create_one_scheduled_job(resources: Resources) -> None:
     await asyncio.gather(*(schedule(resources, NIGHT) for _ in range(8)))
     assert len(await all_jobs(resources)) == 1
 
 
-async def test_a_queued_recalculation_of_all_does_for_the_night(resources: Resources) -> None:
+async def test_queued_job_for_all_replaces_the_scheduled_one(resources: Resources) -> None:
     asked = await request_recalculation(resources)
     assert await schedule(resources, NIGHT) == asked
     assert len(await all_jobs(resources)) == 1
 
 
-async def test_a_queued_recalculation_of_some_does_not(resources: Resources) -> None:
+async def test_queued_job_for_some_does_not_replace_the_scheduled_one(resources: Resources) -> None:
     asked = await request_recalculation(resources, [1])
     assert await schedule(resources, NIGHT) not in (asked, None)

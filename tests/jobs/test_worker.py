@@ -1,4 +1,4 @@
-"""The worker: what it can run, its clock, and jobs whose message or queue was lost."""
+"""The worker: its functions, its schedule, and recovery of lost messages and queues."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ RECALCULATE = "mutation { recalculateMetrics { job { id status } } }"
 
 @pytest.fixture
 def redis() -> Iterator[EmbeddedRedis]:
-    """A Redis of the test's own, not started."""
+    """A Redis for the test, not started."""
     with tempfile.TemporaryDirectory(prefix="dm-") as directory:
         server = EmbeddedRedis(Path(directory))
         yield server
@@ -58,8 +58,8 @@ def redis() -> Iterator[EmbeddedRedis]:
 
 
 @asynccontextmanager
-async def working(resources: Resources) -> AsyncIterator[None]:
-    """A worker with its clock, while the block runs."""
+async def run_worker(resources: Resources) -> AsyncIterator[None]:
+    """Run a worker with its schedule."""
     worker = create_arq_worker(resources)
     task = asyncio.create_task(worker.async_run())
     yield
@@ -68,7 +68,7 @@ async def working(resources: Resources) -> AsyncIterator[None]:
     await resources.broker.redis.flushall()
 
 
-def test_each_kind_of_job_has_its_function() -> None:
+def test_each_job_kind_has_a_function() -> None:
     names = [function.__name__ for function in JOB_FUNCTIONS]
     assert sorted(names) == sorted(kind.value for kind in JobKind)
 
@@ -80,7 +80,7 @@ def test_messages_are_json() -> None:
     assert b"ValueError" not in serialize({"r": ValueError("reason")})
 
 
-async def test_a_burst_worker_does_what_was_asked_for_and_ends(resources: Resources) -> None:
+async def test_burst_worker_runs_queued_jobs_and_stops(resources: Resources) -> None:
     cpu_id = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
     asked = await request_recalculation(resources)
     await run_queued_jobs(resources)
@@ -90,7 +90,7 @@ async def test_a_burst_worker_does_what_was_asked_for_and_ends(resources: Resour
     assert await resources.broker.redis.keys("arq:*") == []
 
 
-async def test_two_workers_and_many_messages_do_it_once(resources: Resources) -> None:
+async def test_repeated_messages_to_two_workers_run_once(resources: Resources) -> None:
     cpu_id = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
     asked = await request_recalculation(resources)
     for number in range(4):
@@ -100,7 +100,7 @@ async def test_two_workers_and_many_messages_do_it_once(resources: Resources) ->
     assert await history_counts(resources) == [(cpu_id, 1)]
 
 
-async def test_a_lost_message_is_told_again(resources: Resources) -> None:
+async def test_lost_message_is_enqueued_again(resources: Resources) -> None:
     asked = await request_recalculation(resources)
     await resources.broker.redis.flushall()
     await run_queued_jobs(resources)
@@ -110,7 +110,7 @@ async def test_a_lost_message_is_told_again(resources: Resources) -> None:
     assert (await job_row(resources, asked)).status == "succeeded"
 
 
-async def test_a_message_that_waits_is_not_told_twice(resources: Resources) -> None:
+async def test_waiting_message_is_not_enqueued_twice(resources: Resources) -> None:
     asked = await request_recalculation(resources)
     for _ in range(3):
         await requeue_abandoned_jobs({"resources": resources})
@@ -119,8 +119,8 @@ async def test_a_message_that_waits_is_not_told_twice(resources: Resources) -> N
 
 
 @pytest.mark.parametrize(("status", "attempts"), [("queued", 0), ("running", 1)])
-async def test_a_worker_that_died_with_the_message_in_hand(resources: Resources, status: str, attempts: int) -> None:
-    """arq takes the message for running until a time-out, also when the worker died before it marked the row."""
+async def test_message_of_a_dead_worker_is_enqueued_again(resources: Resources, status: str, attempts: int) -> None:
+    """arq considers the message in progress until a timeout. The worker died before it updated the row."""
     asked = await request_recalculation(resources)
     await run_sql(resources, "UPDATE job SET status = :s, attempts = :n", s=status, n=attempts)
     await resources.broker.redis.set(f"{in_progress_key_prefix}job:{asked}", b"1", ex=3600)
@@ -130,7 +130,7 @@ async def test_a_worker_that_died_with_the_message_in_hand(resources: Resources,
     assert (await job_row(resources, asked)).status == "succeeded"
 
 
-async def test_a_message_that_a_worker_takes_in_this_moment_is_not_given_to_it_again(
+async def test_message_being_picked_up_is_not_enqueued_again(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, claim, claims = await request_recalculation(resources), sql.try_lock, 0
@@ -140,7 +140,7 @@ async def test_a_message_that_a_worker_takes_in_this_moment_is_not_given_to_it_a
         claims += 1
         if claims == 1:
             await requeue_abandoned_jobs({"resources": resources})
-            await asyncio.sleep(0.3)  # the worker looks for messages in between
+            await asyncio.sleep(0.3)  # the worker polls for messages meanwhile
         return await claim(tx, job_id)
 
     monkeypatch.setattr(sql, "try_lock", swept)
@@ -150,11 +150,11 @@ async def test_a_message_that_a_worker_takes_in_this_moment_is_not_given_to_it_a
     assert (await job_row(resources, asked)).attempts == 1
 
 
-async def test_the_queue_knows_for_how_long_arq_marks_what_it_takes(resources: Resources) -> None:
+async def test_in_progress_ttl_matches_arq(resources: Resources) -> None:
     assert create_arq_worker(resources).in_progress_timeout_s == IN_PROGRESS_TTL_SECONDS
 
 
-async def test_the_sweep_leaves_alone_what_is_at_work_or_done(resources: Resources) -> None:
+async def test_running_and_finished_jobs_are_not_requeued(resources: Resources) -> None:
     working_on, done = await request_recalculation(resources, [1]), await request_recalculation(resources, [2])
     await resources.broker.redis.flushall()
     await run_sql(resources, "UPDATE job SET status = 'succeeded' WHERE id = :id", id=done)
@@ -167,8 +167,8 @@ async def test_the_sweep_leaves_alone_what_is_at_work_or_done(resources: Resourc
     await run_queued_jobs(resources)
 
 
-async def test_redis_gone_when_asked_and_back_later(settings: Settings, redis: EmbeddedRedis) -> None:
-    """The mutation answers with the job; it waits in PostgreSQL."""
+async def test_job_requested_without_redis_runs_later(settings: Settings, redis: EmbeddedRedis) -> None:
+    """The mutation returns the job, which waits in PostgreSQL."""
     settings = settings.model_copy(update={"redis_url": redis.url})
     async with run_api(settings) as api, Resources.open(settings) as resources:
         cpu_id = await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
@@ -184,40 +184,40 @@ async def test_redis_gone_when_asked_and_back_later(settings: Settings, redis: E
         assert await history_counts(resources) == [(cpu_id, 1)]
 
 
-async def test_the_clock_starts_with_a_sweep_and_the_night_that_was_missed(settings: Settings) -> None:
-    """A minute ago was the time, and nobody was there."""
+async def test_worker_requeues_and_makes_up_for_a_missed_schedule_at_start(settings: Settings) -> None:
+    """The schedule was due a minute ago, without a worker."""
     at = (datetime.now(UTC) - timedelta(minutes=1)).replace(second=0, microsecond=0)
     settings = settings.model_copy(update={"recalculation_at": at.time(), "verification_at": FAR, "clean_up_at": FAR})
     async with Resources.open(settings) as resources:
         await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
         forgotten = await request_recalculation(resources, [1])
         await resources.broker.redis.flushall()
-        async with working(resources):
+        async with run_worker(resources):
             await wait_until_job_ended(resources, forgotten)
-            night = await wait_until(lambda: the_night(resources))
+            night = await wait_until(lambda: scheduled_job_id(resources))
             row = await wait_until_job_ended(resources, night)
             assert (row.status, row.due_at, row.requested_by, row.total) == ("succeeded", at, "schedule", 1)
             assert await resources.broker.is_worker_alive()
         assert len(await all_jobs(resources)) == 2
-        async with working(resources):
+        async with run_worker(resources):
             await wait_until(lambda: resources.broker.redis.exists(HEARTBEAT_KEY))
             await asyncio.sleep(0.5)
         assert len(await all_jobs(resources)) == 2, "a second start made the night's job again"
 
 
-async def the_night(resources: Resources) -> int | None:
+async def scheduled_job_id(resources: Resources) -> int | None:
     return next((row.id for row in await all_jobs(resources) if row.due_at), None)
 
 
-async def test_the_night_verifies_and_repairs(settings: Settings) -> None:
+async def test_scheduled_verification_repairs(settings: Settings) -> None:
     at = (datetime.now(UTC) - timedelta(minutes=1)).replace(second=0, microsecond=0)
     settings = settings.model_copy(update={"recalculation_at": FAR, "verification_at": at.time(), "clean_up_at": FAR})
     async with Resources.open(settings) as resources:
         await add_cpu(resources, "AMD One", [10, 20], cpu_mark_multi=100)
         await dispatch.run_in_foreground(resources, KIND, {})
         await run_sql(resources, "UPDATE cpu SET price_good = 1")
-        async with working(resources):
-            row = await wait_until_job_ended(resources, await wait_until(lambda: the_night(resources)))
+        async with run_worker(resources):
+            row = await wait_until_job_ended(resources, await wait_until(lambda: scheduled_job_id(resources)))
         assert (row.kind, row.status, row.due_at, row.input) == ("verify_figures", "succeeded", at, {"fix": True})
         assert (row.total, row.succeeded, row.failed) == (2, 1, 1)
         await schedule_verification({"resources": resources})
@@ -227,7 +227,7 @@ async def test_the_night_verifies_and_repairs(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1, 5, 7, 13, 45, 60])
-def test_the_clock_sweeps_at_least_as_often_as_it_is_told(seconds: float) -> None:
+def test_requeueing_is_at_least_as_frequent_as_the_poll_interval(seconds: float) -> None:
     every = cron_of("requeue_abandoned_jobs", make_settings(poll_interval_seconds=seconds))
     assert every.run_at_startup
     moment = datetime(2026, 3, 1, tzinfo=UTC)
@@ -241,14 +241,14 @@ def test_the_clock_sweeps_at_least_as_often_as_it_is_told(seconds: float) -> Non
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 61, 120])
-def test_a_clock_that_cannot_be_is_refused(seconds: float) -> None:
+def test_invalid_poll_interval_is_rejected(seconds: float) -> None:
     with pytest.raises(ValidationError, match="poll_interval_seconds"):
         make_settings(poll_interval_seconds=seconds)
 
 
 @pytest.mark.parametrize("at", ["00:00", "02:30", "23:59"])
 @pytest.mark.parametrize("job", ["recalculation", "verification", "clean_up"])
-def test_the_clock_strikes_once_a_night_right_after_the_time(at: str, job: str) -> None:
+def test_daily_schedule_runs_once_right_after_its_time(at: str, job: str) -> None:
     settings = make_settings(**{f"{job}_at": at})
     nightly = cron_of(f"schedule_{job}", settings)
     assert nightly.run_at_startup

@@ -32,15 +32,15 @@ SEEN = datetime.now(UTC).replace(microsecond=0) - timedelta(days=300)
 STATES = "SELECT price::int, state FROM price_observation WHERE listing_id = :id ORDER BY seen_at"
 
 
-async def life(resources: Resources, key: int, **variables: Any) -> dict[str, Any]:
+async def fetch_listing(resources: Resources, key: int, **variables: Any) -> dict[str, Any]:
     details: dict[str, Any] = (await query_data(resources, LIFE, id=encode_global_id("Listing", key), **variables))[
         "node"
     ]
     return details
 
 
-async def kinds(resources: Resources, key: int) -> list[str]:
-    return [event["kind"] for event in (await life(resources, key))["lifecycle"]]
+async def event_kinds(resources: Resources, key: int) -> list[str]:
+    return [event["kind"] for event in (await fetch_listing(resources, key))["lifecycle"]]
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def key(resources: Resources) -> int:
         return await add_listing(tx, cpu_id, 10, seen_at=SEEN)
 
 
-async def states(tx: Transaction, key: int) -> list[tuple[int, str]]:
+async def observed_states(tx: Transaction, key: int) -> list[tuple[int, str]]:
     return [tuple(row) for row in await tx.rows(text(STATES), {"id": key})]
 
 
@@ -65,13 +65,13 @@ async def test_listing_lifecycle_records_every_transition(resources: Resources, 
             assert await mark(tx, [key]) == 1
             assert {str(domain) for domain in tx.changed_domains} == {"market"}
         async with resources.write() as tx:
-            assert await mark(tx, [key]) == 0, "twice is once"
+            assert await mark(tx, [key]) == 0, "the second call changes nothing"
             assert not tx.changed_domains
         expected.insert(0, kind)
-        assert await kinds(resources, key) == expected
+        assert await event_kinds(resources, key) == expected
     async with resources.write() as tx:
         await tx.execute(update(listing).values(status="active", seen_at=SEEN + timedelta(days=500)))
-    details = await life(resources, key)
+    details = await fetch_listing(resources, key)
     assert [event["kind"] for event in details["lifecycle"]] == ["BACK", *expected]
     assert details["lifecycle"][0]["at"] == (SEEN + timedelta(days=500)).isoformat()
     assert details["lifecycle"][-1] == {"kind": "SEEN", "at": SEEN.isoformat()}
@@ -97,11 +97,11 @@ async def test_listing_missing_for_expiry_days_ends(resources: Resources, key: i
     async with resources.write() as tx:
         assert await expire_missing(tx, 8) == 0
         assert await expire_missing(tx, 7) == 1
-        assert (await tx.scalar(text("SELECT count(*) FROM data_change_log"))) >= 1, "its target is to be told"
-    details = await life(resources, key)
+        assert (await tx.scalar(text("SELECT count(*) FROM data_change_log"))) >= 1, "its CPU is logged"
+    details = await fetch_listing(resources, key)
     assert (details["status"], details["missingSince"]) == ("ENDED", None)
-    assert await kinds(resources, key) == ["GONE", "MISSING", "SEEN"]
-    assert (await life(resources, other))["missingSince"] is not None
+    assert await event_kinds(resources, key) == ["GONE", "MISSING", "SEEN"]
+    assert (await fetch_listing(resources, other))["missingSince"] is not None
 
 
 async def test_nightly_steps_expire_listings_and_create_partitions(resources: Resources, key: int) -> None:
@@ -112,7 +112,7 @@ async def test_nightly_steps_expire_listings_and_create_partitions(resources: Re
     async with resources.write() as tx:
         await tx.execute(text("UPDATE listing SET missing_since = missing_since - interval '1 hour'"))
     assert await expire_missing_listings(resources) == 1
-    assert await create_price_partitions(resources) == 1, "that of the first sight, 300 days ago"
+    assert await create_price_partitions(resources) == 1, "the month of the first observation, 300 days ago"
     assert await create_price_partitions(resources) == 0
 
 
@@ -121,7 +121,7 @@ async def test_listing_updated_by_plain_sql_is_observed(resources: Resources, ke
         async with resources.write() as tx:
             await tx.execute(update(listing).values(values))
     async with resources.write() as tx:
-        assert await states(tx, key) == [(10, "active"), (12, "active"), (12, "gone")]
+        assert await observed_states(tx, key) == [(10, "active"), (12, "active"), (12, "gone")]
 
 
 async def test_observations_of_one_moment_are_one_row(resources: Resources, key: int) -> None:
@@ -129,7 +129,7 @@ async def test_observations_of_one_moment_are_one_row(resources: Resources, key:
         for price in (11, 12):
             await tx.execute(update(listing).values(price=price))
         await mark_missing(tx, [key])
-        assert await states(tx, key) == [(10, "active"), (12, "missing")]
+        assert await observed_states(tx, key) == [(10, "active"), (12, "missing")]
 
 
 async def test_adjusted_price_change_is_observed_without_event(resources: Resources, key: int) -> None:
@@ -137,9 +137,9 @@ async def test_adjusted_price_change_is_observed_without_event(resources: Resour
         async with resources.write() as tx:
             await tx.execute(update(listing).values(adjusted_price=adjusted))
         async with resources.write() as tx:
-            assert len(await states(tx, key)) == rows
+            assert len(await observed_states(tx, key)) == rows
             assert await tx.scalar(text("SELECT count(*) FROM outbox")) == 0
-    details = await life(resources, key)
+    details = await fetch_listing(resources, key)
     assert [event["kind"] for event in details["lifecycle"]] == ["SEEN"]
     points = details["priceHistory"]["nodes"]
     assert [(point["price"], point["adjustedPrice"]) for point in points] == [
@@ -157,15 +157,15 @@ async def test_revaluation_of_future_observation_replaces_it(resources: Resource
         await tx.execute(update(listing).values(seen_at=datetime.now(UTC) + timedelta(hours=5), price=11))
     async with resources.write() as tx:
         await tx.execute(update(listing).values(adjusted_price=9))
-    points = (await life(resources, key))["priceHistory"]["nodes"]
+    points = (await fetch_listing(resources, key))["priceHistory"]["nodes"]
     assert [(point["price"], point["adjustedPrice"]) for point in points] == [(11, 9), (10, 10)]
 
 
 async def test_listing_first_seen_as_sold_has_two_events(resources: Resources) -> None:
     async with resources.write() as tx:
         key = await add_listing(tx, None, 5, status="sold", seen_at=SEEN)
-    assert await kinds(resources, key) == ["GONE", "SEEN"]
-    assert (await life(resources, key))["priceHistory"]["nodes"] == [
+    assert await event_kinds(resources, key) == ["GONE", "SEEN"]
+    assert (await fetch_listing(resources, key))["priceHistory"]["nodes"] == [
         {"at": SEEN.isoformat(), "price": 5, "shipping": None, "currency": "USD", "total": 5, "state": "GONE",
          "adjustedPrice": 5}
     ]  # fmt: skip
@@ -177,7 +177,7 @@ async def test_listing_price_history_pages_both_ways(resources: Resources, key: 
             await tx.execute(
                 update(listing).values(price=number, shipping=2, currency="EUR", seen_at=SEEN + timedelta(days=number))
             )
-    details = await life(resources, key, first=3)
+    details = await fetch_listing(resources, key, first=3)
     page = details["priceHistory"]
     assert page["totalCount"] == 8
     assert [node["price"] for node in page["nodes"]] == [7, 6, 5]
@@ -185,12 +185,12 @@ async def test_listing_price_history_pages_both_ways(resources: Resources, key: 
         "at": (SEEN + timedelta(days=7)).isoformat(), "price": 7, "shipping": 2, "currency": "EUR", "total": 9,
         "adjustedPrice": 10, "state": "ACTIVE",
     }  # fmt: skip
-    rest = (await life(resources, key, first=10, after=page["pageInfo"]["endCursor"]))["priceHistory"]
+    rest = (await fetch_listing(resources, key, first=10, after=page["pageInfo"]["endCursor"]))["priceHistory"]
     assert [node["price"] for node in rest["nodes"]] == [4, 3, 2, 1, 10]
-    last = (await life(resources, key, last=2))["priceHistory"]
+    last = (await fetch_listing(resources, key, last=2))["priceHistory"]
     assert [node["price"] for node in last["nodes"]] == [1, 10]
-    recent = (await life(resources, key, range="DAYS_7"))["priceHistory"]
-    assert (recent["totalCount"], recent["nodes"]) == (0, []), "all were seen long ago"
+    recent = (await fetch_listing(resources, key, range="DAYS_7"))["priceHistory"]
+    assert (recent["totalCount"], recent["nodes"]) == (0, []), "all observations are older"
 
 
 async def test_listing_history_rejects_invalid_arguments(resources: Resources, key: int) -> None:
@@ -214,7 +214,7 @@ async def test_listing_histories_of_many_cost_as_many_statements_as_one(resource
         with record_statements(resources) as ran:
             result = await execute_query(resources, query)
         assert not result.errors
-        assert ran.count == 4, "the CPU with its listings, lifecycles, prices, their numbers"
+        assert ran.count == 4, "the CPU with its listings, lifecycles, prices, numbers of prices"
 
 
 async def test_listing_import_records_lifecycle_events(resources: Resources, tmp_path: Path) -> None:
@@ -232,13 +232,13 @@ async def test_listing_import_records_lifecycle_events(resources: Resources, tmp
     await observe("active", 3, 45)  # an earlier observation that is imported later
     await observe("active", 10, 40)  # and a corrected one
     async with resources.write() as tx:
-        assert await states(tx, 1) == [(45, "active"), (50, "active"), (50, "gone"), (40, "active")]
+        assert await observed_states(tx, 1) == [(45, "active"), (50, "active"), (50, "gone"), (40, "active")]
         await mark_missing(tx, [1])
-    assert await kinds(resources, 1) == ["MISSING", "BACK", "GONE", "SEEN"]
-    assert (await life(resources, 1))["firstSeenAt"] == "2025-01-03T00:00:00+00:00"
+    assert await event_kinds(resources, 1) == ["MISSING", "BACK", "GONE", "SEEN"]
+    assert (await fetch_listing(resources, 1))["firstSeenAt"] == "2025-01-03T00:00:00+00:00"
     # Found again without changes: only that is recorded.
     undated = header.replace(",seen_at", "") + "A chip,Intel Core i5-8500T,40,ebay,1,active\n"
     assert checked_counts(await importer.listings(undated)) == (0, 1, 0, 0)
-    assert (await kinds(resources, 1))[0] == "BACK"
-    assert (await life(resources, 1))["missingSince"] is None
+    assert (await event_kinds(resources, 1))[0] == "BACK"
+    assert (await fetch_listing(resources, 1))["missingSince"] is None
     assert checked_counts(await importer.listings(undated)) == (0, 0, 1, 0)

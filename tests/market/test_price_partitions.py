@@ -22,7 +22,7 @@ IMPATIENT = text("SET LOCAL lock_timeout = '50ms'")
 HEADER = "title,cpu,price,marketplace,vendor_item_id,seen_at\n"
 
 
-def rows(*days: str) -> str:
+def listing_rows(*days: str) -> str:
     lines = [f"Chip,Intel Core i5-8500T,{n + 1},ebay,{n},{day}" for n, day in enumerate(days)]
     return HEADER + "\n".join(lines) + "\n"
 
@@ -33,7 +33,7 @@ async def importer_of(resources: Resources, folder: Path) -> FileImporter:
     return importer
 
 
-def this_and_next() -> list[str]:
+def current_and_next_month() -> list[str]:
     first = datetime.now(UTC).date().replace(day=1)
     return [f"{first:%Y_%m}", f"{first + timedelta(days=32):%Y_%m}"]
 
@@ -41,17 +41,17 @@ def this_and_next() -> list[str]:
 async def test_partitions_of_imported_months_are_created(resources: Resources, tmp_path: Path) -> None:
     importer = await importer_of(resources, tmp_path)
     days = ("2023-07-31T23:59:59Z", "2023-08-01", "2023-08-31T23:00:00-05:00", "0001-01-01", "1999-12-31", "2000-01-01")
-    assert checked_counts(await importer.listings(rows(*days))) == (6, 0, 0, 0)
+    assert checked_counts(await importer.listings(listing_rows(*days))) == (6, 0, 0, 0)
     assert await importer.rows(PLACES) == [("2000_01", 1), ("2023_07", 1), ("2023_08", 1), ("2023_09", 1), ("rest", 2)]
     before = await importer.rows(MADE)
-    assert checked_counts(await importer.listings(rows(*days))) == (0, 0, 6, 0)
+    assert checked_counts(await importer.listings(listing_rows(*days))) == (0, 0, 6, 0)
     assert await importer.rows(MADE) == before
 
 
 async def test_partitions_of_current_and_next_month_exist(resources: Resources, tmp_path: Path) -> None:
     importer = await importer_of(resources, tmp_path)
     partitions = await importer.rows("SELECT relname FROM pg_class WHERE relnamespace = 'partitions'::regnamespace")
-    assert {f"price_observation_{month}" for month in this_and_next()} <= {name for (name,) in partitions}
+    assert {f"price_observation_{month}" for month in current_and_next_month()} <= {name for (name,) in partitions}
 
 
 async def test_partitions_locked_by_reader_keep_prices_in_default_partition(
@@ -62,9 +62,9 @@ async def test_partitions_locked_by_reader_keep_prices_in_default_partition(
     monkeypatch.setattr(price_partitions, "SET_LOCK_TIMEOUT", IMPATIENT)
     async with resources.engine.begin() as reader:
         await reader.execute(text("SELECT count(*) FROM price_observation"))
-        assert checked_counts(await importer.listings(rows("2023-07-05", "2023-08-06"))) == (2, 0, 0, 0)
+        assert checked_counts(await importer.listings(listing_rows("2023-07-05", "2023-08-06"))) == (2, 0, 0, 0)
         async with resources.write() as tx:
-            assert await create_due_partitions(tx) == 0, "another night, then"
+            assert await create_due_partitions(tx) == 0, "the reader is gone"
     assert await importer.rows(PLACES) == [("rest", 2)]
     before = await importer.rows("SELECT * FROM price_observation ORDER BY 1")
     async with resources.write() as tx:
@@ -72,14 +72,16 @@ async def test_partitions_locked_by_reader_keep_prices_in_default_partition(
     assert await importer.rows(PLACES) == [("2023_07", 1), ("2023_08", 1)]
     assert await importer.rows("SELECT * FROM price_observation ORDER BY 1") == before
     async with resources.write() as tx:
-        assert await create_due_partitions(tx) == 0, "all is done"
+        assert await create_due_partitions(tx) == 0, "nothing is left to do"
 
 
 async def test_partitions_are_created_once(resources: Resources) -> None:
     async with resources.write() as tx:
         for created in (2, 0):
             assert await create_partitions(tx, [date(2020, 1, 1), date(2020, 1, 1), date(2020, 2, 1)]) == created
-        assert (await tx.scalar(text(MADE))) == 5, "these two, this one, the next and the rest"
+        assert (await tx.scalar(text(MADE))) == 5, (
+            "both months, the current one, the next one and the default partition"
+        )
         assert await create_partitions(tx, []) == 0
 
 
@@ -93,5 +95,5 @@ async def test_partitions_for_two_imports_in_one_transaction_are_created(
         await tx.execute(text("SELECT count(*) FROM price_observation"))
         await create_partitions(tx, [date(2020, 1, 1)])
         assert (await tx.scalar(text(MADE))) == 3
-    assert checked_counts(await importer.listings(rows("2020-01-05"))) == (1, 0, 0, 0)
+    assert checked_counts(await importer.listings(listing_rows("2020-01-05"))) == (1, 0, 0, 0)
     assert await importer.rows(PLACES) == [("2020_01", 1)]

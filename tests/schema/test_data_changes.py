@@ -37,16 +37,16 @@ async def api(resources: Resources) -> AsyncIterator[ApiClient]:
 @pytest.fixture(autouse=True)
 def pause(monkeypatch: pytest.MonkeyPatch) -> float:
     """Shorten the interval between events, in seconds."""
-    monkeypatch.setattr(data_changes, "PAUSE_SECONDS", 0.3)
+    monkeypatch.setattr(data_changes, "MIN_EVENT_INTERVAL_SECONDS", 0.3)
     return 0.3
 
 
-async def touch(resources: Resources, *domains: Domain) -> None:
+async def bump_version(resources: Resources, *domains: Domain) -> None:
     async with resources.write() as tx:
         tx.bump_version(*domains)
 
 
-async def news(events: EventStream) -> tuple[list[str], dict[str, int]]:
+async def next_event(events: EventStream) -> tuple[list[str], dict[str, int]]:
     """Return the changed domains and all versions of the next event."""
     name, result = await events.next()
     assert name == "next"
@@ -60,12 +60,12 @@ def read(data: Any) -> tuple[list[str], dict[str, int]]:
 
 
 async def test_data_changed_sends_versions_first_then_changes(api: ApiClient, resources: Resources) -> None:
-    await touch(resources, Domain.MARKET)
+    await bump_version(resources, Domain.MARKET)
     async with open_event_stream(api, NEWS) as events:
         before = {**{domain.name: 0 for domain in Domain}, "MARKET": 1}
-        assert await news(events) == ([], before)
-        await touch(resources, Domain.CATALOG, Domain.ANALYTICS)
-        assert await news(events) == (["ANALYTICS", "CATALOG"], {**before, "CATALOG": 1, "ANALYTICS": 1})
+        assert await next_event(events) == ([], before)
+        await bump_version(resources, Domain.CATALOG, Domain.ANALYTICS)
+        assert await next_event(events) == (["ANALYTICS", "CATALOG"], {**before, "CATALOG": 1, "ANALYTICS": 1})
 
 
 async def test_data_changed_sends_first_change_immediately_then_groups(
@@ -73,36 +73,36 @@ async def test_data_changed_sends_first_change_immediately_then_groups(
 ) -> None:
     """Commits within the interval are one event, and there is no event without a change."""
     async with open_event_stream(api, NEWS, domains=["MARKET"]) as events:
-        await news(events)
+        await next_event(events)
         await asyncio.sleep(2 * pause)
         pause = 2.0  # long enough for five commits on a slow machine
-        monkeypatch.setattr(data_changes, "PAUSE_SECONDS", pause)
+        monkeypatch.setattr(data_changes, "MIN_EVENT_INTERVAL_SECONDS", pause)
         loop = asyncio.get_running_loop()
-        await touch(resources, Domain.MARKET)
-        first, began = await news(events), loop.time()
+        await bump_version(resources, Domain.MARKET)
+        first, began = await next_event(events), loop.time()
         for _ in range(5):
-            await touch(resources, Domain.MARKET)
-        second, waited = await news(events), loop.time() - began
+            await bump_version(resources, Domain.MARKET)
+        second, waited = await next_event(events), loop.time() - began
     assert (first, second) == ((["MARKET"], {"MARKET": 1}), (["MARKET"], {"MARKET": 6}))
     assert waited > pause / 2
 
 
 async def test_data_changed_ignores_other_domains(api: ApiClient, resources: Resources) -> None:
     async with open_event_stream(api, NEWS, domains=["MARKET", "CATALOG", "MARKET"]) as events:
-        assert await news(events) == ([], {"CATALOG": 0, "MARKET": 0})
-        await touch(resources, Domain.WORK)
-        await touch(resources, Domain.CATALOG)
-        assert await news(events) == (["CATALOG"], {"CATALOG": 1, "MARKET": 0})
+        assert await next_event(events) == ([], {"CATALOG": 0, "MARKET": 0})
+        await bump_version(resources, Domain.WORK)
+        await bump_version(resources, Domain.CATALOG)
+        assert await next_event(events) == (["CATALOG"], {"CATALOG": 1, "MARKET": 0})
 
 
 async def test_data_changed_event_precedes_readable_data(api: ApiClient, resources: Resources) -> None:
     count = "{ cpus { totalCount } }"
     async with open_event_stream(api, NEWS) as events:
-        await news(events)
+        await next_event(events)
         for number in range(1, 6):
             await add_cpu(resources, f"CPU {number}")
-            await touch(resources, Domain.CATALOG)
-            assert (await news(events))[0] == ["CATALOG"]
+            await bump_version(resources, Domain.CATALOG)
+            assert (await next_event(events))[0] == ["CATALOG"]
             assert (await api.data(count))["cpus"]["totalCount"] == number
 
 
@@ -143,7 +143,7 @@ async def test_data_changed_over_websocket_sends_changes(api: ApiClient, resourc
         await client.receive()
         await client.start("a", NEWS, domains=["ANALYTICS"])
         assert read((await client.receive())["payload"]["data"]) == ([], {"ANALYTICS": 0})
-        await touch(resources, Domain.ANALYTICS)
+        await bump_version(resources, Domain.ANALYTICS)
         assert read((await client.receive())["payload"]["data"]) == (["ANALYTICS"], {"ANALYTICS": 1})
         await client.send(type="complete", id="a")
         await client.start("b", NEWS, domains=[])

@@ -105,7 +105,7 @@ ENUMERATIONS = {
 ROOTS = {"Query", "Mutation", "Subscription"}
 
 
-def types_of(text: str) -> dict[str, dict[str, FieldDefinitionNode]]:
+def parse_types(text: str) -> dict[str, dict[str, FieldDefinitionNode]]:
     """Return type name -> field name -> definition."""
     return {
         definition.name.value: {field.name.value: field for field in definition.fields or ()}
@@ -128,19 +128,19 @@ def test_schema_file_equals_printed_schema() -> None:
 
 
 def test_schema_elements_all_have_descriptions() -> None:
-    described = [described_type for described_type in introspected() if not described_type["name"].startswith("__")]
-    bare = [place for described_type in described for place in undescribed(described_type)]
+    described = [described_type for described_type in introspect_types() if not described_type["name"].startswith("__")]
+    bare = [place for described_type in described for place in undescribed_elements(described_type)]
     assert len(described) > 20
     assert not bare
 
 
-def introspected() -> list[dict[str, Any]]:
+def introspect_types() -> list[dict[str, Any]]:
     """Return all types from introspection."""
     types: Any = introspection_from_schema(GRAPHQL_SCHEMA)["__schema"]["types"]
     return list(types)
 
 
-def undescribed(kind: Any) -> list[str]:
+def undescribed_elements(kind: Any) -> list[str]:
     """Return the elements of the type, including itself, without a description."""
     parts = {kind["name"]: kind}
     for group in ("fields", "inputFields", "enumValues"):
@@ -152,8 +152,8 @@ def undescribed(kind: Any) -> list[str]:
 
 
 def test_schema_has_fixed_names() -> None:
-    ours = types_of(SCHEMA.as_str())
-    fixed = types_of(FIXED.replace(", ...)", ")")) | types_of(SAID)
+    ours = parse_types(SCHEMA.as_str())
+    fixed = parse_types(FIXED.replace(", ...)", ")")) | parse_types(SAID)
     assert len(fixed) == 18
     for type_name, fields in fixed.items():
         for name, field in fields.items():
@@ -169,13 +169,13 @@ def test_schema_has_fixed_names() -> None:
 def test_schema_has_fixed_enum_values() -> None:
     ours = {
         introspected_type["name"]: [value["name"] for value in introspected_type["enumValues"] or []]
-        for introspected_type in introspected()
+        for introspected_type in introspect_types()
     }
     assert {name: ours[name] for name in ENUMERATIONS} == ENUMERATIONS
 
 
 def test_schema_listings_page_both_ways() -> None:
-    assert arguments_of(types_of(SCHEMA.as_str())["CPU"]["listings"]) == {
+    assert arguments_of(parse_types(SCHEMA.as_str())["CPU"]["listings"]) == {
         "first": "Int = 10",
         "after": "String",
         "last": "Int",
@@ -208,7 +208,7 @@ def test_cpu_order_fields_equal_orderable_columns() -> None:
     assert [field.name for field in CPUOrderField] == list(sql.ORDERABLE)
 
 
-def fragments(depth: int) -> str:
+def nested_spreads(depth: int) -> str:
     """Return a document with 2 to the power of `depth` fragment spreads."""
     chain = [f"fragment f{i} on Query {{ ...f{i + 1} ...f{i + 1} }}" for i in range(depth)]
     return "\n".join(["{ ...f0 }", *chain, f"fragment f{depth} on Query {{ a: __typename }}"])
@@ -222,7 +222,7 @@ REFUSED = {
     "aliases in a fragment": "{ ...f } fragment f on Query {"
     + "".join(f" a{i}: __typename" for i in range(MAX_ALIASES + 1))
     + "}",
-    "aliases by spreads": fragments(6),
+    "aliases by spreads": nested_spreads(6),
     "depth": DEEP % "cpu { socket slug listings { nodes { id } } }",
     "depth in a fragment": DEEP % "...f" + " fragment f on Listing { cpu { listings { nodes { id } } } }",
     "cycle": "{ ...f } fragment f on Query { ...g } fragment g on Query { ...f }",
@@ -241,7 +241,7 @@ ACCEPTED = {
 }
 
 
-async def run(text: str) -> list[Any]:
+async def execution_errors(text: str) -> list[Any]:
     """Return the errors of a document that needs no data."""
     try:
         document = prepare_document(GRAPHQL_SCHEMA, "test", text, allow_introspection=True, ad_hoc=True)
@@ -255,7 +255,7 @@ async def run(text: str) -> list[Any]:
 @pytest.mark.parametrize("name", REFUSED)
 async def test_too_large_document_is_rejected_before_execution(name: str) -> None:
     began = time.perf_counter()
-    errors = await run(REFUSED[name])
+    errors = await execution_errors(REFUSED[name])
     assert errors
     assert {(error.extensions or {})["code"] for error in errors} == {"GRAPHQL_VALIDATION_FAILED"}
     assert all(error.path is None for error in errors)
@@ -265,13 +265,15 @@ async def test_too_large_document_is_rejected_before_execution(name: str) -> Non
 @pytest.mark.parametrize("name", ACCEPTED)
 async def test_document_at_limit_is_accepted(name: str) -> None:
     """Documents that need more than the schema reach their resolver."""
-    assert [error.message for error in await run(ACCEPTED[name]) if error.path is None] == []
+    assert [error.message for error in await execution_errors(ACCEPTED[name]) if error.path is None] == []
 
 
 async def test_exponential_fragment_spreads_are_measured_in_linear_time() -> None:
     """Expanding 2^40 spreads would not end."""
     began = time.perf_counter()
-    assert [error.message for error in await run(fragments(40))] == ["The operation has more than 50 aliases."]
+    assert [error.message for error in await execution_errors(nested_spreads(40))] == [
+        "The operation has more than 50 aliases."
+    ]
     assert time.perf_counter() - began < 5
 
 
@@ -279,7 +281,7 @@ async def test_deepest_allowed_document_is_executed() -> None:
     levels = "cpu { listings { nodes { "
     deepest = "{ cpus { nodes { listings { nodes { " + levels * 3 + "cpu { %s" + "} } } " * 3 + "} } } } } }"
     assert deepest.count("{") - 1 == MAX_DEPTH - 1
-    refused = await run(deepest % "priceTarget { good }")
+    refused = await execution_errors(deepest % "priceTarget { good }")
     assert [error.message for error in refused] == [f"The operation is more than {MAX_DEPTH} levels deep."]
-    ran = await run(deepest % "name")
-    assert [error.path for error in ran] == [["cpus"]], "it was run, and found no database"
+    ran = await execution_errors(deepest % "name")
+    assert [error.path for error in ran] == [["cpus"]], "it was executed and had no database"

@@ -1,4 +1,4 @@
-"""What `/graphql` makes of HTTP requests, well-formed and not."""
+"""HTTP requests to `/graphql`, valid and malformed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MUTATION = "mutation { recalculateMetrics { job { id } } }"
 SUBSCRIPTION = 'subscription { jobProgress(id: "Sm9iOjE=") { id } }'
 
 
-async def test_what_a_post_may_look_like(api: ApiClient) -> None:
+async def test_post_with_any_valid_body_is_answered(api: ApiClient) -> None:
     for body in (
         {"query": "{ __typename }"},
         {"query": "{ __typename }", "variables": None, "operationName": None, "extensions": None},
@@ -40,7 +40,7 @@ async def test_what_a_post_may_look_like(api: ApiClient) -> None:
         assert (await post_graphql(api, {"query": "{ __typename }"}, content_type)).json() == HELLO
 
 
-async def test_what_a_get_may_look_like(api: ApiClient) -> None:
+async def test_get_with_any_valid_query_string_is_answered(api: ApiClient) -> None:
     query = "query q($n: Int) { __typename cpus(first: $n) { totalCount } }"
     for parameters in (
         {"query": "{ __typename }"},
@@ -52,7 +52,7 @@ async def test_what_a_get_may_look_like(api: ApiClient) -> None:
         assert response.json()["data"]["__typename"] == "Query", parameters
 
 
-async def test_other_content_types_are_refused(api: ApiClient) -> None:
+async def test_post_with_another_content_type_is_rejected(api: ApiClient) -> None:
     for content_type in (
         *("", "text/plain", "application/graphql", "application/x-www-form-urlencoded", "multipart/mixed"),
         *(
@@ -67,7 +67,7 @@ async def test_other_content_types_are_refused(api: ApiClient) -> None:
         assert only_error(response, 415)["extensions"]["code"] == "UNSUPPORTED_MEDIA_TYPE", content_type
 
 
-async def test_bodies_over_the_limit_are_refused(api: ApiClient) -> None:
+async def test_body_over_the_limit_is_rejected(api: ApiClient) -> None:
     padding = MAX_BODY_BYTES - len(b'{"query": "{ __typename }"}')
     assert (await post_graphql(api, b'{"query": "{ __typename }"}' + b" " * padding)).json() == HELLO
     error = only_error(await post_graphql(api, b'{"query": "{ __typename }"}' + b" " * (padding + 1)), 413)
@@ -114,14 +114,14 @@ MALFORMED: list[object] = [
 ]
 
 
-async def test_malformed_requests_are_refused_with_one_error(api: ApiClient) -> None:
+async def test_malformed_body_gives_one_error(api: ApiClient) -> None:
     for body in MALFORMED:
         for accept in ("*/*", GRAPHQL_JSON):
             error = only_error(await post_graphql(api, body, accept=accept), 400)
             assert error["extensions"]["code"] == "BAD_REQUEST", body
 
 
-async def test_malformed_parameters_are_refused_with_one_error(api: ApiClient) -> None:
+async def test_malformed_query_string_gives_one_error(api: ApiClient) -> None:
     for parameters in (
         *({}, {"query": ""}, {"variables": "{}"}, {"query": SUBSCRIPTION}),
         *({"query": "{ __typename }", "variables": wrong} for wrong in ("{", "1", "[]", '"x"', "[" * 3_000, "'{}'")),
@@ -132,7 +132,7 @@ async def test_malformed_parameters_are_refused_with_one_error(api: ApiClient) -
         assert error["extensions"]["code"] == "BAD_REQUEST", parameters
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(settings: Settings) -> None:
+async def test_body_that_does_not_arrive_gives_408(settings: Settings) -> None:
     async with run_api(settings.model_copy(update={"request_timeout_seconds": 0.2})) as api:
         host, port = api.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -148,7 +148,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(settings: Settings) -
     }
 
 
-async def test_refusals_say_what_to_do(api: ApiClient) -> None:
+async def test_error_message_says_what_to_do(api: ApiClient) -> None:
     for body, message in (
         (b"", "The body is not JSON: Expecting value (line 1, column 1)."),
         (
@@ -183,8 +183,8 @@ INVALID = [
 ]
 
 
-async def test_invalid_documents_are_the_clients_fault(api: ApiClient) -> None:
-    """400 in the media type that knows request errors; 200 in the older one, which clients expect."""
+async def test_invalid_document_has_the_status_of_its_media_type(api: ApiClient) -> None:
+    """It is 400 in the media type with request errors, and 200 in the older one, as clients expect."""
     for query in INVALID:
         for accept, status in ((GRAPHQL_JSON, 400), ("application/json", 200)):
             response = await post_graphql(api, {"query": query}, accept=accept)
@@ -195,7 +195,7 @@ async def test_invalid_documents_are_the_clients_fault(api: ApiClient) -> None:
             assert codes == {"GRAPHQL_VALIDATION_FAILED"}, (query[:50], answer)
 
 
-async def test_media_types_are_negotiated(api: ApiClient) -> None:
+async def test_media_type_is_negotiated_by_accept(api: ApiClient) -> None:
     for accept, media_type in (
         ("*/*", "application/json"),
         ("application/json", "application/json"),
@@ -222,14 +222,14 @@ async def test_media_types_are_negotiated(api: ApiClient) -> None:
         assert only_error(response, 406)["extensions"]["code"] == "NOT_ACCEPTABLE", accept
 
 
-async def test_an_error_of_a_field_is_no_error_of_the_request(api: ApiClient) -> None:
+async def test_field_error_gives_a_partial_response(api: ApiClient) -> None:
     response = await post_graphql(api, {"query": "{ cpu { id } cpus(first: 0) { totalCount } }"}, accept=GRAPHQL_JSON)
     assert response.status_code == 200
     assert response.json()["data"] is None
     assert {error["extensions"]["code"] for error in response.json()["errors"]} == {"BAD_USER_INPUT"}
 
 
-async def test_methods(api: ApiClient) -> None:
+async def test_other_methods_are_rejected(api: ApiClient) -> None:
     for method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
         response = await api.http.request(method, "/graphql")
         assert only_error(response, 405)["extensions"]["code"] == "METHOD_NOT_ALLOWED"
@@ -241,7 +241,7 @@ async def test_methods(api: ApiClient) -> None:
     assert (await api.http.get("/nothing")).status_code == 404
 
 
-async def test_development_has_graphiql_and_introspection_and_production_has_not(settings: Settings) -> None:
+async def test_graphiql_and_introspection_are_on_in_development_only(settings: Settings) -> None:
     page = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     schema = "{ __schema { types { name } } }"
     async with run_api(settings) as api:
@@ -256,7 +256,7 @@ async def test_development_has_graphiql_and_introspection_and_production_has_not
         assert await api.ask("{ __typename }") == HELLO
 
 
-async def test_numbers_and_times_are_plain_json(api: ApiClient, resources: Resources) -> None:
+async def test_numbers_and_times_are_encoded_as_plain_json(api: ApiClient, resources: Resources) -> None:
     await add_cpu(resources, "CPU", ["0.10", "9999999999.99"])
     response = await post_graphql(
         api, {"query": "{ cpus { nodes { listings { nodes { adjustedPrice createdAt } } } } }"}
@@ -267,7 +267,7 @@ async def test_numbers_and_times_are_plain_json(api: ApiClient, resources: Resou
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/graphql?query=%7B__typename%7D"])
-async def test_a_client_that_sends_half_a_request_disturbs_nobody(api: ApiClient, path: str) -> None:
+async def test_incomplete_request_does_not_affect_other_clients(api: ApiClient, path: str) -> None:
     host, port = api.url.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
     head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"

@@ -1,4 +1,4 @@
-"""`/health`, `/ready` and `/metrics`, with everything in order and with things missing."""
+"""`/health`, `/ready` and `/metrics`, with all services and without some."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ ALONE = {**OK, "worker": "no heartbeat: is `dealmark worker` running?"}
 
 
 async def readiness(api: ApiClient) -> tuple[int, str, dict[str, str]]:
-    """What /ready says."""
+    """Return the response of /ready."""
     response = await api.http.get("/ready")
     answer = response.json()
     return response.status_code, answer["status"], answer["checks"]
 
 
 @asynccontextmanager
-async def serving_with(settings: Settings, **changed: object) -> AsyncIterator[ApiClient]:
-    """The API with other settings."""
+async def run_api_with(settings: Settings, **changed: object) -> AsyncIterator[ApiClient]:
+    """Run the API with other settings."""
     async with run_api(settings.model_copy(update=changed)) as api:
         yield api
 
 
-async def test_ready_with_and_without_a_worker(api: ApiClient) -> None:
+async def test_ready_reports_a_missing_worker(api: ApiClient) -> None:
     assert await readiness(api) == (200, "degraded", ALONE)
     redis = Redis.from_url(api.settings.required_redis_url)
     await redis.set(HEARTBEAT_KEY, "here", ex=60)
@@ -49,15 +49,15 @@ async def test_ready_with_and_without_a_worker(api: ApiClient) -> None:
     assert (await api.http.get("/health")).json() == {"status": "ok"}
 
 
-async def test_ready_without_redis(settings: Settings) -> None:
-    """It can serve: only news of queued work waits."""
-    async with serving_with(settings, redis_url=f"redis://127.0.0.1:{closed_port()}/0") as api:
+async def test_ready_without_redis_is_degraded(settings: Settings) -> None:
+    """Only queued jobs have to wait."""
+    async with run_api_with(settings, redis_url=f"redis://127.0.0.1:{closed_port()}/0") as api:
         checks = {**OK, "redis": "does not answer", "worker": "unknown"}
         assert await readiness(api) == (200, "degraded", checks)
         assert await api.data("{ statistics { total } }") == {"statistics": {"total": 0}}
 
 
-async def test_ready_needs_the_right_migrations(api: ApiClient, resources: Resources) -> None:
+async def test_ready_with_wrong_migrations_is_unavailable(api: ApiClient, resources: Resources) -> None:
     async with resources.write() as tx:
         await tx.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     behind = f"at 0000, the code needs {head_revision()}: run `dealmark migrate`"
@@ -72,8 +72,8 @@ async def test_ready_needs_the_right_migrations(api: ApiClient, resources: Resou
     assert (await api.http.get("/health")).status_code == 200
 
 
-def gone(cluster: str) -> dict[str, str]:
-    """Databases that cannot be used: no server, no such database, no such user."""
+def unusable_databases(cluster: str) -> dict[str, str]:
+    """Unusable databases: no server, unknown database, unknown user."""
     return {
         "no server": f"postgresql://nobody@127.0.0.1:{closed_port()}/none",
         "no database": database_url_in(cluster, "no_such_database"),
@@ -81,9 +81,9 @@ def gone(cluster: str) -> dict[str, str]:
     }
 
 
-async def test_a_database_that_is_away_is_told_in_one_sentence(settings: Settings, cluster: str) -> None:
-    for name, url in gone(cluster).items():
-        async with serving_with(settings, database_url=url) as api:
+async def test_ready_without_database_is_unavailable(settings: Settings, cluster: str) -> None:
+    for name, url in unusable_databases(cluster).items():
+        async with run_api_with(settings, database_url=url) as api:
             status, _, checks = await readiness(api)
             assert (status, checks["database"], checks["migrations"]) == (503, "does not answer", "unknown"), name
             with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
@@ -95,15 +95,15 @@ async def test_a_database_that_is_away_is_told_in_one_sentence(settings: Setting
             assert (line["event"], line["log_level"], "exc_info" in line) == ("request.unavailable", "warning", False)
             assert line["request_id"] == response.headers["x-request-id"]
             assert (await api.http.get("/health")).status_code == 200
-            assert await figures(api) == ["nan", "nan", "nan"]
+            assert await read_metrics(api) == ["nan", "nan", "nan"]
 
 
-async def test_a_database_that_comes_back_is_used_again(settings: Settings, resources: Resources) -> None:
+async def test_ready_after_the_database_returns_is_ok(settings: Settings, resources: Resources) -> None:
     async with resources.write() as tx:
         await tx.execute(text("CREATE ROLE late"))
     try:
         url = str(settings.database_url).replace("postgres@", "late@")
-        async with serving_with(settings, database_url=url) as api:
+        async with run_api_with(settings, database_url=url) as api:
             assert (await api.error("{ statistics { total } }"))[0] == "SERVICE_UNAVAILABLE"
             async with resources.write() as tx:
                 await tx.execute(text("ALTER ROLE late LOGIN SUPERUSER"))
@@ -113,7 +113,7 @@ async def test_a_database_that_comes_back_is_used_again(settings: Settings, reso
             await tx.execute(text("DROP ROLE late"))
 
 
-async def test_metrics(api: ApiClient) -> None:
+async def test_metrics_count_requests_by_outcome(api: ApiClient) -> None:
     def counted(page: str, line: str) -> float:
         found = [row.removeprefix(line) for row in page.splitlines() if row.startswith(line + " ")]
         return float(found[0]) if found else 0.0
@@ -131,8 +131,8 @@ async def test_metrics(api: ApiClient) -> None:
     assert counted(response.text, seconds) == counted(before, seconds) + 3
 
 
-async def figures(api: ApiClient) -> list[str]:
-    """What the metrics say of the figures: changes that they do not show, the age of the oldest, how many are right."""
+async def read_metrics(api: ApiClient) -> list[str]:
+    """Return the pending changes, the age of the oldest one, and the consistency ratio."""
     page = (await api.http.get("/metrics")).raise_for_status().text.splitlines()
     names = (
         "dealmark_change_log_pending",
@@ -142,18 +142,18 @@ async def figures(api: ApiClient) -> list[str]:
     return [row.split()[1].lower() for name in names for row in page if row.startswith(name + " ")]
 
 
-async def test_metrics_of_the_figures(api: ApiClient, resources: Resources) -> None:
-    assert await figures(api) == ["0.0", "0.0", "nan"]
+async def test_metrics_report_change_log_and_consistency(api: ApiClient, resources: Resources) -> None:
+    assert await read_metrics(api) == ["0.0", "0.0", "nan"]
     await add_cpu(resources, "AMD One", [10, 20])
-    rows, seconds, _ = await figures(api)
+    rows, seconds, _ = await read_metrics(api)
     assert float(rows) == 3  # one for the CPU, one for each listing
     assert 0 < float(seconds) < 60
     await dispatch.run_in_foreground(resources, JobKind.VERIFY_FIGURES, {})
-    assert await figures(api) == ["0.0", "0.0", "1.0"]
+    assert await read_metrics(api) == ["0.0", "0.0", "1.0"]
     async with resources.write() as tx:
         await tx.execute(text("UPDATE cpu SET price_good = 1"))
     await dispatch.run_in_foreground(resources, JobKind.VERIFY_FIGURES, {"fix": True})
-    assert await figures(api) == ["0.0", "0.0", "0.5"]  # the statistics were right
+    assert await read_metrics(api) == ["0.0", "0.0", "0.5"]  # the statistics were correct
     async with resources.write() as tx:
         await tx.execute(text("DROP TABLE data_change_log CASCADE"))
-    assert await figures(api) == ["nan", "nan", "nan"]
+    assert await read_metrics(api) == ["nan", "nan", "nan"]

@@ -1,4 +1,4 @@
-"""Bearer tokens signed with published keys: rotation, and key servers that are away or talk junk."""
+"""Bearer tokens signed with published keys: rotation, and key servers that are down or return invalid data."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ EC = ec.generate_private_key(ec.SECP256R1())
 
 
 def jwk(key: Any, kid: str | None, **more: Any) -> dict[str, Any]:
-    """The public half, as a key server publishes it."""
+    """Return the public key as a key server publishes it."""
     algorithm: Any = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
     return {**algorithm.to_jwk(key.public_key(), as_dict=True), **({} if kid is None else {"kid": kid}), **more}
 
 
-def with_keys(keys: KeyServer) -> Settings:
-    """Settings that trust this server; the secret must not help then."""
+def settings_with_jwks(keys: KeyServer) -> Settings:
+    """Return settings with this JWKS. They also have a secret, which must not be accepted."""
     return make_settings(jwt_jwks_url=keys.url)
 
 
-async def test_tokens_signed_with_published_keys() -> None:
+async def test_token_signed_with_a_published_key_is_accepted() -> None:
     async with key_server({"keys": [jwk(RSA, "r", use="sig", alg="RS256"), jwk(EC, "e")]}) as keys:
-        authenticator = Authenticator(with_keys(keys))
+        authenticator = Authenticator(settings_with_jwks(keys))
         for token in (sign_token(VALID_CLAIMS, RSA, "RS256", kid="r"), sign_token(VALID_CLAIMS, EC, "ES256", kid="e")):
             assert await authenticator.authenticate(f"Bearer {token}") == Viewer("me", Role.ADMIN)
         assert keys.requests == 1, "fetched once"
@@ -47,16 +47,18 @@ async def test_tokens_signed_with_published_keys() -> None:
             await authenticator.authenticate(f"Bearer {expired}")
 
 
-async def test_a_key_without_an_id_is_for_tokens_without_one() -> None:
+async def test_key_without_id_verifies_tokens_without_key_id_only() -> None:
     async with key_server({"keys": [jwk(EC, None)]}) as keys:
-        assert (await viewer_of_token(with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256"))).role is Role.ADMIN
+        assert (
+            await viewer_of_token(settings_with_jwks(keys), sign_token(VALID_CLAIMS, EC, "ES256"))
+        ).role is Role.ADMIN
         assert "not known here" in await rejection_reason(
-            with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e")
+            settings_with_jwks(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e")
         )
 
 
-async def test_the_algorithm_is_the_keys_and_never_the_tokens() -> None:
-    """The classic: an HMAC whose secret is the public key, which everybody knows."""
+async def test_algorithm_comes_from_the_key_and_not_from_the_token() -> None:
+    """A known attack: an HMAC with the public key as its secret."""
     published = jwk(RSA, "r")
     pem = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     header = {"alg": "HS256", "typ": "JWT", "kid": "r"}
@@ -66,27 +68,34 @@ async def test_the_algorithm_is_the_keys_and_never_the_tokens() -> None:
             signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(
                 unsigned.encode(), secret
             )
-            assert "alg" in await rejection_reason(with_keys(keys), forge_token(header, VALID_CLAIMS, signature))
-        assert "alg" in await rejection_reason(with_keys(keys), forge_token({"alg": "none", "kid": "r"}, VALID_CLAIMS))
-        assert "alg" in await rejection_reason(with_keys(keys), sign_token(VALID_CLAIMS, RSA, "RS512", kid="r"))
-        assert "alg" in await rejection_reason(with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="r"))
-        assert "Signature" in await rejection_reason(
-            with_keys(keys), sign_token(VALID_CLAIMS, ec.generate_private_key(ec.SECP256R1()), "ES256", kid="e")
+            assert "alg" in await rejection_reason(
+                settings_with_jwks(keys), forge_token(header, VALID_CLAIMS, signature)
+            )
+        assert "alg" in await rejection_reason(
+            settings_with_jwks(keys), forge_token({"alg": "none", "kid": "r"}, VALID_CLAIMS)
         )
-        assert "not known here" in await rejection_reason(with_keys(keys), sign_token(VALID_CLAIMS)), (
+        assert "alg" in await rejection_reason(
+            settings_with_jwks(keys), sign_token(VALID_CLAIMS, RSA, "RS512", kid="r")
+        )
+        assert "alg" in await rejection_reason(settings_with_jwks(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="r"))
+        assert "Signature" in await rejection_reason(
+            settings_with_jwks(keys),
+            sign_token(VALID_CLAIMS, ec.generate_private_key(ec.SECP256R1()), "ES256", kid="e"),
+        )
+        assert "not known here" in await rejection_reason(settings_with_jwks(keys), sign_token(VALID_CLAIMS)), (
             "the secret does not count any more"
         )
 
 
-async def test_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that is not known is looked for, but not more often than every few seconds, whoever asks."""
+async def test_unknown_key_id_refreshes_the_key_set_at_most_once_per_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Further requests within the interval cause no fetch."""
     new = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     old_token, new_token = (
         sign_token(VALID_CLAIMS, RSA, "RS256", kid="1"),
         sign_token(VALID_CLAIMS, new, "RS256", kid="2"),
     )
     async with key_server({"keys": [jwk(RSA, "1")]}) as keys:
-        authenticator = Authenticator(with_keys(keys))
+        authenticator = Authenticator(settings_with_jwks(keys))
         assert (await authenticator.authenticate(f"Bearer {old_token}")).role is Role.ADMIN
         keys.document = {"keys": [jwk(new, "2")]}
         for _ in range(3):
@@ -100,14 +109,14 @@ async def test_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
         assert keys.requests == 3
 
 
-async def test_known_keys_are_refreshed_in_time_and_kept_while_the_server_is_away(
+async def test_keys_are_refreshed_and_kept_while_the_key_server_is_down(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     token = f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid='e')}"
     unknown = f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid='f')}"
     monkeypatch.setattr(authentication, "JWKS_MIN_REFRESH_INTERVAL_SECONDS", -1)
     async with key_server({"keys": [jwk(EC, "e")]}) as keys:
-        authenticator = Authenticator(with_keys(keys))
+        authenticator = Authenticator(settings_with_jwks(keys))
         await authenticator.authenticate(token)
         await authenticator.authenticate(token)
         assert keys.requests == 1
@@ -124,10 +133,10 @@ async def test_known_keys_are_refreshed_in_time_and_kept_while_the_server_is_awa
             await authenticator.authenticate(unknown)
 
 
-async def test_a_server_that_is_away_is_not_asked_by_every_request() -> None:
+async def test_failed_fetch_is_not_repeated_for_every_request() -> None:
     async with key_server(None) as keys:
         keys.silent = True
-        authenticator = Authenticator(with_keys(keys))
+        authenticator = Authenticator(settings_with_jwks(keys))
         for _ in range(5):
             with pytest.raises(Unavailable, match="key server does not answer"):
                 await authenticator.authenticate(f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid='e')}")
@@ -148,20 +157,20 @@ JUNK: list[object] = [
 ]
 
 
-async def test_a_junk_key_set_is_no_key_set() -> None:
+async def test_invalid_key_set_counts_as_unavailable() -> None:
     async with key_server(None) as keys:
         for keys.document in [*JUNK, {"keys": [{"kty": "magic", "kid": "e"}]}]:
             with pytest.raises(Unavailable):
-                await viewer_of_token(with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e"))
+                await viewer_of_token(settings_with_jwks(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e"))
         for keys.raw in (b"", b"<html>", b"\xff\xfe", b"{" * 50_000):
             with pytest.raises(Unavailable):
-                await viewer_of_token(with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e"))
+                await viewer_of_token(settings_with_jwks(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e"))
         keys.raw, keys.document, keys.status = None, {"keys": [jwk(EC, "e")]}, 500
         with pytest.raises(Unavailable):
-            await viewer_of_token(with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e"))
+            await viewer_of_token(settings_with_jwks(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e"))
 
 
-async def test_keys_that_cannot_be_used_spoil_no_others() -> None:
+async def test_unusable_keys_are_ignored() -> None:
     secret = {"kty": "oct", "kid": "o", "k": base64.urlsafe_b64encode(SECRET.encode()).decode()}
     others = [
         *(
@@ -176,17 +185,21 @@ async def test_keys_that_cannot_be_used_spoil_no_others() -> None:
     ]
     async with key_server({"keys": [*others, jwk(EC, "e")]}) as keys:
         assert (
-            await viewer_of_token(with_keys(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e"))
+            await viewer_of_token(settings_with_jwks(keys), sign_token(VALID_CLAIMS, EC, "ES256", kid="e"))
         ).role is Role.ADMIN
-        assert "not known" in await rejection_reason(with_keys(keys), sign_token(VALID_CLAIMS, RSA, "RS256", kid="enc"))
-        assert "not known" in await rejection_reason(with_keys(keys), sign_token(VALID_CLAIMS, RSA, "RS512", kid="big"))
-        assert "not known" in await rejection_reason(with_keys(keys), sign_token(VALID_CLAIMS, kid="o")), (
+        assert "not known" in await rejection_reason(
+            settings_with_jwks(keys), sign_token(VALID_CLAIMS, RSA, "RS256", kid="enc")
+        )
+        assert "not known" in await rejection_reason(
+            settings_with_jwks(keys), sign_token(VALID_CLAIMS, RSA, "RS512", kid="big")
+        )
+        assert "not known" in await rejection_reason(settings_with_jwks(keys), sign_token(VALID_CLAIMS, kid="o")), (
             "a published secret is none"
         )
 
 
-async def test_known_keys_wait_for_no_key_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither while somebody's unknown key is looked for, nor while they themselves are fetched again."""
+async def test_known_key_does_not_wait_for_a_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This holds while an unknown key is searched, and while the keys are refreshed."""
     monkeypatch.setattr(authentication, "JWKS_MIN_REFRESH_INTERVAL_SECONDS", 0.0)
     known, unknown = (f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid=kid)}" for kid in ("e", "x"))
 
@@ -194,7 +207,7 @@ async def test_known_keys_wait_for_no_key_server(monkeypatch: pytest.MonkeyPatch
         await asyncio.Event().wait()
 
     async with key_server({"keys": [jwk(EC, "e")]}) as keys:
-        authenticator = Authenticator(with_keys(keys))
+        authenticator = Authenticator(settings_with_jwks(keys))
         await authenticator.authenticate(known)
         monkeypatch.setattr(KeySet, "_fetch", hang)
         stuck = asyncio.create_task(authenticator.authenticate(unknown))

@@ -1,4 +1,4 @@
-"""Every mutation for every role, by every way in; and nothing has changed where it was denied."""
+"""Every mutation for every role over every protocol; a denied mutation changes nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.catalog_rows import add_cpu
 from tests.support.schema_execution import GRAPHQL_SCHEMA
 from tests.support.subscription_clients import open_event_stream, open_socket
 
-# Who may. What is not here fails: so nobody adds a mutation, or opens one, by accident.
+# Roles that may use each mutation. A mutation that is not listed fails the test, so that none is opened by accident.
 LEAST = {
     "recalculateMetrics": Role.ADMIN,
     "verifyFigures": Role.ADMIN,
@@ -29,20 +29,20 @@ LEAST = {
     "ingestUrl": Role.OPERATOR,
     "ingestBulk": Role.OPERATOR,
 }
-# It takes a file, which none of these ways can send: see the tests of imports.
+# It takes a file, which these protocols cannot send; the tests of imports cover it.
 WITH_FILES = {"ingestBulk"}
-# The same for queries; those that are not here are for all.
+# The same for queries; all others are public.
 LEAST_TO_READ = dict.fromkeys(("jobs", "documents", "consistency", "importSessions", "importSession"), Role.OPERATOR)
 ROLES = [None, *Role]
 
 
 def mutations() -> dict[str, Any]:
-    """Name to GraphQL field."""
+    """Return the GraphQL fields of all mutations by name."""
     kind: Any = GRAPHQL_SCHEMA.mutation_type
     return dict(kind.fields)
 
 
-# The arguments that each needs; there is one rule.
+# The arguments of each mutation; the database has one rule.
 RULE_ID = encode_global_id("ValuationRule", 1)
 ARGUMENTS = {
     "createValuationRule": "(rule: {component: STORAGE, unit: ITEM, valueUsd: 20})",
@@ -53,16 +53,16 @@ ARGUMENTS = {
 }
 
 
-def asking(name: str) -> str:
-    """The mutation with what arguments it needs, and as little of its payload as possible."""
+def mutation_text(name: str) -> str:
+    """Return a mutation with its required arguments and a minimal selection."""
     field = mutations()[name]
     required = [name for name, argument in field.args.items() if is_required_argument(argument)]
     assert bool(required) == (name in ARGUMENTS), "give them values"
     return f"mutation {{ {name}{ARGUMENTS.get(name, '')} {{ __typename }} }}"
 
 
-async def everything(resources: Resources) -> dict[str, Any]:
-    """What there is: each table's rows, and what Redis holds."""
+async def database_contents(resources: Resources) -> dict[str, Any]:
+    """Return the rows of all tables and the keys of Redis."""
     async with resources.read() as session:
         rows = {
             name: await session.scalar(text(f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {name} AS t"))
@@ -74,8 +74,8 @@ async def everything(resources: Resources) -> dict[str, Any]:
     return rows
 
 
-def declared(kind: Any) -> dict[str, list[Role]]:
-    """Field to the roles that it asks for."""
+def declared_roles(kind: Any) -> dict[str, list[Role]]:
+    """Return the declared roles by field."""
     definitions: dict[str, Any] = {name: field_definition(field) for name, field in kind.fields.items()}
     return {
         name: [permission.role for permission in definition.permission_classes]
@@ -83,27 +83,27 @@ def declared(kind: Any) -> dict[str, list[Role]]:
     }
 
 
-def test_every_mutation_has_a_least_role() -> None:
-    assert declared(GRAPHQL_SCHEMA.mutation_type) == {name: [role] for name, role in LEAST.items()}
+def test_every_mutation_requires_a_role() -> None:
+    assert declared_roles(GRAPHQL_SCHEMA.mutation_type) == {name: [role] for name, role in LEAST.items()}
 
 
-def test_queries_and_subscriptions_are_for_all_but_a_few() -> None:
-    asked = {name: roles for name, roles in declared(GRAPHQL_SCHEMA.query_type).items() if roles}
+def test_only_listed_queries_and_subscriptions_require_a_role() -> None:
+    asked = {name: roles for name, roles in declared_roles(GRAPHQL_SCHEMA.query_type).items() if roles}
     assert asked == {name: [role] for name, role in LEAST_TO_READ.items()}
-    followed = {name: roles for name, roles in declared(GRAPHQL_SCHEMA.subscription_type).items() if roles}
+    followed = {name: roles for name, roles in declared_roles(GRAPHQL_SCHEMA.subscription_type).items() if roles}
     assert followed == {"importProgress": [Role.OPERATOR]}
 
 
-def test_nothing_but_fields_for_operators_leads_to_an_import() -> None:
-    """So the fields of imports ask for no role of their own. Those of the interface Node do not lead to them: `node`
-    refuses their ids."""
+def test_imports_are_reachable_through_operator_fields_only() -> None:
+    """Therefore the fields of imports declare no roles. The interface Node does not lead to them, because `node`
+    rejects their ids."""
     schema = GRAPHQL_SCHEMA
     left: list[Any] = [schema.query_type, schema.mutation_type, schema.subscription_type]
     reached = set[str]()
     while left:
         kind = left.pop()
         reached.add(kind.name)
-        asks = declared(kind)
+        asks = declared_roles(kind)
         kinds = [get_named_type(field.type) for name, field in kind.fields.items() if not asks[name]]
         left += [each for each in kinds if is_object_type(each) and each.name not in reached]
     assert {"CPU", "Listing", "Job", "PriceChange"} <= reached
@@ -112,7 +112,7 @@ def test_nothing_but_fields_for_operators_leads_to_an_import() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", LEAST_TO_READ)
-async def test_the_matrix_of_queries(api: ApiClient, name: str, role: Role | None) -> None:
+async def test_each_role_may_use_the_expected_queries(api: ApiClient, name: str, role: Role | None) -> None:
     headers = {} if role is None else api.token(role)
     for way in (by_post, by_events, by_socket):
         answer = await way(api, f"{{ {name}{ARGUMENTS.get(name, '')} {{ __typename }} }}", headers)
@@ -126,23 +126,25 @@ async def test_the_matrix_of_queries(api: ApiClient, name: str, role: Role | Non
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", sorted(LEAST.keys() - WITH_FILES))
-async def test_the_matrix(api: ApiClient, resources: Resources, name: str, role: Role | None) -> None:
+async def test_each_role_may_use_the_expected_mutations(
+    api: ApiClient, resources: Resources, name: str, role: Role | None
+) -> None:
     await add_cpu(resources, "CPU", [1, 2])
     async with resources.write() as tx:
         await tx.execute(insert(valuation_rule).values(component="memory", unit="gb", value_usd=2))
     headers = {} if role is None else api.token(role)
-    before = await everything(resources)
+    before = await database_contents(resources)
     allowed = role is not None and role >= LEAST[name]
     for way in (by_post, by_events, by_socket):
-        answer = await way(api, asking(name), headers)
+        answer = await way(api, mutation_text(name), headers)
         codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
         if allowed:
             assert codes == [] or (codes == ["NOT_FOUND"] and way != by_post), "the first has deleted it"
             continue
         assert answer["data"] is None
         assert codes == ["UNAUTHENTICATED" if role is None else "FORBIDDEN"], way
-        assert await everything(resources) == before, f"{way} changed something"
-    assert (await everything(resources) != before) == allowed
+        assert await database_contents(resources) == before, f"{way} changed something"
+    assert (await database_contents(resources) != before) == allowed
     await resources.broker.redis.flushall()
 
 

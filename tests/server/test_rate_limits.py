@@ -1,4 +1,4 @@
-"""How often a client may ask, who a client is, and what holds while nobody can count."""
+"""Rate limits, the address of a client, and both without Redis."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def the_refusal(response: httpx.Response) -> None:
 
 
 async def ask(api: ApiClient, number: int, forwarded: str | None = None) -> httpx.Response:
-    """A text that memory does not have yet."""
+    """Send a query that is not in memory."""
     headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
     return await api.http.post("/graphql", json={"query": TEXT, "variables": {"n": number}}, headers=headers)
 
 
-async def test_each_class_has_a_limit_of_its_own(settings: Settings) -> None:
+async def test_each_class_has_its_own_limit(settings: Settings) -> None:
     async with Resources.open(limited(settings)) as resources, run_api_on(resources) as (api, _):
         await register_query(api, CPUS_QUERY)
         for number in (1, 2, 3):
@@ -63,14 +63,14 @@ async def test_each_class_has_a_limit_of_its_own(settings: Settings) -> None:
         await resources.broker.redis.flushall()
 
 
-async def test_processes_count_together(settings: Settings) -> None:
+async def test_processes_share_counts(settings: Settings) -> None:
     async with run_api(limited(settings)) as one, run_api(limited(settings)) as two:
         statuses = [(await ask(api, number)).status_code for number, api in enumerate((one, two, one, two))]
     assert statuses == [200, 200, 429, 429]
 
 
-async def test_who_joins_a_run_is_counted_as_well(settings: Settings) -> None:
-    """And who is over the limit takes nobody along."""
+async def test_coalesced_request_is_counted(settings: Settings) -> None:
+    """A client over its limit does not affect the others."""
     trusting = limited(settings, trusted_proxies=("127.0.0.1",))
     async with run_api(trusting) as api:
         for number in (1, 2):
@@ -81,7 +81,7 @@ async def test_who_joins_a_run_is_counted_as_well(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(("proxies", "statuses"), [((), [200, 200, 429, 429]), (("127.0.0.0/8",), [200] * 4)])
-async def test_forwarded_addresses_are_believed_of_proxies_alone(
+async def test_forwarded_address_is_used_from_trusted_proxies_only(
     settings: Settings, proxies: tuple[str, ...], statuses: list[int]
 ) -> None:
     async with run_api(limited(settings, trusted_proxies=proxies)) as api:
@@ -92,8 +92,8 @@ async def test_forwarded_addresses_are_believed_of_proxies_alone(
             assert left == [200, 429, 429], "what stands left of the last anybody can write"
 
 
-def test_the_server_itself_believes_nobody(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By default uvicorn takes X-Forwarded-For from the machine's own address, before we see the peer."""
+def test_uvicorn_ignores_forwarded_addresses(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default, uvicorn would replace the peer by X-Forwarded-For of requests from localhost."""
     given: dict[str, object] = {}
     monkeypatch.setattr(uvicorn, "run", lambda _app, **options: given.update(options))
     monkeypatch.setattr(processes, "_process_settings", lambda: settings)
@@ -102,7 +102,7 @@ def test_the_server_itself_believes_nobody(settings: Settings, monkeypatch: pyte
     assert given["proxy_headers"] is False
 
 
-async def test_without_redis_changes_are_refused_and_reads_go_on(settings: Settings) -> None:
+async def test_without_redis_mutations_are_rejected_and_queries_admitted(settings: Settings) -> None:
     away = limited(settings, redis_url=f"redis://127.0.0.1:{closed_port()}/0")
     async with run_api(away) as api:
         for number in range(6):
@@ -141,12 +141,12 @@ ADDRESSES: list[tuple[str | None, str | None, str]] = [
 
 
 @pytest.mark.parametrize(("peer", "forwarded", "expected"), ADDRESSES)
-def test_whose_request_it_is(peer: str | None, forwarded: str | None, expected: str) -> None:
+def test_client_address_is_the_last_untrusted_hop(peer: str | None, forwarded: str | None, expected: str) -> None:
     assert TrustedProxies(TRUSTED).client_address(peer, forwarded) == expected
 
 
-def test_all_that_proxies_say_counts_over_sockets_too() -> None:
-    """Some add a header of their own instead of a word to the one that the client made up."""
+def test_websocket_joins_repeated_forwarded_headers() -> None:
+    """Some proxies add a second header instead of appending to the client's."""
     headers = [(b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-for", b"1.2.3.4")]
     asker = WebSocketContext(HTTPConnection({"type": "websocket", "headers": headers, "client": ("127.0.0.1", 1)}))
     assert TrustedProxies(["127.0.0.0/8"]).client_address(asker.peer, asker.forwarded_for) == "1.2.3.4"

@@ -1,4 +1,4 @@
-"""The table of errors of the wire, row by row; the profiles; CSRF; ways to name a document."""
+"""Errors of requests, HTTP profiles, CSRF, and the ways to name a document."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def apq(digest: str, version: object = 1) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Row:
-    """A request, and what must come back of it in these modes."""
+    """A request and its expected response in these document modes."""
 
     ask: dict[str, Any]
     code: str
@@ -84,14 +84,14 @@ ROWS = [
 
 
 @asynccontextmanager
-async def in_mode(settings: Settings, mode: str, **values: object) -> AsyncIterator[ApiClient]:
-    """A server in production with this mode."""
+async def run_api_in_mode(settings: Settings, mode: str, **values: object) -> AsyncIterator[ApiClient]:
+    """Run a production server in this document mode."""
     async with run_api(settings.model_copy(update={"development": False, "documents": mode, **values})) as api:
         yield api
 
 
 async def send(api: ApiClient, method: str, ask: dict[str, Any], **headers: str) -> httpx.Response:
-    """By POST, or by GET with the same names as parameters."""
+    """Send a request by POST, or by GET with the same names as parameters."""
     given = {"graphql-require-preflight": "1", **headers}
     if method == "POST":
         return await api.http.post("/graphql", json=ask, headers=given)
@@ -115,8 +115,8 @@ def check(response: httpx.Response, row: Row, media: str) -> None:
 
 @pytest.mark.parametrize("profile", ["audit", "2026-09"])
 @pytest.mark.parametrize("mode", MODES)
-async def test_every_row_of_the_table(settings: Settings, mode: str, profile: str) -> None:
-    async with in_mode(settings, mode, http_profile=profile) as api:
+async def test_error_has_the_code_and_status_of_the_table(settings: Settings, mode: str, profile: str) -> None:
+    async with run_api_in_mode(settings, mode, http_profile=profile) as api:
         for row in ROWS:
             for method in row.methods if mode in row.modes else ():
                 for media in (JSON, GRAPHQL_JSON):
@@ -124,9 +124,9 @@ async def test_every_row_of_the_table(settings: Settings, mode: str, profile: st
 
 
 @pytest.mark.parametrize("profile", ["audit", "2026-09"])
-async def test_who_may_not_is_told_in_the_answer(settings: Settings, profile: str) -> None:
-    """data is null, and an error says why: a partial response in the newer profile."""
-    async with in_mode(settings, "required", http_profile=profile) as api:
+async def test_forbidden_field_gives_a_partial_response(settings: Settings, profile: str) -> None:
+    """`data` is null, and the error has the reason; the newer profile calls this a partial response."""
+    async with run_api_in_mode(settings, "required", http_profile=profile) as api:
         for headers, code in (({}, "UNAUTHENTICATED"), (api.token(Role.VIEWER), "FORBIDDEN")):
             for media in (JSON, GRAPHQL_JSON):
                 response = await send(api, "POST", {"documentId": RECALCULATE}, accept=media, **headers)
@@ -139,7 +139,7 @@ async def test_who_may_not_is_told_in_the_answer(settings: Settings, profile: st
 
 VARIABLE = "query q($n: Int!) { cpus(first: $n) { totalCount } }"
 PARTIAL = '{ cpu(slug: "amd-one") { name } other: cpu { name } }'
-# Request, status in 2026-09, statuses in `audit` as JSON and as the newer type.
+# Request, status in profile 2026-09, and statuses in profile `audit` as JSON and as the newer media type.
 VECTORS: list[tuple[object, int, int, int]] = [
     ({"query": "{ __typename }"}, 200, 200, 200),
     ({"query": "{"}, 422, 200, 400),
@@ -161,9 +161,9 @@ VECTORS: list[tuple[object, int, int, int]] = [
 ]
 
 
-async def test_vectors_of_both_profiles(settings: Settings) -> None:
+async def test_status_follows_the_http_profile(settings: Settings) -> None:
     for profile in ("audit", "2026-09"):
-        async with in_mode(settings, "open", http_profile=profile) as api:
+        async with run_api_in_mode(settings, "open", http_profile=profile) as api:
             for ask, newer, as_json, as_graphql in VECTORS:
                 for media, audited in ((JSON, as_json), (GRAPHQL_JSON, as_graphql)):
                     response = await api.http.post("/graphql", json=ask, headers={"accept": media})
@@ -172,17 +172,17 @@ async def test_vectors_of_both_profiles(settings: Settings) -> None:
                     assert response.headers["content-type"] == media + UTF8
 
 
-async def test_partial_answers_have_data_and_errors(settings: Settings) -> None:
-    async with in_mode(settings, "open", http_profile="2026-09") as api:
+async def test_partial_response_has_data_and_errors(settings: Settings) -> None:
+    async with run_api_in_mode(settings, "open", http_profile="2026-09") as api:
         answer = (await api.http.post("/graphql", json={"query": PARTIAL})).json()
         assert answer["data"] == {"cpu": None, "other": None}
         assert [error["path"] for error in answer["errors"]] == [["other"]]
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_ways_to_name_a_published_document(settings: Settings, mode: str) -> None:
+async def test_published_document_is_found_by_every_parameter(settings: Settings, mode: str) -> None:
     digest = SHIPPED.removeprefix("sha256:")
-    async with in_mode(settings, mode) as api:
+    async with run_api_in_mode(settings, mode) as api:
         answers = [
             *[await api.http.get("/graphql", params={name: SHIPPED}) for name in ("documentId", "doc_id", "id")],
             *[await api.http.post("/graphql", json={name: SHIPPED}) for name in ("documentId", "doc_id", "id")],
@@ -206,9 +206,9 @@ async def test_ways_to_name_a_published_document(settings: Settings, mode: str) 
             assert response.json()["errors"][0]["message"] == "PersistedQueryNotFound"
 
 
-async def test_a_client_may_register_what_it_sends(settings: Settings, resources: Any) -> None:
+async def test_apq_registration_is_shared_between_processes(settings: Settings, resources: Any) -> None:
     await add_cpu(resources, "AMD One")
-    async with in_mode(settings, "apq") as api, in_mode(settings, "apq") as other:
+    async with run_api_in_mode(settings, "apq") as api, run_api_in_mode(settings, "apq") as other:
         missing = {"extensions": orjson.dumps(apq(DIGEST)).decode()}
         assert (await api.http.get("/graphql", params=missing)).json()["errors"][0][
             "message"
@@ -234,8 +234,8 @@ CROSS: list[tuple[str, dict[str, str], bool]] = [
 ]
 
 
-async def test_pages_of_other_sites_may_ask_for_published_documents_alone(settings: Settings) -> None:
-    async with in_mode(settings, "open") as api:
+async def test_cross_site_request_may_only_query_persisted_documents(settings: Settings) -> None:
+    async with run_api_in_mode(settings, "open") as api:
         for method, headers, allowed in CROSS:
             body: dict[str, Any] = {"params": {"query": "{ __typename }"}}
             if method == "POST":

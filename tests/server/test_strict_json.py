@@ -1,4 +1,4 @@
-"""JSON is read fast where that is the same, and slowly where it would not be."""
+"""The fast and the slow JSON parser give equal results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMPACT, ROOMY = (",", ":"), (", ", ": ")
 
 
 def outcome(read: Any, text: bytes) -> tuple[str, str]:
-    """What it gives, with the types of its numbers; or the sentence of the error."""
+    """Return the result with the types of its numbers, or the error message."""
     try:
         return "value", repr(read(text, "It"))
     except BadRequest as error:
@@ -30,13 +30,13 @@ def outcome(read: Any, text: bytes) -> tuple[str, str]:
 
 
 @given(VALUES, st.sampled_from([COMPACT, ROOMY]), st.booleans())
-def test_whatever_is_json_is_read_alike(value: Any, separators: tuple[str, str], ascii_only: bool) -> None:
+def test_valid_json_is_parsed_alike_by_both_parsers(value: Any, separators: tuple[str, str], ascii_only: bool) -> None:
     text = json.dumps(value, separators=separators, ensure_ascii=ascii_only).encode(errors="surrogatepass")
     assert outcome(parse_json, text) == outcome(_parse_slowly, text)
 
 
 @given(VALUES, st.data())
-def test_and_so_is_what_is_none(value: Any, data: st.DataObject) -> None:
+def test_invalid_json_is_rejected_by_both_parsers(value: Any, data: st.DataObject) -> None:
     text = bytearray(json.dumps(value, separators=COMPACT).encode(errors="surrogatepass"))
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(text)))
@@ -65,7 +65,7 @@ OTHERS = [b"", b" 1", b"\xff", b'"\x00"', b'"\\u0000"', b'"\\ud800"', b'{"a":1}x
 
 
 @pytest.mark.parametrize("text", [*DUPLICATES, *NUMBERS, *LARGE, *DEEP, *OTHERS])
-def test_edges(text: bytes) -> None:
+def test_edge_cases_are_parsed_alike_by_both_parsers(text: bytes) -> None:
     assert outcome(parse_json, text) == outcome(_parse_slowly, text)
 
 
@@ -73,6 +73,6 @@ def test_edges(text: bytes) -> None:
     "text",
     ['{"first":100,"after":null}', '{"filter":{"search":"Röhre ü"},"orderBy":[{"field":"NAME"}]}', '{"x":1.5}', "{}"],
 )
-def test_the_fast_way_is_taken_for_what_browsers_send(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compact_json_takes_the_fast_parser(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strict_json_module, "_parse_slowly", pytest.fail)
     assert parse_json(text.encode(), "It") == json.loads(text)

@@ -1,4 +1,4 @@
-"""`jobProgress` by SSE and by graphql-transport-ws; whoever goes away leaves nothing behind."""
+"""`jobProgress` by SSE and by graphql-transport-ws; a disconnect leaves no subscriber behind."""
 
 from __future__ import annotations
 
@@ -37,33 +37,33 @@ UNKNOWN = encode_global_id("Job", 404)
 
 
 @pytest.fixture
-async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiClient]:
-    """The API on the test's own resources, so that it can look into them."""
+async def api_and_resources(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiClient]:
+    """Run the API on the resources of the test."""
     graphql_app = GraphQLApp(resources, GRAPHQL_SCHEMA)
     routes = [Route("/graphql", graphql_app), WebSocketRoute("/graphql", graphql_app)]
     async with run_api(resources.settings, Starlette(routes=routes)) as api:
         yield api
-    assert followers(resources) == 0
+    assert subscriber_count(resources) == 0
     assert SUBSCRIPTIONS._value.get() == 0
 
 
-def followers(resources: Resources) -> int:
-    """How many follow a job."""
+def subscriber_count(resources: Resources) -> int:
+    """Return the number of subscribers of a job."""
     return sum(len(events) for events in resources.notifications._subscribers.values())
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits, not for ever."""
+async def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait for a condition, with a time limit."""
     async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110, nothing tells when
             await asyncio.sleep(0.01)
 
 
-async def test_progress_by_sse(served: ApiClient, resources: Resources) -> None:
-    """The state at the start comes at once, then each change, and the end with the job's."""
+async def test_sse_sends_each_job_state_until_the_end(api_and_resources: ApiClient, resources: Resources) -> None:
+    """The first event is the current state, then each change follows, and the stream ends with the job."""
     for method in ("POST", "GET"):
         key = await create_queued_job(resources)
-        async with open_event_stream(served, id=encode_global_id("Job", key), method=method) as events:
+        async with open_event_stream(api_and_resources, id=encode_global_id("Job", key), method=method) as events:
             assert (await events.job())["status"] == "QUEUED"
             await advance_job(resources, key, "start")
             assert (await events.job())["status"] == "RUNNING"
@@ -75,16 +75,16 @@ async def test_progress_by_sse(served: ApiClient, resources: Resources) -> None:
             job = await events.job()
             assert (job["status"], job["done"], job["succeeded"]) == ("SUCCEEDED", 10, 10)
             assert await events.rest() == [("complete", None)]
-        async with open_event_stream(served, id=encode_global_id("Job", key), method=method) as events:
+        async with open_event_stream(api_and_resources, id=encode_global_id("Job", key), method=method) as events:
             assert (await events.job())["status"] == "SUCCEEDED"
             assert await events.rest() == [("complete", None)]
 
 
-async def test_a_real_recalculation_can_be_followed(served: ApiClient, resources: Resources) -> None:
+async def test_sse_follows_a_real_recalculation(api_and_resources: ApiClient, resources: Resources) -> None:
     await add_cpu(resources, "CPU", [1, 2, 3])
     ask = "mutation { recalculateMetrics { job { id status } } }"
-    job = (await served.data(ask, Role.ADMIN))["recalculateMetrics"]["job"]
-    async with open_event_stream(served, id=job["id"]) as events:
+    job = (await api_and_resources.data(ask, Role.ADMIN))["recalculateMetrics"]["job"]
+    async with open_event_stream(api_and_resources, id=job["id"]) as events:
         assert (await events.job())["status"] == "QUEUED"
         working = asyncio.create_task(run_queued_jobs(resources))
         states = [result["data"]["jobProgress"]["status"] for name, result in await events.rest() if name == "next"]
@@ -93,7 +93,7 @@ async def test_a_real_recalculation_can_be_followed(served: ApiClient, resources
     assert set(states) <= {"RUNNING", "SUCCEEDED"}
 
 
-async def test_errors_by_sse_are_events(served: ApiClient) -> None:
+async def test_sse_sends_execution_errors_as_events(api_and_resources: ApiClient) -> None:
     for query, variables, code in (
         (JOB_PROGRESS, {"id": UNKNOWN}, "NOT_FOUND"),
         (JOB_PROGRESS, {"id": "junk"}, "BAD_USER_INPUT"),
@@ -101,13 +101,13 @@ async def test_errors_by_sse_are_events(served: ApiClient) -> None:
         (JOB_PROGRESS, {}, "GRAPHQL_VALIDATION_FAILED"),
         ("mutation { recalculateMetrics { job { id } } }", {}, "UNAUTHENTICATED"),
     ):
-        async with open_event_stream(served, query, **variables) as events:
+        async with open_event_stream(api_and_resources, query, **variables) as events:
             (name, result), end = await events.rest()
         assert (name, end) == ("next", ("complete", None))
         assert {error["extensions"]["code"] for error in result["errors"]} == {code}, query
 
 
-async def test_what_cannot_begin_is_no_stream(served: ApiClient) -> None:
+async def test_rejected_subscription_is_no_stream(api_and_resources: ApiClient) -> None:
     for query, code in (
         ("subscription { nothing }", "GRAPHQL_VALIDATION_FAILED"),
         ("subscription {", "GRAPHQL_VALIDATION_FAILED"),
@@ -115,54 +115,56 @@ async def test_what_cannot_begin_is_no_stream(served: ApiClient) -> None:
         ("query a { __typename } query b { __typename }", "BAD_REQUEST"),
         ("{ cpus(first: 200) { nodes { listings(first: 200) { nodes { id } } } } }", "COST_LIMIT_EXCEEDED"),
     ):
-        response = await served.http.post("/graphql", json={"query": query}, headers=ACCEPT_SSE)
+        response = await api_and_resources.http.post("/graphql", json={"query": query}, headers=ACCEPT_SSE)
         assert response.status_code == 400, query
         assert response.headers["content-type"] == "application/graphql-response+json; charset=utf-8"
         assert [error["extensions"]["code"] for error in response.json()["errors"]] == [code]
 
 
-async def test_queries_by_sse(served: ApiClient) -> None:
-    async with open_event_stream(served, "{ __typename }", method="GET") as events:
+async def test_sse_sends_the_result_of_a_query(api_and_resources: ApiClient) -> None:
+    async with open_event_stream(api_and_resources, "{ __typename }", method="GET") as events:
         assert await events.rest() == [("next", {"data": {"__typename": "Query"}}), ("complete", None)]
     mutation = {"query": "mutation { recalculateMetrics { job { id } } }"}
-    response = await served.http.get("/graphql", params=mutation, headers=ACCEPT_SSE)
+    response = await api_and_resources.http.get("/graphql", params=mutation, headers=ACCEPT_SSE)
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
-    response = await served.http.post("/graphql", content=b"", headers=ACCEPT_SSE)
+    response = await api_and_resources.http.post("/graphql", content=b"", headers=ACCEPT_SSE)
     assert response.status_code == 415, "what is no GraphQL request is refused as such"
-    response = await served.http.get("/graphql?query={__typename}", headers={**ACCEPT_SSE, "authorization": "Bearer x"})
+    response = await api_and_resources.http.get(
+        "/graphql?query={__typename}", headers={**ACCEPT_SSE, "authorization": "Bearer x"}
+    )
     assert response.status_code == 401
 
 
-async def test_a_client_of_sse_that_goes_away_frees_its_follower(
-    served: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
+async def test_sse_disconnect_removes_the_subscriber(
+    api_and_resources: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events_module, "HEARTBEAT_INTERVAL_SECONDS", 0.05)
     key = await create_queued_job(resources)
     for pause in (0.0, 0.2):
-        async with open_event_stream(served, id=encode_global_id("Job", key)) as events:
+        async with open_event_stream(api_and_resources, id=encode_global_id("Job", key)) as events:
             await events.job()
             await asyncio.sleep(pause)
-            assert followers(resources) == 1
-        await until(lambda: followers(resources) == 0)
-        await until(lambda: SUBSCRIPTIONS._value.get() == 0)
+            assert subscriber_count(resources) == 1
+        await wait_for(lambda: subscriber_count(resources) == 0)
+        await wait_for(lambda: SUBSCRIPTIONS._value.get() == 0)
     assert resources.read_pool.in_use == 0
 
 
-async def test_an_idle_stream_is_kept_alive_by_comments(
-    served: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
+async def test_idle_sse_stream_sends_heartbeats(
+    api_and_resources: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events_module, "HEARTBEAT_INTERVAL_SECONDS", 0.05)
     key = await create_queued_job(resources)
-    async with open_event_stream(served, id=encode_global_id("Job", key)) as events:
+    async with open_event_stream(api_and_resources, id=encode_global_id("Job", key)) as events:
         await events.job()
         async for line in events.lines:
             if line == ":":
                 break
 
 
-async def test_progress_by_websocket(served: ApiClient, resources: Resources) -> None:
+async def test_websocket_sends_each_job_state_until_the_end(api_and_resources: ApiClient, resources: Resources) -> None:
     key = await create_queued_job(resources)
-    async with open_socket(served) as client:
+    async with open_socket(api_and_resources) as client:
         assert await client.receive() == {"type": "connection_ack", "payload": {}}
         await client.start("a", JOB_PROGRESS, id=encode_global_id("Job", key))
         assert (await client.receive())["payload"]["data"]["jobProgress"]["status"] == "QUEUED"
@@ -175,8 +177,8 @@ async def test_progress_by_websocket(served: ApiClient, resources: Resources) ->
         assert await client.receive() == {"id": "a", "type": "complete"}
 
 
-async def test_errors_by_websocket(served: ApiClient) -> None:
-    async with open_socket(served) as client:
+async def test_websocket_sends_errors(api_and_resources: ApiClient) -> None:
+    async with open_socket(api_and_resources) as client:
         await client.receive()
         for query, variables, kind, code in (
             (JOB_PROGRESS, {"id": UNKNOWN}, "error", "NOT_FOUND"),
@@ -202,9 +204,9 @@ async def test_errors_by_websocket(served: ApiClient) -> None:
         assert message["payload"][0]["message"] == 'The document has no operation "b"; it has a.'
 
 
-async def test_a_query_over_a_socket_sees_fresh_data_each_time(served: ApiClient, resources: Resources) -> None:
+async def test_websocket_query_reads_current_data_each_time(api_and_resources: ApiClient, resources: Resources) -> None:
     query = "{ statistics { total } cpus { totalCount nodes { listingsCount } } }"
-    async with open_socket(served) as client:
+    async with open_socket(api_and_resources) as client:
         await client.receive()
         for number in range(3):
             assert (await client.one(query))["data"] == {
@@ -214,35 +216,40 @@ async def test_a_query_over_a_socket_sees_fresh_data_each_time(served: ApiClient
             await add_cpu(resources, f"CPU {number}", [5])
 
 
-async def test_tokens_over_a_socket(served: ApiClient, resources: Resources) -> None:
-    """In the payload, whatever its case, or in the header; the payload wins."""
+async def test_websocket_token_is_read_from_payload_before_header(
+    api_and_resources: ApiClient, resources: Resources
+) -> None:
+    """The name in the payload is case-insensitive."""
     await add_cpu(resources, "CPU")
     ask = "mutation { recalculateMetrics { job { status } } }"
-    good, viewer = served.token(Role.ADMIN)["authorization"], served.token(Role.VIEWER)["authorization"]
+    good, viewer = (
+        api_and_resources.token(Role.ADMIN)["authorization"],
+        api_and_resources.token(Role.VIEWER)["authorization"],
+    )
     for payload, header in (({"Authorization": good}, viewer), ({"authorization": good}, ""), (None, good)):
-        async with open_socket(served, payload, **({"authorization": header} if header else {})) as client:
+        async with open_socket(api_and_resources, payload, **({"authorization": header} if header else {})) as client:
             assert (await client.receive())["type"] == "connection_ack"
             assert (await client.one(ask))["data"]["recalculateMetrics"]["job"]["status"] == "QUEUED"
     for payload, code in ((None, "UNAUTHENTICATED"), ({"Authorization": viewer}, "FORBIDDEN")):
-        async with open_socket(served, payload) as client:
+        async with open_socket(api_and_resources, payload) as client:
             await client.receive()
             assert (await client.one(ask))["errors"][0]["extensions"]["code"] == code
     await run_queued_jobs(resources)
 
 
-async def test_a_bad_token_closes_the_socket(served: ApiClient) -> None:
+async def test_invalid_token_closes_the_websocket(api_and_resources: ApiClient) -> None:
     wrong: list[dict[str, Any]] = [{"authorization": "Bearer x"}, {"authorization": "x"}, {"authorization": {"a": 1}}]
     for payload in wrong:
-        async with open_socket(served, payload) as client:
+        async with open_socket(api_and_resources, payload) as client:
             assert await client.closed() == (4403, "Forbidden")
 
 
-async def test_a_token_that_expires_ends_what_the_socket_may_do(
-    served: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
+async def test_expired_token_ends_the_permissions_of_a_websocket(
+    api_and_resources: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask = "mutation { recalculateMetrics { job { status } } }"
     token = sign_token({**VALID_CLAIMS, "exp": time.time() - 1})  # within the leeway
-    async with open_socket(served, {"authorization": f"Bearer {token}"}) as client:
+    async with open_socket(api_and_resources, {"authorization": f"Bearer {token}"}) as client:
         await client.receive()
         assert (await client.one(ask))["data"]["recalculateMetrics"]["job"]["status"] == "QUEUED"
         await resources.broker.redis.flushall()
@@ -254,8 +261,8 @@ async def test_a_token_that_expires_ends_what_the_socket_may_do(
             assert message["payload"][0]["message"] == "The token has expired: get a new one."
 
 
-async def test_documents_by_id_over_a_socket(settings: Settings, resources: Resources) -> None:
-    """By whatever names a document in a body; in production nothing else runs. Uses are counted."""
+async def test_websocket_runs_documents_by_id_and_counts_uses(settings: Settings, resources: Resources) -> None:
+    """Every parameter that names a document works; production runs nothing else."""
     key = encode_global_id("Job", await create_queued_job(resources))
     text = builtin_documents()["JobProgress"]
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -283,7 +290,7 @@ async def test_documents_by_id_over_a_socket(settings: Settings, resources: Reso
         assert (await sql.usage(session))[f"sha256:{digest}"].hits == 5
 
 
-async def test_a_client_registers_what_it_sends_over_a_socket(settings: Settings) -> None:
+async def test_websocket_registers_automatic_persisted_queries(settings: Settings) -> None:
     query = "{ __typename }"
     hashed = {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(query.encode()).hexdigest()}}
     async with run_api(settings.model_copy(update={"documents": "apq"})) as api, open_socket(api) as client:
@@ -296,8 +303,8 @@ async def test_a_client_registers_what_it_sends_over_a_socket(settings: Settings
             assert (await client.receive())["type"] == "complete"
 
 
-async def test_operations_of_a_wrong_shape_end_themselves_alone(served: ApiClient) -> None:
-    async with open_socket(served) as client:
+async def test_malformed_operation_ends_only_itself(api_and_resources: ApiClient) -> None:
+    async with open_socket(api_and_resources) as client:
         await client.receive()
         with capture_logs() as logged:
             for payload, code, message in (
@@ -340,11 +347,11 @@ WRONG_MESSAGES = [
 
 
 @pytest.mark.parametrize(("message", "reason"), WRONG_MESSAGES)
-async def test_messages_of_a_wrong_shape_close_the_socket(
-    served: ApiClient, message: str, reason: str | None, caplog: pytest.LogCaptureFixture
+async def test_malformed_message_closes_the_websocket(
+    api_and_resources: ApiClient, message: str, reason: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        async with open_socket(served) as client:
+        async with open_socket(api_and_resources) as client:
             await client.receive()
             await client.connection.send(message)
             code, told = await client.closed()
@@ -353,9 +360,9 @@ async def test_messages_of_a_wrong_shape_close_the_socket(
     assert caplog.records == []
 
 
-async def test_an_operation_that_is_there_already_closes_the_socket(served: ApiClient, resources: Resources) -> None:
+async def test_repeated_operation_id_closes_the_websocket(api_and_resources: ApiClient, resources: Resources) -> None:
     key = await create_queued_job(resources)
-    async with open_socket(served) as client:
+    async with open_socket(api_and_resources) as client:
         await client.receive()
         await client.start("a" * 500, JOB_PROGRESS, id=encode_global_id("Job", key))
         await client.receive()
@@ -364,26 +371,26 @@ async def test_an_operation_that_is_there_already_closes_the_socket(served: ApiC
         assert (code, len(reason)) == (4409, 123)
 
 
-async def test_a_client_of_a_socket_that_goes_away_frees_its_followers(served: ApiClient, resources: Resources) -> None:
+async def test_websocket_disconnect_removes_the_subscribers(api_and_resources: ApiClient, resources: Resources) -> None:
     key = await create_queued_job(resources)
-    async with open_socket(served) as client:
+    async with open_socket(api_and_resources) as client:
         await client.receive()
         for operation in ("a", "b", "c"):
             await client.start(operation, JOB_PROGRESS, id=encode_global_id("Job", key))
             await client.receive()
-        assert followers(resources) == 3
+        assert subscriber_count(resources) == 3
         await client.send(type="complete", id="b")
-        await until(lambda: followers(resources) == 2)
-    await until(lambda: followers(resources) == 0)
-    await until(lambda: SUBSCRIPTIONS._value.get() == 0)
+        await wait_for(lambda: subscriber_count(resources) == 2)
+    await wait_for(lambda: subscriber_count(resources) == 0)
+    await wait_for(lambda: SUBSCRIPTIONS._value.get() == 0)
 
 
-async def test_other_protocols_are_refused(served: ApiClient) -> None:
+async def test_other_subprotocols_are_rejected(api_and_resources: ApiClient) -> None:
     for protocols in (None, [websockets.Subprotocol("graphql-ws")]):
-        url = served.url.replace("http", "ws") + "/graphql"
+        url = api_and_resources.url.replace("http", "ws") + "/graphql"
         async with websockets.connect(url, subprotocols=protocols) as connection:
             assert await WebSocketClient(connection).closed() == (4406, "Subprotocol not acceptable")
-    async with open_socket(served) as client:
+    async with open_socket(api_and_resources) as client:
         await client.receive()
         await client.connection.send("not JSON")
         assert (await client.closed())[0] == 4400

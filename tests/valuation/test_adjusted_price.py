@@ -36,7 +36,7 @@ def importer(resources: Resources, tmp_path: Path) -> FileImporter:
     return FileImporter(resources, tmp_path)
 
 
-async def value(resources: Resources, **columns: Any) -> tuple[Decimal | None, dict[str, Any] | None]:
+async def evaluate(resources: Resources, **columns: Any) -> tuple[Decimal | None, dict[str, Any] | None]:
     """Return adjusted price and valuation of a row: 100 USD, used, seen now, with these columns replaced."""
     cpu_id = await add_cpu(resources, "A CPU" + str(columns))
     async with resources.write() as tx:
@@ -50,7 +50,7 @@ async def value(resources: Resources, **columns: Any) -> tuple[Decimal | None, d
     return row.price, row.found
 
 
-async def rules(resources: Resources, *rules: dict[str, Any]) -> None:
+async def insert_rules(resources: Resources, *rules: dict[str, Any]) -> None:
     """Create rules that are in force."""
     async with resources.write() as tx:
         for rule in rules:
@@ -205,7 +205,7 @@ async def test_valuation_converts_price_and_shipping_to_usd(resources: Resources
 async def test_adjusted_price_of_each_kind_of_offer(
     resources: Resources, columns: dict[str, Any], expected: str | None
 ) -> None:
-    await rules(
+    await insert_rules(
         resources,
         {"component": "memory", "unit": "gb", "value_usd": 2, "condition_multipliers": {"new": 1.25}},
         {"component": "memory", "unit": "gb", "value_usd": 3, "kind": "ddr4"},
@@ -215,7 +215,7 @@ async def test_adjusted_price_of_each_kind_of_offer(
         {"component": "graphics", "unit": "item", "value_usd": 70, "kind": "rtx 3060 ti"},
         {"component": "operating_system", "unit": "item", "value_usd": 15, "kind": "Windows"},
     )
-    price, details = await value(resources, **columns)
+    price, details = await evaluate(resources, **columns)
     assert price == (None if expected is None else Decimal(expected))
     if details is not None:
         assert details["adjusted"] == (None if price is None else float(price))
@@ -227,12 +227,14 @@ async def test_valuation_uses_newest_rule_in_force(resources: Resources) -> None
     ages = {"2020-01-01": 1, "2024-01-01": 2, "2999-01-01": 9}
     for since, amount in ages.items():
         at = text(f"'{since}'::timestamptz")
-        await rules(resources, {"component": "memory", "unit": "gb", "value_usd": amount, "valid_from": at})
-    assert (await value(resources, memory_gb=8))[0] == 84
+        await insert_rules(resources, {"component": "memory", "unit": "gb", "value_usd": amount, "valid_from": at})
+    assert (await evaluate(resources, memory_gb=8))[0] == 84
     # A rule with a longer kind applies regardless of its age; with value 0 it ends other rules.
     at = text("'2019-01-01'::timestamptz")
-    await rules(resources, {"component": "memory", "unit": "gb", "value_usd": 0, "valid_from": at, "kind": "DDR3"})
-    price, details = await value(resources, memory_gb=8, memory_kind="DDR3")
+    await insert_rules(
+        resources, {"component": "memory", "unit": "gb", "value_usd": 0, "valid_from": at, "kind": "DDR3"}
+    )
+    price, details = await evaluate(resources, memory_gb=8, memory_kind="DDR3")
     assert price == 100
     assert details is not None
     assert [deduction["amount"] for deduction in details["deductions"]] == [0]

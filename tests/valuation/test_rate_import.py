@@ -27,7 +27,7 @@ async def importer(resources: Resources, tmp_path: Path) -> FileImporter:
     return FileImporter(resources, tmp_path)
 
 
-async def load(importer: FileImporter, content: str, *, strict: bool = False) -> ImportSummary:
+async def import_and_revalue(importer: FileImporter, content: str, *, strict: bool = False) -> ImportSummary:
     """Import rates and run the revaluation job that the import requests."""
     summary = await importer.load(open_rates(importer.file(content)), import_rates, strict=strict)
     await run_queued_jobs(importer.resources)
@@ -36,15 +36,17 @@ async def load(importer: FileImporter, content: str, *, strict: bool = False) ->
 
 async def test_rate_import_counts_created_updated_unchanged(importer: FileImporter) -> None:
     rates = "date,currency,rate\n2025-01-02,EUR,1.0321\n2025-01-02,gbp,1.2415\n2025-01-03,EUR,1.0299\n"
-    assert checked_counts(await load(importer, rates)) == (3, 0, 0, 0)
+    assert checked_counts(await import_and_revalue(importer, rates)) == (3, 0, 0, 0)
     assert await importer.rows(STORED) == [
         ("EUR", "2025-01-02", "1.0321"),
         ("EUR", "2025-01-03", "1.0299"),
         ("GBP", "2025-01-02", "1.2415"),
     ]
-    assert checked_counts(await load(importer, rates)) == (0, 0, 3, 0)
-    assert await importer.rows("SELECT count(*) FROM job") == [(1,)], "nothing changed, so there is nothing to do"
-    summary = await load(importer, "currency;rate;date\nEUR;1.04;2025-01-03\nEUR;1.05;2025-01-03\nUSD;1;2025-01-03\n")
+    assert checked_counts(await import_and_revalue(importer, rates)) == (0, 0, 3, 0)
+    assert await importer.rows("SELECT count(*) FROM job") == [(1,)], "no rate changed, so no job is requested"
+    summary = await import_and_revalue(
+        importer, "currency;rate;date\nEUR;1.04;2025-01-03\nEUR;1.05;2025-01-03\nUSD;1;2025-01-03\n"
+    )
     assert checked_counts(summary) == (0, 1, 2, 0)
     assert summary.superseded == 1
     assert (await importer.rows(STORED))[1] == ("EUR", "2025-01-03", "1.05")
@@ -76,14 +78,19 @@ async def test_rate_import_counts_created_updated_unchanged(importer: FileImport
     ],
 )
 async def test_rate_import_rejects_bad_rows(importer: FileImporter, row: str, reason: str) -> None:
-    assert checked_counts(await load(importer, f"date,currency,rate\n{row}\n2025-01-02,CHF,1.1\n")) == (1, 0, 0, 1)
+    assert checked_counts(await import_and_revalue(importer, f"date,currency,rate\n{row}\n2025-01-02,CHF,1.1\n")) == (
+        1,
+        0,
+        0,
+        1,
+    )
     assert importer.reasons == [(2, reason)]
     assert [row[0] for row in await importer.rows(STORED)] == ["CHF"]
 
 
 async def test_rate_import_strict_with_bad_row_loads_nothing(importer: FileImporter) -> None:
     with pytest.raises(BadInput, match="Nothing was loaded, because 1 row is bad"):
-        await load(importer, "date,currency,rate\n2025-01-02,EUR,1\n2025-01-02,EUR,no\n", strict=True)
+        await import_and_revalue(importer, "date,currency,rate\n2025-01-02,EUR,1\n2025-01-02,EUR,no\n", strict=True)
     assert await importer.rows(STORED) == []
     assert await importer.rows("SELECT count(*) FROM job") == [(0,)]
 
@@ -97,7 +104,7 @@ async def test_rate_import_reads_ecb_history(importer: FileImporter) -> None:
         "2025-01-01,N/A,162,N/A,0.94,N/A,\n"
         "2024-12-31,1.0389\n"
     )
-    assert checked_counts(await load(importer, content)) == (4, 0, 0, 4)
+    assert checked_counts(await import_and_revalue(importer, content)) == (4, 0, 0, 4)
     assert sorted(importer.reasons) == [
         (3, 'rate "0" is not more than 0'),
         (3, 'rate "oops" is not a number'),
@@ -114,7 +121,9 @@ async def test_rate_import_reads_ecb_history(importer: FileImporter) -> None:
 
 
 async def test_rate_import_reads_ecb_daily_file(importer: FileImporter) -> None:
-    assert checked_counts(await load(importer, "Date, USD, CZK, \n21 November 2025, 1.1520, 24.171, \n")) == (
+    assert checked_counts(
+        await import_and_revalue(importer, "Date, USD, CZK, \n21 November 2025, 1.1520, 24.171, \n")
+    ) == (
         2,
         0,
         0,
@@ -135,7 +144,7 @@ async def test_rate_import_reads_ecb_daily_file(importer: FileImporter) -> None:
 )
 async def test_rate_import_rejects_unknown_columns(importer: FileImporter, content: str, message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        await load(importer, content)
+        await import_and_revalue(importer, content)
 
 
 async def test_rate_import_values_listings_by_newest_earlier_rate(importer: FileImporter) -> None:
@@ -148,7 +157,7 @@ async def test_rate_import_values_listings_by_newest_earlier_rate(importer: File
     )
     none = {"before": None, "on the day": None, "later": None, "dollars": Decimal("110.00"), "pounds": None}
     assert dict(await importer.rows(PRICES)) == none
-    await load(importer, "date,currency,rate\n2025-01-02,EUR,1.0321\n2025-01-03,EUR,1.0299\n")
+    await import_and_revalue(importer, "date,currency,rate\n2025-01-02,EUR,1.0321\n2025-01-03,EUR,1.0299\n")
     assert dict(await importer.rows(PRICES)) == {
         **none,
         "on the day": Decimal("113.53"),  # 110 x 1.0321 = 113.531
@@ -166,14 +175,16 @@ async def test_rate_import_values_listings_by_newest_earlier_rate(importer: File
 
 
 async def test_rate_correction_revalues_affected_listings_only(importer: FileImporter) -> None:
-    await load(importer, "date,currency,rate\n2025-01-02,EUR,1.03\n2025-01-03,EUR,1.04\n2025-01-02,GBP,1.24\n")
+    await import_and_revalue(
+        importer, "date,currency,rate\n2025-01-02,EUR,1.03\n2025-01-03,EUR,1.04\n2025-01-02,GBP,1.24\n"
+    )
     await importer.listings(
         LISTINGS + "old,Intel Core i5-8500T,100,EUR,ebay,,2025-01-02T12:00:00Z\n"
         "new,Intel Core i5-8500T,100,EUR,ebay,,2025-01-03T12:00:00Z\n"
         "pounds,Intel Core i5-8500T,100,GBP,ebay,,2025-01-03T12:00:00Z\n"
     )
     before = await importer.rows("SELECT title, xmin::text FROM listing ORDER BY title")
-    await load(importer, "date,currency,rate\n2025-01-03,EUR,1.05\n")
+    await import_and_revalue(importer, "date,currency,rate\n2025-01-03,EUR,1.05\n")
     after = await importer.rows("SELECT title, xmin::text FROM listing ORDER BY title")
     assert [old == new for old, new in zip(before, after, strict=True)] == [False, True, True]
     assert [price for _, price in await importer.rows(PRICES)] == [Decimal(105), Decimal(103), Decimal(124)]
@@ -181,7 +192,7 @@ async def test_rate_correction_revalues_affected_listings_only(importer: FileImp
     assert await importer.rows(job) == [(1, 1, 0, "succeeded")]
 
 
-async def test_listing_import_after_rate_change_keeps_valuation_consistent(importer: FileImporter) -> None:
+async def test_listing_import_before_revaluation_counts_updates(importer: FileImporter) -> None:
     """Listings that the worker has not revalued yet count as updated, and no value is lost."""
     file = LISTINGS + "euros,Intel Core i5-8500T,100,EUR,ebay,,2025-01-03T12:00:00Z\n"
     await importer.listings(file)

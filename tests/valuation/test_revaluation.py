@@ -57,7 +57,7 @@ async def no_progress(_done: int, _total: int) -> None:
     """Ignore progress."""
 
 
-async def stocked(resources: Resources, importer: FileImporter, pcs: int) -> None:
+async def create_listings(resources: Resources, importer: FileImporter, pcs: int) -> None:
     """Create this many PCs with 1, 2, 3 ... GB, as many boxed CPUs, and a rule that is not applied yet."""
     titles = [f"i5-8500T {size}GB RAM" for size in range(1, pcs + 1)] + [f"i5-8500T no. {n} boxed" for n in range(pcs)]
     await import_shop(resources, importer, *titles)
@@ -66,21 +66,21 @@ async def stocked(resources: Resources, importer: FileImporter, pcs: int) -> Non
         await tx.execute(valuation_rule.insert().values(values))
 
 
-def valued(pcs: int) -> dict[str, Decimal | None]:
+def expected_prices(pcs: int) -> dict[str, Decimal | None]:
     """Return the adjusted prices that the rule must result in."""
     with_memory = {f"i5-8500T {size}GB RAM": Decimal(210 - size) for size in range(1, pcs + 1)}
     return {**with_memory, **{f"i5-8500T no. {n} boxed": Decimal(210) for n in range(pcs)}}
 
 
-async def versions_of_rows(resources: Resources) -> dict[str, str]:
+async def last_writers(resources: Resources) -> dict[str, str]:
     """Return the id of the transaction that wrote each listing last."""
     async with resources.read() as session:
         return {row.title: row.xmin for row in await session.rows(text("SELECT title, xmin::text FROM listing"))}
 
 
 async def test_revaluation_writes_affected_listings_in_batches(resources: Resources, importer: FileImporter) -> None:
-    await stocked(resources, importer, 10)
-    before = await versions_of_rows(resources)
+    await create_listings(resources, importer, 10)
+    before = await last_writers(resources)
     reports: list[tuple[int, int]] = []
 
     async def progress(done: int, total: int) -> None:
@@ -89,12 +89,12 @@ async def test_revaluation_writes_affected_listings_in_batches(resources: Resour
     done = await run_revaluation(resources, MEMORY, progress, batch_size=4)
     assert (done.total, done.succeeded, done.failed, done.written) == (10, 10, 0, 10)
     assert reports == [(4, 10), (8, 10), (10, 10)]
-    assert await adjusted_prices(resources) == valued(10)
-    after = await versions_of_rows(resources)
-    assert {title for title in before if before[title] != after[title]} == set(list(valued(10))[:10])
+    assert await adjusted_prices(resources) == expected_prices(10)
+    after = await last_writers(resources)
+    assert {title for title in before if before[title] != after[title]} == set(list(expected_prices(10))[:10])
     assert (await run_revaluation(resources, MEMORY, no_progress)).written == 0
-    assert await versions_of_rows(resources) == after
-    assert (await run_revaluation(resources, {}, no_progress)).total == 10, "all but the plain ones"
+    assert await last_writers(resources) == after
+    assert (await run_revaluation(resources, {}, no_progress)).total == 10, "all listings except boxed CPUs in USD"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ async def test_revaluation_scope_selects_affected_listings(
 async def test_revaluation_changes_figures_like_full_recalculation(
     resources: Resources, importer: FileImporter
 ) -> None:
-    await stocked(resources, importer, 20)
+    await create_listings(resources, importer, 20)
     await process_all_changes(resources)
     before = await stored_metrics(resources)
     await run_revaluation(resources, MEMORY, no_progress, batch_size=7)
@@ -185,7 +185,7 @@ async def test_revaluation_after_repeated_import_keeps_history(resources: Resour
 async def test_revaluation_resumed_after_crash_writes_remaining_listings(
     resources: Resources, importer: FileImporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await stocked(resources, importer, 9)
+    await create_listings(resources, importer, 9)
     async with resources.write() as tx:
         job_id = await request_job(tx, JobKind.REVALUE_LISTINGS, MEMORY, "tester")
     monkeypatch.setattr(revaluation, "BATCH_SIZE", 4)
@@ -207,7 +207,7 @@ async def test_revaluation_resumed_after_crash_writes_remaining_listings(
     done = await dispatch.run_queued_job(resources, JobKind.REVALUE_LISTINGS, job_id)
     assert done is not None
     assert (done.total, done.succeeded) == (9, 9)
-    assert await adjusted_prices(resources) == valued(9)
+    assert await adjusted_prices(resources) == expected_prices(9)
     async with resources.read() as session:
         row = await session.row(text("SELECT status, attempts, succeeded FROM job"))
     assert row is not None
@@ -219,7 +219,7 @@ async def test_revaluation_of_concurrently_changed_price_uses_new_price(
     resources: Resources, importer: FileImporter
 ) -> None:
     """The value is computed from the row at the time of the update."""
-    await stocked(resources, importer, 1)
+    await create_listings(resources, importer, 1)
     async with resources.engine.connect() as writer:
         await writer.execute(text("UPDATE listing SET price = 300, adjusted_price = 310 WHERE memory_gb = 1"))
         running = asyncio.create_task(run_revaluation(resources, MEMORY, no_progress))
@@ -271,12 +271,12 @@ async def test_revaluation_during_import_values_its_listings(resources: Resource
 async def test_revaluation_with_endless_writer_times_out(
     resources: Resources, importer: FileImporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await stocked(resources, importer, 2)
+    await create_listings(resources, importer, 2)
     monkeypatch.setattr(revaluation, "WRITER_WAIT_TIMEOUT_SECONDS", 0.1)
     async with resources.write() as tx:
         await tx.execute(text("SELECT count(*) FROM valuation_rule"))
         assert (await run_revaluation(resources, MEMORY, no_progress)).written == 2
-    assert await adjusted_prices(resources) == valued(2)
+    assert await adjusted_prices(resources) == expected_prices(2)
 
 
 async def test_rule_start_requests_revaluation_once(resources: Resources, importer: FileImporter) -> None:

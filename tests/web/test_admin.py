@@ -73,7 +73,12 @@ async def test_administration(
 
     try:
         async with run_import_worker(catalogue):
-            actions = {"away": served.stop, "back": served.start, "work": work, "spoil": spoil}
+            actions = {
+                "stop-server": served.stop,
+                "start-server": served.start,
+                "run-jobs": work,
+                "corrupt-figure": spoil,
+            }
             await browser.run("admin.test.mjs", f"http://127.0.0.1:{served.port}", actions)
     finally:
         await served.stop()

@@ -116,7 +116,11 @@ async def reprice(catalogue: Resources) -> None:
 
 @needs_browser
 async def test_the_catalogue(served: Served, catalogue: Resources) -> None:
-    actions: browser.Actions = {"away": served.stop, "back": served.start, "reprice": partial(reprice, catalogue)}
+    actions: browser.Actions = {
+        "stop-server": served.stop,
+        "start-server": served.start,
+        "change-price": partial(reprice, catalogue),
+    }
     await browser.run("catalogue.test.mjs", f"http://127.0.0.1:{served.port}", actions)
 
 
@@ -133,7 +137,7 @@ async def test_redis_goes_away_during_use(settings: Settings, catalogue: Resourc
             async def stop_redis() -> None:
                 await asyncio.to_thread(redis.stop)
 
-            actions: browser.Actions = {"stop-redis": stop_redis, "reprice": partial(reprice, catalogue)}
+            actions: browser.Actions = {"stop-redis": stop_redis, "change-price": partial(reprice, catalogue)}
             await browser.run("redis.test.mjs", f"http://127.0.0.1:{running.port}", actions)
         finally:
             await running.stop()

@@ -1,58 +1,66 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { address, ask, eventually, faults, faultsWithList, leavesTheList, open } from './setup.mjs';
+import {
+  address,
+  requestAction,
+  waitUntil,
+  axeViolations,
+  axeViolationsWithOpenList,
+  assertTabClosesList,
+  open,
+} from './setup.mjs';
 
 const { TEST_ADMIN, TEST_OPERATOR, TEST_VIEWER, TEST_EXPIRED, TEST_SHOP } = process.env;
-const refused = { expected: [/status of 401/] }; // browsers complain of it themselves
+const rejected = { expected: [/status of 401/] }; // browsers log failed requests
 const link = (page, name) => page.getByRole('navigation', { name: 'Administration' }).getByRole('link', { name });
 const region = (page, name) => page.getByRole('region', { name });
 
-async function give(page, token) {
+async function submitToken(page, token) {
   await page.getByRole('textbox', { name: 'Token' }).fill(token);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
 
-/** A page of administration, signed in. */
-async function signedIn(path = '/admin', { token = TEST_ADMIN, ...options } = {}) {
+/** Open an admin page and sign in. */
+async function openSignedIn(path = '/admin', { token = TEST_ADMIN, ...options } = {}) {
   const opened = await open(path, options);
-  await give(opened.page, token);
+  await submitToken(opened.page, token);
   await link(opened.page, 'Figures').waitFor();
   return opened;
 }
 
-test('lets nobody in without a good token, and says why', async () => {
-  const { page, close } = await open('/admin/jobs', refused);
-  const says = (text) => page.getByRole('alert').filter({ hasText: text }).waitFor();
-  await give(page, '');
-  await says('Paste a token first.');
-  await give(page, 'secret');
-  await says('That is no token');
-  await give(page, `${TEST_ADMIN.slice(0, -6)}AAAAAA`);
-  await says('Signature verification failed');
-  await give(page, TEST_EXPIRED);
-  await says('The token has expired: get a new one.');
-  await give(page, TEST_VIEWER);
-  await says('its role is viewer');
+test('sign-in rejects an invalid token and shows the reason', async () => {
+  const { page, close } = await open('/admin/jobs', rejected);
+  const showsError = (text) => page.getByRole('alert').filter({ hasText: text }).waitFor();
+  await submitToken(page, '');
+  await showsError('Paste a token first.');
+  await submitToken(page, 'secret');
+  await showsError('This is not a token');
+  await submitToken(page, `${TEST_ADMIN.slice(0, -6)}AAAAAA`);
+  await showsError('Signature verification failed');
+  await submitToken(page, TEST_EXPIRED);
+  await showsError('The token has expired: get a new one.');
+  await submitToken(page, TEST_VIEWER);
+  await showsError('its role is viewer');
   assert.equal(await page.evaluate(() => sessionStorage.getItem('dealmark.token')), null);
   assert.equal(await page.evaluate(() => document.activeElement.tagName), 'TEXTAREA');
   await close();
 });
 
-test('signs in to where one wanted to go, stays so over a reload, and forgets on signing out', async () => {
+test('sign-in opens the requested page, survives a reload, and sign-out deletes the token', async () => {
   const { page, close } = await open('/admin/jobs');
   const sent = [];
   page.on('request', (request) => sent.push(request));
-  await give(page, `Bearer ${TEST_ADMIN}\n`);
+  await submitToken(page, `Bearer ${TEST_ADMIN}\n`);
   await page.getByRole('heading', { name: 'Jobs' }).waitFor();
   await page.getByText('admin@example.com').waitFor();
   await page.reload();
   await page.getByRole('heading', { name: 'Jobs' }).waitFor();
   await page.getByRole('link', { name: 'Catalogue', exact: true }).click();
-  await page.getByRole('rowheader', { name: 'Intel Core i5-8500' }).waitFor(); // jobs have such headers, too
-  const asked = sent.filter((request) => new URL(request.url()).pathname === '/graphql');
-  const withToken = asked.filter((request) => request.headers().authorization !== undefined);
+  await page.getByRole('rowheader', { name: 'Intel Core i5-8500' }).waitFor(); // the jobs table has row headers as well
+  const requests = sent.filter((request) => new URL(request.url()).pathname === '/graphql');
+  const withToken = requests.filter((request) => request.headers().authorization !== undefined);
   const idOf = (request) => new URL(request.url()).searchParams.get('documentId');
-  const withoutToken = asked.filter((request) => !withToken.includes(request)).map(idOf);
+  const withoutToken = requests.filter((request) => !withToken.includes(request)).map(idOf);
   assert.ok(withToken.length > 0 && withoutToken.length > 0);
   assert.ok(!withToken.some((request) => withoutToken.includes(idOf(request))));
   await page.goBack();
@@ -62,17 +70,17 @@ test('signs in to where one wanted to go, stays so over a reload, and forgets on
   await close();
 });
 
-test('asks for a new token when the server takes the old one no more', async () => {
-  const { page, close } = await open('/admin', refused);
+test('an expired token leads back to the sign-in form with the reason', async () => {
+  const { page, close } = await open('/admin', rejected);
   await page.evaluate((token) => sessionStorage.setItem('dealmark.token', token), TEST_EXPIRED);
   await page.reload();
   await page.getByRole('alert').filter({ hasText: 'The token has expired' }).waitFor();
   await close();
 });
 
-test('an operator looks and imports, and is told what only admins may do', async () => {
-  const { page, close } = await signedIn('/admin', { token: TEST_OPERATOR });
-  await page.getByText('Only admins may do this').first().waitFor();
+test('an operator can read and import, and sees a note in place of admin actions', async () => {
+  const { page, close } = await openSignedIn('/admin', { token: TEST_OPERATOR });
+  await page.getByText('Only admins can do this').first().waitFor();
   assert.equal(await page.getByRole('button', { name: /Recalculate|Verify/ }).count(), 0);
   await link(page, 'Rules').click();
   await page.getByText('There are no rules').waitFor();
@@ -82,24 +90,24 @@ test('an operator looks and imports, and is told what only admins may do', async
   await close();
 });
 
-test('recalculates all CPUs and shows live how it goes', async () => {
-  const { page, close } = await signedIn();
+test('recalculation of all CPUs shows its progress live', async () => {
+  const { page, close } = await openSignedIn();
   const panel = region(page, 'Recalculate');
   await panel.getByRole('button', { name: 'Recalculate all' }).click();
   await panel.getByText('Queued').waitFor();
   await panel.getByRole('progressbar', { name: 'Recalculation' }).waitFor();
-  await ask('work');
+  await requestAction('run-jobs');
   await panel.getByText('60 of 60 CPUs recalculated').waitFor();
   await panel.getByText('Succeeded').waitFor();
   assert.equal(await panel.getByRole('progressbar').count(), 0);
   await close();
 });
 
-test('recalculates some CPUs, picked by keyboard', async () => {
-  const { page, close } = await signedIn();
+test('recalculation of selected CPUs works by keyboard', async () => {
+  const { page, close } = await openSignedIn();
   const panel = region(page, 'Recalculate');
-  await panel.getByRole('radio', { name: 'Only some' }).check();
-  await panel.getByText('Pick at least one CPU.').waitFor();
+  await panel.getByRole('radio', { name: 'Selected CPUs' }).check();
+  await panel.getByText('Select at least one CPU.').waitFor();
   const input = panel.getByRole('combobox', { name: 'CPUs to recalculate' });
   for (const [typed, name] of [
     ['8500', 'Intel Core i5-8500'],
@@ -111,48 +119,48 @@ test('recalculates some CPUs, picked by keyboard', async () => {
     await page.keyboard.press('Enter');
   }
   await page.keyboard.press('Escape');
-  await panel.getByRole('button', { name: 'Without AMD Ryzen 5 5600G' }).click();
+  await panel.getByRole('button', { name: 'Remove AMD Ryzen 5 5600G' }).click();
   await panel.getByRole('button', { name: 'Recalculate 1 CPU' }).click();
   await panel.getByText('Queued').waitFor();
-  await ask('work');
+  await requestAction('run-jobs');
   await panel.getByText('1 of 1 CPUs recalculated').waitFor();
   await close();
 });
 
-test('verifies figures, shows which differ, and repairs them', async () => {
-  const { page, close } = await signedIn();
+test('verification lists the differences and repairs them', async () => {
+  const { page, close } = await openSignedIn();
   const panel = region(page, 'Verify');
-  await panel.getByText('Figures were never verified yet.').waitFor();
-  await ask('spoil');
+  await panel.getByText('No verification yet.').waitFor();
+  await requestAction('corrupt-figure');
   await panel.getByRole('button', { name: 'Verify' }).click();
   await panel.getByText('Queued').waitFor();
-  await ask('work');
-  await panel.getByText('60 of 61 items were right').waitFor();
+  await requestAction('run-jobs');
+  await panel.getByText('60 of 61 items were correct').waitFor();
   await panel.getByText('98.36 %').waitFor();
   const row = panel.getByRole('row', { name: /intel-core-i5-8500/ });
   assert.match(await row.innerText(), /price_good/);
-  await panel.getByRole('checkbox', { name: 'Repair what differs' }).check();
+  await panel.getByRole('checkbox', { name: 'Repair differences' }).check();
   await panel.getByRole('button', { name: 'Verify and repair' }).click();
   await panel.getByText('Queued').waitFor();
-  await ask('work');
+  await requestAction('run-jobs');
   await panel.getByText('all others were repaired').waitFor();
   await panel.getByRole('button', { name: 'Verify and repair' }).click();
   await panel.getByText('Queued').waitFor();
-  await ask('work');
-  await panel.getByText('All 61 items were right').waitFor();
+  await requestAction('run-jobs');
+  await panel.getByText('All 61 items were correct').waitFor();
   await panel.getByText('100 %').waitFor();
   await close();
 });
 
-test('imports a page, and the CPU has its listing', async () => {
-  const { page, close } = await signedIn('/admin/imports');
-  await page.getByText('Nothing was imported yet').waitFor();
+test('an imported page becomes a listing of its CPU', async () => {
+  const { page, close } = await openSignedIn('/admin/imports');
+  await page.getByText('No imports yet').waitFor();
   await page.getByRole('button', { name: 'Import page' }).click();
   await page.getByText('Paste a URL first.').waitFor();
-  await page.getByRole('textbox', { name: 'URL of the offer' }).fill(`${TEST_SHOP}/good`);
+  await page.getByRole('textbox', { name: 'URL of the listing' }).fill(`${TEST_SHOP}/good`);
   await page.keyboard.press('Enter');
   const row = page.getByRole('list', { name: 'Pages of this import' }).getByRole('listitem').first();
-  await row.getByText('Complete').waitFor();
+  await row.getByText('Complete', { exact: true }).waitFor();
   await row.getByText('HP EliteDesk 800 G4 Mini').waitFor();
   await row.getByText('$123.00').waitFor();
   const address = page.url();
@@ -168,10 +176,10 @@ test('imports a page, and the CPU has its listing', async () => {
 
 const file = (name, text) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(text) });
 
-test('imports a file, and shows what became of each row', async () => {
-  const { page, close } = await signedIn('/admin/imports');
+test('an imported file shows the result of each row', async () => {
+  const { page, close } = await openSignedIn('/admin/imports');
   const urls = ['good', 'other', 'empty', 'gone'].map((path) => `${TEST_SHOP}/${path}`);
-  const given = await page.evaluateHandle(
+  const dataTransfer = await page.evaluateHandle(
     (text) => {
       const data = new DataTransfer();
       data.items.add(new File([text], 'urls.csv', { type: 'text/csv' }));
@@ -179,130 +187,133 @@ test('imports a file, and shows what became of each row', async () => {
     },
     ['url', ...urls, 'no url at all'].join('\n'),
   );
-  const place = page.locator('.drop');
-  await place.dispatchEvent('dragover', { dataTransfer: given });
-  await place.dispatchEvent('drop', { dataTransfer: given });
+  const dropZone = page.getByText('Drop a file here');
+  await dropZone.dispatchEvent('dragover', { dataTransfer });
+  await dropZone.dispatchEvent('drop', { dataTransfer });
   await page.getByRole('heading', { name: 'urls.csv' }).waitFor();
   const rows = page.getByRole('list', { name: 'Pages of this import' }).locator('> li');
-  const told = async (index, ...texts) => {
+  const expectRow = async (index, ...texts) => {
     for (const text of texts) await rows.nth(index).getByText(text).first().waitFor();
   };
-  await told(0, 'Complete', 'HP EliteDesk');
-  await told(1, 'Complete', 'no CPU is certain', 'No model number of the catalogue is in it.');
-  await told(2, 'Failed', 'The page does not say that it offers anything.');
-  await told(3, 'Failed', 'answered with status 404');
-  await told(4, 'Failed', 'no url at all');
+  await expectRow(0, 'Complete', 'HP EliteDesk');
+  await expectRow(1, 'Complete', 'no CPU matched', 'No model number of the catalogue is in it.');
+  await expectRow(2, 'Failed', 'The page does not say that it offers anything.');
+  await expectRow(3, 'Failed', 'answered with status 404');
+  await expectRow(4, 'Failed', 'no url at all');
   const main = page.getByRole('main');
   assert.match(await main.innerText(), /Failed\s+3/);
   await close();
 });
 
-test('refuses files that are none, itself or in the words of the server', async () => {
-  const { page, close } = await signedIn('/admin/imports', { expected: [/status of 400/] });
+test('invalid files are rejected by the page or with the error of the server', async () => {
+  const { page, close } = await openSignedIn('/admin/imports', { expected: [/status of 400/] });
   const panel = region(page, 'A file of URLs');
   const input = panel.locator('input[type=file]');
-  const says = (text) => panel.getByRole('alert').filter({ hasText: text }).waitFor();
+  const showsError = (text) => panel.getByRole('alert').filter({ hasText: text }).waitFor();
   await input.setInputFiles(file('urls.xlsx', 'x'));
-  await says('urls.xlsx is neither CSV nor JSON');
+  await showsError('urls.xlsx is neither CSV nor JSON');
   await input.setInputFiles(file('urls.csv', ''));
-  await says('urls.csv is empty.');
+  await showsError('urls.csv is empty.');
   await input.setInputFiles(file('urls.csv', `url\n${'x'.repeat(5 * 1024 * 1024)}`));
-  await says('urls.csv has 5.0 MiB');
+  await showsError('urls.csv has 5.0 MiB');
   await input.setInputFiles(file('urls.csv', 'address\nhttp://a.example/'));
-  await says(/url/);
+  await showsError(/url/);
   await input.setInputFiles(file('urls.json', '{"url": 1}'));
-  await says('urls.json must be a JSON list of objects');
+  await showsError('urls.json must be a JSON list of objects');
   assert.equal(new URL(page.url()).pathname, '/admin/imports');
   await close();
 });
 
-test('lists jobs by kind and status, in the address', async () => {
-  const { page, close } = await signedIn('/admin/jobs?kind=VERIFY_FIGURES');
+test('jobs are filtered by kind and status, and the filter is in the address', async () => {
+  const { page, close } = await openSignedIn('/admin/jobs?kind=VERIFY_FIGURES');
   const rows = page.getByRole('rowheader');
   await rows.first().waitFor();
   assert.deepEqual(new Set(await rows.allInnerTexts()), new Set(['Verification']));
   await page.getByRole('combobox', { name: 'Kind' }).selectOption('Recalculation');
-  await eventually(async () => new Set(await rows.allInnerTexts()).has('Recalculation'), 'those of the other kind');
+  await waitUntil(
+    async () => new Set(await rows.allInnerTexts()).has('Recalculation'),
+    'jobs of the other kind appear',
+  );
   assert.match(page.url(), /kind=RECALCULATE_METRICS/);
   await page.getByRole('combobox', { name: 'Status' }).selectOption('Failed');
-  await page.getByText('No job is like that').waitFor();
+  await page.getByText('No job matches').waitFor();
   await page.getByRole('button', { name: 'All jobs' }).click();
-  await eventually(async () => new Set(await rows.allInnerTexts()).size > 1, 'all of them');
+  await waitUntil(async () => new Set(await rows.allInnerTexts()).size > 1, 'all jobs appear');
   await close();
 });
 
-test('lists documents with their clients, and how they are run', async () => {
-  const { page, close } = await signedIn('/admin/documents');
+test('documents are listed with clients and execution mode', async () => {
+  const { page, close } = await openSignedIn('/admin/documents');
   const row = page.getByRole('row', { name: /^Documents sha256/ });
   assert.match(await row.innerText(), /Compiled/);
   assert.match(await row.innerText(), /web@/);
-  await page.getByRole('searchbox').fill('adminnews');
-  await page.getByRole('row', { name: /AdminNews.*Interpreted: a subscription/ }).waitFor();
+  await page.getByRole('searchbox').fill('admindatachanged');
+  await page.getByRole('row', { name: /AdminDataChanged.*Interpreted: a subscription/ }).waitFor();
   assert.equal(await page.getByRole('rowheader').count(), 1);
   await page.getByRole('searchbox').fill('no such document');
-  await page.getByText('No document is like that').waitFor();
+  await page.getByText('No document matches').waitFor();
   await close();
 });
 
-test('adds, changes and deletes a valuation rule', async () => {
-  const { page, close } = await signedIn('/admin/rules', { expected: [/status of 400/] });
+test('a valuation rule can be added, changed and deleted', async () => {
+  const { page, close } = await openSignedIn('/admin/rules', { expected: [/status of 400/] });
   await page.getByRole('button', { name: 'Add a rule' }).click();
   const dialog = page.getByRole('dialog');
   const value = dialog.getByRole('textbox', { name: 'Value, $' });
   const save = (name) => dialog.getByRole('button', { name }).click();
   await value.fill('much');
   await save('Add');
-  await dialog.getByText('The value is a number of dollars').waitFor();
+  await dialog.getByText('The value must be a number of dollars').waitFor();
   await value.fill('2.123456');
   await save('Add');
   await dialog.getByRole('alert').filter({ hasText: 'decimals' }).waitFor();
   await value.fill('2.50');
   await dialog.getByRole('textbox', { name: 'Kind' }).fill('DDR4');
   await dialog.getByRole('textbox', { name: 'Used' }).fill('0.8');
-  assert.deepEqual(await faults(page), []);
+  assert.deepEqual(await axeViolations(page), []);
   await save('Add');
   const row = page.getByRole('row', { name: /Memory DDR4/ });
   assert.match(await row.innerText(), /\$2\.50 per GB\s+Used × 0\.8/);
-  await page.getByRole('heading', { name: 'Offers are valued anew' }).waitFor();
-  await ask('work');
-  await page.getByText(/listings valued anew/).waitFor();
+  await page.getByRole('heading', { name: 'Revaluation of listings' }).waitFor();
+  await requestAction('run-jobs');
+  await page.getByText(/listings revalued/).waitFor();
   await page.getByRole('button', { name: /^Change Memory DDR4/ }).click();
   await value.fill('3');
   await save('Save');
   await row.getByText('$3.00').waitFor();
   await page.getByRole('button', { name: /^Delete Memory DDR4/ }).click();
-  await page.getByRole('alertdialog').getByRole('button', { name: 'Keep it' }).click();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('button', { name: /^Delete Memory DDR4/ }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
   await page.getByText('There are no rules').waitFor();
-  await ask('work');
+  await requestAction('run-jobs');
   await close();
 });
 
-test('goes on with what it has while the server is away, and follows again when it is back', async () => {
-  const { page, close } = await signedIn('/admin', { expected: [/./] });
+test('administration shows loaded data while the server is stopped, and updates when it is back', async () => {
+  const { page, close } = await openSignedIn('/admin', { expected: [/./] });
   const panel = region(page, 'Recalculate');
   await panel.getByText('recalculated').waitFor();
-  await ask('away');
-  await page.getByText('The server does not answer.').waitFor();
+  await requestAction('stop-server');
+  await page.getByText('The server does not respond.').waitFor();
   await panel.getByText('recalculated').waitFor();
   await panel.getByRole('button', { name: 'Recalculate all' }).click();
-  await panel.getByRole('alert').filter({ hasText: 'The server did not answer.' }).waitFor();
-  await ask('back');
-  await page.getByText('The server does not answer.').waitFor({ state: 'detached' });
+  await panel.getByRole('alert').filter({ hasText: 'The server did not respond.' }).waitFor();
+  await requestAction('start-server');
+  await page.getByText('The server does not respond.').waitFor({ state: 'detached' });
   await panel.getByRole('button', { name: 'Recalculate all' }).click();
   await panel.getByText('Queued').waitFor();
-  await ask('work');
+  await requestAction('run-jobs');
   await panel.getByText('60 of 60 CPUs recalculated').waitFor();
   await close();
 });
 
 for (const theme of ['light', 'dark']) {
-  test(`axe finds nothing, and nothing is cut off, ${theme}`, async () => {
+  test(`admin pages have no axe violations and no overflow, ${theme}`, async () => {
     const { page, close } = await open('/admin', { theme, width: 320, height: 640 });
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();
-    assert.deepEqual(await faults(page), []);
-    await give(page, TEST_ADMIN);
+    assert.deepEqual(await axeViolations(page), []);
+    await submitToken(page, TEST_ADMIN);
     for (const [name, heading] of [
       ['Figures', 'Recalculate'],
       ['Imports', 'Recent imports'],
@@ -312,24 +323,24 @@ for (const theme of ['light', 'dark']) {
     ]) {
       await link(page, name).click();
       await page.getByRole('heading', { name: heading, exact: true }).waitFor();
-      await page.locator('.admin-loading').waitFor({ state: 'detached' });
-      assert.deepEqual(await faults(page), [], name);
+      await page.getByText(/^Loading /).waitFor({ state: 'detached' });
+      assert.deepEqual(await axeViolations(page), [], name);
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} is too wide`);
     }
     await page.goto(`${address}/admin/imports`);
     await page.getByRole('link', { name: 'urls.csv' }).click();
     await page.getByRole('list', { name: 'Pages of this import' }).waitFor();
-    assert.deepEqual(await faults(page), []);
+    assert.deepEqual(await axeViolations(page), []);
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
     await page.getByRole('navigation', { name: 'Administration' }).getByRole('link', { name: 'Figures' }).click();
-    await page.getByRole('radio', { name: 'Only some' }).check();
+    await page.getByRole('radio', { name: 'Selected CPUs' }).check();
     await page.getByRole('combobox').waitFor();
-    assert.deepEqual(await faults(page), []);
+    assert.deepEqual(await axeViolations(page), []);
     await page.getByRole('combobox').fill('8500');
     await page.getByRole('option', { name: /8500/ }).waitFor();
-    await page.waitForTimeout(200); // while it appears, its colours are those of a mixture
-    assert.deepEqual(await faultsWithList(page), []);
-    await leavesTheList(page);
+    await page.waitForTimeout(200); // during the transition its colours are blended
+    assert.deepEqual(await axeViolationsWithOpenList(page), []);
+    await assertTabClosesList(page);
     await close();
   });
 }

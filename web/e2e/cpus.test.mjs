@@ -1,14 +1,14 @@
-// The pages of one CPU, of several, and of all that have a price.
+// Tests of the CPU page, the comparison and the map.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { address, eventually, faults, faultsWithList, leavesTheList, open } from './setup.mjs';
+import { address, waitUntil, axeViolations, axeViolationsWithOpenList, assertTabClosesList, open } from './setup.mjs';
 
 const CPU = '/cpu/intel-core-i5-8500';
 const query = (page) => Object.fromEntries(new URL(page.url()).searchParams);
 const path = (page) => new URL(page.url()).pathname;
 const panel = (page, name) => page.getByRole('region', { name, exact: true });
 
-test('a link leads to a CPU: targets in words, offers with their difference, links that lend no name', async () => {
+test('the CPU page shows targets, listings with their difference, and safe external links', async () => {
   const { page, close } = await open(CPU);
   await page.getByRole('heading', { level: 1, name: 'Intel Core i5-8500' }).waitFor();
   assert.equal(await page.title(), 'Intel Core i5-8500 – Dealmark');
@@ -27,13 +27,13 @@ test('a link leads to a CPU: targets in words, offers with their difference, lin
   await close();
 });
 
-test('charts tell what they show: in a sentence, by keyboard, and as a table', async () => {
+test('charts are readable as a summary, by keyboard, and as a table', async () => {
   const { page, close } = await open(CPU);
   await page.getByRole('img', { name: /^6 active prices from \$100\.00 to \$200\.00; most/ }).waitFor();
   await page
     .getByRole('img', { name: /^In the last 90 days the lowest price went from \$95\.00 to \$\d+\.00/ })
     .waitFor();
-  const lows = panel(page, 'Price history').locator('.lows');
+  const lows = panel(page, 'Price history').locator('dl');
   assert.match(
     await lows.innerText(),
     /Lowest now\s+\$100\.00[\s\S]*90-day low\s+\$90\.00[\s\S]*All-time low\s+\$80\.00/,
@@ -44,49 +44,49 @@ test('charts tell what they show: in a sentence, by keyboard, and as a table', a
   await page.keyboard.press('End');
   await page.keyboard.press('ArrowLeft');
   assert.match(await days.getAttribute('aria-valuetext'), /^\d+ \w+ \d{4}: lowest \$\d+\.\d\d, mean/);
-  assert.match(await page.locator('.tip').innerText(), /Lowest/);
+  assert.match(await page.getByTestId('tooltip').innerText(), /Lowest/);
   await page.keyboard.press('Escape');
-  assert.equal(await page.locator('.tip').count(), 0);
+  assert.equal(await page.getByTestId('tooltip').count(), 0);
 
   await page.getByRole('button', { name: 'All', exact: true }).click();
   await page.getByRole('img', { name: /^In all time .* All-time low: \$80\.00/ }).waitFor();
-  await panel(page, 'Price history').getByText('The figures as a table').click();
+  await panel(page, 'Price history').getByText('Show as a table').click();
   await page.getByRole('columnheader', { name: 'Week' }).waitFor();
   await close();
 });
 
-test('the back button leads back, from a similar CPU and to the list as it was', async () => {
+test('the back button returns from a similar CPU and to the same list', async () => {
   const { page, close } = await open('/?q=i5');
   await page.getByRole('link', { name: 'Intel Core i5-8500' }).click();
   await page.getByRole('heading', { level: 1, name: 'Intel Core i5-8500' }).waitFor();
   await panel(page, 'Similar CPUs').nth(0).getByRole('rowheader').nth(1).getByRole('link').click();
-  await eventually(() => path(page) !== CPU, 'another CPU is shown');
+  await waitUntil(() => path(page) !== CPU, 'another CPU is shown');
   await page.goBack();
   await page.getByRole('heading', { level: 1, name: 'Intel Core i5-8500' }).waitFor();
   await page.goBack();
-  await page.locator('.count', { hasText: '1 of 60 CPUs' }).waitFor();
+  await page.getByRole('status').filter({ hasText: '1 of 60 CPUs' }).waitFor();
   await close();
 });
 
-test('what is missing is told: the CPU, its listings, its marks, its history', async () => {
+test('missing data has a message: unknown CPU, no listings, no marks, no history', async () => {
   const { page, close } = await open('/cpu/zilog-z80');
-  await page.getByRole('heading', { name: 'No CPU has this address' }).waitFor();
+  await page.getByRole('heading', { name: 'CPU not found' }).waitFor();
   await page.getByRole('link', { name: 'Search the catalogue' }).click();
-  await eventually(() => query(page).q === 'zilog z80', 'the catalogue is searched');
+  await waitUntil(() => query(page).q === 'zilog z80', 'the catalogue is searched');
   await page.goto(`${address}/cpu/intel-xeon-e5-0900`);
-  for (const told of [
-    /^Not enough prices\. Nobody offers it with a price now/,
-    /^Nobody offers it now\. Listings appear here/,
-    /^No price was ever seen/,
-    /^There is no active price to draw/,
-    /^Never measured$/,
+  for (const message of [
+    /^Not enough prices\. It has no active price/,
+    /^No listings now\. New listings appear here/,
+    /^No prices yet/,
+    /^No active prices/,
+    /^Not measured$/,
     /^No value: it needs a multi-thread mark and an active price/,
   ])
-    await page.getByText(told).first().waitFor();
+    await page.getByText(message).first().waitFor();
   await close();
 });
 
-test('nothing jumps while a CPU is loaded', async () => {
+test('the layout stays stable while a CPU loads', async () => {
   const { page, close } = await open(CPU);
   await page.getByRole('img', { name: /active prices/ }).waitFor();
   await page.getByRole('img', { name: /lowest price went/ }).waitFor();
@@ -104,7 +104,7 @@ test('nothing jumps while a CPU is loaded', async () => {
   await close();
 });
 
-test('CPUs are compared: added as one types, marked where they are better, and all of it in the address', async () => {
+test('CPUs can be added to a comparison, which marks the best values and is in the address', async () => {
   const { page, close } = await open('/compare');
   await page.getByRole('heading', { name: 'Choose two to five CPUs' }).waitFor();
   const field = page.getByRole('combobox', { name: 'Add a CPU' });
@@ -120,16 +120,16 @@ test('CPUs are compared: added as one types, marked where they are better, and a
 
   const row = (name) => page.getByRole('row').filter({ has: page.getByRole('rowheader', { name, exact: true }) });
   const cells = async (name) =>
-    (await row(name).getByRole('cell').allInnerTexts()).map((each) => each.replace(/\s+/g, ' ').trim());
+    (await row(name).getByRole('cell').allInnerTexts()).map((item) => item.replace(/\s+/g, ' ').trim());
   assert.deepEqual(await cells('Multi-thread mark'), ['100', '9,500 best']);
   assert.deepEqual(await cells('Threads'), ['12 best', '6']);
   assert.deepEqual(await cells('Cores'), ['6', '6']);
-  await page.getByRole('checkbox', { name: 'Only what differs' }).check();
+  await page.getByRole('checkbox', { name: 'Only differences' }).check();
   assert.equal(await row('Cores').count(), 0);
   assert.equal(await row('Threads').count(), 1);
 
   await page.getByRole('button', { name: 'Remove AMD Ryzen 5 5600G' }).click();
-  await eventually(() => query(page).cpus === 'intel-core-i5-8500', 'it is gone from the address');
+  await waitUntil(() => query(page).cpus === 'intel-core-i5-8500', 'the CPU is removed from the address');
   await page.goBack();
   await page.getByRole('columnheader', { name: /5600G/ }).waitFor();
   await page.reload();
@@ -137,7 +137,7 @@ test('CPUs are compared: added as one types, marked where they are better, and a
   await close();
 });
 
-test('Enter adds what is typed now, not what was found a moment before', async () => {
+test('Enter adds a match of the current text, not of the previous one', async () => {
   const { page, close } = await open('/compare');
   const field = page.getByRole('combobox', { name: 'Add a CPU' });
   await field.fill('5600');
@@ -151,41 +151,41 @@ test('Enter adds what is typed now, not what was found a moment before', async (
   await page.getByRole('option', { name: /i5-8500/ }).waitFor();
   assert.deepEqual(query(page), {});
   await page.keyboard.press('Enter');
-  await eventually(() => query(page).cpus === 'intel-core-i5-8500', 'what is there is added');
+  await waitUntil(() => query(page).cpus === 'intel-core-i5-8500', 'the match is added');
   await close();
 });
 
-test('what is found is accessible, and nobody gets to what is hidden meanwhile', async () => {
+test('the list of matches is accessible, and the focus never enters hidden content', async () => {
   for (const theme of ['light', 'dark']) {
     const { page, close } = await open('/compare', { theme });
     await page.getByRole('combobox', { name: 'Add a CPU' }).fill('8500');
     await page.getByRole('option', { name: /8500/ }).first().waitFor();
-    await page.waitForTimeout(200); // while it appears, its colours are those of a mixture
-    assert.deepEqual(await faultsWithList(page), []);
-    await leavesTheList(page);
+    await page.waitForTimeout(200); // during the transition its colours are blended
+    assert.deepEqual(await axeViolationsWithOpenList(page), []);
+    await assertTabClosesList(page);
     await close();
   }
 });
 
-test('a comparison takes five, says what it does not know, and offers what is similar', async () => {
+test('a comparison holds five CPUs, reports unknown ones, and suggests similar ones', async () => {
   const ryzens = [0, 1, 2, 3].map((number) => `amd-ryzen-7-${1000 + number}`);
   const { page, close } = await open(`/compare?cpus=nonsense,${ryzens.join(',')}`);
-  await page.getByText('Five CPUs are the most').waitFor();
-  await page.getByText('Nothing is called nonsense.').waitFor();
+  await page.getByText('You can compare up to five CPUs').waitFor();
+  await page.getByText('There is no CPU nonsense.').waitFor();
   await page.getByRole('button', { name: 'Remove', exact: true }).click();
-  await eventually(() => query(page).cpus === ryzens.join(','), 'only what is known is left');
+  await waitUntil(() => query(page).cpus === ryzens.join(','), 'the unknown CPU is removed');
   await page
     .getByRole('button', { name: /^Add AMD Ryzen/ })
     .first()
     .click();
-  await eventually(() => query(page).cpus.split(',').length === 5, 'a similar one is added');
+  await waitUntil(() => query(page).cpus.split(',').length === 5, 'a similar CPU is added');
   await close();
 });
 
-test('the map is used by keyboard and by pointer, and its view is its address', async () => {
+test('the map works by keyboard and by pointer, and its view is in the address', async () => {
   const { page, close } = await open('/map');
-  const counted = (text) => page.locator('.map-count', { hasText: text }).waitFor();
-  await counted('2 CPUs, 2 on the line');
+  const expectCount = (text) => page.getByRole('status').filter({ hasText: text }).waitFor();
+  await expectCount('2 CPUs, 2 on the line');
   await page.getByRole('img', { name: /^2 CPUs by price and multi-thread mark/ }).waitFor();
 
   const onLine = page.getByRole('slider', { name: /CPUs on the line/ });
@@ -196,31 +196,31 @@ test('the map is used by keyboard and by pointer, and its view is its address', 
   await page.getByRole('heading', { level: 1, name: 'Intel Core i5-8500' }).waitFor();
   await page.goBack();
 
-  await page.locator('.frontier-point').first().waitFor();
-  const box = await page.locator('.frontier-point').first().boundingBox();
+  await page.getByTestId('frontier-point').first().waitFor();
+  const box = await page.getByTestId('frontier-point').first().boundingBox();
   await page.mouse.move(box.x + box.width / 2 + 8, box.y + box.height / 2);
-  assert.match(await page.locator('.tip').innerText(), /^AMD Ryzen 5 5600G\s+Good price\s+\$96\.50/);
+  assert.match(await page.getByTestId('tooltip').innerText(), /^AMD Ryzen 5 5600G\s+Good price\s+\$96\.50/);
   await page.mouse.down();
   await page.mouse.up();
-  await eventually(() => path(page) === '/cpu/amd-ryzen-5-5600g', 'the click opens it');
+  await waitUntil(() => path(page) === '/cpu/amd-ryzen-5-5600g', 'the click opens the CPU');
   await page.goBack();
 
   await page.getByRole('button', { name: /^Intel/ }).click();
-  await counted('1 of 2 CPUs, 1 on the line');
+  await expectCount('1 of 2 CPUs, 1 on the line');
   await page.getByRole('button', { name: 'Single-thread' }).click();
   await page.getByRole('img', { name: /^1 CPUs by price and single-thread mark/ }).waitFor();
   assert.deepEqual(query(page), { mark: 'single', maker: 'Intel' });
   await page.reload();
-  await counted('1 of 2 CPUs');
+  await expectCount('1 of 2 CPUs');
   await page.getByRole('button', { name: /^Fair/ }).click();
   await page.getByRole('button', { name: 'Show all' }).click();
-  await counted('2 CPUs, 2 on the line');
+  await expectCount('2 CPUs, 2 on the line');
   await page.getByRole('row').filter({ hasText: '5600G' }).getByRole('link').click();
-  await eventually(() => path(page) === '/cpu/amd-ryzen-5-5600g', 'the table leads there as well');
+  await waitUntil(() => path(page) === '/cpu/amd-ryzen-5-5600g', 'the table links to the CPU');
   await close();
 });
 
-test('axe finds nothing, and nothing is wider than the screen', async () => {
+test('pages have no axe violations and no overflow', async () => {
   const paths = {
     [CPU]: /lowest price went/,
     '/compare?cpus=intel-core-i5-8500,amd-ryzen-5-5600g,amd-ryzen-7-1000': undefined,
@@ -242,7 +242,7 @@ test('axe finds nothing, and nothing is wider than the screen', async () => {
           .getByText(/Intel (Core i5-8500|Xeon E5-0900)/)
           .first()
           .waitFor();
-      assert.deepEqual(await faults(page, rules), [], `${theme} ${width} ${where}`);
+      assert.deepEqual(await axeViolations(page, rules), [], `${theme} ${width} ${where}`);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(wide <= 0, `${width} ${where} is ${wide} px too wide`);
     }

@@ -1,12 +1,12 @@
 import { test } from 'node:test';
-import { ask, names, open, rows } from './setup.mjs';
+import { requestAction, names, open, rows } from './setup.mjs';
 import assert from 'node:assert/strict';
 
-test('without Redis nothing is missing: search, a page of a CPU, and news of figures', async () => {
+test('search, CPU page and live updates work without Redis', async () => {
   const { page, close } = await open('/?q=i5+8500');
   await page.getByRole('cell', { name: /^\$150\.00/ }).waitFor();
   await page.waitForTimeout(500);
-  await ask('stop-redis');
+  await requestAction('stop-redis');
   const search = page.getByRole('searchbox', { name: 'Search CPUs by name' });
   await search.fill('ryzen 5600');
   await rows(page).filter({ hasText: 'AMD Ryzen 5 5600G' }).waitFor();
@@ -16,7 +16,7 @@ test('without Redis nothing is missing: search, a page of a CPU, and news of fig
   await page.goBack();
   await search.fill('i5 8500');
   await page.getByRole('cell', { name: /^\$150\.00/ }).waitFor();
-  await ask('reprice');
+  await requestAction('change-price');
   await page.getByRole('cell', { name: /^\$151\.00/ }).waitFor();
   await close();
 });

@@ -1,7 +1,7 @@
-// Before the first paint, so that nobody who chose a theme sees the other one flash. See src/app/theme.ts.
+// Apply the stored theme before the first paint, so that the other one does not flash. See src/layout/theme.ts.
 try {
-  const chosen = localStorage.getItem('dealmark.theme');
-  if (chosen === 'light' || chosen === 'dark') document.documentElement.dataset.theme = chosen;
+  const theme = localStorage.getItem('dealmark.theme');
+  if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme;
 } catch {
-  // Storage may be forbidden; the system's theme it is.
+  // Storage is blocked: use the system's theme.
 }

@@ -1,7 +1,7 @@
-// Types and documents from src/**/*.graphql and ../schema.graphql, into src/gql (which is not kept in the repository):
-//   graphql.ts                 the types, and each document under its name: `CpuListDocument`
-//   persisted-documents.json   the manifest: SHA-256 of each document's text, and the text
-// graphql-codegen's client preset, run directly: its command brings two hundred packages that only read settings.
+// Generate src/gql (not in the repository) from src/**/*.graphql and ../schema.graphql:
+//   graphql.ts                 types, and one constant per document: `CpuListDocument`
+//   persisted-documents.json   manifest: SHA-256 of each document, and its text
+// It runs graphql-codegen's client preset directly, because its command line tool has two hundred dependencies.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,7 +28,7 @@ export async function generate() {
     baseOutputDir: output,
     config: { useTypeImports: true, enumsAsTypes: true, scalars: { DateTime: 'string' }, skipTypename: false },
     documents,
-    // The cache keys objects by their type: every selection has __typename, and so has the text that is hashed.
+    // The cache needs __typename in every selection, so the hashed text contains it as well.
     documentTransforms: [{ name: 'typename', transformObject: addTypenameSelectionDocumentTransform, config: {} }],
     pluginMap: {},
     plugins: [],
@@ -39,37 +39,37 @@ export async function generate() {
   mkdirSync(output, { recursive: true });
   for (const file of files) {
     const content = await codegen(file);
-    // `graphql()` reads documents out of TypeScript; ours have files of their own.
+    // These files are for documents inside TypeScript, which are not used here.
     if (basename(file.filename) === 'gql.ts' || basename(file.filename) === 'index.ts') continue;
     write(file.filename, content);
   }
 }
 
-// Only what changed, and whole: somebody else may be reading.
+// Write changed files only, and atomically, because another process may read them.
 function write(path, content) {
   if (existsSync(path) && readFileSync(path, 'utf8') === content) return;
-  const draft = `${path}.${process.pid}`;
-  writeFileSync(draft, content);
-  renameSync(draft, path);
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, content);
+  renameSync(temporary, path);
 }
 
-// A mistake in a document is told as a compiler does: file, line, reason.
+// Report errors in documents like a compiler: file, line, reason.
 function check(schema, documents) {
   const fragments = documents.flatMap(({ document }) =>
     document.definitions.filter((definition) => definition.kind === 'FragmentDefinition'),
   );
-  const faults = documents.flatMap(({ location, document }) => {
-    const own = new Set(document.definitions);
-    const whole = {
+  const errors = documents.flatMap(({ location, document }) => {
+    const ownDefinitions = new Set(document.definitions);
+    const withFragments = {
       ...document,
-      definitions: [...document.definitions, ...fragments.filter((each) => !own.has(each))],
+      definitions: [...document.definitions, ...fragments.filter((fragment) => !ownDefinitions.has(fragment))],
     };
-    return validate(schema, whole)
+    return validate(schema, withFragments)
       .filter((error) => !/^Fragment ".*" is never used/.test(error.message))
       .map((error) => `${location}:${error.locations?.[0]?.line ?? 1}: ${error.message}`);
   });
-  if (faults.length > 0) {
-    console.error([...new Set(faults)].join('\n'));
+  if (errors.length > 0) {
+    console.error([...new Set(errors)].join('\n'));
     process.exit(1);
   }
 }

@@ -1,4 +1,4 @@
-// After `npm install`: the lock names versions and hashes, and nothing about where packages or money come from.
+// After `npm install`: remove package addresses and funding links from the lock file. It keeps versions and hashes.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const path = new URL('../package-lock.json', import.meta.url);

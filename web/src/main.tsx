@@ -6,7 +6,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Provider } from 'urql';
-import { client, followNews } from './api/client';
+import { client, subscribeToDataChanges } from './api/client';
 import { router } from './routes';
 
 const root = document.getElementById('root');
@@ -14,7 +14,7 @@ if (root === null) throw new Error('index.html has no #root');
 
 createRoot(root).render(
   <StrictMode>
-    {/* The page's policy forbids <style> elements that scripts make. */}
+    {/* The Content-Security-Policy blocks <style> elements that scripts create. */}
     <CSPProvider disableStyleElements>
       <Provider value={client}>
         <RouterProvider router={router} />
@@ -23,4 +23,4 @@ createRoot(root).render(
   </StrictMode>,
 );
 
-followNews();
+subscribeToDataChanges();

@@ -1,17 +1,15 @@
-// Every page and its address. Pages are loaded when they are first opened, or when the pointer comes near a link to them.
+// Pages and their addresses. A page is loaded when it is first opened, or when the pointer is over a link to it.
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
-import { NotFound, PageFault } from './app/Faults';
-import { Shell } from './app/Shell';
+import { NotFound, PageError } from './layout/ErrorPages';
+import { Shell } from './layout/Shell';
+import { parseSearchParams, type SearchParams, stringifySearchParams } from './lib/searchParams';
 
-/** What stands behind the `?`, flat: a name that is there several times is a list. */
-export type Search = Record<string, string | string[]>;
-
-const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: PageFault });
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: PageError });
 
 const catalogue = createRoute({
   getParentRoute: () => root,
   path: '/',
-  validateSearch: (search: Search): Search => search,
+  validateSearch: (search: SearchParams): SearchParams => search,
   component: lazyRouteComponent(() => import('./catalogue/CataloguePage'), 'CataloguePage'),
 });
 
@@ -24,14 +22,14 @@ const cpu = createRoute({
 const compare = createRoute({
   getParentRoute: () => root,
   path: '/compare',
-  validateSearch: (search: Search): Search => search,
+  validateSearch: (search: SearchParams): SearchParams => search,
   component: lazyRouteComponent(() => import('./compare/ComparePage'), 'ComparePage'),
 });
 
 const map = createRoute({
   getParentRoute: () => root,
   path: '/map',
-  validateSearch: (search: Search): Search => search,
+  validateSearch: (search: SearchParams): SearchParams => search,
   component: lazyRouteComponent(() => import('./map/MapPage'), 'MapPage'),
 });
 
@@ -40,7 +38,7 @@ const admin = createRoute({
   path: '/admin',
   component: lazyRouteComponent(() => import('./admin/pages'), 'AdminPage'),
 });
-const search = { getParentRoute: () => admin, validateSearch: (given: Search): Search => given };
+const search = { getParentRoute: () => admin, validateSearch: (params: SearchParams): SearchParams => params };
 const adminPages = admin.addChildren([
   createRoute({ ...search, path: '/', component: lazyRouteComponent(() => import('./admin/pages'), 'FiguresPage') }),
   createRoute({
@@ -62,36 +60,14 @@ const adminPages = admin.addChildren([
   createRoute({ ...search, path: '/rules', component: lazyRouteComponent(() => import('./admin/pages'), 'RulesPage') }),
 ]);
 
-function parseSearch(text: string): Search {
-  const parameters = new URLSearchParams(text);
-  const names = new Set(parameters.keys());
-  return Object.fromEntries(
-    [...names].map((name) => {
-      const values = parameters.getAll(name);
-      return [name, values.length === 1 ? (values[0] ?? '') : values];
-    }),
-  );
-}
-
-function stringifySearch(search: Record<string, unknown>): string {
-  const parameters = new URLSearchParams();
-  for (const [name, value] of Object.entries(search)) {
-    for (const each of Array.isArray(value) ? value : [value])
-      if (each !== undefined) parameters.append(name, String(each));
-  }
-  // `search=i5 8500t` is `?search=i5+8500t`; commas and colons may be read by people as they are.
-  const text = parameters.toString().replace(/%2C/g, ',').replace(/%3A/g, ':');
-  return text === '' ? '' : `?${text}`;
-}
-
 export const router = createRouter({
   routeTree: root.addChildren([catalogue, cpu, compare, map, adminPages]),
-  parseSearch,
-  stringifySearch,
+  parseSearch: parseSearchParams,
+  stringifySearch: stringifySearchParams,
   defaultPreload: 'intent',
   scrollRestoration: true,
-  scrollToTopSelectors: ['.region'], // the list of the catalogue: else it would stay where that of the view before was
-  defaultErrorComponent: PageFault,
+  scrollToTopSelectors: ['[data-scroll-region]'], // the scrolling list of the catalogue
+  defaultErrorComponent: PageError,
 });
 
 declare module '@tanstack/react-router' {

@@ -57,6 +57,13 @@ MAX_SELECTIONS = 1_000
 # Combinations of @skip and @include conditions that stay compiled. Compiling one takes one or two milliseconds.
 MAX_VARIANTS = 64
 
+# For readers of the generated code.
+CODE_COMMENT = (
+    "# A dict display builds the result of one object; fields that are None in it are resolved afterwards.",
+    "# bail_out() leaves this code: the objects are then completed field by field.",
+    "# `value - value == 0.0` is false for NaN and infinity, which GraphQL does not allow.",
+)
+
 _source_numbers = count(1)
 
 
@@ -201,7 +208,7 @@ class OperationCompiler:
         for field in root.fields:
             field.is_inline = False
         title = self.operation.name.value if self.operation.name else "(unnamed)"
-        self.lines.append(f"# {self.operation.operation.value} {title}")
+        self.lines += [f"# {self.operation.operation.value} {title}", *CODE_COMMENT]
         for selection in self._selections_to_generate(root):
             self._generate(selection)
         source = "\n".join(self.lines) + "\n"

@@ -108,78 +108,6 @@ class OperationExecution:
                 complete_value(self, field, result, value, children)
         self.execute_children(children)
 
-    def execute_children(self, children: Children) -> None:
-        """Build the results of these objects, put them where they belong, and resolve their other fields."""
-        for selection, batch in children.items():
-            try:
-                results = selection.build_results(batch.sources)
-            except Exception:  # UnexpectedValue, or an error of an attribute: the slow path finds the field
-                self._slow_path(selection, batch)
-            else:
-                _put_results(batch.targets, results)
-                selection.resolve_fields(self, batch.sources, results)
-
-    def when_ready(self, awaitable: Awaitable[Any], on_result: Callable[[Any], None]) -> None:
-        """Call back with the result of an awaitable, or with the exception that it raised, at the end of the level."""
-        self._pending.append(_PendingValues(lambda results: on_result(results[0]), [awaitable]))
-
-    def report_error(
-        self, parent_result: dict[str, Any], field: Field, indices: tuple[int, ...], error: Exception
-    ) -> None:
-        """Record an error of a field, or of the item at these indices of its list."""
-        self.errors.append(FieldError(parent_result, field, indices, error))
-
-    def path_of(self, parent_result: dict[str, Any]) -> tuple[str | int, ...]:
-        """Return the response path of a result."""
-        return self._position_of(parent_result).path
-
-    def _position_of(self, result: dict[str, Any]) -> Position:
-        return find_positions(self.compiled, self.data, [result])[id(result)]
-
-    def _position_of_error(self, error: FieldError) -> Position:
-        return self._position_of(error.parent_result).child(error.field, error.indices)
-
-    def _arguments_of(self, field: Field) -> Mapping[str, Any]:
-        """Return the coerced arguments, the same for all objects. Raises GraphQLError."""
-        arguments = self._arguments.get(field)
-        if arguments is None:
-            try:
-                arguments = field.coerce_arguments(self.variables)
-            except GraphQLError as error:
-                arguments = error
-            self._arguments[field] = arguments
-        if isinstance(arguments, GraphQLError):
-            raise arguments
-        return arguments
-
-    def _request_prefetches(self) -> None:
-        """Tell the context which prefetches the operation requests, by the type that the fields belong to."""
-        requested: dict[str, list[Any]] = {}
-        for field in self.compiled.prefetching:
-            assert field.prefetch is not None
-            with suppress(Exception):  # wrong arguments: the resolver raises the same error where it can be reported
-                prefetch = field.prefetch(self._arguments_of(field))
-                if prefetch is not None:
-                    requested.setdefault(field.parent.name, []).append(prefetch)
-                    self._prefetching_fields.add(field)
-        if requested:  # replaces those of an earlier operation with this context: their columns have the same names
-            self.context.prefetches = requested
-
-    def _is_prefetched(self, field: Field | None) -> bool:
-        return field in self._prefetching_fields and field.parent.name in self.context.prefetched
-
-    async def _await_pending(self) -> None:
-        """Await the values of a level and complete them, level by level until none is left."""
-        while self._pending:
-            level, self._pending = self._pending, []
-            awaitables = [value for pending in level for value in pending.values if must_be_awaited(value)]
-            is_sequential = len(awaitables) <= MAX_SEQUENTIAL_AWAITS and all(
-                self._is_prefetched(pending.field) for pending in level
-            )
-            awaited = iter(await (await_sequentially if is_sequential else await_concurrently)(awaitables))
-            for pending in level:
-                pending.on_results([next(awaited) if must_be_awaited(value) else value for value in pending.values])
-
     def _complete_expected_value(self, field: Field, result: dict[str, Any], value: Any, children: Children) -> bool:
         """Complete a value of the usual kind and return True. Return False for any other, which needs the slow path.
 
@@ -226,12 +154,84 @@ class OperationExecution:
         except Exception:  # the slow path calls it again and reports the error
             return False
 
+    def execute_children(self, children: Children) -> None:
+        """Build the results of these objects, put them where they belong, and resolve their other fields."""
+        for selection, batch in children.items():
+            try:
+                results = selection.build_results(batch.sources)
+            except Exception:  # UnexpectedValue, or an error of an attribute: the slow path finds the field
+                self._slow_path(selection, batch)
+            else:
+                _put_results(batch.targets, results)
+                selection.resolve_fields(self, batch.sources, results)
+
     def _slow_path(self, selection: Selection, batch: ObjectBatch) -> None:
         """Resolve all fields of these objects by calls, because generated code raised for one of them."""
         results: list[dict[str, Any]] = [{field.key: None for field in selection.fields} for _ in batch.sources]
         _put_results(batch.targets, results)
         for field in selection.fields:
             self.resolve_field(field, batch.sources, results)
+
+    def when_ready(self, awaitable: Awaitable[Any], on_result: Callable[[Any], None]) -> None:
+        """Call back with the result of an awaitable, or with the exception that it raised, at the end of the level."""
+        self._pending.append(_PendingValues(lambda results: on_result(results[0]), [awaitable]))
+
+    async def _await_pending(self) -> None:
+        """Await the values of a level and complete them, level by level until none is left."""
+        while self._pending:
+            level, self._pending = self._pending, []
+            awaitables = [value for pending in level for value in pending.values if must_be_awaited(value)]
+            is_sequential = len(awaitables) <= MAX_SEQUENTIAL_AWAITS and all(
+                self._is_prefetched(pending.field) for pending in level
+            )
+            awaited = iter(await (await_sequentially if is_sequential else await_concurrently)(awaitables))
+            for pending in level:
+                pending.on_results([next(awaited) if must_be_awaited(value) else value for value in pending.values])
+
+    def report_error(
+        self, parent_result: dict[str, Any], field: Field, indices: tuple[int, ...], error: Exception
+    ) -> None:
+        """Record an error of a field, or of the item at these indices of its list."""
+        self.errors.append(FieldError(parent_result, field, indices, error))
+
+    def path_of(self, parent_result: dict[str, Any]) -> tuple[str | int, ...]:
+        """Return the response path of a result."""
+        return self._position_of(parent_result).path
+
+    def _position_of(self, result: dict[str, Any]) -> Position:
+        return find_positions(self.compiled, self.data, [result])[id(result)]
+
+    def _position_of_error(self, error: FieldError) -> Position:
+        return self._position_of(error.parent_result).child(error.field, error.indices)
+
+    def _arguments_of(self, field: Field) -> Mapping[str, Any]:
+        """Return the coerced arguments, the same for all objects. Raises GraphQLError."""
+        arguments = self._arguments.get(field)
+        if arguments is None:
+            try:
+                arguments = field.coerce_arguments(self.variables)
+            except GraphQLError as error:
+                arguments = error
+            self._arguments[field] = arguments
+        if isinstance(arguments, GraphQLError):
+            raise arguments
+        return arguments
+
+    def _request_prefetches(self) -> None:
+        """Tell the context which prefetches the operation requests, by the type that the fields belong to."""
+        requested: dict[str, list[Any]] = {}
+        for field in self.compiled.prefetching:
+            assert field.prefetch is not None
+            with suppress(Exception):  # wrong arguments: the resolver raises the same error where it can be reported
+                prefetch = field.prefetch(self._arguments_of(field))
+                if prefetch is not None:
+                    requested.setdefault(field.parent.name, []).append(prefetch)
+                    self._prefetching_fields.add(field)
+        if requested:  # replaces those of an earlier operation with this context: their columns have the same names
+            self.context.prefetches = requested
+
+    def _is_prefetched(self, field: Field | None) -> bool:
+        return field in self._prefetching_fields and field.parent.name in self.context.prefetched
 
 
 def _put_results(targets: list[tuple[Any, Any]], results: list[dict[str, Any]]) -> None:

@@ -23,7 +23,7 @@ from app.ingestion.extract.offer_builder import RawOffer, build_offer, sort_best
 from app.ingestion.extract.price_parsing import Money, parse_price
 from app.ingestion.fetch.errors import ExtractionError, HttpStatusError, PermanentError, ServerBusy
 from app.ingestion.fetch.fetcher import Fetcher, FetchRequest
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 
 JSON = "application/json"
 SCOPE = "https://api.ebay.com/oauth/api_scope"
@@ -68,7 +68,7 @@ class EbaySource:
             and item_id_from_url(url) is not None
         )
 
-    async def fetch(self, url: str) -> Page:
+    async def fetch(self, url: str) -> WebPage:
         """Return the response of the API: one item, or `{"items": [...]}` for an item with variations.
 
         Raises like `Fetcher.fetch`; HttpStatusError with status 404 means that the item is gone.
@@ -88,9 +88,9 @@ class EbaySource:
             # Error 11006: the id is that of an item group, that is, an item with variations.
             response = await self._call("get_items_by_item_group", {"item_group_id": item_id}, marketplace_id)
         host = urlsplit(url).hostname
-        return Page(f"https://{host}/itm/{item_id}", response.body, JSON, url)
+        return WebPage(f"https://{host}/itm/{item_id}", response.body, JSON, url)
 
-    async def _call(self, method: str, arguments: dict[str, str], marketplace_id: str) -> Page:
+    async def _call(self, method: str, arguments: dict[str, str], marketplace_id: str) -> WebPage:
         url = f"{self._api_url}/buy/browse/v1/item/{method}?{urlencode(arguments)}"
         for is_second_attempt in (False, True):
             token = await self._access_token()
@@ -135,11 +135,11 @@ class EbayAdapter:
     name = "ebay"
     is_fallback = False
 
-    def can_read(self, page: Page) -> bool:
+    def can_read(self, page: WebPage) -> bool:
         """Accept JSON under an eBay URL."""
         return page.media_type == JSON and marketplace_from_url(page.url) == "ebay"
 
-    def read_offers(self, page: Page) -> Sequence[Offer]:
+    def read_offers(self, page: WebPage) -> Sequence[Offer]:
         """Return the item, or its variations, the cheapest that is for sale first. Raises ExtractionError."""
         response = _parse_json(page.body)
         items = response["items"] if isinstance(response.get("items"), list) else [response]
@@ -155,7 +155,7 @@ class EbayAdapter:
             raise errors[0]
         return sort_best_first(offers)
 
-    def _build_offer(self, page: Page, item: dict[str, Any]) -> Offer | None:
+    def _build_offer(self, page: WebPage, item: dict[str, Any]) -> Offer | None:
         options = item.get("buyingOptions")
         is_auction = isinstance(options, list) and "AUCTION" in options and "FIXED_PRICE" not in options
         price = None if is_auction else _parse_amount(item.get("price"))

@@ -10,7 +10,7 @@ from app.ingestion.extract.offer import Offer, clean_text
 from app.ingestion.extract.offer_builder import RawOffer, build_offer, page_country
 from app.ingestion.extract.price_parsing import Money, parse_price
 from app.ingestion.fetch.errors import AmbiguousPrice, UnknownCurrency
-from app.ingestion.fetch.page import HTML_TYPES, Page
+from app.ingestion.fetch.page import HTML_TYPES, WebPage
 
 MAX_CANDIDATES = 200
 # Attribute values (class, id, itemprop) of elements that contain a price.
@@ -32,11 +32,11 @@ class HtmlHeuristics:
     name = "html"
     is_fallback = True
 
-    def can_read(self, page: Page) -> bool:
+    def can_read(self, page: WebPage) -> bool:
         """Accept any HTML page."""
         return page.media_type in HTML_TYPES
 
-    def read_offers(self, page: Page) -> Sequence[Offer]:
+    def read_offers(self, page: WebPage) -> Sequence[Offer]:
         """Return one offer, or none if nothing on the page indicates a sale."""
         price = self._find_price(page)
         if price is None and not self._has_buy_button(page):
@@ -45,7 +45,7 @@ class HtmlHeuristics:
         offer = build_offer(page, self.name, RawOffer(title=self._find_title(page), price=price, images=images))
         return () if offer is None else (offer,)
 
-    def _find_title(self, page: Page) -> str | None:
+    def _find_title(self, page: WebPage) -> str | None:
         headings = [
             text for element in page.tree.xpath("//h1")[:5] if (text := clean_text(element.text_content()[:2000], 500))
         ]
@@ -54,7 +54,7 @@ class HtmlHeuristics:
         titles = page.tree.xpath("//meta[@property='og:title']/@content | //head/title/text()")[:2]
         return next((text for title in titles if (text := clean_text(title, 500))), None)
 
-    def _find_price(self, page: Page) -> Money | None:
+    def _find_price(self, page: WebPage) -> Money | None:
         """Return the price if all price elements of the page have the same one."""
         country = page_country(page)
         prices, candidates = set[Money](), 0
@@ -97,7 +97,7 @@ class HtmlHeuristics:
         text = element.get("content") or "".join(element.itertext())[:300]
         return clean_text(text, 200) if len(text) < 200 else None
 
-    def _has_buy_button(self, page: Page) -> bool:
+    def _has_buy_button(self, page: WebPage) -> bool:
         controls = page.tree.xpath("//button | //input[@type='submit'] | //form | //a[@class or @id]")
         for element in controls[:MAX_CANDIDATES]:
             names = " ".join((self._names(element), element.get("name") or "", element.get("action") or ""))[:600]

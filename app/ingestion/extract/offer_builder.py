@@ -25,7 +25,7 @@ from app.ingestion.extract.offer import (
     resolve_urls,
 )
 from app.ingestion.extract.price_parsing import Money, infer_country, parse_shipping
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 from app.market.title_flags import find_flags
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ class RawOffer:
     flags: frozenset[ListingFlag] = field(default=frozenset())
 
 
-def build_offer(page: Page, source: str, raw: RawOffer) -> Offer | None:
+def build_offer(page: WebPage, source: str, raw: RawOffer) -> Offer | None:
     """Return a clean offer, None if it has no title. `source` is the name of the adapter."""
     title = clean_text(raw.title, MAX_TITLE_LENGTH)
     if title is None:
@@ -94,12 +94,12 @@ def clean_specs(pairs: Iterable[tuple[object, object]]) -> Mapping[str, str]:
     return specs
 
 
-def page_country(page: Page) -> str:
+def page_country(page: WebPage) -> str:
     """Return the country of a page, see `infer_country`."""
     return infer_country(page.host, page.language)
 
 
-def run_extractor(page: Page, syntax: str, extract: Callable[[], Iterable[Any]]) -> list[Any]:
+def run_extractor(page: WebPage, syntax: str, extract: Callable[[], Iterable[Any]]) -> list[Any]:
     """Return the items of a third-party extractor, or none if it fails: hostile pages can make it raise anything."""
     try:
         return list(extract())

@@ -10,7 +10,7 @@ from app.ingestion.extract.condition_parsing import parse_availability
 from app.ingestion.extract.offer import Offer
 from app.ingestion.extract.offer_builder import RawOffer, build_offer, page_country, run_extractor
 from app.ingestion.extract.price_parsing import parse_price
-from app.ingestion.fetch.page import HTML_TYPES, Page
+from app.ingestion.fetch.page import HTML_TYPES, WebPage
 
 # Prefixes of the properties for the amount and the currency, the most reliable first.
 PRICE_PROPERTIES = ("product:sale_price", "product:price", "og:price", "og:product:price", "twitter:price")
@@ -24,14 +24,14 @@ class OpenGraph:
     name = "opengraph"
     is_fallback = False
 
-    def can_read(self, page: Page) -> bool:
+    def can_read(self, page: WebPage) -> bool:
         """Accept HTML pages with OpenGraph properties, within limits that keep the extraction fast."""
         if page.media_type not in HTML_TYPES or "og:" not in page.text:
             return False
         has_few_properties = int(page.tree.xpath("count(//meta[@property])")) <= MAX_PROPERTIES
         return has_few_properties and sum(map(len, page.tree.xpath("//@prefix"))) <= MAX_PREFIXES_LENGTH
 
-    def read_offers(self, page: Page) -> Sequence[Offer]:
+    def read_offers(self, page: WebPage) -> Sequence[Offer]:
         """Return at most one offer. Raises AmbiguousPrice and UnknownCurrency."""
         properties: dict[str, list[str]] = {}
         for item in run_extractor(page, self.name, lambda: OpenGraphExtractor().extract_items(page.tree)):

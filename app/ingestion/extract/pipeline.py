@@ -12,7 +12,7 @@ from app.ingestion.extract.protocols import Adapter, PageSource
 from app.ingestion.extract.structured_data import JsonLd, Microdata, Rdfa
 from app.ingestion.fetch.errors import ExtractionError
 from app.ingestion.fetch.fetcher import Fetcher
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 from app.ingestion.fetch.url_policy import AllowList
 from app.settings import Settings
 
@@ -33,7 +33,7 @@ def create_page_sources(settings: Settings, fetcher: Fetcher) -> tuple[PageSourc
     return (EbaySource(fetcher, credentials.get_secret_value(), settings.ebay_api_url),)
 
 
-async def load_page(url: str, fetcher: Fetcher, sources: Iterable[PageSource] = ()) -> Page:
+async def load_page(url: str, fetcher: Fetcher, sources: Iterable[PageSource] = ()) -> WebPage:
     """Return the page of a URL, from the first API that has it, else from the web.
 
     Raises RetryableError and PermanentError.
@@ -44,7 +44,7 @@ async def load_page(url: str, fetcher: Fetcher, sources: Iterable[PageSource] = 
     return await fetcher.fetch(url)
 
 
-def extract_offers(page: Page, adapters: Iterable[Adapter] = ADAPTERS) -> Sequence[Offer]:
+def extract_offers(page: WebPage, adapters: Iterable[Adapter] = ADAPTERS) -> Sequence[Offer]:
     """Return the offers of a page, at least one; several for a product with variants, the best first.
 
     This is CPU-bound (milliseconds for most pages, more for large ones): call it in a thread. Raises ExtractionError,

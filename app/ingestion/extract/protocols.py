@@ -7,10 +7,10 @@ To support another marketplace, write a class with the members of `Adapter` and 
         name = "acme"  # the `source` of its offers
         is_fallback = False
 
-        def can_read(self, page: Page) -> bool:
+        def can_read(self, page: WebPage) -> bool:
             return page.host == "acme.example"
 
-        def read_offers(self, page: Page) -> Sequence[Offer]:
+        def read_offers(self, page: WebPage) -> Sequence[Offer]:
             price = parse_price(page.tree.xpath("string(//*[@id='ask'])"), "EUR")
             offer = build_offer(page, self.name, RawOffer(title=page.tree.xpath("string(//h1)"), price=price))
             return () if offer is None else (offer,)
@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from app.ingestion.extract.offer import Offer
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 
 
 class Adapter(Protocol):
@@ -42,10 +42,10 @@ class Adapter(Protocol):
     def is_fallback(self) -> bool:
         """Whether it reads markup for people. The pipeline asks it only if no other adapter found an offer."""
 
-    def can_read(self, page: Page) -> bool:
+    def can_read(self, page: WebPage) -> bool:
         """Whether the page may contain offers in this format. Must be fast."""
 
-    def read_offers(self, page: Page) -> Sequence[Offer]:
+    def read_offers(self, page: WebPage) -> Sequence[Offer]:
         """Return the offers of the page, the best first, possibly none. Raises ExtractionError."""
 
 
@@ -55,5 +55,5 @@ class PageSource(Protocol):
     def can_fetch(self, url: str) -> bool:
         """Whether it can load the page of this URL. Must be fast."""
 
-    async def fetch(self, url: str) -> Page:
+    async def fetch(self, url: str) -> WebPage:
         """Return the response of the API as a page for an adapter. Raises RetryableError and PermanentError."""

@@ -19,7 +19,7 @@ from app.ingestion.extract.offer import Offer, clean_text, resolve_url
 from app.ingestion.extract.offer_builder import RawOffer, build_offer, page_country, sort_best_first
 from app.ingestion.extract.price_parsing import Money, parse_price
 from app.ingestion.fetch.errors import AmbiguousPrice, ExtractionError, UnknownCurrency
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 
 Node = dict[str, Any]
 
@@ -50,7 +50,7 @@ OTHER_PRICE_TYPES = (
 _IRI_SEPARATOR = re.compile(r"[/#:]")
 
 
-def read_products(page: Page, source: str, items: Iterable[Any]) -> Sequence[Offer]:
+def read_products(page: WebPage, source: str, items: Iterable[Any]) -> Sequence[Offer]:
     """Return the offers of the page's product: one, or one per variant, the cheapest that is for sale first.
 
     Raises ExtractionError if several products could be the page's product, or if its only price is ambiguous.
@@ -169,7 +169,7 @@ class Graph:
             self._by_id[f"\0{len(self._by_id)}"] = node  # a unique key that no reference contains
 
 
-def _find_page_product(page: Page, graph: Graph) -> Node | None:
+def _find_page_product(page: WebPage, graph: Graph) -> Node | None:
     """Return the product that the page is about, None without products. Raises ExtractionError if this is unclear."""
     products = graph.products()
     groups = [node for node in products if "ProductGroup" in node["@type"]]
@@ -195,7 +195,7 @@ def _merge_duplicates(graph: Graph, products: list[Node]) -> list[Node]:
     return list(by_name.values())
 
 
-def _has_page_url(page: Page, graph: Graph, node: Node, *, with_query: bool) -> bool:
+def _has_page_url(page: WebPage, graph: Graph, node: Node, *, with_query: bool) -> bool:
     """Whether a URL of the product is the URL of the page."""
     offers = [offer for offer in graph.values(node, "offers") if isinstance(offer, dict)]
     urls = [graph.text(node, "url"), *(graph.text(offer, "url") for offer in offers[:1])]
@@ -212,7 +212,7 @@ def _comparable_url(url: str, with_query: bool) -> tuple[str, ...]:
     return (*location, parts.query) if with_query else location
 
 
-def _is_heading(page: Page, graph: Graph, node: Node) -> bool:
+def _is_heading(page: WebPage, graph: Graph, node: Node) -> bool:
     """Whether the name of the product is a heading or the title of the page."""
     name = _letters(clean_text(graph.text(node, "name")))
     headings = page.tree.xpath("//h1 | //meta[@property='og:title']/@content | //head/title")[:10]
@@ -234,7 +234,7 @@ class _Terms:
     condition: object
 
 
-def _build_product_offer(page: Page, source: str, graph: Graph, product: Node, group: Node | None) -> Offer | None:
+def _build_product_offer(page: WebPage, source: str, graph: Graph, product: Node, group: Node | None) -> Offer | None:
     """Return the product with its best offer. A variant inherits missing values of its group.
 
     Raises like `parse_price`.
@@ -264,7 +264,7 @@ def _build_product_offer(page: Page, source: str, graph: Graph, product: Node, g
     )
 
 
-def _best_terms(page: Page, graph: Graph, product: Node) -> _Terms | None:
+def _best_terms(page: WebPage, graph: Graph, product: Node) -> _Terms | None:
     """Return the cheapest offer that is for sale. Prices in different currencies are compared by their numbers."""
     terms, errors = list[_Terms](), list[ExtractionError]()
     country = page_country(page)

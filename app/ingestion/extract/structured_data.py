@@ -20,7 +20,7 @@ from app.ingestion.extract.html_scanner import find_scripts
 from app.ingestion.extract.offer import Offer
 from app.ingestion.extract.offer_builder import run_extractor
 from app.ingestion.extract.schema_org import read_products
-from app.ingestion.fetch.page import HTML_TYPES, Page
+from app.ingestion.fetch.page import HTML_TYPES, WebPage
 
 # JSON-LD: extruct parses invalid blocks again in Python, which takes a second per million characters.
 MAX_BLOCKS = 60
@@ -46,19 +46,19 @@ class JsonLd:
     name = "json-ld"
     is_fallback = False
 
-    def can_read(self, page: Page) -> bool:
+    def can_read(self, page: WebPage) -> bool:
         """Accept HTML pages with a JSON-LD block."""
         return page.media_type in HTML_TYPES and "ld+json" in page.text.lower()
 
-    def read_offers(self, page: Page) -> Sequence[Offer]:
+    def read_offers(self, page: WebPage) -> Sequence[Offer]:
         """Return the offers of the page's product. Raises like `read_products`."""
         return read_products(page, self.name, self._items(page))
 
-    def _items(self, page: Page) -> Iterator[Any]:
+    def _items(self, page: WebPage) -> Iterator[Any]:
         items = self._items_from_text(page)
         yield from self._items_from_tree(page) if items is None else items
 
-    def _items_from_text(self, page: Page) -> list[Any] | None:
+    def _items_from_text(self, page: WebPage) -> list[Any] | None:
         """Return the items without building the tree, None if a block is invalid or not clearly delimited."""
         blocks = find_scripts(page.text, "ld+json")
         if not blocks:
@@ -76,7 +76,7 @@ class JsonLd:
             items += content if isinstance(content, list) else [content]
         return [item for item in items if item]
 
-    def _items_from_tree(self, page: Page) -> Iterator[Any]:
+    def _items_from_tree(self, page: WebPage) -> Iterator[Any]:
         blocks = page.tree.xpath("//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]")
         remaining = 2 * MAX_BLOCK_LENGTH
         for block in blocks[:MAX_BLOCKS]:
@@ -108,7 +108,7 @@ class Microdata:
     name = "microdata"
     is_fallback = False
 
-    def can_read(self, page: Page) -> bool:
+    def can_read(self, page: WebPage) -> bool:
         """Accept HTML pages with typed items, within limits that keep the extraction fast."""
         if page.media_type not in HTML_TYPES or "itemtype" not in page.text:
             return False
@@ -119,7 +119,7 @@ class Microdata:
         is_small = len(items) <= MAX_ITEMS and len(properties) <= max_properties and len(references) <= MAX_REFERENCES
         return is_small and _is_little_work(properties)
 
-    def read_offers(self, page: Page) -> Sequence[Offer]:
+    def read_offers(self, page: WebPage) -> Sequence[Offer]:
         """Return the offers of the page's product. Raises like `read_products`."""
         for element in page.tree.xpath("//*[@itemref]"):
             element.set("itemref", " ".join(list(dict.fromkeys(element.get("itemref").split()))[:MAX_REFERENCES]))
@@ -133,7 +133,7 @@ class Rdfa:
     name = "rdfa"
     is_fallback = False
 
-    def can_read(self, page: Page) -> bool:
+    def can_read(self, page: WebPage) -> bool:
         """Accept HTML pages with a product or an offer, within limits that keep the extraction fast."""
         if page.media_type not in HTML_TYPES or "typeof" not in page.text or page.element_count > MAX_RDFA_ELEMENTS:
             return False
@@ -147,11 +147,11 @@ class Rdfa:
         properties = page.tree.xpath("//*[@property or @typeof or @rel or @rev]")
         return len(properties) <= MAX_PROPERTIES and _is_little_work(properties)
 
-    def read_offers(self, page: Page) -> Sequence[Offer]:
+    def read_offers(self, page: WebPage) -> Sequence[Offer]:
         """Return the offers of the page's product. Raises like `read_products`."""
         return read_products(page, self.name, run_extractor(page, self.name, lambda: self._items(page)))
 
-    def _items(self, page: Page) -> list[Any]:
+    def _items(self, page: WebPage) -> list[Any]:
         tree = parse_xmldom_html(page.text.encode("utf-8", "replace").replace(b"\0", b""), encoding="utf-8")
         items: list[Any] = RDFaExtractor().extract_items(tree, base_url=page.url)
         return items

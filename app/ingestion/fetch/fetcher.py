@@ -27,7 +27,7 @@ from app.ingestion.fetch.errors import (
     UrlRejected,
 )
 from app.ingestion.fetch.guarded_transport import GuardedNetworkBackend, GuardedTransport
-from app.ingestion.fetch.page import HTML_TYPES, Page, parse_media_type
+from app.ingestion.fetch.page import HTML_TYPES, WebPage, parse_media_type
 from app.ingestion.fetch.url_policy import AllowList, FetchTarget, parse_url, resolve_redirect
 
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
@@ -85,7 +85,7 @@ class Fetcher:
     ) -> None:
         await self._transport.aclose()
 
-    async def fetch(self, url: str, request: FetchRequest = PAGE_REQUEST) -> Page:
+    async def fetch(self, url: str, request: FetchRequest = PAGE_REQUEST) -> WebPage:
         """Return the page at a URL.
 
         Raises RetryableError (FetchTimeout, HostUnreachable, ServerBusy) when another attempt may succeed, otherwise
@@ -103,7 +103,7 @@ class Fetcher:
                 raise InvalidCertificate(f"The TLS certificate of {target.host} cannot be verified.") from None
             raise HostUnreachable(f"The connection to {target.host} failed.") from None
 
-    async def _fetch_following_redirects(self, url: str, target: FetchTarget, request: FetchRequest) -> Page:
+    async def _fetch_following_redirects(self, url: str, target: FetchTarget, request: FetchRequest) -> WebPage:
         for _ in range(self._limits.max_redirects + 1):
             response = await self._transport.handle_async_request(self._build_request(target, request))
             try:
@@ -138,12 +138,14 @@ class Fetcher:
             raise UrlRejected("The URL does not have a valid host name.")
         return http_request
 
-    async def _read_page(self, response: httpx.Response, url: str, target: FetchTarget, request: FetchRequest) -> Page:
+    async def _read_page(
+        self, response: httpx.Response, url: str, target: FetchTarget, request: FetchRequest
+    ) -> WebPage:
         _check_status(response, target)
         content_type = response.headers.get("Content-Type", "")
         if parse_media_type(content_type) not in request.accepted_types:
             raise UnsupportedContentType(f"{target.host} did not send the content type that was requested.")
-        return Page(target.url, await self._read_body(response), content_type, url)
+        return WebPage(target.url, await self._read_body(response), content_type, url)
 
     async def _read_body(self, response: httpx.Response) -> bytes:
         limit = self._limits.max_bytes

@@ -27,7 +27,7 @@ HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 
 @dataclass(frozen=True)
-class Page:
+class WebPage:
     """The response to a fetch.
 
     `url` is the address of the page after redirects, `requested_url` the one before.

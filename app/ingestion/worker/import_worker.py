@@ -29,7 +29,7 @@ from app.ingestion.extract.pipeline import load_page
 from app.ingestion.extract.protocols import PageSource
 from app.ingestion.fetch.errors import IngestionError
 from app.ingestion.fetch.fetcher import Fetcher
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 from app.ingestion.worker import queue_sql
 from app.ingestion.worker.lease import WorkerLease, hold_lease
 from app.ingestion.worker.page_processing import compress_page, process_page
@@ -61,7 +61,7 @@ class FetchedPage:
     """A page and the fetch that loaded it."""
 
     fetch: ClaimedFetch
-    page: Page
+    page: WebPage
     fetched_at: datetime
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from app.db.tables import Condition, ImportStatus, ListingFlag
 from app.ingestion.extract.offer import Offer, Quality
 from app.ingestion.extract.pipeline import extract_offers
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 from app.ingestion.worker.queue_sql import PagePayload
 from app.market.upsert import ObservedOffer
 from app.titles.components import Components, parse_components
@@ -39,7 +39,7 @@ class ExtractionResult:
     remarks: Sequence[str]
 
 
-def process_page(page: Page, matcher: TitleMatcher, seen_at: datetime) -> ExtractionResult:
+def process_page(page: WebPage, matcher: TitleMatcher, seen_at: datetime) -> ExtractionResult:
     """Extract and match the offers of a page. This is CPU-bound: call it in a thread. Raises like `extract_offers`."""
     observed, remarks = list[ObservedOffer](), list[str]()
     best = None
@@ -79,7 +79,7 @@ def match_cpu(offer: Offer, matcher: TitleMatcher) -> TitleMatchResult:
     return TitleMatchResult(TitleDecision.SEVERAL, None, reason, by_title.steps)
 
 
-def compress_page(page: Page) -> PagePayload:
+def compress_page(page: WebPage) -> PagePayload:
     """Return the text of a page as compressed UTF-8, truncated between two characters."""
     data = page.text.encode("utf-8", "replace")
     kept = data[:MAX_PAYLOAD_BYTES].decode("utf-8", "ignore").encode() if len(data) > MAX_PAYLOAD_BYTES else data

@@ -44,7 +44,7 @@ graphql_enum(
         "HIGH": "10 or more prices.",
         "MEDIUM": "5 to 9 prices.",
         "LOW": "2 to 4 prices.",
-        "INSUFFICIENT": "Fewer than 2 prices; the price target is null.",
+        "INSUFFICIENT": "Fewer than 2 prices; the prices of the target are null.",
     },
 )
 graphql_enum(
@@ -124,8 +124,7 @@ class PerformanceValue:
     percentile: float | None = column(
         "value_percentile",
         description="Percentage (0 to 100) of CPUs with lower USD per multi-thread mark; 0 is the best value, null "
-        "without "
-        "that ratio.",
+        "without that ratio.",
     )
     percentile_single: float | None = column(
         "value_percentile_single",
@@ -135,15 +134,13 @@ class PerformanceValue:
     better_than: float | None = column(
         "value_percentile",
         description="100 minus `percentile`: the percentage of CPUs with the same or worse value by multi-thread "
-        "mark; null "
-        "without a percentile.",
+        "mark; null without a percentile.",
         mapping=HUNDRED_MINUS_PERCENTILE,
     )
     better_than_single: float | None = column(
         "value_percentile_single",
         description="100 minus `percentileSingle`: the percentage of CPUs with the same or worse value by "
-        "single-thread "
-        "mark; null without a percentile.",
+        "single-thread mark; null without a percentile.",
         mapping=HUNDRED_MINUS_PERCENTILE,
     )
     rating: ValueRating | None = column(

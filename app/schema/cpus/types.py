@@ -161,10 +161,9 @@ class CPU(Node):
         return cast("list[PriceBin]", await info.context.loader(PriceDistributions).load(key))
 
     @strawberry.field(
-        description="The most similar CPUs, most similar first. The difference of two CPUs is the sum of |ln(a / "
-        "b)| over "
-        "multi-thread mark (weight 3), single-thread mark (weight 2), cores, TDP and good price (weight 1); an unknown "
-        "value counts as half of the other one.",
+        description="The most similar CPUs, most similar first. The difference of two CPUs is the sum of |ln(a / b)| "
+        "over multi-thread mark (weight 3), single-thread mark (weight 2), cores, TDP and good price (weight 1); an "
+        "unknown value counts as half of the other one.",
         metadata=requires(cache_hints(Domain.CATALOG, Domain.ANALYTICS), "id"),
         directives=[
             ListSize(assumed_size=DEFAULT_SIMILAR, slicing_arguments=["first"]),

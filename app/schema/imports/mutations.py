@@ -30,8 +30,7 @@ class IngestPayload:
 class ImportsMutation:
     @strawberry.mutation(
         description="Fetch a page in the background and store its offers; a page that is being fetched for another "
-        "request "
-        "is not fetched twice. Operators only.",
+        "request is not fetched twice. Operators only.",
         permission_classes=[IsOperator],
     )
     async def ingest_url(

@@ -104,15 +104,14 @@ class ListingPrice:
     at: datetime = column("at", description="Time of the observation or revaluation.")
     price: float | None = column("price", description="Price without shipping, in `currency`; null if unknown.")
     shipping: float | None = column("shipping", description="Shipping cost in `currency`; null if unknown.")
-    currency: str = column("currency", description="ISO 4217 code.")
+    currency: str = column("currency", description="Currency of the prices, an ISO 4217 code.")
     total: float | None = column(
         "total", description="Price plus shipping (0 if unknown) in `currency`; null without a price."
     )
     adjusted_price: float | None = column(
         "adjusted_price",
-        description="Adjusted price in USD by the rules and rates of that time, which counts in price targets "
-        "while the "
-        "offer is available; null if it does not count.",
+        description="Adjusted price in USD by the rules and rates of that time, which counts in price targets while "
+        "the offer is available; null if it does not count.",
     )
     state: OfferState = column("state", description="Whether the offer was available at that price.")
 
@@ -120,9 +119,8 @@ class ListingPrice:
 @strawberry.type(
     name="CPUPricePoint",
     description="Prices of a CPU in an interval of time. A price is valid from its observation until the next one of "
-    "the same offer, until the offer is gone, or until now. Prices are adjusted prices in USD with "
-    "shipping; offers for "
-    "parts, lots, and prices in a currency without a rate do not count.",
+    "the same offer, until the offer is gone, or until now. Prices are adjusted prices in USD with shipping; offers "
+    "for parts, lots, and prices in a currency without a rate do not count.",
 )
 class CPUPricePoint:
     at: datetime = column("at", description="Start of the interval, or of the range if that is later.")
@@ -133,8 +131,7 @@ class CPUPricePoint:
     average: float | None = column(
         "average",
         description="Mean of all prices weighted by the time that each was valid in the interval; USD with 2 "
-        "decimals, null "
-        "without a valid price.",
+        "decimals, null without a valid price.",
     )
     listings: int = column("listings", description="Number of offers with a valid price in the interval.")
 
@@ -185,7 +182,7 @@ class CPUPriceLows:
         _low_resolver("prior_30"),
         "prior_30",
         "prior_30_at",
-        description="Lowest price within the 30 times 24 hours before `currentSince`, the reference of an "
-        "announced price "
-        "reduction by Directive 98/6/EC, article 6a; null without a current price or without a price in that time.",
+        description="Lowest price within the 30 times 24 hours before `currentSince`, the reference of an announced "
+        "price reduction by Directive 98/6/EC, article 6a; null without a current price or without a price in that "
+        "time.",
     )

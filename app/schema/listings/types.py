@@ -82,17 +82,14 @@ class Listing(Node):
     adjusted_price: float | None = column(
         "adjusted_price",
         description="Price of the CPU in USD, from which price targets are computed: price and shipping minus "
-        "deductions for "
-        "other components, see `valuation`. Null without a price, in a currency without a rate, for parts, "
-        "bundles, lots "
-        "and auctions, and if the deductions reach the price.",
+        "deductions for other components, see `valuation`. Null without a price, in a currency without a rate, for "
+        "parts, bundles, lots and auctions, and if the deductions reach the price.",
     )
     valuation: Valuation | None = computed(
         valuation_of,
         *("adjusted_price", "currency", "valuation"),
-        description="How the adjusted price is computed; null without a price, in a currency without a rate, "
-        "for parts, "
-        "bundles, lots and auctions.",
+        description="How the adjusted price is computed; null without a price, in a currency without a rate, for "
+        "parts, bundles, lots and auctions.",
     )
     memory_gb: int | None = column(
         "memory_gb", description="Memory included in the offer, in GB; null if none is mentioned."
@@ -145,9 +142,8 @@ class Listing(Node):
         return cast("list[ListingEvent]", list(await info.context.loader(Lifecycles).load(key)))
 
     @strawberry.field(
-        description="Price history, newest first: a point for each change of price, adjusted price or "
-        "availability, and "
-        "for each observation of an import, from the start of the range.",
+        description="Price history, newest first: a point for each change of price, adjusted price or availability, "
+        "and for each observation of an import, from the start of the range.",
         metadata=requires(cache_hints(Domain.MARKET, time_dependent=True), "id"),
         directives=[connection_size(DEFAULT_PAGE_SIZE)],
     )

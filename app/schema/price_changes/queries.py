@@ -68,8 +68,7 @@ class PriceChangesQuery:
 class PriceChangesSubscription:
     @strawberry.subscription(
         description="Price changes, each once and in the same order for all subscribers. A subscription with the "
-        "`cursor` "
-        "of the last received change as `since` continues after it without losing or repeating changes."
+        "`cursor` of the last received change as `since` continues after it without losing or repeating changes."
     )
     async def price_changed(
         self,

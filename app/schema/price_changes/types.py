@@ -26,8 +26,7 @@ def _cursor(self: Any) -> str:
 
 @strawberry.type(
     description="A change of the price of a listing by at least 1.00 or at least 2 % within the same currency. A "
-    "first price, "
-    "the loss of a price and a change of currency are not price changes."
+    "first price, the loss of a price and a change of currency are not price changes."
 )
 class PriceChange(Node):
     """Objects are instances of PriceChangeRow."""

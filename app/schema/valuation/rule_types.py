@@ -36,9 +36,8 @@ def multipliers_of(self: Any) -> list[ConditionMultiplier]:
 
 
 @strawberry.type(
-    description="Deduction for a component that is sold with a CPU. Of the rules in force for a component, the "
-    "one with "
-    "the longest matching kind applies, and of these the newest; a rule of value 0 ends an earlier one."
+    description="Deduction for a component that is sold with a CPU. Of the rules in force for a component, the one "
+    "with the longest matching kind applies, and of these the newest; a rule of value 0 ends an earlier one."
 )
 class ValuationRule(Node):
     """Objects are instances of RuleRow."""

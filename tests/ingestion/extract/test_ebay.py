@@ -17,7 +17,7 @@ from app.ingestion.extract.offer import Offer, Quality
 from app.ingestion.extract.pipeline import create_fetcher, create_page_sources, extract_offers, load_page
 from app.ingestion.fetch.errors import ExtractionError, HttpStatusError, PermanentError, ServerBusy, UnknownCurrency
 from app.ingestion.fetch.fetcher import Fetcher
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 from app.settings import Settings
 from tests.support.settings import make_settings
 from tests.support.sites import Site, http_response, run_fetcher, run_site
@@ -102,7 +102,7 @@ def ebay(api: Site, fetcher: Fetcher) -> EbaySource:
 
 
 def read(item: object) -> Offer:
-    (offer,) = extract_offers(Page(URL, orjson.dumps(item), "application/json"))
+    (offer,) = extract_offers(WebPage(URL, orjson.dumps(item), "application/json"))
     return offer
 
 
@@ -282,7 +282,7 @@ def test_ebay_item_value_is_read(change: dict[str, Any], field: str, value: obje
 )
 def test_ebay_response_without_item_raises_error(body: bytes) -> None:
     with pytest.raises(ExtractionError):
-        extract_offers(Page(URL, body, "application/json"))
+        extract_offers(WebPage(URL, body, "application/json"))
 
 
 async def test_page_sources_depend_on_credentials(api: Site) -> None:

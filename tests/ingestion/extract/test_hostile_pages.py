@@ -20,7 +20,7 @@ from app.ingestion.extract.offer import MAX_FIELD_LENGTH, MAX_IMAGES, MAX_SPECS,
 from app.ingestion.extract.pipeline import ADAPTERS, extract_offers
 from app.ingestion.extract.price_parsing import CURRENCY_CODES
 from app.ingestion.fetch.errors import ExtractionError
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 from tests.support.paths import ROOT
 from tests.support.shop_pages import MICRODATA, RDFA, json_ld, json_ld_offer, json_ld_product, meta_tags
 
@@ -31,7 +31,7 @@ MILLION = 1_000_000
 
 def check(body: bytes | str, content_type: str = "text/html", url: str = URL) -> list[Offer]:
     """Read a page with every adapter and check the offers."""
-    page = Page(url, body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass"), content_type)
+    page = WebPage(url, body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass"), content_type)
     offers: list[Offer] = []
     for read in (extract_offers, *(adapter.read_offers for adapter in ADAPTERS if _matches(adapter, page))):
         try:
@@ -64,7 +64,7 @@ def check(body: bytes | str, content_type: str = "text/html", url: str = URL) ->
     return offers
 
 
-def _matches(adapter: Any, page: Page) -> bool:
+def _matches(adapter: Any, page: WebPage) -> bool:
     try:
         return bool(adapter.can_read(page))
     except ExtractionError:
@@ -285,14 +285,14 @@ import faulthandler
 from contextlib import suppress
 from app.ingestion.extract.structured_data import Microdata
 from app.ingestion.fetch.errors import ExtractionError
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 
 def read_at_depth(depth):
     if depth:
         read_at_depth(depth - 1)
     else:
         with suppress(ExtractionError):
-            Microdata().read_offers(Page("https://shop.example/p", body))
+            Microdata().read_offers(WebPage("https://shop.example/p", body))
 
 faulthandler.dump_traceback_later(60, exit=True)
 body = b"<div itemscope itemtype=https://schema.org/Product itemprop=x>" * 240

@@ -6,7 +6,7 @@ import pytest
 
 from app.ingestion.extract.html_scanner import find_scripts, root_attributes
 from app.ingestion.extract.structured_data import JsonLd
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 
 BLOCK = '<script type="application/ld+json">{"@type": "Product", "name": "Intel Core i5-8500"}</script>'
 INSIDE = '{"@type": "Product", "name": "Intel Core i5-8500"}'
@@ -50,7 +50,7 @@ HIDDEN = {
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_find_scripts_of_simple_page_equals_the_tree(name: str) -> None:
-    page = Page("https://shop.example/1", PLAIN[name].encode())
+    page = WebPage("https://shop.example/1", PLAIN[name].encode())
     contents = find_scripts(page.text, "ld+json")
     blocks = page.tree.xpath("//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]")
     assert contents == [block.text for block in blocks]
@@ -65,7 +65,7 @@ def test_find_scripts_of_unusual_page_returns_none(name: str) -> None:
 
 def test_reading_simple_json_ld_builds_no_tree() -> None:
     body = PLAIN["head"].replace('"name"', '"offers": {"price": 99, "priceCurrency": "USD"}, "name"')
-    page = Page("https://shop.example/1", body.encode())
+    page = WebPage("https://shop.example/1", body.encode())
     (offer,) = JsonLd().read_offers(page)
     assert offer.price == 99
     assert "tree" not in vars(page)
@@ -74,7 +74,7 @@ def test_reading_simple_json_ld_builds_no_tree() -> None:
 @pytest.mark.parametrize("broken", ["{", '{"price": 1 // old\n}', "[" * 100_000])
 def test_reading_invalid_json_ld_builds_the_tree(broken: str) -> None:
     block = f'<script type="application/ld+json">{broken}</script>'
-    page = Page("https://shop.example/1", (block + BLOCK).encode())
+    page = WebPage("https://shop.example/1", (block + BLOCK).encode())
     assert JsonLd().read_offers(page)[0].title == "Intel Core i5-8500"
     assert "tree" in vars(page)
 
@@ -92,11 +92,11 @@ def test_reading_invalid_json_ld_builds_the_tree(broken: str) -> None:
     ],
 )
 def test_root_attributes_equal_those_of_the_tree(start: str) -> None:
-    page = Page("https://shop.example/1", start.encode())
+    page = WebPage("https://shop.example/1", start.encode())
     assert page.language == "en-AU"
     assert page.tree.get("lang", page.tree.get("xml:lang")) == "en-AU"
 
 
 def test_root_attributes_without_language_are_empty() -> None:
     assert root_attributes("<html><p lang='de'>") == {}
-    assert Page("https://shop.example/1", b"<html>").language is None
+    assert WebPage("https://shop.example/1", b"<html>").language is None

@@ -21,14 +21,14 @@ from app.ingestion.extract.opengraph import OpenGraph
 from app.ingestion.extract.pipeline import ADAPTERS, extract_offers
 from app.ingestion.extract.price_parsing import parse_price
 from app.ingestion.fetch.errors import AmbiguousPrice, ExtractionError, UnknownCurrency
-from app.ingestion.fetch.page import Page
+from app.ingestion.fetch.page import WebPage
 from tests.support.shop_pages import MICRODATA, RDFA, json_ld, json_ld_offer, json_ld_product, meta_tags
 
 URL = "https://www.shop.example/p/1?x=y"
 
 
-def page(body: str, url: str = URL, head: str = "") -> Page:
-    return Page(url, f"<!doctype html><html><head>{head}</head><body>{body}</body></html>".encode())
+def page(body: str, url: str = URL, head: str = "") -> WebPage:
+    return WebPage(url, f"<!doctype html><html><head>{head}</head><body>{body}</body></html>".encode())
 
 
 def the_offer(body: str, url: str = URL, head: str = "") -> Offer:
@@ -622,17 +622,17 @@ def test_marketplace_and_item_id_are_read_from_url(url: str, marketplace: str, i
 def test_page_in_other_encoding_is_decoded() -> None:
     block = json.dumps(json_ld_product(json_ld_offer("5 \u00a3", None), name="\u00dcber"), ensure_ascii=False)
     html = f"<meta charset=iso-8859-1>{json_ld(block)}"
-    (offer,) = extract_offers(Page(URL, html.encode("latin-1")))
+    (offer,) = extract_offers(WebPage(URL, html.encode("latin-1")))
     assert (offer.title, priced(offer)) == ("\u00dcber", "5.00 GBP")
-    (offer,) = extract_offers(Page(URL, html.encode("utf-16")))
+    (offer,) = extract_offers(WebPage(URL, html.encode("utf-16")))
     assert offer.title == "\u00dcber"
-    (offer,) = extract_offers(Page(URL, html.replace("iso-8859-1", "x").encode(), "text/html; charset=utf-8"))
+    (offer,) = extract_offers(WebPage(URL, html.replace("iso-8859-1", "x").encode(), "text/html; charset=utf-8"))
     assert offer.title == "\u00dcber"
 
 
 def test_page_of_other_media_type_raises_error() -> None:
     with pytest.raises(ExtractionError):
-        extract_offers(Page(URL, json_ld(json_ld_product(json_ld_offer())).encode(), "application/json"))
+        extract_offers(WebPage(URL, json_ld(json_ld_product(json_ld_offer())).encode(), "application/json"))
 
 
 def test_adapter_example_in_documentation_reads_an_offer() -> None:
@@ -640,7 +640,7 @@ def test_adapter_example_in_documentation_reads_an_offer() -> None:
     assert protocols.__doc__ is not None
     (code,) = re.findall(r"^    class Acme:.*?(?=^\S)", protocols.__doc__, re.DOTALL | re.MULTILINE)
     namespace: dict[str, Any] = {
-        "Page": Page,
+        "WebPage": WebPage,
         "Offer": Offer,
         "Sequence": Sequence,
         "parse_price": parse_price,

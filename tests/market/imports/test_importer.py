@@ -38,7 +38,7 @@ OBSERVED = (
     "SELECT seen_at, p.price, p.shipping, p.currency FROM price_observation AS p JOIN listing ON id = listing_id "
     "ORDER BY id, 1"
 ).replace("seen_at", "p.seen_at", 1)
-NONE = "no model number of the catalogue is in it"
+NONE = "the title contains no model number of the catalogue"
 SEEN = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -116,7 +116,7 @@ async def test_listing_import_without_cpu_column_uses_title(importer: FileImport
         (1, "Intel Core i5-8500T"), (3, "Intel Core i5-8500T"), (5, "Intel Core i5-8500T"),
     ]  # fmt: skip
     assert importer.reasons == [
-        (3, "cpu is empty, and the title does not help: no model number of the catalogue is in it"),
+        (3, "cpu is empty, and the title does not help: the title contains no model number of the catalogue"),
         (5, "title is empty"),
     ]
 

@@ -74,7 +74,7 @@ async def test_price_snapshot_creates_listing_per_name(snapshots: Snapshots) -> 
         "Intel Core i5-650,", "Intel Core i5-650,18.5", "Intel Core i7-13700K,", "Z80,1", "Z81,",
     )  # fmt: skip
     assert (checked_counts(summary), summary.superseded) == ((3, 0, 4, 1), 1)
-    assert snapshots.reasons == [(8, 'unknown CPU "Z80": no model number of the catalogue is in it')]
+    assert snapshots.reasons == [(8, 'unknown CPU "Z80": the title contains no model number of the catalogue')]
     rows = await snapshots.rows(LISTINGS)
     assert [(row[0], row[1], str(row[2])) for row in rows] == [
         ("AMD Ryzen 5 5600X", "AMD Ryzen 5 5600X", "159.99"),

@@ -17,7 +17,7 @@ RECALCULATE = "mutation ($cpuIds: [ID!]) { recalculateMetrics(cpuIds: $cpuIds) {
 VERIFY = "mutation ($fix: Boolean! = false) { verifyFigures(fix: $fix) { job { id kind status } } }"
 
 
-async def traces(resources: Resources) -> tuple[int, int]:
+async def count_jobs_and_messages(resources: Resources) -> tuple[int, int]:
     """Return the numbers of jobs in the database and of messages in Redis."""
     async with resources.read() as session:
         jobs = int(await session.scalar(text("SELECT count(*) FROM job")))
@@ -33,10 +33,10 @@ async def test_recalculate_metrics_requires_admin(api: ApiClient, resources: Res
         for ids in (None, [encode_global_id("CPU", key)], ["junk"]):
             actual, message = await api.error(RECALCULATE, role, cpuIds=ids)
             assert (actual, message.startswith("This field requires the role admin")) == (code, True)
-    assert await traces(resources) == (0, 0)
+    assert await count_jobs_and_messages(resources) == (0, 0)
     job = (await api.data(RECALCULATE, Role.ADMIN))["recalculateMetrics"]["job"]
     assert {**job, "id": ""} == {"id": "", "kind": "RECALCULATE_METRICS", "status": "QUEUED", "total": None, "done": 0}
-    assert (await traces(resources))[0] == 1
+    assert (await count_jobs_and_messages(resources))[0] == 1
     await run_queued_jobs(resources)
     done = await api.data("query ($id: ID!) { job(id: $id) { status succeeded failed } }", id=job["id"])
     assert done["job"] == {"status": "SUCCEEDED", "succeeded": 1, "failed": 0}
@@ -79,7 +79,7 @@ async def test_recalculate_metrics_with_unknown_cpus_is_rejected(api: ApiClient,
         1
     ]
     assert message.endswith("and 30 more.")
-    assert await traces(resources) == (0, 0)
+    assert await count_jobs_and_messages(resources) == (0, 0)
 
 
 async def test_verify_figures_requires_admin(api: ApiClient, resources: Resources) -> None:
@@ -87,12 +87,12 @@ async def test_verify_figures_requires_admin(api: ApiClient, resources: Resource
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN"), (Role.OPERATOR, "FORBIDDEN")):
         actual, message = await api.error(VERIFY, role)
         assert (actual, message.startswith("This field requires the role admin")) == (code, True)
-    assert await traces(resources) == (0, 0)
+    assert await count_jobs_and_messages(resources) == (0, 0)
     looks, repairs, again = [
         (await api.data(VERIFY, Role.ADMIN, **arguments))["verifyFigures"]["job"]
         for arguments in ({}, {"fix": True}, {"fix": False})
     ]
-    assert looks == again != repairs, "one that only looks does not do for one that repairs"
+    assert looks == again != repairs, "a verification without repair is another job"
     assert {**looks, "id": ""} == {"id": "", "kind": "VERIFY_FIGURES", "status": "QUEUED"}
     async with resources.write() as tx:
         await tx.execute(text("DELETE FROM data_change_log"))

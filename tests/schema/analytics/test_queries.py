@@ -35,7 +35,7 @@ async def catalogue(resources: Resources) -> Resources:
     return resources
 
 
-async def verified(resources: Resources, *, fix: bool = False) -> dict[str, Any]:
+async def fetch_consistency(resources: Resources, *, fix: bool = False) -> dict[str, Any]:
     """Return the result that operators get after a verification, and check its time."""
     began = datetime.now(UTC)
     await dispatch.run_in_foreground(resources, JobKind.VERIFY_FIGURES, {"fix": fix})
@@ -52,7 +52,7 @@ RIGHT = {"percent": 100.0, "total": 4, "consistent": 4, "left": 0, "fixed": Fals
 
 
 async def test_consistency_is_result_of_last_verification(catalogue: Resources) -> None:
-    assert await verified(catalogue) == RIGHT
+    assert await fetch_consistency(catalogue) == RIGHT
     await run_statements(
         catalogue,
         "UPDATE cpu SET price_good = 1, price_fair = 2 WHERE id = 2",
@@ -69,15 +69,15 @@ async def test_consistency_is_result_of_last_verification(catalogue: Resources) 
             {"slug": None, "columns": ["total"], "reason": None},
         ],
     }
-    assert await verified(catalogue) == wrong
-    assert await verified(catalogue, fix=True) == {**wrong, "left": 0, "fixed": True}
-    assert await verified(catalogue) == RIGHT
+    assert await fetch_consistency(catalogue) == wrong
+    assert await fetch_consistency(catalogue, fix=True) == {**wrong, "left": 0, "fixed": True}
+    assert await fetch_consistency(catalogue) == RIGHT
 
 
 async def test_consistency_of_failed_cpu_has_reason(catalogue: Resources) -> None:
     await run_statements(catalogue, "ALTER TABLE cpu ADD CONSTRAINT dear CHECK (price_good < 100)")
     await replace_cpus(catalogue, {1: cpu_with_prices(100, 200)})
-    result = await verified(catalogue, fix=True)
+    result = await fetch_consistency(catalogue, fix=True)
     (only,) = result["differences"]
     assert (only["slug"], only["columns"], "dear" in only["reason"]) == ("cpu-1", [], True)
     assert (result["percent"], result["left"], result["fixed"]) == (75.0, 1, True)
@@ -89,9 +89,9 @@ async def test_consistency_percentage_is_rounded_down(resources: Resources) -> N
     await fill_catalog(resources, [cpu_with_prices()] * count)
     await recalculate_metrics(resources)
     await run_statements(resources, "UPDATE cpu SET price_good = 1 WHERE id = 7")
-    assert (await verified(resources))["percent"] == 99.5
+    assert (await fetch_consistency(resources))["percent"] == 99.5
     await run_statements(resources, "UPDATE cpu SET price_good = 1")
-    result = await verified(resources)
+    result = await fetch_consistency(resources)
     assert (result["consistent"], result["percent"], len(result["differences"])) == (1, 0.5, MAX_DIFFERENCES)
     assert [difference["slug"] for difference in result["differences"]] == sorted(f"cpu-{n}" for n in range(1, 200))[
         :MAX_DIFFERENCES

@@ -39,15 +39,15 @@ VALUES: dict[str, Callable[[dict[str, Any]], str | None]] = {
 }
 
 
-def asking(*names: str) -> str:
+def facet_query(*names: str) -> str:
     return f"query ($filter: CPUFilter) {{ cpuFacets(filter: $filter) {{ {' '.join(PARTS[n] for n in names)} }} }}"
 
 
-def pairs(counts: list[dict[str, Any]]) -> list[tuple[str, int]]:
+def value_counts(counts: list[dict[str, Any]]) -> list[tuple[str, int]]:
     return [(next(value for key, value in item.items() if key != "count"), item["count"]) for item in counts]
 
 
-def plain(shelf: CpuRows, name: str, conditions: dict[str, Any]) -> list[tuple[str, int]]:
+def reference_counts(shelf: CpuRows, name: str, conditions: dict[str, Any]) -> list[tuple[str, int]]:
     values = [VALUES[name](row) for row in shelf if row_matches(row, conditions)]
     counted = Counter(value for value in values if value is not None)
     if name in {"ratings", "confidences"}:
@@ -63,9 +63,9 @@ async def shelf(resources: Resources) -> CpuRows:
 
 async def test_facets_count_cpus_per_value(resources: Resources, shelf: CpuRows) -> None:
     for conditions in FILTERS:
-        facets = (await query_data(resources, asking(*PARTS), filter=conditions))["cpuFacets"]
-        assert {name: pairs(counts) for name, counts in facets.items()} == {
-            name: plain(shelf, name, conditions) for name in PARTS
+        facets = (await query_data(resources, facet_query(*PARTS), filter=conditions))["cpuFacets"]
+        assert {name: value_counts(counts) for name, counts in facets.items()} == {
+            name: reference_counts(shelf, name, conditions) for name in PARTS
         }
 
 
@@ -74,8 +74,10 @@ async def test_facets_count_requested_facets_only(resources: Resources, shelf: C
     for size in (1, 2, 3):
         for names in combinations(PARTS, size):
             with record_statements(resources) as ran:
-                facets = (await query_data(resources, asking(*reversed(names))))["cpuFacets"]
-            assert {name: pairs(counts) for name, counts in facets.items()} == {n: plain(shelf, n, {}) for n in names}
+                facets = (await query_data(resources, facet_query(*reversed(names))))["cpuFacets"]
+            assert {name: value_counts(counts) for name, counts in facets.items()} == {
+                n: reference_counts(shelf, n, {}) for n in names
+            }
             assert ran.count == 1
             assert ("value_rating" in ran.texts[0]) == ("ratings" in names)
 
@@ -87,15 +89,17 @@ async def test_facets_of_two_filters_are_separate(resources: Resources, shelf: C
         sockets: cpuFacets(filter: {manufacturer: ["AMD"]}) { sockets { value count } }
     }"""
     data = await query_data(resources, query)
-    assert pairs(data["makers"]["manufacturers"]) == plain(shelf, "manufacturers", {"socket": ["AM4"]})
-    assert pairs(data["sockets"]["sockets"]) == plain(shelf, "sockets", {"manufacturer": ["AMD"]})
+    assert value_counts(data["makers"]["manufacturers"]) == reference_counts(
+        shelf, "manufacturers", {"socket": ["AM4"]}
+    )
+    assert value_counts(data["sockets"]["sockets"]) == reference_counts(shelf, "sockets", {"manufacturer": ["AMD"]})
 
 
 async def test_facets_of_empty_catalogue_are_empty(resources: Resources) -> None:
-    assert await query_data(resources, asking(*PARTS)) == {"cpuFacets": {name: [] for name in PARTS}}
+    assert await query_data(resources, facet_query(*PARTS)) == {"cpuFacets": {name: [] for name in PARTS}}
     assert await query_data(resources, "{ cpuFacets { __typename } }") == {"cpuFacets": {"__typename": "CPUFacets"}}
 
 
 async def test_facets_invalid_filters_are_rejected(resources: Resources) -> None:
-    code, message = await query_error(resources, asking("sockets"), filter={"cores": {"min": 2, "max": 1}})
+    code, message = await query_error(resources, facet_query("sockets"), filter={"cores": {"min": 2, "max": 1}})
     assert (code, message) == ("BAD_USER_INPUT", "`cores` has a `min` (2) above its `max` (1).")

@@ -39,7 +39,7 @@ NODES = f"query ($ids: [ID!]!, $first: Int, $bins: Int) {{ nodes(ids: $ids) {{ .
 
 
 def refuse() -> Any:
-    raise NotCompilable("so that graphql-core runs it, which tells nothing ahead")
+    raise NotCompilable("graphql-core executes it without prefetch")
 
 
 async def run(resources: Resources, query: str, compiled: bool = True, **variables: Any) -> tuple[Any, int]:
@@ -54,7 +54,7 @@ async def run(resources: Resources, query: str, compiled: bool = True, **variabl
     return (result.data, [error.formatted for error in result.errors or ()]), ran.count
 
 
-async def same(resources: Resources, query: str, **variables: Any) -> tuple[int, int]:
+async def compare_statement_counts(resources: Resources, query: str, **variables: Any) -> tuple[int, int]:
     """Return the numbers of statements with and without prefetch; the responses must be equal."""
     ahead, few = await run(resources, query, **variables)
     plain, many = await run(resources, query, compiled=False, **variables)
@@ -106,7 +106,9 @@ async def add_market(resources: Resources) -> None:
 async def test_prefetch_response_equals_response_without_prefetch(
     market: Resources, first: int | None, bins: int | None
 ) -> None:
-    assert await same(market, BY_SLUG, first=first, bins=bins) == (1, 3), "the CPU of the listings is there"
+    assert await compare_statement_counts(market, BY_SLUG, first=first, bins=bins) == (1, 3), (
+        "the listings have their CPU"
+    )
 
 
 async def test_prefetch_page_ends_are_correct(market: Resources) -> None:
@@ -132,13 +134,16 @@ async def test_prefetch_invalid_arguments_are_reported_by_resolvers(
 ) -> None:
     (_, errors), _ = await run(market, BY_SLUG, **variables)
     assert {error["extensions"]["code"] for error in errors} == {code}
-    await same(market, BY_SLUG, **variables)
+    await compare_statement_counts(market, BY_SLUG, **variables)
 
 
 @pytest.mark.parametrize("count", [1, MAX_PREFETCH_ROWS, MAX_PREFETCH_ROWS + 1])
 async def test_prefetch_is_limited_to_few_cpus(market: Resources, count: int) -> None:
     ids = [encode_global_id("CPU", number) for number in range(1, count + 1)]
-    assert await same(market, NODES, ids=ids, first=3, bins=4) == (1 if count <= MAX_PREFETCH_ROWS else 3, 3)
+    assert await compare_statement_counts(market, NODES, ids=ids, first=3, bins=4) == (
+        1 if count <= MAX_PREFETCH_ROWS else 3,
+        3,
+    )
 
 
 @pytest.mark.parametrize(
@@ -161,7 +166,7 @@ async def test_prefetch_is_limited_to_few_cpus(market: Resources, count: int) ->
     ],
 )
 async def test_prefetch_includes_requested_fields(market: Resources, query: str, statements: int) -> None:
-    assert (await same(market, query))[0] == statements
+    assert (await compare_statement_counts(market, query))[0] == statements
 
 
 @pytest.mark.parametrize("left_out", [True, False])
@@ -169,7 +174,7 @@ async def test_prefetch_skips_excluded_fields(market: Resources, left_out: bool)
     query = """query ($out: Boolean!) { cpu(slug: "cpu") {
         name listings(first: 1) @skip(if: $out) { nodes { id } } ... @skip(if: $out) { priceDistribution { lo } }
     } }"""
-    await same(market, query, out=left_out)
+    await compare_statement_counts(market, query, out=left_out)
     document = prepare_document(GRAPHQL_SCHEMA, "test", query)
     (operation,) = document.operations.values()
     with record_statements(market) as ran:
@@ -188,7 +193,7 @@ async def test_prefetch_of_operations_with_shared_context_is_separate(market: Re
     assert [len((result.data or {})["cpu"]["listings"]["nodes"]) for result in results] == [1, 2, 3]
 
 
-def requests() -> Iterator[tuple[dict[str, Any], bool]]:
+def page_arguments() -> Iterator[tuple[dict[str, Any], bool]]:
     """Check which arguments request a first page."""
     yield {}, True
     yield {"first": None}, True
@@ -199,7 +204,7 @@ def requests() -> Iterator[tuple[dict[str, Any], bool]]:
 
 
 def test_prefetches_of_compiled_operation_are_known() -> None:
-    for arguments, is_first in requests():
+    for arguments, is_first in page_arguments():
         assert (prefetch_first_listings(**arguments) is not None) is is_first, arguments
     assert prefetch_distribution(None) == prefetch_distribution() == prefetch_distribution(10)
     for wrong in (0, MAX_BINS + 1):

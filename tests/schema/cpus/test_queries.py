@@ -36,7 +36,7 @@ FILTERED = "query ($filter: CPUFilter) { cpus(first: 200, filter: $filter) { nod
 Order = Sequence[tuple[str, bool]]
 
 
-def ids(rows: CpuRows) -> list[str]:
+def global_ids(rows: CpuRows) -> list[str]:
     """Return their global ids."""
     return [encode_global_id("CPU", row["id"]) for row in rows]
 
@@ -47,7 +47,7 @@ async def shelf(resources: Resources) -> CpuRows:
     return await fill_mixed_catalog(resources)
 
 
-async def walk(
+async def read_all_pages(
     resources: Resources, size: int, conditions: dict[str, Any], order: Order, total: int, backward: bool = False
 ) -> list[str]:
     """Return the ids of all pages in the direction of reading."""
@@ -132,10 +132,10 @@ async def test_cpus_filters_select_matching_cpus(resources: Resources, shelf: Cp
     for conditions in FILTERS:
         page = (await query_data(resources, FILTERED, filter=conditions))["cpus"]
         expected = [row for row in shelf if row_matches(row, conditions)]
-        assert sorted(node["id"] for node in page["nodes"]) == sorted(ids(expected)), conditions
+        assert sorted(node["id"] for node in page["nodes"]) == sorted(global_ids(expected)), conditions
         assert page["totalCount"] == len(expected), conditions
         seen |= {name for name in conditions if 0 < len(expected) < len(shelf)}
-    assert seen >= {*LIST_FILTERS, "search", "hasIgpu", "withListings", "confidence"}, "each cuts something"
+    assert seen >= {*LIST_FILTERS, "search", "hasIgpu", "withListings", "confidence"}, "each filter excludes some CPUs"
 
 
 async def test_cpus_ranges_include_both_bounds(resources: Resources, shelf: CpuRows) -> None:
@@ -147,12 +147,12 @@ async def test_cpus_ranges_include_both_bounds(resources: Resources, shelf: CpuR
                 assert page["totalCount"] == sum(row_matches(row, conditions) for row in shelf), conditions
 
 
-def some(values: list[Any]) -> st.SearchStrategy[Any]:
+def short_lists(values: list[Any]) -> st.SearchStrategy[Any]:
     """Return a strategy for lists of a few of these."""
     return st.lists(st.sampled_from(values), max_size=3)
 
 
-def ranges(values: list[float]) -> st.SearchStrategy[Any]:
+def valid_ranges(values: list[float]) -> st.SearchStrategy[Any]:
     """Return a strategy for valid ranges over these values."""
     bounds = st.tuples(st.sampled_from(values), st.sampled_from(values)).map(sorted)
     return st.one_of(
@@ -166,14 +166,14 @@ CONDITIONS = st.fixed_dictionaries(
     {},
     optional={
         "search": st.sampled_from(["core", "i5 t", "x", "intel", "1 2", "é"]),
-        "manufacturer": some(["Intel", "AMD", "Unknown", "Wörk & Co"]),
-        "rating": some(["EXCELLENT", "GOOD", "FAIR", "POOR"]),
-        "confidence": some(["HIGH", "MEDIUM", "LOW", "INSUFFICIENT"]),
+        "manufacturer": short_lists(["Intel", "AMD", "Unknown", "Wörk & Co"]),
+        "rating": short_lists(["EXCELLENT", "GOOD", "FAIR", "POOR"]),
+        "confidence": short_lists(["HIGH", "MEDIUM", "LOW", "INSUFFICIENT"]),
         "hasIgpu": st.none() | st.booleans(),
         "withListings": st.none() | st.booleans(),
-        "cores": ranges([2, 3, 4, 16]),
-        "price": ranges([0.1, 19.99, 20, 20.01]),
-        "percentile": ranges([0, 25, 33.3, 50, 100]),
+        "cores": valid_ranges([2, 3, 4, 16]),
+        "price": valid_ranges([0.1, 19.99, 20, 20.01]),
+        "percentile": valid_ranges([0, 25, 33.3, 50, 100]),
     },
 )
 ORDERINGS = st.lists(
@@ -189,25 +189,25 @@ ORDERINGS = st.lists(
 async def test_cpus_pages_concatenate_to_sorted_list(
     resources: Resources, shelf: CpuRows, conditions: dict[str, Any], order: Order, size: int
 ) -> None:
-    expected = ids(sort_rows([row for row in shelf if row_matches(row, conditions)], order or [("NAME", False)]))
-    assert await walk(resources, size, conditions, order, len(expected)) == expected
-    assert await walk(resources, size, conditions, order, len(expected), backward=True) == expected[::-1]
+    expected = global_ids(sort_rows([row for row in shelf if row_matches(row, conditions)], order or [("NAME", False)]))
+    assert await read_all_pages(resources, size, conditions, order, len(expected)) == expected
+    assert await read_all_pages(resources, size, conditions, order, len(expected), backward=True) == expected[::-1]
 
 
 async def test_cpus_every_ordering_pages_both_ways(resources: Resources, shelf: CpuRows) -> None:
     for name in ORDER_FIELDS:
         for down in (False, True):
-            expected = ids(sort_rows(shelf, [(name, down)]))
-            ids = await walk(resources, 25, {}, [(name, down)], len(shelf), backward=down)
-            assert ids == (expected[::-1] if down else expected), (name, down)
+            expected = global_ids(sort_rows(shelf, [(name, down)]))
+            walked = await read_all_pages(resources, 25, {}, [(name, down)], len(shelf), backward=down)
+            assert walked == (expected[::-1] if down else expected), (name, down)
 
 
 async def test_cpus_pages_return_unchanged_rows_once_while_others_change(resources: Resources, shelf: CpuRows) -> None:
     for order in ([("NAME", False)], [("PRICE_GOOD", True), ("NAME", False)]):
-        await read_while_it_changes(resources, order)
+        await read_pages_while_changing(resources, order)
 
 
-async def read_while_it_changes(resources: Resources, order: Order) -> None:
+async def read_pages_while_changing(resources: Resources, order: Order) -> None:
     """Read all pages while rows are added, deleted and get other sort keys between pages."""
     chance = random.Random(3)
     before = {node["id"] for node in (await query_data(resources, FILTERED))["cpus"]["nodes"]}
@@ -222,13 +222,13 @@ async def read_while_it_changes(resources: Resources, order: Order) -> None:
         position = page["pageInfo"]["endCursor"]
         gone, other = chance.sample(sorted(before - moved), 2)
         moved |= {gone, other}
-        await change(resources, gone, other, f"{chance.choice('ABCKXYZ')} new {len(seen)} {order[0][0]}")
+        await change_rows(resources, gone, other, f"{chance.choice('ABCKXYZ')} new {len(seen)} {order[0][0]}")
     stayed = before - moved
     assert len(stayed) > 5
     assert [seen.count(row) for row in stayed] == [1] * len(stayed)
 
 
-async def change(resources: Resources, gone: str, other: str, name: str) -> None:
+async def change_rows(resources: Resources, gone: str, other: str, name: str) -> None:
     """Delete one row, change the sort key of another, add a third."""
     keys = [int(base64.b64decode(global_id).decode().split(":")[1]) for global_id in (gone, other)]
     async with resources.write() as tx:

@@ -54,9 +54,9 @@ async def test_similar_cpus_with_equal_difference_are_ordered_by_id(resources: R
         similar = (await query_data(resources, SIMILAR, id=encode_global_id("CPU", key), **variables))["cpu"]["similar"]
         return [{encode_global_id("CPU", each): each for each in (*keys, far, unknown)}[each["id"]] for each in similar]
 
-    assert await similar(keys[1]) == [keys[0], *keys[2:], unknown, far], "half as much is nearer than a quarter"
+    assert await similar(keys[1]) == [keys[0], *keys[2:], unknown, far], "half the value is more similar than a quarter"
     assert await similar(keys[1], 2) == [keys[0], keys[2]]
-    assert await similar(unknown) == [*keys, far], "what it lacks itself makes no difference"
+    assert await similar(unknown) == [*keys, far], "values that the CPU itself lacks count equally for all"
 
 
 async def test_similar_cpus_have_all_cpu_fields(resources: Resources) -> None:

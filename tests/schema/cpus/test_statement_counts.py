@@ -120,7 +120,9 @@ async def planner(resources: Resources) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-async def plan(planner: asyncpg.Connection, statement: Executable, values: Mapping[str, Any], option: str = "") -> str:
+async def explain(
+    planner: asyncpg.Connection, statement: Executable, values: Mapping[str, Any], option: str = ""
+) -> str:
     """Return PostgreSQL's plan of this statement."""
     compiled = compile_statement(statement)
     rows = await planner.fetch(f"EXPLAIN (COSTS OFF{option}) {compiled.sql}", *compiled.arguments(values))
@@ -148,7 +150,7 @@ async def test_cpu_list_and_detail_statements_use_indexes(planner: asyncpg.Conne
     }
     for name, ((statement, values), index) in statements.items():
         for option in ("", ", GENERIC_PLAN"):
-            plan_text = await plan(planner, statement, values, option)
+            plan_text = await explain(planner, statement, values, option)
             assert index in plan_text, (name, option, plan_text)
             assert "Seq Scan on cpu" not in plan_text, (name, option, plan_text)
             assert "Seq Scan on listing" not in plan_text, (name, option, plan_text)
@@ -174,7 +176,7 @@ async def test_cpu_filters_read_cpus_once_and_use_listing_index(planner: asyncpg
         for counted, scans in ((False, 1), (True, 2)):
             statement, values = sql.select_page(conditions, ORDER, PageRequest(200), None, counted)
             for option in ("", ", GENERIC_PLAN"):
-                plan_text = await plan(planner, statement, values, option)
+                plan_text = await explain(planner, statement, values, option)
                 assert plan_text.count("Seq Scan on cpu") <= scans, (option, plan_text)
                 assert "listing_active_idx" in plan_text, (option, plan_text)
                 if conditions is EVERYTHING:
@@ -183,7 +185,7 @@ async def test_cpu_filters_read_cpus_once_and_use_listing_index(planner: asyncpg
 
 async def test_price_distribution_uses_index(planner: asyncpg.Connection) -> None:
     for option in ("", ", GENERIC_PLAN"):
-        plan_text = await plan(planner, market.DISTRIBUTION, {"ids": [5, 6, 7], "bins": 10}, option)
+        plan_text = await explain(planner, market.DISTRIBUTION, {"ids": [5, 6, 7], "bins": 10}, option)
         assert "listing_active_idx" in plan_text
 
 

@@ -53,7 +53,7 @@ async def publish(resources: Resources, *texts: str, client: str = "web@1") -> N
     )
 
 
-async def documents(resources: Resources, **variables: Any) -> dict[str, Any]:
+async def fetch_documents(resources: Resources, **variables: Any) -> dict[str, Any]:
     """Return the page that an operator gets."""
     result = await schema_execution.execute_query(resources, LIST, OPERATOR, **variables)
     assert not result.errors, result.errors
@@ -63,7 +63,7 @@ async def documents(resources: Resources, **variables: Any) -> dict[str, Any]:
 
 
 async def test_documents_builtin_are_listed_by_name(resources: Resources, served: DocumentRegistry) -> None:
-    page = await documents(resources)
+    page = await fetch_documents(resources)
     assert [(document["documentId"], document["name"]) for document in page["nodes"]] == sorted(
         OURS.items(), key=lambda document: document[1]
     )
@@ -86,15 +86,15 @@ async def test_documents_published_have_clients_and_can_be_retired(
     await publish(resources, TEXT)
     await publish(resources, TEXT, client="@acme/web@2")
     await served.load()
-    first, *rest = (await documents(resources))["nodes"]
+    first, *rest = (await fetch_documents(resources))["nodes"]
     assert len(rest) == len(OURS)
     assert (first["documentId"], first["name"], first["ships"]) == (content_id(TEXT), "Aardvark", False)
     assert sorted(first["clients"]) == ["@acme/web@2", "web@1"]
     assert (first["publishedAt"] is None, first["retiredAt"], first["running"]) == (False, None, COMPILED)
     await publishing.retire(resources, [content_id(TEXT)])
     await served.load()
-    first, *_ = (await documents(resources))["nodes"]
-    assert (first["retiredAt"] is None, first["running"]) == (False, None), "nobody serves it"
+    first, *_ = (await fetch_documents(resources))["nodes"]
+    assert (first["retiredAt"] is None, first["running"]) == (False, None), "no process serves it"
 
 
 async def test_documents_builtin_and_published_are_one_entry(resources: Resources, served: DocumentRegistry) -> None:
@@ -103,7 +103,7 @@ async def test_documents_builtin_and_published_are_one_entry(resources: Resource
     await publish(resources, text)
     async with resources.write() as tx:
         await sql.retire(tx, [content_id(text)])
-    page = await documents(resources)
+    page = await fetch_documents(resources)
     (only,) = [document for document in page["nodes"] if document["documentId"] == content_id(text)]
     assert (only["ships"], only["clients"], only["retiredAt"], only["running"]) == (True, ["web@1"], None, COMPILED)
     assert page["totalCount"] == len(OURS)
@@ -113,7 +113,7 @@ async def test_documents_of_other_schema_are_outdated(resources: Resources, serv
     async with resources.write() as tx:
         await sql.publish(tx, [sql.Publication("x-a:1", "{ nothing }", "", "web")], "1")
     await served.load()
-    first, *_ = (await documents(resources))["nodes"]
+    first, *_ = (await fetch_documents(resources))["nodes"]
     assert (first["documentId"], first["name"], first["running"]["state"]) == ("x-a:1", "", "OUTDATED")
     assert "nothing" in first["running"]["reason"]
 
@@ -121,7 +121,7 @@ async def test_documents_of_other_schema_are_outdated(resources: Resources, serv
 async def test_documents_pages_both_ways(resources: Resources, served: DocumentRegistry) -> None:
     """Also among documents with the same name."""
     await publish(resources, *(f"query Same {{ a{n}: __typename }}" for n in range(5)), TEXT)
-    whole = [document["documentId"] for document in (await documents(resources, first=200))["nodes"]]
+    whole = [document["documentId"] for document in (await fetch_documents(resources, first=200))["nodes"]]
     assert len(whole) == len(OURS) + 6
     for limit, cursor, end, ahead in (
         ("first", "after", "endCursor", "hasNextPage"),
@@ -130,7 +130,7 @@ async def test_documents_pages_both_ways(resources: Resources, served: DocumentR
         seen: list[str] = []
         position, more = None, True
         while more:
-            page = await documents(resources, **{limit: 4, cursor: position})
+            page = await fetch_documents(resources, **{limit: 4, cursor: position})
             ids = [document["documentId"] for document in page["nodes"]]
             seen = seen + ids if limit == "first" else ids + seen
             assert (page["totalCount"], len(seen) <= len(whole)) == (len(whole), True)
@@ -161,28 +161,30 @@ async def test_documents_hits_are_capped_at_int_maximum(resources: Resources, se
     async with resources.write() as tx:
         moment = await tx.scalar(select(func.now()))
         await sql.record_usage(tx, {statistics: sql.DocumentUsage(2**40, moment, moment)})
-    (one,) = [document for document in (await documents(resources))["nodes"] if document["documentId"] == statistics]
+    (one,) = [
+        document for document in (await fetch_documents(resources))["nodes"] if document["documentId"] == statistics
+    ]
     assert one["hits"] == 2**31 - 1
 
 
 async def test_documents_page_is_one_statement(resources: Resources, served: DocumentRegistry) -> None:
     with record_statements(resources) as ran:
-        await documents(resources)
+        await fetch_documents(resources)
     assert ran.count == 1
     with record_statements(resources) as ran:
         await schema_execution.execute_query(resources, "{ documents { nodes { name } } }", OPERATOR)
     assert ran.count == 1
-    assert "client_version" not in ran.texts[0], "only what is asked for"
+    assert "client_version" not in ran.texts[0], "only requested columns"
 
 
 async def test_documents_without_registry_lists_published_ones(resources: Resources) -> None:
-    assert await documents(resources) == {
+    assert await fetch_documents(resources) == {
         "nodes": [],
         "pageInfo": {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None},
         "totalCount": 0,
     }
     await publish(resources, TEXT)
-    (only,) = (await documents(resources))["nodes"]
+    (only,) = (await fetch_documents(resources))["nodes"]
     assert (only["name"], only["running"]) == ("Aardvark", None)
 
 

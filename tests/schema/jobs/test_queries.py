@@ -38,7 +38,7 @@ async def filled(resources: Resources) -> Resources:
     return resources
 
 
-async def jobs(resources: Resources, **variables: Any) -> dict[str, Any]:
+async def fetch_jobs(resources: Resources, **variables: Any) -> dict[str, Any]:
     """Return the page that an operator gets."""
     result = await schema_execution.execute_query(resources, LIST, Viewer("operator", Role.OPERATOR), **variables)
     assert not result.errors, result.errors
@@ -57,7 +57,7 @@ async def test_jobs_pages_are_newest_first_both_ways(filled: Resources) -> None:
         seen: list[str] = []
         position, more = None, True
         while more:
-            page = await jobs(filled, **{limit: 5, cursor: position})
+            page = await fetch_jobs(filled, **{limit: 5, cursor: position})
             ids = [node["id"] for node in page["nodes"]]
             seen = seen + ids if limit == "first" else ids + seen
             assert page["totalCount"] == 12
@@ -67,17 +67,17 @@ async def test_jobs_pages_are_newest_first_both_ways(filled: Resources) -> None:
 
 
 async def test_jobs_page_is_stable_while_jobs_are_added(filled: Resources) -> None:
-    first = await jobs(filled, first=4)
+    first = await fetch_jobs(filled, first=4)
     await run_sql(filled, FILL.replace("'n', n", "'m', n"))
-    second = await jobs(filled, first=4, after=first["pageInfo"]["endCursor"])
+    second = await fetch_jobs(filled, first=4, after=first["pageInfo"]["endCursor"])
     assert [node["id"] for node in second["nodes"]] == [encode_global_id("Job", key) for key in (8, 7, 6, 5)]
 
 
 async def test_jobs_filter_by_kind_and_status(filled: Resources) -> None:
-    everything = (await jobs(filled))["nodes"]
+    everything = (await fetch_jobs(filled))["nodes"]
     for kinds in (None, [], ["VERIFY_FIGURES"], ["VERIFY_FIGURES", "RECALCULATE_METRICS"]):
         for states in (None, [], ["QUEUED"], ["RUNNING", "FAILED"]):
-            page = await jobs(filled, kind=kinds, status=states)
+            page = await fetch_jobs(filled, kind=kinds, status=states)
             expected = [
                 job
                 for job in everything
@@ -85,7 +85,7 @@ async def test_jobs_filter_by_kind_and_status(filled: Resources) -> None:
             ]
             assert page["nodes"] == expected
             assert page["totalCount"] == len(expected)
-    assert len((await jobs(filled, kind=["VERIFY_FIGURES"]))["nodes"]) == 4
+    assert len((await fetch_jobs(filled, kind=["VERIFY_FIGURES"]))["nodes"]) == 4
 
 
 async def test_jobs_page_is_one_statement(filled: Resources) -> None:
@@ -94,11 +94,11 @@ async def test_jobs_page_is_one_statement(filled: Resources) -> None:
         with record_statements(filled) as ran:
             await schema_execution.execute_query(filled, query, viewer)
         assert ran.count == 1, ran.texts
-    assert "requested_at" not in ran.texts[0], "only what is asked for"
+    assert "requested_at" not in ran.texts[0], "only requested columns"
 
 
 async def test_jobs_empty_list(resources: Resources) -> None:
-    page = await jobs(resources)
+    page = await fetch_jobs(resources)
     ends = {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None}
     assert page == {"nodes": [], "edges": [], "pageInfo": ends, "totalCount": 0}
 

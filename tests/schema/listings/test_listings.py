@@ -39,7 +39,7 @@ query ($id: ID!) { node(id: $id) { ... on Listing {
 BINS = "query ($slug: String, $bins: Int) { cpu(slug: $slug) { priceDistribution(bins: $bins) { lo hi count } } }"
 
 
-async def offers(resources: Resources, prices: Sequence[float | str | None], name: str = "CPU") -> list[str]:
+async def create_listings(resources: Resources, prices: Sequence[float | str | None], name: str = "CPU") -> list[str]:
     """Create a CPU with active listings at these prices and other listings; return the ids in the expected order."""
     cpu_id = await add_cpu(resources, name)
     other = await add_cpu(resources, f"Other {name}", [1, 2])
@@ -53,7 +53,7 @@ async def offers(resources: Resources, prices: Sequence[float | str | None], nam
     return [encode_global_id("Listing", key) for _, key in listings]
 
 
-async def walk(resources: Resources, size: int, backward: bool) -> list[str]:
+async def read_all_pages(resources: Resources, size: int, backward: bool) -> list[str]:
     """Return all pages of the CPU's listings in the direction of reading."""
     limit, cursor, ahead = ("last", "before", "hasPreviousPage") if backward else ("first", "after", "hasNextPage")
     ids: list[str] = []
@@ -74,14 +74,14 @@ async def walk(resources: Resources, size: int, backward: bool) -> list[str]:
 
 
 async def test_listings_pages_are_cheapest_first_both_ways(resources: Resources) -> None:
-    expected = await offers(resources, [5, None, "0.01", 5, 7, 0, None, 5, "9999999999.99", 6])
+    expected = await create_listings(resources, [5, None, "0.01", 5, 7, 0, None, 5, "9999999999.99", 6])
     for size in (1, 2, 3, 200):
-        assert await walk(resources, size, backward=False) == expected
-        assert await walk(resources, size, backward=True) == expected[::-1]
+        assert await read_all_pages(resources, size, backward=False) == expected
+        assert await read_all_pages(resources, size, backward=True) == expected[::-1]
 
 
 async def test_listings_are_active_ones_of_their_cpu(resources: Resources) -> None:
-    expected = await offers(resources, [5, None, 7])
+    expected = await create_listings(resources, [5, None, 7])
     cpu = (await query_data(resources, PAGE, slug="cpu"))["cpu"]
     assert cpu["listingsCount"] == cpu["listings"]["totalCount"] == 3
     assert [node["id"] for node in cpu["listings"]["nodes"]] == expected
@@ -89,14 +89,14 @@ async def test_listings_are_active_ones_of_their_cpu(resources: Resources) -> No
 
 
 async def test_listings_without_arguments_are_ten_cheapest(resources: Resources) -> None:
-    expected = await offers(resources, range(12))
+    expected = await create_listings(resources, range(12))
     cpu = (await query_data(resources, PLAIN, slug="cpu"))["cpu"]["listings"]
     assert [node["id"] for node in cpu["nodes"]] == expected[:10]
     assert cpu["pageInfo"]["hasNextPage"]
 
 
 async def test_listings_default_first_does_not_conflict_with_last(resources: Resources) -> None:
-    expected = await offers(resources, range(12))
+    expected = await create_listings(resources, range(12))
     query = '{ cpu(slug: "cpu") { a: listings(last: 2) { nodes { id } } b: listings(first: 2) { edges { cursor } } } }'
     cpu = (await query_data(resources, query))["cpu"]
     assert [node["id"] for node in cpu["a"]["nodes"]] == expected[-2:]
@@ -106,7 +106,7 @@ async def test_listings_default_first_does_not_conflict_with_last(resources: Res
 
 
 async def test_listings_pages_are_stable_while_listings_change(resources: Resources) -> None:
-    expected = await offers(resources, [10, 20, 30, 40, 50])
+    expected = await create_listings(resources, [10, 20, 30, 40, 50])
     page = (await query_data(resources, PAGE, slug="cpu", first=2))["cpu"]["listings"]
     async with resources.write() as tx:
         await tx.execute(delete(listing).where(listing.c.adjusted_price == 20))
@@ -132,13 +132,13 @@ BAD_PAGES: list[tuple[dict[str, Any], str]] = [
 
 
 async def test_listings_invalid_pages_are_rejected(resources: Resources) -> None:
-    await offers(resources, [5])
+    await create_listings(resources, [5])
     for arguments, code in BAD_PAGES:
         assert (await query_error(resources, PAGE, slug="cpu", **arguments))[0] == code, arguments
 
 
 async def test_listings_invalid_cursor_does_not_affect_other_pages(resources: Resources) -> None:
-    await offers(resources, [5, 6])
+    await create_listings(resources, [5, 6])
     query = '{ cpu(slug: "cpu") { listings(first: 1) { nodes { id } } b: listings(after: "junk") { nodes { id } } } }'
     result = await execute_query(resources, query)
     assert [(error.path, (error.extensions or {})["code"]) for error in result.errors or []] == [
@@ -184,7 +184,7 @@ async def test_listing_returns_every_condition_and_status(resources: Resources) 
     ]
 
 
-async def bins(resources: Resources, name: str, **arguments: Any) -> list[tuple[float, float, int]]:
+async def fetch_distribution(resources: Resources, name: str, **arguments: Any) -> list[tuple[float, float, int]]:
     """Return the price distribution of a CPU."""
     bins = (await query_data(resources, BINS, slug=name, **arguments))["cpu"]["priceDistribution"]
     return [(bin_["lo"], bin_["hi"], bin_["count"]) for bin_ in bins]
@@ -200,15 +200,19 @@ async def test_price_distribution_examples(resources: Resources) -> None:
         for status in ("sold", "ended", "pending"):
             await add_listing(tx, edges, 5, status=status)
     await add_cpu(resources, "thirds", [1, 2])
-    assert await bins(resources, "none") == []
-    assert await bins(resources, "nothing-positive") == []
-    assert await bins(resources, "one") == [(12.34, 12.34, 1)]
-    assert await bins(resources, "equal", bins=100) == [(5, 5, 3)]
-    assert await bins(resources, "edges", bins=4) == [(10, 20, 1), (20, 30, 1), (30, 40, 1), (40, 50, 2)]
-    assert await bins(resources, "edges", bins=1) == [(10, 50, 5)]
-    assert await bins(resources, "thirds", bins=3) == [(1, 1.3333, 1), (1.3333, 1.6667, 0), (1.6667, 2, 1)]
-    assert len(await bins(resources, "edges", bins=100)) == 100
-    assert len(await bins(resources, "edges", bins=None)) == 10
+    assert await fetch_distribution(resources, "none") == []
+    assert await fetch_distribution(resources, "nothing-positive") == []
+    assert await fetch_distribution(resources, "one") == [(12.34, 12.34, 1)]
+    assert await fetch_distribution(resources, "equal", bins=100) == [(5, 5, 3)]
+    assert await fetch_distribution(resources, "edges", bins=4) == [(10, 20, 1), (20, 30, 1), (30, 40, 1), (40, 50, 2)]
+    assert await fetch_distribution(resources, "edges", bins=1) == [(10, 50, 5)]
+    assert await fetch_distribution(resources, "thirds", bins=3) == [
+        (1, 1.3333, 1),
+        (1.3333, 1.6667, 0),
+        (1.6667, 2, 1),
+    ]
+    assert len(await fetch_distribution(resources, "edges", bins=100)) == 100
+    assert len(await fetch_distribution(resources, "edges", bins=None)) == 10
     assert (
         len((await query_data(resources, '{ cpu(slug: "edges") { priceDistribution { lo } } }'))["cpu"].popitem()[1])
         == 10
@@ -235,9 +239,9 @@ async def test_price_distribution_counts_every_price_once(
 ) -> None:
     async with resources.write() as tx:
         await tx.execute(delete(listing))
-    name = f"c{await count(resources)}"
+    name = f"c{await count_cpus(resources)}"
     await add_cpu(resources, name, [str(price) for price in prices])
-    histogram = await bins(resources, name, bins=number)
+    histogram = await fetch_distribution(resources, name, bins=number)
     lowest, highest = min(prices), max(prices)
     expected = [0] * (1 if lowest == highest else number)
     for price in prices:
@@ -248,6 +252,6 @@ async def test_price_distribution_counts_every_price_once(
     assert all(before[1] == after[0] for before, after in pairwise(histogram))
 
 
-async def count(resources: Resources) -> int:
+async def count_cpus(resources: Resources) -> int:
     """Return the number of CPUs."""
     return int((await query_data(resources, "{ cpus { totalCount } }"))["cpus"]["totalCount"])

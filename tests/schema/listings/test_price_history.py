@@ -51,7 +51,7 @@ def ago(**amount: float) -> datetime:
     return NOW - timedelta(**amount)
 
 
-async def offer(tx: Transaction, cpu_id: int | None, rows: Sequence[Seen], **columns: Any) -> int:
+async def create_listing(tx: Transaction, cpu_id: int | None, rows: Sequence[Seen], **columns: Any) -> int:
     """Create a listing with exactly these observations."""
     key = await add_listing(tx, cpu_id, None, seen_at=NOW + timedelta(days=1), **columns)
     await tx.execute(text("DELETE FROM price_observation WHERE listing_id = :id"), {"id": key})
@@ -65,15 +65,15 @@ async def offer(tx: Transaction, cpu_id: int | None, rows: Sequence[Seen], **col
     return key
 
 
-async def cpu_of(resources: Resources, offers: Sequence[Sequence[Seen]], name: str = "CPU") -> None:
+async def create_cpu(resources: Resources, offers: Sequence[Sequence[Seen]], name: str = "CPU") -> None:
     cpu_id = await add_cpu(resources, name)
     async with resources.write() as tx:
         for rows in offers:
             last = rows[-1].state if rows else "active"
-            await offer(tx, cpu_id, rows, status="ended" if last == "gone" else "active")
+            await create_listing(tx, cpu_id, rows, status="ended" if last == "gone" else "active")
 
 
-async def asked(resources: Resources, slug: str = "cpu", **variables: Any) -> tuple[list[Any], Any]:
+async def fetch_history(resources: Resources, slug: str = "cpu", **variables: Any) -> tuple[list[Any], Any]:
     cpu = (await query_data(resources, QUERY, slug=slug, **variables))["cpu"]
     return cpu["priceHistory"], cpu["priceLows"]
 
@@ -87,11 +87,11 @@ async def test_price_history_of_one_day_example(resources: Resources) -> None:
 
     (100 x 9 + 60 x 3 + 80 x 6) / 18 = 86.67. Yesterday 100 alone.
     """
-    await cpu_of(resources, [
+    await create_cpu(resources, [
         [Seen(ago(hours=36), Decimal(100)), Seen(ago(hours=3), Decimal(60))],
         [Seen(ago(hours=6), Decimal(80))],
     ])  # fmt: skip
-    points, lows = await asked(resources)
+    points, lows = await fetch_history(resources)
     assert len(points) == 7
     assert [point["listings"] for point in points] == [0, 0, 0, 0, 0, 1, 2]
     assert points[0] == {
@@ -114,11 +114,11 @@ async def test_price_history_of_one_day_example(resources: Resources) -> None:
 
 async def test_price_lows_example(resources: Resources) -> None:
     """The price is 50 until 100 days ago, 70 until 40 days ago, gone for 5 days, 90 until 10 days ago, then 80."""
-    await cpu_of(resources, [[
+    await create_cpu(resources, [[
         Seen(ago(days=200), Decimal(50)), Seen(ago(days=100), Decimal(70)), Seen(ago(days=40), Decimal(70), "gone"),
         Seen(ago(days=35), Decimal(90)), Seen(ago(days=10), Decimal(80)),
     ]])  # fmt: skip
-    _, lows = await asked(resources)
+    _, lows = await fetch_history(resources)
     assert lows == {
         "current": 80, "currentSince": ago(days=10).isoformat(),
         "allTimeLow": at(ago(days=200), 50), "low90Days": at(ago(days=100), 70), "low30Days": at(ago(days=10), 80),
@@ -127,17 +127,17 @@ async def test_price_lows_example(resources: Resources) -> None:
 
 
 async def test_price_lows_exclude_bounds(resources: Resources) -> None:
-    await cpu_of(resources, [[Seen(ago(days=91), Decimal(5)), Seen(ago(days=90), Decimal(7))]], "Ended 90 days ago")
-    _, lows = await asked(resources, "ended-90-days-ago")
+    await create_cpu(resources, [[Seen(ago(days=91), Decimal(5)), Seen(ago(days=90), Decimal(7))]], "Ended 90 days ago")
+    _, lows = await fetch_history(resources, "ended-90-days-ago")
     assert (lows["low90Days"]["price"], lows["allTimeLow"]["price"]) == (7, 5)
-    assert lows["priorLow30Days"]["price"] == 5, "before 90 days ago"
+    assert lows["priorLow30Days"]["price"] == 5, "until 90 days ago"
 
 
 async def test_price_history_counts_missing_but_not_gone(resources: Resources) -> None:
-    await cpu_of(resources, [
+    await create_cpu(resources, [
         [Seen(ago(days=5), Decimal(10)), Seen(ago(days=3), Decimal(10), "missing"), Seen(ago(days=1), None, "gone")],
     ])  # fmt: skip
-    points, lows = await asked(resources)
+    points, lows = await fetch_history(resources)
     assert [point["lowest"] for point in points] == [None, 10, 10, 10, 10, 10, None]
     assert (lows["current"], lows["currentSince"], lows["priorLow30Days"]) == (None, None, None)
     assert lows["low30Days"] == at(ago(days=5), 10)
@@ -148,18 +148,18 @@ async def test_price_history_ignores_prices_that_do_not_count(resources: Resourc
     seen = [Seen(ago(days=3), Decimal(10))]
     async with resources.write() as tx:
         for condition in ("for_parts",):
-            await offer(tx, cpu_id, seen, condition=condition)
-        await offer(tx, None, seen)
-        await offer(tx, cpu_id, [Seen(ago(days=3), None)])
-        await offer(tx, cpu_id, [Seen(ago(days=3), Decimal(0))])
-        await offer(tx, cpu_id, [Seen(NOW, Decimal(1)), Seen(NOW + timedelta(hours=1), Decimal(1))])
-    assert await asked(resources) == ([], None)
+            await create_listing(tx, cpu_id, seen, condition=condition)
+        await create_listing(tx, None, seen)
+        await create_listing(tx, cpu_id, [Seen(ago(days=3), None)])
+        await create_listing(tx, cpu_id, [Seen(ago(days=3), Decimal(0))])
+        await create_listing(tx, cpu_id, [Seen(NOW, Decimal(1)), Seen(NOW + timedelta(hours=1), Decimal(1))])
+    assert await fetch_history(resources) == ([], None)
 
 
 async def test_price_history_without_prices_is_empty(resources: Resources) -> None:
     await add_cpu(resources, "CPU")
     for within in PriceRange:
-        assert await asked(resources, range=within.name, interval="WEEK") == ([], None)
+        assert await fetch_history(resources, range=within.name, interval="WEEK") == ([], None)
 
 
 async def test_price_history_of_all_days_is_rejected(resources: Resources) -> None:
@@ -172,19 +172,19 @@ async def test_price_history_of_all_days_is_rejected(resources: Resources) -> No
 
 
 async def test_price_history_long_has_newest_points(resources: Resources) -> None:
-    await cpu_of(resources, [[Seen(datetime(2010, 1, 1, tzinfo=UTC), Decimal(5))]])
-    weeks, lows = await asked(resources, range="ALL", interval="WEEK")
+    await create_cpu(resources, [[Seen(datetime(2010, 1, 1, tzinfo=UTC), Decimal(5))]])
+    weeks, lows = await fetch_history(resources, range="ALL", interval="WEEK")
     assert (len(weeks), weeks[-1]["until"], lows["allTimeLow"]["at"][:4]) == (400, NOW.isoformat(), "2010")
     assert {week["lowest"] for week in weeks} == {5}
-    months, _ = await asked(resources, range="ALL", interval="MONTH")
+    months, _ = await fetch_history(resources, range="ALL", interval="MONTH")
     assert len(months) == 195
     assert months[0]["at"] == "2010-01-01T00:00:00+00:00"
 
 
 @pytest.mark.parametrize("within", [price_range for price_range in PriceRange if price_range.value])
 async def test_price_history_range_has_one_point_per_day(resources: Resources, within: PriceRange) -> None:
-    await cpu_of(resources, [[Seen(ago(days=2), Decimal(5))]])
-    points, _ = await asked(resources, range=within.name)
+    await create_cpu(resources, [[Seen(ago(days=2), Decimal(5))]])
+    points, _ = await fetch_history(resources, range=within.name)
     assert len(points) == within.value
 
 
@@ -215,34 +215,34 @@ async def test_price_history_of_random_observations_equals_reference(
         interval = PriceInterval.WEEK
     async with resources.write() as tx:
         await tx.execute(text("TRUNCATE cpu, listing, price_observation CASCADE"))
-    await cpu_of(resources, offers)
-    counted = price_history_reference.stood(offers, NOW)
-    points, lows = await asked(resources, range=within.name, interval=interval.name)
-    assert points == price_history_reference.history(counted, NOW, within, interval)
-    assert lows == price_history_reference.lows(counted, NOW)
+    await create_cpu(resources, offers)
+    counted = price_history_reference.valid_prices(offers, NOW)
+    points, lows = await fetch_history(resources, range=within.name, interval=interval.name)
+    assert points == price_history_reference.reference_history(counted, NOW, within, interval)
+    assert lows == price_history_reference.reference_lows(counted, NOW)
 
 
 async def test_price_history_is_per_cpu(resources: Resources) -> None:
     for number in range(30):
-        await cpu_of(resources, [[Seen(ago(days=number), Decimal(number + 1))]], f"CPU {number}")
+        await create_cpu(resources, [[Seen(ago(days=number), Decimal(number + 1))]], f"CPU {number}")
     query = "{ cpus(first: 100) { nodes { name priceHistory(range: DAYS_7) { lowest } priceLows { current } } } }"
     with record_statements(resources) as ran:
         nodes = (await query_data(resources, query))["cpus"]["nodes"]
     assert ran.count == 3
     lows = {node["name"]: node["priceLows"] for node in nodes}
-    assert lows.pop("CPU 0") is None, "seen now, so it has stood for no time"
+    assert lows.pop("CPU 0") is None, "seen now, so it was not valid for any time"
     assert lows == {f"CPU {n}": {"current": n + 1} for n in range(1, 30)}
     (sixth,) = [node for node in nodes if node["name"] == "CPU 5"]
     assert [point["lowest"] for point in sixth["priceHistory"]] == [None, 6, 6, 6, 6, 6, 6]
 
 
 async def test_price_history_moves_with_listing_to_other_cpu(resources: Resources) -> None:
-    await cpu_of(resources, [[Seen(ago(days=2), Decimal(5))]])
+    await create_cpu(resources, [[Seen(ago(days=2), Decimal(5))]])
     other = await add_cpu(resources, "Other")
     async with resources.write() as tx:
         await tx.execute(update(listing).values(cpu_id=other))
-    assert (await asked(resources))[1] is None
-    assert (await asked(resources, "other"))[1]["current"] == 5
+    assert (await fetch_history(resources))[1] is None
+    assert (await fetch_history(resources, "other"))[1]["current"] == 5
 
 
 async def test_price_history_uses_indexes(resources: Resources) -> None:

@@ -55,7 +55,7 @@ async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> Async
     assert resources.read_pool.in_use == 0
 
 
-async def change(resources: Resources, listing_id: int, *prices: float) -> None:
+async def store_changes(resources: Resources, listing_id: int, *prices: float) -> None:
     """Store price changes and sequence the outbox."""
     await change_price(resources, listing_id, *prices)
     await sequence_all_events(resources)
@@ -70,14 +70,14 @@ async def next_change(events: EventStream) -> dict[str, Any]:
     return change
 
 
-async def prices(events: EventStream, count: int) -> list[float]:
+async def next_prices(events: EventStream, count: int) -> list[float]:
     return [(await next_change(events))["priceAfter"] for _ in range(count)]
 
 
-async def ready(resources: Resources) -> None:
+async def wait_until_subscribed(resources: Resources) -> None:
     """Wait until the subscription has started and released its connection."""
     async with asyncio.timeout(60):
-        while not resources.notifications._subscribers or resources.read_pool.in_use:  # noqa: ASYNC110, nothing tells when
+        while not resources.notifications._subscribers or resources.read_pool.in_use:  # noqa: ASYNC110, there is no event to wait for
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
 
@@ -87,12 +87,12 @@ async def test_price_changed_sends_event(served: ApiClient, resources: Resources
     async with resources.write() as tx:
         key = await add_listing(tx, cpu_id, 10, shipping=4)
     async with open_event_stream(served, FOLLOW) as events:
-        await ready(resources)
-        await change(resources, key, 20)
+        await wait_until_subscribed(resources)
+        await store_changes(resources, key, 20)
         one = await next_change(events)
-        assert resources.read_pool.in_use == 0, "whoever is slow to take it holds no connection"
+        assert resources.read_pool.in_use == 0, "a slow subscriber holds no connection"
         await run_statements(resources, "UPDATE cpu SET name = 'AMD Two'")
-        await change(resources, key, 30)
+        await store_changes(resources, key, 30)
         two = await next_change(events)
     assert {name: one[name] for name in ("priceBefore", "priceAfter", "shipping", "currency")} == {
         "priceBefore": 10,
@@ -101,7 +101,9 @@ async def test_price_changed_sends_event(served: ApiClient, resources: Resources
         "currency": "USD",
     }
     assert (one["cpu"], one["listing"]) == ({"name": "AMD One"}, {"price": 20})
-    assert (two["cpu"], two["listing"]) == ({"name": "AMD Two"}, {"price": 30}), "what was read for one is not kept"
+    assert (two["cpu"], two["listing"]) == ({"name": "AMD Two"}, {"price": 30}), (
+        "loaders do not keep rows of the previous event"
+    )
     data = await query_data(resources, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[two["id"], one["id"]])
     assert [node["id"] for node in data["nodes"]] == [two["id"], one["id"]]
     missing = encode_global_id("PriceChange", 404)
@@ -111,30 +113,30 @@ async def test_price_changed_sends_event(served: ApiClient, resources: Resources
 async def test_price_change_of_listing_without_cpu_has_null_cpu(served: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10, cpu_id=None)
     async with open_event_stream(served, FOLLOW) as events:
-        await ready(resources)
-        await change(resources, key, 20)
+        await wait_until_subscribed(resources)
+        await store_changes(resources, key, 20)
         assert (await next_change(events))["cpu"] is None
 
 
 async def test_price_changed_with_since_continues_after_cursor(served: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
-    await change(resources, key, 20)
+    await store_changes(resources, key, 20)
     async with open_event_stream(served, FOLLOW) as events:
-        await ready(resources)
-        await change(resources, key, 30)
+        await wait_until_subscribed(resources)
+        await store_changes(resources, key, 30)
         first = await next_change(events)
-    assert first["priceAfter"] == 30, "without `since` it begins with what comes"
-    await change(resources, key, 40, 50)
+    assert first["priceAfter"] == 30, "without `since` it starts with the next change"
+    await store_changes(resources, key, 40, 50)
     for _ in range(2):
         async with open_event_stream(served, FOLLOW, since=first["cursor"]) as events:
-            assert await prices(events, 2) == [40, 50]
-            await change(resources, key, 60)
+            assert await next_prices(events, 2) == [40, 50]
+            await store_changes(resources, key, 60)
             last = await next_change(events)
             assert last["priceAfter"] == 60
-        await change(resources, key, 40, 50)
+        await store_changes(resources, key, 40, 50)
         first = last
     async with open_event_stream(served, FOLLOW, since="") as events:
-        assert await prices(events, 10) == [20, 30, 40, 50, 60, 40, 50, 60, 40, 50]
+        assert await next_prices(events, 10) == [20, 30, 40, 50, 60, 40, 50, 60, 40, 50]
 
 
 async def test_price_changed_filters_by_cpus(
@@ -147,15 +149,15 @@ async def test_price_changed_filters_by_cpus(
     cpu_ids = [encode_global_id("CPU", 2), encode_global_id("CPU", 77)]
     async with open_event_stream(served, FOLLOW, cpuIds=cpu_ids, since="") as events:
         for number in range(1, 6):
-            await change(resources, one[0], number * 100)
+            await store_changes(resources, one[0], number * 100)
             await change_price(resources, two[0], number * 100)
         await sequence_all_events(resources)
-        assert await prices(events, 5) == [100, 200, 300, 400, 500]
+        assert await next_prices(events, 5) == [100, 200, 300, 400, 500]
     async with (
         open_event_stream(served, FOLLOW, cpuIds=[], since="") as events,
         open_event_stream(served, FOLLOW, since="") as all_,
     ):
-        assert await prices(all_, 10) == sorted([100.0, 200, 300, 400, 500] * 2)
+        assert await next_prices(all_, 10) == sorted([100.0, 200, 300, 400, 500] * 2)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(events.next(), 0.2)
 
@@ -166,8 +168,8 @@ async def test_price_changed_over_websocket_sends_many(served: ApiClient, resour
         await client.receive()
         for number in range(5):
             await client.start(f"{number}", FOLLOW, since="")
-        await ready(resources)
-        await change(resources, key, 20)
+        await wait_until_subscribed(resources)
+        await store_changes(resources, key, 20)
         messages = [await client.receive() for _ in range(5)]
         assert sorted(message["id"] for message in messages) == ["0", "1", "2", "3", "4"]
         assert {message["payload"]["data"]["priceChanged"]["priceAfter"] for message in messages} == {20}
@@ -175,12 +177,12 @@ async def test_price_changed_over_websocket_sends_many(served: ApiClient, resour
 
 async def test_price_changed_subscribers_share_one_statement(resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
-    await change(resources, key, 20)
+    await store_changes(resources, key, 20)
     with record_statements(resources) as seen:
         batches = await asyncio.gather(*(feed.read_after(resources, None, 0) for _ in range(10)))
     assert seen.count == 1
     assert [[row.price_after for row in rows] for rows, _, _ in batches] == [[20]] * 10
-    await change(resources, key, 30)
+    await store_changes(resources, key, 30)
     rows, position, more = await feed.read_after(resources, [1], batches[0][1])
     assert ([row.price_after for row in rows], more) == ([30], False)
     assert await feed.read_after(resources, None, position) == ([], position, False)
@@ -188,11 +190,11 @@ async def test_price_changed_subscribers_share_one_statement(resources: Resource
 
 async def test_price_changed_polls_without_notifications(resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
-    await change(resources, key, 20)
+    await store_changes(resources, key, 20)
     await resources.notifications.stop()
     assert resources.notifications.current_versions() is None
     rows, position, _ = await feed.read_after(resources, None, 0)
-    await change(resources, key, 30)
+    await store_changes(resources, key, 30)
     more, _, _ = await feed.read_after(resources, None, position)
     assert [row.price_after for row in (*rows, *more)] == [20, 30]
 
@@ -213,7 +215,7 @@ async def test_price_changed_invalid_arguments_are_rejected(served: ApiClient, r
 
 async def test_price_changed_with_expired_cursor_is_rejected(served: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
-    await change(resources, key, 20, 30, 40, 50)
+    await store_changes(resources, key, 20, 30, 40, 50)
     ends = [(await query_data(resources, PAGE, first=n))["priceChanges"]["pageInfo"]["endCursor"] for n in (1, 2, 3)]
     await run_statements(resources, "UPDATE price_change SET at = 'epoch' WHERE price_after < 40")
     assert await delete_old_changes(resources) == 2
@@ -223,7 +225,7 @@ async def test_price_changed_with_expired_cursor_is_rejected(served: ApiClient, 
     assert (await query_error(resources, PAGE, after=ends[0]))[0] == "CURSOR_EXPIRED"
     for since, expected in ((ends[1], [40, 50]), (ends[2], [50]), ("", [40, 50])):
         async with open_event_stream(served, FOLLOW, since=since) as events:
-            assert await prices(events, len(expected)) == expected
+            assert await next_prices(events, len(expected)) == expected
     with pytest.raises(ExpiredCursor):
         await feed.read_after(resources, None, 0)  # a subscriber that was too slow
 
@@ -260,7 +262,7 @@ async def test_price_changes_pages_both_ways(resources: Resources) -> None:
     assert (await query_error(resources, PAGE, cpuId="junk"))[0] == "BAD_USER_INPUT"
 
 
-async def as_many(api: ApiClient, number: int) -> bool:
+async def has_changes(api: ApiClient, number: int) -> bool:
     """Wait until this many changes are returned: the server is notified shortly after the commit."""
     data = await api.data("{ priceChanges { nodes { priceAfter } } }")
     return len(data["priceChanges"]["nodes"]) == number
@@ -270,8 +272,8 @@ async def test_price_changes_over_http_are_not_stale(api: ApiClient, resources: 
     """Responses are cached until the next change."""
     (key,) = await add_listings(resources, 10)
     for number in range(1, 4):
-        await change(resources, key, number * 100)
-        await wait_until(partial(as_many, api, number))
+        await store_changes(resources, key, number * 100)
+        await wait_until(partial(has_changes, api, number))
 
 
 async def test_price_changes_of_many_cost_as_many_statements_as_one(resources: Resources) -> None:

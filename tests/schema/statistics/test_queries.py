@@ -37,7 +37,7 @@ async def test_statistics_of_empty_catalogue_are_empty(resources: Resources) -> 
     }
 
 
-def known(shelf: CpuRows, column: str) -> list[Any]:
+def known_values(shelf: CpuRows, column: str) -> list[Any]:
     """Return the values of a column that are not null."""
     return [row[column] for row in shelf if row[column] is not None]
 
@@ -47,12 +47,12 @@ async def test_statistics_match_catalogue(resources: Resources) -> None:
     statistics = (await query_data(resources, STATISTICS))["statistics"]
     assert statistics == {
         "total": len(shelf),
-        "manufacturers": sorted(set(known(shelf, "manufacturer"))),
-        "sockets": sorted(set(known(shelf, "socket"))),
+        "manufacturers": sorted(set(known_values(shelf, "manufacturer"))),
+        "sockets": sorted(set(known_values(shelf, "socket"))),
         "listings": sum(row["listings"] for row in shelf),
         "updatedAt": None,
         **{
-            name: {"min": min(known(shelf, column)), "max": max(known(shelf, column))}
+            name: {"min": min(known_values(shelf, column)), "max": max(known_values(shelf, column))}
             for name, column in RANGES.items()
         },
     }

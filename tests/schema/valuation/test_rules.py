@@ -45,7 +45,7 @@ def importer(resources: Resources, tmp_path: Path) -> FileImporter:
     return FileImporter(resources, tmp_path)
 
 
-async def jobs(resources: Resources) -> list[dict[str, Any]]:
+async def job_inputs(resources: Resources) -> list[dict[str, Any]]:
     """Return the inputs of all jobs."""
     async with resources.read() as session:
         return [row.input for row in await session.rows(text("SELECT input FROM job ORDER BY id"))]
@@ -68,7 +68,7 @@ async def test_valuation_rule_created_can_be_read(resources: Resources) -> None:
     rest = (await query_data(resources, RULES, after=listed["pageInfo"]["endCursor"]))["valuationRules"]
     assert [rule["component"] for rule in rest["nodes"]] == ["GRAPHICS"]
     assert not rest["pageInfo"]["hasNextPage"]
-    assert (await jobs(resources))[0] == {"rules": [{"component": "memory", "kind": "DDR4"}]}
+    assert (await job_inputs(resources))[0] == {"rules": [{"component": "memory", "kind": "DDR4"}]}
 
 
 async def test_valuation_rules_empty_list(resources: Resources) -> None:
@@ -91,7 +91,7 @@ async def test_valuation_rule_mutations_require_admin(resources: Resources, view
         assert (await mutation_error(resources, mutation, viewer, **variables))[0] == code
     rules = (await query_data(resources, RULES))["valuationRules"]["nodes"]
     assert [rule["valueUsd"] for rule in rules] == [2.5]
-    assert len(await jobs(resources)) == 1
+    assert len(await job_inputs(resources)) == 1
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ async def test_valuation_rule_invalid_input_is_rejected(
     assert await mutation_error(resources, CREATE, rule={**DDR4, **fields}) == ("BAD_USER_INPUT", message)
     (known,) = await create_rules(resources, DDR4)
     assert await mutation_error(resources, UPDATE, id=known, changes=fields) == ("BAD_USER_INPUT", message)
-    assert len(await jobs(resources)) == 1
+    assert len(await job_inputs(resources)) == 1
 
 
 async def test_valuation_rule_duplicate_is_rejected(resources: Resources) -> None:
@@ -186,7 +186,7 @@ async def test_valuation_rule_update_changes_given_fields_only(resources: Resour
     await run_queued_jobs(resources)
     # Listings of the old and of the new kind are affected.
     both = [{"component": "memory", "kind": None}, {"component": "memory", "kind": "DDR4"}]
-    assert (await jobs(resources))[-1] == {"rules": both}
+    assert (await job_inputs(resources))[-1] == {"rules": both}
     assert await mutation_error(resources, UPDATE, id=known, changes={}) == (
         "BAD_USER_INPUT",
         "`changes` is empty: set at least one field.",
@@ -223,7 +223,7 @@ async def test_valuation_rule_in_future_requests_no_revaluation(resources: Resou
     payload = await run_mutation(resources, CREATE, rule={**DDR4, "validFrom": soon})
     assert payload["job"] is None
     assert (await run_mutation(resources, UPDATE, id=payload["rule"]["id"], changes={"valueUsd": 3}))["job"] is None
-    assert await jobs(resources) == []
+    assert await job_inputs(resources) == []
     # A rule in force that is postponed does not apply any more.
     (known,) = await create_rules(resources, rule_input("MEMORY", "ITEM", 1))
     assert await adjusted_prices(resources) == {pc: Decimal(209)}

@@ -1,17 +1,19 @@
-// What all pages of administration stand in: who is signed in, the way from page to page, and the client with the token.
+// Frame of the admin pages: viewer, navigation, and the GraphQL client that sends the token.
 import { Link, Outlet } from '@tanstack/react-router';
 import { useEffect, useMemo, useState } from 'react';
 import { Provider, useQuery } from 'urql';
-import { refuse, signOut, useToken } from '../api/session';
-import { clock } from '../format';
+import { rejectToken, signOut, useToken } from '../api/session';
+import { formatTime } from '../lib/format';
 import { ViewerDocument } from '../gql/graphql';
 import { Button } from '../ui/Button';
-import { Failure, State } from '../ui/State';
-import './admin.css';
-import { openClient, type Signed } from './client';
+import { LoadError, EmptyState } from '../ui/State';
+import { createAdminClient, type AdminClient } from './client';
+import { LoadingPanel } from './components';
 import { type Session, SessionContext } from './session';
 import { SignIn } from './SignIn';
-import { expiry } from './tokens';
+import { tokenExpiry } from './jwt';
+import admin from './components.module.css';
+import styles from './AdminPage.module.css';
 
 const sections = [
   { to: '/admin', label: 'Figures' },
@@ -30,39 +32,40 @@ export function AdminPage() {
   return <SignedIn key={token} token={token} />;
 }
 
-/** Holds the client of a token for as long as this is shown. */
+/** Create the client of a token and close it on unmount. */
 function SignedIn({ token }: { token: string }) {
-  const [signed] = useState(() => openClient(token, (why) => refuse(token, why)));
-  useEffect(() => signed.close, [signed]);
+  const [adminClient] = useState(() => createAdminClient(token, (reason) => rejectToken(token, reason)));
+  useEffect(() => adminClient.close, [adminClient]);
   return (
-    <Provider value={signed.client}>
-      <Frame token={token} signed={signed} />
+    <Provider value={adminClient.client}>
+      <AdminLayout token={token} adminClient={adminClient} />
     </Provider>
   );
 }
 
-function Frame({ token, signed }: { token: string; signed: Signed }) {
-  const [{ data, error }, again] = useQuery({ query: ViewerDocument });
+function AdminLayout({ token, adminClient }: { token: string; adminClient: AdminClient }) {
+  const [{ data, error }, refetch] = useQuery({ query: ViewerDocument });
   const viewer = data?.viewer;
-  const { refresh } = signed;
+  const { refresh } = adminClient;
   const session = useMemo<Session | undefined>(
     () => viewer && { subject: viewer.subject ?? '', role: viewer.role, isAdmin: viewer.role === 'ADMIN', refresh },
     [viewer, refresh],
   );
-  const welcome = session !== undefined && session.role !== 'VIEWER';
-  // News only once the token is known to be good: a refused connection would say nothing that the query does not.
-  useEffect(() => (welcome ? signed.follow() : undefined), [welcome, signed]);
-  const until = expiry(token);
+  const hasAccess = session !== undefined && session.role !== 'VIEWER';
+  // Subscribe only once the server has accepted the token. A rejected connection would add nothing to the query's
+  // error.
+  useEffect(() => (hasAccess ? adminClient.followChanges() : undefined), [hasAccess, adminClient]);
+  const expiresAt = tokenExpiry(token);
   return (
-    <div className="page admin">
-      <header className="admin-head">
+    <div className={`page ${styles.page}`}>
+      <header className={styles.head}>
         <h1>Administration</h1>
-        <p className="admin-who">
+        <p className={styles.viewer}>
           {session && (
             <>
               <strong>{session.subject}</strong>
-              <span className="tag">{session.role.toLowerCase()}</span>
-              {until !== undefined && <span className="muted number admin-until">until {moment(until)}</span>}
+              <span className={admin.tag}>{session.role.toLowerCase()}</span>
+              {expiresAt !== undefined && <span className={'muted number'}>until {timeOrDate(expiresAt)}</span>}
             </>
           )}
           <Button size="small" onClick={signOut}>
@@ -70,57 +73,48 @@ function Frame({ token, signed }: { token: string; signed: Signed }) {
           </Button>
         </p>
       </header>
-      <nav aria-label="Administration" className="admin-nav">
+      <nav aria-label="Administration" className={styles.nav}>
         {sections.map(({ to, label }) => (
           <Link
             key={to}
             to={to}
-            className="admin-link"
+            className={styles.navLink}
             activeOptions={{ exact: to === '/admin', includeSearch: false }}
           >
             {label}
           </Link>
         ))}
       </nav>
-      {welcome && (
+      {hasAccess && (
         <SessionContext value={session}>
           <Outlet />
         </SessionContext>
       )}
-      {session?.role === 'VIEWER' && <TooWeak />}
-      {!session && !error && <Loading what="Checking the token" />}
-      {!session && error && <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />}
+      {session?.role === 'VIEWER' && <InsufficientRole />}
+      {!session && !error && <LoadingPanel label="Checking the token" />}
+      {!session && error && <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />}
     </div>
   );
 }
 
-function TooWeak() {
+function InsufficientRole() {
   return (
-    <State
+    <EmptyState
       icon="warning"
       warning
-      title="This token may only read what is public"
-      actions={<Button onClick={signOut}>Sign in with another</Button>}
+      title="This token gives no access to administration"
+      actions={<Button onClick={signOut}>Use another token</Button>}
     >
-      Administration needs the role operator, or admin to change figures and rules.
-    </State>
+      Administration requires the role operator. Changing figures and rules requires the role admin.
+    </EmptyState>
   );
 }
 
-export function Loading({ what, rows = 6 }: { what: string; rows?: number }) {
-  return (
-    <div className="panel admin-loading" role="status">
-      <span className="visually-hidden">{what}</span>
-      {Array.from({ length: rows }, (_, row) => (
-        <span key={row} className="skeleton" style={{ width: `${60 + ((row * 37) % 35)}%` }} aria-hidden="true" />
-      ))}
-    </div>
-  );
-}
-
-/** 14:05 today, and with its day on others. */
-function moment(ms: number): string {
+/** Format a time of today as 14:05, and any other time with its day. */
+function timeOrDate(ms: number): string {
   const day = new Date(ms);
   const isToday = day.toDateString() === new Date().toDateString();
-  return isToday ? clock(ms) : `${day.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })}, ${clock(ms)}`;
+  return isToday
+    ? formatTime(ms)
+    : `${day.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })}, ${formatTime(ms)}`;
 }

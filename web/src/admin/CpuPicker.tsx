@@ -1,56 +1,58 @@
-// Picks CPUs by their names. They are looked for as everybody does, without the token.
+// Multiple-choice field for CPUs. The search is public, so it runs without the token.
 import { Combobox } from '@base-ui/react/combobox';
 import { useRef, useState } from 'react';
-import { type Found as Picked, useFound, useOpenList } from '../cpu/useFound';
-import { shortName } from '../format';
+import { type FoundCpu as Picked, useCpuSearch, useListState } from '../cpu/useCpuSearch';
+import { shortCpuName } from '../lib/format';
 import { Icon } from '../ui/Icon';
+import popups from '../ui/popup.module.css';
+import styles from './CpuPicker.module.css';
 
 export type { Picked };
 
 export function CpuPicker({ picked, onPick }: { picked: Picked[]; onPick: (picked: Picked[]) => void }) {
-  const [typed, setTyped] = useState('');
-  const { found, said } = useFound(typed, 20);
-  const { list, onKeyDown } = useOpenList(found);
-  const chips = useRef<HTMLDivElement>(null);
+  const [searchText, setSearchText] = useState('');
+  const { cpus: matches, message } = useCpuSearch(searchText, 20);
+  const { list: comboboxState, onKeyDown } = useListState(matches);
+  const anchor = useRef<HTMLDivElement>(null);
   return (
     <Combobox.Root
-      {...list}
+      {...comboboxState}
       multiple
-      items={found}
+      items={matches}
       filter={null}
       value={picked}
       onValueChange={(value) => onPick(value)}
-      inputValue={typed}
-      onInputValueChange={setTyped}
+      inputValue={searchText}
+      onInputValueChange={setSearchText}
       itemToStringLabel={({ name }: Picked) => name}
       isItemEqualToValue={(one: Picked, other: Picked) => one.id === other.id}
     >
-      <Combobox.Chips ref={chips} className="picker">
+      <Combobox.Chips ref={anchor} className={styles.picker}>
         {picked.map((cpu) => (
-          <Combobox.Chip key={cpu.id} className="picker-chip" aria-label={cpu.name}>
-            {shortName(cpu.name)}
-            <Combobox.ChipRemove className="picker-remove" aria-label={`Without ${cpu.name}`}>
+          <Combobox.Chip key={cpu.id} className={styles.chip} aria-label={cpu.name}>
+            {shortCpuName(cpu.name)}
+            <Combobox.ChipRemove className={styles.remove} aria-label={`Remove ${cpu.name}`}>
               <Icon name="close" size={12} />
             </Combobox.ChipRemove>
           </Combobox.Chip>
         ))}
         <Combobox.Input
-          className="picker-input"
+          className={styles.input}
           onKeyDown={onKeyDown}
           aria-label="CPUs to recalculate"
-          placeholder={picked.length > 0 ? 'and …' : 'Search CPUs by name'}
+          placeholder={picked.length > 0 ? 'Add another' : 'Search CPUs by name'}
           autoComplete="off"
           spellCheck={false}
         />
       </Combobox.Chips>
       <Combobox.Portal>
-        <Combobox.Positioner anchor={chips} sideOffset={4} align="start" className="positioner">
-          <Combobox.Popup className="popup picker-popup">
-            <Combobox.Status className="picker-status">{said}</Combobox.Status>
-            <Combobox.List className="picker-list" aria-label="CPUs found">
+        <Combobox.Positioner anchor={anchor} sideOffset={4} align="start" className={popups.positioner}>
+          <Combobox.Popup className={`${popups.popup} ${styles.popup}`}>
+            <Combobox.Status className={styles.status}>{message}</Combobox.Status>
+            <Combobox.List className={styles.list} aria-label="Matching CPUs">
               {(cpu: Picked) => (
-                <Combobox.Item key={cpu.id} value={cpu} className="menu-item">
-                  <span className="menu-check">
+                <Combobox.Item key={cpu.id} value={cpu} className={popups.menuItem}>
+                  <span className={popups.menuCheck}>
                     <Combobox.ItemIndicator>
                       <Icon name="check" size={14} />
                     </Combobox.ItemIndicator>

@@ -1,76 +1,88 @@
 import { useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useQuery } from 'urql';
-import { since, whole } from '../format';
+import { formatAge, formatInteger } from '../lib/format';
 import { DocumentsDocument, type DocumentsQuery } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
-import { Failure, State } from '../ui/State';
-import { Loading } from './AdminPage';
-import { exactly, pageOf, Pages, placeIn } from './parts';
+import { LoadError, EmptyState } from '../ui/State';
+import { formatExactTime, LoadingPanel, pageVariables, Pagination, cursorOf } from './components';
+import admin from './components.module.css';
+import forms from '../ui/forms.module.css';
+import panels from '../ui/Panel.module.css';
+import styles from './DocumentsPage.module.css';
 
 type Document = DocumentsQuery['documents']['nodes'][number];
-const SIZE = 200;
+const PAGE_SIZE = 200;
 
-/** Which documents are served under an id, by whom they are used, and how they are run. */
+/** Table of the published documents: their clients, usage and execution mode. */
 export function DocumentsPage() {
   const search = useSearch({ from: '/admin/documents' });
-  const [{ data, error, fetching }, again] = useQuery({
+  const [{ data, error, fetching }, refetch] = useQuery({
     query: DocumentsDocument,
-    variables: pageOf(placeIn(search), SIZE),
+    variables: pageVariables(cursorOf(search), PAGE_SIZE),
   });
-  const [wanted, setWanted] = useState('');
+  const [searchText, setSearchText] = useState('');
   const documents = data?.documents;
-  const shown = documents?.nodes.filter(({ name, clients, documentId }) =>
-    [name, documentId, ...clients].some((text) => text.toLowerCase().includes(wanted.trim().toLowerCase())),
+  const matches = documents?.nodes.filter(({ name, clients, documentId }) =>
+    [name, documentId, ...clients].some((text) => text.toLowerCase().includes(searchText.trim().toLowerCase())),
   );
   return (
-    <section aria-labelledby="documents" className="admin-section">
-      <div className="section-head">
+    <section aria-labelledby="documents" className={admin.section}>
+      <div className={admin.sectionHead}>
         <h2 id="documents">Documents</h2>
         <p role="status" className="muted number">
           {documents &&
-            shown &&
-            (wanted ? `${whole(shown.length)} of ${whole(documents.totalCount)}` : whole(documents.totalCount))}
+            matches &&
+            (searchText
+              ? `${formatInteger(matches.length)} of ${formatInteger(documents.totalCount)}`
+              : formatInteger(documents.totalCount))}
         </p>
-        <div className="section-tools">
+        <div className={admin.sectionTools}>
           <input
-            className="input"
+            className={forms.input}
             type="search"
             aria-label="Search by name, client or id"
             placeholder="Name, client or id"
-            value={wanted}
-            onChange={(event) => setWanted(event.target.value)}
+            value={searchText}
+            onChange={(event) => setSearchText(event.target.value)}
           />
         </div>
       </div>
-      {!documents && fetching && <Loading what="Loading documents" />}
-      {!documents && !fetching && <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />}
+      {!documents && fetching && <LoadingPanel label="Loading documents" />}
+      {!documents && !fetching && (
+        <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />
+      )}
       {documents?.totalCount === 0 && (
-        <State icon="list" title="No documents">
-          They are published with <code>dealmark documents publish</code>.
-        </State>
+        <EmptyState icon="list" title="No documents">
+          Publish documents with <code>dealmark documents publish</code>.
+        </EmptyState>
       )}
-      {documents && documents.totalCount > 0 && shown?.length === 0 && (
-        <State icon="search" title="No document is like that">
-          Names, clients (like web@1.2.3) and ids are searched.
-        </State>
+      {documents && documents.totalCount > 0 && matches?.length === 0 && (
+        <EmptyState icon="search" title="No document matches">
+          The search covers names, clients (such as web@1.2.3) and ids.
+        </EmptyState>
       )}
-      {shown && shown.length > 0 && (
-        <div className="scroller panel" tabIndex={0} role="region" aria-label="Table of documents">
-          <table className="admin-table">
+      {matches && matches.length > 0 && (
+        <div
+          className={`${admin.tableScroll} ${panels.panel}`}
+          tabIndex={0}
+          role="region"
+          aria-label="Table of documents"
+        >
+          <table className={admin.table}>
             <thead>
               <tr>
                 <th scope="col">Document</th>
-                <th scope="col" className="end">
+                <th scope="col" className={admin.end}>
                   Hits
                 </th>
                 <th scope="col">Last used</th>
-                <th scope="col">How it is run</th>
+                <th scope="col">Execution</th>
                 <th scope="col">Clients</th>
               </tr>
             </thead>
             <tbody>
-              {shown.map((document) => (
+              {matches.map((document) => (
                 <DocumentRow key={document.documentId} document={document} />
               ))}
             </tbody>
@@ -78,7 +90,12 @@ export function DocumentsPage() {
         </div>
       )}
       {documents && (
-        <Pages info={documents.pageInfo} total={documents.totalCount} what="documents" order={['Before', 'After']} />
+        <Pagination
+          info={documents.pageInfo}
+          total={documents.totalCount}
+          itemName="documents"
+          linkLabels={['Previous', 'Next']}
+        />
       )}
     </section>
   );
@@ -91,31 +108,31 @@ function DocumentRow({ document }: { document: Document }) {
       <th scope="row">
         {name}
         {documentId !== name && (
-          <span className="muted document-id" title={documentId}>
+          <span className={`muted ${styles.documentId}`} title={documentId}>
             {documentId.replace(/^(sha256:.{10}).*$/, '$1…')}
           </span>
         )}
       </th>
-      <td className="end number">{whole(hits)}</td>
-      <td className="number" title={exactly(lastUsedAt)}>
-        {since(lastUsedAt)}
+      <td className={`${admin.end} number`}>{formatInteger(hits)}</td>
+      <td className="number" title={formatExactTime(lastUsedAt)}>
+        {formatAge(lastUsedAt)}
       </td>
-      <td className="wrap">
-        <Running document={document} />
+      <td className={admin.wrap}>
+        <ExecutionMode document={document} />
       </td>
-      <td className="wrap">
-        {ships && <span className="tag">ships with the server</span>} {clients.join(', ')}
+      <td className={admin.wrap}>
+        {ships && <span className={admin.tag}>ships with the server</span>} {clients.join(', ')}
       </td>
     </tr>
   );
 }
 
-function Running({ document: { running, retiredAt } }: { document: Document }) {
+function ExecutionMode({ document: { running, retiredAt } }: { document: Document }) {
   if (!running)
-    return <span className="muted">{retiredAt ? `Not served; retired ${since(retiredAt)}` : 'Not served'}</span>;
+    return <span className="muted">{retiredAt ? `Not served; retired ${formatAge(retiredAt)}` : 'Not served'}</span>;
   if (running.state === 'COMPILED') return <>Compiled</>;
   return (
-    <span className={running.state === 'OUTDATED' ? 'bad' : ''}>
+    <span className={running.state === 'OUTDATED' ? admin.bad : undefined}>
       {running.state === 'OUTDATED' && <Icon name="warning" size={12} />}{' '}
       {running.state === 'OUTDATED' ? 'Outdated' : 'Interpreted'}
       {running.reason && <span className="muted">: {running.reason}</span>}

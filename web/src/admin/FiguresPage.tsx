@@ -1,158 +1,186 @@
-// Figures: computed anew, and compared with what they should be.
+// Page that recalculates the stored figures and verifies them.
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useMutation, useQuery } from 'urql';
-import { percent, since, whole } from '../format';
-import { FiguresDocument, type FiguresQuery, RecalculateDocument, VerifyDocument } from '../gql/graphql';
+import { formatPercent, formatAge, formatInteger } from '../lib/format';
+import {
+  FiguresStatusDocument,
+  type FiguresStatusQuery,
+  RecalculateDocument,
+  VerifyFiguresDocument,
+} from '../gql/graphql';
 import { Button } from '../ui/Button';
 import { Icon } from '../ui/Icon';
-import { Failure } from '../ui/State';
-import { Loading } from './AdminPage';
+import { LoadError } from '../ui/State';
 import { CpuPicker, type Picked } from './CpuPicker';
-import { JobWatch } from './JobWatch';
-import { AdminsOnly, exactly, Fault, isOver, Public } from './parts';
+import { JobProgress } from './JobProgress';
+import {
+  AdminsOnlyNote,
+  formatExactTime,
+  ErrorMessage,
+  isFinished,
+  LoadingPanel,
+  PublicClientProvider,
+} from './components';
 import { useSession } from './session';
+import admin from './components.module.css';
+import panels from '../ui/Panel.module.css';
+import forms from '../ui/forms.module.css';
+import styles from './FiguresPage.module.css';
 
-type Figures = FiguresQuery;
+type Figures = FiguresStatusQuery;
 
 export function FiguresPage() {
-  const [{ data, error, fetching }, again] = useQuery({ query: FiguresDocument });
-  if (!data && fetching) return <Loading what="Loading figures" rows={8} />;
-  if (!data) return <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />;
+  const [{ data, error, fetching }, refetch] = useQuery({ query: FiguresStatusDocument });
+  if (!data && fetching) return <LoadingPanel label="Loading figures" rows={8} />;
+  if (!data) return <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />;
   return (
-    <div className="admin-pair">
+    <div className={admin.columns}>
       <Recalculation latest={data.recalculation.nodes[0]} />
       <Verification latest={data.verification.nodes[0]} consistency={data.consistency ?? undefined} />
     </div>
   );
 }
 
-type Latest = Figures['recalculation']['nodes'][number] | undefined;
+type LatestJob = Figures['recalculation']['nodes'][number] | undefined;
 
-function Recalculation({ latest }: { latest: Latest }) {
+function Recalculation({ latest }: { latest: LatestJob }) {
   const { isAdmin, refresh } = useSession();
-  const [some, setSome] = useState(false);
-  const [picked, setPicked] = useState<Picked[]>([]);
+  const [onlySelected, setOnlySelected] = useState(false);
+  const [selectedCpus, setSelectedCpus] = useState<Picked[]>([]);
   const [{ data, error, fetching }, recalculate] = useMutation(RecalculateDocument);
-  const job = newest(data?.recalculateMetrics.job, latest);
-  const missing = some && picked.length === 0;
+  const job = newerJob(data?.recalculateMetrics.job, latest);
+  const nothingSelected = onlySelected && selectedCpus.length === 0;
   const run = async () => {
-    if (missing || fetching) return;
-    const { data: started } = await recalculate({ cpuIds: some ? picked.map(({ id }) => id) : null });
+    if (nothingSelected || fetching) return;
+    const { data: started } = await recalculate({ cpuIds: onlySelected ? selectedCpus.map(({ id }) => id) : null });
     if (started) refresh();
   };
   return (
-    <section className="panel block" aria-labelledby="recalculation">
+    <section className={`${panels.panel} ${admin.block}`} aria-labelledby="recalculation">
       <h2 id="recalculation">Recalculate</h2>
-      <p className="muted">Price targets, value and ratings, from the listings and marks there are.</p>
+      <p className="muted">Compute price targets, value and ratings from the current listings and marks.</p>
       {isAdmin ? (
         <>
-          <fieldset className="choice">
-            <legend className="visually-hidden">Which CPUs</legend>
-            <label className="check">
-              <input type="radio" name="which" checked={!some} onChange={() => setSome(false)} /> All CPUs
+          <fieldset className={forms.choices}>
+            <legend className="visually-hidden">CPUs</legend>
+            <label className={forms.check}>
+              <input type="radio" name="which" checked={!onlySelected} onChange={() => setOnlySelected(false)} /> All
+              CPUs
             </label>
-            <label className="check">
-              <input type="radio" name="which" checked={some} onChange={() => setSome(true)} /> Only some
+            <label className={forms.check}>
+              <input type="radio" name="which" checked={onlySelected} onChange={() => setOnlySelected(true)} /> Selected
+              CPUs
             </label>
           </fieldset>
-          {some && (
-            <Public>
-              <CpuPicker picked={picked} onPick={setPicked} />
-            </Public>
+          {onlySelected && (
+            <PublicClientProvider>
+              <CpuPicker picked={selectedCpus} onPick={setSelectedCpus} />
+            </PublicClientProvider>
           )}
-          <div className="actions">
-            <Button kind="solid" aria-disabled={missing || fetching} onClick={run}>
-              {some
-                ? `Recalculate ${picked.length === 0 ? '' : whole(picked.length)} ${picked.length === 1 ? 'CPU' : 'CPUs'}`
+          <div className={admin.actions}>
+            <Button kind="solid" aria-disabled={nothingSelected || fetching} onClick={run}>
+              {onlySelected
+                ? `Recalculate ${selectedCpus.length === 0 ? '' : formatInteger(selectedCpus.length)} ${selectedCpus.length === 1 ? 'CPU' : 'CPUs'}`
                 : 'Recalculate all'}
             </Button>
-            {missing && <span className="muted">Pick at least one CPU.</span>}
+            {nothingSelected && <span className="muted">Select at least one CPU.</span>}
           </div>
         </>
       ) : (
-        <AdminsOnly />
+        <AdminsOnlyNote />
       )}
-      <Fault error={error} title="Not started." />
+      <ErrorMessage error={error} title="Not started." />
       {job ? (
-        <JobWatch key={job.id} job={job} title={isOver(job.status) ? 'Last recalculation' : 'Recalculation'} />
+        <JobProgress key={job.id} job={job} title={isFinished(job.status) ? 'Last recalculation' : 'Recalculation'} />
       ) : (
-        <p className="muted">Nothing was recalculated yet, or it is longer ago than jobs are kept.</p>
+        <p className="muted">No recalculation yet, or its job has been deleted.</p>
       )}
     </section>
   );
 }
 
-/** What was asked for here comes before what the list knows, until the list knows it. */
-const newest = (asked: Latest, latest: Latest): Latest =>
-  asked && (!latest || asked.requestedAt > latest.requestedAt) ? asked : latest;
+/** Return the job this page started until the query result contains it or a newer one. */
+const newerJob = (requested: LatestJob, latest: LatestJob): LatestJob =>
+  requested && (!latest || requested.requestedAt > latest.requestedAt) ? requested : latest;
 
-function Verification({ latest, consistency }: { latest: Latest; consistency: Figures['consistency'] | undefined }) {
+function Verification({ latest, consistency }: { latest: LatestJob; consistency: Figures['consistency'] | undefined }) {
   const { isAdmin, refresh } = useSession();
-  const [fix, setFix] = useState(false);
-  const [{ data, error, fetching }, verify] = useMutation(VerifyDocument);
-  const job = newest(data?.verifyFigures.job, latest);
+  const [repair, setRepair] = useState(false);
+  const [{ data, error, fetching }, verify] = useMutation(VerifyFiguresDocument);
+  const job = newerJob(data?.verifyFigures.job, latest);
   return (
-    <section className="panel block" aria-labelledby="verification">
+    <section className={`${panels.panel} ${admin.block}`} aria-labelledby="verification">
       <h2 id="verification">Verify</h2>
-      <p className="muted">Each stored figure is compared with the one that is computed from the data.</p>
+      <p className="muted">Compare each stored figure with the value computed from the data.</p>
       {isAdmin ? (
         <>
-          <label className="check">
-            <input type="checkbox" checked={fix} onChange={(event) => setFix(event.target.checked)} /> Repair what
-            differs
+          <label className={forms.check}>
+            <input type="checkbox" checked={repair} onChange={(event) => setRepair(event.target.checked)} /> Repair
+            differences
           </label>
-          <div className="actions">
+          <div className={admin.actions}>
             <Button
               kind="solid"
               aria-disabled={fetching}
               onClick={async () => {
                 if (fetching) return;
-                const { data: started } = await verify({ fix });
+                const { data: started } = await verify({ fix: repair });
                 if (started) refresh();
               }}
             >
-              {fix ? 'Verify and repair' : 'Verify'}
+              {repair ? 'Verify and repair' : 'Verify'}
             </Button>
           </div>
         </>
       ) : (
-        <AdminsOnly />
+        <AdminsOnlyNote />
       )}
-      <Fault error={error} title="Not started." />
-      {job && <JobWatch key={job.id} job={job} title={isOver(job.status) ? 'Last verification' : 'Verification'} />}
+      <ErrorMessage error={error} title="Not started." />
+      {job && (
+        <JobProgress key={job.id} job={job} title={isFinished(job.status) ? 'Last verification' : 'Verification'} />
+      )}
       {consistency ? (
-        <ConsistencyFacts of={consistency} />
+        <ConsistencyResult consistency={consistency} />
       ) : (
-        <p className="muted">Figures were never verified yet. It happens every night, too.</p>
+        <p className="muted">No verification yet. Figures are also verified every night.</p>
       )}
     </section>
   );
 }
 
-function ConsistencyFacts({ of }: { of: NonNullable<Figures['consistency']> }) {
-  const { percent: share, total, consistent, left, fixed, verifiedAt, differences } = of;
-  const all = consistent === total;
+function ConsistencyResult({ consistency }: { consistency: NonNullable<Figures['consistency']> }) {
+  const { percent: percentConsistent, total, consistent, left, fixed, verifiedAt, differences } = consistency;
+  const isConsistent = consistent === total;
   return (
-    <div className="consistency">
-      <p className="consistency-head">
-        <strong className={all ? 'consistency-share' : 'consistency-share consistency-not'}>
-          {exactPercent(share)}
+    <div className={styles.consistency}>
+      <p className={styles.consistencyHead}>
+        <strong className={isConsistent ? styles.share : `${styles.share} ${styles.incomplete}`}>
+          {formatExactPercent(percentConsistent)}
         </strong>
         <span>
           <span className="number">
-            {all ? `All ${whole(total)} items were right` : `${whole(consistent)} of ${whole(total)} items were right`}
+            {isConsistent
+              ? `All ${formatInteger(total)} items were correct`
+              : `${formatInteger(consistent)} of ${formatInteger(total)} items were correct`}
           </span>
-          <span className="muted number" title={exactly(verifiedAt)}>
-            {since(verifiedAt)}
-            {fixed && !all && (left === 0 ? '; all others were repaired' : `; ${whole(left)} could not be repaired`)}
+          <span className="muted number" title={formatExactTime(verifiedAt)}>
+            {formatAge(verifiedAt)}
+            {fixed &&
+              !isConsistent &&
+              (left === 0 ? '; all others were repaired' : `; ${formatInteger(left)} could not be repaired`)}
           </span>
         </span>
       </p>
       {differences.length > 0 && (
-        <div className="scroller scroller-low" tabIndex={0} role="region" aria-label="Differences">
-          <table className="admin-table">
-            <caption className="visually-hidden">Items that were not right</caption>
+        <div
+          className={`${admin.tableScroll} ${admin.lowTableScroll}`}
+          tabIndex={0}
+          role="region"
+          aria-label="Differences"
+        >
+          <table className={admin.table}>
+            <caption className="visually-hidden">Incorrect items</caption>
             <thead>
               <tr>
                 <th scope="col">Item</th>
@@ -174,7 +202,7 @@ function ConsistencyFacts({ of }: { of: NonNullable<Figures['consistency']> }) {
                   <td>
                     {columns.join(', ')}
                     {reason && (
-                      <span className="bad">
+                      <span className={admin.bad}>
                         <Icon name="warning" size={12} /> {reason}
                       </span>
                     )}
@@ -192,5 +220,6 @@ function ConsistencyFacts({ of }: { of: NonNullable<Figures['consistency']> }) {
   );
 }
 
-/** Never 100 % unless all are right: two decimals, as the server rounds it down. */
-const exactPercent = (value: number): string => (Number.isInteger(value) ? percent(value) : `${value.toFixed(2)} %`);
+/** Format with two decimals, because the server rounds down: 100 % means that every item is consistent. */
+const formatExactPercent = (value: number): string =>
+  Number.isInteger(value) ? formatPercent(value) : `${value.toFixed(2)} %`;

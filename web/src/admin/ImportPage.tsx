@@ -1,147 +1,169 @@
-// One import: what has become of each URL, live until all have ended.
+// Page of one import: the result of each URL, updated live until the import is finished.
 import { Link, useParams, useSearch } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { useQuery, useSubscription } from 'urql';
-import { money, since, usd, whole } from '../format';
-import { ImportDocument, ImportNewsDocument, type ImportQuery } from '../gql/graphql';
+import { formatMoney, formatAge, formatUsd, formatInteger } from '../lib/format';
+import { ImportDocument, ImportUpdatesDocument, type ImportQuery } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
-import { Failure, State } from '../ui/State';
-import { Loading } from './AdminPage';
-import { exactly, isOver, lasted, pageOf, Pages, placeIn, Progress, Status } from './parts';
+import { LoadError, EmptyState } from '../ui/State';
+import {
+  formatExactTime,
+  isFinished,
+  formatDuration,
+  LoadingPanel,
+  pageVariables,
+  Pagination,
+  cursorOf,
+  ProgressBar,
+  StatusBadge,
+} from './components';
+import admin from './components.module.css';
+import panels from '../ui/Panel.module.css';
+import jobProgress from './JobProgress.module.css';
+import styles from './ImportPage.module.css';
 
-type Session = NonNullable<ImportQuery['importSession']>;
-type Row = Session['rows']['nodes'][number];
-const SOON = 300; // ms: what moved at the same time is asked for once
+type ImportSession = NonNullable<ImportQuery['importSession']>;
+type Row = ImportSession['rows']['nodes'][number];
+const REFETCH_DELAY_MS = 300; // delay in ms, so that several updates cause one request
 
 export function ImportPage() {
   const { id } = useParams({ from: '/admin/imports/$id' });
   const search = useSearch({ from: '/admin/imports/$id' });
-  const [{ data, error, fetching }, again] = useQuery({
+  const [{ data, error, fetching }, refetch] = useQuery({
     query: ImportDocument,
-    variables: { id, ...pageOf(placeIn(search)) },
+    variables: { id, ...pageVariables(cursorOf(search)) },
   });
   const session = data?.importSession;
-  const over = session ? isOver(session.status) : true;
-  const [{ data: news }] = useSubscription({ query: ImportNewsDocument, variables: { id }, pause: over });
+  const isDone = session ? isFinished(session.status) : true;
+  const [{ data: update }] = useSubscription({ query: ImportUpdatesDocument, variables: { id }, pause: isDone });
   useEffect(() => {
-    // The counts moved, so some row has: which one is in the list.
-    if (news === undefined) return;
-    const timer = setTimeout(() => again({ requestPolicy: 'network-only' }), SOON);
+    // The update has counts only. Fetch the rows again to see which one changed.
+    if (update === undefined) return;
+    const timer = setTimeout(() => refetch({ requestPolicy: 'network-only' }), REFETCH_DELAY_MS);
     return () => clearTimeout(timer);
-  }, [news, again]);
+  }, [update, refetch]);
   return (
-    <section className="admin-section" aria-labelledby="import">
-      <nav aria-label="Back" className="back">
+    <section className={admin.section} aria-labelledby="import">
+      <nav aria-label="Back" className={styles.back}>
         <Link to="/admin/imports">
           <Icon name="left" size={14} /> Imports
         </Link>
       </nav>
-      {session === undefined && fetching && <Loading what="Loading the import" />}
+      {session === undefined && fetching && <LoadingPanel label="Loading the import" />}
       {session === undefined && !fetching && (
-        <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />
+        <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />
       )}
       {session === null && (
-        <State icon="search" title="There is no such import">
-          It may have been cleaned up, or the address is mistyped.
-        </State>
+        <EmptyState icon="search" title="Import not found">
+          It may have been deleted, or the address is wrong.
+        </EmptyState>
       )}
       {session && (
         <>
-          <Head session={session} />
-          <ol className="panel rows" aria-label="Pages of this import">
+          <ImportHeader session={session} />
+          <ol className={panels.panel} aria-label="Pages of this import">
             {session.rows.nodes.map((row) => (
-              <ImportRow key={row.id} row={row} many={session.total > 1} />
+              <ImportRow key={row.id} row={row} showPosition={session.total > 1} />
             ))}
           </ol>
-          <Pages info={session.rows.pageInfo} total={session.rows.totalCount} what="rows" order={['Before', 'After']} />
+          <Pagination
+            info={session.rows.pageInfo}
+            total={session.rows.totalCount}
+            itemName="rows"
+            linkLabels={['Previous', 'Next']}
+          />
         </>
       )}
     </section>
   );
 }
 
-function Head({ session }: { session: Session }) {
+function ImportHeader({ session }: { session: ImportSession }) {
   const { name, status, total, done, complete, partial, failed, requestedAt, requestedBy, startedAt, finishedAt } =
     session;
   const counts = [
     ['Pages', total, ''],
     ['Complete', complete, ''],
-    ['Partial', partial, partial > 0 ? 'warn' : ''],
-    ['Failed', failed, failed > 0 ? 'bad' : ''],
+    ['Partial', partial, partial > 0 ? admin.warn : ''],
+    ['Failed', failed, failed > 0 ? admin.bad : ''],
   ] as const;
   return (
-    <header className="panel block">
-      <div className="watch-head">
-        <h2 id="import" className="breaks">
+    <header className={`${panels.panel} ${admin.block}`}>
+      <div className={jobProgress.head}>
+        <h2 id="import" className={admin.breaks}>
           {name}
         </h2>
-        <Status of={status} />
+        <StatusBadge status={status} />
       </div>
-      {!isOver(status) && <Progress done={done} total={total} label="Import" />}
-      <dl className="counts">
-        {counts.map(([label, value, look]) => (
+      {!isFinished(status) && <ProgressBar done={done} total={total} label="Import" />}
+      <dl className={styles.counts}>
+        {counts.map(([label, value, className]) => (
           <div key={label}>
             <dt>{label}</dt>
-            <dd className={`number ${look}`}>{whole(value)}</dd>
+            <dd className={`number ${className}`}>{formatInteger(value)}</dd>
           </div>
         ))}
       </dl>
       <p className="muted number" role="status">
-        Asked for by {requestedBy}, <span title={exactly(requestedAt)}>{since(requestedAt)}</span>
+        Requested by {requestedBy}, <span title={formatExactTime(requestedAt)}>{formatAge(requestedAt)}</span>
         {session.priority !== 'NORMAL' && `, ${session.priority.toLowerCase()} priority`}
         {finishedAt
-          ? `; done in ${lasted(startedAt ?? requestedAt, finishedAt)}`
+          ? `; finished in ${formatDuration(startedAt ?? requestedAt, finishedAt)}`
           : startedAt
-            ? '; under way'
-            : '; waits for a worker'}
+            ? '; running'
+            : '; waiting for a worker'}
       </p>
     </header>
   );
 }
 
-function ImportRow({ row, many }: { row: Row; many: boolean }) {
-  const waiting = row.status === 'QUEUED' && row.attempts > 0;
+function ImportRow({ row, showPosition }: { row: Row; showPosition: boolean }) {
+  const willRetry = row.status === 'QUEUED' && row.attempts > 0;
   const isLink = /^https?:\/\//i.test(row.url);
   return (
-    <li className="row">
-      {many && <span className="row-position muted number">{row.position}</span>}
-      <div className="row-main">
-        <p className="row-head">
-          <Status of={row.status} />
+    <li className={styles.row}>
+      {showPosition && <span className={`${styles.position} muted number`}>{row.position}</span>}
+      <div className={styles.main}>
+        <p className={styles.head}>
+          <StatusBadge status={row.status} />
           {isLink ? (
-            <a href={row.url} target="_blank" rel="noreferrer noopener" className="breaks">
+            <a href={row.url} target="_blank" rel="noreferrer noopener" className={admin.breaks}>
               {row.url} <Icon name="external" size={12} />
-              <span className="visually-hidden"> (opens a new tab)</span>
+              <span className="visually-hidden"> (opens in a new tab)</span>
             </a>
           ) : (
-            <code className="breaks">{row.url || 'an empty row'}</code>
+            <code className={admin.breaks}>{row.url || 'empty row'}</code>
           )}
         </p>
-        <p className="row-facts muted number">
-          {row.quality && <span className="tag">{row.quality === 'FULL' ? 'told in full' : 'told in part'}</span>}
+        <p className={`${styles.facts} muted number`}>
+          {row.quality && (
+            <span className={admin.tag}>{row.quality === 'FULL' ? 'complete data' : 'incomplete data'}</span>
+          )}
           {row.adapter && <span>read by {row.adapter}</span>}
-          {row.fetchedAt && <span title={exactly(row.fetchedAt)}>fetched {since(row.fetchedAt)}</span>}
+          {row.fetchedAt && <span title={formatExactTime(row.fetchedAt)}>fetched {formatAge(row.fetchedAt)}</span>}
           {row.attempts > 1 && <span>{row.attempts} attempts</span>}
-          {row.finalUrl && row.finalUrl !== row.url && <span className="breaks">was at {row.finalUrl}</span>}
+          {row.finalUrl && row.finalUrl !== row.url && (
+            <span className={admin.breaks}>redirected to {row.finalUrl}</span>
+          )}
         </p>
         {row.error && (
-          <p className={waiting ? 'row-note warn' : 'row-note bad'}>
+          <p className={willRetry ? `${styles.note} ${admin.warn}` : `${styles.note} ${admin.bad}`}>
             <Icon name="warning" size={14} />
             <span>
               {row.error} {row.errorCode && <code className="muted">{row.errorCode}</code>}
-              {waiting && row.nextAttemptAt && ` Tried again at ${exactly(row.nextAttemptAt)}.`}
+              {willRetry && row.nextAttemptAt && ` Next attempt at ${formatExactTime(row.nextAttemptAt)}.`}
             </span>
           </p>
         )}
         {row.remarks.map((remark) => (
-          <p key={remark} className="row-note muted">
+          <p key={remark} className={`${styles.note} muted`}>
             <Icon name="info" size={14} /> <span>{remark}</span>
           </p>
         ))}
         {row.listings.length > 0 && (
-          <ul className="row-listings">
+          <ul className={styles.listings}>
             {row.listings.map((listing) => (
-              <Listing key={listing.id} listing={listing} />
+              <ImportedListing key={listing.id} listing={listing} />
             ))}
           </ul>
         )}
@@ -150,30 +172,30 @@ function ImportRow({ row, many }: { row: Row; many: boolean }) {
   );
 }
 
-function Listing({
+function ImportedListing({
   listing: { title, cpu, price, currency, adjustedPrice, status },
 }: {
   listing: Row['listings'][number];
 }) {
   return (
-    <li className="row-listing">
-      <span className="row-title">
+    <li className={styles.listing}>
+      <span className={styles.title}>
         {title}
-        <span className="row-cpu">
+        <span className={styles.cpu}>
           {cpu ? (
             <Link to="/cpu/$slug" params={{ slug: cpu.slug }}>
               {cpu.name}
             </Link>
           ) : (
-            <span className="warn">no CPU is certain</span>
+            <span className={admin.warn}>no CPU matched</span>
           )}
-          {status !== 'ACTIVE' && <span className="tag">{status.toLowerCase()}</span>}
+          {status !== 'ACTIVE' && <span className={admin.tag}>{status.toLowerCase()}</span>}
         </span>
       </span>
-      <span className="row-price number">
-        <strong>{money(price, currency)}</strong>
+      <span className={`${styles.price} number`}>
+        <strong>{formatMoney(price, currency)}</strong>
         {adjustedPrice !== null && adjustedPrice !== undefined && adjustedPrice !== price && (
-          <span className="muted">{usd(adjustedPrice)} adjusted</span>
+          <span className="muted">{formatUsd(adjustedPrice)} adjusted</span>
         )}
       </span>
     </li>

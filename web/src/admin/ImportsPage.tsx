@@ -1,40 +1,57 @@
-// Brings offers in: by a URL, or by a file of them; and what was brought in lately.
+// Page that starts imports from a URL or from a file of URLs, and lists recent imports.
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type DragEvent, type FormEvent, useEffect, useRef, useState } from 'react';
 import { useMutation, useQuery, useSubscription } from 'urql';
-import { since, whole } from '../format';
+import { formatAge, formatInteger } from '../lib/format';
 import {
-  type ImportFactsFragment,
+  type ImportFieldsFragment,
   ImportFileDocument,
-  ImportNewsDocument,
+  ImportUpdatesDocument,
   type ImportPriority,
   ImportsDocument,
   ImportUrlDocument,
 } from '../gql/graphql';
 import { Button } from '../ui/Button';
-import { Failure, State } from '../ui/State';
-import { Loading } from './AdminPage';
-import { problemOf } from './files';
-import { exactly, Fault, isOver, pageOf, Pages, placeIn, Progress, Status } from './parts';
+import { LoadError, EmptyState } from '../ui/State';
+import { uploadProblem } from './uploads';
+import {
+  formatExactTime,
+  ErrorMessage,
+  isFinished,
+  LoadingPanel,
+  pageVariables,
+  Pagination,
+  cursorOf,
+  ProgressBar,
+  StatusBadge,
+} from './components';
 import { useSession } from './session';
+import admin from './components.module.css';
+import forms from '../ui/forms.module.css';
+import panels from '../ui/Panel.module.css';
+import styles from './ImportsPage.module.css';
 
 export function ImportsPage() {
   return (
     <>
-      <div className="admin-pair">
-        <ByUrl />
-        <ByFile />
+      <div className={admin.columns}>
+        <UrlImportForm />
+        <FileImportForm />
       </div>
-      <Sessions />
+      <ImportList />
     </>
   );
 }
 
-function Priority({ value, onChange }: { value: ImportPriority; onChange: (value: ImportPriority) => void }) {
+function PriorityField({ value, onChange }: { value: ImportPriority; onChange: (value: ImportPriority) => void }) {
   return (
-    <label className="field field-short">
-      <span className="field-label">Priority</span>
-      <select className="input" value={value} onChange={(event) => onChange(event.target.value as ImportPriority)}>
+    <label className={`${admin.field} ${admin.shortField}`}>
+      <span className={admin.fieldLabel}>Priority</span>
+      <select
+        className={forms.input}
+        value={value}
+        onChange={(event) => onChange(event.target.value as ImportPriority)}
+      >
         <option value="HIGH">High</option>
         <option value="NORMAL">Normal</option>
         <option value="LOW">Low</option>
@@ -43,8 +60,8 @@ function Priority({ value, onChange }: { value: ImportPriority; onChange: (value
   );
 }
 
-/** To the page of an import that was just asked for. */
-function useOpen() {
+/** Return a function that opens the page of an import that was just started. */
+function useOpenImport() {
   const navigate = useNavigate();
   const { refresh } = useSession();
   return (id: string) => {
@@ -53,30 +70,30 @@ function useOpen() {
   };
 }
 
-function ByUrl() {
-  const open = useOpen();
+function UrlImportForm() {
+  const openImport = useOpenImport();
   const [url, setUrl] = useState('');
-  // Somebody waits for a pasted link: it goes before what files brought.
+  // The operator waits for a pasted URL, so it takes precedence over URLs from files.
   const [priority, setPriority] = useState<ImportPriority>('HIGH');
   const [missing, setMissing] = useState<string>();
   const [{ error, fetching }, ingest] = useMutation(ImportUrlDocument);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    const given = url.trim();
-    setMissing(given === '' ? 'Paste a URL first.' : undefined);
-    if (given === '' || fetching) return;
-    const { data } = await ingest({ url: given, priority });
-    if (data) open(data.ingestUrl.session.id);
+    const trimmedUrl = url.trim();
+    setMissing(trimmedUrl === '' ? 'Paste a URL first.' : undefined);
+    if (trimmedUrl === '' || fetching) return;
+    const { data } = await ingest({ url: trimmedUrl, priority });
+    if (data) openImport(data.ingestUrl.session.id);
   };
   return (
-    <form className="panel block" onSubmit={submit} noValidate aria-labelledby="by-url">
+    <form className={`${panels.panel} ${admin.block}`} onSubmit={submit} noValidate aria-labelledby="by-url">
       <h2 id="by-url">A page</h2>
-      <p className="muted">The page is fetched, and what it offers is stored with its price and its CPU.</p>
-      <div className="fields">
-        <label className="field">
-          <span className="field-label">URL of the offer</span>
+      <p className="muted">Fetch a page and store its listings with their price and CPU.</p>
+      <div className={admin.fields}>
+        <label className={admin.field}>
+          <span className={admin.fieldLabel}>URL of the listing</span>
           <input
-            className="input"
+            className={forms.input}
             type="url"
             inputMode="url"
             autoComplete="off"
@@ -85,85 +102,85 @@ function ByUrl() {
             onChange={(event) => setUrl(event.target.value)}
           />
         </label>
-        <Priority value={priority} onChange={setPriority} />
+        <PriorityField value={priority} onChange={setPriority} />
       </div>
-      <div className="actions">
+      <div className={admin.actions}>
         <Button type="submit" kind="solid" aria-disabled={fetching}>
-          {fetching ? 'Asking …' : 'Import page'}
+          {fetching ? 'Starting …' : 'Import page'}
         </Button>
       </div>
-      <Fault error={missing ?? error} title="Not imported." />
+      <ErrorMessage error={missing ?? error} title="Not imported." />
     </form>
   );
 }
 
 const encodings = [
-  ['', 'UTF-8, or as its BOM says'],
+  ['', 'UTF-8, or by byte order mark'],
   ['windows-1252', 'Windows-1252 (Excel, western)'],
   ['windows-1250', 'Windows-1250 (central European)'],
   ['utf-16', 'UTF-16'],
 ] as const;
 
-function ByFile() {
-  const open = useOpen();
+function FileImportForm() {
+  const openImport = useOpenImport();
   const [priority, setPriority] = useState<ImportPriority>('NORMAL');
   const [encoding, setEncoding] = useState('');
   const [problem, setProblem] = useState<string>();
-  const [over, setOver] = useState(false);
-  const input = useRef<HTMLInputElement>(null);
+  const [isDragging, setIsDragging] = useState(false);
+  const fileInput = useRef<HTMLInputElement>(null);
   const [{ error, fetching }, ingest] = useMutation(ImportFileDocument);
-  const send = async (file: File | undefined) => {
+  const upload = async (file: File | undefined) => {
     if (!file || fetching) return;
-    const found = problemOf(file);
-    setProblem(found);
-    if (found !== undefined) return;
+    const fileProblem = uploadProblem(file);
+    setProblem(fileProblem);
+    if (fileProblem !== undefined) return;
     const { data } = await ingest({ file, priority, encoding: encoding || null });
-    if (data) open(data.ingestBulk.session.id);
+    if (data) openImport(data.ingestBulk.session.id);
   };
-  const drop = (event: DragEvent) => {
+  const onDrop = (event: DragEvent) => {
     event.preventDefault();
-    setOver(false);
+    setIsDragging(false);
     const { files } = event.dataTransfer;
-    if (files.length > 1) setProblem('One file at a time, please.');
-    else void send(files[0]);
+    if (files.length > 1) setProblem('Drop one file at a time.');
+    else void upload(files[0]);
   };
   return (
-    <section className="panel block" aria-labelledby="by-file">
+    <section className={`${panels.panel} ${admin.block}`} aria-labelledby="by-file">
       <h2 id="by-file">A file of URLs</h2>
       <div
-        className={over ? 'drop drop-over' : 'drop'}
+        className={isDragging ? `${styles.dropZone} ${styles.dragOver}` : styles.dropZone}
         onDragOver={(event) => {
           event.preventDefault();
-          setOver(true);
+          setIsDragging(true);
         }}
-        onDragLeave={() => setOver(false)}
-        onDrop={drop}
+        onDragLeave={() => setIsDragging(false)}
+        onDrop={onDrop}
       >
         <p>
           Drop a file here, or{' '}
-          <Button size="small" icon="up" aria-disabled={fetching} onClick={() => input.current?.click()}>
+          <Button size="small" icon="up" aria-disabled={fetching} onClick={() => fileInput.current?.click()}>
             {fetching ? 'Sending …' : 'Choose a file'}
           </Button>
         </p>
         <p className="muted">
-          CSV with a column <code>url</code>, or JSON like <code>{'[{"url": "https://…"}]'}</code>; 1,000 rows and 4 MiB
-          at most.
+          CSV with a column <code>url</code>, or JSON like <code>{'[{"url": "https://…"}]'}</code>; at most 1,000 rows
+          and 4 MiB.
         </p>
         <input
-          ref={input}
+          ref={fileInput}
           hidden
           type="file"
           accept=".csv,.tsv,.txt,.json,text/csv,application/json"
           onChange={(event) => {
-            void send(event.target.files?.[0]);
-            event.target.value = ''; // the same file, mended, is news again
+            void upload(event.target.files?.[0]);
+            event.target.value = ''; // choosing the same file again fires another change event
           }}
         />
       </div>
-      <div className="fields">
-        <label className="field">
-          <span className="field-label">Encoding of CSV</span>
-          <select className="input" value={encoding} onChange={(event) => setEncoding(event.target.value)}>
+      <div className={admin.fields}>
+        <label className={admin.field}>
+          <span className={admin.fieldLabel}>Encoding of CSV</span>
+          <select className={forms.input} value={encoding} onChange={(event) => setEncoding(event.target.value)}>
             {encodings.map(([value, label]) => (
               <option key={value} value={value}>
                 {label}
@@ -171,82 +188,82 @@ function ByFile() {
             ))}
           </select>
         </label>
-        <Priority value={priority} onChange={setPriority} />
+        <PriorityField value={priority} onChange={setPriority} />
       </div>
-      <Fault error={problem ?? error} title="Not imported." />
+      <ErrorMessage error={problem ?? error} title="Not imported." />
     </section>
   );
 }
 
-const LOOK_AGAIN = 5_000; // ms: what others import is looked for this often
+const REFETCH_INTERVAL_MS = 5_000; // how often imports of other users are fetched, in ms
 
-function Sessions() {
+function ImportList() {
   const search = useSearch({ from: '/admin/imports' });
-  const [{ data, error, fetching }, again] = useQuery({
+  const [{ data, error, fetching }, refetch] = useQuery({
     query: ImportsDocument,
-    variables: pageOf(placeIn(search), 20),
+    variables: pageVariables(cursorOf(search), 20),
   });
   useEffect(() => {
     const timer = setInterval(() => {
-      if (document.visibilityState === 'visible') again({ requestPolicy: 'network-only' });
-    }, LOOK_AGAIN);
+      if (document.visibilityState === 'visible') refetch({ requestPolicy: 'network-only' });
+    }, REFETCH_INTERVAL_MS);
     return () => clearInterval(timer);
-  }, [again]);
+  }, [refetch]);
   const sessions = data?.importSessions;
   return (
-    <section aria-labelledby="sessions" className="admin-section">
-      <div className="section-head">
+    <section aria-labelledby="sessions" className={admin.section}>
+      <div className={admin.sectionHead}>
         <h2 id="sessions">Recent imports</h2>
       </div>
-      {!sessions && fetching && <Loading what="Loading imports" />}
-      {!sessions && !fetching && <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />}
+      {!sessions && fetching && <LoadingPanel label="Loading imports" />}
+      {!sessions && !fetching && <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />}
       {sessions?.nodes.length === 0 && (
-        <State icon="download" title="Nothing was imported yet">
-          Paste the URL of an offer above, or drop a file of them.
-        </State>
+        <EmptyState icon="download" title="No imports yet">
+          Paste a URL above, or drop a file of URLs.
+        </EmptyState>
       )}
       {sessions && sessions.nodes.length > 0 && (
-        <ul className="panel sessions">
+        <ul className={panels.panel}>
           {sessions.nodes.map((session) => (
-            <SessionRow key={session.id} session={session} />
+            <ImportListRow key={session.id} session={session} />
           ))}
         </ul>
       )}
-      {sessions && <Pages info={sessions.pageInfo} total={sessions.totalCount} what="imports" />}
+      {sessions && <Pagination info={sessions.pageInfo} total={sessions.totalCount} itemName="imports" />}
     </section>
   );
 }
 
-function SessionRow({ session }: { session: ImportFactsFragment }) {
-  useSubscription({ query: ImportNewsDocument, variables: { id: session.id }, pause: isOver(session.status) });
+function ImportListRow({ session }: { session: ImportFieldsFragment }) {
+  useSubscription({ query: ImportUpdatesDocument, variables: { id: session.id }, pause: isFinished(session.status) });
   return (
-    <li className="session">
-      <Status of={session.status} />
-      <Link to="/admin/imports/$id" params={{ id: session.id }} className="session-name">
+    <li className={styles.session}>
+      <StatusBadge status={session.status} />
+      <Link to="/admin/imports/$id" params={{ id: session.id }} className={styles.name}>
         {session.name}
       </Link>
-      <span className="session-counts">
-        {isOver(session.status) ? (
-          <Counts of={session} />
+      <span className={styles.counts}>
+        {isFinished(session.status) ? (
+          <RowCounts session={session} />
         ) : (
-          <Progress done={session.done} total={session.total} label={`Import of ${session.name}`} />
+          <ProgressBar done={session.done} total={session.total} label={`Import of ${session.name}`} />
         )}
       </span>
-      <span className="muted number session-when" title={exactly(session.requestedAt)}>
-        {session.requestedBy}, {since(session.requestedAt)}
+      <span className={`muted number ${styles.requested}`} title={formatExactTime(session.requestedAt)}>
+        {session.requestedBy}, {formatAge(session.requestedAt)}
       </span>
     </li>
   );
 }
 
-/** How many rows came to what. */
-export function Counts({ of: { total, complete, partial, failed } }: { of: ImportFactsFragment }) {
+/** Number of rows by result. */
+export function RowCounts({ session: { total, complete, partial, failed } }: { session: ImportFieldsFragment }) {
   return (
     <span className="number">
-      {total === 1 ? '1 page' : `${whole(total)} pages`}
-      {total > 1 && complete > 0 && <span className="muted">, {whole(complete)} complete</span>}
-      {total > 1 && partial > 0 && <span className="warn">, {whole(partial)} partial</span>}
-      {total > 1 && failed > 0 && <span className="bad">, {whole(failed)} failed</span>}
+      {total === 1 ? '1 page' : `${formatInteger(total)} pages`}
+      {total > 1 && complete > 0 && <span className="muted">, {formatInteger(complete)} complete</span>}
+      {total > 1 && partial > 0 && <span className={admin.warn}>, {formatInteger(partial)} partial</span>}
+      {total > 1 && failed > 0 && <span className={admin.bad}>, {formatInteger(failed)} failed</span>}
     </span>
   );
 }

@@ -1,97 +1,109 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useQuery, useSubscription } from 'urql';
-import { since, whole } from '../format';
-import { type JobFactsFragment, JobNewsDocument, type JobKind, JobsDocument, type JobStatus } from '../gql/graphql';
+import { formatAge, formatInteger } from '../lib/format';
+import { type JobFieldsFragment, JobUpdatesDocument, type JobKind, JobsDocument, type JobStatus } from '../gql/graphql';
 import { Button } from '../ui/Button';
-import { Failure, State } from '../ui/State';
-import { Loading } from './AdminPage';
-import { Outcome } from './JobWatch';
-import { exactly, isOver, kindNames, pageOf, Pages, placeIn, Progress, Status } from './parts';
+import { LoadError, EmptyState } from '../ui/State';
+import { JobOutcome } from './JobProgress';
+import {
+  formatExactTime,
+  isFinished,
+  jobKindLabels,
+  LoadingPanel,
+  pageVariables,
+  Pagination,
+  cursorOf,
+  ProgressBar,
+  StatusBadge,
+} from './components';
+import admin from './components.module.css';
+import forms from '../ui/forms.module.css';
+import panels from '../ui/Panel.module.css';
 
-const kinds = Object.keys(kindNames) as JobKind[];
-const states: [JobStatus, string][] = [
+const jobKinds = Object.keys(jobKindLabels) as JobKind[];
+const statusOptions: [JobStatus, string][] = [
   ['QUEUED', 'Queued'],
   ['RUNNING', 'Running'],
   ['SUCCEEDED', 'Succeeded'],
   ['FAILED', 'Failed'],
 ];
 
-/** The jobs, the newest first; filters are in the address, unfinished ones are live. */
+/** Table of the jobs, newest first. The filters are in the address; unfinished jobs are updated live. */
 export function JobsPage() {
   const search = useSearch({ from: '/admin/jobs' });
   const navigate = useNavigate({ from: '/admin/jobs' });
-  const kind = kinds.find((each) => each === search.kind);
-  const status = states.find(([each]) => each === search.status)?.[0];
+  const kind = jobKinds.find((option) => option === search.kind);
+  const status = statusOptions.find(([option]) => option === search.status)?.[0];
   const filter = { ...(kind ? { kind } : {}), ...(status ? { status } : {}) };
-  const [{ data, error, fetching }, again] = useQuery({
+  const [{ data, error, fetching }, refetch] = useQuery({
     query: JobsDocument,
-    variables: { ...filter, ...pageOf(placeIn(search)) },
+    variables: { ...filter, ...pageVariables(cursorOf(search)) },
   });
-  const go = (next: Record<string, string | undefined>) =>
+  const setFilter = (changes: Record<string, string | undefined>) =>
     void navigate({
-      search: Object.fromEntries(Object.entries({ ...filter, ...next }).filter(([, value]) => value)) as never,
+      search: Object.fromEntries(Object.entries({ ...filter, ...changes }).filter(([, value]) => value)) as never,
     });
   const jobs = data?.jobs;
   return (
-    <section aria-labelledby="jobs" className="admin-section">
-      <div className="section-head">
+    <section aria-labelledby="jobs" className={admin.section}>
+      <div className={admin.sectionHead}>
         <h2 id="jobs">Jobs</h2>
         <p role="status" className="muted number">
-          {jobs && `${whole(jobs.totalCount)} ${jobs.totalCount === 1 ? 'job' : 'jobs'}`}
+          {jobs && `${formatInteger(jobs.totalCount)} ${jobs.totalCount === 1 ? 'job' : 'jobs'}`}
         </p>
-        <div className="section-tools">
+        <div className={admin.sectionTools}>
           <select
-            className="input"
+            className={forms.input}
             aria-label="Kind"
             value={kind ?? ''}
-            onChange={(event) => go({ kind: event.target.value })}
+            onChange={(event) => setFilter({ kind: event.target.value })}
           >
             <option value="">All kinds</option>
-            {kinds.map((each) => (
-              <option key={each} value={each}>
-                {kindNames[each]}
+            {jobKinds.map((option) => (
+              <option key={option} value={option}>
+                {jobKindLabels[option]}
               </option>
             ))}
           </select>
           <select
-            className="input"
+            className={forms.input}
             aria-label="Status"
             value={status ?? ''}
-            onChange={(event) => go({ status: event.target.value })}
+            onChange={(event) => setFilter({ status: event.target.value })}
           >
-            <option value="">Every status</option>
-            {states.map(([each, label]) => (
-              <option key={each} value={each}>
+            <option value="">All statuses</option>
+            {statusOptions.map(([option, label]) => (
+              <option key={option} value={option}>
                 {label}
               </option>
             ))}
           </select>
         </div>
       </div>
-      {!jobs && fetching && <Loading what="Loading jobs" />}
-      {!jobs && !fetching && <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />}
+      {!jobs && fetching && <LoadingPanel label="Loading jobs" />}
+      {!jobs && !fetching && <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />}
       {jobs?.nodes.length === 0 && (
-        <State
+        <EmptyState
           icon="list"
-          title={kind || status ? 'No job is like that' : 'There were no jobs yet'}
+          title={kind || status ? 'No job matches' : 'No jobs yet'}
           actions={
             kind || status ? (
-              <Button onClick={() => go({ kind: undefined, status: undefined })}>All jobs</Button>
+              <Button onClick={() => setFilter({ kind: undefined, status: undefined })}>All jobs</Button>
             ) : undefined
           }
         >
-          {kind || status ? '' : 'Recalculations, verifications and what the night does appear here by themselves.'}
-        </State>
+          {kind || status ? '' : 'Recalculations, verifications and nightly maintenance appear here automatically.'}
+        </EmptyState>
       )}
       {jobs && jobs.nodes.length > 0 && (
-        <div className="scroller panel" tabIndex={0} role="region" aria-label="Table of jobs">
-          <table className="admin-table">
+        <div className={`${admin.tableScroll} ${panels.panel}`} tabIndex={0} role="region" aria-label="Table of jobs">
+          <table className={admin.table}>
             <thead>
               <tr>
                 <th scope="col">Job</th>
                 <th scope="col">Status</th>
                 <th scope="col">Progress and outcome</th>
-                <th scope="col">Asked for</th>
+                <th scope="col">Requested</th>
               </tr>
             </thead>
             <tbody>
@@ -102,29 +114,29 @@ export function JobsPage() {
           </table>
         </div>
       )}
-      {jobs && <Pages info={jobs.pageInfo} total={jobs.totalCount} what="jobs" search={filter} />}
+      {jobs && <Pagination info={jobs.pageInfo} total={jobs.totalCount} itemName="jobs" search={filter} />}
     </section>
   );
 }
 
-function JobRow({ job }: { job: JobFactsFragment }) {
-  // Its news changes the job in the cache, and so here.
-  useSubscription({ query: JobNewsDocument, variables: { id: job.id }, pause: isOver(job.status) });
+function JobRow({ job }: { job: JobFieldsFragment }) {
+  // Each event updates the job in the cache, which renders this row again.
+  useSubscription({ query: JobUpdatesDocument, variables: { id: job.id }, pause: isFinished(job.status) });
   return (
     <tr>
-      <th scope="row">{kindNames[job.kind]}</th>
+      <th scope="row">{jobKindLabels[job.kind]}</th>
       <td>
-        <Status of={job.status} />
+        <StatusBadge status={job.status} />
       </td>
-      <td className="number wrap">
-        {isOver(job.status) ? (
-          <Outcome job={job} />
+      <td className={`number ${admin.wrap}`}>
+        {isFinished(job.status) ? (
+          <JobOutcome job={job} />
         ) : (
-          <Progress done={job.done} total={job.total} label={kindNames[job.kind]} />
+          <ProgressBar done={job.done} total={job.total} label={jobKindLabels[job.kind]} />
         )}
       </td>
-      <td className="number muted" title={exactly(job.requestedAt)}>
-        {since(job.requestedAt)}
+      <td className="number muted" title={formatExactTime(job.requestedAt)}>
+        {formatAge(job.requestedAt)}
       </td>
     </tr>
   );

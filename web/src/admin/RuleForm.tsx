@@ -5,27 +5,31 @@ import {
   type Component,
   type Condition,
   CreateRuleDocument,
-  type JobFactsFragment,
-  type RuleFactsFragment,
+  type JobFieldsFragment,
+  type RuleFieldsFragment,
   type RuleUnit,
 } from '../gql/graphql';
 import { Button } from '../ui/Button';
-import { Fault } from './parts';
-import { componentNames, conditionNames, decimal, hasSize, localTime } from './rules';
+import { ErrorMessage } from './components';
+import { componentLabels, conditionLabels, parseDecimal, hasCapacity, toDateTimeInput } from './rules';
 import { useSession } from './session';
+import dialogs from './dialog.module.css';
+import admin from './components.module.css';
+import forms from '../ui/forms.module.css';
+import styles from './RuleForm.module.css';
 
-const components = Object.keys(componentNames) as Component[];
-// Offers that are for parts have no adjusted price, so a factor for them would do nothing.
-const conditions = (Object.keys(conditionNames) as Condition[]).filter((condition) => condition !== 'FOR_PARTS');
+const components = Object.keys(componentLabels) as Component[];
+// Listings for parts have no adjusted price, so a factor for them would have no effect.
+const conditions = (Object.keys(conditionLabels) as Condition[]).filter((condition) => condition !== 'FOR_PARTS');
 
 export function RuleForm({
   rule,
   onSaved,
-  cancel,
+  cancelButton,
 }: {
-  rule: RuleFactsFragment | undefined;
-  onSaved: (job: JobFactsFragment | undefined) => void;
-  cancel: ReactNode;
+  rule: RuleFieldsFragment | undefined;
+  onSaved: (job: JobFieldsFragment | undefined) => void;
+  cancelButton: ReactNode;
 }) {
   const { refresh } = useSession();
   const [component, setComponent] = useState<Component>(rule?.component ?? 'MEMORY');
@@ -37,70 +41,75 @@ export function RuleForm({
       (rule?.conditionMultipliers ?? []).map(({ condition, multiplier }) => [condition, String(multiplier)]),
     ),
   );
-  const [from, setFrom] = useState(rule ? localTime(rule.validFrom) : '');
-  const [wrong, setWrong] = useState<string>();
-  const [{ error: notMade, fetching: making }, create] = useMutation(CreateRuleDocument);
-  const [{ error: notChanged, fetching: changing }, change] = useMutation(ChangeRuleDocument);
-  const busy = making || changing;
+  const [validFrom, setValidFrom] = useState(rule ? toDateTimeInput(rule.validFrom) : '');
+  const [validationError, setValidationError] = useState<string>();
+  const [{ error: createError, fetching: creating }, create] = useMutation(CreateRuleDocument);
+  const [{ error: updateError, fetching: updating }, update] = useMutation(ChangeRuleDocument);
+  const busy = creating || updating;
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     if (busy) return;
-    const valueUsd = decimal(value);
-    const given = Object.entries(factors).filter(([, factor]) => factor.trim() !== '');
-    const multipliers = given.map(([condition, factor]) => ({
+    const valueUsd = parseDecimal(value);
+    const filledFactors = Object.entries(factors).filter(([, factor]) => factor.trim() !== '');
+    const multipliers = filledFactors.map(([condition, factor]) => ({
       condition: condition as Condition,
-      multiplier: decimal(factor),
+      multiplier: parseDecimal(factor),
     }));
-    const unread = multipliers.find(({ multiplier }) => multiplier === undefined);
+    const invalidMultiplier = multipliers.find(({ multiplier }) => multiplier === undefined);
     const problem =
       valueUsd === undefined
-        ? 'The value is a number of dollars, like 2.50.'
-        : unread && `The factor for “${conditionNames[unread.condition]}” is a number, like 0.8.`;
-    setWrong(problem || undefined);
+        ? 'The value must be a number of dollars, such as 2.50.'
+        : invalidMultiplier &&
+          `The factor for “${conditionLabels[invalidMultiplier.condition]}” must be a number, such as 0.8.`;
+    setValidationError(problem || undefined);
     if (problem || valueUsd === undefined) return;
-    const saved = {
+    const ruleInput = {
       component,
-      unit: hasSize(component) ? unit : ('ITEM' as const),
+      unit: hasCapacity(component) ? unit : ('ITEM' as const),
       valueUsd,
       kind: kind.trim() || null,
       conditionMultipliers: multipliers.map(({ condition, multiplier }) => ({
         condition,
         multiplier: multiplier ?? 1,
       })),
-      // The field has no seconds: what was not touched stays exactly as it was.
+      // The field has no seconds. If it was not edited, the exact time is kept.
       validFrom:
-        rule && from === localTime(rule.validFrom) ? rule.validFrom : from ? new Date(from).toISOString() : null,
+        rule && validFrom === toDateTimeInput(rule.validFrom)
+          ? rule.validFrom
+          : validFrom
+            ? new Date(validFrom).toISOString()
+            : null,
     };
     const payload = rule
-      ? (await change({ id: rule.id, changes: saved })).data?.updateValuationRule
-      : (await create({ rule: saved })).data?.createValuationRule;
+      ? (await update({ id: rule.id, changes: ruleInput })).data?.updateValuationRule
+      : (await create({ rule: ruleInput })).data?.createValuationRule;
     if (!payload) return;
     refresh();
     onSaved(payload.job ?? undefined);
   };
 
   return (
-    <form className="dialog-body" onSubmit={submit} noValidate>
-      <div className="fields">
-        <label className="field">
-          <span className="field-label">What is valued</span>
+    <form className={dialogs.body} onSubmit={submit} noValidate>
+      <div className={admin.fields}>
+        <label className={admin.field}>
+          <span className={admin.fieldLabel}>Component</span>
           <select
-            className="input"
+            className={forms.input}
             value={component}
             onChange={(event) => setComponent(event.target.value as Component)}
           >
-            {components.map((each) => (
-              <option key={each} value={each}>
-                {componentNames[each]}
+            {components.map((option) => (
+              <option key={option} value={option}>
+                {componentLabels[option]}
               </option>
             ))}
           </select>
         </label>
-        <label className="field">
-          <span className="field-label">Kind (empty: any)</span>
+        <label className={admin.field}>
+          <span className={admin.fieldLabel}>Kind (empty: any)</span>
           <input
-            className="input"
+            className={forms.input}
             autoComplete="off"
             placeholder="DDR4, NVMe, RTX 3060"
             value={kind}
@@ -108,38 +117,38 @@ export function RuleForm({
           />
         </label>
       </div>
-      <div className="fields">
-        <label className="field">
-          <span className="field-label">Value, $</span>
+      <div className={admin.fields}>
+        <label className={admin.field}>
+          <span className={admin.fieldLabel}>Value, $</span>
           <input
-            className="input number"
+            className={`${forms.input} number`}
             inputMode="decimal"
             autoComplete="off"
             value={value}
             onChange={(event) => setValue(event.target.value)}
           />
         </label>
-        <label className="field">
-          <span className="field-label">for</span>
+        <label className={admin.field}>
+          <span className={admin.fieldLabel}>Unit</span>
           <select
-            className="input"
-            disabled={!hasSize(component)}
-            value={hasSize(component) ? unit : 'ITEM'}
+            className={forms.input}
+            disabled={!hasCapacity(component)}
+            value={hasCapacity(component) ? unit : 'ITEM'}
             onChange={(event) => setUnit(event.target.value as RuleUnit)}
           >
-            <option value="GB">each GB</option>
-            <option value="ITEM">the whole</option>
+            <option value="GB">per GB</option>
+            <option value="ITEM">each</option>
           </select>
         </label>
       </div>
       <fieldset>
-        <legend className="field-label">Factor for each condition (empty: 1)</legend>
-        <div className="factors">
+        <legend className={admin.fieldLabel}>Factor by condition (empty: 1)</legend>
+        <div className={styles.factors}>
           {conditions.map((condition) => (
-            <label key={condition} className="field">
-              <span className="muted">{conditionNames[condition]}</span>
+            <label key={condition} className={admin.field}>
+              <span className="muted">{conditionLabels[condition]}</span>
               <input
-                className="input number"
+                className={`${forms.input} number`}
                 inputMode="decimal"
                 autoComplete="off"
                 placeholder="1"
@@ -150,18 +159,18 @@ export function RuleForm({
           ))}
         </div>
       </fieldset>
-      <label className="field">
-        <span className="field-label">In force from (empty: now)</span>
+      <label className={admin.field}>
+        <span className={admin.fieldLabel}>Valid from (empty: now)</span>
         <input
-          className="input number"
+          className={`${forms.input} number`}
           type="datetime-local"
-          value={from}
-          onChange={(event) => setFrom(event.target.value)}
+          value={validFrom}
+          onChange={(event) => setValidFrom(event.target.value)}
         />
       </label>
-      <Fault error={wrong ?? notMade ?? notChanged} title="Not saved." />
-      <div className="actions actions-end">
-        {cancel}
+      <ErrorMessage error={validationError ?? createError ?? updateError} title="Not saved." />
+      <div className={`${admin.actions} ${admin.actionsEnd}`}>
+        {cancelButton}
         <Button type="submit" kind="solid" aria-disabled={busy}>
           {rule ? 'Save' : 'Add'}
         </Button>

@@ -1,64 +1,79 @@
-// Rules by which what is offered beside a CPU is valued: listed for operators, changed by admins.
+// Page of the valuation rules for components sold together with a CPU. Operators see the rules, admins change them.
 import { AlertDialog } from '@base-ui/react/alert-dialog';
 import { Dialog } from '@base-ui/react/dialog';
 import { useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useMutation, useQuery } from 'urql';
-import { since, usd, whole } from '../format';
-import { DeleteRuleDocument, type JobFactsFragment, type RuleFactsFragment, RulesDocument } from '../gql/graphql';
+import { formatAge, formatUsd, formatInteger } from '../lib/format';
+import { DeleteRuleDocument, type JobFieldsFragment, type RuleFieldsFragment, RulesDocument } from '../gql/graphql';
 import { Button, IconButton } from '../ui/Button';
-import { Failure, State } from '../ui/State';
-import { Loading } from './AdminPage';
-import { JobWatch } from './JobWatch';
-import { AdminsOnly, exactly, Fault, pageOf, Pages, placeIn } from './parts';
+import { LoadError, EmptyState } from '../ui/State';
+import { JobProgress } from './JobProgress';
+import {
+  AdminsOnlyNote,
+  formatExactTime,
+  ErrorMessage,
+  LoadingPanel,
+  pageVariables,
+  Pagination,
+  cursorOf,
+} from './components';
 import { RuleForm } from './RuleForm';
-import { componentNames, conditionNames, nameOf } from './rules';
+import { componentLabels, conditionLabels, ruleLabel } from './rules';
 import { useSession } from './session';
+import admin from './components.module.css';
+import panels from '../ui/Panel.module.css';
+import popups from '../ui/popup.module.css';
+import dialogs from './dialog.module.css';
+import styles from './RulesPage.module.css';
 
 export function RulesPage() {
   const { isAdmin } = useSession();
   const search = useSearch({ from: '/admin/rules' });
-  const [{ data, error, fetching }, again] = useQuery({ query: RulesDocument, variables: pageOf(placeIn(search)) });
-  const [job, setJob] = useState<JobFactsFragment>();
+  const [{ data, error, fetching }, refetch] = useQuery({
+    query: RulesDocument,
+    variables: pageVariables(cursorOf(search)),
+  });
+  const [job, setJob] = useState<JobFieldsFragment>();
   const rules = data?.valuationRules;
   const [now] = useState(Date.now);
   return (
-    <section aria-labelledby="rules" className="admin-section">
-      <div className="section-head">
+    <section aria-labelledby="rules" className={admin.section}>
+      <div className={admin.sectionHead}>
         <h2 id="rules">Valuation rules</h2>
         <p role="status" className="muted number">
-          {rules && `${whole(rules.totalCount)} ${rules.totalCount === 1 ? 'rule' : 'rules'}`}
+          {rules && `${formatInteger(rules.totalCount)} ${rules.totalCount === 1 ? 'rule' : 'rules'}`}
         </p>
-        <div className="section-tools">{isAdmin && <Edit onSaved={setJob} />}</div>
+        <div className={admin.sectionTools}>{isAdmin && <EditRuleButton onSaved={setJob} />}</div>
       </div>
       <p className="muted">
-        What is offered beside a CPU is taken off the price of an offer by these rules. A change values the offers
-        concerned anew.
+        These rules subtract the value of other components from the price of a listing. A change revalues the affected
+        listings.
       </p>
-      {!isAdmin && <AdminsOnly />}
+      {!isAdmin && <AdminsOnlyNote />}
       {job && (
-        <div className="panel block">
-          <JobWatch key={job.id} job={job} title="Offers are valued anew" />
+        <div className={`${panels.panel} ${admin.block}`}>
+          <JobProgress key={job.id} job={job} title="Revaluation of listings" />
         </div>
       )}
-      {!rules && fetching && <Loading what="Loading rules" />}
-      {!rules && !fetching && <Failure error={error} again={() => again({ requestPolicy: 'network-only' })} />}
+      {!rules && fetching && <LoadingPanel label="Loading rules" />}
+      {!rules && !fetching && <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />}
       {rules?.nodes.length === 0 && (
-        <State icon="list" title="There are no rules">
-          Memory, drives, graphics and operating systems are not taken off until there is a rule for them.
-        </State>
+        <EmptyState icon="list" title="There are no rules">
+          Without rules, the value of memory, drives, graphics cards and operating systems is not subtracted.
+        </EmptyState>
       )}
       {rules && rules.nodes.length > 0 && (
-        <div className="scroller panel" tabIndex={0} role="region" aria-label="Table of rules">
-          <table className="admin-table">
+        <div className={`${admin.tableScroll} ${panels.panel}`} tabIndex={0} role="region" aria-label="Table of rules">
+          <table className={admin.table}>
             <thead>
               <tr>
-                <th scope="col">What</th>
-                <th scope="col" className="end">
+                <th scope="col">Component</th>
+                <th scope="col" className={admin.end}>
                   Value
                 </th>
                 <th scope="col">By condition</th>
-                <th scope="col">In force</th>
+                <th scope="col">Valid</th>
                 {isAdmin && (
                   <th scope="col">
                     <span className="visually-hidden">Change</span>
@@ -70,29 +85,33 @@ export function RulesPage() {
               {rules.nodes.map((rule) => (
                 <tr key={rule.id}>
                   <th scope="row">
-                    {componentNames[rule.component]}{' '}
-                    {rule.kind ? <span className="tag">{rule.kind}</span> : <span className="muted">of any kind</span>}
+                    {componentLabels[rule.component]}{' '}
+                    {rule.kind ? (
+                      <span className={admin.tag}>{rule.kind}</span>
+                    ) : (
+                      <span className="muted">of any kind</span>
+                    )}
                   </th>
-                  <td className="end number">
-                    {usd(rule.valueUsd)} <span className="muted">{rule.unit === 'GB' ? 'per GB' : 'each'}</span>
+                  <td className={`${admin.end} number`}>
+                    {formatUsd(rule.valueUsd)} <span className="muted">{rule.unit === 'GB' ? 'per GB' : 'each'}</span>
                   </td>
-                  <td className="wrap number">
+                  <td className={`${admin.wrap} number`}>
                     {rule.conditionMultipliers.length === 0 && <span className="muted">the same for all</span>}
                     {rule.conditionMultipliers
-                      .map(({ condition, multiplier }) => `${conditionNames[condition]} × ${multiplier}`)
+                      .map(({ condition, multiplier }) => `${conditionLabels[condition]} × ${multiplier}`)
                       .join(', ')}
                   </td>
-                  <td className="number" title={exactly(rule.validFrom)}>
+                  <td className="number" title={formatExactTime(rule.validFrom)}>
                     {Date.parse(rule.validFrom) > now ? (
-                      <span className="warn">from {dayOf(rule.validFrom)}</span>
+                      <span className={admin.warn}>from {formatRuleDay(rule.validFrom)}</span>
                     ) : (
-                      `since ${since(rule.validFrom)}`.replace('since just', 'just')
+                      `since ${formatAge(rule.validFrom)}`.replace('since just', 'just')
                     )}
                   </td>
                   {isAdmin && (
-                    <td className="row-actions">
-                      <Edit rule={rule} onSaved={setJob} />
-                      <Delete rule={rule} onDeleted={setJob} />
+                    <td className={styles.rowActions}>
+                      <EditRuleButton rule={rule} onSaved={setJob} />
+                      <DeleteRuleButton rule={rule} onDeleted={setJob} />
                     </td>
                   )}
                 </tr>
@@ -101,32 +120,34 @@ export function RulesPage() {
           </table>
         </div>
       )}
-      {rules && <Pages info={rules.pageInfo} total={rules.totalCount} what="rules" order={['Before', 'After']} />}
+      {rules && (
+        <Pagination info={rules.pageInfo} total={rules.totalCount} itemName="rules" linkLabels={['Previous', 'Next']} />
+      )}
     </section>
   );
 }
 
-const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' });
-const dayOf = (iso: string): string => day.format(Date.parse(iso));
+const dayFormat = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' });
+const formatRuleDay = (iso: string): string => dayFormat.format(Date.parse(iso));
 
-type Saved = (job: JobFactsFragment | undefined) => void;
+type OnSaved = (job: JobFieldsFragment | undefined) => void;
 
-function Edit({ rule, onSaved }: { rule?: RuleFactsFragment; onSaved: Saved }) {
+function EditRuleButton({ rule, onSaved }: { rule?: RuleFieldsFragment; onSaved: OnSaved }) {
   const [open, setOpen] = useState(false);
   return (
     <Dialog.Root open={open} onOpenChange={setOpen}>
       {rule ? (
-        <Dialog.Trigger render={<Button size="small" />} aria-label={`Change ${nameOf(rule)}`}>
+        <Dialog.Trigger render={<Button size="small" />} aria-label={`Change ${ruleLabel(rule)}`}>
           Change
         </Dialog.Trigger>
       ) : (
         <Dialog.Trigger render={<Button kind="solid" />}>Add a rule</Dialog.Trigger>
       )}
       <Dialog.Portal>
-        <Dialog.Backdrop className="backdrop" />
-        <Dialog.Popup className="dialog">
-          <div className="dialog-head">
-            <Dialog.Title>{rule ? 'Change a rule' : 'A new rule'}</Dialog.Title>
+        <Dialog.Backdrop className={popups.backdrop} />
+        <Dialog.Popup className={dialogs.dialog}>
+          <div className={dialogs.head}>
+            <Dialog.Title>{rule ? 'Change a rule' : 'New rule'}</Dialog.Title>
             <Dialog.Close render={<IconButton label="Close" icon="close" />} />
           </div>
           <RuleForm
@@ -135,7 +156,7 @@ function Edit({ rule, onSaved }: { rule?: RuleFactsFragment; onSaved: Saved }) {
               onSaved(job);
               setOpen(false);
             }}
-            cancel={<Dialog.Close render={<Button />}>Cancel</Dialog.Close>}
+            cancelButton={<Dialog.Close render={<Button />}>Cancel</Dialog.Close>}
           />
         </Dialog.Popup>
       </Dialog.Portal>
@@ -143,13 +164,13 @@ function Edit({ rule, onSaved }: { rule?: RuleFactsFragment; onSaved: Saved }) {
   );
 }
 
-function Delete({ rule, onDeleted }: { rule: RuleFactsFragment; onDeleted: Saved }) {
+function DeleteRuleButton({ rule, onDeleted }: { rule: RuleFieldsFragment; onDeleted: OnSaved }) {
   const { refresh } = useSession();
   const [open, setOpen] = useState(false);
-  const [{ error, fetching }, remove] = useMutation(DeleteRuleDocument);
-  const run = async () => {
+  const [{ error, fetching }, deleteRule] = useMutation(DeleteRuleDocument);
+  const confirmDelete = async () => {
     if (fetching) return;
-    const { data } = await remove({ id: rule.id });
+    const { data } = await deleteRule({ id: rule.id });
     if (!data) return;
     setOpen(false);
     onDeleted(data.deleteValuationRule.job ?? undefined);
@@ -157,22 +178,21 @@ function Delete({ rule, onDeleted }: { rule: RuleFactsFragment; onDeleted: Saved
   };
   return (
     <AlertDialog.Root open={open} onOpenChange={setOpen}>
-      <AlertDialog.Trigger render={<Button size="small" />} aria-label={`Delete ${nameOf(rule)}`}>
+      <AlertDialog.Trigger render={<Button size="small" />} aria-label={`Delete ${ruleLabel(rule)}`}>
         Delete
       </AlertDialog.Trigger>
       <AlertDialog.Portal>
-        <AlertDialog.Backdrop className="backdrop" />
-        <AlertDialog.Popup className="dialog dialog-small">
-          <div className="dialog-body">
+        <AlertDialog.Backdrop className={popups.backdrop} />
+        <AlertDialog.Popup className={`${dialogs.dialog} ${dialogs.small}`}>
+          <div className={dialogs.body}>
             <AlertDialog.Title>Delete this rule?</AlertDialog.Title>
             <AlertDialog.Description className="muted">
-              {nameOf(rule)} is then no longer taken off by it, and the offers concerned are valued anew. This cannot be
-              taken back.
+              {ruleLabel(rule)} no longer applies, and the affected listings are revalued. This cannot be undone.
             </AlertDialog.Description>
-            <Fault error={error} title="Not deleted." />
-            <div className="actions actions-end">
-              <AlertDialog.Close render={<Button />}>Keep it</AlertDialog.Close>
-              <Button className="button-danger" aria-disabled={fetching} onClick={run}>
+            <ErrorMessage error={error} title="Not deleted." />
+            <div className={`${admin.actions} ${admin.actionsEnd}`}>
+              <AlertDialog.Close render={<Button />}>Cancel</AlertDialog.Close>
+              <Button kind="danger" aria-disabled={fetching} onClick={confirmDelete}>
                 Delete
               </Button>
             </div>

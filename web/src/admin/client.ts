@@ -1,67 +1,67 @@
-// The client of whoever signed in: its own, with the token on all it asks, over its own connection, and a cache in memory.
-// So what everybody may read stays in caches that all share, and nothing of administration is kept in the browser.
+// GraphQL client of the admin pages. It sends the token with every request, has its own WebSocket, and caches in
+// memory. Public queries stay without a token and so in shared caches, and no admin data is stored in the browser.
 import { Client, type CombinedError, fetchExchange, mapExchange, subscriptionExchange } from '@urql/core';
 import { offlineExchange, type StorageAdapter } from '@urql/exchange-graphcache';
 import { pipe, subscribe } from 'wonka';
-import { cacheOptions, isAway, watchedFetch } from '../api/client';
-import { onRecovery } from '../api/connection';
-import { byId, Freshness } from '../api/exchanges';
-import { openLive } from '../api/live';
-import { AdminNewsDocument } from '../gql/graphql';
+import { cacheOptions, isUnavailable, trackedFetch } from '../api/client';
+import { onReconnect } from '../api/connection';
+import { persistedDocumentExchange, CacheFreshness } from '../api/exchanges';
+import { openSubscriptionSocket } from '../api/webSocket';
+import { AdminDataChangedDocument } from '../gql/graphql';
 
-export interface Signed {
+export interface AdminClient {
   client: Client;
-  /** Asks for everything shown anew. */
+  /** Fetch everything on the screen again. */
   refresh: () => void;
-  /** Does so whenever data changed or the server is back, until it is told to stop. */
-  follow: () => () => void;
+  /** Refresh on each change of data and after a reconnection. Returns a function that stops it. */
+  followChanges: () => () => void;
   close: () => void;
 }
 
-const memory: StorageAdapter = { readData: async () => ({}), writeData: async () => {} };
+const memoryStorage: StorageAdapter = { readData: async () => ({}), writeData: async () => {} };
 
-export const codeOf = (error: CombinedError | undefined): unknown => error?.graphQLErrors[0]?.extensions.code;
+export const errorCode = (error: CombinedError | undefined): unknown => error?.graphQLErrors[0]?.extensions.code;
 
-/** `onRefused` is told why, when the server does not take the token any more. */
-export function openClient(token: string, onRefused: (why: string) => void = () => {}): Signed {
-  const freshness = new Freshness();
-  const live = openLive(token);
+/** Create a client. `onRejected` is called with the reason when the server rejects the token. */
+export function createAdminClient(token: string, onRejected: (reason: string) => void = () => {}): AdminClient {
+  const freshness = new CacheFreshness();
+  const socket = openSubscriptionSocket(token);
   const client = new Client({
     url: '/graphql',
     preferGetMethod: 'within-url-limit',
-    fetch: watchedFetch,
+    fetch: trackedFetch,
     fetchOptions: {
       cache: 'no-store',
-      // A form with a file is a kind of request that other sites' pages could make, too: this header tells it is ours.
+      // A page of another site could submit a form with a file. It cannot set this header, which the server requires.
       headers: { authorization: `Bearer ${token}`, 'graphql-require-preflight': '1' },
     },
     exchanges: [
       mapExchange({
         onError: (error) => {
-          if (codeOf(error) === 'UNAUTHENTICATED') onRefused(error.graphQLErrors[0]?.message ?? error.message);
+          if (errorCode(error) === 'UNAUTHENTICATED') onRejected(error.graphQLErrors[0]?.message ?? error.message);
         },
       }),
       freshness.exchange,
-      // What was loaded stays on the screen while the server is away, and nowhere else.
-      offlineExchange({ ...cacheOptions, storage: memory, isOfflineError: isAway }),
-      ...(import.meta.env.DEV ? [] : [byId]),
-      subscriptionExchange({ forwardSubscription: live.forward }),
+      // This keeps loaded data on the screen while the server is unavailable. Nothing is stored.
+      offlineExchange({ ...cacheOptions, storage: memoryStorage, isOfflineError: isUnavailable }),
+      ...(import.meta.env.DEV ? [] : [persistedDocumentExchange]),
+      subscriptionExchange({ forwardSubscription: socket.forward }),
       fetchExchange,
     ],
   });
   const refresh = () => freshness.refresh();
-  const follow = () => {
-    const news = pipe(
-      client.subscription(AdminNewsDocument, {}),
+  const followChanges = () => {
+    const subscription = pipe(
+      client.subscription(AdminDataChangedDocument, {}),
       subscribe(({ data }) => {
         if (data && data.dataChanged.domains.length > 0) refresh();
       }),
     );
-    const stop = onRecovery(refresh);
+    const removeListener = onReconnect(refresh);
     return () => {
-      news.unsubscribe();
-      stop();
+      subscription.unsubscribe();
+      removeListener();
     };
   };
-  return { client, refresh, follow, close: live.close };
+  return { client, refresh, followChanges, close: socket.close };
 }

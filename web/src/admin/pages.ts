@@ -1,4 +1,4 @@
-// One chunk: whoever opens one page of administration opens the others, too.
+// Chunk of all admin pages: a viewer who opens one of them usually opens the others.
 export { AdminPage } from './AdminPage';
 export { DocumentsPage } from './DocumentsPage';
 export { FiguresPage } from './FiguresPage';

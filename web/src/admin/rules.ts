@@ -1,36 +1,36 @@
-import type { Component, Condition, RuleFactsFragment } from '../gql/graphql';
+import type { Component, Condition, RuleFieldsFragment } from '../gql/graphql';
 
-export const componentNames: Record<Component, string> = {
+export const componentLabels: Record<Component, string> = {
   MEMORY: 'Memory',
   STORAGE: 'Storage',
   GRAPHICS: 'Graphics card',
   OPERATING_SYSTEM: 'Operating system',
 };
 
-export const conditionNames: Record<Condition, string> = {
+export const conditionLabels: Record<Condition, string> = {
   NEW: 'New',
   OPEN_BOX: 'Open box',
   REFURBISHED: 'Refurbished',
   USED: 'Used',
   FOR_PARTS: 'For parts',
-  UNKNOWN: 'Not told',
+  UNKNOWN: 'Unknown',
 };
 
-/** What cannot have a size has no price per GB. */
-export const hasSize = (component: Component): boolean => component === 'MEMORY' || component === 'STORAGE';
+/** Return whether a component has a capacity, and so may have a price per GB. */
+export const hasCapacity = (component: Component): boolean => component === 'MEMORY' || component === 'STORAGE';
 
-/** Memory DDR4, $2.00 per GB */
-export const nameOf = ({ component, kind, valueUsd, unit }: RuleFactsFragment): string =>
-  `${componentNames[component]}${kind ? ` ${kind}` : ''}, $${valueUsd} ${unit === 'GB' ? 'per GB' : 'each'}`;
+/** Describe a rule: "Memory DDR4, $2.00 per GB". */
+export const ruleLabel = ({ component, kind, valueUsd, unit }: RuleFieldsFragment): string =>
+  `${componentLabels[component]}${kind ? ` ${kind}` : ''}, $${valueUsd} ${unit === 'GB' ? 'per GB' : 'each'}`;
 
-/** A decimal number of at least zero as it is typed; undefined when it is none. */
-export function decimal(typed: string): number | undefined {
+/** Parse a non-negative decimal number, or return undefined. */
+export function parseDecimal(typed: string): number | undefined {
   const text = typed.trim().replace(/^\$/, '');
   return /^\d+(\.\d*)?$|^\.\d+$/.test(text) ? Number(text) : undefined;
 }
 
-/** For a field of the day and time here. */
-export function localTime(iso: string): string {
-  const at = new Date(iso);
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+/** Format a time for a `datetime-local` field, in the time zone of the browser. */
+export function toDateTimeInput(iso: string): string {
+  const date = new Date(iso);
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }

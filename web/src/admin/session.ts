@@ -1,11 +1,11 @@
-// Who is signed in, for what stands below AdminPage.
+// The signed-in viewer, for the components below AdminPage.
 import { createContext, useContext } from 'react';
 import type { Role } from '../gql/graphql';
 
 export interface Session {
   subject: string;
   role: Role;
-  /** Whether figures and rules may be changed; operators only look, and import. */
+  /** Whether the viewer may change figures and rules. Operators may read everything and start imports. */
   isAdmin: boolean;
   refresh: () => void;
 }

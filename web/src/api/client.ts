@@ -1,72 +1,72 @@
-// The GraphQL client: persisted documents by their ids (GET where that can be cached), a normalised cache that outlives
-// the tab, and news of data that changed. The README of this folder says why it is urql.
+// Public GraphQL client: persisted documents (GET where possible), a normalised cache in IndexedDB, and a refresh when
+// data changes. web/README.md explains the choice of urql.
 import { Client, type CombinedError, fetchExchange, subscriptionExchange } from '@urql/core';
 import { cacheExchange, offlineExchange } from '@urql/exchange-graphcache';
 import { pipe, subscribe } from 'wonka';
-import { DataNewsDocument } from '../gql/graphql';
-import { onRecovery, reportAnswer, reportAway } from './connection';
-import { byId, Freshness } from './exchanges';
-import { openLive } from './live';
+import { DataChangedDocument } from '../gql/graphql';
+import { onReconnect, reportResponse, reportUnreachable } from './connection';
+import { persistedDocumentExchange, CacheFreshness } from './exchanges';
+import { openSubscriptionSocket } from './webSocket';
 import { openStorage } from './storage';
 
-const freshness = new Freshness();
+const freshness = new CacheFreshness();
 const storage = openStorage();
 
 export const cacheOptions = {
-  // An object with an id is kept once under its type and that; one without belongs to the object it was found in.
+  // Objects with an id are stored once, by type and id. Objects without one belong to their parent.
   keys: new Proxy({}, { get: () => (data: { id?: string }) => data.id ?? null }),
 };
 
 export const client = new Client({
   url: '/graphql',
   preferGetMethod: 'within-url-limit',
-  fetch: watchedFetch,
-  // `no-cache`: the browser keeps answers and asks whether they are still right (304). It would otherwise give, for as
-  // long as Cache-Control lets it, what was right before the news. No token goes with what everybody may read: see admin/.
+  fetch: trackedFetch,
+  // `no-cache` makes the browser revalidate its copy (304). Within the max-age of Cache-Control it would otherwise
+  // return data from before a change. Public requests have no token; admin/client.ts sends one.
   fetchOptions: { cache: 'no-cache' },
   exchanges: [
     freshness.exchange,
     storage === undefined
       ? cacheExchange(cacheOptions)
-      : offlineExchange({ ...cacheOptions, storage, isOfflineError: (error) => isAway(error) }),
-    ...(import.meta.env.DEV ? [] : [byId]), // in development nobody published what was just typed
-    subscriptionExchange({ forwardSubscription: openLive().forward }),
+      : offlineExchange({ ...cacheOptions, storage, isOfflineError: (error) => isUnavailable(error) }),
+    ...(import.meta.env.DEV ? [] : [persistedDocumentExchange]), // in development the documents are not published
+    subscriptionExchange({ forwardSubscription: openSubscriptionSocket().forward }),
     fetchExchange,
   ],
 });
 
-/** Whether an error says that nobody can answer now, so that what was loaded before is all there is. */
-export function isAway(error: CombinedError | undefined): boolean {
+/** Return whether an error means that the server is unavailable, so that only cached data can be shown. */
+export function isUnavailable(error: CombinedError | undefined): boolean {
   if (error === undefined) return false;
   if (error.networkError) return error.networkError.name !== 'AbortError';
-  return error.graphQLErrors.some((each) => each.extensions.code === 'SERVICE_UNAVAILABLE');
+  return error.graphQLErrors.some((graphQLError) => graphQLError.extensions.code === 'SERVICE_UNAVAILABLE');
 }
 
-/** Fetches, and notes whether somebody answered. */
-export async function watchedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+/** Fetch, and report whether the server responded. */
+export async function trackedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
   try {
     const response = await fetch(input, init);
-    if (response.status >= 502 && response.status <= 504) reportAway();
-    else reportAnswer(response.headers.get('x-cache') === 'STALE');
+    if (response.status >= 502 && response.status <= 504) reportUnreachable();
+    else reportResponse(response.headers.get('x-cache') === 'STALE');
     return response;
   } catch (error) {
-    if (!init?.signal?.aborted) reportAway();
+    if (!init?.signal?.aborted) reportUnreachable();
     throw error;
   }
 }
 
-/** Follows the server's news for as long as the page is open: what is shown is asked for anew when data changed. */
-export function followNews(): void {
-  let known = '';
+/** Refresh the queries on the screen when data changes, for as long as the page is open. */
+export function subscribeToDataChanges(): void {
+  let lastVersions = '';
   pipe(
-    client.subscription(DataNewsDocument, {}),
+    client.subscription(DataChangedDocument, {}),
     subscribe(({ data }) => {
       if (!data) return;
       const versions = JSON.stringify(data.dataChanged.versions.map(({ domain, version }) => [domain, version]));
-      // The first event tells the state; after an interruption it differs when something was missed.
-      if (known !== '' && versions !== known) freshness.refresh();
-      known = versions;
+      // The first event has the current versions. After a reconnection they differ if a change was missed.
+      if (lastVersions !== '' && versions !== lastVersions) freshness.refresh();
+      lastVersions = versions;
     }),
   );
-  onRecovery(() => freshness.refresh());
+  onReconnect(() => freshness.refresh());
 }

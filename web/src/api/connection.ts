@@ -1,78 +1,78 @@
-// Whether the server answers. Requests tell what they met; while it is away, /ready is asked until it is back.
+// State of the connection to the server. Requests report what happened; while it is lost, /ready is polled.
 import { useSyncExternalStore } from 'react';
 
 export type Connection =
   | { state: 'online' }
-  /** Nothing answers, since then (ms). What is shown is what was loaded before. */
-  | { state: 'away'; since: number }
-  /** The server answers from what it kept: its database is away. */
+  /** The server has not responded since then (ms). The page shows cached data. */
+  | { state: 'offline'; since: number }
+  /** The server responds from its cache, because its database is unavailable. */
   | { state: 'stale'; since: number };
 
-const WAITS = [500, 1_000, 2_000, 3_000, 5_000];
+const RETRY_DELAYS_MS = [500, 1_000, 2_000, 3_000, 5_000];
 
 let current: Connection = { state: 'online' };
 let attempt = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 const listeners = new Set<() => void>();
-const recoveries = new Set<() => void>();
+const reconnectListeners = new Set<() => void>();
 
-function become(next: Connection): void {
+function setConnection(next: Connection): void {
   if (next.state === current.state) return;
   current = next;
   for (const listener of listeners) listener();
 }
 
-function schedule(): void {
+function scheduleCheck(): void {
   if (timer !== undefined) return;
-  const wait = WAITS[Math.min(attempt, WAITS.length - 1)];
-  timer = setTimeout(probe, wait);
+  const delay = RETRY_DELAYS_MS[Math.min(attempt, RETRY_DELAYS_MS.length - 1)];
+  timer = setTimeout(checkReady, delay);
 }
 
-async function probe(): Promise<void> {
+async function checkReady(): Promise<void> {
   timer = undefined;
   attempt += 1;
   const ready = await fetch('/ready', { cache: 'no-store', signal: AbortSignal.timeout(4_000) }).then(
     (response) => response.ok,
     () => false,
   );
-  if (ready) recovered();
-  else schedule();
+  if (ready) markOnline();
+  else scheduleCheck();
 }
 
-function recovered(): void {
+function markOnline(): void {
   if (current.state === 'online') return;
   clearTimeout(timer);
   timer = undefined;
   attempt = 0;
-  become({ state: 'online' });
-  for (const each of recoveries) each();
+  setConnection({ state: 'online' });
+  for (const listener of reconnectListeners) listener();
 }
 
-/** A request got no answer, or that of a proxy whose server is gone. */
-export function reportAway(): void {
-  become({ state: 'away', since: Date.now() });
-  schedule();
+/** Report that a request had no response, or only one of a proxy without a server behind it. */
+export function reportUnreachable(): void {
+  setConnection({ state: 'offline', since: Date.now() });
+  scheduleCheck();
 }
 
-/** A request was answered; `stale`: from what the server kept while its database is away. */
-export function reportAnswer(stale: boolean): void {
+/** Report a response; `stale` if it is from the server's cache while its database is unavailable. */
+export function reportResponse(stale: boolean): void {
   if (stale) {
-    become({ state: 'stale', since: Date.now() });
-    schedule();
+    setConnection({ state: 'stale', since: Date.now() });
+    scheduleCheck();
   }
 }
 
-/** Calls back each time that the server is back. */
-export function onRecovery(callback: () => void): () => void {
-  recoveries.add(callback);
-  return () => recoveries.delete(callback);
+/** Call back after each reconnection. Returns a function that removes the listener. */
+export function onReconnect(callback: () => void): () => void {
+  reconnectListeners.add(callback);
+  return () => reconnectListeners.delete(callback);
 }
 
-/** Asks at once, for instance because somebody pressed a button or the machine has a network again. */
-export function tryNow(): void {
+/** Check immediately, for example when the user asks for it or the network is back. */
+export function retryNow(): void {
   if (current.state === 'online') return;
   clearTimeout(timer);
-  void probe();
+  void checkReady();
 }
 
 export function useConnection(): Connection {
@@ -85,4 +85,4 @@ export function useConnection(): Connection {
   );
 }
 
-if (typeof window !== 'undefined') window.addEventListener('online', tryNow);
+if (typeof window !== 'undefined') window.addEventListener('online', retryNow);

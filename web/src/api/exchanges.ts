@@ -1,4 +1,4 @@
-// What stands between urql's cache and the network here. An exchange maps a stream of operations to one of results.
+// Exchanges between urql's cache and the network. An exchange maps a stream of operations to a stream of results.
 import {
   type AnyVariables,
   type Exchange,
@@ -9,77 +9,83 @@ import {
 } from '@urql/core';
 import { map, pipe, tap } from 'wonka';
 
-type Persisted = TypedDocumentNode<unknown, AnyVariables> & { __meta__?: { hash?: string } };
+type PersistedDocument = TypedDocumentNode<unknown, AnyVariables> & { __meta__?: { hash?: string } };
 
-/** Sends the id of a document in place of its text: `documentId=sha256:...`. */
-export const byId: Exchange =
+/** Send the id of a document instead of its text: `documentId=sha256:...`. */
+export const persistedDocumentExchange: Exchange =
   ({ forward }) =>
   (operations) => {
-    const asked = new Map<number, Operation>();
+    const originals = new Map<number, Operation>();
     return pipe(
       operations,
       map((operation) => {
         if (operation.kind === 'teardown') {
-          asked.delete(operation.key);
+          originals.delete(operation.key);
           return operation;
         }
-        const documentId = (operation.query as Persisted).__meta__?.hash;
+        const documentId = (operation.query as PersistedDocument).__meta__?.hash;
         if (documentId === undefined) throw new Error('A document without an id: is it one of src/gql?');
-        asked.set(operation.key, operation);
-        const named = { kind: 'Document', definitions: [], documentId } as unknown as Operation['query'];
-        return makeOperation(operation.kind, { ...operation, query: named }, operation.context);
+        originals.set(operation.key, operation);
+        const documentById = { kind: 'Document', definitions: [], documentId } as unknown as Operation['query'];
+        return makeOperation(operation.kind, { ...operation, query: documentById }, operation.context);
       }),
       forward,
       map((result) => {
-        // The cache reads results by the selections of the document, so they go back with that.
-        const operation = asked.get(result.operation.key);
+        // The cache reads a result by the selections of its document, so the original operation is restored.
+        const operation = originals.get(result.operation.key);
         return operation === undefined ? result : { ...result, operation };
       }),
     );
   };
 
 /**
- * Answers are good for an epoch, which ends when the server tells that data changed, or comes back after it was away.
- * What is on the screen is then asked for anew; what is only in the cache is shown, and asked for anew, when it is needed.
+ * Policy for fetching cached results again. A result is fresh for one epoch, which ends when data changes or the
+ * connection is restored. Queries on the screen are then fetched again. Other cached results are shown when they are
+ * needed, and fetched again in the background.
  */
-export class Freshness {
-  private epoch = 0;
-  /** In which epoch an operation was last sent. Noted when it is: a result makes the cache run its neighbours again. */
-  private readonly asked = new Map<number, number>();
-  private readonly shown = new Map<number, Operation>();
-  private again: (operation: Operation) => void = () => {};
+export class CacheFreshness {
+  private currentEpoch = 0;
+  /**
+   * Epoch in which each operation was last sent. Set on sending, because a result makes the cache run related
+   * queries.
+   */
+  private readonly sentEpochs = new Map<number, number>();
+  private readonly active = new Map<number, Operation>();
+  private reexecute: (operation: Operation) => void = () => {};
 
   readonly exchange: Exchange =
     ({ client, forward }) =>
     (operations) => {
-      this.again = (operation) => client.reexecuteOperation(operation);
+      this.reexecute = (operation) => client.reexecuteOperation(operation);
       return pipe(
         operations,
         map((operation) => this.onOperation(operation)),
         forward,
         tap(({ operation, error }) => {
-          if (error) this.asked.delete(operation.key);
+          if (error) this.sentEpochs.delete(operation.key);
         }),
       );
     };
 
-  /** Everything shown is asked for anew. */
+  /** Start a new epoch: fetch every query on the screen again. */
   refresh(): void {
-    this.epoch += 1;
-    for (const operation of this.shown.values()) this.again(renewed(operation, 'network-only'));
+    this.currentEpoch += 1;
+    for (const operation of this.active.values()) this.reexecute(withRequestPolicy(operation, 'network-only'));
   }
 
   private onOperation(operation: Operation): Operation {
-    if (operation.kind === 'teardown') this.shown.delete(operation.key);
+    if (operation.kind === 'teardown') this.active.delete(operation.key);
     if (operation.kind !== 'query') return operation;
-    this.shown.set(operation.key, operation);
+    this.active.set(operation.key, operation);
     const { key, context } = operation;
-    const good = this.asked.get(key) === this.epoch;
-    if (context.requestPolicy !== 'cache-only') this.asked.set(key, this.epoch);
-    return context.requestPolicy === 'cache-first' && !good ? renewed(operation, 'cache-and-network') : operation;
+    const isFresh = this.sentEpochs.get(key) === this.currentEpoch;
+    if (context.requestPolicy !== 'cache-only') this.sentEpochs.set(key, this.currentEpoch);
+    return context.requestPolicy === 'cache-first' && !isFresh
+      ? withRequestPolicy(operation, 'cache-and-network')
+      : operation;
   }
 }
 
-function renewed(operation: Operation, requestPolicy: OperationContext['requestPolicy']): Operation {
+function withRequestPolicy(operation: Operation, requestPolicy: OperationContext['requestPolicy']): Operation {
   return makeOperation(operation.kind, operation, { ...operation.context, requestPolicy });
 }

@@ -1,55 +1,55 @@
-// The token of whoever signed in. It is kept in sessionStorage: a reload keeps it, the end of the tab forgets it, other
-// tabs and later visitors never see it. Memory alone would ask again after each reload; localStorage would outlive the
-// work. Scripts that could read it are only our own: the page's policy lets in no others.
+// Token of the signed-in viewer. It is stored in sessionStorage: it survives a reload, ends with the tab, and is not
+// visible to other tabs. Memory alone would require a new sign-in after each reload; localStorage would keep the token
+// too long. Only scripts of this origin can read it, because the Content-Security-Policy allows no others.
 import { useSyncExternalStore } from 'react';
 
-const KEY = 'dealmark.token';
+const STORAGE_KEY = 'dealmark.token';
 const listeners = new Set<() => void>();
-let memory: string | null = null; // where the browser keeps nothing
-let refused: string | undefined; // why the last token was
+let memoryToken: string | null = null; // fallback for browsers that block storage
+let rejection: string | undefined; // why the server rejected the last token
 
-export function token(): string | null {
+export function currentToken(): string | null {
   try {
-    return sessionStorage.getItem(KEY);
+    return sessionStorage.getItem(STORAGE_KEY);
   } catch {
-    return memory;
+    return memoryToken;
   }
 }
 
-export function signIn(given: string): void {
-  refused = undefined;
-  keep(given);
+export function signIn(newToken: string): void {
+  rejection = undefined;
+  storeToken(newToken);
 }
 
 export function signOut(): void {
-  refused = undefined;
-  keep(null);
+  rejection = undefined;
+  storeToken(null);
 }
 
-/** The server does not take this token any more. Another one, given meanwhile, is not touched. */
-export function refuse(given: string, why: string): void {
-  if (token() !== given) return;
-  refused = why;
-  keep(null);
+/** Sign out because the server rejected `rejectedToken`. A token that replaced it in the meantime is kept. */
+export function rejectToken(rejectedToken: string, reason: string): void {
+  if (currentToken() !== rejectedToken) return;
+  rejection = reason;
+  storeToken(null);
 }
 
-function keep(given: string | null): void {
-  memory = given;
+function storeToken(newToken: string | null): void {
+  memoryToken = newToken;
   try {
-    if (given === null) sessionStorage.removeItem(KEY);
-    else sessionStorage.setItem(KEY, given);
+    if (newToken === null) sessionStorage.removeItem(STORAGE_KEY);
+    else sessionStorage.setItem(STORAGE_KEY, newToken);
   } catch {
-    // Kept in memory then, until the page is closed.
+    // Storage is blocked: the token stays in memory until the page is closed.
   }
   for (const listener of listeners) listener();
 }
 
-function follow(listener: () => void): () => void {
+function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
-export const useToken = (): string | null => useSyncExternalStore(follow, token);
+export const useToken = (): string | null => useSyncExternalStore(subscribe, currentToken);
 
-/** Why the last token was refused; undefined where nobody's was. */
-export const useRefusal = (): string | undefined => useSyncExternalStore(follow, () => refused);
+/** Return why the server rejected the last token, or undefined. */
+export const useTokenRejection = (): string | undefined => useSyncExternalStore(subscribe, () => rejection);

@@ -1,25 +1,25 @@
-// The cache outlives the tab, in IndexedDB: a page shows at once what was there before, and goes on when the API is away.
+// Storage of the cache in IndexedDB: a page shows its last data immediately, also while the API is unavailable.
 import type { SerializedEntries, StorageAdapter } from '@urql/exchange-graphcache';
 import { makeDefaultStorage } from '@urql/exchange-graphcache/default-storage';
 import manifest from '../gql/persisted-documents.json';
-import { onRecovery } from './connection';
+import { onReconnect } from './connection';
 
 const PREFIX = 'dealmark-';
-const DAYS = 7;
-const WRITE_AFTER = 1_000; // ms: what many results changed is written once
+const MAX_AGE_DAYS = 7;
+const WRITE_DELAY_MS = 1_000; // in ms: changes of several results are written together
 
-/** Undefined where the browser keeps nothing (private windows of some). */
+/** Open the storage, or return undefined if the browser blocks it, as some do in private windows. */
 export function openStorage(): StorageAdapter | undefined {
   const name = `${PREFIX}${fingerprint(Object.keys(manifest).join())}`;
   try {
-    const kept = makeDefaultStorage({ idbName: name, maxAge: DAYS });
-    void forgetOthers(name);
+    const storage = makeDefaultStorage({ idbName: name, maxAge: MAX_AGE_DAYS });
+    void deleteOutdatedDatabases(name);
     return {
-      ...kept,
-      writeData: delayed((entries) => kept.writeData(entries)),
-      // The browser's own `online` says nothing about the server; see connection.ts.
+      ...storage,
+      writeData: batchWrites((entries) => storage.writeData(entries)),
+      // The browser's `online` event does not say whether the server is reachable; see connection.ts.
       onOnline: (callback) => {
-        onRecovery(callback);
+        onReconnect(callback);
       },
     };
   } catch {
@@ -27,30 +27,30 @@ export function openStorage(): StorageAdapter | undefined {
   }
 }
 
-/** Caches of other documents may lack fields, and nobody would ever read them again. */
-async function forgetOthers(name: string): Promise<void> {
-  const found = (await indexedDB.databases?.()) ?? [];
-  for (const each of found) {
-    if (each.name?.startsWith(PREFIX) && each.name !== name) indexedDB.deleteDatabase(each.name);
+/** Delete caches of other versions of the documents: they may lack fields, and no page reads them. */
+async function deleteOutdatedDatabases(name: string): Promise<void> {
+  const databases = (await indexedDB.databases?.()) ?? [];
+  for (const database of databases) {
+    if (database.name?.startsWith(PREFIX) && database.name !== name) indexedDB.deleteDatabase(database.name);
   }
 }
 
-function delayed(write: (entries: SerializedEntries) => Promise<unknown>) {
-  let waiting: SerializedEntries | undefined;
+function batchWrites(write: (entries: SerializedEntries) => Promise<unknown>) {
+  let pending: SerializedEntries | undefined;
   return async (entries: SerializedEntries): Promise<void> => {
-    if (waiting !== undefined) {
-      Object.assign(waiting, entries);
+    if (pending !== undefined) {
+      Object.assign(pending, entries);
       return;
     }
-    waiting = { ...entries };
-    await new Promise((resolve) => setTimeout(resolve, WRITE_AFTER));
-    const all = waiting;
-    waiting = undefined;
-    await write(all);
+    pending = { ...entries };
+    await new Promise((resolve) => setTimeout(resolve, WRITE_DELAY_MS));
+    const batch = pending;
+    pending = undefined;
+    await write(batch);
   };
 }
 
-/** Of a text, 7 letters or so: to tell versions apart, not to protect anything. */
+/** Return a short hash of a text. It distinguishes versions and is not cryptographic. */
 function fingerprint(text: string): string {
   let hash = 5381;
   for (let index = 0; index < text.length; index += 1) hash = ((hash << 5) + hash + text.charCodeAt(index)) | 0;

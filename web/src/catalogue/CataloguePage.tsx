@@ -2,45 +2,51 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { lazy, Suspense, useCallback, useDeferredValue, useEffect, useMemo } from 'react';
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
-import { whole } from '../format';
-import { FilterChoicesDocument } from '../gql/graphql';
-import { useMedia } from '../app/useMedia';
+import { formatInteger } from '../lib/format';
+import { FilterOptionsDocument } from '../gql/graphql';
+import { useMediaQuery } from '../lib/useMediaQuery';
 import { Button } from '../ui/Button';
-import { Failure, State } from '../ui/State';
-import './catalogue.css';
-import { Chips } from './Chips';
+import { LoadError, EmptyState } from '../ui/State';
+import { FilterChips } from './FilterChips';
 import { Filters } from './Filters';
 import { GridView } from './GridView';
 import { ListView } from './ListView';
 import { Pager } from './Pager';
 import { SearchBox } from './SearchBox';
 import { SplitView } from './SplitView';
-import { Layouts } from './Layouts';
+import { LayoutSwitch } from './LayoutSwitch';
 import { useCpus } from './useCpus';
-import { changed, readView, unfiltered, type View, writeView } from './view';
+import {
+  type ChangeView,
+  applyChange,
+  readCatalogueView,
+  withoutFilters,
+  type CatalogueView,
+  writeCatalogueView,
+} from './viewState';
+import scroll from './scrollRegion.module.css';
+import skeletons from '../ui/Skeleton.module.css';
+import styles from './CataloguePage.module.css';
 
-// Popups and the sheet of narrow screens: loaded once the page is there.
-const Tools = lazy(() => import('./Tools'));
+// Popups and the filter sheet are loaded after the page.
+const ViewMenu = lazy(() => import('./ViewMenu'));
 const FilterSheet = lazy(() => import('./FilterSheet'));
-
-/** How a part of the page asks for another view; `typing`: one of many in a row, not worth a step back each. */
-export type Change = (change: Partial<View>, how?: { typing?: boolean; stay?: boolean }) => void;
 
 export function CataloguePage() {
   const search = useSearch({ from: '/' });
-  const view = useMemo(() => readView(search), [search]);
-  const change = useChange(view);
-  const wide = useMedia('(min-width: 64rem)');
-  const [{ data: choices }] = useQuery({ query: FilterChoicesDocument });
+  const view = useMemo(() => readCatalogueView(search), [search]);
+  const change = useChangeView(view);
+  const isWide = useMediaQuery('(min-width: 64rem)');
+  const [{ data: options }] = useQuery({ query: FilterOptionsDocument });
   const cpus = useCpus(view);
   useEffect(() => {
-    // An old link whose order was changed by hand: the list starts on its first page.
-    if (cpus.lost) change({}, { typing: true });
-  }, [cpus.lost, change]);
+    // The cursor of the address does not fit its order. Show the first page.
+    if (cpus.hasInvalidCursor) change({}, { replace: true });
+  }, [cpus.hasInvalidCursor, change]);
   const { state } = useConnection();
-  // Typing and sliding go on while a long list is drawn.
+  // Typing and sliding stay responsive while a long list renders.
   const rows = useDeferredValue(cpus.rows);
-  const statistics = choices?.statistics;
+  const statistics = options?.statistics;
   const scale = useMemo(
     () => ({
       multi: Math.max(0, ...(rows ?? []).map((cpu) => cpu.cpuMarkMulti ?? 0)),
@@ -50,99 +56,116 @@ export function CataloguePage() {
   );
 
   useEffect(() => {
-    document.title = view.search ? `${view.search} – Dealmark` : 'CPUs by what they are worth – Dealmark';
+    document.title = view.search ? `${view.search} – Dealmark` : 'CPUs by value – Dealmark';
   }, [view.search]);
 
-  const Shown = { list: ListView, grid: GridView, split: SplitView }[view.layout];
+  const LayoutView = { list: ListView, grid: GridView, split: SplitView }[view.layout];
   return (
-    <div className="catalogue">
-      {wide && (
-        <aside className="rail" aria-label="Filters">
-          <Filters view={view} change={change} choices={statistics} />
+    <div className={styles.catalogue}>
+      {isWide && (
+        <aside className={styles.sidebar} aria-label="Filters">
+          <Filters view={view} change={change} options={statistics} />
         </aside>
       )}
-      <section className="results" aria-labelledby="catalogue-title">
+      <section className={styles.results} aria-labelledby="catalogue-title">
         <h1 id="catalogue-title" className="visually-hidden">
           Catalogue
         </h1>
-        <div className="toolbar">
+        <div className={styles.toolbar}>
           <SearchBox view={view} change={change} />
-          <div className="toolbar-end">
-            <Suspense fallback={<span className="tools-space" />}>
-              {!wide && <FilterSheet view={view} change={change} choices={statistics} total={cpus.total} />}
-              <Tools view={view} change={change} total={cpus.total} />
+          <div className={styles.toolbarEnd}>
+            <Suspense fallback={<span className={styles.menuPlaceholder} />}>
+              {!isWide && <FilterSheet view={view} change={change} options={statistics} total={cpus.total} />}
+              <ViewMenu view={view} change={change} total={cpus.total} />
             </Suspense>
-            <Layouts view={view} change={change} />
+            <LayoutSwitch view={view} change={change} />
           </div>
         </div>
-        <div className="summary">
-          <p role="status" className="count">
+        <div className={styles.summary}>
+          <p role="status" className={styles.count}>
             {rows && (
               <>
-                <strong className="number">{whole(cpus.total)}</strong>
+                <strong className="number">{formatInteger(cpus.total)}</strong>
                 {statistics && cpus.total !== statistics.total && (
-                  <span className="muted number"> of {whole(statistics.total)}</span>
+                  <span className="muted number"> of {formatInteger(statistics.total)}</span>
                 )}{' '}
                 CPUs
               </>
             )}
           </p>
-          <Chips view={view} change={change} />
+          <FilterChips view={view} change={change} />
         </div>
-        <div className={cpus.busy ? 'progress progress-on' : 'progress'} aria-hidden="true" />
+        <div
+          className={cpus.isLoading ? `${styles.loadingBar} ${styles.loading}` : styles.loadingBar}
+          aria-hidden="true"
+        />
         {rows && rows.length > 0 && (
-          <Shown rows={rows} view={view} change={change} scale={scale} cpus={cpus} stale={state !== 'online'} />
+          <LayoutView rows={rows} view={view} change={change} scale={scale} cpus={cpus} stale={state !== 'online'} />
         )}
-        {rows?.length === 0 && <Nothing view={view} change={change} empty={statistics?.total === 0} />}
-        {!rows && (cpus.error || (!cpus.busy && state === 'away')) && <Failure error={cpus.error} again={cpus.again} />}
-        {!rows && !cpus.error && (cpus.busy || state !== 'away') && <Waiting />}
+        {rows?.length === 0 && <NoMatches view={view} change={change} catalogueIsEmpty={statistics?.total === 0} />}
+        {!rows && (cpus.error || (!cpus.isLoading && state === 'offline')) && (
+          <LoadError error={cpus.error} onRetry={cpus.refetch} />
+        )}
+        {!rows && !cpus.error && (cpus.isLoading || state !== 'offline') && <ListSkeleton />}
         {rows && rows.length > 0 && (
-          <Pager view={view} change={change} total={cpus.total} shown={rows.length} pageInfo={cpus.pageInfo} />
+          <Pager view={view} change={change} total={cpus.total} rowCount={rows.length} pageInfo={cpus.pageInfo} />
         )}
       </section>
     </div>
   );
 }
 
-/** Goes to the address of another view. What starts the list anew is told by `stay` being absent. */
-function useChange(view: View): Change {
+/** Return a function that navigates to the address of a changed view. */
+function useChangeView(view: CatalogueView): ChangeView {
   const navigate = useNavigate({ from: '/' });
   return useCallback(
-    (change, { typing = false, stay = false } = {}) => {
-      const next = stay ? { ...view, ...change } : changed(view, change);
-      void navigate({ to: '/', search: writeView(next), replace: typing, resetScroll: !typing && !stay });
+    (change, { replace = false, keepPage = false } = {}) => {
+      const nextView = keepPage ? { ...view, ...change } : applyChange(view, change);
+      void navigate({ to: '/', search: writeCatalogueView(nextView), replace, resetScroll: !replace && !keepPage });
     },
     [navigate, view],
   );
 }
 
-function Nothing({ view, change, empty }: { view: View; change: Change; empty: boolean }) {
-  if (empty)
+function NoMatches({
+  view,
+  change,
+  catalogueIsEmpty,
+}: {
+  view: CatalogueView;
+  change: ChangeView;
+  catalogueIsEmpty: boolean;
+}) {
+  if (catalogueIsEmpty)
     return (
-      <State icon="list" title="The catalogue is empty">
-        It fills with <code>dealmark import cpus</code>. This page shows what comes in by itself.
-      </State>
+      <EmptyState icon="list" title="The catalogue is empty">
+        Import CPUs with <code>dealmark import cpus</code>. They appear here automatically.
+      </EmptyState>
     );
   return (
-    <State
+    <EmptyState
       icon="search"
-      title="No CPU is like that"
-      actions={<Button onClick={() => change(unfiltered(view))}>Clear all conditions</Button>}
+      title="No CPU matches"
+      actions={<Button onClick={() => change(withoutFilters(view))}>Clear all filters</Button>}
     >
-      {view.search ? `Nothing is called “${view.search}” under these conditions.` : 'No CPU meets all conditions.'} A
-      CPU that lacks a figure is in no range of it.
-    </State>
+      {view.search ? `No CPU with these filters has “${view.search}” in its name.` : 'No CPU passes all filters.'} A CPU
+      with an unknown value is outside the range.
+    </EmptyState>
   );
 }
 
-function Waiting() {
+function ListSkeleton() {
   return (
-    <div className="region waiting" role="status">
+    <div className={`${scroll.region} ${styles.skeleton}`} role="status">
       <span className="visually-hidden">Loading the catalogue</span>
       {Array.from({ length: 14 }, (_, row) => (
-        <div key={row} className="waiting-row" aria-hidden="true">
+        <div key={row} className={styles.skeletonRow} aria-hidden="true">
           {[14, 5, 6, 5, 6, 8, 8, 3, 4].map((width, column) => (
-            <span key={column} className="skeleton" style={{ width: `${width - ((row * 7 + column * 3) % 3)}em` }} />
+            <span
+              key={column}
+              className={skeletons.skeleton}
+              style={{ width: `${width - ((row * 7 + column * 3) % 3)}em` }}
+            />
           ))}
         </div>
       ))}

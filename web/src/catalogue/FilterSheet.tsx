@@ -1,42 +1,44 @@
 import { Dialog } from '@base-ui/react/dialog';
-import { whole } from '../format';
+import { formatInteger } from '../lib/format';
 import { Button, IconButton } from '../ui/Button';
-import type { Change } from './CataloguePage';
-import { type Choices, Clear, Filters } from './Filters';
-import { conditions, type View } from './view';
+import { type FilterOptions, ClearFilters, Filters } from './Filters';
+import { type ChangeView, countFilters, type CatalogueView } from './viewState';
+import toolbar from './toolbarButton.module.css';
+import popups from '../ui/popup.module.css';
+import styles from './FilterSheet.module.css';
 
-/** The filters on narrow screens: a sheet from the side, with the number of CPUs they leave. */
+/** Filters for narrow screens, in a sheet from the side, with the number of matching CPUs. */
 export default function FilterSheet({
   view,
   change,
-  choices,
+  options,
   total,
 }: {
-  view: View;
-  change: Change;
-  choices: Choices;
+  view: CatalogueView;
+  change: ChangeView;
+  options: FilterOptions;
   total: number;
 }) {
-  const count = conditions(view);
+  const count = countFilters(view);
   return (
     <Dialog.Root>
-      <Dialog.Trigger render={<Button icon="filter" className="tool" />}>
-        <span className="tool-label">Filters</span>
-        {count > 0 && <span className="badge">{count}</span>}
+      <Dialog.Trigger render={<Button icon="filter" className={toolbar.button} />}>
+        <span className={toolbar.label}>Filters</span>
+        {count > 0 && <span className={toolbar.badge}>{count}</span>}
       </Dialog.Trigger>
       <Dialog.Portal>
-        <Dialog.Backdrop className="backdrop" />
-        <Dialog.Popup className="sheet">
-          <div className="sheet-head">
+        <Dialog.Backdrop className={popups.backdrop} />
+        <Dialog.Popup className={styles.sheet}>
+          <div className={styles.head}>
             <Dialog.Title>Filters</Dialog.Title>
-            <Clear view={view} change={change} />
+            <ClearFilters view={view} change={change} />
             <Dialog.Close render={<IconButton label="Close" icon="close" />} />
           </div>
-          <div className="sheet-body">
-            <Filters view={view} change={change} choices={choices} />
+          <div className={styles.body}>
+            <Filters view={view} change={change} options={options} inSheet />
           </div>
-          <div className="sheet-foot">
-            <Dialog.Close render={<Button kind="solid" />}>Show {whole(total)} CPUs</Dialog.Close>
+          <div className={styles.foot}>
+            <Dialog.Close render={<Button kind="solid" />}>Show {formatInteger(total)} CPUs</Dialog.Close>
           </div>
         </Dialog.Popup>
       </Dialog.Portal>

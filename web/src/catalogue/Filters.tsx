@@ -1,72 +1,82 @@
 import { type ReactNode, useState } from 'react';
-import { ratings, ratingWords } from '../cpu/ratings';
-import type { FilterChoicesQuery } from '../gql/graphql';
+import { ratings, ratingLabels } from '../cpu/ratings';
+import type { FilterOptionsQuery } from '../gql/graphql';
 import { Button } from '../ui/Button';
-import type { Change } from './CataloguePage';
-import { rangeLabels, without } from './Chips';
+import { rangeLabels, withoutValue } from './FilterChips';
 import { RangeField } from './RangeField';
-import { conditions, type ListName, type RangeName, unfiltered, type View } from './view';
+import {
+  type ChangeView,
+  countFilters,
+  type ListName,
+  type RangeName,
+  withoutFilters,
+  type CatalogueView,
+} from './viewState';
+import forms from '../ui/forms.module.css';
+import styles from './Filters.module.css';
 
-export type Choices = FilterChoicesQuery['statistics'] | undefined;
-type Props = { view: View; change: Change; choices: Choices };
+export type FilterOptions = FilterOptionsQuery['statistics'] | undefined;
+type Props = { view: CatalogueView; change: ChangeView; options: FilterOptions };
 
-/** Everything the list can be narrowed by: beside the list on wide screens, in a sheet on narrow ones. */
-export function Filters({ view, change, choices }: Props) {
+/** All filters: next to the list on wide screens, in a sheet on narrow ones. */
+export function Filters({ view, change, options, inSheet = false }: Props & { inSheet?: boolean }) {
   return (
-    <div className="filters">
-      <div className="filters-head">
-        <h2>Filters</h2>
-        <Clear view={view} change={change} />
-      </div>
-      <Check
+    <div className={inSheet ? undefined : styles.filters}>
+      {!inSheet && (
+        <div className={styles.head}>
+          <h2>Filters</h2>
+          <ClearFilters view={view} change={change} />
+        </div>
+      )}
+      <Checkbox
         label="Only with listings"
         checked={view.withListings}
         onChange={(checked) => change({ withListings: checked })}
       />
-      <Group title="Value" open>
+      <FilterGroup title="Value" open>
         {ratings.map((value) => (
-          <ListCheck
+          <ValueCheckbox
             key={value}
             name="rating"
             value={value}
-            label={ratingWords[value]}
+            label={ratingLabels[value]}
             hint={value === 'EXCELLENT' ? 'best quarter' : undefined}
             view={view}
             change={change}
           />
         ))}
-      </Group>
-      <Group title="Price, USD" open>
-        <Bounds name="price" view={view} change={change} />
-      </Group>
-      <Group title="Maker" open>
-        {choices?.manufacturers
+      </FilterGroup>
+      <FilterGroup title="Price, USD" open>
+        <RangeFilter name="price" view={view} change={change} />
+      </FilterGroup>
+      <FilterGroup title="Maker" open>
+        {options?.manufacturers
           .filter((maker) => maker === 'Intel' || maker === 'AMD' || view.maker?.includes(maker))
           .map((maker) => (
-            <ListCheck key={maker} name="maker" value={maker} view={view} change={change} />
+            <ValueCheckbox key={maker} name="maker" value={maker} view={view} change={change} />
           ))}
-        <Search name="maker" what="maker" values={choices?.manufacturers ?? []} view={view} change={change} />
-      </Group>
-      <Group title="Socket" open={view.socket !== undefined}>
-        <Search name="socket" what="socket" values={choices?.sockets ?? []} view={view} change={change} />
-      </Group>
-      <Group title="Performance" open>
-        <Bounds name="multi" ends={choices?.cpuMarkMulti} curved view={view} change={change} />
-        <Bounds name="single" ends={choices?.cpuMarkSingle} curved view={view} change={change} />
-      </Group>
-      <Group title="Build" open>
-        <Bounds name="cores" ends={choices?.cores} curved view={view} change={change} />
-        <Bounds name="tdp" ends={choices?.tdpW} curved view={view} change={change} />
-        <Bounds name="year" ends={choices?.releaseYear} view={view} change={change} />
-      </Group>
-      <Group title="Graphics" open={view.graphics !== undefined || view.igpu !== undefined}>
-        <div className="choice" role="radiogroup" aria-label="Integrated graphics">
+        <ValueSearch name="maker" itemName="maker" values={options?.manufacturers ?? []} view={view} change={change} />
+      </FilterGroup>
+      <FilterGroup title="Socket" open={view.socket !== undefined}>
+        <ValueSearch name="socket" itemName="socket" values={options?.sockets ?? []} view={view} change={change} />
+      </FilterGroup>
+      <FilterGroup title="Performance" open>
+        <RangeFilter name="multi" bounds={options?.cpuMarkMulti} nonLinear view={view} change={change} />
+        <RangeFilter name="single" bounds={options?.cpuMarkSingle} nonLinear view={view} change={change} />
+      </FilterGroup>
+      <FilterGroup title="Build" open>
+        <RangeFilter name="cores" bounds={options?.cores} nonLinear view={view} change={change} />
+        <RangeFilter name="tdp" bounds={options?.tdpW} nonLinear view={view} change={change} />
+        <RangeFilter name="year" bounds={options?.releaseYear} view={view} change={change} />
+      </FilterGroup>
+      <FilterGroup title="Graphics" open={view.graphics !== undefined || view.igpu !== undefined}>
+        <div className={forms.choices} role="radiogroup" aria-label="Integrated graphics">
           {[
             { label: 'Either', value: undefined },
             { label: 'With', value: true },
             { label: 'Without', value: false },
           ].map(({ label, value }) => (
-            <label key={label} className="check">
+            <label key={label} className={forms.check}>
               <input
                 type="radio"
                 name="graphics"
@@ -77,31 +87,31 @@ export function Filters({ view, change, choices }: Props) {
             </label>
           ))}
         </div>
-        <Bounds name="igpu" view={view} change={change} />
-      </Group>
+        <RangeFilter name="igpu" view={view} change={change} />
+      </FilterGroup>
     </div>
   );
 }
 
-export function Clear({ view, change }: Omit<Props, 'choices'>) {
-  if (conditions(view) === 0) return null;
+export function ClearFilters({ view, change }: Omit<Props, 'options'>) {
+  if (countFilters(view) === 0) return null;
   return (
-    <Button kind="quiet" size="small" onClick={() => change({ ...unfiltered(view), search: view.search })}>
+    <Button kind="quiet" size="small" onClick={() => change({ ...withoutFilters(view), search: view.search })}>
       Clear
     </Button>
   );
 }
 
-function Group({ title, open = false, children }: { title: string; open?: boolean; children: ReactNode }) {
+function FilterGroup({ title, open = false, children }: { title: string; open?: boolean; children: ReactNode }) {
   return (
-    <details className="group" open={open}>
+    <details className={styles.group} open={open}>
       <summary>{title}</summary>
-      <div className="group-body">{children}</div>
+      <div className={styles.groupBody}>{children}</div>
     </details>
   );
 }
 
-function Check({
+function Checkbox({
   label,
   hint,
   checked,
@@ -113,15 +123,15 @@ function Check({
   onChange: (checked: boolean) => void;
 }) {
   return (
-    <label className="check">
+    <label className={forms.check}>
       <input type="checkbox" checked={checked} onChange={(event) => onChange(event.target.checked)} />
       {label}
-      {hint && <span className="check-end">{hint}</span>}
+      {hint && <span className={forms.checkHint}>{hint}</span>}
     </label>
   );
 }
 
-function ListCheck({
+function ValueCheckbox({
   name,
   value,
   label = value,
@@ -133,89 +143,91 @@ function ListCheck({
   value: string;
   label?: string;
   hint?: string | undefined;
-  view: View;
-  change: Change;
+  view: CatalogueView;
+  change: ChangeView;
 }) {
-  const there = view[name] ?? [];
+  const selected = view[name] ?? [];
   return (
-    <Check
+    <Checkbox
       label={label}
       hint={hint}
-      checked={there.includes(value)}
-      onChange={(checked) => change({ [name]: checked ? [...there, value] : without(there, value) })}
+      checked={selected.includes(value)}
+      onChange={(checked) => change({ [name]: checked ? [...selected, value] : withoutValue(selected, value) })}
     />
   );
 }
 
-const FEW = 6;
+const MAX_MATCHES = 6;
 
-/** Of many values: those that were chosen, and a field that finds the others. */
-function Search({
+/** Selected values of a long list, and a field that finds the others. */
+function ValueSearch({
   name,
-  what,
+  itemName,
   values,
   view,
   change,
-}: { name: ListName; what: string; values: readonly string[] } & Omit<Props, 'choices'>) {
-  const [typed, setTyped] = useState('');
-  const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
-  const there = name === 'socket' ? (view[name] ?? []) : [];
-  const found =
+}: { name: ListName; itemName: string; values: readonly string[] } & Omit<Props, 'options'>) {
+  const [searchText, setSearchText] = useState('');
+  const words = searchText.toLowerCase().split(/\s+/).filter(Boolean);
+  const selected = name === 'socket' ? (view[name] ?? []) : [];
+  const matches =
     words.length === 0
       ? []
-      : values.filter((value) => !there.includes(value) && words.every((word) => value.toLowerCase().includes(word)));
+      : values.filter(
+          (value) => !selected.includes(value) && words.every((word) => value.toLowerCase().includes(word)),
+        );
   return (
     <>
-      {there.map((value) => (
-        <ListCheck key={value} name={name} value={value} view={view} change={change} />
+      {selected.map((value) => (
+        <ValueCheckbox key={value} name={name} value={value} view={view} change={change} />
       ))}
       <input
-        className="input input-small"
+        className={`${forms.input} ${forms.inputSmall}`}
         type="search"
-        aria-label={`Find a ${what}`}
+        aria-label={`Find a ${itemName}`}
         placeholder={`Find one of ${values.length}`}
-        value={typed}
-        onChange={(event) => setTyped(event.target.value)}
+        value={searchText}
+        onChange={(event) => setSearchText(event.target.value)}
       />
-      {found.slice(0, FEW).map((value) => (
-        <ListCheck key={value} name={name} value={value} view={view} change={change} />
+      {matches.slice(0, MAX_MATCHES).map((value) => (
+        <ValueCheckbox key={value} name={name} value={value} view={view} change={change} />
       ))}
-      {found.length > FEW && <p className="muted">{found.length - FEW} more</p>}
-      {words.length > 0 && found.length === 0 && <p className="muted">No {what} is called that.</p>}
+      {matches.length > MAX_MATCHES && <p className="muted">{matches.length - MAX_MATCHES} more</p>}
+      {words.length > 0 && matches.length === 0 && <p className="muted">No {itemName} matches.</p>}
     </>
   );
 }
 
-function Bounds({
+function RangeFilter({
   name,
-  ends,
-  curved = false,
+  bounds,
+  nonLinear = false,
   view,
   change,
 }: {
   name: RangeName;
-  ends?: { min: number | null; max: number | null } | undefined;
-  curved?: boolean;
-  view: View;
-  change: Change;
+  bounds?: { min: number | null; max: number | null } | undefined;
+  nonLinear?: boolean;
+  view: CatalogueView;
+  change: ChangeView;
 }) {
   const { label, unit } = rangeLabels[name];
   return (
     <RangeField
       label={label}
-      titled={name === 'price'}
+      labelHidden={name === 'price'}
       unit={unit}
       decimal={name === 'price'}
-      ends={known(ends)}
-      curved={curved}
+      bounds={completeBounds(bounds)}
+      nonLinear={nonLinear}
       value={view[name]}
-      onChange={(range) => change({ [name]: range }, { typing: true })}
+      onChange={(range) => change({ [name]: range }, { replace: true })}
     />
   );
 }
 
-/** Both are null in an empty catalogue. */
-function known(ends: { min: number | null; max: number | null } | undefined) {
-  const { min = null, max = null } = ends ?? {};
+/** Return both limits, or undefined: they are null in an empty catalogue. */
+function completeBounds(bounds: { min: number | null; max: number | null } | undefined) {
+  const { min = null, max = null } = bounds ?? {};
   return min === null || max === null ? undefined : { min, max };
 }

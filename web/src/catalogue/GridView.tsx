@@ -1,72 +1,81 @@
 import { Link } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
-import { Confidence, MarkBar, Rating } from '../cpu/Figures';
-import { shortName, usd, usdPerMark } from '../format';
-import { betterThan, inWords } from './columns';
-import type { ViewProps } from './ListView';
-import { useTop } from './useTop';
+import { Confidence, MarkBar, Rating } from '../cpu/Indicators';
+import { shortCpuName, formatUsd, formatUsdPerMark } from '../lib/format';
+import { formatBetterThan, specificationLine } from './columns';
+import type { LayoutProps } from './layoutProps';
+import { useScrollReset } from './useScrollReset';
+import scroll from './scrollRegion.module.css';
+import styles from './GridView.module.css';
 
-/** Cards. The browser leaves out drawing those that are out of sight (content-visibility). */
-export function GridView({ rows, view, scale, cpus, stale }: ViewProps) {
+/** Cards. The browser does not render those outside the viewport (content-visibility). */
+export function GridView({ rows, view, scale, cpus, stale }: LayoutProps) {
   const region = useRef<HTMLDivElement>(null);
-  useTop(region, view);
-  const { more } = cpus;
+  const endOfList = useRef<HTMLDivElement>(null);
+  useScrollReset(region, view);
+  const { loadMore } = cpus;
   useEffect(() => {
-    const end = region.current?.querySelector('.cards-end');
-    if (!end || !more) return;
-    const watch = new IntersectionObserver(([entry]) => entry?.isIntersecting && more(), {
+    if (!endOfList.current || !loadMore) return;
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && loadMore(), {
       root: region.current,
       rootMargin: '800px',
     });
-    watch.observe(end);
-    return () => watch.disconnect();
-  }, [more]);
+    observer.observe(endOfList.current);
+    return () => observer.disconnect();
+  }, [loadMore]);
   return (
-    <div className="region" ref={region} role="region" aria-label="CPUs" tabIndex={0}>
-      <ul className="cards" data-stale={stale || undefined}>
+    <div
+      className={`${scroll.region} ${styles.background}`}
+      data-scroll-region
+      ref={region}
+      role="region"
+      aria-label="CPUs"
+      tabIndex={0}
+    >
+      <ul className={styles.cards} data-stale={stale || undefined}>
         {rows.map((cpu) => {
           const { good, great } = cpu.priceTarget;
           const { dollarPerMarkMulti, percentile, rating } = cpu.performanceValue;
           return (
-            <li key={cpu.id} className="card">
-              <div className="card-head">
+            <li key={cpu.id} className={styles.card}>
+              <div className={styles.head}>
                 <h2>
-                  <Link to="/cpu/$slug" params={{ slug: cpu.slug }} className="card-link" title={cpu.name}>
-                    {shortName(cpu.name)}
+                  <Link to="/cpu/$slug" params={{ slug: cpu.slug }} className={styles.link} title={cpu.name}>
+                    {shortCpuName(cpu.name)}
                   </Link>
                 </h2>
                 <Rating rating={rating} />
               </div>
-              <p className="muted card-facts">{inWords(cpu)}</p>
-              <div className="card-price">
-                <span className="card-good number">{usd(good)}</span>
+              <p className={`muted ${styles.facts}`}>{specificationLine(cpu)}</p>
+              <div className={styles.price}>
+                <span className={`${styles.goodPrice} number`}>{formatUsd(good)}</span>
                 <Confidence target={cpu.priceTarget} />
-                <span className="muted">{great === null ? 'No price target' : `great up to ${usd(great)}`}</span>
+                <span className="muted">{great === null ? 'No price target' : `great up to ${formatUsd(great)}`}</span>
               </div>
-              <dl className="card-marks">
+              <dl className={styles.marks}>
                 <div>
                   <dt>Multi-thread</dt>
                   <dd>
-                    <MarkBar value={cpu.cpuMarkMulti} most={scale.multi} />
+                    <MarkBar value={cpu.cpuMarkMulti} max={scale.multi} />
                   </dd>
                 </div>
                 <div>
                   <dt>Single-thread</dt>
                   <dd>
-                    <MarkBar value={cpu.cpuMarkSingle} most={scale.single} />
+                    <MarkBar value={cpu.cpuMarkSingle} max={scale.single} />
                   </dd>
                 </div>
               </dl>
-              <p className="card-foot muted number">
+              <p className={`${styles.foot} muted number`}>
                 {percentile === null
                   ? 'No listings'
-                  : `${usdPerMark(dollarPerMarkMulti)} a mark, ${percentile === 0 ? 'the best value' : `better than ${betterThan(percentile)}`}`}
+                  : `${formatUsdPerMark(dollarPerMarkMulti)} per mark, ${percentile === 0 ? 'the best value' : `better than ${formatBetterThan(percentile)}`}`}
               </p>
             </li>
           );
         })}
       </ul>
-      <div className="cards-end" />
+      <div ref={endOfList} />
     </div>
   );
 }

@@ -1,111 +1,116 @@
 import { createColumnHelper, FlexRender, type Row, tableFeatures, useTable } from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { memo, useEffect, useMemo, useRef } from 'react';
-import { useMedia } from '../app/useMedia';
+import { useMediaQuery } from '../lib/useMediaQuery';
 import { Icon } from '../ui/Icon';
-import type { Change } from './CataloguePage';
-import { chosen, type Column, type Cpu, type Scale } from './columns';
-import { useArrows } from './useArrows';
-import type { Cpus } from './useCpus';
-import { useTop } from './useTop';
-import { type SortKey, sortedBy, type View } from './view';
+import { type Column, type ListedCpu, selectColumns } from './columns';
+import type { LayoutProps } from './layoutProps';
+import { useArrowKeys } from './useArrowKeys';
+import { useScrollReset } from './useScrollReset';
+import { type ChangeView, type SortKey, toggleSort } from './viewState';
+import scroll from './scrollRegion.module.css';
+import styles from './ListView.module.css';
 
-export interface ViewProps {
-  rows: Cpu[];
-  view: View;
-  change: Change;
-  scale: Scale;
-  cpus: Cpus;
-  /** What is shown may be older than what the server knows. */
-  stale: boolean;
-}
-
-const ROW = 36; // px
+const ROW_HEIGHT = 36; // px
 const features = tableFeatures({});
-const helper = createColumnHelper<typeof features, Cpu>();
+const columnHelper = createColumnHelper<typeof features, ListedCpu>();
 
-/** The dense list: a table of which only the rows in sight are drawn. */
-export function ListView({ rows, view, change, scale, cpus, stale }: ViewProps) {
+/** Virtualised table: only the visible rows are rendered. */
+export function ListView({ rows, view, change, scale, cpus, stale }: LayoutProps) {
   const region = useRef<HTMLDivElement>(null);
-  const shown = useMemo(() => chosen(view.columns), [view.columns]);
+  const visibleColumns = useMemo(() => selectColumns(view.columns), [view.columns]);
   const definitions = useMemo(
     () =>
-      helper.columns(
-        shown.map((column) =>
-          helper.display({ id: column.id, header: column.label, cell: ({ row }) => column.cell(row.original, scale) }),
+      columnHelper.columns(
+        visibleColumns.map((column) =>
+          columnHelper.display({
+            id: column.id,
+            header: column.label,
+            cell: ({ row }) => column.cell(row.original, scale),
+          }),
         ),
       ),
-    [shown, scale],
+    [visibleColumns, scale],
   );
   const table = useTable({ features, columns: definitions, data: rows, getRowId: (cpu) => cpu.id });
-  const all = table.getRowModel().rows;
-  const virtual = useVirtualizer({
-    count: all.length,
+  const tableRows = table.getRowModel().rows;
+  const virtualizer = useVirtualizer({
+    count: tableRows.length,
     getScrollElement: () => region.current,
-    estimateSize: () => ROW,
+    estimateSize: () => ROW_HEIGHT,
     overscan: 8,
-    // The head covers the first row's place.
-    scrollPaddingStart: ROW,
+    // The sticky head covers one row.
+    scrollPaddingStart: ROW_HEIGHT,
   });
-  const items = virtual.getVirtualItems();
-  const last = items.at(-1)?.index ?? 0;
-  const { more } = cpus;
+  const virtualRows = virtualizer.getVirtualItems();
+  const lastVisible = virtualRows.at(-1)?.index ?? 0;
+  const { loadMore } = cpus;
   useEffect(() => {
-    if (last >= all.length - 30) more?.();
-  }, [last, all.length, more]);
-  useTop(region, view);
-  const onKeyDown = useArrows(region, all.length, (index) => virtual.scrollToIndex(index));
+    if (lastVisible >= tableRows.length - 30) loadMore?.();
+  }, [lastVisible, tableRows.length, loadMore]);
+  useScrollReset(region, view);
+  const onKeyDown = useArrowKeys(region, tableRows.length, (index) => virtualizer.scrollToIndex(index));
 
-  // On a phone name, rating and price are in sight.
-  const narrow = useMedia('(max-width: 36rem)');
-  const widths = shown.map(({ width }, index) => (!narrow ? width : index === 0 ? 128 : Math.round(width * 0.92)));
-  const above = items[0]?.start ?? 0;
-  const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  // On a phone, name, rating and price are visible without scrolling.
+  const isNarrow = useMediaQuery('(max-width: 36rem)');
+  const widths = visibleColumns.map(({ width }, index) =>
+    !isNarrow ? width : index === 0 ? 128 : Math.round(width * 0.92),
+  );
+  const spaceAbove = virtualRows[0]?.start ?? 0;
+  const spaceBelow = virtualizer.getTotalSize() - (virtualRows.at(-1)?.end ?? 0);
   return (
-    <div className="region" ref={region} role="region" aria-label="CPUs" tabIndex={0} onKeyDown={onKeyDown}>
-      <p id="head-how" hidden>
-        Orders the list; with Shift as a further key.
+    <div
+      className={scroll.region}
+      data-scroll-region
+      ref={region}
+      role="region"
+      aria-label="CPUs"
+      tabIndex={0}
+      onKeyDown={onKeyDown}
+    >
+      <p id="sort-hint" hidden>
+        Sorts the list. Shift-click adds a further sort key.
       </p>
       <table
-        className="table"
-        aria-rowcount={all.length + 1}
+        className={styles.table}
+        aria-rowcount={tableRows.length + 1}
         style={{ minWidth: widths.reduce((sum, width) => sum + width, 0) }}
         data-stale={stale || undefined}
       >
         <colgroup>
-          {shown.map((column, index) => (
+          {visibleColumns.map((column, index) => (
             <col key={column.id} style={{ width: widths[index] }} />
           ))}
         </colgroup>
         <thead>
           <tr aria-rowindex={1}>
-            {shown.map((column) => (
-              <Head key={column.id} column={column} sort={view.sort} change={change} />
+            {visibleColumns.map((column) => (
+              <ColumnHead key={column.id} column={column} sort={view.sort} change={change} />
             ))}
           </tr>
         </thead>
         <tbody>
-          {above > 0 && <Space height={above} columns={shown.length} />}
-          {items.map(({ index }) => {
-            const row = all[index];
-            return row && <Line key={row.id} row={row} index={index} shown={shown} />;
+          {spaceAbove > 0 && <SpacerRow height={spaceAbove} columns={visibleColumns.length} />}
+          {virtualRows.map(({ index }) => {
+            const row = tableRows[index];
+            return row && <ListRow key={row.id} row={row} index={index} visibleColumns={visibleColumns} />;
           })}
-          {below > 0 && <Space height={below} columns={shown.length} />}
+          {spaceBelow > 0 && <SpacerRow height={spaceBelow} columns={visibleColumns.length} />}
         </tbody>
       </table>
     </div>
   );
 }
 
-/** Drawn anew when its CPU or the columns change, not with each step on the way to another list. */
-const Line = memo(function Line({
+/** Memoised: renders again only if its CPU or the columns change. */
+const ListRow = memo(function ListRow({
   row,
   index,
-  shown,
+  visibleColumns,
 }: {
-  row: Row<typeof features, Cpu>;
+  row: Row<typeof features, ListedCpu>;
   index: number;
-  shown: Column[];
+  visibleColumns: Column[];
 }) {
   return (
     <tr data-index={index} aria-rowindex={index + 2}>
@@ -116,7 +121,7 @@ const Line = memo(function Line({
             {content}
           </th>
         ) : (
-          <td key={cell.id} className={shown[column]?.numeric ? 'numeric' : undefined}>
+          <td key={cell.id} className={visibleColumns[column]?.numeric ? styles.numeric : undefined}>
             {content}
           </td>
         );
@@ -125,41 +130,41 @@ const Line = memo(function Line({
   );
 });
 
-function Space({ height, columns }: { height: number; columns: number }) {
+function SpacerRow({ height, columns }: { height: number; columns: number }) {
   return (
     <tr aria-hidden="true">
-      <td colSpan={columns} className="space" style={{ height }} />
+      <td colSpan={columns} className={styles.spacer} style={{ height }} />
     </tr>
   );
 }
 
-function Head({ column, sort, change }: { column: Column; sort: SortKey[]; change: Change }) {
-  const { label, head = label, hint, numeric } = column;
+function ColumnHead({ column, sort, change }: { column: Column; sort: SortKey[]; change: ChangeView }) {
+  const { label, shortLabel: head = label, hint, numeric } = column;
   const by = column.sort;
-  const place = sort.findIndex((key) => key.by === by);
-  const key = sort[place];
+  const sortPosition = sort.findIndex((key) => key.by === by);
+  const key = sort[sortPosition];
   const direction = key && (key.descending ? 'descending' : 'ascending');
   return (
     <th
       scope="col"
-      className={numeric ? 'numeric' : undefined}
-      aria-sort={place === 0 && direction ? direction : undefined}
+      className={numeric ? styles.numeric : undefined}
+      aria-sort={sortPosition === 0 && direction ? direction : undefined}
       title={hint}
     >
       {by === undefined ? (
-        <span className="head">{head}</span>
+        <span className={styles.columnHead}>{head}</span>
       ) : (
         <button
           type="button"
-          className={key ? 'head head-sorted' : 'head'}
-          aria-describedby="head-how"
-          onClick={(event) => change({ sort: sortedBy(sort, by, event.shiftKey || event.metaKey || event.ctrlKey) })}
+          className={key ? `${styles.columnHead} ${styles.sorted}` : styles.columnHead}
+          aria-describedby="sort-hint"
+          onClick={(event) => change({ sort: toggleSort(sort, by, event.shiftKey || event.metaKey || event.ctrlKey) })}
         >
           {head}
           {key && <Icon name={key.descending ? 'down' : 'up'} size={12} />}
-          {key && sort.length > 1 && <sup>{place + 1}</sup>}
-          {/* Of the first key the column says so itself. */}
-          {place > 0 && <span className="visually-hidden">, {direction}</span>}
+          {key && sort.length > 1 && <sup>{sortPosition + 1}</sup>}
+          {/* aria-sort announces the first sort key. */}
+          {sortPosition > 0 && <span className="visually-hidden">, {direction}</span>}
         </button>
       )}
     </th>

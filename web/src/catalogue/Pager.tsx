@@ -1,67 +1,73 @@
-import { whole } from '../format';
+import { formatInteger } from '../lib/format';
 import { IconButton } from '../ui/Button';
-import type { Change } from './CataloguePage';
-import type { Cpus } from './useCpus';
-import { type Size, sizes, type View } from './view';
+import type { CpuResults } from './useCpus';
+import { type ChangeView, type PageSize, pageSizes, type CatalogueView } from './viewState';
+import forms from '../ui/forms.module.css';
+import styles from './Pager.module.css';
 
-/** Where in the list this is, and the ways from here. Cursors lead from page to page: rows that come and go move nothing. */
+/**
+ * Position in the list, page size, and page buttons. Pages use cursors, so inserted and deleted rows do not shift
+ * them.
+ */
 export function Pager({
   view,
   change,
   total,
-  shown,
+  rowCount,
   pageInfo,
 }: {
-  view: View;
-  change: Change;
+  view: CatalogueView;
+  change: ChangeView;
   total: number;
-  shown: number;
-  pageInfo: Cpus['pageInfo'];
+  rowCount: number;
+  pageInfo: CpuResults['pageInfo'];
 }) {
-  const size = view.size === 'endless' ? shown : view.size;
+  const size = view.size === 'endless' ? rowCount : view.size;
   const from = view.size === 'endless' ? 1 : (view.page - 1) * size + 1;
-  const go = (page: number, cursors: Partial<View>) =>
-    change({ after: undefined, before: undefined, page, ...cursors }, { stay: true });
+  const goToPage = (page: number, cursors: Partial<CatalogueView>) =>
+    change({ after: undefined, before: undefined, page, ...cursors }, { keepPage: true });
   return (
-    <footer className="pager">
-      <label className="pager-size">
+    <footer className={styles.pager}>
+      <label className={styles.pageSize}>
         <span className="muted">Rows</span>
         <select
-          className="input"
+          className={forms.input}
           value={view.size}
           onChange={(event) => {
-            const given = event.target.value;
-            change({ size: given === 'endless' ? 'endless' : (Number(given) as Size) });
+            const newValue = event.target.value;
+            change({ size: newValue === 'endless' ? 'endless' : (Number(newValue) as PageSize) });
           }}
         >
-          {sizes.map((each) => (
-            <option key={each} value={each}>
-              {each}
+          {pageSizes.map((option) => (
+            <option key={option} value={option}>
+              {option}
             </option>
           ))}
           <option value="endless">Endless</option>
         </select>
       </label>
       <span className="muted number">
-        {pageInfo ? `${whole(from)}–${whole(Math.min(total, from + shown - 1))} of ${whole(total)}` : '…'}
+        {pageInfo
+          ? `${formatInteger(from)}–${formatInteger(Math.min(total, from + rowCount - 1))} of ${formatInteger(total)}`
+          : '…'}
       </span>
       {view.size !== 'endless' && (
-        <nav className="pager-ways" aria-label="Pages of the list">
+        <nav className={styles.buttons} aria-label="Pages of the list">
           <IconButton
             label="Previous page"
             icon="left"
             disabled={!pageInfo?.hasPreviousPage}
             onClick={() => {
-              // The first page has no cursor, so that its address is that of the list.
+              // The first page has no cursor, so its address is that of the list.
               const cursor = view.page <= 2 ? undefined : (pageInfo?.startCursor ?? undefined);
-              go(Math.max(1, view.page - 1), { before: cursor });
+              goToPage(Math.max(1, view.page - 1), { before: cursor });
             }}
           />
           <IconButton
             label="Next page"
             icon="right"
             disabled={!pageInfo?.hasNextPage}
-            onClick={() => go(view.page + 1, { after: pageInfo?.endCursor ?? undefined })}
+            onClick={() => goToPage(view.page + 1, { after: pageInfo?.endCursor ?? undefined })}
           />
         </nav>
       )}

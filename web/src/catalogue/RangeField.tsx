@@ -1,90 +1,99 @@
 import { Slider } from '@base-ui/react/slider';
 import { useEffect, useState } from 'react';
-import { readable } from './digits';
-import { isReversed, type Range } from './view';
+import { normalizeNumber } from './numberInput';
+import { isReversed, type Range } from './viewState';
+import forms from '../ui/forms.module.css';
+import styles from './RangeField.module.css';
 
 const STEPS = 200;
-const PAUSE = 120; // ms after a move or key
+const DEBOUNCE_MS = 120; // delay in ms after a move or key
 
 interface Props {
   label: string;
-  /** The label is there already, as the title of the group. */
-  titled?: boolean;
+  /** Whether the title of the group already shows the label. */
+  labelHidden?: boolean;
   unit?: string | undefined;
-  /** Cents count. */
+  /** Whether decimals are allowed. */
   decimal?: boolean;
-  /** The ends of the slider; without them there are only the two fields. */
-  ends?: { min: number; max: number } | undefined;
-  /** Low values get more of the slider: most of the catalogue is there. */
-  curved?: boolean;
+  /** Limits of the slider; without them there are only the two fields. */
+  bounds?: { min: number; max: number } | undefined;
+  /** Whether low values, where most CPUs are, take up more of the slider. */
+  nonLinear?: boolean;
   value: Range | undefined;
   onChange: (range: Range | undefined) => void;
 }
 
-/** From and to: two fields, and a slider where both ends are known. */
+/** Fields for the minimum and maximum of a range, with a slider if both limits are known. */
 export function RangeField({
   label,
-  titled = false,
+  labelHidden = false,
   unit = '',
   decimal = false,
-  ends,
-  curved = false,
+  bounds,
+  nonLinear = false,
   value,
   onChange,
 }: Props) {
   const [draft, setDraft] = useState(value);
-  const [seen, setSeen] = useState(value);
-  const [told, setTold] = useState(value);
-  // Only another value is news: the same one comes in a new object with each address, and what was told from here a
-  // moment after.
-  if (!same(seen, value)) {
-    setSeen(value);
-    if (!same(told, value)) {
-      setTold(value);
+  const [previousValue, setPreviousValue] = useState(value);
+  const [lastSent, setLastSent] = useState(value);
+  // Take over a value from the address only if it is not the one sent from here. Each address creates a new object, so
+  // compare the contents.
+  if (!isSameRange(previousValue, value)) {
+    setPreviousValue(value);
+    if (!isSameRange(lastSent, value)) {
+      setLastSent(value);
       setDraft(value);
     }
   }
   const reversed = draft !== undefined && isReversed(draft);
   useEffect(() => {
-    // On the way to "from 20 to 100" stands "from 20 to 1": nobody asks for that.
-    if (same(draft, value) || reversed) return;
+    // Do not send a reversed range: typing "20 to 100" passes through "20 to 1".
+    if (isSameRange(draft, value) || reversed) return;
     const timer = setTimeout(() => {
-      setTold(draft);
+      setLastSent(draft);
       onChange(draft);
-    }, PAUSE);
+    }, DEBOUNCE_MS);
     return () => clearTimeout(timer);
   }, [draft, value, reversed, onChange]);
 
-  const set = (range: Range) => setDraft(range.min === undefined && range.max === undefined ? undefined : range);
+  const setRange = (range: Range) => setDraft(range.min === undefined && range.max === undefined ? undefined : range);
   return (
-    <fieldset className="range">
-      <legend className={titled ? 'visually-hidden' : undefined}>{label}</legend>
-      {ends && ends.max > ends.min && (
-        <RangeSlider label={label} unit={unit} ends={ends} curved={curved} draft={draft} set={set} />
+    <fieldset className={styles.range}>
+      <legend className={labelHidden ? 'visually-hidden' : undefined}>{label}</legend>
+      {bounds && bounds.max > bounds.min && (
+        <RangeSlider
+          label={label}
+          unit={unit}
+          bounds={bounds}
+          nonLinear={nonLinear}
+          draft={draft}
+          setRange={setRange}
+        />
       )}
-      <div className="range-fields">
-        <Bound
+      <div className={styles.bounds}>
+        <BoundInput
           label={`${label} from`}
-          hint={ends?.min}
+          hint={bounds?.min}
           decimal={decimal}
-          wrong={reversed}
+          invalid={reversed}
           value={draft?.min}
-          onChange={(min) => set({ ...draft, min })}
+          onChange={(min) => setRange({ ...draft, min })}
         />
         <span className="muted" aria-hidden="true">
           to
         </span>
-        <Bound
+        <BoundInput
           label={`${label} to`}
-          hint={ends?.max}
+          hint={bounds?.max}
           decimal={decimal}
-          wrong={reversed}
+          invalid={reversed}
           value={draft?.max}
-          onChange={(max) => set({ ...draft, max })}
+          onChange={(max) => setRange({ ...draft, max })}
         />
       </div>
-      <p role="alert" className="range-wrong">
-        {reversed && 'Nothing is both: the first is above the second.'}
+      <p role="alert" className={styles.error}>
+        {reversed && 'The minimum is above the maximum.'}
       </p>
     </fieldset>
   );
@@ -93,43 +102,43 @@ export function RangeField({
 function RangeSlider({
   label,
   unit,
-  ends,
-  curved,
+  bounds,
+  nonLinear,
   draft,
-  set,
-}: Required<Pick<Props, 'label' | 'curved'>> & {
+  setRange,
+}: Required<Pick<Props, 'label' | 'nonLinear'>> & {
   unit: string;
-  ends: { min: number; max: number };
+  bounds: { min: number; max: number };
   draft: Range | undefined;
-  set: (range: Range) => void;
+  setRange: (range: Range) => void;
 }) {
-  const power = curved ? 2.2 : 1;
-  const toValue = (step: number) => Math.round(ends.min + (ends.max - ends.min) * (step / STEPS) ** power);
+  const power = nonLinear ? 2.2 : 1;
+  const toValue = (step: number) => Math.round(bounds.min + (bounds.max - bounds.min) * (step / STEPS) ** power);
   const toStep = (value: number) => {
-    const share = Math.min(1, Math.max(0, (value - ends.min) / (ends.max - ends.min)));
+    const share = Math.min(1, Math.max(0, (value - bounds.min) / (bounds.max - bounds.min)));
     return Math.round(share ** (1 / power) * STEPS);
   };
   return (
     <Slider.Root
-      className="slider"
+      className={undefined}
       min={0}
       max={STEPS}
       largeStep={STEPS / 10}
       thumbAlignment="edge"
-      value={[toStep(draft?.min ?? ends.min), toStep(draft?.max ?? ends.max)]}
+      value={[toStep(draft?.min ?? bounds.min), toStep(draft?.max ?? bounds.max)]}
       onValueChange={(steps) => {
         const [low = 0, high = STEPS] = steps as number[];
-        set({ min: low <= 0 ? undefined : toValue(low), max: high >= STEPS ? undefined : toValue(high) });
+        setRange({ min: low <= 0 ? undefined : toValue(low), max: high >= STEPS ? undefined : toValue(high) });
       }}
     >
-      <Slider.Control className="slider-control">
-        <Slider.Track className="slider-track">
-          <Slider.Indicator className="slider-range" />
+      <Slider.Control className={styles.sliderControl}>
+        <Slider.Track className={styles.sliderTrack}>
+          <Slider.Indicator className={styles.sliderRange} />
           {['from', 'to'].map((end, index) => (
             <Slider.Thumb
               key={end}
               index={index}
-              className="slider-thumb"
+              className={styles.sliderThumb}
               getAriaLabel={() => `${label} ${end}`}
               getAriaValueText={(_, step) => `${toValue(step)}${unit}`}
             />
@@ -140,42 +149,42 @@ function RangeSlider({
   );
 }
 
-function Bound({
+function BoundInput({
   label,
   hint,
   decimal,
-  wrong,
+  invalid,
   value,
   onChange,
 }: {
   label: string;
   hint: number | undefined;
   decimal: boolean;
-  wrong: boolean;
+  invalid: boolean;
   value: number | undefined;
   onChange: (value: number | undefined) => void;
 }) {
-  // As it was typed: "12." is on the way to 12.5.
+  // The text as typed: "12." is on the way to "12.5".
   const [text, setText] = useState(String(value ?? ''));
-  if (bound(text) !== value) setText(String(value ?? ''));
+  if (parseBound(text) !== value) setText(String(value ?? ''));
   return (
     <input
-      className="input input-small number"
+      className={`${forms.input} ${forms.inputSmall} number`}
       type="text"
       inputMode={decimal ? 'decimal' : 'numeric'}
       aria-label={label}
-      aria-invalid={wrong || undefined}
+      aria-invalid={invalid || undefined}
       placeholder={hint === undefined ? 'any' : String(hint)}
       value={text}
       onChange={(event) => {
-        const digits = readable(event.target.value, decimal);
+        const digits = normalizeNumber(event.target.value, decimal);
         setText(digits);
-        onChange(bound(digits));
+        onChange(parseBound(digits));
       }}
     />
   );
 }
 
-const bound = (digits: string): number | undefined => (/\d/.test(digits) ? Number(digits) : undefined);
+const parseBound = (digits: string): number | undefined => (/\d/.test(digits) ? Number(digits) : undefined);
 
-const same = (a: Range | undefined, b: Range | undefined) => a?.min === b?.min && a?.max === b?.max;
+const isSameRange = (a: Range | undefined, b: Range | undefined) => a?.min === b?.min && a?.max === b?.max;

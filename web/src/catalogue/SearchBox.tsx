@@ -1,54 +1,56 @@
 import { useEffect, useRef, useState } from 'react';
 import { Icon } from '../ui/Icon';
-import type { Change } from './CataloguePage';
-import type { View } from './view';
+import type { ChangeView, CatalogueView } from './viewState';
+import forms from '../ui/forms.module.css';
+import styles from './SearchBox.module.css';
 
-const PAUSE = 60; // ms from one question to the next: the first key asks at once
+// Minimum delay in ms between two requests. The first key is sent immediately.
+const DEBOUNCE_MS = 60;
 
-/** Searches while one types. `/` comes here from anywhere on the page, Escape empties it. */
-export function SearchBox({ view, change }: { view: View; change: Change }) {
+/** Search field that searches while the user types. `/` focuses it from anywhere on the page; Escape clears it. */
+export function SearchBox({ view, change }: { view: CatalogueView; change: ChangeView }) {
   const input = useRef<HTMLInputElement>(null);
   const [typed, setTyped] = useState(view.search);
-  const [seen, setSeen] = useState(view.search);
-  const [told, setTold] = useState(view.search);
-  // Another address (the back button, a link): the field follows, unless it is what made it.
-  if (seen !== view.search) {
-    setSeen(view.search);
-    if (told !== view.search) {
-      setTold(view.search);
+  const [previousSearch, setPreviousSearch] = useState(view.search);
+  const [lastSent, setLastSent] = useState(view.search);
+  // Take over the text of another address (back button, link), unless it was sent from here.
+  if (previousSearch !== view.search) {
+    setPreviousSearch(view.search);
+    if (lastSent !== view.search) {
+      setLastSent(view.search);
       setTyped(view.search);
     }
   }
-  const asked = useRef(0);
+  const lastSentAt = useRef(0);
   useEffect(() => {
     if (typed === view.search) return;
     const timer = setTimeout(
       () => {
-        asked.current = performance.now();
-        setTold(typed);
-        change({ search: typed }, { typing: true });
+        lastSentAt.current = performance.now();
+        setLastSent(typed);
+        change({ search: typed }, { replace: true });
       },
-      Math.max(0, asked.current + PAUSE - performance.now()),
+      Math.max(0, lastSentAt.current + DEBOUNCE_MS - performance.now()),
     );
     return () => clearTimeout(timer);
   }, [typed, view.search, change]);
   useEffect(() => {
-    const listen = (event: KeyboardEvent) => {
+    const onKeyDown = (event: KeyboardEvent) => {
       const inField = event.target instanceof Element && event.target.closest('input, textarea, select');
       if (event.key !== '/' || inField || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
       input.current?.focus();
       input.current?.select();
     };
-    document.addEventListener('keydown', listen);
-    return () => document.removeEventListener('keydown', listen);
+    document.addEventListener('keydown', onKeyDown);
+    return () => document.removeEventListener('keydown', onKeyDown);
   }, []);
   return (
-    <div className="search" role="search">
+    <div className={styles.search} role="search">
       <Icon name="search" />
       <input
         ref={input}
-        className="input"
+        className={forms.input}
         type="search"
         aria-label="Search CPUs by name"
         placeholder="Search, like i5 8500t"

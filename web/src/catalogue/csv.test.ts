@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { type Column, columns, type Cpu } from './columns';
+import { type Column, columns, type ListedCpu } from './columns';
 import { toCsv } from './csv';
-import { sorts } from './view';
+import { sortFields } from './viewState';
 
 const cell = (label: string, value: string | number | null) => ({ label, csv: () => value }) as unknown as Column;
 
-test('quotes what must be quoted, leaves nulls empty, and lets no cell be a formula', () => {
+test('toCsv quotes special characters, leaves nulls empty, and disarms formulas', () => {
   const shown = [
     cell('Name, short', 'a "b", c'),
     cell('Price', 41.95),
@@ -14,18 +14,18 @@ test('quotes what must be quoted, leaves nulls empty, and lets no cell be a form
     cell('Negative', -3),
     cell('Minus', '-x'),
   ];
-  expect(toCsv([{} as Cpu], shown)).toBe(
+  expect(toCsv([{} as ListedCpu], shown)).toBe(
     '"Name, short",Price,Great,Formula,Negative,Minus\r\n"a ""b"", c",41.95,,\'=1+1,-3,\'-x\r\n',
   );
 });
 
-test('figures are saved as they are told, without the noise of binary fractions', () => {
+test('percentages are exported with one decimal, without floating-point noise', () => {
   const better = columns.find(({ id }) => id === 'better');
-  const told = (percentile: number | null) => better?.csv({ performanceValue: { percentile } } as Cpu);
-  expect([99.9, 64.3, 0, 100, null].map(told)).toEqual([0.1, 35.7, 100, 0, null]);
+  const csvValue = (percentile: number | null) => better?.csv({ performanceValue: { percentile } } as ListedCpu);
+  expect([99.9, 64.3, 0, 100, null].map(csvValue)).toEqual([0.1, 35.7, 100, 0, null]);
 });
 
-test('what the API orders by, its column does, and no other', () => {
+test('exactly the columns that the API can order by are sortable', () => {
   const ordered = columns.filter(({ sort }) => sort !== undefined).map(({ id }) => id);
-  expect(ordered.filter((id) => id !== 'better').toSorted()).toEqual(Object.keys(sorts).toSorted());
+  expect(ordered.filter((id) => id !== 'better').toSorted()).toEqual(Object.keys(sortFields).toSorted());
 });

@@ -1,104 +1,112 @@
-// The rows of a view. With `endless` further pages are put behind the first as they are asked for.
+// Rows of a view. With `endless`, further pages are appended as they are needed.
 import { type CombinedError, stringifyVariables } from '@urql/core';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useClient, useQuery } from 'urql';
 import { pipe, subscribe } from 'wonka';
 import { CpuListDocument, type CpuListQuery } from '../gql/graphql';
-import type { Cpu } from './columns';
-import { type View, variables } from './view';
+import type { ListedCpu } from './columns';
+import { type CatalogueView, listVariables } from './viewState';
 
 type Page = CpuListQuery['cpus'];
 
-export interface Cpus {
-  /** Undefined until something was loaded for the first time. */
-  rows: Cpu[] | undefined;
+export interface CpuResults {
+  /** Undefined until the first result. */
+  rows: ListedCpu[] | undefined;
   total: number;
-  /** Undefined, too, while the rows are those of the view before. */
+  /** Undefined while the rows are those of the previous view. */
   pageInfo: Page['pageInfo'] | undefined;
-  /** What is shown is that of the view before, or older than it may be: the right rows are on their way. */
-  busy: boolean;
+  /** The rows may be those of the previous view or outdated, and a request is running. */
+  isLoading: boolean;
   error: CombinedError | undefined;
-  /** The cursor of the address is of no list that there is. */
-  lost: boolean;
-  again: () => void;
-  /** Loads the next page behind these; undefined when there is none, or it is on its way. */
-  more: (() => void) | undefined;
+  /** The cursor of the address does not belong to this list. */
+  hasInvalidCursor: boolean;
+  refetch: () => void;
+  /** Load the next page; undefined if there is none or it is loading. */
+  loadMore: (() => void) | undefined;
 }
 
-export function useCpus(view: View): Cpus {
-  const asked = useMemo(() => variables(view), [view]);
-  const [{ data, error, fetching, stale, operation }, run] = useQuery({ query: CpuListDocument, variables: asked });
-  const { pages, loading, next } = useFurther(view, data?.cpus);
+export function useCpus(view: CatalogueView): CpuResults {
+  const queryVariables = useMemo(() => listVariables(view), [view]);
+  const [{ data, error, fetching, stale, operation }, reexecute] = useQuery({
+    query: CpuListDocument,
+    variables: queryVariables,
+  });
+  const { pages, loading, next: loadNext } = useEndlessPages(view, data?.cpus);
   const all = useMemo(() => (data ? [data.cpus, ...pages] : []), [data, pages]);
   const rows = useMemo(() => (data ? all.flatMap((page) => page.nodes) : undefined), [all, data]);
   const last = all.at(-1);
-  // Until the answer is there, the rows are those of the view before.
+  // Until the result arrives, the rows are those of the previous view.
   const current =
-    operation !== undefined && !fetching && stringifyVariables(operation.variables) === stringifyVariables(asked);
+    operation !== undefined &&
+    !fetching &&
+    stringifyVariables(operation.variables) === stringifyVariables(queryVariables);
   return {
     rows,
     total: data?.cpus.totalCount ?? 0,
     pageInfo: current ? last?.pageInfo : undefined,
-    busy: fetching || stale || loading,
+    isLoading: fetching || stale || loading,
     error,
-    lost: current && (error?.graphQLErrors ?? []).some(({ extensions }) => extensions.code === 'BAD_CURSOR'),
-    again: () => run({ requestPolicy: 'network-only' }),
-    more: view.size === 'endless' && last?.pageInfo.hasNextPage && !loading && !fetching ? next : undefined,
+    hasInvalidCursor:
+      current && (error?.graphQLErrors ?? []).some(({ extensions }) => extensions.code === 'BAD_CURSOR'),
+    refetch: () => reexecute({ requestPolicy: 'network-only' }),
+    loadMore: view.size === 'endless' && last?.pageInfo.hasNextPage && !loading && !fetching ? loadNext : undefined,
   };
 }
 
-interface Kept {
+interface EndlessPages {
   key: string;
   cursors: string[];
   pages: Page[];
 }
 
-// Who comes back from a CPU finds as long a list as it was.
-let lately: Kept | undefined;
+// After a visit to a CPU page the list is as long as before.
+let lastEndlessPages: EndlessPages | undefined;
 
-/** The pages after the first of an endless view, each followed like any other query. */
-function useFurther(view: View, first: Page | undefined) {
+/** Load the pages after the first one of an endless view. Each is updated like any other query. */
+function useEndlessPages(view: CatalogueView, first: Page | undefined) {
   const client = useClient();
-  const key = useMemo(() => (view.size === 'endless' ? JSON.stringify(variables(view)) : ''), [view]);
-  const [kept, setKept] = useState<Kept>(lately?.key === key ? lately : { key, cursors: [], pages: [] });
+  const key = useMemo(() => (view.size === 'endless' ? JSON.stringify(listVariables(view)) : ''), [view]);
+  const [saved, setSaved] = useState<EndlessPages>(
+    lastEndlessPages?.key === key ? lastEndlessPages : { key, cursors: [], pages: [] },
+  );
   useEffect(() => {
-    lately = kept;
-  }, [kept]);
-  const current = kept.key === key ? kept : { key, cursors: [], pages: [] };
+    lastEndlessPages = saved;
+  }, [saved]);
+  const current = saved.key === key ? saved : { key, cursors: [], pages: [] };
   const { cursors, pages } = current;
-  const wanted = cursors.join(' ');
+  const cursorList = cursors.join(' ');
 
   useEffect(() => {
-    if (wanted === '') return;
-    const asked = JSON.parse(key) as ReturnType<typeof variables>;
-    const ends = wanted.split(' ').map((after, index) =>
+    if (cursorList === '') return;
+    const queryVariables = JSON.parse(key) as ReturnType<typeof listVariables>;
+    const subscriptions = cursorList.split(' ').map((after, index) =>
       pipe(
-        client.query(CpuListDocument, { ...asked, after }),
+        client.query(CpuListDocument, { ...queryVariables, after }),
         subscribe(({ data }) => {
           const page = data?.cpus;
           if (!page) return;
-          setKept((before) => {
-            if (before.key !== key) return before;
-            const changed = [...before.pages];
-            changed[index] = page;
-            return { ...before, pages: changed };
+          setSaved((previous) => {
+            if (previous.key !== key) return previous;
+            const updatedPages = [...previous.pages];
+            updatedPages[index] = page;
+            return { ...previous, pages: updatedPages };
           });
         }),
       ),
     );
     return () => {
-      for (const end of ends) end.unsubscribe();
+      for (const subscription of subscriptions) subscription.unsubscribe();
     };
-  }, [client, key, wanted]);
+  }, [client, key, cursorList]);
 
-  const whole = pages.filter(Boolean);
-  const cursor = (whole.at(-1) ?? first)?.pageInfo.endCursor;
-  const next = useCallback(() => {
-    if (!cursor) return;
-    setKept((before) => {
-      const same = before.key === key ? before : { key, cursors: [], pages: [] };
-      return same.cursors.includes(cursor) ? same : { ...same, cursors: [...same.cursors, cursor] };
+  const loadedPages = pages.filter(Boolean);
+  const nextCursor = (loadedPages.at(-1) ?? first)?.pageInfo.endCursor;
+  const loadNext = useCallback(() => {
+    if (!nextCursor) return;
+    setSaved((previous) => {
+      const base = previous.key === key ? previous : { key, cursors: [], pages: [] };
+      return base.cursors.includes(nextCursor) ? base : { ...base, cursors: [...base.cursors, nextCursor] };
     });
-  }, [cursor, key]);
-  return { pages: whole, loading: whole.length < cursors.length, next };
+  }, [nextCursor, key]);
+  return { pages: loadedPages, loading: loadedPages.length < cursors.length, next: loadNext };
 }

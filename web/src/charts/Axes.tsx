@@ -1,6 +1,7 @@
-// Axes as the charts here have them: few ticks, lines across the picture, no frame.
+// Axes of the charts: few ticks, grid lines, no frame.
 import { AxisBottom, AxisLeft } from '@visx/axis';
 import type { AnyD3Scale } from '@visx/scale';
+import charts from './Chart.module.css';
 
 interface AxisProps<T> {
   scale: AnyD3Scale;
@@ -8,13 +9,13 @@ interface AxisProps<T> {
   format: (value: T) => string;
 }
 
-export function Across<T>({ scale, ticks, format, left, right }: AxisProps<T> & { left: number; right: number }) {
+export function LeftAxis<T>({ scale, ticks, format, left, right }: AxisProps<T> & { left: number; right: number }) {
   return (
     <>
       {ticks.map((tick, index) => (
         <line
           key={index}
-          className="grid-line"
+          className={charts.gridLine}
           x1={left}
           x2={right}
           y1={scale(tick as never) as number}
@@ -35,14 +36,14 @@ export function Across<T>({ scale, ticks, format, left, right }: AxisProps<T> & 
   );
 }
 
-export function Along<T>({ scale, ticks, format, top }: AxisProps<T> & { top: number }) {
+export function BottomAxis<T>({ scale, ticks, format, top }: AxisProps<T> & { top: number }) {
   return (
     <AxisBottom
       scale={scale}
       top={top}
       tickValues={ticks}
       tickFormat={(value) => format(value as T)}
-      axisLineClassName="base-line"
+      axisLineClassName={charts.baseLine ?? ''}
       hideTicks
       tickLength={6}
       tickLabelProps={{ textAnchor: 'middle', dy: '0.25em' }}

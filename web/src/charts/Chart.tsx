@@ -1,94 +1,95 @@
-// What all charts stand in: a picture with its summary, a cursor that goes by pointer and by keyboard, and the same
-// figures as a table, which screen readers find and everybody else can open.
+// Frame of all charts: the drawing with a summary, a cursor for pointer and keyboard, and the same figures as a table.
 import { type KeyboardEvent, memo, type PointerEvent, type ReactNode, useId, useRef, useState } from 'react';
-import './charts.css';
-import { useSize } from './useSize';
+import { useElementSize } from '../lib/useElementSize';
+import styles from './Chart.module.css';
 
-export interface Frame {
+export interface ChartSize {
   width: number;
   height: number;
 }
 
 interface Cursor {
-  /** How many places the cursor can be at. */
+  /** Number of points. */
   count: number;
-  /** How many of them, from the first on, the keyboard goes through; all unless told. */
-  steps?: number;
-  /** What it goes through, as "Days". */
+  /** Number of points that the keyboard reaches, from the first one; default: all. */
+  keyboardCount?: number;
+  /** Label of the slider, such as "Days". */
   label: string;
-  /** What is told at a place. */
-  text: (index: number) => string;
-  /** Where on the picture a place is, px. */
-  at: (index: number, frame: Frame) => { x: number; y: number };
-  /** The place that is meant by a point of the picture. */
-  nearest: (x: number, y: number, frame: Frame) => number | undefined;
-  tip: (index: number) => ReactNode;
-  /** Enter, or a click. */
-  open?: (index: number) => void;
-  /** Where the keyboard begins. */
-  start?: number;
+  /** Text of a point, for screen readers. */
+  valueText: (index: number) => string;
+  /** Position of a point in px. */
+  position: (index: number, size: ChartSize) => { x: number; y: number };
+  /** Index of the point nearest to a position. */
+  nearest: (x: number, y: number, size: ChartSize) => number | undefined;
+  tooltip: (index: number) => ReactNode;
+  /** Called on Enter or a click. */
+  onOpen?: (index: number) => void;
+  /** Where the keyboard starts. */
+  startIndex?: number;
 }
 
 export function Chart({
-  height: given,
+  height: cssHeight,
   summary,
   cursor,
   children,
   overlay,
 }: {
-  /** In px, or as CSS has it. */
+  /** In px, or a CSS length. */
   height: number | string;
-  /** The picture in one or two sentences. */
+  /** One or two sentences about the chart, for screen readers. */
   summary: string;
   cursor?: Cursor | undefined;
-  children: (frame: Frame) => ReactNode;
-  /** Drawn above, anew with each move of the cursor. */
-  overlay?: (index: number, frame: Frame) => ReactNode;
+  children: (size: ChartSize) => ReactNode;
+  /** Drawn above the chart for the point of the cursor. */
+  overlay?: (index: number, size: ChartSize) => ReactNode;
 }) {
-  const [ref, width, height] = useSize();
-  const [active, setActive] = useState<number>();
-  const frame = { width, height };
-  const shown = cursor && active !== undefined && active < cursor.count ? active : undefined;
-  const find = (event: PointerEvent<HTMLElement>) => {
+  const [ref, width, height] = useElementSize();
+  const [hoveredIndex, setHoveredIndex] = useState<number>();
+  const size = { width, height };
+  const activeIndex = cursor && hoveredIndex !== undefined && hoveredIndex < cursor.count ? hoveredIndex : undefined;
+  const indexAt = (event: PointerEvent<HTMLElement>) => {
     const box = event.currentTarget.getBoundingClientRect();
-    return cursor?.nearest(event.clientX - box.left, event.clientY - box.top, frame);
+    return cursor?.nearest(event.clientX - box.left, event.clientY - box.top, size);
   };
-  const move = (event: PointerEvent<HTMLElement>) => setActive(find(event));
-  // A finger does not hover: its first tap shows what is there, the second opens it.
-  const opens = useRef(false);
-  const press = (event: PointerEvent<HTMLElement>) => {
-    const found = find(event);
-    opens.current = event.pointerType === 'mouse' || found === active;
-    setActive(found);
+  const onPointerMove = (event: PointerEvent<HTMLElement>) => setHoveredIndex(indexAt(event));
+  // Touch has no hover: the first tap shows a point, the second one opens it.
+  const opensOnClick = useRef(false);
+  const onPointerDown = (event: PointerEvent<HTMLElement>) => {
+    const index = indexAt(event);
+    opensOnClick.current = event.pointerType === 'mouse' || index === hoveredIndex;
+    setHoveredIndex(index);
   };
   return (
     <div
-      className="chart"
+      className={styles.chart}
       ref={ref}
-      style={{ height: given }}
-      data-opens={(cursor?.open && shown !== undefined) || undefined}
-      onPointerMove={move}
-      onPointerDown={press}
+      style={{ height: cssHeight }}
+      data-opens={(cursor?.onOpen && activeIndex !== undefined) || undefined}
+      onPointerMove={onPointerMove}
+      onPointerDown={onPointerDown}
       onPointerLeave={(event) => {
-        if (event.pointerType === 'mouse') setActive(undefined);
+        if (event.pointerType === 'mouse') setHoveredIndex(undefined);
       }}
       onClick={() => {
-        if (opens.current && shown !== undefined) cursor?.open?.(shown);
+        if (opensOnClick.current && activeIndex !== undefined) cursor?.onOpen?.(activeIndex);
       }}
     >
       {width > 0 && (
         <>
-          <Picture width={width} height={height} summary={summary} draw={children} />
-          {shown !== undefined && overlay && (
-            <svg className="chart-overlay" width={width} height={height} aria-hidden="true">
-              {overlay(shown, frame)}
+          <ChartPicture width={width} height={height} summary={summary} draw={children} />
+          {activeIndex !== undefined && overlay && (
+            <svg className={styles.overlay} width={width} height={height} aria-hidden="true">
+              {overlay(activeIndex, size)}
             </svg>
           )}
-          {cursor && cursor.count > 0 && <Steps cursor={cursor} active={shown} setActive={setActive} />}
-          {cursor && shown !== undefined && (
-            <Tip frame={frame} {...cursor.at(shown, frame)}>
-              {cursor.tip(shown)}
-            </Tip>
+          {cursor && cursor.count > 0 && (
+            <KeyboardSlider cursor={cursor} hoveredIndex={activeIndex} setHoveredIndex={setHoveredIndex} />
+          )}
+          {cursor && activeIndex !== undefined && (
+            <Tooltip size={size} {...cursor.position(activeIndex, size)}>
+              {cursor.tooltip(activeIndex)}
+            </Tooltip>
           )}
         </>
       )}
@@ -96,76 +97,77 @@ export function Chart({
   );
 }
 
-/** What does not move with the cursor: drawn once. */
-const Picture = memo(function Picture({
+/** The part that does not depend on the cursor. It is memoised. */
+const ChartPicture = memo(function ChartPicture({
   width,
   height,
   summary,
   draw,
-}: Frame & { summary: string; draw: (frame: Frame) => ReactNode }) {
+}: ChartSize & { summary: string; draw: (size: ChartSize) => ReactNode }) {
   return (
-    <svg className="chart-picture" width={width} height={height} role="img" aria-label={summary}>
+    <svg className={styles.picture} width={width} height={height} role="img" aria-label={summary}>
       {draw({ width, height })}
     </svg>
   );
 });
 
-/** A slider that is not seen but for its focus: arrows, Home, End and screen readers go through the places by it. */
-function Steps({
+/** Invisible slider that provides arrow keys, Home, End and screen reader support. */
+function KeyboardSlider({
   cursor,
-  active,
-  setActive,
+  hoveredIndex,
+  setHoveredIndex,
 }: {
   cursor: Cursor;
-  active: number | undefined;
-  setActive: (index: number | undefined) => void;
+  hoveredIndex: number | undefined;
+  setHoveredIndex: (index: number | undefined) => void;
 }) {
-  const start = cursor.start ?? 0;
-  const last = (cursor.steps ?? cursor.count) - 1;
-  const value = Math.min(active ?? start, last);
+  const startIndex = cursor.startIndex ?? 0;
+  const last = (cursor.keyboardCount ?? cursor.count) - 1;
+  const value = Math.min(hoveredIndex ?? startIndex, last);
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === 'Enter') cursor.open?.(value);
-    if (event.key === 'Escape') setActive(undefined);
-    // A first arrow shows where the cursor is.
-    if (active === undefined && event.key.startsWith('Arrow')) {
+    if (event.key === 'Enter') cursor.onOpen?.(value);
+    if (event.key === 'Escape') setHoveredIndex(undefined);
+    // The first arrow key shows the cursor.
+    if (hoveredIndex === undefined && event.key.startsWith('Arrow')) {
       event.preventDefault();
-      setActive(start);
+      setHoveredIndex(startIndex);
     }
   };
   return (
     <input
-      className="chart-steps"
+      className={styles.keyboardSlider}
       type="range"
       min={0}
       max={last}
       step={1}
       value={value}
       aria-label={cursor.label}
-      aria-valuetext={cursor.text(value)}
-      onChange={(event) => setActive(Number(event.target.value))}
+      aria-valuetext={cursor.valueText(value)}
+      onChange={(event) => setHoveredIndex(Number(event.target.value))}
       onFocus={(event) => {
-        if (event.target.matches(':focus-visible')) setActive(value);
+        if (event.target.matches(':focus-visible')) setHoveredIndex(value);
       }}
-      onBlur={() => setActive(undefined)}
+      onBlur={() => setHoveredIndex(undefined)}
       onKeyDown={onKeyDown}
     />
   );
 }
 
-const TIP = 200; // px, the most a tip is wide
+const TOOLTIP_WIDTH = 200; // largest width, in px
 
-/** Beside the point, on the side where there is room. */
-function Tip({ frame, x, y, children }: { frame: Frame; x: number; y: number; children: ReactNode }) {
-  const left = x > frame.width - TIP && x > frame.width / 2;
-  const below = y < 70;
+/** Tooltip next to a point, on the side that has room. */
+function Tooltip({ size, x, y, children }: { size: ChartSize; x: number; y: number; children: ReactNode }) {
+  const openLeft = x > size.width - TOOLTIP_WIDTH && x > size.width / 2;
+  const openBelow = y < 70;
   return (
     <div
-      className="tip"
+      className={styles.tooltip}
+      data-testid="tooltip"
       aria-hidden="true"
       style={{
         left: x,
         top: y,
-        translate: `${left ? 'calc(-100% - 12px)' : '12px'} ${below ? '8px' : 'calc(-100% - 8px)'}`,
+        translate: `${openLeft ? 'calc(-100% - 12px)' : '12px'} ${openBelow ? '8px' : 'calc(-100% - 8px)'}`,
       }}
     >
       {children}
@@ -173,24 +175,32 @@ function Tip({ frame, x, y, children }: { frame: Frame; x: number; y: number; ch
   );
 }
 
-/** The figures of a chart as a table, opened on demand. */
-export function AsTable({ caption, head, rows }: { caption: string; head: string[]; rows: (string | number)[][] }) {
+/** The figures of a chart as a table that the reader can open. */
+export function DataTable({
+  caption,
+  columns,
+  rows,
+}: {
+  caption: string;
+  columns: string[];
+  rows: (string | number)[][];
+}) {
   const id = useId();
-  const [open, setOpen] = useState(false);
+  const [onOpen, setOpen] = useState(false);
   return (
-    <details className="as-table" onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>The figures as a table</summary>
-      {open && (
-        <div className="as-table-scroll" role="region" aria-labelledby={id} tabIndex={0}>
+    <details className={styles.dataTable} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>Show as a table</summary>
+      {onOpen && (
+        <div className={styles.dataTableScroll} role="region" aria-labelledby={id} tabIndex={0}>
           <table>
             <caption id={id} className="visually-hidden">
               {caption}
             </caption>
             <thead>
               <tr>
-                {head.map((each) => (
-                  <th key={each} scope="col">
-                    {each}
+                {columns.map((column) => (
+                  <th key={column} scope="col">
+                    {column}
                   </th>
                 ))}
               </tr>

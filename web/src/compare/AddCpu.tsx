@@ -1,37 +1,40 @@
-// A field that finds CPUs while one types; choosing one adds it.
+// Field that searches CPUs and adds the chosen one to the comparison.
 import { Combobox } from '@base-ui/react/combobox';
 import { useState } from 'react';
-import { type Found, useFound, useOpenList } from '../cpu/useFound';
-import { shortName, usd } from '../format';
+import { type FoundCpu, useCpuSearch, useListState } from '../cpu/useCpuSearch';
+import { shortCpuName, formatUsd } from '../lib/format';
 import { Icon } from '../ui/Icon';
+import forms from '../ui/forms.module.css';
+import popups from '../ui/popup.module.css';
+import styles from './AddCpu.module.css';
 
-export function AddCpu({ chosen, add }: { chosen: string[]; add: (slug: string) => void }) {
-  const [typed, setTyped] = useState('');
-  const { found, said } = useFound(typed, 8);
-  const { list, onKeyDown } = useOpenList(found);
+export function AddCpu({ comparedSlugs, add }: { comparedSlugs: string[]; add: (slug: string) => void }) {
+  const [searchText, setSearchText] = useState('');
+  const { cpus: matches, message } = useCpuSearch(searchText, 8);
+  const { list: comboboxState, onKeyDown } = useListState(matches);
   return (
     <Combobox.Root
-      {...list}
-      items={found}
+      {...comboboxState}
+      items={matches}
       filter={null}
       value={null}
-      inputValue={typed}
+      inputValue={searchText}
       autoHighlight
-      itemToStringLabel={(cpu: Found) => cpu.name}
-      isItemEqualToValue={(one: Found, other: Found) => one.slug === other.slug}
+      itemToStringLabel={(cpu: FoundCpu) => cpu.name}
+      isItemEqualToValue={(one: FoundCpu, other: FoundCpu) => one.slug === other.slug}
       onInputValueChange={(value, { reason }) => {
-        if (reason !== 'item-press') setTyped(value);
+        if (reason !== 'item-press') setSearchText(value);
       }}
-      onValueChange={(cpu: Found | null) => {
+      onValueChange={(cpu: FoundCpu | null) => {
         if (!cpu) return;
-        setTyped('');
+        setSearchText('');
         add(cpu.slug);
       }}
     >
-      <Combobox.InputGroup className="add-cpu">
+      <Combobox.InputGroup className={styles.addCpu}>
         <Icon name="search" />
         <Combobox.Input
-          className="input"
+          className={forms.input}
           onKeyDown={onKeyDown}
           aria-label="Add a CPU"
           placeholder="Add a CPU, like i5 8500t"
@@ -41,24 +44,24 @@ export function AddCpu({ chosen, add }: { chosen: string[]; add: (slug: string) 
         />
       </Combobox.InputGroup>
       <Combobox.Portal>
-        <Combobox.Positioner className="positioner" sideOffset={4} align="start">
-          <Combobox.Popup className="popup found">
-            <Combobox.Status className="found-status muted">{said}</Combobox.Status>
-            <Combobox.List className="menu">
-              {(cpu: Found) => (
+        <Combobox.Positioner className={popups.positioner} sideOffset={4} align="start">
+          <Combobox.Popup className={`${popups.popup} ${styles.popup}`}>
+            <Combobox.Status className={`${styles.status} muted`}>{message}</Combobox.Status>
+            <Combobox.List className={popups.menu}>
+              {(cpu: FoundCpu) => (
                 <Combobox.Item
                   key={cpu.slug}
                   value={cpu}
-                  disabled={chosen.includes(cpu.slug)}
-                  className="menu-item found-item"
+                  disabled={comparedSlugs.includes(cpu.slug)}
+                  className={`${popups.menuItem} ${styles.item}`}
                 >
-                  <span className="found-name">{shortName(cpu.name)}</span>
-                  <span className="found-facts number">
-                    {chosen.includes(cpu.slug)
+                  <span className={styles.name}>{shortCpuName(cpu.name)}</span>
+                  <span className={`${styles.facts} number`}>
+                    {comparedSlugs.includes(cpu.slug)
                       ? 'already there'
                       : cpu.priceTarget.good === null
                         ? ''
-                        : usd(cpu.priceTarget.good)}
+                        : formatUsd(cpu.priceTarget.good)}
                   </span>
                 </Combobox.Item>
               )}

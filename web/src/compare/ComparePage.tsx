@@ -2,137 +2,152 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
-import { NONE, shortName } from '../format';
-import { CompareDocument, SimilarToDocument } from '../gql/graphql';
+import { NO_VALUE, shortCpuName } from '../lib/format';
+import { CompareCpusDocument, SimilarCpusDocument } from '../gql/graphql';
 import { Button, IconButton } from '../ui/Button';
 import { Icon } from '../ui/Icon';
-import { Failure, Skeleton, State } from '../ui/State';
+import { LoadError, Skeleton, EmptyState } from '../ui/State';
 import { AddCpu } from './AddCpu';
-import { MOST, readSlugs, writeSlugs } from './address';
-import './compare.css';
-import { alike, bestOf, type Cpu, groups, type Line } from './rows';
+import { MAX_COMPARED, readSlugs, writeSlugs } from './address';
+import { allEqual, bestColumns, type ComparedCpu, rowGroups, type ComparisonRow } from './rows';
+import forms from '../ui/forms.module.css';
+import panels from '../ui/Panel.module.css';
+import styles from './ComparePage.module.css';
 
 export function ComparePage() {
   const search = useSearch({ from: '/compare' });
   const slugs = useMemo(() => readSlugs(search), [search]);
   const navigate = useNavigate();
-  const change = useCallback(
+  const showSlugs = useCallback(
     (next: string[]) => void navigate({ to: '/compare', search: writeSlugs(next), resetScroll: false }),
     [navigate],
   );
-  const add = useCallback((slug: string) => change([...slugs, slug]), [change, slugs]);
-  const remove = useCallback((slug: string) => change(slugs.filter((each) => each !== slug)), [change, slugs]);
-  const [{ data, error, fetching }, run] = useQuery({
-    query: CompareDocument,
+  const add = useCallback((slug: string) => showSlugs([...slugs, slug]), [showSlugs, slugs]);
+  const remove = useCallback((slug: string) => showSlugs(slugs.filter((other) => other !== slug)), [showSlugs, slugs]);
+  const [{ data, error, fetching }, refetch] = useQuery({
+    query: CompareCpusDocument,
     variables: { slugs },
     pause: slugs.length === 0,
   });
   const { state } = useConnection();
-  // While another CPU is on its way, those that are known stand where they will be.
-  const known = new Map(data?.cpusBySlugs.flatMap((cpu) => (cpu ? [[cpu.slug, cpu] as const] : [])));
-  const cpus = slugs.flatMap((slug) => known.get(slug) ?? []);
-  const missing = fetching ? [] : slugs.filter((slug) => data && !known.has(slug));
-  const names = cpus.map((cpu) => shortName(cpu.name)).join(', ');
+  // While a CPU is loading, the others are already in their final columns.
+  const cpusBySlug = new Map(data?.cpusBySlugs.flatMap((cpu) => (cpu ? [[cpu.slug, cpu] as const] : [])));
+  const cpus = slugs.flatMap((slug) => cpusBySlug.get(slug) ?? []);
+  const missing = fetching ? [] : slugs.filter((slug) => data && !cpusBySlug.has(slug));
+  const names = cpus.map((cpu) => shortCpuName(cpu.name)).join(', ');
   useEffect(() => {
     document.title = names ? `${names} compared – Dealmark` : 'Compare – Dealmark';
   }, [names]);
   return (
-    <div className="page compare-page">
-      <header className="compare-top">
+    <div className={`page ${styles.page}`}>
+      <header className={styles.top}>
         <h1>Compare</h1>
-        {slugs.length < MOST ? (
-          <AddCpu chosen={slugs} add={add} />
+        {slugs.length < MAX_COMPARED ? (
+          <AddCpu comparedSlugs={slugs} add={add} />
         ) : (
-          <p className="muted compare-full">Five CPUs are the most that can be compared. Remove one to add another.</p>
+          <p className={`muted ${styles.full}`}>You can compare up to five CPUs. Remove one to add another.</p>
         )}
       </header>
       <p role="status" className="visually-hidden">
-        {fetching ? 'Loading' : cpus.length === 0 ? 'No CPU is compared' : `Compared: ${names}`}
+        {fetching ? 'Loading' : cpus.length === 0 ? 'No CPU selected' : `Compared: ${names}`}
       </p>
       {missing.map((slug) => (
-        <p key={slug} className="compare-missing">
+        <p key={slug} className={styles.missing}>
           <Icon name="warning" />
-          <span>Nothing is called {slug}.</span>
+          <span>There is no CPU {slug}.</span>
           <Button size="small" onClick={() => remove(slug)}>
             Remove
           </Button>
         </p>
       ))}
       {slugs.length === 0 && (
-        <State icon="columns" title="Choose two to five CPUs">
-          They stand side by side here, with the better figure of each line marked. The address is the comparison: send
-          it to whoever should see it.
-        </State>
+        <EmptyState icon="columns" title="Choose two to five CPUs">
+          The comparison shows them side by side and marks the best value of each row. To share it, send its address.
+        </EmptyState>
       )}
-      {slugs.length > 0 && !data && (error || (state === 'away' && !fetching)) && (
-        <Failure error={error} again={() => run({ requestPolicy: 'network-only' })} />
+      {slugs.length > 0 && !data && (error || (state === 'offline' && !fetching)) && (
+        <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />
       )}
       {slugs.length > 0 && (cpus.length > 0 || (!data && !error)) && (
-        <Comparison cpus={cpus} waiting={fetching ? slugs.length - cpus.length : 0} remove={remove} />
+        <Comparison cpus={cpus} loadingCount={fetching ? slugs.length - cpus.length : 0} remove={remove} />
       )}
-      {slugs.length > 0 && slugs.length < MOST && <Suggestions slug={slugs[0] ?? ''} chosen={slugs} add={add} />}
+      {slugs.length > 0 && slugs.length < MAX_COMPARED && (
+        <Suggestions slug={slugs[0] ?? ''} chosen={slugs} add={add} />
+      )}
     </div>
   );
 }
 
-function Comparison({ cpus, waiting, remove }: { cpus: Cpu[]; waiting: number; remove: (slug: string) => void }) {
-  const [different, setDifferent] = useState(false);
-  const several = cpus.length > 1;
-  const blanks = Array.from({ length: waiting }, (_, index) => index);
-  // All CPUs have as much room; the names of the lines take theirs first.
-  const width = { width: `${100 / (cpus.length + waiting)}%` };
+function Comparison({
+  cpus,
+  loadingCount,
+  remove,
+}: {
+  cpus: ComparedCpu[];
+  loadingCount: number;
+  remove: (slug: string) => void;
+}) {
+  const [onlyDifferences, setOnlyDifferences] = useState(false);
+  const hasSeveral = cpus.length > 1;
+  const placeholders = Array.from({ length: loadingCount }, (_, index) => index);
+  // All CPU columns are equally wide.
+  const width = { width: `${100 / (cpus.length + loadingCount)}%` };
   return (
     <>
-      <div className="compare-options">
-        <label className="check">
+      <div className={styles.options}>
+        <label className={forms.check}>
           <input
             type="checkbox"
-            checked={different}
-            disabled={!several}
-            onChange={(event) => setDifferent(event.target.checked)}
+            checked={onlyDifferences}
+            disabled={!hasSeveral}
+            onChange={(event) => setOnlyDifferences(event.target.checked)}
           />
-          Only what differs
+          Only differences
         </label>
-        <span className="muted compare-legend" aria-hidden="true">
-          <i className="best-mark">
+        <span className={`muted ${styles.legend}`} aria-hidden="true">
+          <i className={styles.bestMark}>
             <Icon name="check" size={12} />
           </i>{' '}
-          the best of its line
+          best of the row
         </span>
       </div>
-      <div className="panel compare-scroll" role="region" aria-label="Comparison" tabIndex={0}>
-        <table className="compare-table">
+      <div className={`${panels.panel} ${styles.scroll}`} role="region" aria-label="Comparison" tabIndex={0}>
+        <table className={styles.table}>
           <thead>
             <tr>
               <td />
               {cpus.map((cpu) => (
                 <th key={cpu.slug} scope="col" style={width}>
-                  <div className="compare-head">
+                  <div className={styles.cpuHead}>
                     <Link to="/cpu/$slug" params={{ slug: cpu.slug }} title={cpu.name}>
-                      {shortName(cpu.name)}
+                      {shortCpuName(cpu.name)}
                     </Link>
-                    <IconButton label={`Remove ${shortName(cpu.name)}`} icon="close" onClick={() => remove(cpu.slug)} />
+                    <IconButton
+                      label={`Remove ${shortCpuName(cpu.name)}`}
+                      icon="close"
+                      onClick={() => remove(cpu.slug)}
+                    />
                   </div>
                 </th>
               ))}
-              {blanks.map((index) => (
+              {placeholders.map((index) => (
                 <td key={index} style={width}>
                   <Skeleton width={8} />
                 </td>
               ))}
             </tr>
           </thead>
-          {groups.map(({ title, lines }) => {
-            const shown = lines.filter((line) => !(different && several && alike(line, cpus)));
-            if (shown.length === 0) return null;
+          {rowGroups.map(({ title, rows: lines }) => {
+            const visibleRows = lines.filter((row) => !(onlyDifferences && hasSeveral && allEqual(row, cpus)));
+            if (visibleRows.length === 0) return null;
             return (
               <tbody key={title}>
-                <tr className="compare-group">
+                <tr className={styles.group}>
                   <th scope="rowgroup">{title}</th>
-                  <td colSpan={cpus.length + waiting} />
+                  <td colSpan={cpus.length + loadingCount} />
                 </tr>
-                {shown.map((line) => (
-                  <Row key={line.label} line={line} cpus={cpus} waiting={waiting} />
+                {visibleRows.map((row) => (
+                  <Row key={row.label} row={row} cpus={cpus} loadingCount={loadingCount} />
                 ))}
               </tbody>
             );
@@ -143,38 +158,38 @@ function Comparison({ cpus, waiting, remove }: { cpus: Cpu[]; waiting: number; r
   );
 }
 
-function Row({ line, cpus, waiting }: { line: Line; cpus: Cpu[]; waiting: number }) {
-  const best = bestOf(line, cpus);
-  const values = cpus.map(line.value);
-  const most = Math.max(0, ...values.filter((value) => typeof value === 'number'));
-  const same = cpus.length > 1 && alike(line, cpus);
+function Row({ row, cpus, loadingCount }: { row: ComparisonRow; cpus: ComparedCpu[]; loadingCount: number }) {
+  const best = bestColumns(row, cpus);
+  const values = cpus.map(row.value);
+  const maxValue = Math.max(0, ...values.filter((value) => typeof value === 'number'));
+  const isEqual = cpus.length > 1 && allEqual(row, cpus);
   return (
-    <tr className={same ? 'compare-same' : undefined}>
-      <th scope="row" title={line.hint}>
-        {line.label}
+    <tr className={isEqual ? styles.same : undefined}>
+      <th scope="row" title={row.hint}>
+        {row.label}
       </th>
       {cpus.map((cpu, index) => {
         const value = values[index] ?? null;
         return (
-          <td key={cpu.slug} className={best[index] ? 'best' : undefined}>
-            <span className="compare-value number">
-              {value === null ? <Unknown /> : (line.show?.(cpu) ?? value)}
+          <td key={cpu.slug} className={best[index] ? styles.best : undefined}>
+            <span className={`${styles.value} number`}>
+              {value === null ? <UnknownValue /> : (row.format?.(cpu) ?? value)}
               {best[index] && (
-                <i className="best-mark">
+                <i className={styles.bestMark}>
                   <Icon name="check" size={12} />
                   <span className="visually-hidden">best</span>
                 </i>
               )}
             </span>
-            {line.bar && typeof value === 'number' && (
-              <span className="compare-bar" aria-hidden="true">
-                <span style={{ width: `${(value / most) * 100}%` }} />
+            {row.bar && typeof value === 'number' && (
+              <span className={styles.bar} aria-hidden="true">
+                <span style={{ width: `${(value / maxValue) * 100}%` }} />
               </span>
             )}
           </td>
         );
       })}
-      {Array.from({ length: waiting }, (_, index) => (
+      {Array.from({ length: loadingCount }, (_, index) => (
         <td key={index}>
           <Skeleton width={4} />
         </td>
@@ -183,27 +198,27 @@ function Row({ line, cpus, waiting }: { line: Line; cpus: Cpu[]; waiting: number
   );
 }
 
-function Unknown() {
+function UnknownValue() {
   return (
     <span className="muted">
-      <span aria-hidden="true">{NONE}</span>
-      <span className="visually-hidden">not known</span>
+      <span aria-hidden="true">{NO_VALUE}</span>
+      <span className="visually-hidden">unknown</span>
     </span>
   );
 }
 
 function Suggestions({ slug, chosen, add }: { slug: string; chosen: string[]; add: (slug: string) => void }) {
-  const [{ data }] = useQuery({ query: SimilarToDocument, variables: { slug } });
-  const others = (data?.cpu?.similar ?? []).filter((cpu) => !chosen.includes(cpu.slug)).slice(0, 5);
-  if (others.length === 0) return null;
+  const [{ data }] = useQuery({ query: SimilarCpusDocument, variables: { slug } });
+  const suggestions = (data?.cpu?.similar ?? []).filter((cpu) => !chosen.includes(cpu.slug)).slice(0, 5);
+  if (suggestions.length === 0) return null;
   return (
-    <section className="compare-suggestions" aria-labelledby="suggestions-title">
-      <h2 id="suggestions-title">Similar, to be added</h2>
+    <section className={styles.suggestions} aria-labelledby="suggestions-title">
+      <h2 id="suggestions-title">Add a similar CPU</h2>
       <ul>
-        {others.map((cpu) => (
+        {suggestions.map((cpu) => (
           <li key={cpu.slug}>
-            <Button size="small" onClick={() => add(cpu.slug)} aria-label={`Add ${shortName(cpu.name)}`}>
-              + {shortName(cpu.name)}
+            <Button size="small" onClick={() => add(cpu.slug)} aria-label={`Add ${shortCpuName(cpu.name)}`}>
+              + {shortCpuName(cpu.name)}
             </Button>
           </li>
         ))}

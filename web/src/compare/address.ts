@@ -1,11 +1,11 @@
-// The comparison is its address: ?cpus=a,b,c
-import type { Search } from '../routes';
+// The address has the compared CPUs: ?cpus=a,b,c
+import type { SearchParams } from '../lib/searchParams';
 
-export const MOST = 5;
+export const MAX_COMPARED = 5;
 
-export function readSlugs(search: Search): string[] {
-  const given = [search.cpus ?? []].flat().join(',').split(',');
-  return [...new Set(given.map((slug) => slug.trim()).filter((slug) => slug !== ''))].slice(0, MOST);
+export function readSlugs(search: SearchParams): string[] {
+  const requested = [search.cpus ?? []].flat().join(',').split(',');
+  return [...new Set(requested.map((slug) => slug.trim()).filter((slug) => slug !== ''))].slice(0, MAX_COMPARED);
 }
 
-export const writeSlugs = (slugs: string[]): Search => (slugs.length === 0 ? {} : { cpus: slugs.join(',') });
+export const writeSlugs = (slugs: string[]): SearchParams => (slugs.length === 0 ? {} : { cpus: slugs.join(',') });

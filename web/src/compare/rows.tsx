@@ -1,40 +1,40 @@
-// The lines of the comparison: what is shown, and which way it is better.
+// Rows of the comparison: the compared values, their format, and which value is better.
 import type { ReactNode } from 'react';
-import { Confidence, Rating } from '../cpu/Figures';
-import { percent, usd, usdPerMark, whole } from '../format';
-import type { CompareQuery } from '../gql/graphql';
+import { Confidence, Rating } from '../cpu/Indicators';
+import { formatPercent, formatUsd, formatUsdPerMark, formatInteger } from '../lib/format';
+import type { CompareCpusQuery } from '../gql/graphql';
 
-export type Cpu = NonNullable<CompareQuery['cpusBySlugs'][number]>;
+export type ComparedCpu = NonNullable<CompareCpusQuery['cpusBySlugs'][number]>;
 
-export interface Line {
+export interface ComparisonRow {
   label: string;
   hint?: string;
-  /** What is compared; null where it is not known. */
-  value: (cpu: Cpu) => number | string | null;
-  /** As it is shown; the value itself unless told. */
-  show?: (cpu: Cpu) => ReactNode;
+  /** The compared value; null if unknown. */
+  value: (cpu: ComparedCpu) => number | string | null;
+  /** How the value is shown; the default is the value itself. */
+  format?: (cpu: ComparedCpu) => ReactNode;
   better?: 'high' | 'low';
-  /** Drawn as a bar, to the most of its line. */
+  /** Whether a bar shows the value relative to the largest of the row. */
   bar?: boolean;
 }
 
-export const groups: { title: string; lines: Line[] }[] = [
+export const rowGroups: { title: string; rows: ComparisonRow[] }[] = [
   {
     title: 'Price',
-    lines: [
+    rows: [
       {
         label: 'Great price',
         better: 'low',
         value: (cpu) => cpu.priceTarget.great,
-        show: (cpu) => usd(cpu.priceTarget.great),
+        format: (cpu) => formatUsd(cpu.priceTarget.great),
       },
       {
         label: 'Good price',
         better: 'low',
         value: (cpu) => cpu.priceTarget.good,
-        show: (cpu) => (
+        format: (cpu) => (
           <>
-            {usd(cpu.priceTarget.good)} <Confidence target={cpu.priceTarget} />
+            {formatUsd(cpu.priceTarget.good)} <Confidence target={cpu.priceTarget} />
           </>
         ),
       },
@@ -42,91 +42,91 @@ export const groups: { title: string; lines: Line[] }[] = [
         label: 'Fair price',
         better: 'low',
         value: (cpu) => cpu.priceTarget.fair,
-        show: (cpu) => usd(cpu.priceTarget.fair),
+        format: (cpu) => formatUsd(cpu.priceTarget.fair),
       },
       {
         label: 'Lowest now',
         better: 'low',
         value: (cpu) => cpu.priceLows?.current ?? null,
-        show: (cpu) => usd(cpu.priceLows?.current),
+        format: (cpu) => formatUsd(cpu.priceLows?.current),
       },
       {
         label: 'All-time low',
         better: 'low',
         value: (cpu) => cpu.priceLows?.allTimeLow.price ?? null,
-        show: (cpu) => usd(cpu.priceLows?.allTimeLow.price),
+        format: (cpu) => formatUsd(cpu.priceLows?.allTimeLow.price),
       },
-      { label: 'Listings', value: (cpu) => cpu.listingsCount, show: (cpu) => whole(cpu.listingsCount) },
+      { label: 'Listings', value: (cpu) => cpu.listingsCount, format: (cpu) => formatInteger(cpu.listingsCount) },
     ],
   },
   {
     title: 'Value',
-    lines: [
+    rows: [
       {
         label: 'Rating',
         value: (cpu) => cpu.performanceValue.rating,
-        show: (cpu) => <Rating rating={cpu.performanceValue.rating} />,
+        format: (cpu) => <Rating rating={cpu.performanceValue.rating} />,
       },
       {
         label: 'Better value than',
         hint: 'Share of the CPUs on offer, by $ per multi-thread mark',
         better: 'low',
         value: (cpu) => cpu.performanceValue.percentile,
-        show: ({ performanceValue: { percentile } }) => `${percent(100 - (percentile ?? 100))} of CPUs`,
+        format: ({ performanceValue: { percentile } }) => `${formatPercent(100 - (percentile ?? 100))} of CPUs`,
       },
       {
         label: '$ per multi-thread mark',
         better: 'low',
         value: (cpu) => cpu.performanceValue.dollarPerMarkMulti,
-        show: (cpu) => usdPerMark(cpu.performanceValue.dollarPerMarkMulti),
+        format: (cpu) => formatUsdPerMark(cpu.performanceValue.dollarPerMarkMulti),
       },
       {
         label: '$ per single-thread mark',
         better: 'low',
         value: (cpu) => cpu.performanceValue.dollarPerMarkSingle,
-        show: (cpu) => usdPerMark(cpu.performanceValue.dollarPerMarkSingle),
+        format: (cpu) => formatUsdPerMark(cpu.performanceValue.dollarPerMarkSingle),
       },
     ],
   },
   {
     title: 'Performance',
-    lines: [
+    rows: [
       {
         label: 'Multi-thread mark',
         better: 'high',
         bar: true,
         value: (cpu) => cpu.cpuMarkMulti,
-        show: (cpu) => whole(cpu.cpuMarkMulti),
+        format: (cpu) => formatInteger(cpu.cpuMarkMulti),
       },
       {
         label: 'Single-thread mark',
         better: 'high',
         bar: true,
         value: (cpu) => cpu.cpuMarkSingle,
-        show: (cpu) => whole(cpu.cpuMarkSingle),
+        format: (cpu) => formatInteger(cpu.cpuMarkSingle),
       },
       {
         label: 'Graphics mark',
         better: 'high',
         bar: true,
         value: (cpu) => cpu.igpuMark,
-        show: (cpu) => whole(cpu.igpuMark),
+        format: (cpu) => formatInteger(cpu.igpuMark),
       },
     ],
   },
   {
     title: 'Specifications',
-    lines: [
+    rows: [
       { label: 'Maker', value: (cpu) => cpu.manufacturer },
       { label: 'Category', value: (cpu) => cpu.category },
       { label: 'Socket', value: (cpu) => cpu.socket },
-      { label: 'Cores', better: 'high', value: (cpu) => cpu.cores, show: (cpu) => whole(cpu.cores) },
-      { label: 'Threads', better: 'high', value: (cpu) => cpu.threads, show: (cpu) => whole(cpu.threads) },
+      { label: 'Cores', better: 'high', value: (cpu) => cpu.cores, format: (cpu) => formatInteger(cpu.cores) },
+      { label: 'Threads', better: 'high', value: (cpu) => cpu.threads, format: (cpu) => formatInteger(cpu.threads) },
       {
         label: 'TDP',
         better: 'low',
         value: (cpu) => cpu.tdpW,
-        show: (cpu) => (cpu.tdpW === null ? null : `${whole(cpu.tdpW)} W`),
+        format: (cpu) => (cpu.tdpW === null ? null : `${formatInteger(cpu.tdpW)} W`),
       },
       { label: 'Year', better: 'high', value: (cpu) => cpu.releaseYear },
       { label: 'Graphics', value: (cpu) => cpu.igpuModel },
@@ -134,13 +134,13 @@ export const groups: { title: string; lines: Line[] }[] = [
   },
 ];
 
-/** Which of the columns are best; none where all are alike, or fewer than two are known. */
-export function bestOf(line: Line, cpus: Cpu[]): boolean[] {
-  const values = cpus.map(line.value);
+/** Return which columns have the best value: none if all are equal or fewer than two are known. */
+export function bestColumns(row: ComparisonRow, cpus: ComparedCpu[]): boolean[] {
+  const values = cpus.map(row.value);
   const known = values.filter((value) => typeof value === 'number');
-  if (line.better === undefined || known.length < 2 || new Set(known).size < 2) return values.map(() => false);
-  const best = line.better === 'high' ? Math.max(...known) : Math.min(...known);
+  if (row.better === undefined || known.length < 2 || new Set(known).size < 2) return values.map(() => false);
+  const best = row.better === 'high' ? Math.max(...known) : Math.min(...known);
   return values.map((value) => value === best);
 }
 
-export const alike = (line: Line, cpus: Cpu[]): boolean => new Set(cpus.map(line.value)).size < 2;
+export const allEqual = (row: ComparisonRow, cpus: ComparedCpu[]): boolean => new Set(cpus.map(row.value)).size < 2;

@@ -1,93 +1,99 @@
 import { Link, useParams } from '@tanstack/react-router';
-import { lazy, type ReactNode, Suspense, useEffect } from 'react';
-import { type CombinedError, useQuery } from 'urql';
-import { isAway } from '../api/client';
+import { lazy, Suspense, useEffect } from 'react';
+import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
-import { BETWEEN, unbroken, whole } from '../format';
-import { CpuMarketDocument, CpuPageDocument, FilterChoicesDocument } from '../gql/graphql';
+import { SEPARATOR, nonBreaking, formatInteger } from '../lib/format';
+import { CpuDistributionAndSimilarDocument, CpuDetailsDocument, FilterOptionsDocument } from '../gql/graphql';
+import { buttonClass } from '../ui/Button';
 import { Icon } from '../ui/Icon';
-import { Failure, Skeleton, State } from '../ui/State';
-import { Facts } from './Facts';
-import { Rating, Targets } from './Figures';
-import { Marks } from './Marks';
-import { Offers } from './Offers';
-import './page.css';
-import { Similar } from './Similar';
-import { type Cpu, targetInWords, valueInWords, warningInWords } from './words';
+import { Panel, PanelSkeleton } from '../ui/Panel';
+import { LoadError, Skeleton, EmptyState } from '../ui/State';
+import { Specifications } from './Specifications';
+import { Rating, Targets } from './Indicators';
+import { Benchmarks } from './Benchmarks';
+import { Listings } from './Listings';
+import { SimilarCpus } from './SimilarCpus';
+import { type DetailedCpu, targetSummary, valueSummary, targetWarning } from './summaries';
+import panels from '../ui/Panel.module.css';
+import skeletons from '../ui/Skeleton.module.css';
+import styles from './CpuPage.module.css';
 
-// Charts bring d3's scales: they come after the figures.
-const Distribution = lazy(() => import('./Distribution'));
-const History = lazy(() => import('./History'));
+// The charts need d3's scales, so they are loaded after the figures.
+const PriceDistribution = lazy(() => import('./PriceDistribution'));
+const PriceHistory = lazy(() => import('./PriceHistory'));
 
 export function CpuPage() {
   const { slug } = useParams({ from: '/cpu/$slug' });
   return (
-    <div className="page cpu-page">
-      <nav aria-label="Back" className="crumbs">
+    <div className={`page ${styles.page}`}>
+      <nav aria-label="Back" className={styles.breadcrumbs}>
         <Link to="/">
           <Icon name="left" size={14} /> Catalogue
         </Link>
       </nav>
-      <Loaded key={slug} slug={slug} />
+      <CpuLoader key={slug} slug={slug} />
     </div>
   );
 }
 
-function Loaded({ slug }: { slug: string }) {
-  const [{ data, error, fetching }, run] = useQuery({ query: CpuPageDocument, variables: { slug } });
+function CpuLoader({ slug }: { slug: string }) {
+  const [{ data, error, fetching }, refetch] = useQuery({ query: CpuDetailsDocument, variables: { slug } });
   const { state } = useConnection();
   const cpu = data?.cpu;
   const name = cpu?.name;
   useEffect(() => {
     document.title = name ? `${name} – Dealmark` : 'Dealmark';
   }, [name]);
-  if (cpu) return <Known cpu={cpu} busy={fetching} />;
+  if (cpu) return <CpuDetails cpu={cpu} isLoading={fetching} />;
   if (data && !fetching)
     return (
-      <State
+      <EmptyState
         icon="search"
-        title="No CPU has this address"
+        title="CPU not found"
         actions={
-          <Link to="/" search={{ q: slug.replaceAll('-', ' ') }} className="button button-plain">
+          <Link to="/" search={{ q: slug.replaceAll('-', ' ') }} className={buttonClass()}>
             Search the catalogue
           </Link>
         }
       >
-        It may have been mistyped: nothing is called {slug}.
-      </State>
+        No CPU has the address {slug}.
+      </EmptyState>
     );
-  if (error || (state === 'away' && !fetching))
-    return <Failure error={error} again={() => run({ requestPolicy: 'network-only' })} />;
-  return <Waiting />;
+  if (error || (state === 'offline' && !fetching))
+    return <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />;
+  return <CpuSkeleton />;
 }
 
-function Known({ cpu, busy }: { cpu: Cpu; busy: boolean }) {
-  const [{ data: choices }] = useQuery({ query: FilterChoicesDocument });
-  const [{ data: market, error: fault }] = useQuery({ query: CpuMarketDocument, variables: { slug: cpu.slug } });
-  const statistics = choices?.statistics;
-  const best = { multi: statistics?.cpuMarkMulti.max ?? 0, single: statistics?.cpuMarkSingle.max ?? 0 };
+function CpuDetails({ cpu, isLoading }: { cpu: DetailedCpu; isLoading: boolean }) {
+  const [{ data: options }] = useQuery({ query: FilterOptionsDocument });
+  const [{ data: market, error: marketError }] = useQuery({
+    query: CpuDistributionAndSimilarDocument,
+    variables: { slug: cpu.slug },
+  });
+  const statistics = options?.statistics;
+  const maxMarks = { multi: statistics?.cpuMarkMulti.max ?? 0, single: statistics?.cpuMarkSingle.max ?? 0 };
   const similar = market?.cpu?.similar;
   const { dollarPerMarkMulti, percentile, dollarPerMarkSingle, percentileSingle } = cpu.performanceValue;
-  const warning = warningInWords(cpu.priceTarget);
+  const warning = targetWarning(cpu.priceTarget);
   return (
-    <article aria-busy={busy} aria-labelledby="cpu-name">
-      <header className="cpu-top">
-        <div className="cpu-title">
+    <article aria-busy={isLoading} aria-labelledby="cpu-name">
+      <header className={styles.top}>
+        <div className={styles.title}>
           <h1 id="cpu-name">{cpu.name}</h1>
           <Rating rating={cpu.performanceValue.rating} />
         </div>
-        <Link to="/compare" search={{ cpus: cpu.slug }} className="button button-plain">
+        <Link to="/compare" search={{ cpus: cpu.slug }} className={buttonClass()}>
           <Icon name="columns" /> Compare
         </Link>
-        <p className="muted cpu-short">{inShort(cpu)}</p>
+        <p className={`muted ${styles.subtitle}`}>{subtitle(cpu)}</p>
       </header>
-      <div className="cpu-columns">
-        <div className="cpu-main">
+      <div className={styles.columns}>
+        <div className={styles.main}>
           <Panel title="What it should cost" id="targets">
             <Targets target={cpu.priceTarget} />
-            <p className="muted cpu-note">{targetInWords(cpu.priceTarget)}</p>
+            <p className={`muted ${styles.note}`}>{targetSummary(cpu.priceTarget)}</p>
             {warning && (
-              <p className="cpu-warning">
+              <p className={styles.warning}>
                 <Icon name="warning" />
                 <span>
                   <strong>{warning.title}.</strong> {warning.text}
@@ -95,95 +101,54 @@ function Known({ cpu, busy }: { cpu: Cpu; busy: boolean }) {
               </p>
             )}
           </Panel>
-          <Panel title="Cheapest listings" id="listings" aside={cpu.listings.totalCount > 0 && <ShownOf cpu={cpu} />}>
-            <Offers offers={cpu.listings.nodes} good={cpu.priceTarget.good} />
+          <Panel
+            title="Cheapest listings"
+            id="listings"
+            aside={cpu.listings.totalCount > 0 && <ListingCount cpu={cpu} />}
+          >
+            <Listings listings={cpu.listings.nodes} good={cpu.priceTarget.good} />
           </Panel>
-          <Suspense fallback={<PanelWaiting title="Price history" height={424} />}>
-            <History slug={cpu.slug} />
+          <Suspense fallback={<PanelSkeleton title="Price history" height={424} />}>
+            <PriceHistory slug={cpu.slug} />
           </Suspense>
         </div>
-        <div className="cpu-side">
+        <div className={styles.side}>
           <Panel title="Performance" id="performance">
-            <Marks cpu={cpu} best={best} similar={similar} />
+            <Benchmarks cpu={cpu} maxMarks={maxMarks} similar={similar} />
           </Panel>
           <Panel title="Value" id="value">
-            <p>{valueInWords(dollarPerMarkMulti, percentile, 'multi-thread')}</p>
-            <p>{valueInWords(dollarPerMarkSingle, percentileSingle, 'single-thread')}</p>
+            <p>{valueSummary(dollarPerMarkMulti, percentile, 'multi-thread')}</p>
+            <p>{valueSummary(dollarPerMarkSingle, percentileSingle, 'single-thread')}</p>
             {cpu.priceTarget.good !== null && (
-              <Link to="/map" search={{ cpu: cpu.slug }} className="cpu-more">
-                See it on the map
+              <Link to="/map" search={{ cpu: cpu.slug }} className={panels.link}>
+                Show on the map
               </Link>
             )}
           </Panel>
           <Panel title="Specifications" id="specifications">
-            <Facts cpu={cpu} />
+            <Specifications cpu={cpu} />
           </Panel>
-          <Suspense fallback={<PanelWaiting title="Price distribution" height={320} />}>
-            <Distribution bins={market?.cpu?.priceDistribution} error={fault} target={cpu.priceTarget} />
+          <Suspense fallback={<PanelSkeleton title="Price distribution" height={320} />}>
+            <PriceDistribution bins={market?.cpu?.priceDistribution} error={marketError} target={cpu.priceTarget} />
           </Suspense>
         </div>
       </div>
-      <Similar cpu={cpu} similar={similar} error={fault} />
+      <SimilarCpus cpu={cpu} similar={similar} error={marketError} />
     </article>
   );
 }
 
-export function Panel({
-  title,
-  id,
-  aside,
-  children,
-}: {
-  title: string;
-  id: string;
-  /** At the end of the line of the title. */
-  aside?: ReactNode;
-  children: ReactNode;
-}) {
-  return (
-    <section className="panel cpu-panel" aria-labelledby={`${id}-title`}>
-      <div className="cpu-panel-head">
-        <h2 id={`${id}-title`}>{title}</h2>
-        {aside}
-      </div>
-      {children}
-    </section>
-  );
-}
-
-export function PanelWaiting({ title, height }: { title: string; height: number }) {
-  return (
-    <section className="panel cpu-panel" style={{ minHeight: height }} aria-busy="true">
-      <div className="cpu-panel-head">
-        <h2>{title}</h2>
-      </div>
-      <div className="skeleton cpu-panel-waiting" aria-hidden="true" />
-    </section>
-  );
-}
-
-/** In place of a part that could not be loaded, while others could. */
-export function NotLoaded({ error }: { error: CombinedError }) {
-  return (
-    <p className="muted cpu-empty">
-      {isAway(error)
-        ? 'Not loaded yet: the server does not answer. This appears by itself once it does.'
-        : `That could not be loaded: ${error.graphQLErrors[0]?.message ?? error.message}`}
-    </p>
-  );
-}
-
-function ShownOf({ cpu }: { cpu: Cpu }) {
+function ListingCount({ cpu }: { cpu: DetailedCpu }) {
   const { totalCount, nodes } = cpu.listings;
   return (
     <span className="muted number">
-      {totalCount === nodes.length ? whole(totalCount) : `${nodes.length} of ${whole(totalCount)}`}
+      {totalCount === nodes.length ? formatInteger(totalCount) : `${nodes.length} of ${formatInteger(totalCount)}`}
     </span>
   );
 }
 
-function inShort(cpu: Cpu): string {
-  const known = [
+function subtitle(cpu: DetailedCpu): string {
+  const facts = [
     cpu.category,
     cpu.cores && `${cpu.cores} ${cpu.cores === 1 ? 'core' : 'cores'}`,
     cpu.threads && `${cpu.threads} ${cpu.threads === 1 ? 'thread' : 'threads'}`,
@@ -191,37 +156,35 @@ function inShort(cpu: Cpu): string {
     cpu.tdpW && `${cpu.tdpW} W`,
     cpu.releaseYear,
   ];
-  return (
-    known.flatMap((fact) => (fact ? unbroken(fact) : [])).join(BETWEEN) || 'Nothing is known of its specifications.'
-  );
+  return facts.flatMap((fact) => (fact ? nonBreaking(fact) : [])).join(SEPARATOR) || 'Specifications unknown.';
 }
 
-function Waiting() {
+function CpuSkeleton() {
   return (
     <div role="status">
       <span className="visually-hidden">Loading the CPU</span>
-      <div className="cpu-top" aria-hidden="true">
-        <div className="cpu-title cpu-title-waiting">
+      <div className={styles.top} aria-hidden="true">
+        <div className={`${styles.title} ${styles.titleSkeleton}`}>
           <Skeleton width={18} />
         </div>
-        <p className="cpu-short">
+        <p className={styles.subtitle}>
           <Skeleton width={24} />
         </p>
       </div>
-      <div className="cpu-columns" aria-hidden="true">
-        <div className="cpu-main">
+      <div className={styles.columns} aria-hidden="true">
+        <div className={styles.main}>
           {[170, 616, 424].map((height) => (
-            <div key={height} className="panel cpu-panel" style={{ height }}>
+            <div key={height} className={`${panels.panel} ${panels.padded}`} style={{ height }}>
               <Skeleton width={10} />
-              <div className="skeleton cpu-panel-waiting" />
+              <div className={`${skeletons.skeleton} ${panels.waiting}`} />
             </div>
           ))}
         </div>
-        <div className="cpu-side">
+        <div className={styles.side}>
           {[186, 182, 344, 320].map((height) => (
-            <div key={height} className="panel cpu-panel" style={{ height }}>
+            <div key={height} className={`${panels.panel} ${panels.padded}`} style={{ height }}>
               <Skeleton width={8} />
-              <div className="skeleton cpu-panel-waiting" />
+              <div className={`${skeletons.skeleton} ${panels.waiting}`} />
             </div>
           ))}
         </div>

@@ -1,15 +1,15 @@
-// What is known of a CPU: beside the list, and on its own page.
+// Summary of a CPU, shown next to the list of the catalogue.
 import { Link } from '@tanstack/react-router';
 import { type ReactNode } from 'react';
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
-import { money, NONE, usd, usdPerMark, whole } from '../format';
-import { CpuPageDocument } from '../gql/graphql';
+import { formatMoney, NO_VALUE, formatUsd, formatUsdPerMark, formatInteger } from '../lib/format';
+import { CpuDetailsDocument } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
-import { Failure, Skeleton, State } from '../ui/State';
-import './cpu.css';
-import { MarkBar, Rating, Targets } from './Figures';
-import { type Cpu, conditions, targetInWords, warningInWords } from './words';
+import { LoadError, Skeleton, EmptyState } from '../ui/State';
+import { MarkBar, Rating, Targets } from './Indicators';
+import { type DetailedCpu, conditionLabels, targetSummary, targetWarning } from './summaries';
+import styles from './CpuSummary.module.css';
 
 export function CpuSummary({
   slug,
@@ -18,27 +18,27 @@ export function CpuSummary({
 }: {
   slug: string;
   scale: { multi: number; single: number };
-  /** Its name leads to its page. */
+  /** Whether the name links to the CPU page. */
   linked?: boolean;
 }) {
-  const [{ data, error, fetching, operation }, run] = useQuery({ query: CpuPageDocument, variables: { slug } });
+  const [{ data, error, fetching, operation }, refetch] = useQuery({ query: CpuDetailsDocument, variables: { slug } });
   const { state } = useConnection();
-  const current = operation?.variables.slug === slug;
+  const isCurrent = operation?.variables.slug === slug;
   const cpu = data?.cpu;
-  if (!cpu && data && current && !fetching)
+  if (!cpu && data && isCurrent && !fetching)
     return (
-      <State icon="search" title="No CPU has this address">
-        It may have been mistyped: nothing is called {slug}.
-      </State>
+      <EmptyState icon="search" title="CPU not found">
+        No CPU has the address {slug}.
+      </EmptyState>
     );
-  if (!cpu && (error || (state === 'away' && !fetching)))
-    return <Failure error={error} again={() => run({ requestPolicy: 'network-only' })} />;
-  if (!cpu) return <Waiting />;
-  const warning = warningInWords(cpu.priceTarget);
+  if (!cpu && (error || (state === 'offline' && !fetching)))
+    return <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />;
+  if (!cpu) return <SummarySkeleton />;
+  const warning = targetWarning(cpu.priceTarget);
   return (
-    <article className="cpu" aria-busy={!current || fetching}>
-      <header className="cpu-head">
-        <h1 className="cpu-name">
+    <article className={styles.summary} aria-busy={!isCurrent || fetching}>
+      <header className={styles.head}>
+        <h1 className={styles.name}>
           {linked ? (
             <Link to="/cpu/$slug" params={{ slug: cpu.slug }}>
               {cpu.name}
@@ -49,42 +49,42 @@ export function CpuSummary({
         </h1>
         <Rating rating={cpu.performanceValue.rating} />
       </header>
-      <p className="cpu-value">{inASentence(cpu)}</p>
+      <p className={styles.value}>{valueSentence(cpu)}</p>
       <Section title="What it should cost">
         <Targets target={cpu.priceTarget} />
-        <p className="muted cpu-note">
-          {targetInWords(cpu.priceTarget)} {warning && `${warning.title}. ${warning.text}`}
+        <p className={`muted ${styles.note}`}>
+          {targetSummary(cpu.priceTarget)} {warning && `${warning.title}. ${warning.text}`}
         </p>
       </Section>
       <Section title="Performance">
-        <dl className="cpu-marks">
+        <dl className={styles.marks}>
           <dt>Multi-thread mark</dt>
           <dd>
-            <MarkBar value={cpu.cpuMarkMulti} most={scale.multi} />
+            <MarkBar value={cpu.cpuMarkMulti} max={scale.multi} />
           </dd>
           <dt>Single-thread mark</dt>
           <dd>
-            <MarkBar value={cpu.cpuMarkSingle} most={scale.single} />
+            <MarkBar value={cpu.cpuMarkSingle} max={scale.single} />
           </dd>
         </dl>
       </Section>
       <Section title="Specifications">
-        <dl className="facts">
+        <dl className={styles.specifications}>
           <Fact name="Maker">{cpu.manufacturer}</Fact>
           <Fact name="Socket">{cpu.socket}</Fact>
           <Fact name="Category">{cpu.category}</Fact>
-          <Fact name="Cores">{cpu.cores === null ? null : whole(cpu.cores)}</Fact>
-          <Fact name="Threads">{cpu.threads === null ? null : whole(cpu.threads)}</Fact>
-          <Fact name="TDP">{cpu.tdpW === null ? null : `${whole(cpu.tdpW)} W`}</Fact>
+          <Fact name="Cores">{cpu.cores === null ? null : formatInteger(cpu.cores)}</Fact>
+          <Fact name="Threads">{cpu.threads === null ? null : formatInteger(cpu.threads)}</Fact>
+          <Fact name="TDP">{cpu.tdpW === null ? null : `${formatInteger(cpu.tdpW)} W`}</Fact>
           <Fact name="Year">{cpu.releaseYear}</Fact>
           <Fact name="Graphics">{cpu.igpuModel}</Fact>
-          <Fact name="Graphics mark">{cpu.igpuMark === null ? null : whole(cpu.igpuMark)}</Fact>
+          <Fact name="Graphics mark">{cpu.igpuMark === null ? null : formatInteger(cpu.igpuMark)}</Fact>
         </dl>
       </Section>
       <Section
-        title={`Cheapest listings${cpu.listings.totalCount > 0 ? ` (of ${whole(cpu.listings.totalCount)})` : ''}`}
+        title={`Cheapest listings${cpu.listings.totalCount > 0 ? ` (of ${formatInteger(cpu.listings.totalCount)})` : ''}`}
       >
-        <Listings cpu={cpu} />
+        <SummaryListings cpu={cpu} />
       </Section>
     </article>
   );
@@ -92,7 +92,7 @@ export function CpuSummary({
 
 function Section({ title, children }: { title: string; children: ReactNode }) {
   return (
-    <section className="cpu-section">
+    <section className={styles.section}>
       <h2>{title}</h2>
       {children}
     </section>
@@ -103,63 +103,66 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
   return (
     <div>
       <dt>{name}</dt>
-      <dd className="number">{children ?? NONE}</dd>
+      <dd className="number">{children ?? NO_VALUE}</dd>
     </div>
   );
 }
 
-function inASentence(cpu: Cpu): string {
+function valueSentence(cpu: DetailedCpu): string {
   const { percentile, dollarPerMarkMulti } = cpu.performanceValue;
-  if (percentile === null) return 'Nobody offers it now, so its value cannot be told.';
+  if (percentile === null) return 'No listings now, so its value is unknown.';
   if (percentile === 0)
-    return `The best value of all CPUs on offer, at ${usdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
-  return `Better value than ${Math.round(100 - percentile)} % of the CPUs on offer, at ${usdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
+    return `The best value of all CPUs on offer, at ${formatUsdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
+  return `Better value than ${Math.round(100 - percentile)} % of the CPUs on offer, at ${formatUsdPerMark(dollarPerMarkMulti)} per multi-thread mark.`;
 }
 
-function Listings({ cpu }: { cpu: Cpu }) {
-  if (cpu.listings.nodes.length === 0) return <p className="muted">Nobody offers it now.</p>;
+function SummaryListings({ cpu }: { cpu: DetailedCpu }) {
+  if (cpu.listings.nodes.length === 0) return <p className="muted">No listings now.</p>;
   const { good } = cpu.priceTarget;
   return (
-    <ul className="offers">
-      {cpu.listings.nodes.map((offer) => (
-        <li key={offer.id} className="offer">
-          <span className="offer-title">
-            {offer.url ? (
-              <a href={offer.url} target="_blank" rel="noreferrer noopener">
-                {offer.title} <Icon name="external" size={12} />
+    <ul className={styles.listings}>
+      {cpu.listings.nodes.map((listing) => (
+        <li key={listing.id} className={styles.listing}>
+          <span className={styles.title}>
+            {listing.url ? (
+              <a href={listing.url} target="_blank" rel="noreferrer noopener">
+                {listing.title} <Icon name="external" size={12} />
               </a>
             ) : (
-              offer.title
+              listing.title
             )}
           </span>
-          <span className="muted offer-facts">
-            {[conditions[offer.condition], offer.marketplace, offer.seller].filter(Boolean).join(' · ')}
+          <span className={`muted ${styles.facts}`}>
+            {[conditionLabels[listing.condition], listing.marketplace, listing.seller].filter(Boolean).join(' · ')}
           </span>
-          <span className="offer-price number" title={`${money(offer.price, offer.currency)} and shipping`}>
-            {usd(offer.adjustedPrice)}
+          <span
+            className={`${styles.price} number`}
+            title={`${formatMoney(listing.price, listing.currency)} and shipping`}
+          >
+            {formatUsd(listing.adjustedPrice)}
           </span>
-          <Difference price={offer.adjustedPrice} good={good} />
+          <Difference price={listing.adjustedPrice} good={good} />
         </li>
       ))}
     </ul>
   );
 }
 
-/** How far an offer is from the good price. */
+/** Difference between the price of a listing and the good price, in percent. */
 function Difference({ price, good }: { price: number | null; good: number | null }) {
   if (price === null || good === null || good === 0) return <span />;
-  const share = Math.round(((price - good) / good) * 100);
-  if (share === 0) return <span className="offer-difference muted">at the good price</span>;
+  const percentDifference = Math.round(((price - good) / good) * 100);
+  if (percentDifference === 0) return <span className={`${styles.difference} muted`}>at the good price</span>;
   return (
-    <span className={share < 0 ? 'offer-difference offer-below' : 'offer-difference muted'}>
-      {Math.abs(share)} % {share < 0 ? 'below' : 'above'} good
+    <span className={percentDifference < 0 ? `${styles.difference} ${styles.below}` : `${styles.difference} muted`}>
+      {Math.abs(percentDifference)} % {percentDifference < 0 ? 'below' : 'above'} good
     </span>
   );
 }
 
-function Waiting() {
+function SummarySkeleton() {
   return (
-    <div className="cpu" role="status">
+    <div className={styles.summary} role="status">
       <span className="visually-hidden">Loading the CPU</span>
       <Skeleton width={20} />
       <Skeleton width={30} />

@@ -1,11 +1,11 @@
 import type { ValueRating } from '../gql/graphql';
 
-/** Best first. */
-export const ratingWords: Record<ValueRating, string> = {
+/** Ratings, best first. */
+export const ratingLabels: Record<ValueRating, string> = {
   EXCELLENT: 'Excellent',
   GOOD: 'Good',
   FAIR: 'Fair',
   POOR: 'Poor',
 };
 
-export const ratings = Object.keys(ratingWords) as ValueRating[];
+export const ratings = Object.keys(ratingLabels) as ValueRating[];

@@ -4,58 +4,69 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { lazy, Suspense, useCallback, useDeferredValue, useEffect, useMemo } from 'react';
 import { useQuery } from 'urql';
 import { useConnection } from '../api/connection';
-import { ratings, ratingWords } from '../cpu/ratings';
-import { shortName, usd, usdPerMark, whole } from '../format';
+import { ratings, ratingLabels } from '../cpu/ratings';
+import { shortCpuName, formatUsd, formatUsdPerMark, formatInteger } from '../lib/format';
 import { PriceMapDocument } from '../gql/graphql';
 import { Button } from '../ui/Button';
-import { Failure, State } from '../ui/State';
-import './map.css';
-import { countBy, filtered, frontier, marked, type Point, readView, type View, writeView } from './points';
-import { Shape } from './Shape';
+import { LoadError, EmptyState } from '../ui/State';
+import { markLabels } from './labels';
+import {
+  countBy,
+  filterPoints,
+  paretoFrontier,
+  withMark,
+  type MapPoint,
+  readMapView,
+  type MapView,
+  writeMapView,
+} from './points';
+import { Marker } from './Marker';
+import panels from '../ui/Panel.module.css';
+import skeletons from '../ui/Skeleton.module.css';
+import forms from '../ui/forms.module.css';
+import styles from './MapPage.module.css';
 
 const Scatter = lazy(() => import('./Scatter'));
 
-export const markWords = { multi: 'multi-thread mark', single: 'single-thread mark' };
-
 export function MapPage() {
   const search = useSearch({ from: '/map' });
-  const view = useMemo(() => readView(search), [search]);
+  const view = useMemo(() => readMapView(search), [search]);
   const navigate = useNavigate();
   const change = useCallback(
-    (part: Partial<View>) => void navigate({ to: '/map', search: writeView({ ...view, ...part }), resetScroll: false }),
+    (changes: Partial<MapView>) =>
+      void navigate({ to: '/map', search: writeMapView({ ...view, ...changes }), resetScroll: false }),
     [navigate, view],
   );
-  const [{ data, error, fetching }, run] = useQuery({ query: PriceMapDocument });
+  const [{ data, error, fetching }, refetch] = useQuery({ query: PriceMapDocument });
   const { state } = useConnection();
   useEffect(() => {
     document.title = 'Price and performance – Dealmark';
   }, []);
-  const given = data?.priceMap;
+  const pricePoints = data?.priceMap;
   return (
-    <div className="page map-page">
-      <header className="map-top">
+    <div className={`page ${styles.page}`}>
+      <header className={styles.top}>
         <h1>Price and performance</h1>
         <p className="muted">
-          Each CPU at its good price. Those on the line give the most performance for their money: whatever is faster
-          costs more.
+          Each CPU at its good price. Any CPU that is faster than one on the line also costs more.
         </p>
       </header>
-      {given && given.length > 0 && <Mapped given={given} view={view} change={change} />}
-      {given?.length === 0 && (
-        <State icon="list" title="No CPU has a price yet">
-          Points appear here by themselves when listings come in.
-        </State>
+      {pricePoints && pricePoints.length > 0 && <MapContent pricePoints={pricePoints} view={view} change={change} />}
+      {pricePoints?.length === 0 && (
+        <EmptyState icon="list" title="No CPU has a price yet">
+          CPUs appear here when they have listings.
+        </EmptyState>
       )}
-      {!given && (error || (state === 'away' && !fetching)) && (
-        <Failure error={error} again={() => run({ requestPolicy: 'network-only' })} />
+      {!pricePoints && (error || (state === 'offline' && !fetching)) && (
+        <LoadError error={error} onRetry={() => refetch({ requestPolicy: 'network-only' })} />
       )}
-      {!given && !error && (fetching || state !== 'away') && (
+      {!pricePoints && !error && (fetching || state !== 'offline') && (
         <div role="status">
           <span className="visually-hidden">Loading the map</span>
-          <div className="map-controls map-controls-waiting" aria-hidden="true" />
-          <div className="map-columns">
-            <Blank />
-            <Blank />
+          <div className={`${styles.controls} ${styles.controlsSkeleton}`} aria-hidden="true" />
+          <div className={styles.columns}>
+            <ChartSkeleton />
+            <ChartSkeleton />
           </div>
         </div>
       )}
@@ -63,99 +74,112 @@ export function MapPage() {
   );
 }
 
-const Blank = () => <div className="panel map-blank skeleton" aria-hidden="true" />;
+const ChartSkeleton = () => (
+  <div className={`${panels.panel} ${styles.skeleton} ${skeletons.skeleton}`} aria-hidden="true" />
+);
 
-function Mapped({
-  given,
+function MapContent({
+  pricePoints,
   view,
   change,
 }: {
-  given: readonly Given[];
-  view: View;
-  change: (part: Partial<View>) => void;
+  pricePoints: readonly PricePoint[];
+  view: MapView;
+  change: (changes: Partial<MapView>) => void;
 }) {
-  const all = useMemo(() => marked([...given], view.mark), [given, view.mark]);
-  const points = useMemo(() => filtered(all, view), [all, view]);
-  const best = useMemo(() => frontier(points), [points]);
-  const shown = useDeferredValue(points);
+  const allPoints = useMemo(() => withMark([...pricePoints], view.mark), [pricePoints, view.mark]);
+  const points = useMemo(() => filterPoints(allPoints, view), [allPoints, view]);
+  const frontier = useMemo(() => paretoFrontier(points), [points]);
+  const drawnPoints = useDeferredValue(points);
   return (
     <>
-      <Controls all={all} view={view} change={change} />
-      <p role="status" className="map-count">
-        <strong className="number">{whole(points.length)}</strong>
-        {points.length !== all.length && <span className="muted number"> of {whole(all.length)}</span>} CPUs,{' '}
-        <strong className="number">{whole(best.length)}</strong> on the line
+      <Controls allPoints={allPoints} view={view} change={change} />
+      <p role="status" className={styles.count}>
+        <strong className="number">{formatInteger(points.length)}</strong>
+        {points.length !== allPoints.length && (
+          <span className="muted number"> of {formatInteger(allPoints.length)}</span>
+        )}{' '}
+        CPUs, <strong className="number">{formatInteger(frontier.length)}</strong> on the line
       </p>
-      <div className="map-columns">
-        <div className="panel map-picture">
+      <div className={styles.columns}>
+        <div className={`${panels.panel} ${styles.picture}`}>
           {points.length === 0 ? (
-            <State
+            <EmptyState
               icon="filter"
-              title="No CPU is like that"
+              title="No CPU matches"
               actions={<Button onClick={() => change({ makers: [], ratings: [] })}>Show all</Button>}
             >
-              None of these makers has a CPU with such a rating on offer.
-            </State>
+              No CPU of these makers has one of these ratings.
+            </EmptyState>
           ) : (
-            <Suspense fallback={<div className="skeleton map-blank" />}>
-              <Scatter points={shown} domain={all} view={view} />
+            <Suspense fallback={<div className={`${skeletons.skeleton} ${styles.skeleton}`} />}>
+              <Scatter points={drawnPoints} domain={allPoints} view={view} />
             </Suspense>
           )}
         </div>
-        <Best points={best} view={view} />
+        <FrontierTable points={frontier} view={view} />
       </div>
     </>
   );
 }
 
-type Given = Parameters<typeof marked>[0][number];
+type PricePoint = Parameters<typeof withMark>[0][number];
 
-/** The filters are the legend as well: each rating with its shape, each with how many. */
-function Controls({ all, view, change }: { all: Point[]; view: View; change: (part: Partial<View>) => void }) {
-  const makers = useMemo(
-    () => [...countBy(all, (point) => point.manufacturer)].sort(([, one], [, other]) => other - one),
-    [all],
+/** Filters of the map, which are its legend as well: each rating with its marker and its number of CPUs. */
+function Controls({
+  allPoints,
+  view,
+  change,
+}: {
+  allPoints: MapPoint[];
+  view: MapView;
+  change: (changes: Partial<MapView>) => void;
+}) {
+  const makerCounts = useMemo(
+    () => [...countBy(allPoints, (point) => point.manufacturer)].sort(([, one], [, other]) => other - one),
+    [allPoints],
   );
-  const rated = useMemo(() => countBy(all, (point) => point.rating), [all]);
+  const countsByRating = useMemo(() => countBy(allPoints, (point) => point.rating), [allPoints]);
   return (
-    <div className="map-controls">
+    <div className={styles.controls}>
       <ToggleGroup
-        className="segments"
-        aria-label="Which mark"
+        className={forms.segments}
+        aria-label="Mark"
         value={[view.mark]}
-        onValueChange={([mark]) => mark && change({ mark: mark as View['mark'] })}
+        onValueChange={([mark]) => mark && change({ mark: mark as MapView['mark'] })}
       >
-        <Toggle value="multi" className="segment">
+        <Toggle value="multi" className={forms.segment}>
           Multi-thread
         </Toggle>
-        <Toggle value="single" className="segment">
+        <Toggle value="single" className={forms.segment}>
           Single-thread
         </Toggle>
       </ToggleGroup>
       <ToggleGroup
-        className="picks"
+        className={styles.toggles}
         aria-label="Ratings"
         multiple
         value={view.ratings}
-        onValueChange={(value) => change({ ratings: value as View['ratings'] })}
+        onValueChange={(value) => change({ ratings: value as MapView['ratings'] })}
       >
-        {ratings.map((each) => (
-          <Toggle key={each} value={each} className="pick">
-            <Shape rating={each} />
-            {ratingWords[each]} <span className="pick-count number">{whole(rated.get(each) ?? 0)}</span>
+        {ratings.map((rating) => (
+          <Toggle key={rating} value={rating} className={styles.toggle}>
+            <Marker rating={rating} />
+            {ratingLabels[rating]}{' '}
+            <span className={`${styles.toggleCount} number`}>{formatInteger(countsByRating.get(rating) ?? 0)}</span>
           </Toggle>
         ))}
       </ToggleGroup>
       <ToggleGroup
-        className="picks"
+        className={styles.toggles}
         aria-label="Makers"
         multiple
         value={view.makers}
         onValueChange={(value) => change({ makers: value })}
       >
-        {makers.slice(0, 6).map(([maker, count]) => (
-          <Toggle key={maker} value={maker} className="pick">
-            {maker} <span className="pick-count number">{whole(count)}</span>
+        {makerCounts.slice(0, 6).map(([maker, count]) => (
+          <Toggle key={maker} value={maker} className={styles.toggle}>
+            {maker} <span className={`${styles.toggleCount} number`}>{formatInteger(count)}</span>
           </Toggle>
         ))}
       </ToggleGroup>
@@ -163,15 +187,15 @@ function Controls({ all, view, change }: { all: Point[]; view: View; change: (pa
   );
 }
 
-/** The line as a table, cheapest first: also the way to its points without a pointer. */
-function Best({ points, view }: { points: Point[]; view: View }) {
+/** Table of the frontier, cheapest first. It makes the points reachable without a pointer. */
+function FrontierTable({ points, view }: { points: MapPoint[]; view: MapView }) {
   return (
-    <section className="panel map-best" aria-labelledby="best-title">
+    <section className={`${panels.panel} ${styles.frontier}`} aria-labelledby="best-title">
       <h2 id="best-title">On the line</h2>
-      <div className="map-best-scroll" role="region" aria-label="CPUs on the line" tabIndex={0}>
+      <div className={styles.frontierScroll} role="region" aria-label="CPUs on the line" tabIndex={0}>
         <table>
           <caption className="visually-hidden">
-            CPUs that are on the line of price and {markWords[view.mark]}, cheapest first
+            CPUs on the line of best price for their {markLabels[view.mark]}, cheapest first
           </caption>
           <thead>
             <tr>
@@ -186,12 +210,12 @@ function Best({ points, view }: { points: Point[]; view: View }) {
               <tr key={point.slug} aria-current={point.slug === view.cpu || undefined}>
                 <th scope="row">
                   <Link to="/cpu/$slug" params={{ slug: point.slug }} title={point.name}>
-                    {shortName(point.name)}
+                    {shortCpuName(point.name)}
                   </Link>
                 </th>
-                <td className="number">{usd(point.price)}</td>
-                <td className="number">{whole(point.mark)}</td>
-                <td className="number">{usdPerMark(point.price / point.mark)}</td>
+                <td className="number">{formatUsd(point.price)}</td>
+                <td className="number">{formatInteger(point.mark)}</td>
+                <td className="number">{formatUsdPerMark(point.price / point.mark)}</td>
               </tr>
             ))}
           </tbody>

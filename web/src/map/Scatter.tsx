@@ -1,212 +1,232 @@
-// The map itself. All points of a rating are one path, so thousands of them are five elements; what moves with the cursor
-// is a layer above.
+// Chart of the map. All points of a rating are one path, so thousands of points are five elements. What moves with the
+// cursor is in a layer above.
 import { useNavigate } from '@tanstack/react-router';
 import { scaleLog } from '@visx/scale';
 import { Delaunay } from '@visx/vendor/d3-delaunay';
 import { useCallback, useMemo } from 'react';
-import { Across, Along } from '../charts/Axes';
-import { Chart, type Frame } from '../charts/Chart';
-import { ratings, ratingWords } from '../cpu/ratings';
-import { shortName, usd, usdPerMark, whole } from '../format';
-import { markWords } from './MapPage';
-import { frontier, type Point, type View } from './points';
-import { outline } from './shapes';
+import { LeftAxis, BottomAxis } from '../charts/Axes';
+import { Chart, type ChartSize } from '../charts/Chart';
+import { ratings, ratingLabels } from '../cpu/ratings';
+import { formatInteger, formatShortUsd, formatUsd, formatUsdPerMark, shortCpuName } from '../lib/format';
+import { markLabels } from './labels';
+import { paretoFrontier, type MapPoint, type MapView } from './points';
+import { markerPath } from './markers';
+import charts from '../charts/Chart.module.css';
+import markers from './Marker.module.css';
+import styles from './Scatter.module.css';
 
-const ROOM = { top: 26, right: 14, bottom: 40, left: 50 };
-const REACH = 32; // px, how far from a point the pointer still means it
-const groups = [...ratings.toReversed(), null];
+const MARGIN = { top: 26, right: 14, bottom: 40, left: 50 };
+const POINTER_REACH = 32; // in px: largest distance between the pointer and the point it selects
+const ratingGroups = [...ratings.toReversed(), null];
 
-export default function Scatter({ points, domain, view }: { points: Point[]; domain: Point[]; view: View }) {
+export default function Scatter({ points, domain, view }: { points: MapPoint[]; domain: MapPoint[]; view: MapView }) {
   const navigate = useNavigate();
-  const best = useMemo(() => frontier(points), [points]);
-  // The line first: the keyboard goes through that.
+  const frontier = useMemo(() => paretoFrontier(points), [points]);
+  // The frontier comes first, because the keyboard moves along it.
   const ordered = useMemo(() => {
-    const onLine = new Set(best);
-    return [...best, ...points.filter((point) => !onLine.has(point))];
-  }, [best, points]);
-  const scales = useMemo(() => scaling(domain), [domain]);
-  const nearest = useMemo(() => finder(ordered, scales), [ordered, scales]);
-  const pointed = points.find((point) => point.slug === view.cpu);
-  const words = markWords[view.mark];
+    const onFrontier = new Set(frontier);
+    return [...frontier, ...points.filter((point) => !onFrontier.has(point))];
+  }, [frontier, points]);
+  const scales = useMemo(() => createScales(domain), [domain]);
+  const nearest = useMemo(() => createPointFinder(ordered, scales), [ordered, scales]);
+  const highlighted = points.find((point) => point.slug === view.cpu);
+  const markLabel = markLabels[view.mark];
 
-  const draw = useCallback(
-    (frame: Frame) => {
-      const { x, y } = scales(frame);
-      const narrow = frame.width < 560;
+  const drawChart = useCallback(
+    (size: ChartSize) => {
+      const { x, y } = scales(size);
+      const isNarrow = size.width < 560;
       return (
         <>
-          <Across
+          <LeftAxis
             scale={y}
-            ticks={ticks(y.domain(), false)}
-            format={whole}
-            left={ROOM.left}
-            right={frame.width - ROOM.right}
+            ticks={powerTicks(y.domain(), false)}
+            format={formatInteger}
+            left={MARGIN.left}
+            right={size.width - MARGIN.right}
           />
-          {ticks(x.domain(), narrow).map((tick) => (
+          {powerTicks(x.domain(), isNarrow).map((tick) => (
             <line
               key={tick}
-              className="grid-line"
+              className={charts.gridLine}
               x1={x(tick)}
               x2={x(tick)}
-              y1={ROOM.top}
-              y2={frame.height - ROOM.bottom}
+              y1={MARGIN.top}
+              y2={size.height - MARGIN.bottom}
             />
           ))}
-          <Along scale={x} ticks={ticks(x.domain(), narrow)} format={short} top={frame.height - ROOM.bottom} />
-          <text className="axis-title" x={0} y={11}>
-            {words[0]?.toUpperCase()}
-            {words.slice(1)}
+          <BottomAxis
+            scale={x}
+            ticks={powerTicks(x.domain(), isNarrow)}
+            format={formatShortUsd}
+            top={size.height - MARGIN.bottom}
+          />
+          <text className={charts.axisTitle} x={0} y={11}>
+            {markLabel[0]?.toUpperCase()}
+            {markLabel.slice(1)}
           </text>
-          <text className="axis-title" x={frame.width - ROOM.right} y={frame.height - 4} textAnchor="end">
+          <text className={charts.axisTitle} x={size.width - MARGIN.right} y={size.height - 4} textAnchor="end">
             Good price, USD
           </text>
-          {groups.map((rating) => {
-            const of = points.filter((point) => point.rating === rating);
-            const size = sizeOf(points.length, narrow);
+          {ratingGroups.map((rating) => {
+            const valueOf = points.filter((point) => point.rating === rating);
+            const radius = markerRadius(points.length, isNarrow);
             return (
               <path
                 key={rating ?? 'none'}
-                className={`dots dots-${rating?.toLowerCase() ?? 'none'}`}
-                d={of.map((point) => outline(rating, x(point.price), y(point.mark), size)).join('')}
+                className={`${markers.points} ${markers[rating?.toLowerCase() ?? 'unrated']}`}
+                d={valueOf.map((point) => markerPath(rating, x(point.price), y(point.mark), radius)).join('')}
               />
             );
           })}
-          <path className="line-frontier" d={steps(best, x, y)} />
-          {best.map((point) => (
+          <path className={styles.frontierLine} d={frontierPath(frontier, x, y)} />
+          {frontier.map((point) => (
             <path
               key={point.slug}
-              className={`frontier-point dots dots-${point.rating?.toLowerCase() ?? 'none'}`}
-              d={outline(point.rating, x(point.price), y(point.mark), 1.5 + sizeOf(points.length, narrow))}
+              data-testid="frontier-point"
+              className={`${markers.frontierPoint} ${markers.points} ${markers[point.rating?.toLowerCase() ?? 'unrated']}`}
+              d={markerPath(point.rating, x(point.price), y(point.mark), 1.5 + markerRadius(points.length, isNarrow))}
             />
           ))}
-          {pointed && <Pointed point={pointed} x={x(pointed.price)} y={y(pointed.mark)} frame={frame} />}
+          {highlighted && (
+            <HighlightedPoint point={highlighted} x={x(highlighted.price)} y={y(highlighted.mark)} size={size} />
+          )}
         </>
       );
     },
-    [best, pointed, points, scales, words],
+    [frontier, highlighted, points, scales, markLabel],
   );
 
   return (
     <Chart
       height="var(--map-height)"
-      summary={summary(points, best, words)}
+      summary={summarizeChart(points, frontier, markLabel)}
       cursor={{
         count: ordered.length,
-        steps: best.length,
+        keyboardCount: frontier.length,
         label: 'CPUs on the line, cheapest first; Enter opens one',
-        text: (index) => {
+        valueText: (index) => {
           const point = ordered[index];
-          return point ? `${shortName(point.name)}: ${usd(point.price)}, ${words} ${whole(point.mark)}` : '';
+          return point
+            ? `${shortCpuName(point.name)}: ${formatUsd(point.price)}, ${markLabel} ${formatInteger(point.mark)}`
+            : '';
         },
-        at: (index, frame) => {
-          const { x, y } = scales(frame);
+        position: (index, size) => {
+          const { x, y } = scales(size);
           const point = ordered[index];
           return point ? { x: x(point.price), y: y(point.mark) } : { x: 0, y: 0 };
         },
         nearest,
-        tip: (index) => {
+        tooltip: (index) => {
           const point = ordered[index];
-          return point && <PointTip point={point} onLine={index < best.length} words={words} />;
+          return point && <PointTip point={point} onFrontier={index < frontier.length} markLabel={markLabel} />;
         },
-        open: (index) => {
+        onOpen: (index) => {
           const slug = ordered[index]?.slug;
           if (slug) void navigate({ to: '/cpu/$slug', params: { slug } });
         },
       }}
-      overlay={(index, frame) => {
-        const { x, y } = scales(frame);
+      overlay={(index, size) => {
+        const { x, y } = scales(size);
         const point = ordered[index];
-        return point && <circle className="point-focus" cx={x(point.price)} cy={y(point.mark)} r={7} />;
+        return point && <circle className={styles.focusRing} cx={x(point.price)} cy={y(point.mark)} r={7} />;
       }}
     >
-      {draw}
+      {drawChart}
     </Chart>
   );
 }
 
-function Pointed({ point, x, y, frame }: { point: Point; x: number; y: number; frame: Frame }) {
-  const end = x > frame.width / 2;
+function HighlightedPoint({ point, x, y, size }: { point: MapPoint; x: number; y: number; size: ChartSize }) {
+  const isRightHalf = x > size.width / 2;
   return (
     <>
-      <circle className="point-focus" cx={x} cy={y} r={8} />
-      <text className="low-label" x={end ? x - 12 : x + 12} y={y + 4} textAnchor={end ? 'end' : 'start'}>
-        {shortName(point.name)}
+      <circle className={styles.focusRing} cx={x} cy={y} r={8} />
+      <text
+        className={charts.pointLabel}
+        x={isRightHalf ? x - 12 : x + 12}
+        y={y + 4}
+        textAnchor={isRightHalf ? 'end' : 'start'}
+      >
+        {shortCpuName(point.name)}
       </text>
     </>
   );
 }
 
-function PointTip({ point, onLine, words }: { point: Point; onLine: boolean; words: string }) {
+function PointTip({ point, onFrontier, markLabel }: { point: MapPoint; onFrontier: boolean; markLabel: string }) {
   return (
     <>
-      <strong>{shortName(point.name)}</strong>
+      <strong>{shortCpuName(point.name)}</strong>
       <dl>
         <dt>Good price</dt>
-        <dd>{usd(point.price)}</dd>
+        <dd>{formatUsd(point.price)}</dd>
         <dt>Mark</dt>
-        <dd>{whole(point.mark)}</dd>
+        <dd>{formatInteger(point.mark)}</dd>
         <dt>$ per mark</dt>
-        <dd title={words}>{usdPerMark(point.price / point.mark)}</dd>
+        <dd title={markLabel}>{formatUsdPerMark(point.price / point.mark)}</dd>
         {point.rating && (
           <>
             <dt>Value</dt>
-            <dd>{ratingWords[point.rating]}</dd>
+            <dd>{ratingLabels[point.rating]}</dd>
           </>
         )}
       </dl>
-      {onLine && <span className="tip-line">On the line</span>}
+      {onFrontier && <span className={styles.onFrontier}>On the line</span>}
     </>
   );
 }
 
-type Scales = ReturnType<typeof scaling>;
+type Scales = ReturnType<typeof createScales>;
 
-/** Both axes by logarithms, over all points: they stay when points are filtered. */
-function scaling(points: Point[]) {
-  const ends = (of: (point: Point) => number, room: number): [number, number] => {
+/** Return logarithmic scales over all points: a filter does not change the axes. */
+function createScales(points: MapPoint[]) {
+  const extent = (valueOf: (point: MapPoint) => number, padding: number): [number, number] => {
     let low = Number.POSITIVE_INFINITY;
     let high = 0;
     for (const point of points) {
-      low = Math.min(low, of(point));
-      high = Math.max(high, of(point));
+      low = Math.min(low, valueOf(point));
+      high = Math.max(high, valueOf(point));
     }
-    return [low / room, high * room];
+    return [low / padding, high * padding];
   };
-  const prices = ends((point) => point.price, 1.25);
-  const marks = ends((point) => point.mark, 1.15);
-  return ({ width, height }: Frame) => ({
-    x: scaleLog<number>({ domain: prices, range: [ROOM.left, Math.max(ROOM.left + 1, width - ROOM.right)] }),
-    y: scaleLog<number>({ domain: marks, range: [height - ROOM.bottom, ROOM.top] }),
+  const prices = extent((point) => point.price, 1.25);
+  const marks = extent((point) => point.mark, 1.15);
+  return ({ width, height }: ChartSize) => ({
+    x: scaleLog<number>({ domain: prices, range: [MARGIN.left, Math.max(MARGIN.left + 1, width - MARGIN.right)] }),
+    y: scaleLog<number>({ domain: marks, range: [height - MARGIN.bottom, MARGIN.top] }),
   });
 }
 
-/** Which point is meant, by a triangulation that is made once for each size of the picture. */
-function finder(points: Point[], scales: Scales) {
-  let made:
-    { key: string; delaunay: Delaunay<Point>; x: (of: number) => number; y: (of: number) => number } | undefined;
-  return (px: number, py: number, frame: Frame): number | undefined => {
-    const key = `${frame.width} ${frame.height}`;
-    if (made?.key !== key) {
-      const { x, y } = scales(frame);
+/** Return a function that finds the nearest point. The triangulation is built once per chart size. */
+function createPointFinder(points: MapPoint[], scales: Scales) {
+  let cached:
+    | { key: string; delaunay: Delaunay<MapPoint>; x: (value: number) => number; y: (value: number) => number }
+    | undefined;
+  return (px: number, py: number, size: ChartSize): number | undefined => {
+    const key = `${size.width} ${size.height}`;
+    if (cached?.key !== key) {
+      const { x, y } = scales(size);
       const delaunay = Delaunay.from(
         points,
         (point) => x(point.price),
         (point) => y(point.mark),
       );
-      made = { key, delaunay, x, y };
+      cached = { key, delaunay, x, y };
     }
-    const index = made.delaunay.find(px, py);
+    const index = cached.delaunay.find(px, py);
     const point = points[index];
     if (!point) return undefined;
-    return Math.hypot(made.x(point.price) - px, made.y(point.mark) - py) <= REACH ? index : undefined;
+    return Math.hypot(cached.x(point.price) - px, cached.y(point.mark) - py) <= POINTER_REACH ? index : undefined;
   };
 }
 
-/** Many points are smaller, px. */
-const sizeOf = (count: number, narrow: boolean) => (count > 1_500 ? 2.2 : narrow ? 2.4 : count > 400 ? 3 : 3.8);
+/** Radius of a marker in px, smaller for many points. */
+const markerRadius = (count: number, isNarrow: boolean) =>
+  count > 1_500 ? 2.2 : isNarrow ? 2.4 : count > 400 ? 3 : 3.8;
 
-/** From one point of the line to the next: the best mark stays until more is paid. */
-function steps(points: Point[], x: (of: number) => number, y: (of: number) => number): string {
+/** Path of the frontier: steps from each point to the next. */
+function frontierPath(points: MapPoint[], x: (value: number) => number, y: (value: number) => number): string {
   return points
     .map((point, index) =>
       index === 0 ? `M${x(point.price)} ${y(point.mark)}` : `H${x(point.price)}V${y(point.mark)}`,
@@ -214,22 +234,20 @@ function steps(points: Point[], x: (of: number) => number, y: (of: number) => nu
     .join('');
 }
 
-/** 1, 2 and 5 of each power of ten, or 1 alone where those are too many. */
-function ticks([low = 1, high = 1]: number[], few: boolean): number[] {
-  const found: number[] = [];
+/** Return 1, 2 and 5 times each power of ten, or the powers alone on narrow charts. */
+function powerTicks([low = 1, high = 1]: number[], powersOnly: boolean): number[] {
+  const ticks: number[] = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1)
-    for (const step of few ? [1] : [1, 2, 5]) {
+    for (const step of powersOnly ? [1] : [1, 2, 5]) {
       const tick = step * 10 ** power;
-      if (tick >= low && tick <= high) found.push(tick);
+      if (tick >= low && tick <= high) ticks.push(tick);
     }
-  return found;
+  return ticks;
 }
 
-const short = (value: number) => usd(value).replace('.00', '');
-
-function summary(points: Point[], best: Point[], words: string): string {
-  const [first, last] = [best[0], best.at(-1)];
-  const told = (point: Point | undefined) =>
-    point ? `${shortName(point.name)} (${usd(point.price)}, ${whole(point.mark)})` : '';
-  return `${whole(points.length)} CPUs by price and ${words}, both axes logarithmic. ${whole(best.length)} are on the line of the best for their price, from ${told(first)} to ${told(last)}. The table tells them all.`;
+function summarizeChart(points: MapPoint[], frontier: MapPoint[], markLabel: string): string {
+  const [first, last] = [frontier[0], frontier.at(-1)];
+  const describePoint = (point: MapPoint | undefined) =>
+    point ? `${shortCpuName(point.name)} (${formatUsd(point.price)}, ${formatInteger(point.mark)})` : '';
+  return `${formatInteger(points.length)} CPUs by price and ${markLabel}, both axes logarithmic. ${formatInteger(frontier.length)} are on the line of best value, from ${describePoint(first)} to ${describePoint(last)}. The table lists all of them.`;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { filtered, frontier, marked, type Point, readView, writeView } from './points';
+import { filterPoints, paretoFrontier, withMark, type MapPoint, readMapView, writeMapView } from './points';
 
-const point = (slug: string, price: number, mark: number, rest: Partial<Point> = {}): Point => ({
+const point = (slug: string, price: number, mark: number, rest: Partial<MapPoint> = {}): MapPoint => ({
   __typename: 'PricePoint',
   name: slug,
   slug,
@@ -13,35 +13,35 @@ const point = (slug: string, price: number, mark: number, rest: Partial<Point> =
   mark,
   ...rest,
 });
-const slugs = (points: Point[]) => points.map((each) => each.slug);
+const slugs = (points: MapPoint[]) => points.map((point) => point.slug);
 
-test('the frontier has what nothing beats in both price and mark', () => {
+test('the frontier has the points that no other point beats in price and mark', () => {
   const points = [point('dear', 300, 900), point('cheap', 10, 100), point('beaten', 20, 90), point('middle', 50, 500)];
-  expect(slugs(frontier(points))).toEqual(['cheap', 'middle', 'dear']);
+  expect(slugs(paretoFrontier(points))).toEqual(['cheap', 'middle', 'dear']);
 });
 
-test('of the same price the faster one, of the same mark the cheaper one, and twins both', () => {
+test('of points with equal price or mark the frontier has the better one, and both if they are equal', () => {
   const points = [point('slower', 10, 90), point('one', 10, 100), point('twin', 10, 100), point('dearer', 11, 100)];
-  expect(slugs(frontier(points))).toEqual(['one', 'twin']);
-  expect(frontier([])).toEqual([]);
+  expect(slugs(paretoFrontier(points))).toEqual(['one', 'twin']);
+  expect(paretoFrontier([])).toEqual([]);
 });
 
-test('only what has the mark and costs something can be drawn by logarithms', () => {
+test('points without a mark or price are left out', () => {
   const points = [point('free', 0, 5), point('unmarked', 5, 0), point('drawn', 5, 5)];
-  expect(slugs(marked(points, 'multi'))).toEqual(['drawn']);
-  expect(marked(points, 'single')).toEqual([]);
+  expect(slugs(withMark(points, 'multi'))).toEqual(['drawn']);
+  expect(withMark(points, 'single')).toEqual([]);
 });
 
-test('filters: any of the makers, any of the ratings, none for all', () => {
+test('filters select by maker and rating, and empty filters select all', () => {
   const points = [point('a', 1, 1), point('b', 1, 1, { manufacturer: 'Intel' }), point('c', 1, 1, { rating: null })];
-  expect(slugs(filtered(points, { makers: [], ratings: [] }))).toEqual(['a', 'b', 'c']);
-  expect(slugs(filtered(points, { makers: ['Intel'], ratings: [] }))).toEqual(['b']);
-  expect(slugs(filtered(points, { makers: ['AMD', 'Intel'], ratings: ['GOOD'] }))).toEqual(['a', 'b']);
+  expect(slugs(filterPoints(points, { makers: [], ratings: [] }))).toEqual(['a', 'b', 'c']);
+  expect(slugs(filterPoints(points, { makers: ['Intel'], ratings: [] }))).toEqual(['b']);
+  expect(slugs(filterPoints(points, { makers: ['AMD', 'Intel'], ratings: ['GOOD'] }))).toEqual(['a', 'b']);
 });
 
-test('the view is its address', () => {
-  const view = readView({ mark: 'single', maker: ['AMD', 'Intel'], rating: 'good', cpu: 'x', odd: '1' });
+test('a view is read from its address and written to it', () => {
+  const view = readMapView({ mark: 'single', maker: ['AMD', 'Intel'], rating: 'good', cpu: 'x', odd: '1' });
   expect(view).toEqual({ mark: 'single', makers: ['AMD', 'Intel'], ratings: ['GOOD'], cpu: 'x' });
-  expect(writeView(view)).toEqual({ mark: 'single', maker: ['AMD', 'Intel'], rating: ['good'], cpu: 'x' });
-  expect(writeView(readView({ mark: 'odd', rating: 'odd' }))).toEqual({});
+  expect(writeMapView(view)).toEqual({ mark: 'single', maker: ['AMD', 'Intel'], rating: ['good'], cpu: 'x' });
+  expect(writeMapView(readMapView({ mark: 'odd', rating: 'odd' }))).toEqual({});
 });

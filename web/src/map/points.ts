@@ -1,52 +1,52 @@
-// The points of the map: those that a view shows, and which of them are on the frontier.
+// Points of the map: address of the view, filters, and the frontier.
 import type { PriceMapQuery, ValueRating } from '../gql/graphql';
 import { ratings } from '../cpu/ratings';
-import type { Search } from '../routes';
+import type { SearchParams } from '../lib/searchParams';
 
-export type Given = PriceMapQuery['priceMap'][number];
-/** A CPU with its price, USD, and the mark that the view is about. */
-export type Point = Given & { mark: number };
+export type PricePoint = PriceMapQuery['priceMap'][number];
+/** A CPU with its price in USD and the mark of the y axis. */
+export type MapPoint = PricePoint & { mark: number };
 
 export type MarkKind = 'multi' | 'single';
 
-export interface View {
+export interface MapView {
   mark: MarkKind;
-  /** None stands for all. */
+  /** Empty for all makers. */
   makers: string[];
   ratings: ValueRating[];
-  /** Slug of a CPU that is pointed at. */
+  /** Slug of the highlighted CPU. */
   cpu: string | undefined;
 }
 
-const list = (value: string | string[] | undefined) => [value ?? []].flat();
+const asList = (value: string | string[] | undefined) => [value ?? []].flat();
 
-export function readView(search: Search): View {
+export function readMapView(search: SearchParams): MapView {
   return {
     mark: search.mark === 'single' ? 'single' : 'multi',
-    makers: list(search.maker),
-    ratings: ratings.filter((each) => list(search.rating).includes(each.toLowerCase())),
-    cpu: list(search.cpu)[0],
+    makers: asList(search.maker),
+    ratings: ratings.filter((point) => asList(search.rating).includes(point.toLowerCase())),
+    cpu: asList(search.cpu)[0],
   };
 }
 
-export function writeView(view: View): Search {
+export function writeMapView(view: MapView): SearchParams {
   return {
     ...(view.mark === 'single' ? { mark: 'single' } : {}),
     ...(view.makers.length > 0 ? { maker: view.makers } : {}),
-    ...(view.ratings.length > 0 ? { rating: view.ratings.map((each) => each.toLowerCase()) } : {}),
+    ...(view.ratings.length > 0 ? { rating: view.ratings.map((point) => point.toLowerCase()) } : {}),
     ...(view.cpu ? { cpu: view.cpu } : {}),
   };
 }
 
-/** Those with the mark and a price above 0: the axes are logarithmic. */
-export function marked(given: Given[], kind: MarkKind): Point[] {
-  return given.flatMap((each) => {
-    const mark = kind === 'multi' ? each.cpuMarkMulti : each.cpuMarkSingle;
-    return mark && each.price > 0 ? [{ ...each, mark }] : [];
+/** Return the points that have the mark and a price above 0, because the axes are logarithmic. */
+export function withMark(pricePoints: PricePoint[], markKind: MarkKind): MapPoint[] {
+  return pricePoints.flatMap((point) => {
+    const mark = markKind === 'multi' ? point.cpuMarkMulti : point.cpuMarkSingle;
+    return mark && point.price > 0 ? [{ ...point, mark }] : [];
   });
 }
 
-export function filtered(points: Point[], view: Pick<View, 'makers' | 'ratings'>): Point[] {
+export function filterPoints(points: MapPoint[], view: Pick<MapView, 'makers' | 'ratings'>): MapPoint[] {
   return points.filter(
     (point) =>
       (view.makers.length === 0 || view.makers.includes(point.manufacturer)) &&
@@ -55,21 +55,21 @@ export function filtered(points: Point[], view: Pick<View, 'makers' | 'ratings'>
 }
 
 /**
- * The Pareto frontier, cheapest first: no other point costs at most as much, has at least the mark, and is better in one
- * of the two.
+ * Return the Pareto frontier, cheapest first: no other point is at least as good in both price and mark and better in
+ * one.
  */
-export function frontier(points: Point[]): Point[] {
+export function paretoFrontier(points: MapPoint[]): MapPoint[] {
   const ordered = points.toSorted((one, other) => one.price - other.price || other.mark - one.mark);
-  const found: Point[] = [];
+  const frontier: MapPoint[] = [];
   for (const point of ordered) {
-    const best = found.at(-1);
-    if (best === undefined || point.mark > best.mark) found.push(point);
-    else if (point.mark === best.mark && point.price === best.price) found.push(point);
+    const last = frontier.at(-1);
+    if (last === undefined || point.mark > last.mark) frontier.push(point);
+    else if (point.mark === last.mark && point.price === last.price) frontier.push(point);
   }
-  return found;
+  return frontier;
 }
 
-export function countBy<K>(points: Point[], key: (point: Point) => K): Map<K, number> {
+export function countBy<K>(points: MapPoint[], key: (point: MapPoint) => K): Map<K, number> {
   const counts = new Map<K, number>();
   for (const point of points) counts.set(key(point), (counts.get(key(point)) ?? 0) + 1);
   return counts;

@@ -1,8 +1,15 @@
 import type { ComponentProps } from 'react';
+import styles from './Button.module.css';
 import { Icon, type IconName } from './Icon';
-import './controls.css';
 
-type Looks = { kind?: 'plain' | 'solid' | 'quiet'; size?: 'normal' | 'small' };
+interface Appearance {
+  kind?: 'plain' | 'solid' | 'quiet' | 'danger';
+  size?: 'normal' | 'small';
+}
+
+/** Return the class names of a button, for links that look like one. */
+export const buttonClass = ({ kind = 'plain', size = 'normal' }: Appearance = {}): string =>
+  [styles.button, kind !== 'plain' && styles[kind], size === 'small' && styles.small].filter(Boolean).join(' ');
 
 export function Button({
   kind = 'plain',
@@ -11,16 +18,16 @@ export function Button({
   className = '',
   children,
   ...rest
-}: ComponentProps<'button'> & Looks & { icon?: IconName }) {
+}: ComponentProps<'button'> & Appearance & { icon?: IconName }) {
   return (
-    <button type="button" {...rest} className={`button button-${kind} button-${size} ${className}`}>
+    <button type="button" {...rest} className={`${buttonClass({ kind, size })} ${className}`}>
       {icon && <Icon name={icon} />}
       {children}
     </button>
   );
 }
 
-/** A button that is only an icon; its label is read out, and shown when the pointer rests on it. */
+/** A button with an icon only. Screen readers read its label; a mouse user sees it as a tooltip. */
 export function IconButton({
   label,
   icon,
@@ -28,7 +35,13 @@ export function IconButton({
   ...rest
 }: Omit<ComponentProps<'button'>, 'children'> & { label: string; icon: IconName }) {
   return (
-    <button type="button" title={label} aria-label={label} {...rest} className={`button button-icon ${className}`}>
+    <button
+      type="button"
+      title={label}
+      aria-label={label}
+      {...rest}
+      className={`${styles.button} ${styles.iconButton} ${className}`}
+    >
       <Icon name={icon} />
     </button>
   );

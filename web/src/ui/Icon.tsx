@@ -1,4 +1,5 @@
-// Drawn on a grid of 16, with a stroke of 1.5 in the colour of the text.
+import styles from './Icon.module.css';
+// Paths on a 16 px grid, drawn with a stroke of 1.5 px in the text colour.
 const paths = {
   check: 'm3.5 8.5 3 3 6-7',
   chevron: 'm4.5 6.5 3.5 3.5 3.5-3.5',
@@ -23,10 +24,10 @@ const paths = {
 
 export type IconName = keyof typeof paths;
 
-/** Beside text, or in a button that has a label: never the only thing that tells something. */
+/** Icon. It is hidden from screen readers, so text or a label next to it must have the same meaning. */
 export function Icon({ name, size = 16 }: { name: IconName; size?: number }) {
   return (
-    <svg className="icon" viewBox="0 0 16 16" width={size} height={size} aria-hidden="true">
+    <svg className={styles.icon} viewBox="0 0 16 16" width={size} height={size} aria-hidden="true">
       <path d={paths[name]} />
     </svg>
   );

@@ -1,13 +1,14 @@
 import type { CombinedError } from '@urql/core';
 import type { ReactNode } from 'react';
-import { isAway } from '../api/client';
-import { tryNow } from '../api/connection';
+import { isUnavailable } from '../api/client';
+import { retryNow } from '../api/connection';
 import { Button } from './Button';
-import './controls.css';
 import { Icon, type IconName } from './Icon';
+import skeletons from './Skeleton.module.css';
+import styles from './State.module.css';
 
-/** Says, in the middle of where content would be, why there is none, and what can be done. */
-export function State({
+/** Message in place of missing content: the reason, and what the reader can do. */
+export function EmptyState({
   icon,
   warning = false,
   title,
@@ -21,38 +22,43 @@ export function State({
   actions?: ReactNode;
 }) {
   return (
-    <div className="state">
-      <span className={warning ? 'state-icon state-icon-warning' : 'state-icon'}>
+    <div className={styles.state}>
+      <span className={warning ? `${styles.icon} ${styles.warningIcon}` : styles.icon}>
         <Icon name={icon} size={22} />
       </span>
       <h2>{title}</h2>
       {children && <p>{children}</p>}
-      {actions && <div className="state-actions">{actions}</div>}
+      {actions && <div className={styles.actions}>{actions}</div>}
     </div>
   );
 }
 
-/** Nothing could be loaded: because nobody answers, or because the server said no. */
-export function Failure({ error, again }: { error?: CombinedError | undefined; again: () => void }) {
-  if (error === undefined || isAway(error))
+/** Message in place of data that could not be loaded: the server is unavailable, or it returned an error. */
+export function LoadError({ error, onRetry }: { error?: CombinedError | undefined; onRetry: () => void }) {
+  if (error === undefined || isUnavailable(error))
     return (
-      <State
+      <EmptyState
         icon="warning"
         warning
-        title="Not loaded yet, and the server does not answer"
-        actions={<Button onClick={tryNow}>Try now</Button>}
+        title="Not loaded yet: the server does not respond"
+        actions={<Button onClick={retryNow}>Try now</Button>}
       >
-        What you looked at before is still there. This appears by itself once the server is back.
-      </State>
+        Pages that you opened before are still available. This one loads when the server is back.
+      </EmptyState>
     );
   return (
-    <State icon="warning" warning title="That did not work" actions={<Button onClick={again}>Try again</Button>}>
+    <EmptyState
+      icon="warning"
+      warning
+      title="The request failed"
+      actions={<Button onClick={onRetry}>Try again</Button>}
+    >
       {error.graphQLErrors[0]?.message ?? error.message}
-    </State>
+    </EmptyState>
   );
 }
 
-/** A grey bar where text will be; `width` in em. */
+/** Grey bar in place of a text that is loading. `width` is in em. */
 export function Skeleton({ width = 6 }: { width?: number }) {
-  return <span className="skeleton" style={{ width: `${width}em` }} aria-hidden="true" />;
+  return <span className={skeletons.skeleton} style={{ width: `${width}em` }} aria-hidden="true" />;
 }

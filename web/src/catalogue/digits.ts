@@ -1,9 +1,0 @@
-const MOST = 9; // digits: more are beyond the API's integers
-
-/** What can be a number of what was typed or pasted: "1,200" is 1200, "12,5" and "$12.5" are 12.5 where cents count. */
-export function readable(typed: string, decimal: boolean): string {
-  const plain = typed.replace(/,(?=\d{3}(\D|$))/g, '').replace(',', '.');
-  const [whole = '', ...cents] = plain.replace(/[^\d.]/g, '').split('.');
-  const digits = whole.slice(0, MOST);
-  return decimal && cents.length > 0 ? `${digits}.${cents.join('').slice(0, 2)}` : digits;
-}
