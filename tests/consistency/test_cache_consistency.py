@@ -47,7 +47,7 @@ log = structlog.get_logger()
 
 # Maximum time from a commit until every process knows of it; much longer than on an idle machine.
 NOTIFIED_SECONDS = 1.0
-READS = size_of(short=1_500, long=10_000, soak=100_000)
+READS = size_of(short=1_500, long=20_000, soak=100_000)
 CPUS = 4
 READERS = 10
 LEAST_ROUNDS = 3
