@@ -108,7 +108,11 @@ class Settings(BaseSettings):
     jwt_issuer: str | None = Field(default=None, description="Required `iss` claim of tokens. Unset: not checked")
     jwt_audience: str | None = Field(default=None, description="Required `aud` claim of tokens. Unset: not checked")
     database_pool_size: int = Field(
-        default=10, ge=2, le=200, description="Maximum number of database connections per process and pool"
+        default=10,
+        ge=2,
+        le=200,
+        description="Maximum number of database connections per pool. Each process has two pools: one for reads and one "
+        "for writes",
     )
     recalculation_at: time = Field(default=time(2, 30), description="Time of the nightly recalculation, HH:MM in UTC")
     verification_at: time = Field(

@@ -111,14 +111,15 @@ def compare(page: Page, servers: Mapping[str, Server]) -> None:
     for name, title, target in MEASUREMENTS:
         results, baseline = measured[name], measured["asgi"]
         ratios = [
-            each.requests_per_second / other.requests_per_second for each, other in zip(results, baseline, strict=True)
+            result.requests_per_second / other.requests_per_second
+            for result, other in zip(results, baseline, strict=True)
         ]
         cpu_ratio = median(
-            each.requests_per_cpu_second / other.requests_per_cpu_second
-            for each, other in zip(results, baseline, strict=True)
+            result.requests_per_cpu_second / other.requests_per_cpu_second
+            for result, other in zip(results, baseline, strict=True)
         )
         verdict = "" if target is None else ("  within" if median(ratios) >= target else "  MISSES") + f" {target:.2f}"
-        rate = f"{median(each.requests_per_second for each in results):9,.0f} requests/s"
+        rate = f"{median(result.requests_per_second for result in results):9,.0f} requests/s"
         spread = (
             f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) of bare ASGI, by CPU time {cpu_ratio:.2f}"
         )

@@ -283,10 +283,12 @@ def compare(page: Page, servers: Mapping[str, Server]) -> None:
     print(f"\n  {page.name} (medians of {rounds} rounds of {seconds} s, {CONNECTIONS} connections)")
     for name, results in measured.items():
         rate, cpu = (
-            median(each.requests_per_second for each in results),
-            1000 / median(each.requests_per_cpu_second for each in results),
+            median(result.requests_per_second for result in results),
+            1000 / median(result.requests_per_cpu_second for result in results),
         )
-        p50, p99 = (1000 * median(times) for times in zip(*((each.p50, each.p99) for each in results), strict=True))
+        p50, p99 = (
+            1000 * median(times) for times in zip(*((result.p50, result.p99) for result in results), strict=True)
+        )
         latency = f"p50 {p50:7.1f} ms   p99 {p99:7.1f} ms"
         print(
             f"    {TITLES[name]:<18}{rate:8,.1f} requests/s   {latency}   {cpu:6.2f} ms of CPU time per request",
@@ -298,12 +300,12 @@ def compare(page: Page, servers: Mapping[str, Server]) -> None:
 def print_ratios(page: Page, measured: Mapping[str, Sequence[LoadResult]]) -> None:
     """Print the ratios and their targets."""
     if nodes := [name for name in measured if name in NODE_SERVERS]:
-        fastest = max(nodes, key=lambda name: median(each.requests_per_second for each in measured[name]))
+        fastest = max(nodes, key=lambda name: median(result.requests_per_second for result in measured[name]))
         print(f"    {describe_ratio(measured, fastest)}{verdict(ratios_to(measured, fastest), page.times_node)}")
     if page.times_plain is not None:
         print(f"    {describe_ratio(measured, 'plain')}{verdict(ratios_to(measured, 'plain'), page.times_plain)}")
     if nodes:
-        steadiest = min(nodes, key=lambda name: median(each.p99 for each in measured[name]))
+        steadiest = min(nodes, key=lambda name: median(result.p99 for result in measured[name]))
         pairs = zip(measured["dealmark"], measured[steadiest], strict=True)
         ratio = median(mine.p99 / other.p99 for mine, other in pairs)
         state = "within" if ratio <= 1 else "MISSES"

@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def compare(url: str, file: Path) -> None:
-    """Import the file twice, each time between two bare loads, whose median counts."""
+    """Import the file twice, each time between two bare loads. Compare with the median of the bare loads."""
     run_import(url, "cpus", CPUS_FILE)
     bare = [asyncio.run(bare_load(url, file))]
     imports = []

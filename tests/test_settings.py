@@ -41,7 +41,8 @@ def readme_table() -> Iterator[str]:
 
 def test_readme_lists_every_setting() -> None:
     expected = [
-        f"| `{environment_variable(name)}` | {'' if field.default is None else f'`{field.default}`'} | {field.description} |"
+        f"| `{environment_variable(name)}` "
+        f"| {'' if field.default is None else f'`{field.default}`'} | {field.description} |"
         for name, field in documented_settings().items()
     ]
     rows = [re.sub(r"\|\s+\|", "|  |", line) for line in readme_table()]

@@ -87,8 +87,8 @@ def plan(
     schema = _own_schema()
 
     async def explain_all(resources: Resources) -> list[str]:
-        found = await find_documents(resources, schema, name)
-        documents = [info.document for info in found if info.document is not None]
+        infos = await find_documents(resources, schema, name)
+        documents = [info.document for info in infos if info.document is not None]
         return [part for document in documents for part in await _explain(resources, schema, document, variable_values)]
 
     parts = _run(explain_all)

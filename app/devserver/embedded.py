@@ -40,7 +40,7 @@ DETACHED_OPTIONS: dict[str, Any] = {"stdin": subprocess.DEVNULL, "start_new_sess
 
 
 class EmbeddedServer(ABC):
-    """A server process whose working directory is `home`.
+    """A server process with the working directory `home`.
 
     `url_template` is formatted with the path of the socket. `stop_signals`: signals to send one after another, each
     with the seconds to wait for the process to end.
@@ -117,8 +117,8 @@ class EmbeddedServer(ABC):
 
         try:
             process = psutil.Process(int(self._pid_file.read_text().split("\n", 1)[0]))
-            ours = process.name() == self.program and Path(process.cwd()) == self.home
-            return process.pid if ours and process.status() != psutil.STATUS_ZOMBIE else None
+            is_this_server = process.name() == self.program and Path(process.cwd()) == self.home
+            return process.pid if is_this_server and process.status() != psutil.STATUS_ZOMBIE else None
         except (FileNotFoundError, ValueError, psutil.Error):
             return None
 

@@ -46,7 +46,7 @@ SelectionCost = Union[int, "_Sum"]
 
 DEFAULT_LIST_SIZE = 10
 MAX_INT = 2**31 - 1
-# Combinations of sizes per operation whose costs are cached. Clients use few.
+# Combinations of sizes per operation with cached costs. Clients use few.
 MAX_CACHED_COSTS = 1_000
 
 

@@ -32,13 +32,13 @@ class Context:
     viewer: Viewer = ANONYMOUS
     # By GraphQL type: the columns that the operation reads from its rows; None means all columns.
     columns: Mapping[str, frozenset[str] | None] | None = None
-    # By GraphQL type: the loader calls for each row of the type that its statement can include.
+    # By GraphQL type: the prefetches that the operation requests; see app/graphql/prefetch.py.
     prefetches: dict[str, list[Prefetch]] = field(default_factory=dict)
     _loaders: dict[type, Any] = field(default_factory=dict)
     _primed: dict[type, list[Any]] = field(default_factory=dict)
     # GraphQL types of the rows that were read together with their prefetches.
     prefetched: set[str] = field(default_factory=set)
-    # Whether one statement is expected to read everything; see SingleStatementReader.
+    # Whether the operation is expected to need one statement only; see app/graphql/prefetch.py.
     single_statement: bool = False
     reader: Reader | None = None
     _statement_lock: asyncio.Lock = field(default_factory=asyncio.Lock)

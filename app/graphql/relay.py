@@ -30,6 +30,12 @@ def global_id_mapping(type_name: str) -> ValueMapping:
     return ValueMapping(partial(encode_global_id, type_name))
 
 
+def requests_total_count(info: Info, connection_type: str) -> bool:
+    """Return whether the operation selects `totalCount` of this connection type."""
+    fields = info.context.requested_columns(connection_type)
+    return fields is None or TOTAL_COUNT in fields
+
+
 def id_field(type_name: str) -> Any:
     """Return the field `id` of a node type that is backed by rows."""
     return column("id", description="Global id; opaque.", mapping=global_id_mapping(type_name))

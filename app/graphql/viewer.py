@@ -21,5 +21,10 @@ class Viewer:
     subject: str | None = None
     role: Role = Role.VIEWER
 
+    @property
+    def requested_by(self) -> str:
+        """Name that jobs and imports of this viewer are stored with."""
+        return self.subject or "unknown"
+
 
 ANONYMOUS = Viewer()

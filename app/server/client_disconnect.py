@@ -20,11 +20,11 @@ class ClientDisconnected(Exception):
 class DisconnectWatcher:
     """Watches the connections of requests that take longer than `delay_seconds`.
 
-    Most requests end before, and to watch a connection takes a task.
+    Most requests end sooner, and watching a connection needs a task.
     """
 
     def __init__(self, delay_seconds: float) -> None:
-        self._delay = TimerWheel(delay_seconds)
+        self._timers = TimerWheel(delay_seconds)
 
     async def cancel_on_disconnect(self, work: Awaitable[T], receive: Receive) -> T:
         """Await `work` and return its result.
@@ -48,7 +48,7 @@ class DisconnectWatcher:
             disconnected = True
             request_task.cancel()
 
-        timer = self._delay.schedule(start_watching)
+        timer_id = self._timers.schedule(start_watching)
         try:
             return await work
         except asyncio.CancelledError:
@@ -56,6 +56,6 @@ class DisconnectWatcher:
                 raise ClientDisconnected from None
             raise
         finally:
-            self._delay.cancel(timer)
+            self._timers.cancel(timer_id)
             if watch_task is not None:
                 watch_task.cancel()

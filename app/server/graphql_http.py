@@ -122,16 +122,16 @@ class GraphQLHTTPHandler:
         check_csrf(request, self.headers, relaxed=self.settings.development)
         cost = state.admission.check_cost(operation, request.variables)
 
-        # Responses that are not the same for every viewer are not cached.
-        # urql lists event streams after JSON with every operation; only a subscription cannot be answered in JSON.
+        # urql accepts event streams after JSON for every operation. Only a subscription cannot be answered in JSON.
         if self.accepts_events and (self.media is None or operation.kind is OperationType.SUBSCRIPTION):
             await self._stream(document, operation, request, viewer)
             return
+        # Mutations and responses that differ between viewers are not cached.
         if operation.kind is not OperationType.QUERY or not document.public or request.requests_cost:
             await self._execute_uncached(document, operation, request, viewer, cost)
             return
 
-        # Ask the cache, first of all whether the client already has the current response.
+        # Ask the cache, after checking whether the client already has the current response.
         query = CacheQuery(document, operation.name, canonical_variables(request.variables, operation.variables))
         epoch = state.notifications.epoch
         key = state.response_cache.current_key(query)

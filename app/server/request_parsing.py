@@ -60,7 +60,7 @@ def parse_body(content_type: str, body: bytes, path_id: str | None) -> GraphQLRe
         raise BadRequest("Batches are not accepted: send one operation per request.")
     if not isinstance(content, dict):
         raise BadRequest("The body must be a JSON object.")
-    return _graphql_request(content, path_id, by_get=False)
+    return _graphql_request(content, path_id, is_get=False)
 
 
 def _parse_form_body(content_type: str, body: bytes, path_id: str | None) -> GraphQLRequest:
@@ -68,12 +68,12 @@ def _parse_form_body(content_type: str, body: bytes, path_id: str | None) -> Gra
     if missing := [name for name in ("operations", "map") if name not in fields]:
         raise BadRequest(f"The form has no field `{missing[0]}`: files are sent as the GraphQL multipart request says.")
     operations, file_map = (parse_json(fields.pop(name).content, f"`{name}`") for name in ("operations", "map"))
-    return _graphql_request(insert_files(operations, file_map, fields), path_id, by_get=False)._replace(has_files=True)
+    return _graphql_request(insert_files(operations, file_map, fields), path_id, is_get=False)._replace(has_files=True)
 
 
 def parse_payload(payload: Mapping[str, Any]) -> GraphQLRequest:
     """Parse the payload of a `subscribe` message. Raises BadRequest."""
-    return _graphql_request(payload, None, by_get=False)
+    return _graphql_request(payload, None, is_get=False)
 
 
 def parse_query_string(query_string: bytes, path_id: str | None) -> GraphQLRequest:
@@ -96,7 +96,7 @@ def parse_query_string(query_string: bytes, path_id: str | None) -> GraphQLReque
     for name in ("variables", "extensions"):
         if name in content:
             content[name] = parse_json(content[name].encode(), f"`{name}`") if content[name] else None
-    return _graphql_request(content, path_id, by_get=True)
+    return _graphql_request(content, path_id, is_get=True)
 
 
 def _unquote(part: bytes) -> str:
@@ -105,7 +105,7 @@ def _unquote(part: bytes) -> str:
     return unquote_to_bytes(part.replace(b"+", b" ")).decode()
 
 
-def _graphql_request(content: Mapping[str, Any], path_id: str | None, by_get: bool) -> GraphQLRequest:
+def _graphql_request(content: Mapping[str, Any], path_id: str | None, is_get: bool) -> GraphQLRequest:
     extensions = _object(content, "extensions")
     ids = [v for name in ("documentId", "doc_id", "id") if (v := _string(content, name)) is not None]
     ids += [path_id] if path_id is not None else []
@@ -121,7 +121,7 @@ def _graphql_request(content: Mapping[str, Any], path_id: str | None, by_get: bo
         operation_name=_string(content, "operationName"),
         variables=_object(content, "variables"),
         extensions=extensions,
-        is_get=by_get,
+        is_get=is_get,
     )
 
 

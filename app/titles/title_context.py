@@ -120,7 +120,7 @@ class TitleContext:
 
     @cached_property
     def multi_cpu(self) -> str:
-        """ "dual" for a title with "dual CPU", the term of the catalogue for boards with two CPUs, else ""."""
+        """The word "dual" for a title with "dual CPU", which catalogues use for boards with two CPUs, else ""."""
         match = _MULTI_CPU.search(self.title.lower()) if "cpu" in self.all_words else None
         return match[1] if match else ""
 

@@ -1,4 +1,4 @@
-// Apollo Server on Fastify, which is faster than Express and than the standalone server; documents by their hash.
+// Apollo Server on Fastify, which is faster than on Express and than the standalone server. Documents are sent by hash.
 import { ApolloServer } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
@@ -14,7 +14,7 @@ const apollo = new ApolloServer({
   resolvers,
   csrfPrevention: false,
   introspection: false,
-  // Hints for caches cost a hook in every field.
+  // Cache hints would add a hook to every field.
   plugins: [
     ApolloServerPluginCacheControlDisabled(),
     ApolloServerPluginLandingPageDisabled(),
@@ -26,7 +26,7 @@ const app = Fastify();
 const handler = fastifyApolloHandler(apollo, { context: async () => context() });
 app.get('/graphql', handler);
 app.post('/graphql', handler);
-// Automatic persisted queries: who sends a text with its hash may send the hash from then on.
+// Registers the documents as automatic persisted queries: after that, requests contain only the hash.
 for (const [sha256Hash, query] of Object.entries(documents)) {
   const extensions = { persistedQuery: { version: 1, sha256Hash } };
   await app.inject({ method: 'POST', url: '/graphql', payload: { query, extensions } });

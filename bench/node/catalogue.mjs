@@ -1,5 +1,5 @@
-// What the servers of Mercurius and Apollo share: the schema of ../../schema.graphql, the statements of the Python server,
-// and loaders that batch as its loaders do. Each statement reads what the three documents need and no more.
+// Shared by the Mercurius and Apollo servers: the schema of ../../schema.graphql, the SQL statements of the Python
+// server, and loaders that batch like its loaders. Each statement reads only what the three documents need.
 import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import DataLoader from 'dataloader';
@@ -10,7 +10,7 @@ const CURSOR = crc32('cpus:name+,id+');
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), 'utf8');
 export const typeDefs = read('../../schema.graphql');
-export const documents = JSON.parse(readFileSync(process.env.BENCH_DOCUMENTS, 'utf8')); // SHA-256 of a text -> the text
+export const documents = JSON.parse(readFileSync(process.env.BENCH_DOCUMENTS, 'utf8')); // SHA-256 of a document -> its text
 export const port = Number(process.env.DEALMARK_PORT);
 
 const { builtins, setTypeParser } = pg.types;
@@ -60,7 +60,7 @@ const DISTRIBUTION = `
          ELSE least(div((price - lowest) * $2::integer, highest - lowest), $2::integer - 1) END::integer AS bin,
     count(*) AS prices
   FROM price GROUP BY cpu_id, lowest, highest, bin`;
-// What one writes on tables that keep no figures of the catalogue ready: the aggregate.
+// Statistics of the catalogue, aggregated per request: the usual solution without precomputed values.
 const STATISTICS = `
   SELECT count(*) AS total, array_agg(DISTINCT manufacturer) AS manufacturers,
     array_agg(DISTINCT socket) FILTER (WHERE socket IS NOT NULL) AS sockets,

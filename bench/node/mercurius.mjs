@@ -1,4 +1,4 @@
-// Mercurius with its JIT, on Fastify; documents by their hash.
+// Mercurius with its JIT, on Fastify. Documents are sent by hash.
 import Fastify from 'fastify';
 import mercurius from 'mercurius';
 import { context, documents, port, resolvers, typeDefs } from './catalogue.mjs';

@@ -1,4 +1,4 @@
-// PostGraphile: the tables, and in the schema `shop` the functions that make fields of what is not a column.
+// PostGraphile with the tables, and functions in the schema `shop` for the fields that are not columns.
 import { createServer } from 'node:http';
 import pg from 'pg';
 import { postgraphile } from 'postgraphile';

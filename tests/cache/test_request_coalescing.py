@@ -185,7 +185,7 @@ async def test_timeout_cancels_the_statement(settings: Settings, database_url: s
 
 
 async def test_postgresql_cancels_statements_of_the_api_after_the_timeout(settings: Settings) -> None:
-    """This helps if the API process hangs. Statements of the worker have no limit."""
+    """The timeout helps if the API process hangs. Statements of the worker have no limit."""
     api = create_app(settings.model_copy(update={"request_timeout_seconds": 7.5})).starlette
     async with api.router.lifespan_context(api) as state:
         assert state is not None

@@ -161,7 +161,7 @@ async def test_lost_notifications_bypass_the_cache(resources: Resources, monkeyp
 
 
 async def test_closed_pooled_connections_do_not_fail_requests(resources: Resources) -> None:
-    """This happens after a restart of PostgreSQL."""
+    """PostgreSQL closes them when it restarts."""
     async with run_api_on(resources) as (api, _):
         await asyncio.gather(*(get_persisted(api, CPUS_QUERY, n=number) for number in range(1, 6)))
         connection = await asyncpg.connect(resources.settings.database_url)

@@ -77,7 +77,7 @@ async def test_persisted_mutation_is_sent_by_post(script: str, required: ApiClie
 async def test_operation_outside_the_list_is_rejected(
     script: str, method: str, required: ApiClient, page: ClientRequest, by_apollo: Path, tmp_path: Path
 ) -> None:
-    """urql is configured to enforce its list; Apollo Client tries to register and fails."""
+    """The client urql is configured to enforce its list; Apollo Client tries to register and fails."""
     await publish(required, without(by_apollo, "CpuList", tmp_path), "web")
     options: dict[str, Any] = {"ids": "manifest", "manifest": str(by_apollo), "method": method}
     refused, answered = await client(script, required, [LIST, page], **options)

@@ -112,7 +112,7 @@ class Dealmark:
         return asyncio.run(ask())
 
     def remove(self) -> None:
-        """Stop everything, whatever the state."""
+        """Stop everything, in any state."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             with suppress(subprocess.TimeoutExpired):

@@ -259,7 +259,7 @@ async def test_database_error_is_not_retried(resources: Resources) -> None:
 
 
 async def lock_cpu_table(resources: Resources) -> asyncpg.Connection:
-    """Return a connection whose transaction blocks all reads of CPUs."""
+    """Return a connection with a transaction that blocks all reads of CPUs."""
     connection = await asyncpg.connect(str(resources.settings.database_url))
     await connection.execute("BEGIN; LOCK TABLE cpu")
     return connection

@@ -124,8 +124,11 @@ async def test_old_jobs_are_deleted_except_unfinished_and_last_successes(resourc
 
 
 async def test_old_imports_are_deleted_except_sources_of_listings(resources: Resources) -> None:
-    """Three URLs: a page with an active listing that was fetched three times, a page with a sold listing, and a page of
-    two sessions, of which the newer is kept. Unfinished imports are kept at any age."""
+    """Unfinished imports are kept at any age.
+
+    Three URLs: a page with an active listing that was fetched three times, a page with a sold listing, and a page of
+    two sessions, of which the newer is kept.
+    """
     live, sold, other = await add_listings(resources, 10, 10, 10)
     old, young, never = "now() - interval '91 days'", "now() - interval '89 days'", "NULL"
     status = {old: "complete", young: "complete", never: "queued"}

@@ -120,7 +120,7 @@ async def test_waiting_message_is_not_enqueued_twice(resources: Resources) -> No
 
 @pytest.mark.parametrize(("status", "attempts"), [("queued", 0), ("running", 1)])
 async def test_message_of_a_dead_worker_is_enqueued_again(resources: Resources, status: str, attempts: int) -> None:
-    """arq considers the message in progress until a timeout. The worker died before it updated the row."""
+    """Until a timeout, arq considers the message in progress. The worker died before it updated the row."""
     asked = await request_recalculation(resources)
     await run_sql(resources, "UPDATE job SET status = :s, attempts = :n", s=status, n=attempts)
     await resources.broker.redis.set(f"{in_progress_key_prefix}job:{asked}", b"1", ex=3600)

@@ -199,7 +199,7 @@ async def test_unusable_keys_are_ignored() -> None:
 
 
 async def test_known_key_does_not_wait_for_a_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This holds while an unknown key is searched, and while the keys are refreshed."""
+    """It waits neither while an unknown key is searched nor while the keys are refreshed."""
     monkeypatch.setattr(authentication, "JWKS_MIN_REFRESH_INTERVAL_SECONDS", 0.0)
     known, unknown = (f"Bearer {sign_token(VALID_CLAIMS, EC, 'ES256', kid=kid)}" for kid in ("e", "x"))
 

@@ -95,8 +95,10 @@ def test_only_listed_queries_and_subscriptions_require_a_role() -> None:
 
 
 def test_imports_are_reachable_through_operator_fields_only() -> None:
-    """Therefore the fields of imports declare no roles. The interface Node does not lead to them, because `node`
-    rejects their ids."""
+    """Therefore the fields of imports declare no roles.
+
+    The interface Node does not lead to them, because `node` rejects their ids.
+    """
     schema = GRAPHQL_SCHEMA
     left: list[Any] = [schema.query_type, schema.mutation_type, schema.subscription_type]
     reached = set[str]()

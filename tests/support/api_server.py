@@ -20,56 +20,56 @@ from app.settings import Settings
 
 
 class ApiClient:
-    """A client of a running API."""
+    """HTTP client of a running API."""
 
     def __init__(self, url: str, settings: Settings) -> None:
         self.url = url
-        self.http = httpx.AsyncClient(base_url=url, timeout=60, verify=False)  # no TLS: it need not read certificates
+        self.http = httpx.AsyncClient(base_url=url, timeout=60, verify=False)  # no TLS, no certificates to read
         self.settings = settings
 
     def token(self, role: Role) -> dict[str, str]:
-        """The header of somebody with this role."""
+        """Return an Authorization header with a token for this role."""
         return {"authorization": f"Bearer {issue_token(self.settings, role, 'tester', timedelta(minutes=5))}"}
 
     async def ask(self, query: str, role: Role | None = None, **variables: Any) -> dict[str, Any]:
-        """The whole response to a query by POST."""
+        """Send a query by POST and return the whole response."""
         headers = {} if role is None else self.token(role)
         response = await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
         answer: dict[str, Any] = response.json()
         return answer
 
     async def data(self, query: str, role: Role | None = None, **variables: Any) -> dict[str, Any]:
-        """The data of a response that must have no errors."""
+        """Send a query and return its data; the response must have no errors."""
         answer = await self.ask(query, role, **variables)
         assert "errors" not in answer, answer["errors"]
         data: dict[str, Any] = answer["data"]
         return data
 
     async def error(self, query: str, role: Role | None = None, **variables: Any) -> tuple[str, str]:
-        """Code and message of a response that must have one error."""
+        """Send a query and return code and message of its only error."""
         answer = await self.ask(query, role, **variables)
         (error,) = answer["errors"]
         return error["extensions"]["code"], error["message"]
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that stops at once, where its own looks for that ten times a second and then waits as long again."""
+    """A uvicorn server that stops immediately; the original polls for that every 0.1 s."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.told = asyncio.Event()
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
-        """They are pytest's."""
+        """Leave the signals to pytest."""
         return nullcontext()
 
     async def main_loop(self) -> None:
-        """Until it is told to stop."""
+        """Run until `should_exit` is set."""
         await self.on_tick(0)
         await self.told.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """In the same order as uvicorn's own."""
+        """Stop in the same order as the original."""
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
@@ -83,7 +83,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def run_api(settings: Settings, app: ASGIApp | None = None) -> AsyncIterator[ApiClient]:
-    """Runs the API, or this application in its place, while the block runs."""
+    """Run the API, or another ASGI application, and yield a client."""
     server = _Server(
         uvicorn.Config(
             app or create_app(settings), host="127.0.0.1", port=0, log_config=None, lifespan="on", proxy_headers=False
@@ -105,7 +105,7 @@ async def run_api(settings: Settings, app: ASGIApp | None = None) -> AsyncIterat
 
 
 async def wait_for_notifications(api: ApiClient) -> None:
-    """Returns when the process has the news of commits; before, it keeps no answers and reads documents anew."""
+    """Wait until the process receives notifications: before, it caches no responses and reloads documents."""
     for _ in range(1000):
         answer = await api.http.get("/graphql", params={"documentId": "Statistics"})
         if answer.headers["x-cache"] != "BYPASS":

@@ -1,4 +1,4 @@
-"""The documents that ship with the server, with variables and expected costs."""
+"""The built-in documents with variables and expected costs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.schema_execution import GRAPHQL_SCHEMA
 
 CATALOG_DOMAINS = {Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET}
 NODE_DOMAINS = {*CATALOG_DOMAINS, Domain.WORK, Domain.EVENTS}
-# Name -> variables for n CPUs, statements, domains read, whether time alone changes the answer.
+# Name -> variables for n CPUs, number of statements, domains, whether the response is time-dependent.
 BUILTIN_QUERIES: dict[str, tuple[Any, int, set[Domain], bool]] = {
     "CpuList": (lambda n: {"first": n, "orderBy": [{"field": "PERCENTILE"}]}, 1, CATALOG_DOMAINS, False),
     "CpuDetail": (lambda n: {"slug": f"cpu-{n}"}, 1, CATALOG_DOMAINS, True),

@@ -1,4 +1,4 @@
-"""The change log as its tests see it: read, worked off, and what follows from it compared with a recalculation."""
+"""Helpers to read and process the change log, and to compare metrics with a recalculation."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ CPUS_WITH_LISTINGS = text(
 
 
 async def logged_cpu_ids(session: Session) -> list[int]:
-    """The CPUs in the log, one for each row, ascending."""
+    """Return the CPU ids of all rows in the change log, in ascending order."""
     rows = await session.rows(text("SELECT cpu_id FROM data_change_log ORDER BY cpu_id"))
     return [row.cpu_id for row in rows]
 
 
 async def committed_change_log(resources: Resources) -> list[int]:
-    """The same, of what is committed."""
+    """Return the CPU ids of all committed rows."""
     async with resources.read() as session:
         return await logged_cpu_ids(session)
 
 
 async def process_all_changes(resources: Resources) -> None:
-    """Works off the log, which is not empty."""
+    """Process the change log, which must not be empty."""
     assert await process_change_log(resources) is True
     assert await committed_change_log(resources) == []
 
 
 async def data_versions(resources: Resources) -> dict[str, int]:
-    """The data versions."""
+    """Return the data versions."""
     async with resources.read() as session:
         return dict(await session.versions())
 
 
 async def expected_metrics(resources: Resources) -> dict[int, dict[str, Any]]:
-    """What the columns of all CPUs must hold, by a plain reading of their marks and listings."""
+    """Return the expected metrics of all CPUs, computed in Python from their benchmark scores and listings."""
     async with resources.read() as session:
         rows = await session.rows(CPUS_WITH_LISTINGS)
     cpus = [Cpu(row.multi, row.single, tuple(zip(row.statuses, row.prices, strict=True))) for row in rows]
@@ -55,7 +55,7 @@ async def expected_metrics(resources: Resources) -> dict[int, dict[str, Any]]:
 
 
 async def assert_metrics_are_current(resources: Resources) -> None:
-    """A recalculation of all CPUs finds every figure as it would make it, and fails where it failed before."""
+    """Check that a recalculation of all CPUs changes no metric, and fails for the same CPUs as before."""
     failures = "SELECT cpu_id FROM recalculation_failure ORDER BY cpu_id"
     before, failed = await stored_metrics(resources), await fetch_rows(resources, failures)
     outcome = await recalculate_metrics(resources)

@@ -32,7 +32,7 @@ CommandRunner = Callable[..., CommandResult]
 def dealmark(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Iterator[CommandRunner]:
-    """Runs the command with these arguments; the environment names a data directory that does not exist."""
+    """Run the command with these arguments, in an environment with an empty data directory."""
     for name in list(os.environ):
         if name.startswith(("DATABASE_URL", "REDIS_URL", "DEALMARK_")):
             monkeypatch.delenv(name)
@@ -68,7 +68,7 @@ def query_database(url: str, statement: str) -> list[tuple[object, ...]]:
 
 
 def error_sentence(ran: CommandResult) -> str:
-    """The one sentence of a command that could not be done."""
+    """Return the sentence that a failed command has printed."""
     assert ran.code == 1
     assert ran.output == ""
     (sentence,) = ran.errors.splitlines()

@@ -15,7 +15,7 @@ DATABASE_NUMBERS = count(1)
 
 @contextmanager
 def temporary_database(cluster: str, template: str = "template0") -> Iterator[str]:
-    """A database that exists while the block runs."""
+    """Create a database and drop it after the block."""
     name = f"test_{next(DATABASE_NUMBERS)}"
     asyncio.run(run_statement(cluster, f'CREATE DATABASE {name} TEMPLATE "{template}" STRATEGY FILE_COPY'))
     try:
@@ -25,12 +25,12 @@ def temporary_database(cluster: str, template: str = "template0") -> Iterator[st
 
 
 def database_url_in(cluster: str, name: str) -> str:
-    """The URL of a database in the cluster."""
+    """Return the URL of a database in the cluster."""
     return cluster.replace("/postgres?", f"/{name}?")
 
 
 def database_name(database_url: str) -> str:
-    """The name of the database that a URL leads to."""
+    """Return the name of the database in a URL."""
     name = make_url(database_url).database
     assert name is not None
     return name

@@ -1,4 +1,4 @@
-"""Requests that name a document, and the errors they get."""
+"""Requests that name a document, and their errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ACCEPT_GRAPHQL = {"accept": "application/graphql-response+json"}
 
 
 def production_settings(settings: Settings, documents: DocumentMode, **others: object) -> Settings:
-    """Production, in this mode."""
+    """Return production settings with this document mode."""
     return settings.model_copy(update={"development": False, "documents": documents, **others})
 
 
@@ -32,7 +32,7 @@ async def get_document(api: ApiClient, path: str = "/graphql", **params: Any) ->
 
 
 def uncached_error(response: httpx.Response) -> tuple[int, str, str]:
-    """Status, code and message of an answer that is one error, which nobody may keep."""
+    """Return status, code and message of a response with one error, which must not be cacheable."""
     answer = response.json()
     assert list(answer) == ["errors"]
     (error,) = answer["errors"]

@@ -1,4 +1,4 @@
-"""`dealmark documents`, run on the database of a test."""
+"""The command `dealmark documents` on the database of a test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.command_line import CommandResult, CommandRunner
 
 @pytest.fixture
 def documents(dealmark: CommandRunner, database_url: str) -> CommandRunner:
-    """Runs `dealmark documents` on the test's database."""
+    """Run `dealmark documents` on the database of the test."""
 
     def run(*arguments: object) -> CommandResult:
         return dealmark("documents", *map(str, arguments), DATABASE_URL=database_url)

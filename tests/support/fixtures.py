@@ -25,13 +25,13 @@ from tests.support.settings import make_settings
 
 @pytest.fixture(scope="session", autouse=True)
 def configured_logging() -> None:
-    """Logs as they are in development: structlog's own default draws a picture for every exception, for seconds."""
+    """Configure logging as in development: structlog's default formats exceptions for seconds."""
     configure_logging("console", "INFO", sys.stderr)
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[str]:
-    """URL of the run's cluster, with a migrated database `template` in it."""
+    """URL of the PostgreSQL cluster of the test run, with a migrated database `template`."""
     directory = Path(tempfile.mkdtemp(prefix="pg-"))
     server = EmbeddedPostgres(directory, durable=False)
     url = server.start()
@@ -46,7 +46,7 @@ def cluster() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of the run's Redis."""
+    """URL of the Redis of the test run."""
     server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
     try:
         yield server.start()
@@ -56,20 +56,20 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def redis_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Redis that is there is not given up when the machine pauses; tests of one that hangs say how long they wait."""
+    """Raise the Redis timeout, because a machine may pause. Tests of a hanging Redis set their own."""
     monkeypatch.setattr(circuit_breaker, "CALL_TIMEOUT_SECONDS", 3.0)
 
 
 @pytest.fixture
 def database_url(cluster: str) -> Iterator[str]:
-    """A migrated, empty database."""
+    """URL of a migrated, empty database."""
     with temporary_database(cluster, template="template") as url:
         yield url
 
 
 @pytest.fixture
 async def redis_url(redis_server: str) -> AsyncIterator[str]:
-    """An empty Redis; a test that leaves a job in the queue fails."""
+    """URL of an empty Redis. A test fails if it leaves a job in the queue."""
     redis = Redis.from_url(redis_server)
     await redis.flushall()
     yield redis_server
@@ -80,26 +80,26 @@ async def redis_url(redis_server: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
-    """Settings of this test, independent of the environment."""
+    """Settings for the test, independent of the environment."""
     return make_settings(
         database_url=database_url,
         redis_url=redis_url,
         data_dir=tmp_path,
         development=True,
-        # No request fails because the machine pauses; tests of the timeout set it.
+        # Long, because a machine may pause. Tests of the timeout set their own.
         request_timeout_seconds=60.0,
     )
 
 
 @pytest.fixture
 async def resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Open resources on the test's own database."""
+    """Open resources on the database of the test."""
     async with Resources.open(settings) as opened:
         yield opened
 
 
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[ApiClient]:
-    """The API behind a real server on a port of its own, in this event loop."""
+    """Client of the API, which runs in a real server in the same event loop."""
     async with run_api(settings) as running:
         yield running

@@ -1,4 +1,4 @@
-"""Requests to `/graphql`, and the checks that every error response must pass."""
+"""Requests to `/graphql`, and checks of error responses."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ UTF8 = "; charset=utf-8"
 async def post_graphql(
     api: ApiClient, body: object, content_type: str = "application/json", accept: str = "*/*"
 ) -> httpx.Response:
-    """Sends bytes as they are and anything else as JSON."""
+    """Send bytes unchanged, and anything else as JSON."""
     content = body if isinstance(body, bytes) else orjson.dumps(body)
     return await api.http.post("/graphql", content=content, headers={"content-type": content_type, "accept": accept})
 
 
 def only_error(response: httpx.Response, status: int) -> dict[str, Any]:
-    """The only error of a refusal; it is a well-formed GraphQL response that gives nothing of ours away."""
+    """Return the only error of a response, which must be well-formed and reveal no internals."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] in {f"application/json{UTF8}", GRAPHQL_JSON + UTF8}
     assert response.headers["cache-control"] == "no-store"

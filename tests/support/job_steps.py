@@ -1,4 +1,4 @@
-"""Jobs that a test moves from state to state, as a worker would."""
+"""Changes to the state of a job, as a worker makes them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.resources import Resources
 
 
 async def create_queued_job(resources: Resources) -> int:
-    """A queued job that no worker is told of."""
+    """Create a queued job without a message."""
     async with resources.write() as tx:
         job_id = await sql.create(tx, JobKind.RECALCULATE_METRICS, {}, "test")
         tx.enqueued.clear()
@@ -17,7 +17,7 @@ async def create_queued_job(resources: Resources) -> int:
 
 
 async def advance_job(resources: Resources, job_id: int, step: str, done: int = 0) -> None:
-    """Moves the job as a worker would."""
+    """Change the state of a job as a worker does."""
     async with resources.write() as tx:
         if step == "start":
             await sql.mark_running(tx, job_id)

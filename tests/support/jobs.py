@@ -1,4 +1,4 @@
-"""Jobs as their tests see them: asked for, read back, waited for."""
+"""Helpers to request, read and wait for jobs."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ KIND = JobKind.RECALCULATE_METRICS
 
 
 async def request_recalculation(resources: Resources, cpu_ids: Sequence[int] | None = None) -> int:
-    """Asks for a recalculation as the mutation does; the job's id."""
+    """Request a recalculation as the mutation does. Return the id of the job."""
     async with resources.write() as tx:
         return await request_job(tx, KIND, {} if cpu_ids is None else {"cpu_ids": list(cpu_ids)}, "tester")
 
 
 async def all_jobs(resources: Resources) -> Sequence[Row[Any]]:
-    """All jobs, oldest first."""
+    """Return all jobs, oldest first."""
     async with resources.read() as session:
         return await session.rows(select(job).order_by(job.c.id))
 
 
 async def job_row(resources: Resources, job_id: int) -> Row[Any]:
-    """The row of this job."""
+    """Return the row of a job."""
     (row,) = [row for row in await all_jobs(resources) if row.id == job_id]
     return row
 
 
 async def wait_until_job_ended(resources: Resources, job_id: int, seconds: float = 90) -> Row[Any]:
-    """The row of this job, once it is succeeded or failed."""
+    """Wait until a job has succeeded or failed. Return its row."""
 
     async def look() -> Row[Any] | None:
         row = await job_row(resources, job_id)
@@ -44,13 +44,13 @@ async def wait_until_job_ended(resources: Resources, job_id: int, seconds: float
 
 
 async def history_counts(resources: Resources) -> list[tuple[int, int]]:
-    """(cpu_id, number of rows in the history of its figures), by cpu_id."""
+    """Return pairs of CPU id and number of rows in its metrics history, ordered by id."""
     async with resources.read() as session:
         rows = await session.rows(text("SELECT cpu_id, count(*) AS times FROM figure_history GROUP BY 1 ORDER BY 1"))
     return [(row.cpu_id, row.times) for row in rows]
 
 
 async def run_sql(resources: Resources, statement: str, **values: Any) -> None:
-    """Runs one statement in a transaction of its own."""
+    """Run a statement in its own transaction."""
     async with resources.write() as tx:
         await tx.execute(text(statement), values)

@@ -1,4 +1,4 @@
-"""Servers that tests start beside the API, and ports where nothing listens."""
+"""A server for a JWKS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 
 @dataclass
 class KeyServer:
-    """A server of one JSON document, which a test may change, break and silence."""
+    """Server of one JSON document, which a test can change, replace by invalid data, or make hang."""
 
     url: str = ""
     document: object = None
@@ -22,7 +22,7 @@ class KeyServer:
     requests: int = 0
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request per connection."""
+        """Respond to one request."""
         await reader.readuntil(b"\r\n\r\n")
         self.requests += 1
         if not self.silent:
@@ -36,7 +36,7 @@ class KeyServer:
 
 @asynccontextmanager
 async def key_server(document: object) -> AsyncIterator[KeyServer]:
-    """A JWKS on a port of its own."""
+    """Serve a JWKS."""
     keys = KeyServer(document=document)
     server = await asyncio.start_server(keys.answer, "127.0.0.1", 0)
     keys.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks.json"

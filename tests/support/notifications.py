@@ -16,7 +16,7 @@ LISTENING_BACKENDS = """
 
 
 def gate_reconnects(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """An event that every try to connect waits for; set for now."""
+    """Make every connection attempt wait for the returned event, which is set initially."""
     gate, listen_once = asyncio.Event(), NotificationListener._listen_once
     gate.set()
 

@@ -1,4 +1,4 @@
-"""Observes the connections of a pool."""
+"""Observation of pooled connections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SELECT_SLEEP = text("SELECT pg_sleep(60)")
 
 
 async def backend_pid(pool: ReadPool) -> int:
-    """The connection that a reader gets, by its process."""
+    """Return the process id of the backend that a reader uses."""
     reader = Reader(pool)
     try:
         return int(await reader.scalar(SELECT_BACKEND_PID))

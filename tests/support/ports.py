@@ -1,4 +1,4 @@
-"""Ports where nothing listens."""
+"""Ports without a listener."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import random
 import socket
 from contextlib import suppress
 
-# Below the ones that systems hand out: nobody else gets one by chance between its choice and its use.
+# Below the ephemeral ports, so that no other process is assigned one before it is used.
 PORTS = range(10_000, 30_000)
-RANDOM = random.SystemRandom()  # not seeded by anybody: tests that run at once must not choose alike
+RANDOM = random.SystemRandom()  # unseeded, so that concurrent test runs choose different ports
 
 
 def closed_port() -> int:
-    """A port where nothing listens."""
+    """Return a port without a listener."""
     while True:
         port = RANDOM.choice(PORTS)
         with suppress(OSError), socket.socket() as listener:

@@ -1,4 +1,4 @@
-"""Listings whose prices change, and what is told of it."""
+"""Listings with price changes, and the resulting events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVENT_COLUMNS = "listing_id, cpu_id, price_before, price_after, shipping, curren
 
 
 async def add_listings(resources: Resources, *prices: float | str | None, **columns: Any) -> list[int]:
-    """The ids of new listings at these prices, of CPU 1 unless told otherwise."""
+    """Add listings at these prices, of CPU 1 by default. Return their ids."""
     async with resources.write() as tx:
         return [await add_listing(tx, columns.get("cpu_id", 1), price, **_rest(columns)) for price in prices]
 
@@ -27,12 +27,12 @@ def _rest(columns: dict[str, Any]) -> dict[str, Any]:
 
 
 async def set_price(tx: Transaction, listing_id: int, price: float | str | None) -> None:
-    """Gives a listing another price."""
+    """Set the price of a listing."""
     await tx.execute(SET_PRICE, {"id": listing_id, "price": price if price is None else str(price)})
 
 
 async def change_price(resources: Resources, listing_id: int, *prices: float | str | None) -> None:
-    """Gives a listing one price after the other, each in a transaction of its own."""
+    """Set the price of a listing several times, each time in its own transaction."""
     for price in prices:
         async with resources.write() as tx:
             await set_price(tx, listing_id, price)
@@ -45,12 +45,12 @@ async def sequence_all_events(resources: Resources) -> None:
 
 
 async def outbox_rows(resources: Resources) -> list[tuple[Any, ...]]:
-    """What has no position yet, in the order of its ids."""
+    """Return the events in the outbox, ordered by id."""
     return await _rows(resources, f"SELECT {EVENT_COLUMNS} FROM outbox ORDER BY id")
 
 
 async def event_rows(resources: Resources) -> list[tuple[Any, ...]]:
-    """What has its position, in their order."""
+    """Return the sequenced events, ordered by position."""
     return await _rows(resources, f"SELECT {EVENT_COLUMNS} FROM price_change ORDER BY position")
 
 

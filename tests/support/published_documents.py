@@ -1,4 +1,4 @@
-"""Documents that tests publish, and publishing them without a manifest."""
+"""Publishing documents without a manifest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOTAL_HASH = TOTAL_ID.removeprefix("sha256:")
 async def publish_documents(
     resources: Resources, *given: str | tuple[str, str], client: str = "web@1.0.0"
 ) -> list[str]:
-    """Publishes texts, or (id, text); the ids."""
+    """Publish texts or pairs of id and text. Return the ids."""
     entries = [
         ManifestEntry(content_id(each), each) if isinstance(each, str) else ManifestEntry(*each) for each in given
     ]

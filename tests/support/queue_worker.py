@@ -7,6 +7,6 @@ from jobs.worker import create_arq_worker
 
 
 async def run_queued_jobs(resources: Resources) -> None:
-    """Runs a real arq worker in burst mode until the queue is empty."""
+    """Run an arq worker in burst mode until the queue is empty."""
     worker = create_arq_worker(resources, burst=True)
     await worker.async_run()

@@ -1,4 +1,4 @@
-"""A server whose resources a test can look into, and requests whose answers can be kept."""
+"""A server on the resources of a test, and cacheable requests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BLOCKED_BACKENDS = """
 
 @asynccontextmanager
 async def run_api_on(resources: Resources) -> AsyncIterator[tuple[ApiClient, GraphQLApp]]:
-    """The API on resources of the test's own."""
+    """Run the API on the resources of the test."""
     async with GraphQLApp(resources, GRAPHQL_SCHEMA) as graphql_app:
 
         @asynccontextmanager
@@ -48,12 +48,12 @@ async def run_api_on(resources: Resources) -> AsyncIterator[tuple[ApiClient, Gra
 
 
 async def wait_until_connected(resources: Resources, now: bool = True) -> None:
-    """Once there are news of commits (or none any more)."""
+    """Wait until notifications arrive, or until they are lost if `now` is false."""
     await wait_until(lambda: asyncio.sleep(0, resources.notifications.connected is now))
 
 
 def persisted_query_url(query: str, /, **variables: Any) -> str:
-    """The URL of a query that is named by its hash."""
+    """Return the URL of a query by its hash."""
     digest = hashlib.sha256(query.encode()).hexdigest()
     extensions = {"persistedQuery": {"version": 1, "sha256Hash": digest}}
     parameters = {"extensions": orjson.dumps(extensions).decode()}
@@ -65,7 +65,7 @@ def persisted_query_url(query: str, /, **variables: Any) -> str:
 async def get_persisted(
     api: ApiClient, query: str, headers: dict[str, str] | None = None, /, **variables: Any
 ) -> httpx.Response:
-    """A persisted query by GET, registered if need be."""
+    """Send a persisted query by GET, after registering it if necessary."""
     url = persisted_query_url(query, **variables)
     response = await api.http.get(url, headers=headers)
     if "PERSISTED_QUERY_NOT_FOUND" not in response.text:
@@ -75,21 +75,21 @@ async def get_persisted(
 
 
 async def register_query(api: ApiClient, query: str) -> None:
-    """Registers a query, by the name of an operation that it does not have: nothing is run and kept."""
+    """Register a query without executing it, by naming an operation that it does not have."""
     digest = hashlib.sha256(query.encode()).hexdigest()
     extensions = {"persistedQuery": {"version": 1, "sha256Hash": digest}}
     await api.http.post("/graphql", json={"query": query, "operationName": "None", "extensions": extensions})
 
 
 async def cache_status(api: ApiClient, query: str, /, **variables: Any) -> str:
-    """Where the answer came from."""
+    """Return the cache status of the response to a query."""
     response = await get_persisted(api, query, **variables)
     assert response.status_code == 200, response.text
     return response.headers["x-cache"]
 
 
 async def commit_change(resources: Resources, *domains: Domain, sql: str | None = None) -> None:
-    """Commits a change of these domains, and waits until these resources know of it."""
+    """Commit a change of these domains, and wait until these resources are notified."""
     before = dict(resources.notifications.versions)
     async with resources.write() as tx:
         if sql is not None:
@@ -102,7 +102,7 @@ async def commit_change(resources: Resources, *domains: Domain, sql: str | None 
 
 @contextmanager
 def record_redis_commands(resources: Resources) -> Iterator[list[str]]:
-    """The names of the commands sent within."""
+    """Record the names of the Redis commands that the block sends."""
     sent: list[str] = []
     pool = resources.broker.redis.connection_pool
     original = pool.get_connection
@@ -120,7 +120,7 @@ def record_redis_commands(resources: Resources) -> Iterator[list[str]]:
 
 @asynccontextmanager
 async def lock_table(url: str, table: str = "cpu") -> AsyncIterator[asyncpg.Connection]:
-    """A lock that whoever reads the table waits for, until the block ends. Yields a connection to look with."""
+    """Lock a table against reading. Yield a connection for observing the waiting statements."""
     holder, observer = await asyncpg.connect(url), await asyncpg.connect(url)
     try:
         await holder.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")

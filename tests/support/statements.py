@@ -1,4 +1,4 @@
-"""A recorder of the SQL statements that a block of code runs."""
+"""Recorder of SQL statements."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from app.resources import Reader, Resources
 
 @dataclass
 class StatementLog:
-    """The SQL statements that readers and writers ran (BEGIN and COMMIT are no statements here)."""
+    """SQL statements of readers and writers, without BEGIN and COMMIT."""
 
     texts: list[str] = field(default_factory=list)
 
     @property
     def count(self) -> int:
-        """How many."""
+        """Number of statements."""
         return len(self.texts)
 
 
 @contextmanager
 def record_statements(resources: Resources) -> Iterator[StatementLog]:
-    """Counts the statements run within."""
+    """Record the statements that the block runs."""
     seen = StatementLog()
 
     def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Clients of subscriptions, as simple as the protocols allow."""
+"""Minimal clients for subscriptions."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ ACCEPT_SSE = {"accept": "text/event-stream"}
 
 
 class EventStream:
-    """The events of an SSE response."""
+    """Events of an SSE response."""
 
     def __init__(self, lines: AsyncIterator[str]) -> None:
         self.lines = lines
 
     async def next(self) -> tuple[str, Any]:
-        """Name and data of the next event; comments are skipped."""
+        """Return name and data of the next event, skipping comments."""
         name, content = "", ""
         async with asyncio.timeout(60):
             async for line in self.lines:
@@ -37,7 +37,7 @@ class EventStream:
         raise AssertionError("the stream ended")
 
     async def job(self) -> dict[str, Any]:
-        """The job of the next event."""
+        """Return the job in the next event."""
         name, result = await self.next()
         assert name == "next"
         assert "errors" not in result, result
@@ -45,7 +45,7 @@ class EventStream:
         return found
 
     async def rest(self) -> list[tuple[str, Any]]:
-        """All events up to the end."""
+        """Return all events until the end."""
         events: list[tuple[str, Any]] = []
         while not events or events[-1][0] != "complete":
             events.append(await self.next())
@@ -57,7 +57,7 @@ class EventStream:
 async def open_event_stream(
     api: ApiClient, query: str = JOB_PROGRESS, method: str = "POST", **variables: Any
 ) -> AsyncIterator[EventStream]:
-    """An operation by SSE."""
+    """Start an operation over SSE."""
     body: dict[str, Any] = {"json": {"query": query, "variables": variables}}
     if method == "GET":
         body = {"params": {"query": query, "variables": orjson.dumps(variables).decode()}}
@@ -69,26 +69,26 @@ async def open_event_stream(
 
 
 class WebSocketClient:
-    """A graphql-transport-ws client."""
+    """Client for graphql-transport-ws."""
 
     def __init__(self, connection: websockets.ClientConnection) -> None:
         self.connection = connection
 
     async def send(self, **message: Any) -> None:
-        """One message."""
+        """Send a message."""
         await self.connection.send(orjson.dumps(message).decode())
 
     async def receive(self) -> dict[str, Any]:
-        """The next message."""
+        """Return the next message."""
         found: dict[str, Any] = orjson.loads(await asyncio.wait_for(self.connection.recv(), 60))
         return found
 
     async def start(self, operation: str, query: str, **variables: Any) -> None:
-        """Begins an operation."""
+        """Start an operation."""
         await self.send(type="subscribe", id=operation, payload={"query": query, "variables": variables})
 
     async def one(self, query: str, **variables: Any) -> dict[str, Any]:
-        """The only result of a query."""
+        """Run a query and return its only result."""
         await self.start("one", query, **variables)
         result = await self.receive()
         assert await self.receive() == {"id": "one", "type": "complete"}
@@ -96,7 +96,7 @@ class WebSocketClient:
         return found
 
     async def closed(self) -> tuple[int, str]:
-        """Code and reason, once the server closed."""
+        """Wait until the server closes the connection. Return code and reason."""
         with pytest.raises(websockets.ConnectionClosed) as caught:
             await self.receive()
         assert caught.value.rcvd is not None
@@ -107,7 +107,7 @@ class WebSocketClient:
 async def open_socket(
     api: ApiClient, payload: dict[str, Any] | None = None, **headers: str
 ) -> AsyncIterator[WebSocketClient]:
-    """A connection that has said hello."""
+    """Open an initialized connection."""
     async with websockets.connect(
         api.url.replace("http", "ws") + "/graphql",
         subprotocols=[websockets.Subprotocol("graphql-transport-ws")],

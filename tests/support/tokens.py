@@ -1,4 +1,4 @@
-"""Tokens, good and forged, and whom the authenticator takes them for."""
+"""Valid and forged tokens, and their authentication."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from app.server.authentication import Authenticator
 from app.settings import Settings
 from tests.support.settings import SECRET
 
-NOW = int(time.time())  # when tests are collected; they may run much later
+NOW = int(time.time())  # evaluated at collection; the tests may run much later
 LATER = NOW + 86_400
 VALID_CLAIMS: dict[str, Any] = {"sub": "me", "role": "admin", "exp": LATER}
 
 
 def sign_token(claims: dict[str, Any], key: Any = SECRET, algorithm: str = "HS256", **headers: Any) -> str:
-    """A token."""
+    """Sign a token."""
     return jwt.encode(claims, key, algorithm=algorithm, headers=headers or None)
 
 
 def forge_token(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"") -> str:
-    """A token that no library would make."""
+    """Build a token that no library would create."""
     parts = [json.dumps(header).encode(), json.dumps(claims).encode(), signature]
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
 async def viewer_of_token(settings: Settings, token: str) -> Viewer:
-    """Whom the token stands for."""
+    """Return the viewer of a token."""
     return await Authenticator(settings).authenticate(f"Bearer {token}")
 
 
 async def rejection_reason(settings: Settings, token: str) -> str:
-    """Why it is refused."""
+    """Return the reason why a token is rejected."""
     with pytest.raises(Unauthenticated) as caught:
         await viewer_of_token(settings, token)
     return caught.value.message

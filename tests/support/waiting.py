@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def wait_until(look: Callable[[], Awaitable[T | None]], seconds: float = 90) -> T:
-    """The first result of `look()` that is true."""
+    """Call `look()` repeatedly and return its first true result."""
     deadline = time.monotonic() + seconds
     while not (found := await look()):
         assert time.monotonic() < deadline, "it did not happen in time"

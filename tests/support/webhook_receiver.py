@@ -1,4 +1,4 @@
-"""Receivers of webhooks on this machine, which take each message once and answer as a test says."""
+"""Webhook receivers on localhost, which process each message once and respond as a test requires."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCEPTED = http_response(b"taken", 200)
 
 @dataclass
 class Receiver:
-    """`answers` are used up one after the other; then all is well. One that is None never comes, b"" cuts the line."""
+    """Receiver that sends `answers` in order, then 200. None means no response, b"" a closed connection."""
 
     answers: list[bytes | None] = field(default_factory=list)
     heads: list[dict[str, str]] = field(default_factory=list)
@@ -28,22 +28,22 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """URL of the receiver."""
         return self.site.url("/in")
 
     @property
     def ids(self) -> list[str]:
-        """The id of each request."""
+        """Message ids of all requests."""
         return [head["webhook-id"] for head in self.heads]
 
     @property
     def prices(self) -> list[float]:
-        """The new prices of all events, each message taken once, in the order in which it came."""
+        """New prices of all events in order of arrival, without repeated messages."""
         once = dict(zip(self.ids, self.bodies, strict=True))
         return [event["priceAfter"] for body in once.values() for event in orjson.loads(body)["data"]["events"]]
 
     async def answer(self, request: str, writer: asyncio.StreamWriter) -> None:
-        """As the site asks it to."""
+        """Respond to one request."""
         head, _, body = request.partition("\r\n\r\n")
         pairs = (line.partition(": ") for line in head.split("\r\n")[1:])
         self.heads.append({name.lower(): value for name, _, value in pairs})
@@ -57,14 +57,14 @@ class Receiver:
 
 @asynccontextmanager
 async def run_receiver(*answers: bytes | None) -> AsyncIterator[Receiver]:
-    """A receiver that listens while the block runs."""
+    """Run a receiver."""
     it = Receiver(list(answers))
     async with run_site({"/in": it.answer, "/elsewhere": it.answer}) as it.site:
         yield it
 
 
 def webhook_settings(settings: Settings, *urls: str, **changed: Any) -> Settings:
-    """Settings of workers that deliver to these."""
+    """Return settings with these webhooks."""
     more = {"poll_interval_seconds": 0.1, "change_log_min_interval_seconds": 0, **changed}
     return Settings(
         **{**settings.model_dump(), "webhook_url": " ".join(urls), "webhook_secret": WEBHOOK_SECRET, **more}

@@ -17,7 +17,7 @@ from tests.support.url_imports import QUICK_SETTINGS
 
 @contextmanager
 def run_worker(settings: Settings, output: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker process, while the block runs."""
+    """Run a worker process."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("DEALMARK_")}
     own = {f"DEALMARK_{name.upper()}": value for name, value in QUICK_SETTINGS.items()}
     told = {name: json.dumps(value) if isinstance(value, tuple) else str(value) for name, value in own.items()}
@@ -37,11 +37,11 @@ def run_worker(settings: Settings, output: Path, **environment: str) -> Iterator
 
 
 class WorkerCrew:
-    """Worker processes on the servers of these settings; what they say goes to a file."""
+    """Worker processes with these settings; their output goes to a file."""
 
     def __init__(self, settings: Settings, output: Path) -> None:
         self.output = output
-        far = datetime.now(UTC) + timedelta(hours=12)  # no job of the night comes in between
+        far = datetime.now(UTC) + timedelta(hours=12)  # no scheduled job interferes
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("DEALMARK_")} | {
             "DATABASE_URL": settings.required_database_url,
             "REDIS_URL": settings.required_redis_url,

@@ -66,6 +66,7 @@ class ExpressionGenerator:
         return "{\n" + "".join(lines) + indent[:-4] + "}"
 
     def _value(self, field: Field, source: str, indent: str) -> str:
+        """Return the expression for the completed value of a field."""
         if not field.is_inline:
             return "None"
         if field.name == "__typename":
@@ -117,6 +118,7 @@ class ExpressionGenerator:
         return f"{name}({source})"
 
     def _column(self, definition: ColumnField, source: str) -> str:
+        """Return the expression for a column of the source: by name, or the variable that it is unpacked into."""
         column = definition.column
         assert column is not None
         if source == SOURCE and column.isidentifier():
@@ -126,6 +128,7 @@ class ExpressionGenerator:
         return f"{source}[{column!r}]"
 
     def _scalar(self, field: Field, type_: Any, read: str, nullable: bool) -> str:
+        """Return `read` with a test whether it is valid output, or with a call that coerces it."""
         is_float_column = type_ is GraphQLFloat and _is_unmapped_column(field)
         is_valid = FINITE_EXPRESSION if is_float_column else VALID_OUTPUT_EXPRESSIONS.get(type_)
         if is_valid is None:
@@ -138,6 +141,7 @@ class ExpressionGenerator:
         return f"{value} if {is_valid.format(read=first_read, value=value)} else bail_out()"
 
     def _object(self, field: Field, type_: Any, read: str, source: str, indent: str, nullable: bool) -> str:
+        """Return a dict display for the object that `read` evaluates to."""
         selection = field.selections[type_.name]
         if read == source:  # an embedded object: other columns of the same row
             return self.result(selection, source, indent + "    ")

@@ -51,7 +51,7 @@ class ColumnCollector:
         self.schema, self.fragments = schema, fragments
         self.columns: dict[str, set[str]] = {}
         self.complete_types: set[str] = set()
-        # A fragment is visited once per type, however often it is spread.
+        # A fragment is visited once per type, even if it is spread several times.
         self._visited: set[tuple[int, str, str]] = set()
 
     def collect(self, selection_set: SelectionSetNode | None, parent: GraphQLObjectType, row_type: str) -> None:

@@ -62,7 +62,7 @@ def bind_resolver(schema: GraphQLSchema, field: Field) -> None:
 
 
 def unbound(*_: Any) -> Any:
-    """Placeholder for the resolver of a field that is not bound yet."""
+    """Fail: this stands in for the resolver of a field that is not bound yet."""
     raise AssertionError
 
 

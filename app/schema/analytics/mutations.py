@@ -54,7 +54,7 @@ class AnalyticsMutation:
                 if unknown := [encode_global_id("CPU", key) for key in keys if key not in existing]:
                     raise _unknown_cpus_error(unknown)
             content = {} if keys is None else {"cpu_ids": keys}
-            key = await request_job(tx, JobKind.RECALCULATE_METRICS, content, _requested_by(info))
+            key = await request_job(tx, JobKind.RECALCULATE_METRICS, content, info.context.viewer.requested_by)
         return RecalculateMetricsPayload(job=await _load_job(info, key))
 
     @strawberry.mutation(
@@ -70,12 +70,8 @@ class AnalyticsMutation:
     ) -> VerifyFiguresPayload:
         """Request the job. Verifications with and without repair are different jobs."""
         async with info.context.write() as tx:
-            key = await request_job(tx, JobKind.VERIFY_FIGURES, {"fix": fix}, _requested_by(info))
+            key = await request_job(tx, JobKind.VERIFY_FIGURES, {"fix": fix}, info.context.viewer.requested_by)
         return VerifyFiguresPayload(job=await _load_job(info, key))
-
-
-def _requested_by(info: Info) -> str:
-    return info.context.viewer.subject or "unknown"
 
 
 async def _load_job(info: Info, key: int) -> Job:

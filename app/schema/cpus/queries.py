@@ -15,7 +15,7 @@ from app.db.pagination import DEFAULT_PAGE_SIZE, parse_page_arguments
 from app.db.tables import Domain
 from app.graphql.context import Info
 from app.graphql.directives import CostWeight, ListSize, cache_hints, connection_size
-from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
+from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last, requests_total_count
 from app.schema.cpus.facets import CPUFacets
 from app.schema.cpus.inputs import MAX_SORT_KEYS, CPUFilter, CPUOrder, check_text, to_cpu_filter, to_sort_order
 from app.schema.cpus.loaders import CpuById, CpuBySlug, CpuRow, PointRow, requested_columns
@@ -95,8 +95,7 @@ class CpusQuery:
         request = parse_page_arguments(first, after, last, before)
         conditions, keyset = to_cpu_filter(filter), sql.keyset_for(to_sort_order(order_by))
         context = info.context
-        connection_fields = context.requested_columns("CPUConnection")
-        counted = connection_fields is None or TOTAL_COUNT in connection_fields
+        counted = requests_total_count(info, "CPUConnection")
         statement = sql.select_page(conditions, keyset, request, requested_columns(context), counted)
         async with context.read() as session:
             rows = await session.rows(*statement, CpuRow)

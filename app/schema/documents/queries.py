@@ -10,7 +10,7 @@ from app.documents import list_sql
 from app.graphql.context import Info
 from app.graphql.directives import cache_hints, connection_size
 from app.graphql.permissions import IsOperator
-from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
+from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last, requests_total_count
 from app.schema.documents.loaders import DocumentRow
 from app.schema.documents.types import PersistedDocument
 
@@ -30,8 +30,7 @@ class DocumentsQuery:
         request, context = parse_page_arguments(first, after, last, before), info.context
         documents = context.resources.documents
         builtin_names = {} if documents is None else documents.builtin_names
-        connection_fields = context.requested_columns("PersistedDocumentConnection")
-        counted = connection_fields is None or TOTAL_COUNT in connection_fields
+        counted = requests_total_count(info, "PersistedDocumentConnection")
         statement = list_sql.page(builtin_names, request, context.requested_columns("PersistedDocument"), counted)
         async with context.read() as session:
             rows = await session.rows(*statement, DocumentRow)

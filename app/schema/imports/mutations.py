@@ -42,7 +42,7 @@ class ImportsMutation:
         """Request the import of one page."""
         allowed = AllowList.from_entries(info.context.resources.settings.fetch_allow)
         async with info.context.write() as tx:
-            key = await request_url_import(tx, url, priority, info.context.viewer.subject or "unknown", allowed)
+            key = await request_url_import(tx, url, priority, info.context.viewer.requested_by, allowed)
         return await _payload(info, key)
 
     @strawberry.mutation(
@@ -65,7 +65,7 @@ class ImportsMutation:
     ) -> IngestPayload:
         """Request the import of a file."""
         source, rows = await asyncio.to_thread(read_url_file, file, encoding)
-        requested_by = info.context.viewer.subject or "unknown"
+        requested_by = info.context.viewer.requested_by
         allowed = AllowList.from_entries(info.context.resources.settings.fetch_allow)
         async with info.context.write() as tx:
             key = await request_import(tx, ImportRequest(source, file.name, priority, requested_by), rows, allowed)

@@ -16,7 +16,7 @@ from app.db.tables import Domain, JobKind, JobStatus
 from app.graphql.context import Info
 from app.graphql.directives import cache_hints, connection_size
 from app.graphql.permissions import IsOperator
-from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last
+from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last, requests_total_count
 from app.job_queue import sql
 from app.schema.jobs.loaders import JobRow
 from app.schema.jobs.types import Job
@@ -57,8 +57,7 @@ class JobsQuery:
         """Return a page; without `first` and `last`, the 50 newest jobs."""
         request, conditions = parse_page_arguments(first, after, last, before), sql.JobFilter(kind, status)
         context = info.context
-        connection_fields = context.requested_columns("JobConnection")
-        counted = connection_fields is None or TOTAL_COUNT in connection_fields
+        counted = requests_total_count(info, "JobConnection")
         async with context.read() as session:
             rows = await session.rows(*sql.page(conditions, request, context.requested_columns("Job"), counted), JobRow)
 

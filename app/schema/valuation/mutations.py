@@ -124,8 +124,7 @@ async def _request_revaluation(tx: Transaction, info: Info, rules: list[dict[str
     changed_rules = [
         {"component": component, "kind": kind} for component, kind in sorted(kinds, key=lambda k: (k[0], k[1] or ""))
     ]
-    requested_by = info.context.viewer.subject or "unknown"
-    return await request_job(tx, JobKind.REVALUE_LISTINGS, {"rules": changed_rules}, requested_by)
+    return await request_job(tx, JobKind.REVALUE_LISTINGS, {"rules": changed_rules}, info.context.viewer.requested_by)
 
 
 async def _payload(info: Info, key: int, job_id: int | None) -> ValuationRulePayload:

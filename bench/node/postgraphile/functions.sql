@@ -1,4 +1,4 @@
--- What PostGraphile needs beside the tables: a function makes a field of each figure that is no column.
+-- Functions that PostGraphile needs in addition to the tables: one for each field that is not a column.
 CREATE SCHEMA shop;
 
 CREATE FUNCTION shop.cpu_listings_count(c public.cpu) RETURNS integer LANGUAGE sql STABLE AS

@@ -37,7 +37,7 @@ REMOVABLE = (
 
 
 async def reduce_document(schema: GraphQLSchema, text: str, differs: Callable[[str], Awaitable[bool]]) -> str:
-    """Return the text without every part whose removal leaves a valid document that still `differs`."""
+    """Return the text without the parts that can be removed so that it is still valid and still `differs`."""
     shrinking = True
     while shrinking:
         shrinking = False

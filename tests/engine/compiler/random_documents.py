@@ -84,7 +84,7 @@ class KeySlot:
 
 @dataclass
 class Scope:
-    """One position in the response whose selection sets are merged: the fields under each key."""
+    """One position in the response, with merged selection sets: the fields under each key."""
 
     slots: dict[str, KeySlot] = field(default_factory=dict)
 

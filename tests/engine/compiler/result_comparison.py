@@ -4,8 +4,8 @@
 
 **Request errors** (no path, no data) are equal, in any order.
 
-**Field errors** are equal, in any order, wherever both executors must report them. An error is its message, its
-path, its locations, its extensions, and the class of the original exception (error masking depends on it). The
+**Field errors** are equal, in any order, at positions where both executors must report them. An error is its
+message, its path, its locations, its extensions, and the class of the original exception (error masking depends on it). The
 specification leaves one thing open: when an error at a non-null position sets a position above to null, execution below
 that null may be cancelled, so errors there may be reported or not. graphql-core reports those that occurred before,
 which depends on the order in which coroutines run. So for every null in the data:
@@ -16,7 +16,7 @@ which depends on the order in which coroutines run. So for every null in the dat
   third execution, by graphql-core without error propagation, where nothing is cancelled, must report the same error.
 - No two errors have the same path.
 
-An error whose path does not lead to a null is a difference.
+An error with a path that does not lead to a null is a difference.
 """
 
 from __future__ import annotations

@@ -272,7 +272,7 @@ class Entity:
 
     @strawberry.field
     async def kin(self, info: Info, count: int = 1) -> list[Entity]:
-        """Return a list of an interface whose items are of several classes."""
+        """Return a list of an interface, with items of several classes."""
         world = info.context
         made = [beast(world, f"{self.key}.kin{count}.{n}") for n in range(min(count, 3))]
         return await world.later(made, self.key, "kin", count)
@@ -322,7 +322,7 @@ class Dog(Named, Legged):
 
 @strawberry.type
 class Rock(Entity):
-    """An object type that has neither a name nor legs."""
+    """An object type without a name and legs."""
 
     weight: decimal.Decimal | None
 
@@ -439,7 +439,7 @@ class Box(Generic[T]):
 
 @strawberry.type
 class Nothing:
-    """A type whose only field is always null although it is non-null."""
+    """A type with one field, which is always null although it is non-null."""
 
     @strawberry.field
     def null(self) -> int | None:
@@ -452,7 +452,7 @@ class Nothing:
 
 @strawberry.interface
 class Form:
-    """An interface whose objects name their own type, some asynchronously and some wrongly."""
+    """An interface. Its objects name their own type, some asynchronously and some wrongly."""
 
     corners: int
 
@@ -821,7 +821,7 @@ class Query:
 
     @strawberry.field
     def strict(self, info: Info) -> Named:
-        """Return an object whose non-null field may fail, which sets all data to null."""
+        """Return an object with a non-null field that may fail, which sets all data to null."""
         found = beast(info.context, place(info))
         return cat(info.context, "strict") if isinstance(found, Rock) and not info.context.trouble else found
 

@@ -1,4 +1,4 @@
-"""Compiled plans: what is compilable, errors and nulls, resolve info, tracebacks, and unpacking of rows."""
+"""Compiled plans: compilable documents, errors and nulls, resolve info, tracebacks, and unpacking of rows."""
 
 from __future__ import annotations
 
