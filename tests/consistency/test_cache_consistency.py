@@ -47,10 +47,13 @@ log = structlog.get_logger()
 
 # Maximum time from a commit until every process knows of it; much longer than on an idle machine.
 NOTIFIED_SECONDS = 1.0
-READS = size_of(short=1_500, long=10_000, soak=100_000)
+READS = size_of(short=1_500, long=20_000, soak=100_000)
 CPUS = 4
 READERS = 10
 LEAST_ROUNDS = 3
+MIN_WRITES = 20
+MIN_RECALCULATIONS = 5
+EXPECTED_SOURCES = {"HIT-L1", "HIT-L2", "MISS", "BYPASS", "HIT-L1 304"}
 
 FIELDS = "cpuMarkMulti priceTarget { good } listings { nodes { adjustedPrice } }"
 LIST = f"query List {{ cpus {{ nodes {{ {FIELDS} }} }} }}"
@@ -262,8 +265,14 @@ async def prepare(port: int, settings: Settings) -> None:
 
 
 async def watch(world: World, reads: int) -> None:
-    """Stop the test after its duration."""
-    while world.reads < reads or world.rounds < LEAST_ROUNDS:  # noqa: ASYNC110, nothing tells when
+    """Stop the test after enough reads, writes, recalculations and rounds of cuts and restarts."""
+    while (  # noqa: ASYNC110, there is no event to wait for
+        world.reads < reads
+        or world.rounds < LEAST_ROUNDS
+        or len(world.prices.numbers) <= MIN_WRITES
+        or len(world.goods.numbers) <= MIN_RECALCULATIONS
+        or not world.sources.keys() >= EXPECTED_SOURCES
+    ):
         await asyncio.sleep(0.05)
     world.enough.set()
 
@@ -300,7 +309,4 @@ async def test_no_response_is_outdated_or_mixed(database_url: str, own_redis: Em
         f"the oldest answer was out of date for {world.oldest * 1000:.1f} ms"
     )
     log.info(report)
-    assert {"HIT-L1", "HIT-L2", "MISS", "BYPASS", "HIT-L1 304"} <= set(world.sources), report
     assert "STALE" not in world.sources, "PostgreSQL was there all the time"
-    assert len(world.prices.numbers) > 20, report
-    assert len(world.goods.numbers) > 5, report

@@ -88,6 +88,20 @@ class JsonLd:
             yield from run_extractor(page, self.name, partial(JsonLdExtractor().extract_items, block))
 
 
+class _MicrodataExtractor(MicrodataExtractor):  # type: ignore[misc]
+    """extruct's extractor with XPath objects of its own.
+
+    lxml locks an XPath object while it is evaluated. If a deeply nested page exceeds the recursion limit, the lock can
+    stay locked. extruct shares the objects between extractors, so that all later pages would wait for it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        namespaces = {"set": "http://exslt.org/sets"}
+        for name in ("_xp_item", "_xp_prop", "_xp_clean_text"):
+            setattr(self, name, lxml.etree.XPath(getattr(MicrodataExtractor, name).path, namespaces=namespaces))
+
+
 class Microdata:
     """Adapter for microdata (itemscope, itemtype, itemprop)."""
 
@@ -109,7 +123,7 @@ class Microdata:
         """Return the offers of the page's product. Raises like `read_products`."""
         for element in page.tree.xpath("//*[@itemref]"):
             element.set("itemref", " ".join(list(dict.fromkeys(element.get("itemref").split()))[:MAX_REFERENCES]))
-        items = run_extractor(page, self.name, lambda: MicrodataExtractor().extract_items(page.tree, page.url))
+        items = run_extractor(page, self.name, lambda: _MicrodataExtractor().extract_items(page.tree, page.url))
         return read_products(page, self.name, [_to_json_ld(item, 0) for item in items])
 
 

@@ -8,6 +8,8 @@ import json
 import random
 import re
 import socket
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from app.ingestion.extract.pipeline import ADAPTERS, extract_offers
 from app.ingestion.extract.price_parsing import CURRENCY_CODES
 from app.ingestion.fetch.errors import ExtractionError
 from app.ingestion.fetch.page import WebPage
+from tests.support.paths import ROOT
 from tests.support.shop_pages import MICRODATA, RDFA, json_ld, json_ld_offer, json_ld_product, meta_tags
 
 URL = "https://shop.example/p"
@@ -275,3 +278,32 @@ PIECES = [
 def test_extraction_of_arbitrary_html_raises_documented_errors_only(pieces: list[str]) -> None:
     check(" ".join(pieces))
     check("".join(pieces))
+
+
+NESTED_MICRODATA = """
+import faulthandler
+from contextlib import suppress
+from app.ingestion.extract.structured_data import Microdata
+from app.ingestion.fetch.errors import ExtractionError
+from app.ingestion.fetch.page import WebPage
+
+def read_at_depth(depth):
+    if depth:
+        read_at_depth(depth - 1)
+    else:
+        with suppress(ExtractionError):
+            Microdata().read_offers(WebPage("https://shop.example/p", body))
+
+faulthandler.dump_traceback_later(60, exit=True)
+body = b"<div itemscope itemtype=https://schema.org/Product itemprop=x>" * 240
+for depth in range(20, 50):  # the limit is reached at different points of the extraction
+    read_at_depth(depth)
+"""
+
+
+def test_microdata_beyond_the_recursion_limit_does_not_block_later_pages() -> None:
+    """In a process of its own, because a thread that waits for a lock of lxml cannot be interrupted."""
+    command = [sys.executable, "-c", NESTED_MICRODATA]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    assert "RecursionError" in process.stdout
