@@ -133,3 +133,11 @@ def test_identifiers_exist(page: Path) -> None:
 def test_readme_lists_every_command() -> None:
     (listed,) = re.findall(r"`dealmark (\w+(?: \| \w+)+)`", (ROOT / "README.md").read_text())
     assert set(listed.split(" | ")) == {path.split(" ")[0] for path in OPTIONS}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_page_names_every_make_target(page: str) -> None:
+    targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    text = (ROOT / page).read_text()
+    assert "test-long" in targets
+    assert [target for target in targets if not re.search(rf"(?:`|make ){target}(?![\w-])", text)] == []
