@@ -22,6 +22,7 @@ WORDS = {
         "jobs/**/*.py",
         "migrations/**/*.py",
         "scripts/*.py",
+        "tests/support/effort.py",
         "tests/clients/**/*.mjs",
         "web/src/**/*.ts*",
         "app/documents/**/*.graphql",
@@ -137,7 +138,7 @@ def test_readme_lists_every_command() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_page_names_every_make_target(page: str) -> None:
-    targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)) - {"help"}
     text = (ROOT / page).read_text()
     assert "test-long" in targets
-    assert [target for target in targets if not re.search(rf"(?:`|make ){target}(?![\w-])", text)] == []
+    assert [target for target in sorted(targets) if not re.search(rf"(?:`|make ){target}(?![\w-])", text)] == []
