@@ -11,7 +11,7 @@ from graphql import GraphQLEnumType, build_schema
 
 from scripts.generate_reference import commands, settings_by_variable
 from scripts.source_facts import error_codes, log_events, metrics, parse_sources
-from tests.docs.pages import PAGES, ROOT, code, name_of, spans
+from tests.docs.pages import FENCE, PAGES, ROOT, code, name_of, spans
 
 SOURCES = parse_sources(ROOT)
 WORDS = {
@@ -33,6 +33,8 @@ WORDS = {
 }
 OTHER_WORDS = {"persistConfig"}  # of Relay's compiler
 PATH = re.compile(r"(?:app|jobs|web|migrations|tests|scripts|bench|docs|changes)/[\w./*-]*")
+# `name` (`path`), `name` in `path`, `name` of `path`
+NAME_IN_FILE = re.compile(r"`([A-Za-z_][\w.]*)`\s+(?:\(|in |of )`((?:app|jobs|scripts|tests)/[\w/]+\.(?:py|sql))`")
 COMMAND = re.compile(r"(?<![\w./-])(?:\.venv/bin/)?dealmark ([a-z][^`]*)")
 OPTIONS = {path: {option for each in command.params for option in each.opts} for path, command in commands()}
 GROUPS = {path.split(" ")[0] for path in OPTIONS if " " in path}
@@ -62,6 +64,22 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_paths_exist(page: Path) -> None:
     paths = [match for span in spans(page) if (match := PATH.fullmatch(span))]
     assert [path[0] for path in paths if not list(ROOT.glob(path[0].rstrip("/")))] == []
+
+
+@every_page
+def test_files_define_the_names_that_pages_find_there(page: Path) -> None:
+    pairs = NAME_IN_FILE.findall(FENCE.sub("", page.read_text()))
+    assert [(name, path) for name, path in pairs if not defines(ROOT / path, name)] == []
+
+
+def defines(path: Path, name: str) -> bool:
+    """Whether a file defines a name: `function`, `Class.method`, a field of GraphQL, a constant or a table."""
+    source = path.read_text()
+    parts = [
+        re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part).lower() if part[0].islower() else part for part in name.split(".")
+    ]
+    definition = r"^\s*(?:(?:async )?def|class) {0}\b|^{0}\b.*=|TEMP TABLE {0}\b|\w\.{0}\b"
+    return all(re.search(definition.format(part), source, re.MULTILINE) for part in parts)
 
 
 @every_page
