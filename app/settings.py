@@ -103,7 +103,8 @@ class Settings(BaseSettings):
     )
     jwt_jwks_url: str | None = Field(
         default=None,
-        description="URL of the JWKS with the RS256, ES256 or EdDSA keys for verifying bearer tokens; it replaces the secret",
+        description="URL of the JWKS with the RS256, ES256 or EdDSA keys for verifying bearer tokens; it replaces the "
+        "secret",
     )
     jwt_issuer: str | None = Field(default=None, description="Required `iss` claim of tokens. Unset: not checked")
     jwt_audience: str | None = Field(default=None, description="Required `aud` claim of tokens. Unset: not checked")
