@@ -54,7 +54,7 @@ TITLES = {
 }
 # A CPU with nearly complete data and more listings than a page shows.
 SELECT_DETAIL_SLUG = text(
-    "SELECT slug FROM cpu WNODE_DIR price_sample_size > 10 AND socket IS NOT NULL AND value_rating IS NOT NULL"
+    "SELECT slug FROM cpu WHERE price_sample_size > 10 AND socket IS NOT NULL AND value_rating IS NOT NULL"
     " ORDER BY id LIMIT 1"
 )
 
