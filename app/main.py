@@ -51,7 +51,7 @@ class RootApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            # First of all, even before the path is read: most requests end here.
+            # Before routing, because most requests end here.
             messages = scope["state"]["graphql_app"].fast_path.lookup(scope)
             if messages is not None:
                 start, body = messages

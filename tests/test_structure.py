@@ -1,4 +1,4 @@
-"""Structure of the code: no import circles, few modules at the top, one meaning per class name, mirrored tests."""
+"""Structure of the code: no import cycles, few modules at the top, one meaning per class name, mirrored tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.paths import ROOT
 
 PACKAGES = ("app", "jobs")
 MAX_TOP_MODULES = 3
-# Folders of tests without a folder of the code: what they hold is described in their `__init__.py`.
+# Folders of tests without a folder of the code.
 OTHER_TEST_FOLDERS = {"clients", "consistency", "data", "docs", "jobs", "support", "web"}
 
 
@@ -25,21 +25,21 @@ def parse_modules() -> list[tuple[Path, ast.Module]]:
 
 
 def find_cycle(imports: dict[str, set[str]]) -> list[str]:
-    """Return the modules of one import circle, or an empty list if there is none."""
+    """Return the modules of one import cycle, or an empty list if there is none."""
     try:
         TopologicalSorter(imports).prepare()
     except CycleError as error:
-        circle: list[str] = error.args[1]
-        return circle
+        cycle: list[str] = error.args[1]
+        return cycle
     return []
 
 
-def test_find_circle_with_a_circle_returns_its_modules() -> None:
+def test_find_cycle_with_a_cycle_returns_its_modules() -> None:
     assert find_cycle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
     assert set(find_cycle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})) == {"a", "b", "c"}
 
 
-def test_imports_form_no_circle() -> None:
+def test_imports_form_no_cycle() -> None:
     """Imports under `TYPE_CHECKING` and inside functions count, too."""
     graph = grimp.build_graph(*PACKAGES, include_external_packages=False, cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
@@ -64,14 +64,14 @@ def test_public_class_names_are_unique() -> None:
 
 def test_folders_of_tests_mirror_the_code() -> None:
     folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
-    strangers = [
+    unmatched = [
         str(folder)
         for folder in folders
         if folder.parts
         and folder.parts[0] not in OTHER_TEST_FOLDERS
         and not (ROOT / "app" / folder / "__init__.py").exists()
     ]
-    assert sorted(strangers) == []
+    assert sorted(unmatched) == []
     jobs = {folder for folder in folders if folder.parts[:1] == ("jobs",)}
     assert all((ROOT / folder / "__init__.py").exists() for folder in jobs)
 

@@ -154,10 +154,12 @@ async def load_active_prices(tx: Transaction, cpu_ids: Sequence[int] | None) -> 
 #   exact     mean = total / n; sample standard deviation = sqrt(spread / (n * (n - 1))), both for n >= 2;
 #             multi, single = mean / mark (USD per mark, for n >= 1). CPUs out of scope keep their stored USD per mark,
 #             because they take part in the ranks.
-#   ranked    rank() - 1 is the number of CPUs with strictly lower USD per mark; of_* counts the CPUs with a value.
+#   ranked    cheaper_*_x100 is 100 times the number of CPUs with strictly lower USD per mark, which is rank() - 1;
+#             ranked_* counts the CPUs with a value.
 #   rounded   great = mean - s (at least 0), good = mean, fair = mean + s, 2 decimals each.
 #             high_variance: s > 0.30 * mean, compared as spread * 100 * n > total^2 * 9 * (n - 1).
-#             percentile = 100 * better / of, 1 decimal; rating by the unrounded percentile: up to 25, 50, 75, above.
+#             percentile = cheaper_*_x100 / ranked_*, 1 decimal.
+#             rating by the unrounded percentile: up to 25, 50, 75, above.
 #   compared  differences from the stored row.
 #
 # Quotients are rounded to 30 decimals, from a dividend with 50, so that equal ratios are equal to the last digit no
@@ -185,8 +187,8 @@ WITH moments AS (
 ), ranked AS (
     SELECT
         *,
-        100 * (rank() OVER (ORDER BY multi) - 1) AS better_multi, count(multi) OVER () AS of_multi,
-        100 * (rank() OVER (ORDER BY single) - 1) AS better_single, count(single) OVER () AS of_single
+        100 * (rank() OVER (ORDER BY multi) - 1) AS cheaper_multi_x100, count(multi) OVER () AS ranked_multi,
+        100 * (rank() OVER (ORDER BY single) - 1) AS cheaper_single_x100, count(single) OVER () AS ranked_single
     FROM exact
 ), rounded AS (
     SELECT
@@ -197,12 +199,13 @@ WITH moments AS (
         round(mean + deviation, 2) AS fair,
         round(deviation, 2) AS stddev,
         coalesce(n >= 2 AND spread * (100 * n) > total * total * (9 * (n - 1)), false) AS high_variance,
-        CASE WHEN multi IS NOT NULL THEN round(better_multi::numeric / of_multi, 1) END AS percentile,
-        CASE WHEN single IS NOT NULL THEN round(better_single::numeric / of_single, 1) END AS percentile_single,
+        CASE WHEN multi IS NOT NULL THEN round(cheaper_multi_x100::numeric / ranked_multi, 1) END AS percentile,
+        CASE WHEN single IS NOT NULL
+            THEN round(cheaper_single_x100::numeric / ranked_single, 1) END AS percentile_single,
         CASE WHEN multi IS NULL THEN NULL
-             WHEN better_multi <= 25 * of_multi THEN 'excellent'
-             WHEN better_multi <= 50 * of_multi THEN 'good'
-             WHEN better_multi <= 75 * of_multi THEN 'fair'
+             WHEN cheaper_multi_x100 <= 25 * ranked_multi THEN 'excellent'
+             WHEN cheaper_multi_x100 <= 50 * ranked_multi THEN 'good'
+             WHEN cheaper_multi_x100 <= 75 * ranked_multi THEN 'fair'
              ELSE 'poor' END AS rating
     FROM ranked
 ), compared AS (

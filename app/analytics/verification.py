@@ -48,7 +48,7 @@ async def save_verification(
 ) -> None:
     """Store the result of a verification for the query `consistency`.
 
-    `left` is the number of items that are not consistent afterwards. Up to `verification_sql.MAX_DIFFERENCES`
+    `remaining` is the number of items that are not consistent afterwards. Up to `verification_sql.MAX_DIFFERENCES`
     differences are stored by name.
     """
     stored = [asdict(difference) for difference in differences[: verification_sql.MAX_DIFFERENCES]]

@@ -30,10 +30,7 @@ NUMBER_RANGES = {
     "cpu_mark_single": (0, 100_000_000),
     "igpu_mark": (0, 100_000_000),
 }
-COLUMNS = (
-    "name", "manufacturer", "socket", "category", "cores", "threads", "tdp_w", "release_year",
-    "cpu_mark_multi", "cpu_mark_single", "igpu_model", "igpu_mark",
-)  # fmt: skip
+COLUMNS = ("name", *TEXT_COLUMNS, *NUMBER_RANGES)
 # Characters. Longer names could exceed the maximum size of an index entry.
 MAX_TEXT_LENGTH = 200
 

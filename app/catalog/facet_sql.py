@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, literal_column, select, tuple_
 
-from app.catalog.sql import MIN_SAMPLE_SIZE_BY_CONFIDENCE, CpuFilter, FilterShape, split_filter, where_clauses
+from app.catalog.sql import CpuFilter, FilterShape, split_filter, where_clauses
 from app.db.statements import BoundStatement
-from app.db.tables import cpu
+from app.db.tables import MIN_SAMPLE_SIZE_BY_CONFIDENCE, cpu
 from app.resources import Session
 
 _CONFIDENCE_CASES = " ".join(

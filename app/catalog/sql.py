@@ -38,6 +38,7 @@ from app.db.pagination import Keyset, PageRequest, PageShape, SortKey
 from app.db.statements import BoundStatement
 from app.db.tables import (
     DISPLAY_EXPRESSIONS,
+    MIN_SAMPLE_SIZE_BY_CONFIDENCE,
     cpu,
     cpu_statistics,
     listing,
@@ -100,9 +101,6 @@ ORDERABLE: dict[str, ColumnElement[Any]] = {
     "PERCENTILE": cpu.c.value_percentile,
     "PERCENTILE_SINGLE": cpu.c.value_percentile_single,
 }
-
-# Confidence of a price target -> least number of prices, best first.
-MIN_SAMPLE_SIZE_BY_CONFIDENCE = {"high": 10, "medium": 5, "low": 2, "insufficient": 0}
 
 
 @dataclass(frozen=True)
@@ -307,7 +305,7 @@ def _has_confidence(name: str) -> ColumnElement[bool]:
 
 @lru_cache(maxsize=512)
 def select_by_id(column_names: frozenset[str] | None = None, extra_columns: tuple[Any, ...] = ()) -> Select[Any]:
-    """Return the statement for the CPUs with the ids in `:ids`, in any order; `more` holds further expressions."""
+    """Return the statement for the CPUs with the ids in `:ids`, in any order, with `extra_columns` after the columns."""
     return (
         select(*selected_columns(column_names), *extra_columns)
         .select_from(cpu)
@@ -352,7 +350,7 @@ def _difference(this: Any, other: Any) -> ColumnElement[Any]:
 
 @lru_cache(maxsize=512)
 def select_by_slug(column_names: frozenset[str] | None = None, extra_columns: tuple[Any, ...] = ()) -> Select[Any]:
-    """Return the statement for the CPUs with the slugs in `:slugs`, in any order; `more` holds further expressions.
+    """Return the statement for the CPUs with the slugs in `:slugs`, in any order, with `extra_columns` after the columns.
 
     The slug is always selected, because callers find the rows by it.
     """

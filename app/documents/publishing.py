@@ -38,7 +38,7 @@ class ClientVersion:
             name, version = text, ""
         valid = name and (version or not versioned)
         if not valid or not text.isprintable() or len(text) > MAX_CLIENT_LENGTH or " " in text:
-            raise BadInput(f'"{text[:80]}" names no client: it is a name and a version, like web@1.2.3.')
+            raise BadInput(f'"{text[:80]}" is not a client; use name@version, such as web@1.2.3.')
         return cls(name, version or None)
 
     def __str__(self) -> str:
@@ -175,7 +175,7 @@ def _publication_error(schema: GraphQLSchema, entry: ManifestEntry, cost_limit: 
     for operation in document.operations.values():
         lowest_cost = operation.cost(dict.fromkeys(operation.variables, 0))
         if lowest_cost > cost_limit:
-            return f"{entry.id}: {operation.name}: it costs {lowest_cost} at least; at most {cost_limit} is allowed."
+            return f"{entry.id}: {operation.name}: costs at least {lowest_cost}; the limit is {cost_limit}."
     return None
 
 

@@ -95,7 +95,7 @@ class UsageCounter:
                 self._queries[popular] += times
 
     async def flush(self, served_ids: Container[str]) -> None:
-        """Write what was counted. Hits are kept while the database is down; popular queries are not worth that."""
+        """Write the counts. If that fails, hits are kept for the next flush; counts of popular queries are dropped."""
         for report in self.reporters:
             report()
         usage, self._usage = self._usage, {}

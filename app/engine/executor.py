@@ -138,7 +138,7 @@ class Executor:
                     return _mask_errors(result), {}
                 if reader is not None and reader.statement_count:
                     return result, await reader.versions()
-        if reader is None or not reader.returned_no_rows:  # without rows there are no versions; next time there may be
+        if reader is None or not reader.returned_no_rows:  # the versions are columns of the rows
             operation.snapshot_heuristic.record_failure()
         return None
 

@@ -1,1 +1,1 @@
-"""The GraphQL kit that every schema package uses: request context, loaders, fields, connections, directives."""
+"""GraphQL building blocks that every schema package uses: request context, loaders, fields, connections, directives."""

@@ -19,17 +19,25 @@ def mask_errors(errors: Sequence[GraphQLError] | None) -> list[GraphQLError] | N
 
 
 def _mask_error(error: GraphQLError) -> GraphQLError:
-    original = error.original_error
-    while isinstance(original, GraphQLError):  # graphql-core wraps its own error if the value of a variable is wrong
-        original = original.original_error
-    if original is None:
-        # An error of syntax, validation or coercion: graphql-core's message describes the client's document.
+    cause: BaseException = error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    if isinstance(cause, GraphQLError) and _describes_request(error):
         error.extensions = {"code": "GRAPHQL_VALIDATION_FAILED", **(error.extensions or {})}
         return error
-    masked = to_client_error(original)
+    masked = to_client_error(cause)
     return GraphQLError(
         masked.message, error.nodes, error.source, error.positions, error.path, extensions={"code": masked.code}
     )
+
+
+def _describes_request(error: GraphQLError) -> bool:
+    """Return whether an error of graphql-core is about the client's document, variables or arguments.
+
+    Errors of syntax, validation and variables have no response path. Errors with a path arise during execution: those
+    of arguments quote the client's values, all others quote a value that a resolver returned.
+    """
+    return error.path is None or error.message.startswith("Argument '")
 
 
 def to_client_error(error: BaseException) -> AppError:

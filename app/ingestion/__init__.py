@@ -6,8 +6,7 @@
 4. extract.pipeline asks the adapters for the offers of the page; worker.page_processing matches the CPUs (app.titles).
 5. worker.persistence writes listings, results and counts in one transaction, or schedules a retry.
 
-Where to add what: an adapter in extract (see extract.protocols), a retry rule in worker.persistence.retry_delay, a
-limit per host in worker.queue_sql, a rule against implausible offers in worker.page_processing.process_page. Outliers
-among the stored prices of a CPU are a matter of app.analytics.
+Where to add what: an adapter in extract (see extract.protocols), a retry rule in worker.persistence.fetch_retry_delay,
+a limit per host in worker.queue_sql, a rule against implausible offers in worker.page_processing.process_page.
 session_sql reads sessions for the API; retention deletes old pages and sessions.
 """

@@ -1,7 +1,7 @@
 """Nightly maintenance steps: scheduled tasks and data retention.
 
-Each step works in batches, each in a transaction of its own. It therefore holds locks briefly, keeps what it has done
-if it fails later, and can be repeated at any time. The change log has no retention: its rows are deleted when they are
+Each step works in batches with one transaction each. It therefore holds locks briefly, keeps completed batches if a
+later one fails, and can be repeated at any time. The change log has no retention: its rows are deleted when they are
 processed.
 """
 

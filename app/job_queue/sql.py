@@ -42,7 +42,7 @@ INSERT_JOB = text(
     RETURNING id
     """
 )
-# A queued job reads the data when it starts, so it also serves later requests for a part of its input.
+# A queued job has not read any data yet, so a later request for the same input, or for a part of it, can share it.
 SELECT_WAITING = text(
     """
     SELECT id FROM job

@@ -1,8 +1,8 @@
 """Fast path: serves a repeated GET request by its path and query string alone.
 
 A few dictionary lookups replace reading the request, finding the document, and building the headers. An entry is valid
-while its epoch equals the current epoch of the process, which changes with every notification and when the
-notification connection is lost. Bodies stay in the memory cache, which limits their size; an entry only refers to one.
+while its epoch equals `NotificationListener.epoch`, which changes with the data versions and with each loss or return
+of the connection. Bodies stay in the memory cache, which limits their size; an entry only refers to one.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from app.db.notifications import NotificationListener
 from app.server.cache_headers import Headers, common_headers, etag_for_response, etag_matches, freshness_headers
 from app.server.content_negotiation import negotiate_media_type
 
-# More pages than a site has; the table is cleared when it is full.
+# Bounds memory: the table is cleared when it is full.
 MAX_ENTRIES = 10_000
-# Browsers do not send longer ones.
+# Bound the memory of an entry.
 MAX_QUERY_STRING_LENGTH = 4_000
 MAX_ACCEPT_LENGTH = 300
 MAX_REPRESENTATIONS = 10
 
-# The only headers that matter here. A request with one of the last two, or with a repeated header, takes the full path.
+# The only headers that matter here. A request with `authorization` or `x-request-id`, or with a repeated header, takes
+# the full path.
 RELEVANT_HEADERS = frozenset({b"accept", b"if-none-match", b"authorization", b"x-request-id"})
 
 # `http.response.start` and `http.response.body`.

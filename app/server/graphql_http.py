@@ -109,7 +109,7 @@ class GraphQLHTTPHandler:
             await self._send_ide()
             return
         if self.media is None and not self.accepts_events:
-            raise NotAcceptable("The answer can be application/graphql-response+json or application/json.")
+            raise NotAcceptable("Accept application/graphql-response+json or application/json.")
 
         # Read the request and find the operation that it names.
         request = await self._read_request()
@@ -238,7 +238,7 @@ class GraphQLHTTPHandler:
     def _fits_fast_path(self, request: GraphQLRequest) -> bool:
         """Return whether the URL alone determines the response and passes the CSRF check.
 
-        A request with a token does not: the token is verified each time.
+        A request with a token does not qualify, because its token is verified each time.
         """
         return self.method == "GET" and request.is_persisted and b"authorization" not in self.headers
 
@@ -272,7 +272,7 @@ class GraphQLHTTPHandler:
         await self._send(304, b"", [*headers, *cache_headers.freshness_headers(document, 0)])
 
     async def _send_error(self, error: AppError) -> None:
-        # A client that only accepts events is a new one, which also reads the newer media type.
+        # Clients of event streams are recent, so they also read the newer media type.
         media = self.media or (MediaType.GRAPHQL if self.accepts_events else MediaType.JSON)
         status = error_status(error, self.settings.http_profile, media)
         headers: Headers = [(b"content-type", media.header), (b"cache-control", b"no-store"), (b"vary", b"accept")]

@@ -38,7 +38,12 @@ _JOINED_LINES = ({"xeon"}, {"core2"}, {"epyc"}, {"athlon"})
 
 
 class TitleDecision(StrEnum):
-    """The result of a title."""
+    """The result of a title.
+
+    MATCHED: it names one CPU of the catalogue with certainty. NO_MODEL: it has no model number of the catalogue.
+    UNCLEAR: other words contradict the model number, or leave open which CPU it means. SEVERAL: it names more than one
+    CPU. REFUSED: it says that no CPU is sold, as in "motherboard only".
+    """
 
     MATCHED = "matched"
     NO_MODEL = "no_model"
@@ -48,7 +53,12 @@ class TitleDecision(StrEnum):
 
 
 class TitleVerdict(StrEnum):
-    """The result of one model number in a title."""
+    """The result of one model number in a title.
+
+    KEPT: it names this CPU. VETOED: it resembles this CPU, but means another one or leaves open which one. UNKNOWN: it
+    looks like a model number, but the catalogue does not have it. IGNORED: it is a price, memory, a graphics card or a
+    comparison, not the model number of the CPU that is sold.
+    """
 
     KEPT = "kept"
     VETOED = "vetoed"
@@ -105,7 +115,7 @@ class TitleMatcher:
         self._suffixes = frozenset(suffix for _, suffix in parts if suffix)
         prefixes = {model[: n + 1] for model in self._by_model for n in (0, 1) if model[: n + 1].isalpha()}
         self._prefixes = frozenset(prefixes - {"xp"})
-        self._compounds = {
+        self._joined_words = {
             word + model: (word, model)
             for model, cpus in self._by_model.items()
             for cpu in cpus
@@ -117,7 +127,7 @@ class TitleMatcher:
         if (cpu := self._by_name.get(" ".join(title.lower().split()))) is not None:
             step = MatchStep(title.strip(), TitleVerdict.KEPT, cpu.name, "the complete name")
             return TitleMatchResult(TitleDecision.MATCHED, cpu, f"The title is the name {cpu.name}.", (step,))
-        context = TitleContext(title[:MAX_TITLE_LENGTH], self._compounds)
+        context = TitleContext(title[:MAX_TITLE_LENGTH], self._joined_words)
         if phrase := context.no_cpu_phrase():
             return TitleMatchResult(TitleDecision.REFUSED, None, f'The title says "{phrase}".')
         steps: list[MatchStep] = []

@@ -69,12 +69,12 @@ class StatedLine:
 class TitleContext:
     """The tokenized title.
 
-    `compounds` maps a line and a model number in one word to both: "i58500t" to "i5" and "8500t". `last_match` is the
-    last model number that was matched with a CPU.
+    `joined_words` maps a line and a model number in one word to both: "i58500t" to "i5" and "8500t". `last_match` is
+    the last model number that was matched with a CPU.
     """
 
     title: str
-    compounds: Mapping[str, tuple[str, str]]
+    joined_words: Mapping[str, tuple[str, str]]
     words: list[str] = field(init=False)
     gaps: list[str] = field(init=False)
     last_match: ModelMention | None = None
@@ -82,7 +82,7 @@ class TitleContext:
     def __post_init__(self) -> None:
         self.words, self.gaps = tokenize(self.title)
         for index in range(len(self.words) - 1, -1, -1):
-            if parts := self.compounds.get(self.words[index]):
+            if parts := self.joined_words.get(self.words[index]):
                 self.words[index : index + 1] = parts
                 self.gaps[index : index + 1] = (self.gaps[index], "")
 

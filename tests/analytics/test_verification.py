@@ -56,7 +56,7 @@ async def test_verification_of_consistent_figures_finds_nothing(catalogue: Resou
     assert await data_versions(catalogue) == {**before, "work": 2}
 
 
-async def test_verification_finds_every_wrong_cpu(resources: Resources) -> None:
+async def test_verification_of_empty_catalogue_finds_nothing(resources: Resources) -> None:
     assert await run_verification(resources) == {**RIGHT, "total": 1, "consistent": 1}
 
 
@@ -118,7 +118,7 @@ async def test_verification_finds_changes_without_triggers(catalogue: Resources)
 
 
 @pytest.mark.parametrize(
-    ("harm", "columns"),
+    ("corruption", "columns"),
     [
         ("UPDATE cpu_statistics SET total = 9, cores_min = 3", ["total", "cores_min"]),
         ("UPDATE cpu_statistics SET manufacturers = '{}', sockets = '{AM4}'", ["manufacturers", "sockets"]),
@@ -127,8 +127,8 @@ async def test_verification_finds_changes_without_triggers(catalogue: Resources)
         ("DELETE FROM listing_statistics", ["listings"]),
     ],
 )
-async def test_verification_repairs_wrong_statistics(catalogue: Resources, harm: str, columns: list[str]) -> None:
-    await run_statements(catalogue, harm)
+async def test_verification_repairs_wrong_statistics(catalogue: Resources, corruption: str, columns: list[str]) -> None:
+    await run_statements(catalogue, corruption)
     expected = {**RIGHT, "consistent": 4, "consistency": 80.0, "statistics": columns, "left": 1}
     assert await run_verification(catalogue) == expected
     assert await run_verification(catalogue, fix=True) == {**expected, "left": 0}
@@ -173,14 +173,14 @@ async def test_verification_ignores_concurrent_changes(catalogue: Resources) -> 
 
 
 async def test_verification_counts_failing_cpu_as_inconsistent(catalogue: Resources) -> None:
-    await run_statements(catalogue, "ALTER TABLE cpu ADD CONSTRAINT dear CHECK (price_good < 100)")
+    await run_statements(catalogue, "ALTER TABLE cpu ADD CONSTRAINT price_limit CHECK (price_good < 100)")
     await replace_cpus(catalogue, {1: cpu_with_prices(100, 200)})
     for fix in (False, True):
         result = await run_verification(catalogue, fix=fix)
         assert (result["consistent"], result["cpus"], list(result["failed"]), result["left"]) == (4, {}, ["cpu-1"], 1)
-        assert "dear" in result["failed"]["cpu-1"]
+        assert "price_limit" in result["failed"]["cpu-1"]
     await run_statements(
-        catalogue, "ALTER TABLE cpu DROP CONSTRAINT dear", "UPDATE cpu SET price_good = 7 WHERE id = 2"
+        catalogue, "ALTER TABLE cpu DROP CONSTRAINT price_limit", "UPDATE cpu SET price_good = 7 WHERE id = 2"
     )
     assert (await run_verification(catalogue, fix=True))["left"] == 0
     assert await run_verification(catalogue) == RIGHT

@@ -91,7 +91,7 @@ def test_plan_of_a_mutation_does_not_execute_it(documents: CommandRunner, databa
 
 def test_plan_of_a_subscription_says_that_it_is_interpreted(documents: CommandRunner) -> None:
     output = documents("plan", "JobProgress").output
-    assert "# interpreted: a subscription" in output
+    assert "# interpreted: subscriptions are not compiled" in output
     assert "-- SQL: the statements of a subscription are not shown" in output
 
 

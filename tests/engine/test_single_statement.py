@@ -35,7 +35,7 @@ from tests.support.waiting import wait_until
 NAME = "query ($slug: String!) { cpu(slug: $slug) { name } }"
 LIST = "query ($n: Int = 10, $after: String) { cpus(first: $n, after: $after) { totalCount nodes { name } } }"
 COUNTED = "query ($n: Int!) { cpus(first: $n) { nodes { name listings { nodes { title } } } } }"
-SOME = "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on CPU { listings { nodes { title } } } } }"
+NODES_WITH_LISTINGS = "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on CPU { listings { nodes { title } } } } }"
 
 TERMINATE_ALL_BACKENDS = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -189,7 +189,7 @@ async def test_operation_that_is_executed_twice_is_counted_once(resources: Resou
 async def test_query_that_sometimes_needs_two_statements_falls_back_to_a_snapshot(resources: Resources) -> None:
     await add_uniform_cpus(resources, 8, 3)
     few, many = ([encode_global_id("CPU", n) for n in range(1, count + 1)] for count in (5, 6))
-    query = RepeatedQuery(resources, SOME)
+    query = RepeatedQuery(resources, NODES_WITH_LISTINGS)
     expected = [orjson.loads((await query.run(ids=ids)).body) for ids in (many, few)]
     assert query.operation.snapshot_heuristic.required_runs == 1
     with capture_logs() as logged:
@@ -331,7 +331,7 @@ async def test_cancelled_request_returns_its_connection(resources: Resources) ->
 
 
 async def test_connections_terminated_while_idle_are_replaced(resources: Resources) -> None:
-    """As after a restart of PostgreSQL: the client does not notice it."""
+    """A restart of PostgreSQL terminates idle connections; the client must not notice it."""
     await add_uniform_cpus(resources, 2, 2)
     query = RepeatedQuery(resources, NAME)
     expected = await query.run(slug="cpu-1")

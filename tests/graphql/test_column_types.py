@@ -45,12 +45,11 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "Job": {column.name: column for column in job.c},
     "ListingPrice": {column.name: column for column in history.POINT},
     "ListingEvent": {},
-    # Statements that are text: `market.history_sql.HISTORY`,
+    # Columns of statements that are text: `price_history_sql.HISTORY`, `LOWS` and `listing_sql.DISTRIBUTION`.
     "CPUPricePoint": {
         name: column(name, kind) for name, kind in (("listings", Integer), ("lowest", Double), ("average", Double))
     },
     "CPUPriceLows": {"current": column("current", Double)},
-    # `market.sql.DISTRIBUTION`.
     "PriceBin": {"prices": column("prices", BigInteger), "lo": column("lo", Double), "hi": column("hi", Double)},
 }
 PYTHON = {"String": str, "Int": int, "Float": float, "Boolean": bool}

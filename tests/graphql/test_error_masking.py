@@ -6,10 +6,28 @@ import re
 from typing import Any
 
 import httpx
+import pytest
 import structlog
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLField,
+    GraphQLInt,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLString,
+    OperationDefinitionNode,
+    execute,
+    parse,
+)
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from app.engine.compiler.compiler import compile_plan
+from app.graphql.error_masking import mask_errors
 from app.resources import Resources
 from app.server.graphql_app import GraphQLApp
 from app.server.request_id import RequestIdMiddleware
@@ -56,6 +74,74 @@ async def test_unexpected_error_outside_of_fields_is_masked(resources: Resources
     assert error["extensions"]["code"] == "INTERNAL"
     assert response.headers["x-request-id"] in error["message"]
     assert [line["request_id"] for line in logs] == [response.headers["x-request-id"]]
+
+
+class Secret:
+    """A value that no field expects; its text must not reach clients."""
+
+
+OBJECT = GraphQLObjectType("Thing", {"name": GraphQLField(GraphQLString)}, is_type_of=lambda *_: False)
+FLAGS = GraphQLEnumType("Flag", {"ON": 1})
+SECRET_SCHEMA = GraphQLSchema(
+    GraphQLObjectType(
+        "Query",
+        {
+            name: GraphQLField(type_, resolve=lambda *_: Secret())
+            for name, type_ in {
+                "thing": OBJECT,
+                "things": GraphQLList(OBJECT),
+                "number": GraphQLInt,
+                "flag": FLAGS,
+            }.items()
+        }
+        | {
+            "argument": GraphQLField(
+                GraphQLInt, {"n": GraphQLArgument(GraphQLNonNull(GraphQLInt))}, resolve=lambda *_, n: n
+            )
+        },
+    )
+)
+
+
+async def execute_both_ways(text: str, variables: dict[str, Any]) -> list[list[GraphQLError]]:
+    """Return the errors of a compiled plan and of graphql-core, before masking."""
+    document = parse(text)
+    (operation,) = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    compiled = await compile_plan(SECRET_SCHEMA, document, operation).execute(None, variables)
+    interpreted: Any = execute(SECRET_SCHEMA, document, variable_values=variables)
+    return [list(result.errors or []) for result in (compiled, interpreted)]
+
+
+@pytest.mark.parametrize("query", ["{ thing { name } }", "{ things { name } }", "{ number }", "{ flag }"])
+async def test_unexpected_value_is_logged_and_not_sent(query: str) -> None:
+    for errors in await execute_both_ways(query, {}):
+        assert len(errors) == 1
+        with capture_logs() as logs:
+            (masked,) = mask_errors(errors) or []
+        assert masked.extensions == {"code": "INTERNAL"}
+        assert masked.path == [re.findall(r"\w+", query)[0]]
+        assert masked.message.startswith("Internal server error.")
+        assert "secret" not in str(masked.formatted).lower()
+        assert [entry["event"] for entry in logs] == ["request.failed"]
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("query ($n: Int = 1) { argument(n: $n) }", {"n": None}),
+        ("query ($n: Int!) { argument(n: $n) }", {"n": "x"}),
+        ("query ($n: Int!) { argument(n: $n) }", {}),
+    ],
+)
+async def test_invalid_argument_or_variable_keeps_its_message(query: str, variables: dict[str, Any]) -> None:
+    for errors in await execute_both_ways(query, variables):
+        assert len(errors) == 1
+        message = errors[0].message
+        with capture_logs() as logs:
+            (error,) = mask_errors(errors) or []
+        assert (error.message, error.extensions) == (message, {"code": "GRAPHQL_VALIDATION_FAILED"})
+        assert logs == []
 
 
 async def test_request_id_header_is_validated_or_generated(api: ApiClient) -> None:

@@ -1,4 +1,4 @@
-"""Puts a catalogue of the reference into a database, recalculates it and reads back what is stored."""
+"""Store CPUs of the reference implementation in a database, recalculate them, and read the stored figures."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ FIGURE_COLUMNS = (
 
 
 def cpu_with_prices(*prices: float | str, multi: int | None = 1, single: int | None = 1) -> Cpu:
-    """A CPU with active listings at these prices."""
+    """Return a CPU with active listings at these prices."""
     return Cpu(multi, single, tuple(("active", Decimal(str(price))) for price in prices))
 
 
 async def replace_cpus(resources: Resources, cpus: Mapping[int, Cpu]) -> None:
-    """Creates these CPUs or replaces their marks and listings."""
-    listings = [(key, *each) for key, each_cpu in cpus.items() for each in each_cpu.listings]
+    """Create these CPUs, or replace their marks and listings."""
+    listings = [(key, *listing) for key, cpu_values in cpus.items() for listing in cpu_values.listings]
     keys, statuses, prices = map(list, zip(*listings, strict=True)) if listings else ([], [], [])
-    marks = {"multi": [each.multi for each in cpus.values()], "single": [each.single for each in cpus.values()]}
+    marks = {"multi": [value.multi for value in cpus.values()], "single": [value.single for value in cpus.values()]}
     async with resources.write() as tx:
         await tx.execute(INSERT_CPUS, {"ids": list(cpus), **marks})
         await tx.execute(text("DELETE FROM listing WHERE cpu_id = ANY(:ids)"), {"ids": list(cpus)})
@@ -76,14 +76,14 @@ async def replace_cpus(resources: Resources, cpus: Mapping[int, Cpu]) -> None:
 
 
 async def fill_catalog(resources: Resources, cpus: Iterable[Cpu]) -> None:
-    """The database holds exactly these CPUs then, with the ids 1, 2, ..."""
+    """Replace all CPUs by these, with the ids 1, 2, ..."""
     async with resources.write() as tx:
         await tx.execute(DELETE_ALL)
     await replace_cpus(resources, dict(enumerate(cpus, 1)))
 
 
 async def no_progress(_done: int, _total: int) -> None:
-    """Nobody watches."""
+    """Report nothing."""
 
 
 async def recalculate_figures(
@@ -92,32 +92,32 @@ async def recalculate_figures(
     batch_size: int = 1000,
     progress: ProgressCallback = no_progress,
 ) -> RecalculationResult:
-    """Recalculates and commits."""
+    """Recalculate and commit."""
     async with resources.write() as tx:
         return await recalculate(tx, None, cpu_ids, batch_size, progress)
 
 
 async def run_statements(resources: Resources, *statements: str) -> None:
-    """Runs and commits."""
+    """Execute statements and commit."""
     async with resources.write() as tx:
         for statement in statements:
             await tx.execute(text(statement))
 
 
 async def fetch_rows(resources: Resources, query: str) -> list[tuple[Any, ...]]:
-    """All rows of a query."""
+    """Return all rows of a query."""
     async with resources.read() as session:
         return [tuple(row) for row in await session.rows(text(query))]
 
 
 async def rows_by_cpu(resources: Resources) -> dict[int, Row]:
-    """The CPUs as they are stored, by id."""
+    """Return the stored CPUs by id."""
     async with resources.read() as session:
         return {row.id: row for row in await session.rows(select(*cpu.c, COMPUTED_AT).order_by(cpu.c.id))}
 
 
 async def served_figures(resources: Resources) -> dict[int, dict[str, Any]]:
-    """What the API says about the figures of each CPU: its fields of the rows that it reads."""
+    """Return the GraphQL fields of the figures of each CPU, from the rows that the API reads."""
     fields = [
         field for kind in (PriceTarget, PerformanceValue) for field in get_object_definition(kind, strict=True).fields
     ]
@@ -127,22 +127,22 @@ async def served_figures(resources: Resources) -> dict[int, dict[str, Any]]:
 
 
 def field_value(field: StrawberryField, row: Row) -> Any:
-    """The value of a field, of a column or computed."""
+    """Return the value of a field, from a column or computed."""
     return field.get_result(row, None, [row], {})
 
 
 def figure_columns(row: Row) -> dict[str, Any]:
-    """The figures of a CPU as they are stored."""
+    """Return the figures in a row of `cpu`."""
     return {name: getattr(row, name) for name in FIGURE_COLUMNS}
 
 
 async def stored_figures(resources: Resources) -> dict[int, dict[str, Any]]:
-    """The stored figures, by CPU."""
+    """Return the stored figures by CPU id."""
     return {key: figure_columns(row) for key, row in (await rows_by_cpu(resources)).items()}
 
 
 def expected_stored(target: Target, value: Value) -> dict[str, Any]:
-    """What the columns must hold for figures of the reference."""
+    """Return the column values for figures of the reference implementation."""
     return {
         "price_great": target.great,
         "price_good": target.good,
@@ -159,7 +159,7 @@ def expected_stored(target: Target, value: Value) -> dict[str, Any]:
 
 
 def expected_served(target: Target, value: Value) -> dict[str, Any]:
-    """What the API must say for figures of the reference."""
+    """Return the GraphQL field values for figures of the reference implementation."""
     return {
         "great": _float(target.great),
         "good": _float(target.good),

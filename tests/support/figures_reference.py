@@ -1,4 +1,4 @@
-"""A plain reading of DOMAIN.md: exact fractions, one CPU after the other, rounding last. It knows no SQL."""
+"""Reference implementation of the formulas in docs/explanation/recalculation.md: exact fractions, rounded last."""
 
 from __future__ import annotations
 

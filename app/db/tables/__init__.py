@@ -13,7 +13,7 @@ from app.db.tables.analytics import (
     recalculation_watermark,
 )
 from app.db.tables.base import Money, Timestamp, is_amount, metadata, not_negative, one_of
-from app.db.tables.catalog import DISPLAY_EXPRESSIONS, ValueRating, cpu
+from app.db.tables.catalog import DISPLAY_EXPRESSIONS, MIN_SAMPLE_SIZE_BY_CONFIDENCE, ValueRating, cpu
 from app.db.tables.documents import document, document_client, document_use
 from app.db.tables.events import outbox, price_change, price_change_horizon, webhook
 from app.db.tables.ingestion import (
@@ -36,6 +36,7 @@ from app.db.tables.work import JobKind, JobStatus, job
 __all__ = [
     "DISPLAY_EXPRESSIONS",
     "FINAL_IMPORT_STATUSES",
+    "MIN_SAMPLE_SIZE_BY_CONFIDENCE",
     "Component",
     "Condition",
     "Domain",

@@ -32,6 +32,9 @@ class ValueRating(StrEnum):
     POOR = "poor"
 
 
+# Confidence of a price target -> least number of active prices, best first.
+MIN_SAMPLE_SIZE_BY_CONFIDENCE = {"high": 10, "medium": 5, "low": 2, "insufficient": 0}
+
 # NUMERIC figure -> expression, rounded half up, of its display value as float, in the generated column
 # `<figure>_shown`. They are stored, because computing them takes a fifth of the time in which PostgreSQL reads a page
 # of CPUs.

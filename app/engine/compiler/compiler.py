@@ -101,7 +101,7 @@ class Plan:
             return ExecutionResult(None, coerced)
         values = tuple(coerced.coerced.get(name) for name in self.conditions)
         if any(value.__class__ is not bool for value in values):
-            return await self._interpret(context, variables)  # words the error
+            return await self._interpret(context, variables)  # produces the error message
         try:
             compiled = self.variant(values)
         except NotCompilable:
@@ -145,13 +145,13 @@ class Plan:
 def compile_plan(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Plan:
     """Return the plan of an operation of a valid document. Raises NotCompilable."""
     if operation.operation is OperationType.SUBSCRIPTION:
-        raise NotCompilable("a subscription")
+        raise NotCompilable("subscriptions are not compiled")
     if operation.directives:
         raise NotCompilable("the operation has directives")
     scan = DocumentScan()
     visit(document, scan)
     if scan.has_introspection:
-        raise NotCompilable("it asks for the schema")
+        raise NotCompilable("introspection is not compiled")
     declared = {definition.variable.name.value for definition in operation.variable_definitions or ()}
     return Plan(schema, document, operation, sorted(scan.condition_variables & declared))
 

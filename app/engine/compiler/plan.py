@@ -185,8 +185,8 @@ class Selection:
     """The fields selected of objects of one type, and the functions generated for them.
 
     `build_results` returns a result per object, with the inline fields filled in; it raises when a value is not as
-    expected. `resolve_fields` resolves the other fields into these results. A selection that generated code builds
-    inline, as a part of another, keeps the defaults: its objects come here only if the other one raised.
+    expected. `resolve_fields` resolves the other fields into these results. A selection that is generated inline, as a
+    part of its parent's code, keeps the defaults; they are called only if the parent's code raised.
     """
 
     type: GraphQLObjectType

@@ -109,9 +109,9 @@ class OperationExecution:
         self.execute_children(children)
 
     def _complete_expected_value(self, field: Field, result: dict[str, Any], value: Any, children: Children) -> bool:
-        """Complete a value of the usual kind and return True. Return False for any other, which needs the slow path.
+        """Complete a value of an expected kind and return True. Return False for any other; it needs the slow path.
 
-        Usual are a scalar that is valid output, an object of the declared type, and a list of such objects without
+        Expected are a scalar that is valid output, an object of the declared type, and a list of such objects without
         nulls.
         """
         selection = field.object_selection

@@ -35,7 +35,9 @@ def create_decoder(encoding: str) -> BodyDecoder:
         case "deflate":
             return InflateDecoder(is_gzip=False)
         case _:
-            raise UnsupportedContentType("The page has a content encoding that was not requested.")
+            raise UnsupportedContentType(
+                f"The page has the content encoding {encoding[:80]!r}, which was not requested."
+            )
 
 
 def too_large_error(limit: int) -> PageTooLarge:

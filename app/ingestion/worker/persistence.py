@@ -28,7 +28,7 @@ from app.resources import Resources
 log = structlog.get_logger()
 
 MAX_RETRIES = 3
-JITTER_RATIO = 0.5  # each delay is lengthened by up to this part of it
+JITTER_RATIO = 0.5  # each delay is lengthened by a random share of itself, up to this one
 # A Retry-After header delays the other pages of the host by at most this time.
 MAX_HOST_PAUSE_SECONDS = 300.0
 GONE_STATUSES = {404, 410}

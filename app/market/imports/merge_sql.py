@@ -307,8 +307,8 @@ async def effective_at(tx: Transaction, moment: str) -> AsyncIterator[None]:
 # --- Price snapshots -------------------------------------------------------------------------------------------------
 
 _REJECTED_NAMES = "SELECT vendor_item_id FROM offer WHERE reason IS NOT NULL AND vendor_item_id IS NOT NULL"
-# Parts without a price in the latest snapshot are not on sale any more. `seen_at` keeps the time when they last were,
-# and so the result does not depend on the order of imports. Parts with a rejected row do not change.
+# Parts without a price in the latest snapshot are no longer on sale. `seen_at` keeps the time when they were last on
+# sale, so that the result does not depend on the order of imports. Parts with a rejected row do not change.
 END_UNPRICED = text(f"""
     WITH ended AS (
         UPDATE listing SET status = 'ended', updated_at = now()
@@ -326,8 +326,8 @@ MARK_PRICED_ACTIVE = text("""
     FROM offer AS o JOIN listing AS l ON l.offer_key = o.offer_key
     WHERE p.listing_id = l.id AND p.seen_at = :seen_at AND p.state <> 'active'
     """)
-# A part that was on sale is gone on the day of the next snapshot without a price for it. This snapshot can be either of
-# the two: it ends parts of earlier snapshots, and a later snapshot that is stored already ends its own parts.
+# A part that was on sale is gone on the day of the next snapshot without a price for it. For parts of earlier snapshots
+# that can be the day of this snapshot; for parts of this one, the day of a later snapshot that is stored already.
 INSERT_GAPS = text(f"""
     INSERT INTO price_observation (listing_id, seen_at, {", ".join(_OBSERVED)}, state)
     WITH part AS (

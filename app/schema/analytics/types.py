@@ -10,7 +10,7 @@ from typing import Any
 import strawberry
 
 from app.analytics.verification_sql import MAX_DIFFERENCES
-from app.db.tables import Domain, ValueRating
+from app.db.tables import MIN_SAMPLE_SIZE_BY_CONFIDENCE, Domain, ValueRating
 from app.graphql.directives import ListSize, cache_hints
 from app.graphql.enums import graphql_enum
 from app.graphql.fields import ValueMapping, column, computed
@@ -30,11 +30,7 @@ class PriceConfidence(StrEnum):
     @classmethod
     def of(cls, sample_size: int) -> PriceConfidence:
         """Return the confidence for a number of active prices."""
-        if sample_size >= 10:
-            return cls.HIGH
-        if sample_size >= 5:
-            return cls.MEDIUM
-        return cls.LOW if sample_size >= 2 else cls.INSUFFICIENT
+        return next(cls(name) for name, minimum in MIN_SAMPLE_SIZE_BY_CONFIDENCE.items() if sample_size >= minimum)
 
 
 graphql_enum(

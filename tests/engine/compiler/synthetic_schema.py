@@ -1,4 +1,4 @@
-"""A synthetic schema with the constructs that the application's own schema does not use.
+"""A synthetic schema with the constructs that the production schema does not use.
 
 The behavior of its resolvers follows from a seed. Each object has a `key`, the place where it was created. A resolver
 draws from the seed, that key, its name and its arguments (`World.draw`), or from the path if it receives one. Two
@@ -39,10 +39,10 @@ MOODS = ("plain", "input", "missing", "graphql", "null", "returned")
 
 @dataclass
 class World:
-    """The context of one execution. `trouble`: the percentage of calls that fail."""
+    """The context of one execution. `error_rate`: the percentage of calls that fail."""
 
     seed: int
-    trouble: int = 0
+    error_rate: int = 0
     calls: Counter[str] = field(default_factory=Counter)
     # What root mutations did, in order: (event, response key).
     log: list[tuple[str, str]] = field(default_factory=list)
@@ -55,10 +55,10 @@ class World:
     def mood(self, *about: object) -> str | None:
         """Return the kind of failure, or None."""
         drawn = self.draw("mood", *about)
-        return MOODS[drawn // 100 % len(MOODS)] if drawn % 100 < self.trouble else None
+        return MOODS[drawn // 100 % len(MOODS)] if drawn % 100 < self.error_rate else None
 
     def act(self, value: T, *about: object) -> T:
-        """Return the value, or in trouble raise an error, or return None or an exception."""
+        """Return the value; `error_rate` percent of the calls raise an error, or return None or an exception."""
         mood = self.mood(*about)
         if mood is None:
             return value
@@ -380,9 +380,9 @@ class Duck:
         return f"<Duck {self.key}>"
 
     def pick(self, name: str, good: T, *bad: Any) -> T:
-        """Return the valid value, or in trouble one of the invalid ones."""
+        """Return the valid value, or in `error_rate` percent of the calls an invalid one."""
         drawn = self.world.draw(self.key, name)
-        if bad and drawn % 50 < self.world.trouble:
+        if bad and drawn % 50 < self.world.error_rate:
             return bad[drawn // 50 % len(bad)]
         return good
 
@@ -502,9 +502,9 @@ async def _soon(value: T) -> T:
 
 
 def form(world: World, key: str) -> Drawn:
-    """Return a form; in trouble one with a wrong type name, or another object."""
+    """Return a form, or in `error_rate` percent of the calls one with a wrong type name, or another object."""
     drawn = world.draw(key, "form")
-    if drawn % 60 < world.trouble:
+    if drawn % 60 < world.error_rate:
         wrong = (("Rond", 0), ("Cat", 0), (None, 0), (7, 0), ("Color", 4), ("Square", 0), ("Round", 4), ("Square", 5))
         name, corners = wrong[drawn // 60 % len(wrong)]
         return Drawn(name, drawn % 2 == 0, corners)
@@ -612,7 +612,7 @@ class Lists:
 
     def _list(self, world: World, name: str, good: Any) -> Any:
         drawn = world.draw(self.key, name)
-        if drawn % 40 < world.trouble:
+        if drawn % 40 < world.error_rate:
             return (None, 7, "text", [None], [1, "x"], [[None]], ValueError("a list"), [True, 2.0], {1: 1})[
                 drawn // 40 % 9
             ]
@@ -641,7 +641,7 @@ def dog(world: World, key: str) -> Dog:
 def beast(world: World, key: str) -> Any:
     """Return a cat, a dog or a rock; rarely an object that no interface knows."""
     drawn = world.draw(key, "beast")
-    if drawn % 200 < world.trouble:
+    if drawn % 200 < world.error_rate:
         return Nothing() if drawn % 2 else f"no beast {key}"
     if drawn % 3 == 0:
         return cat(world, key)
@@ -651,7 +651,7 @@ def beast(world: World, key: str) -> Any:
 def thing(world: World, key: str) -> Any:
     """Return a member of the union; rarely another object."""
     drawn = world.draw(key, "thing")
-    if drawn % 300 < world.trouble:
+    if drawn % 300 < world.error_rate:
         return dog(world, key) if drawn % 2 else 5
     if drawn % 4 == 0:
         return cat(world, key)
@@ -823,7 +823,7 @@ class Query:
     def strict(self, info: Info) -> Named:
         """Return an object with a non-null field that may fail, which sets all data to null."""
         found = beast(info.context, place(info))
-        return cat(info.context, "strict") if isinstance(found, Rock) and not info.context.trouble else found
+        return cat(info.context, "strict") if isinstance(found, Rock) and not info.context.error_rate else found
 
     @strawberry.field
     def box(self, info: Info) -> Box[int] | None:
@@ -960,7 +960,7 @@ class Mutation:
 
     @strawberry.mutation
     def add_or_fail(self, info: Info, number: int = 1) -> Receipt:
-        """Fail in trouble: then all data is null and later mutations are not executed."""
+        """Fail in `error_rate` percent of the calls: then all data is null and later mutations are not executed."""
         return info.context.act(_receipt(info, number), place(info), "add_or_fail")
 
     @strawberry.mutation

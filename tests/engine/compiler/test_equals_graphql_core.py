@@ -30,13 +30,14 @@ from tests.engine.compiler.result_comparison import CompleteErrors, find_all_err
 from tests.engine.compiler.synthetic_schema import World
 from tests.support.effort import size_of
 
-# Shares of the documents: for the own schema, where each executes SQL, and for the schema with exception handlers.
+# Shares of the documents: for the production schema, where each executes SQL, and for the schema with exception
+# handlers.
 DOCUMENT_COUNT = size_of(short=8_000, long=150_000, soak=1_000_000)
-OWN_SHARE = 0.075
+PRODUCTION_SHARE = 0.075
 HANDLERS_SHARE = 0.05
 # Long tests are divided into parts, which run in parallel processes.
 PARTS = 10
-OWN_PARTS = 3
+PRODUCTION_PARTS = 3
 # Coverage would double the time of these tests, and other tests cover the same lines.
 without_tracing = pytest.mark.no_cover
 pytestmark = IGNORE_ABANDONED_COROUTINES
@@ -48,7 +49,7 @@ DOCUMENTS = Documents(SYNTHETIC, synthetic_schema.POOLS, mutations=0.1)
 @pytest.mark.sized
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_plans_of_the_synthetic_schema_equal_graphql_core(request: pytest.FixtureRequest, part: int) -> None:
-    numbers = _numbers(1 - OWN_SHARE - HANDLERS_SHARE)[part::PARTS]
+    numbers = _numbers(1 - PRODUCTION_SHARE - HANDLERS_SHARE)[part::PARTS]
     await Fuzz(SYNTHETIC, world_for, agreement=compare_worlds).check_all(DOCUMENTS.case, _seed(request), numbers)
 
 
@@ -71,7 +72,7 @@ async def test_concurrent_executions_of_a_plan_share_no_state(request: pytest.Fi
         runs = [(World(number, 10), variables) for number in range(3) for variables in case.variables]
         results = await asyncio.gather(*(plan.execute(world, deepcopy(variables)) for world, variables in runs))
         for (world, variables), actual in zip(runs, results, strict=True):
-            fresh_world = World(world.seed, world.trouble)
+            fresh_world = World(world.seed, world.error_rate)
             expected = await reference(SYNTHETIC, document, case.operation_name, fresh_world, deepcopy(variables))
             reason = await find_difference(
                 expected, actual, partial(_find_all_errors, document, case, world, variables)
@@ -82,7 +83,7 @@ async def test_concurrent_executions_of_a_plan_share_no_state(request: pytest.Fi
 async def _find_all_errors(
     document: DocumentNode, case: Case, world: World, variables: dict[str, Any]
 ) -> CompleteErrors:
-    fresh_world = World(world.seed, world.trouble)
+    fresh_world = World(world.seed, world.error_rate)
     return await find_all_errors(SYNTHETIC, document, case.operation_name, fresh_world, deepcopy(variables))
 
 
@@ -109,15 +110,15 @@ async def catalogue(resources: Resources) -> Resources:
 
 @without_tracing
 @pytest.mark.sized
-@pytest.mark.parametrize("part", range(OWN_PARTS))
-async def test_plans_of_the_own_schema_equal_graphql_core(
+@pytest.mark.parametrize("part", range(PRODUCTION_PARTS))
+async def test_plans_of_the_production_schema_equal_graphql_core(
     request: pytest.FixtureRequest, catalogue: Resources, part: int
 ) -> None:
     """The viewer has no role, so mutations are rejected."""
     schema = build_graphql_schema()
     documents = Documents(schema, await pools(catalogue), mutations=0.02)
     fuzz = Fuzz(schema, lambda _: Context(catalogue))
-    await fuzz.check_all(documents.case, _seed(request), _numbers(OWN_SHARE)[part::OWN_PARTS])
+    await fuzz.check_all(documents.case, _seed(request), _numbers(PRODUCTION_SHARE)[part::PRODUCTION_PARTS])
 
 
 @pytest.mark.sized
@@ -146,7 +147,7 @@ async def test_plans_in_single_statement_mode_equal_graphql_core(
         return run
 
     fuzz = Fuzz(schema, lambda _: Context(catalogue), subject)
-    await fuzz.check_all(documents.case, f"{_seed(request)}:one", _numbers(OWN_SHARE / 3))
+    await fuzz.check_all(documents.case, f"{_seed(request)}:one", _numbers(PRODUCTION_SHARE / 3))
     assert single_statement_runs > fuzz.runs * 0.1
     assert snapshot_runs > fuzz.runs * 0.1
 

@@ -33,7 +33,7 @@ query ($first: Int, $after: String, $last: Int, $before: String) {
 """
 OPERATOR = Viewer("operator", Role.OPERATOR)
 TEXT = "query Aardvark { statistics { total } }"
-OURS = {content_id(text): name for name, text in builtin_documents().items()}
+BUILTIN_NAMES_BY_ID = {content_id(text): name for name, text in builtin_documents().items()}
 COMPILED = {"state": "COMPILED", "reason": None}
 
 
@@ -65,9 +65,9 @@ async def fetch_documents(resources: Resources, **variables: Any) -> dict[str, A
 async def test_documents_builtin_are_listed_by_name(resources: Resources, registry: DocumentRegistry) -> None:
     page = await fetch_documents(resources)
     assert [(document["documentId"], document["name"]) for document in page["nodes"]] == sorted(
-        OURS.items(), key=lambda document: document[1]
+        BUILTIN_NAMES_BY_ID.items(), key=lambda document: document[1]
     )
-    assert page["totalCount"] == len(OURS)
+    assert page["totalCount"] == len(BUILTIN_NAMES_BY_ID)
     for document in page["nodes"]:
         assert (document["ships"], document["clients"], document["hits"], document["publishedAt"]) == (
             True,
@@ -87,7 +87,7 @@ async def test_documents_published_have_clients_and_can_be_retired(
     await publish(resources, TEXT, client="@acme/web@2")
     await registry.load()
     first, *rest = (await fetch_documents(resources))["nodes"]
-    assert len(rest) == len(OURS)
+    assert len(rest) == len(BUILTIN_NAMES_BY_ID)
     assert (first["documentId"], first["name"], first["ships"]) == (content_id(TEXT), "Aardvark", False)
     assert sorted(first["clients"]) == ["@acme/web@2", "web@1"]
     assert (first["publishedAt"] is None, first["retiredAt"], first["running"]) == (False, None, COMPILED)
@@ -106,7 +106,7 @@ async def test_documents_builtin_and_published_are_one_entry(resources: Resource
     page = await fetch_documents(resources)
     (only,) = [document for document in page["nodes"] if document["documentId"] == content_id(text)]
     assert (only["ships"], only["clients"], only["retiredAt"], only["running"]) == (True, ["web@1"], None, COMPILED)
-    assert page["totalCount"] == len(OURS)
+    assert page["totalCount"] == len(BUILTIN_NAMES_BY_ID)
 
 
 async def test_documents_of_other_schema_are_outdated(resources: Resources, registry: DocumentRegistry) -> None:
@@ -122,8 +122,8 @@ async def test_documents_pages_both_ways(resources: Resources, registry: Documen
     """Also among documents with the same name."""
     await publish(resources, *(f"query Same {{ a{n}: __typename }}" for n in range(5)), TEXT)
     whole = [document["documentId"] for document in (await fetch_documents(resources, first=200))["nodes"]]
-    assert len(whole) == len(OURS) + 6
-    for limit, cursor, end, ahead in (
+    assert len(whole) == len(BUILTIN_NAMES_BY_ID) + 6
+    for limit, cursor, end_cursor, has_more in (
         ("first", "after", "endCursor", "hasNextPage"),
         ("last", "before", "startCursor", "hasPreviousPage"),
     ):
@@ -134,7 +134,7 @@ async def test_documents_pages_both_ways(resources: Resources, registry: Documen
             ids = [document["documentId"] for document in page["nodes"]]
             seen = seen + ids if limit == "first" else ids + seen
             assert (page["totalCount"], len(seen) <= len(whole)) == (len(whole), True)
-            position, more = page["pageInfo"][end], page["pageInfo"][ahead]
+            position, more = page["pageInfo"][end_cursor], page["pageInfo"][has_more]
         assert seen == whole
 
 
@@ -201,4 +201,4 @@ async def test_documents_require_operator(api: ApiClient) -> None:
     for role, code in ((None, "UNAUTHENTICATED"), (Role.VIEWER, "FORBIDDEN")):
         actual, message = await api.error(LIST, role)
         assert (actual, message.startswith("This field requires the role operator")) == (code, True)
-    assert (await api.data(LIST, Role.ADMIN))["documents"]["totalCount"] == len(OURS)
+    assert (await api.data(LIST, Role.ADMIN))["documents"]["totalCount"] == len(BUILTIN_NAMES_BY_ID)

@@ -50,7 +50,7 @@ async def fetch_jobs(resources: Resources, **variables: Any) -> dict[str, Any]:
 
 async def test_jobs_pages_are_newest_first_both_ways(resources_with_jobs: Resources) -> None:
     newest = [encode_global_id("Job", key) for key in range(12, 0, -1)]
-    for limit, cursor, end, ahead in (
+    for limit, cursor, end_cursor, has_more in (
         ("first", "after", "endCursor", "hasNextPage"),
         ("last", "before", "startCursor", "hasPreviousPage"),
     ):
@@ -61,7 +61,7 @@ async def test_jobs_pages_are_newest_first_both_ways(resources_with_jobs: Resour
             ids = [node["id"] for node in page["nodes"]]
             seen = seen + ids if limit == "first" else ids + seen
             assert page["totalCount"] == 12
-            position, more = page["pageInfo"][end], page["pageInfo"][ahead]
+            position, more = page["pageInfo"][end_cursor], page["pageInfo"][has_more]
             assert len(seen) <= 12
         assert seen == newest
 
@@ -91,10 +91,10 @@ async def test_jobs_filter_by_kind_and_status(resources_with_jobs: Resources) ->
 async def test_jobs_page_is_one_statement(resources_with_jobs: Resources) -> None:
     viewer = Viewer("operator", Role.OPERATOR)
     for query in ("{ jobs { nodes { id status } } }", "{ jobs(kind: [VERIFY_FIGURES]) { totalCount nodes { id } } }"):
-        with record_statements(resources_with_jobs) as ran:
+        with record_statements(resources_with_jobs) as recorded:
             await schema_execution.execute_query(resources_with_jobs, query, viewer)
-        assert ran.count == 1, ran.texts
-    assert "requested_at" not in ran.texts[0], "only requested columns"
+        assert recorded.count == 1, recorded.texts
+    assert "requested_at" not in recorded.texts[0], "only requested columns"
 
 
 async def test_jobs_empty_list(resources: Resources) -> None:
