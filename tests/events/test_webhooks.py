@@ -215,9 +215,15 @@ def test_retry_delay_doubles_with_jitter() -> None:
 
 async def test_batches_are_delivered_in_order(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks_module, "BATCH_SIZE", 2)
-    async with run_receiver() as receiver, open_resources(settings, receiver.url) as resources, run_workers(resources):
-        await add_changed_listing(resources, 20, 30, 40, 50, 60)
-        await wait_for_prices(receiver, 20, 30, 40, 50, 60)
+    async with run_receiver() as receiver, open_resources(settings, receiver.url) as resources:
+        async with run_workers(resources):
+            await wait_until(lambda: fetch_rows(resources, "SELECT 1 FROM webhook"))
+        await add_changed_listing(
+            resources, 20, 30, 40, 50, 60
+        )  # no worker runs, so all events are in the first batches
+        await sequence_all_events(resources)
+        async with run_workers(resources):
+            await wait_for_prices(receiver, 20, 30, 40, 50, 60)
         assert len(set(receiver.ids)) == 3
 
 
