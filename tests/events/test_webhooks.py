@@ -168,7 +168,9 @@ async def test_failed_delivery_repeats_the_same_message(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, answer: bytes | None, outcome: str, reason: str
 ) -> None:
     """The receiver may have processed it although its response was lost."""
-    monkeypatch.setattr(webhooks_module, "REQUEST_TIMEOUT_SECONDS", 0.3)
+    if answer is None:
+        monkeypatch.setattr(webhooks_module, "REQUEST_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(webhooks_module, "FIRST_RETRY_DELAY_SECONDS", 100.0)
     async with run_receiver(answer, answer) as receiver, open_resources(settings, receiver.url) as resources:
         await deliver_once(resources)
         key = await add_changed_listing(resources, 20, 30)
@@ -177,7 +179,7 @@ async def test_failed_delivery_repeats_the_same_message(
             again = await deliver_once(resources)
         assert first is not None
         assert again is not None
-        assert 0 < again <= first <= 1, "it is not time yet"
+        assert 0 < again <= first <= 100, "it is not time yet"
         (said,) = [entry for entry in logs if entry["event"] == f"webhook.{outcome}"]
         assert reason in said["reason"]
         await change_price(resources, key, 40)
@@ -185,7 +187,7 @@ async def test_failed_delivery_repeats_the_same_message(
         await make_attempt_due(resources)
         longer = await deliver_once(resources)
         assert longer is not None
-        assert 1 <= longer <= 2
+        assert 100 <= longer <= 200
         await make_attempt_due(resources)
         assert await deliver_once(resources) == 0
         assert len(set(receiver.ids)) == len(set(receiver.bodies)) == 1
