@@ -103,7 +103,8 @@ class Settings(BaseSettings):
     )
     jwt_jwks_url: str | None = Field(
         default=None,
-        description="URL of the JWKS with the RS256 or ES256 keys for verifying bearer tokens; it replaces the secret",
+        description="URL of the JWKS with the RS256, ES256 or EdDSA keys for verifying bearer tokens; it replaces the "
+        "secret",
     )
     jwt_issuer: str | None = Field(default=None, description="Required `iss` claim of tokens. Unset: not checked")
     jwt_audience: str | None = Field(default=None, description="Required `aud` claim of tokens. Unset: not checked")
@@ -111,8 +112,8 @@ class Settings(BaseSettings):
         default=10,
         ge=2,
         le=200,
-        description="Maximum number of database connections per pool. Each process has two pools: one for reads and one "
-        "for writes",
+        description="Maximum number of database connections per pool. Each process has two pools, one for reads and "
+        "one for writes",
     )
     recalculation_at: time = Field(default=time(2, 30), description="Time of the nightly recalculation, HH:MM in UTC")
     verification_at: time = Field(

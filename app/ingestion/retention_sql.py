@@ -24,7 +24,7 @@ DELETE_OLD_SESSIONS = text(
 # batch: the next finished fetches by id (primary key).
 # deleted: those of the batch without rows, if they are not needed to find listings. A fetch is needed while it is the
 # last one of its URL that found listings and one of these is still for sale: if the page later disappears, the worker
-# looks up which listings have ended (queue_sql.LAST_KNOWN_LISTINGS).
+# looks up which listings have ended (result_sql.LAST_KNOWN_LISTINGS).
 DELETE_OLD_FETCHES = text(
     """
     WITH batch AS (

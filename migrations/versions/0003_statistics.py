@@ -43,7 +43,7 @@ BEGIN
 END $$
 """
 
-# A recalculation changes none of the source columns: then two times are compared, and `cpu` is not read.
+# A recalculation does not change the source columns: then two times are compared, and `cpu` is not read.
 CPU_WRITTEN = f"""
 CREATE FUNCTION cpu_written() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

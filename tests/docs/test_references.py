@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from graphql import GraphQLEnumType, build_schema
 
 from scripts.generate_reference import commands, settings_by_variable
 from scripts.source_facts import error_codes, log_events, metrics, parse_sources
-from tests.docs.pages import PAGES, ROOT, code, name_of, spans
+from tests.docs.pages import FENCE, PAGES, ROOT, code, name_of, spans
 
 SOURCES = parse_sources(ROOT)
 WORDS = {
@@ -21,6 +22,7 @@ WORDS = {
         "jobs/**/*.py",
         "migrations/**/*.py",
         "scripts/*.py",
+        "tests/support/effort.py",
         "tests/clients/**/*.mjs",
         "web/src/**/*.ts*",
         "app/documents/**/*.graphql",
@@ -31,6 +33,8 @@ WORDS = {
 }
 OTHER_WORDS = {"persistConfig"}  # of Relay's compiler
 PATH = re.compile(r"(?:app|jobs|web|migrations|tests|scripts|bench|docs|changes)/[\w./*-]*")
+# `name` (`path`), `name` in `path`, `name` of `path`
+NAME_IN_FILE = re.compile(r"`([A-Za-z_][\w.]*)`\s+(?:\(|in |of )`((?:app|jobs|scripts|tests)/[\w/]+\.(?:py|sql))`")
 COMMAND = re.compile(r"(?<![\w./-])(?:\.venv/bin/)?dealmark ([a-z][^`]*)")
 OPTIONS = {path: {option for each in command.params for option in each.opts} for path, command in commands()}
 GROUPS = {path.split(" ")[0] for path in OPTIONS if " " in path}
@@ -44,6 +48,14 @@ ENUM_VALUES = {
 EVENTS = {event.name for event in log_events(SOURCES)}
 METRICS = {metric.name for metric in metrics(SOURCES)}
 ERROR_CODES = {error.code for error in error_codes(SOURCES)}
+CONSTANTS = {
+    target.id
+    for module in SOURCES.values()
+    for statement in module.body
+    if isinstance(statement, (ast.Assign, ast.AnnAssign))
+    for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
+    if isinstance(target, ast.Name)
+}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
@@ -52,6 +64,22 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_paths_exist(page: Path) -> None:
     paths = [match for span in spans(page) if (match := PATH.fullmatch(span))]
     assert [path[0] for path in paths if not list(ROOT.glob(path[0].rstrip("/")))] == []
+
+
+@every_page
+def test_files_define_the_names_that_pages_find_there(page: Path) -> None:
+    pairs = NAME_IN_FILE.findall(FENCE.sub("", page.read_text()))
+    assert [(name, path) for name, path in pairs if not defines(ROOT / path, name)] == []
+
+
+def defines(path: Path, name: str) -> bool:
+    """Whether a file defines a name: `function`, `Class.method`, a field of GraphQL, a constant or a table."""
+    source = path.read_text()
+    parts = [
+        re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part).lower() if part[0].islower() else part for part in name.split(".")
+    ]
+    definition = r"^\s*(?:(?:async )?def|class) {0}\b|^{0}\b.*=|TEMP TABLE {0}\b|\w\.{0}\b"
+    return all(re.search(definition.format(part), source, re.MULTILINE) for part in parts)
 
 
 @every_page
@@ -95,10 +123,10 @@ def test_metrics_exist(page: Path) -> None:
 
 
 @every_page
-def test_error_codes_exist(page: Path) -> None:
+def test_error_codes_and_constants_exist(page: Path) -> None:
     settings = ("DEALMARK_", "DATABASE_", "REDIS_")
     named = {span for span in spans(page) if CODE.fullmatch(span) and not span.startswith(settings)}
-    assert named - ERROR_CODES - ENUM_VALUES == set()
+    assert named - ERROR_CODES - ENUM_VALUES - CONSTANTS == set()
 
 
 @every_page
@@ -124,3 +152,11 @@ def test_identifiers_exist(page: Path) -> None:
 def test_readme_lists_every_command() -> None:
     (listed,) = re.findall(r"`dealmark (\w+(?: \| \w+)+)`", (ROOT / "README.md").read_text())
     assert set(listed.split(" | ")) == {path.split(" ")[0] for path in OPTIONS}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_page_names_every_make_target(page: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)) - {"help"}
+    text = (ROOT / page).read_text()
+    assert "test-long" in targets
+    assert [target for target in sorted(targets) if not re.search(rf"(?:`|make ){target}(?![\w-])", text)] == []

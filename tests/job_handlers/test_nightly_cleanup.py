@@ -14,7 +14,7 @@ from app.db.tables import JobKind
 from app.events import retention as events_retention
 from app.events.webhooks import configured_webhooks
 from app.ingestion import retention as ingestion_retention
-from app.ingestion.worker.queue_sql import last_known_listings
+from app.ingestion.worker.result_sql import last_known_listings
 from app.job_handlers import dispatch, nightly_cleanup
 from app.job_queue import retention as job_retention
 from app.resources import Resources

@@ -47,7 +47,7 @@ async def evaluate(resources: Resources, **columns: Any) -> tuple[Decimal | None
         )
         row = await tx.row(statement, {"id": key})
     assert row is not None
-    return row.price, row.found
+    return row.price, row.valuation
 
 
 async def insert_rules(resources: Resources, *rules: dict[str, Any]) -> None:

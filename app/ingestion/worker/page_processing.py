@@ -11,7 +11,7 @@ from app.db.tables import Condition, ImportStatus, ListingFlag
 from app.ingestion.extract.offer import Offer, Quality
 from app.ingestion.extract.pipeline import extract_offers
 from app.ingestion.fetch.page import WebPage
-from app.ingestion.worker.queue_sql import PagePayload
+from app.ingestion.worker.result_sql import PagePayload
 from app.market.upsert import ObservedOffer
 from app.titles.components import Components, parse_components
 from app.titles.matcher import TitleDecision, TitleMatcher, TitleMatchResult

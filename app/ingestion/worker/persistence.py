@@ -17,9 +17,10 @@ from app.db.errors import is_unavailable
 from app.db.tables import Domain, ImportStatus
 from app.db.transaction import Transaction
 from app.ingestion.fetch.errors import HttpStatusError, IngestionError, PermanentError, RetryableError
-from app.ingestion.worker import queue_sql
+from app.ingestion.worker import queue_sql, result_sql
 from app.ingestion.worker.page_processing import MAX_REMARKS, ExtractionResult
-from app.ingestion.worker.queue_sql import ClaimedFetch, PagePayload
+from app.ingestion.worker.queue_sql import ClaimedFetch
+from app.ingestion.worker.result_sql import PagePayload
 from app.market.lifecycle import mark_missing
 from app.market.upsert import end_listings, upsert_offers
 from app.resources import Resources
@@ -107,19 +108,19 @@ async def _persist(resources: Resources, lease_number: int, results: Sequence[Fe
             return
         listing_ids = await _write_listings(tx, owned)
         delays = {result.fetch.id: retry_delay(result, base_seconds) for result in owned}
-        unpriced = await queue_sql.unpriced_listings(tx, [key for keys in listing_ids.values() for key in keys])
+        unpriced = await result_sql.unpriced_listings(tx, [key for keys in listing_ids.values() for key in keys])
         rows = [
             _fetch_row(result, delays[result.fetch.id], listing_ids.get(result.fetch.id, []), unpriced)
             for result in owned
         ]
-        await queue_sql.write_results(tx, rows)
+        await result_sql.write_results(tx, rows)
         payloads = {result.fetch.id: result.payload for result in owned if result.payload is not None}
         if payloads:
-            await queue_sql.store_payloads(tx, payloads)
+            await result_sql.store_payloads(tx, payloads)
         if pauses := _host_pauses(owned):
             await queue_sql.pause_hosts(tx, pauses)
         finished_ids = [fetch_id for fetch_id, delay in delays.items() if delay is None]
-        await queue_sql.update_session_counts(tx, finished_ids)
+        await result_sql.update_session_counts(tx, finished_ids)
         sessions = await queue_sql.sessions_waiting_for(tx, [result.fetch.id for result in owned])
         tx.bump_version(Domain.WORK)
         tx.notify(queue_sql.IMPORTS_TOPIC, *map(queue_sql.session_topic, sessions))
@@ -133,7 +134,7 @@ async def _write_listings(tx: Transaction, results: Sequence[FetchResult]) -> di
     Returns the listing ids by fetch id. Listings that the previous fetch of a URL found, and this one did not, are
     marked as missing.
     """
-    previous = await queue_sql.last_known_listings(tx, [result.fetch.url for result in results])
+    previous = await result_sql.last_known_listings(tx, [result.fetch.url for result in results])
     extractions = [(result.fetch, result.extraction) for result in results if result.extraction is not None]
     ids = iter(await upsert_offers(tx, [offer for _, extraction in extractions for offer in extraction.offers]))
     upserted = {

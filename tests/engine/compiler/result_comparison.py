@@ -4,11 +4,11 @@
 
 **Request errors** (no path, no data) are equal, in any order.
 
-**Field errors** are equal, in any order, at positions where both executors must report them. An error is its
-message, its path, its locations, its extensions, and the class of the original exception (error masking depends on it). The
-specification leaves one thing open: when an error at a non-null position sets a position above to null, execution below
-that null may be cancelled, so errors there may be reported or not. graphql-core reports those that occurred before,
-which depends on the order in which coroutines run. So for every null in the data:
+**Field errors** are equal, in any order, at positions where both executors must report them. An error is its message,
+its path, its locations, its extensions, and the class of the original exception (error masking depends on it). The
+specification leaves one thing open: when an error at a non-null position sets a position above to null, execution
+below that null may be cancelled, so errors there may be reported or not. graphql-core reports those that occurred
+before, which depends on the order in which coroutines run. So for every null in the data:
 
 - When no executor reports an error strictly below the null, the errors at the null itself must be equal.
 - Otherwise both must report at least one error that explains the null: one at the null itself, or one below it with

@@ -47,8 +47,8 @@ def value_counts(counts: list[dict[str, Any]]) -> list[tuple[str, int]]:
     return [(next(value for key, value in item.items() if key != "count"), item["count"]) for item in counts]
 
 
-def reference_counts(shelf: CpuRows, name: str, conditions: dict[str, Any]) -> list[tuple[str, int]]:
-    values = [VALUES[name](row) for row in shelf if row_matches(row, conditions)]
+def reference_counts(cpu_rows: CpuRows, name: str, conditions: dict[str, Any]) -> list[tuple[str, int]]:
+    values = [VALUES[name](row) for row in cpu_rows if row_matches(row, conditions)]
     counted = Counter(value for value in values if value is not None)
     if name in {"ratings", "confidences"}:
         return [(value, counted[value]) for value in BEST_FIRST if value in counted]
@@ -56,33 +56,33 @@ def reference_counts(shelf: CpuRows, name: str, conditions: dict[str, Any]) -> l
 
 
 @pytest.fixture
-async def shelf(resources: Resources) -> CpuRows:
+async def cpu_rows(resources: Resources) -> CpuRows:
     """Create the mixed catalogue."""
     return await fill_mixed_catalog(resources)
 
 
-async def test_facets_count_cpus_per_value(resources: Resources, shelf: CpuRows) -> None:
+async def test_facets_count_cpus_per_value(resources: Resources, cpu_rows: CpuRows) -> None:
     for conditions in FILTERS:
         facets = (await query_data(resources, facet_query(*PARTS), filter=conditions))["cpuFacets"]
         assert {name: value_counts(counts) for name, counts in facets.items()} == {
-            name: reference_counts(shelf, name, conditions) for name in PARTS
+            name: reference_counts(cpu_rows, name, conditions) for name in PARTS
         }
 
 
-async def test_facets_count_requested_facets_only(resources: Resources, shelf: CpuRows) -> None:
+async def test_facets_count_requested_facets_only(resources: Resources, cpu_rows: CpuRows) -> None:
     """In every combination, because GROUPING() identifies the facet of a row by its position."""
     for size in (1, 2, 3):
         for names in combinations(PARTS, size):
             with record_statements(resources) as ran:
                 facets = (await query_data(resources, facet_query(*reversed(names))))["cpuFacets"]
             assert {name: value_counts(counts) for name, counts in facets.items()} == {
-                n: reference_counts(shelf, n, {}) for n in names
+                n: reference_counts(cpu_rows, n, {}) for n in names
             }
             assert ran.count == 1
             assert ("value_rating" in ran.texts[0]) == ("ratings" in names)
 
 
-async def test_facets_of_two_filters_are_separate(resources: Resources, shelf: CpuRows) -> None:
+async def test_facets_of_two_filters_are_separate(resources: Resources, cpu_rows: CpuRows) -> None:
     """The options of a control: all other conditions hold, its own one does not."""
     query = """{
         makers: cpuFacets(filter: {socket: ["AM4"]}) { manufacturers { value count } }
@@ -90,9 +90,9 @@ async def test_facets_of_two_filters_are_separate(resources: Resources, shelf: C
     }"""
     data = await query_data(resources, query)
     assert value_counts(data["makers"]["manufacturers"]) == reference_counts(
-        shelf, "manufacturers", {"socket": ["AM4"]}
+        cpu_rows, "manufacturers", {"socket": ["AM4"]}
     )
-    assert value_counts(data["sockets"]["sockets"]) == reference_counts(shelf, "sockets", {"manufacturer": ["AMD"]})
+    assert value_counts(data["sockets"]["sockets"]) == reference_counts(cpu_rows, "sockets", {"manufacturer": ["AMD"]})
 
 
 async def test_facets_of_empty_catalogue_are_empty(resources: Resources) -> None:

@@ -15,7 +15,7 @@ from tests.support.schema_execution import execute_query, query_data, query_erro
 
 
 @pytest.fixture
-async def shelf(resources: Resources) -> CpuRows:
+async def cpu_rows(resources: Resources) -> CpuRows:
     """Create the mixed catalogue."""
     return await fill_mixed_catalog(resources)
 
@@ -75,7 +75,7 @@ async def test_cpu_arguments_of_wrong_type_are_rejected(resources: Resources) ->
         assert (await query_error(resources, PAGE_QUERY, **arguments))[0] == "GRAPHQL_VALIDATION_FAILED", arguments
 
 
-async def test_cpus_invalid_cursors_are_rejected(resources: Resources, shelf: CpuRows) -> None:
+async def test_cpus_invalid_cursors_are_rejected(resources: Resources, cpu_rows: CpuRows) -> None:
     page = (await query_data(resources, PAGE_QUERY, first=2))["cpus"]
     cursor = page["pageInfo"]["endCursor"]
     theirs = (await query_data(resources, LISTING_CURSOR))["cpus"]["nodes"][0]["listings"]["pageInfo"]["endCursor"]
@@ -89,7 +89,7 @@ async def test_cpus_invalid_cursors_are_rejected(resources: Resources, shelf: Cp
             assert "pageInfo" in message
 
 
-async def test_cpus_forged_cursor_is_position_or_rejected(resources: Resources, shelf: CpuRows) -> None:
+async def test_cpus_forged_cursor_is_position_or_rejected(resources: Resources, cpu_rows: CpuRows) -> None:
     """Cursors with the right checksum and any values never reach PostgreSQL with incomparable values."""
     forged: list[Any] = [None, True, -1, 2**31, 2**63, 0.5, "x", "NaN", "1e40", "999.95", "\0", []]
     outcomes = set()

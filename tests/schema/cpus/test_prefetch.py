@@ -63,7 +63,7 @@ async def compare_statement_counts(resources: Resources, query: str, **variables
 
 
 @pytest.fixture(scope="module")
-def filled(cluster: str, redis_server: str) -> Iterator[str]:
+def template_url(cluster: str, redis_server: str) -> Iterator[str]:
     """Create a database with CPUs that have many listings, a single price, or none."""
     with temporary_database(cluster, template="template") as url:
         asyncio.run(fill(make_settings(database_url=url, redis_url=redis_server)))
@@ -71,9 +71,9 @@ def filled(cluster: str, redis_server: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def database_url(cluster: str, filled: str) -> Iterator[str]:
+def database_url(cluster: str, template_url: str) -> Iterator[str]:
     """Return a copy of that database."""
-    with temporary_database(cluster, template=database_name(filled)) as url:
+    with temporary_database(cluster, template=database_name(template_url)) as url:
         yield url
 
 

@@ -28,7 +28,7 @@ async def test_price_map_is_cheapest_first_without_unpriced_cpus(resources: Reso
 
 
 async def test_price_map_point_has_values_of_its_cpu(resources: Resources) -> None:
-    shelf = await fill_mixed_catalog(resources)
+    cpu_rows = await fill_mixed_catalog(resources)
     points = (await query_data(resources, MAP))["priceMap"]
     cpus = {
         cpu["id"]: cpu
@@ -41,7 +41,7 @@ async def test_price_map_point_has_values_of_its_cpu(resources: Resources) -> No
         )["cpus"]["nodes"]
     }
     assert {point["id"] for point in points} == {
-        encode_global_id("CPU", r["id"]) for r in shelf if r["price_good"] is not None
+        encode_global_id("CPU", r["id"]) for r in cpu_rows if r["price_good"] is not None
     }
     for point in points:
         cpu = cpus[point["id"]]
@@ -52,11 +52,11 @@ async def test_price_map_point_has_values_of_its_cpu(resources: Resources) -> No
 
 
 async def test_price_map_applies_filter(resources: Resources) -> None:
-    shelf = await fill_mixed_catalog(resources)
+    cpu_rows = await fill_mixed_catalog(resources)
     results = set()
     for conditions in ({"manufacturer": ["Intel"]}, {"withListings": True}, {"cores": {"min": 4}}, {"search": "i5"}):
         points = (await query_data(resources, MAP, filter=conditions))["priceMap"]
-        expected = [r for r in shelf if r["price_good"] is not None and row_matches(r, conditions)]
+        expected = [r for r in cpu_rows if r["price_good"] is not None and row_matches(r, conditions)]
         assert {point["id"] for point in points} == {encode_global_id("CPU", row["id"]) for row in expected}
         assert [point["price"] for point in points] == sorted(point["price"] for point in points)
         results.add(tuple(point["id"] for point in points))

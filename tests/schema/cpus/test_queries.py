@@ -42,7 +42,7 @@ def global_ids(rows: CpuRows) -> list[str]:
 
 
 @pytest.fixture
-async def shelf(resources: Resources) -> CpuRows:
+async def cpu_rows(resources: Resources) -> CpuRows:
     """Create the mixed catalogue."""
     return await fill_mixed_catalog(resources)
 
@@ -127,24 +127,24 @@ FILTERS: list[dict[str, Any]] = [
 ]
 
 
-async def test_cpus_filters_select_matching_cpus(resources: Resources, shelf: CpuRows) -> None:
+async def test_cpus_filters_select_matching_cpus(resources: Resources, cpu_rows: CpuRows) -> None:
     seen = set()
     for conditions in FILTERS:
         page = (await query_data(resources, FILTERED, filter=conditions))["cpus"]
-        expected = [row for row in shelf if row_matches(row, conditions)]
+        expected = [row for row in cpu_rows if row_matches(row, conditions)]
         assert sorted(node["id"] for node in page["nodes"]) == sorted(global_ids(expected)), conditions
         assert page["totalCount"] == len(expected), conditions
-        seen |= {name for name in conditions if 0 < len(expected) < len(shelf)}
+        seen |= {name for name in conditions if 0 < len(expected) < len(cpu_rows)}
     assert seen >= {*LIST_FILTERS, "search", "hasIgpu", "withListings", "confidence"}, "each filter excludes some CPUs"
 
 
-async def test_cpus_ranges_include_both_bounds(resources: Resources, shelf: CpuRows) -> None:
+async def test_cpus_ranges_include_both_bounds(resources: Resources, cpu_rows: CpuRows) -> None:
     for name, column in RANGE_FILTERS.items():
-        for bound in {row[column] for row in shelf if row[column] is not None}:
+        for bound in {row[column] for row in cpu_rows if row[column] is not None}:
             for key in ("min", "max"):
                 conditions = {name: {key: bound if isinstance(bound, int) else float(bound)}}
                 page = (await query_data(resources, FILTERED, filter=conditions))["cpus"]
-                assert page["totalCount"] == sum(row_matches(row, conditions) for row in shelf), conditions
+                assert page["totalCount"] == sum(row_matches(row, conditions) for row in cpu_rows), conditions
 
 
 def short_lists(values: list[Any]) -> st.SearchStrategy[Any]:
@@ -187,22 +187,26 @@ ORDERINGS = st.lists(
 )
 @given(CONDITIONS, ORDERINGS, st.sampled_from([1, 2, 3, 200]))
 async def test_cpus_pages_concatenate_to_sorted_list(
-    resources: Resources, shelf: CpuRows, conditions: dict[str, Any], order: Order, size: int
+    resources: Resources, cpu_rows: CpuRows, conditions: dict[str, Any], order: Order, size: int
 ) -> None:
-    expected = global_ids(sort_rows([row for row in shelf if row_matches(row, conditions)], order or [("NAME", False)]))
+    expected = global_ids(
+        sort_rows([row for row in cpu_rows if row_matches(row, conditions)], order or [("NAME", False)])
+    )
     assert await read_all_pages(resources, size, conditions, order, len(expected)) == expected
     assert await read_all_pages(resources, size, conditions, order, len(expected), backward=True) == expected[::-1]
 
 
-async def test_cpus_every_ordering_pages_both_ways(resources: Resources, shelf: CpuRows) -> None:
+async def test_cpus_every_ordering_pages_both_ways(resources: Resources, cpu_rows: CpuRows) -> None:
     for name in ORDER_FIELDS:
         for down in (False, True):
-            expected = global_ids(sort_rows(shelf, [(name, down)]))
-            walked = await read_all_pages(resources, 25, {}, [(name, down)], len(shelf), backward=down)
+            expected = global_ids(sort_rows(cpu_rows, [(name, down)]))
+            walked = await read_all_pages(resources, 25, {}, [(name, down)], len(cpu_rows), backward=down)
             assert walked == (expected[::-1] if down else expected), (name, down)
 
 
-async def test_cpus_pages_return_unchanged_rows_once_while_others_change(resources: Resources, shelf: CpuRows) -> None:
+async def test_cpus_pages_return_unchanged_rows_once_while_others_change(
+    resources: Resources, cpu_rows: CpuRows
+) -> None:
     for order in ([("NAME", False)], [("PRICE_GOOD", True), ("NAME", False)]):
         await read_pages_while_changing(resources, order)
 

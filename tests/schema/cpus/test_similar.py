@@ -30,13 +30,13 @@ def difference(one: dict[str, Any], other: dict[str, Any]) -> float:
 
 async def test_similar_cpus_are_ordered_by_difference(resources: Resources) -> None:
     """The catalogue has many unknown values and ties; equal differences are ordered by id."""
-    shelf = await fill_mixed_catalog(resources, 60)
+    cpu_rows = await fill_mixed_catalog(resources, 60)
     query = "{ cpus(first: 200) { nodes { id similar(first: 24) { id } } } }"
     similar_by_id = {cpu["id"]: cpu["similar"] for cpu in (await query_data(resources, query))["cpus"]["nodes"]}
-    assert len(similar_by_id) == len(shelf)
-    rows = {encode_global_id("CPU", row["id"]): row for row in shelf}
-    for row in shelf:
-        others = [other for other in shelf if other is not row]
+    assert len(similar_by_id) == len(cpu_rows)
+    rows = {encode_global_id("CPU", row["id"]): row for row in cpu_rows}
+    for row in cpu_rows:
+        others = [other for other in cpu_rows if other is not row]
         nearest = sorted(difference(row, other) for other in others)[:24]
         mine = [rows[similar["id"]] for similar in similar_by_id[encode_global_id("CPU", row["id"])]]
         assert row not in mine

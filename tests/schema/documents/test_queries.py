@@ -38,7 +38,7 @@ COMPILED = {"state": "COMPILED", "reason": None}
 
 
 @pytest.fixture
-async def served(resources: Resources) -> DocumentRegistry:
+async def registry(resources: Resources) -> DocumentRegistry:
     """Return resources like those of a process that serves documents."""
     registry = DocumentRegistry(resources, schema_execution.GRAPHQL_SCHEMA)
     resources.documents = registry
@@ -62,7 +62,7 @@ async def fetch_documents(resources: Resources, **variables: Any) -> dict[str, A
     return page
 
 
-async def test_documents_builtin_are_listed_by_name(resources: Resources, served: DocumentRegistry) -> None:
+async def test_documents_builtin_are_listed_by_name(resources: Resources, registry: DocumentRegistry) -> None:
     page = await fetch_documents(resources)
     assert [(document["documentId"], document["name"]) for document in page["nodes"]] == sorted(
         OURS.items(), key=lambda document: document[1]
@@ -81,23 +81,23 @@ async def test_documents_builtin_are_listed_by_name(resources: Resources, served
 
 
 async def test_documents_published_have_clients_and_can_be_retired(
-    resources: Resources, served: DocumentRegistry
+    resources: Resources, registry: DocumentRegistry
 ) -> None:
     await publish(resources, TEXT)
     await publish(resources, TEXT, client="@acme/web@2")
-    await served.load()
+    await registry.load()
     first, *rest = (await fetch_documents(resources))["nodes"]
     assert len(rest) == len(OURS)
     assert (first["documentId"], first["name"], first["ships"]) == (content_id(TEXT), "Aardvark", False)
     assert sorted(first["clients"]) == ["@acme/web@2", "web@1"]
     assert (first["publishedAt"] is None, first["retiredAt"], first["running"]) == (False, None, COMPILED)
     await publishing.retire(resources, [content_id(TEXT)])
-    await served.load()
+    await registry.load()
     first, *_ = (await fetch_documents(resources))["nodes"]
     assert (first["retiredAt"] is None, first["running"]) == (False, None), "no process serves it"
 
 
-async def test_documents_builtin_and_published_are_one_entry(resources: Resources, served: DocumentRegistry) -> None:
+async def test_documents_builtin_and_published_are_one_entry(resources: Resources, registry: DocumentRegistry) -> None:
     """A client publishes the text of a built-in document and retires it: it is still served."""
     text = builtin_documents()["Statistics"]
     await publish(resources, text)
@@ -109,16 +109,16 @@ async def test_documents_builtin_and_published_are_one_entry(resources: Resource
     assert page["totalCount"] == len(OURS)
 
 
-async def test_documents_of_other_schema_are_outdated(resources: Resources, served: DocumentRegistry) -> None:
+async def test_documents_of_other_schema_are_outdated(resources: Resources, registry: DocumentRegistry) -> None:
     async with resources.write() as tx:
         await sql.publish(tx, [sql.Publication("x-a:1", "{ nothing }", "", "web")], "1")
-    await served.load()
+    await registry.load()
     first, *_ = (await fetch_documents(resources))["nodes"]
     assert (first["documentId"], first["name"], first["running"]["state"]) == ("x-a:1", "", "OUTDATED")
     assert "nothing" in first["running"]["reason"]
 
 
-async def test_documents_pages_both_ways(resources: Resources, served: DocumentRegistry) -> None:
+async def test_documents_pages_both_ways(resources: Resources, registry: DocumentRegistry) -> None:
     """Also among documents with the same name."""
     await publish(resources, *(f"query Same {{ a{n}: __typename }}" for n in range(5)), TEXT)
     whole = [document["documentId"] for document in (await fetch_documents(resources, first=200))["nodes"]]
@@ -156,7 +156,7 @@ async def test_documents_report_usage(
     assert document["firstUsedAt"] <= document["lastUsedAt"]
 
 
-async def test_documents_hits_are_capped_at_int_maximum(resources: Resources, served: DocumentRegistry) -> None:
+async def test_documents_hits_are_capped_at_int_maximum(resources: Resources, registry: DocumentRegistry) -> None:
     statistics = content_id(builtin_documents()["Statistics"])
     async with resources.write() as tx:
         moment = await tx.scalar(select(func.now()))
@@ -167,7 +167,7 @@ async def test_documents_hits_are_capped_at_int_maximum(resources: Resources, se
     assert one["hits"] == 2**31 - 1
 
 
-async def test_documents_page_is_one_statement(resources: Resources, served: DocumentRegistry) -> None:
+async def test_documents_page_is_one_statement(resources: Resources, registry: DocumentRegistry) -> None:
     with record_statements(resources) as ran:
         await fetch_documents(resources)
     assert ran.count == 1

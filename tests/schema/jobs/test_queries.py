@@ -32,7 +32,7 @@ FROM unnest(ARRAY['recalculate_metrics', 'verify_figures', 'recalculate_metrics'
 
 
 @pytest.fixture
-async def filled(resources: Resources) -> Resources:
+async def resources_with_jobs(resources: Resources) -> Resources:
     """Create twelve jobs."""
     await run_sql(resources, FILL)
     return resources
@@ -48,7 +48,7 @@ async def fetch_jobs(resources: Resources, **variables: Any) -> dict[str, Any]:
     return page
 
 
-async def test_jobs_pages_are_newest_first_both_ways(filled: Resources) -> None:
+async def test_jobs_pages_are_newest_first_both_ways(resources_with_jobs: Resources) -> None:
     newest = [encode_global_id("Job", key) for key in range(12, 0, -1)]
     for limit, cursor, end, ahead in (
         ("first", "after", "endCursor", "hasNextPage"),
@@ -57,7 +57,7 @@ async def test_jobs_pages_are_newest_first_both_ways(filled: Resources) -> None:
         seen: list[str] = []
         position, more = None, True
         while more:
-            page = await fetch_jobs(filled, **{limit: 5, cursor: position})
+            page = await fetch_jobs(resources_with_jobs, **{limit: 5, cursor: position})
             ids = [node["id"] for node in page["nodes"]]
             seen = seen + ids if limit == "first" else ids + seen
             assert page["totalCount"] == 12
@@ -66,18 +66,18 @@ async def test_jobs_pages_are_newest_first_both_ways(filled: Resources) -> None:
         assert seen == newest
 
 
-async def test_jobs_page_is_stable_while_jobs_are_added(filled: Resources) -> None:
-    first = await fetch_jobs(filled, first=4)
-    await run_sql(filled, FILL.replace("'n', n", "'m', n"))
-    second = await fetch_jobs(filled, first=4, after=first["pageInfo"]["endCursor"])
+async def test_jobs_page_is_stable_while_jobs_are_added(resources_with_jobs: Resources) -> None:
+    first = await fetch_jobs(resources_with_jobs, first=4)
+    await run_sql(resources_with_jobs, FILL.replace("'n', n", "'m', n"))
+    second = await fetch_jobs(resources_with_jobs, first=4, after=first["pageInfo"]["endCursor"])
     assert [node["id"] for node in second["nodes"]] == [encode_global_id("Job", key) for key in (8, 7, 6, 5)]
 
 
-async def test_jobs_filter_by_kind_and_status(filled: Resources) -> None:
-    everything = (await fetch_jobs(filled))["nodes"]
+async def test_jobs_filter_by_kind_and_status(resources_with_jobs: Resources) -> None:
+    everything = (await fetch_jobs(resources_with_jobs))["nodes"]
     for kinds in (None, [], ["VERIFY_FIGURES"], ["VERIFY_FIGURES", "RECALCULATE_METRICS"]):
         for states in (None, [], ["QUEUED"], ["RUNNING", "FAILED"]):
-            page = await fetch_jobs(filled, kind=kinds, status=states)
+            page = await fetch_jobs(resources_with_jobs, kind=kinds, status=states)
             expected = [
                 job
                 for job in everything
@@ -85,14 +85,14 @@ async def test_jobs_filter_by_kind_and_status(filled: Resources) -> None:
             ]
             assert page["nodes"] == expected
             assert page["totalCount"] == len(expected)
-    assert len((await fetch_jobs(filled, kind=["VERIFY_FIGURES"]))["nodes"]) == 4
+    assert len((await fetch_jobs(resources_with_jobs, kind=["VERIFY_FIGURES"]))["nodes"]) == 4
 
 
-async def test_jobs_page_is_one_statement(filled: Resources) -> None:
+async def test_jobs_page_is_one_statement(resources_with_jobs: Resources) -> None:
     viewer = Viewer("operator", Role.OPERATOR)
     for query in ("{ jobs { nodes { id status } } }", "{ jobs(kind: [VERIFY_FIGURES]) { totalCount nodes { id } } }"):
-        with record_statements(filled) as ran:
-            await schema_execution.execute_query(filled, query, viewer)
+        with record_statements(resources_with_jobs) as ran:
+            await schema_execution.execute_query(resources_with_jobs, query, viewer)
         assert ran.count == 1, ran.texts
     assert "requested_at" not in ran.texts[0], "only requested columns"
 

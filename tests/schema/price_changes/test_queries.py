@@ -45,7 +45,7 @@ PAGE = """
 
 
 @pytest.fixture
-async def served(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiClient]:
+async def event_api(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiClient]:
     """Return an API on the resources of the test, which the test can inspect."""
     graphql_app = GraphQLApp(resources, GRAPHQL_SCHEMA)
     routes = [Route("/graphql", graphql_app), WebSocketRoute("/graphql", graphql_app)]
@@ -82,11 +82,11 @@ async def wait_until_subscribed(resources: Resources) -> None:
     await asyncio.sleep(0.05)
 
 
-async def test_price_changed_sends_event(served: ApiClient, resources: Resources) -> None:
+async def test_price_changed_sends_event(event_api: ApiClient, resources: Resources) -> None:
     cpu_id = await add_cpu(resources, "AMD One")
     async with resources.write() as tx:
         key = await add_listing(tx, cpu_id, 10, shipping=4)
-    async with open_event_stream(served, FOLLOW) as events:
+    async with open_event_stream(event_api, FOLLOW) as events:
         await wait_until_subscribed(resources)
         await store_changes(resources, key, 20)
         one = await next_change(events)
@@ -110,61 +110,61 @@ async def test_price_changed_sends_event(served: ApiClient, resources: Resources
     assert await query_data(resources, "query ($id: ID!) { node(id: $id) { id } }", id=missing) == {"node": None}
 
 
-async def test_price_change_of_listing_without_cpu_has_null_cpu(served: ApiClient, resources: Resources) -> None:
+async def test_price_change_of_listing_without_cpu_has_null_cpu(event_api: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10, cpu_id=None)
-    async with open_event_stream(served, FOLLOW) as events:
+    async with open_event_stream(event_api, FOLLOW) as events:
         await wait_until_subscribed(resources)
         await store_changes(resources, key, 20)
         assert (await next_change(events))["cpu"] is None
 
 
-async def test_price_changed_with_since_continues_after_cursor(served: ApiClient, resources: Resources) -> None:
+async def test_price_changed_with_since_continues_after_cursor(event_api: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await store_changes(resources, key, 20)
-    async with open_event_stream(served, FOLLOW) as events:
+    async with open_event_stream(event_api, FOLLOW) as events:
         await wait_until_subscribed(resources)
         await store_changes(resources, key, 30)
         first = await next_change(events)
     assert first["priceAfter"] == 30, "without `since` it starts with the next change"
     await store_changes(resources, key, 40, 50)
     for _ in range(2):
-        async with open_event_stream(served, FOLLOW, since=first["cursor"]) as events:
+        async with open_event_stream(event_api, FOLLOW, since=first["cursor"]) as events:
             assert await next_prices(events, 2) == [40, 50]
             await store_changes(resources, key, 60)
             last = await next_change(events)
             assert last["priceAfter"] == 60
         await store_changes(resources, key, 40, 50)
         first = last
-    async with open_event_stream(served, FOLLOW, since="") as events:
+    async with open_event_stream(event_api, FOLLOW, since="") as events:
         assert await next_prices(events, 10) == [20, 30, 40, 50, 60, 40, 50, 60, 40, 50]
 
 
 async def test_price_changed_filters_by_cpus(
-    served: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    event_api: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also if a whole batch belongs to other CPUs."""
     monkeypatch.setattr(feed.read_after, "__defaults__", (2,))
     monkeypatch.setattr(feed, "TAIL_SIZE", 3)
     one, two = await add_listings(resources, 10), await add_listings(resources, 10, cpu_id=2)
     cpu_ids = [encode_global_id("CPU", 2), encode_global_id("CPU", 77)]
-    async with open_event_stream(served, FOLLOW, cpuIds=cpu_ids, since="") as events:
+    async with open_event_stream(event_api, FOLLOW, cpuIds=cpu_ids, since="") as events:
         for number in range(1, 6):
             await store_changes(resources, one[0], number * 100)
             await change_price(resources, two[0], number * 100)
         await sequence_all_events(resources)
         assert await next_prices(events, 5) == [100, 200, 300, 400, 500]
     async with (
-        open_event_stream(served, FOLLOW, cpuIds=[], since="") as events,
-        open_event_stream(served, FOLLOW, since="") as all_,
+        open_event_stream(event_api, FOLLOW, cpuIds=[], since="") as events,
+        open_event_stream(event_api, FOLLOW, since="") as all_,
     ):
         assert await next_prices(all_, 10) == sorted([100.0, 200, 300, 400, 500] * 2)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(events.next(), 0.2)
 
 
-async def test_price_changed_over_websocket_sends_many(served: ApiClient, resources: Resources) -> None:
+async def test_price_changed_over_websocket_sends_many(event_api: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
-    async with open_socket(served) as client:
+    async with open_socket(event_api) as client:
         await client.receive()
         for number in range(5):
             await client.start(f"{number}", FOLLOW, since="")
@@ -199,7 +199,7 @@ async def test_price_changed_polls_without_notifications(resources: Resources) -
     assert [row.price_after for row in (*rows, *more)] == [20, 30]
 
 
-async def test_price_changed_invalid_arguments_are_rejected(served: ApiClient, resources: Resources) -> None:
+async def test_price_changed_invalid_arguments_are_rejected(event_api: ApiClient, resources: Resources) -> None:
     other = Keyset("listings", [SortKey("id", listing.c.id)])
     for variables, code in (
         ({"since": "junk"}, "BAD_CURSOR"),
@@ -207,24 +207,24 @@ async def test_price_changed_invalid_arguments_are_rejected(served: ApiClient, r
         ({"cpuIds": [encode_global_id("Listing", 1)]}, "BAD_USER_INPUT"),
         ({"cpuIds": [encode_global_id("CPU", n) for n in range(201)]}, "BAD_USER_INPUT"),
     ):
-        async with open_event_stream(served, FOLLOW, **variables) as events:
+        async with open_event_stream(event_api, FOLLOW, **variables) as events:
             (name, result), end = await events.rest()
         assert (name, end) == ("next", ("complete", None))
         assert [error["extensions"]["code"] for error in result["errors"]] == [code]
 
 
-async def test_price_changed_with_expired_cursor_is_rejected(served: ApiClient, resources: Resources) -> None:
+async def test_price_changed_with_expired_cursor_is_rejected(event_api: ApiClient, resources: Resources) -> None:
     (key,) = await add_listings(resources, 10)
     await store_changes(resources, key, 20, 30, 40, 50)
     ends = [(await query_data(resources, PAGE, first=n))["priceChanges"]["pageInfo"]["endCursor"] for n in (1, 2, 3)]
     await run_statements(resources, "UPDATE price_change SET at = 'epoch' WHERE price_after < 40")
     assert await delete_old_changes(resources) == 2
-    async with open_event_stream(served, FOLLOW, since=ends[0]) as events:
+    async with open_event_stream(event_api, FOLLOW, since=ends[0]) as events:
         (_, result), _ = await events.rest()
         assert result["errors"][0]["extensions"]["code"] == "CURSOR_EXPIRED"
     assert (await query_error(resources, PAGE, after=ends[0]))[0] == "CURSOR_EXPIRED"
     for since, expected in ((ends[1], [40, 50]), (ends[2], [50]), ("", [40, 50])):
-        async with open_event_stream(served, FOLLOW, since=since) as events:
+        async with open_event_stream(event_api, FOLLOW, since=since) as events:
             assert await next_prices(events, len(expected)) == expected
     with pytest.raises(ExpiredCursor):
         await feed.read_after(resources, None, 0)  # a subscriber that was too slow

@@ -37,22 +37,22 @@ async def test_statistics_of_empty_catalogue_are_empty(resources: Resources) -> 
     }
 
 
-def known_values(shelf: CpuRows, column: str) -> list[Any]:
+def known_values(cpu_rows: CpuRows, column: str) -> list[Any]:
     """Return the values of a column that are not null."""
-    return [row[column] for row in shelf if row[column] is not None]
+    return [row[column] for row in cpu_rows if row[column] is not None]
 
 
 async def test_statistics_match_catalogue(resources: Resources) -> None:
-    shelf = await fill_mixed_catalog(resources)
+    cpu_rows = await fill_mixed_catalog(resources)
     statistics = (await query_data(resources, STATISTICS))["statistics"]
     assert statistics == {
-        "total": len(shelf),
-        "manufacturers": sorted(set(known_values(shelf, "manufacturer"))),
-        "sockets": sorted(set(known_values(shelf, "socket"))),
-        "listings": sum(row["listings"] for row in shelf),
+        "total": len(cpu_rows),
+        "manufacturers": sorted(set(known_values(cpu_rows, "manufacturer"))),
+        "sockets": sorted(set(known_values(cpu_rows, "socket"))),
+        "listings": sum(row["listings"] for row in cpu_rows),
         "updatedAt": None,
         **{
-            name: {"min": min(known_values(shelf, column)), "max": max(known_values(shelf, column))}
+            name: {"min": min(known_values(cpu_rows, column)), "max": max(known_values(cpu_rows, column))}
             for name, column in RANGES.items()
         },
     }
@@ -60,10 +60,10 @@ async def test_statistics_match_catalogue(resources: Resources) -> None:
 
 
 async def test_statistics_updated_at_is_last_computation(resources: Resources) -> None:
-    shelf = await fill_mixed_catalog(resources, 3)
+    cpu_rows = await fill_mixed_catalog(resources, 3)
     first, later, last = (datetime(2024, 5, day, tzinfo=UTC) for day in (1, 2, 3))
     async with resources.write() as tx:
-        await tx.execute(update(cpu).where(cpu.c.id == shelf[1]["id"]).values(figures_computed_at=later))
+        await tx.execute(update(cpu).where(cpu.c.id == cpu_rows[1]["id"]).values(figures_computed_at=later))
     assert (await query_data(resources, STATISTICS))["statistics"]["updatedAt"] == later.isoformat()
     for full, expected in ((first, later), (last, last)):
         async with resources.write() as tx:

@@ -257,7 +257,7 @@ function ImportListRow({ session }: { session: ImportFieldsFragment }) {
 }
 
 /** Number of rows by result. */
-export function RowCounts({ session: { total, complete, partial, failed } }: { session: ImportFieldsFragment }) {
+function RowCounts({ session: { total, complete, partial, failed } }: { session: ImportFieldsFragment }) {
   return (
     <span className="number">
       {total === 1 ? '1 page' : `${formatInteger(total)} pages`}

@@ -85,7 +85,7 @@ export function ErrorMessage({ error, title }: { error: CombinedError | string |
   );
 }
 
-export function errorText(error: CombinedError | string): string {
+function errorText(error: CombinedError | string): string {
   if (typeof error === 'string') return error;
   if (error.networkError && isUnavailable(error)) return 'The server did not respond. Try again once it is back.';
   return error.graphQLErrors.map(({ message }) => message).join(' ') || error.message;
@@ -106,7 +106,7 @@ export function PublicClientProvider({ children }: { children: ReactNode }) {
 }
 
 export const PAGE_SIZE = 50;
-export type PageCursor = { after?: string; before?: string };
+type PageCursor = { after?: string; before?: string };
 
 /** Return the query variables of a page of a list. */
 export function pageVariables({ after, before }: PageCursor, size = PAGE_SIZE) {

@@ -1,7 +1,7 @@
 // State of the connection to the server. Requests report what happened; while it is lost, /ready is polled.
 import { useSyncExternalStore } from 'react';
 
-export type Connection =
+type Connection =
   | { state: 'online' }
   /** The server has not responded since then (ms). The page shows cached data. */
   | { state: 'offline'; since: number }

@@ -8,7 +8,7 @@ const listeners = new Set<() => void>();
 let memoryToken: string | null = null; // fallback for browsers that block storage
 let rejection: string | undefined; // why the server rejected the last token
 
-export function currentToken(): string | null {
+function currentToken(): string | null {
   try {
     return sessionStorage.getItem(STORAGE_KEY);
   } catch {

@@ -5,7 +5,7 @@ import type { SubscriptionForwarder } from '@urql/core';
 import type { Client, SubscribePayload } from 'graphql-ws';
 import { reportUnreachable, retryNow } from './connection';
 
-export interface SubscriptionSocket {
+interface SubscriptionSocket {
   /** Forwarder for urql's subscriptionExchange. Its requests have the id of the document instead of the text. */
   forward: SubscriptionForwarder;
   close: () => void;

@@ -8,7 +8,7 @@ import { CpuDetailsDocument } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { LoadError, Skeleton, EmptyState } from '../ui/State';
 import { MarkBar, Rating, Targets } from './Indicators';
-import { type DetailedCpu, conditionLabels, targetSummary, targetWarning } from './summaries';
+import { type DetailedCpu, listingConditionLabels, targetSummary, targetWarning } from './summaries';
 import styles from './CpuSummary.module.css';
 
 export function CpuSummary({
@@ -133,7 +133,9 @@ function SummaryListings({ cpu }: { cpu: DetailedCpu }) {
             )}
           </span>
           <span className={`muted ${styles.facts}`}>
-            {[conditionLabels[listing.condition], listing.marketplace, listing.seller].filter(Boolean).join(' · ')}
+            {[listingConditionLabels[listing.condition], listing.marketplace, listing.seller]
+              .filter(Boolean)
+              .join(' · ')}
           </span>
           <span
             className={`${styles.price} number`}

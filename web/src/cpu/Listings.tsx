@@ -1,6 +1,6 @@
 import { formatMoney, formatUsd } from '../lib/format';
 import { Icon } from '../ui/Icon';
-import { conditionLabels, type CpuListing } from './summaries';
+import { listingConditionLabels, type CpuListing } from './summaries';
 import panels from '../ui/Panel.module.css';
 import styles from './Listings.module.css';
 
@@ -22,7 +22,7 @@ export function Listings({ listings, good }: { listings: CpuListing[]; good: num
             )}
           </span>
           <span className={`${styles.facts} muted`}>
-            <span className={styles.condition}>{conditionLabels[listing.condition]}</span>
+            <span className={styles.condition}>{listingConditionLabels[listing.condition]}</span>
             <span>{listing.marketplace}</span>
             {listing.seller && <span>{listing.seller}</span>}
           </span>

@@ -44,7 +44,7 @@ export function targetWarning({ confidence, sampleSize, highVariance, stddev, go
   return undefined;
 }
 
-export const conditionLabels: Record<CpuListing['condition'], string> = {
+export const listingConditionLabels: Record<CpuListing['condition'], string> = {
   NEW: 'New',
   OPEN_BOX: 'Open box',
   REFURBISHED: 'Refurbished',

@@ -1,7 +1,7 @@
 // Light theme, dark theme, or that of the system. public/theme.js applies the stored choice before the first paint.
 import { useSyncExternalStore } from 'react';
 
-export type Theme = 'system' | 'light' | 'dark';
+type Theme = 'system' | 'light' | 'dark';
 
 const STORAGE_KEY = 'dealmark.theme';
 const listeners = new Set<() => void>();
