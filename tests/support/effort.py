@@ -63,14 +63,18 @@ def configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("dealmark")
 
 
-def set_timeouts(items: list[pytest.Item]) -> None:
-    """Give tests that may take longer than others a larger time limit than that of pyproject.toml."""
+def arrange(items: list[pytest.Item]) -> None:
+    """Give tests that may take longer than others a larger time limit than that of pyproject.toml, and run them first.
+
+    With xdist, a long test that starts last keeps one process busy while the others have nothing left to do.
+    """
     slow_folders = {ROOT / "tests" / name for name in SLOW_FOLDERS}
     for item in items:
         if _effort in SIZED_TIMEOUT_SECONDS and item.get_closest_marker("sized"):
             item.add_marker(pytest.mark.timeout(SIZED_TIMEOUT_SECONDS[_effort]))
         elif slow_folders.intersection(item.path.parents) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_FOLDER_TIMEOUT_SECONDS))
+    items.sort(key=lambda item: not slow_folders.intersection(item.path.parents))
 
 
 def size_of(short: int, long: int, soak: int | None = None) -> int:
