@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     recalculation_at: time = Field(default=time(2, 30), description="Time of the nightly recalculation, HH:MM in UTC")
     verification_at: time = Field(
         default=time(2, 15),
-        description="Time of the nightly verification, which compares stored metrics with computed ones, HH:MM in UTC",
+        description="Time of the nightly verification, which compares stored figures with computed ones, HH:MM in UTC",
     )
     clean_up_at: time = Field(
         default=time(2, 0), description="Time of the nightly deletion of expired data, HH:MM in UTC"

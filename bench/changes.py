@@ -82,7 +82,7 @@ def running_worker(settings: Settings) -> Iterator[None]:
 
 
 async def recalculate_all(settings: Settings) -> None:
-    """Calculate all metrics, so that the change log is empty."""
+    """Calculate all figures, so that the change log is empty."""
     async with Resources.open(settings, listen=False) as resources:
         await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
 

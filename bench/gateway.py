@@ -74,7 +74,7 @@ def main() -> None:
 
 
 async def prepare(settings: Settings) -> str:
-    """Calculate the metrics, so that responses are complete. Return the slug of a CPU for the detail query."""
+    """Calculate the figures, so that responses are complete. Return the slug of a CPU for the detail query."""
     async with Resources.open(settings, listen=False) as resources:
         await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
         async with resources.read() as session:

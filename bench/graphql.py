@@ -54,7 +54,7 @@ TITLES = {
 }
 # A CPU with nearly complete data and more listings than a page shows.
 SELECT_DETAIL_SLUG = text(
-    "SELECT slug FROM cpu WNODE_DIR price_sample_size > 10 AND socket IS NOT NULL AND value_rating IS NOT NULL"
+    "SELECT slug FROM cpu WHERE price_sample_size > 10 AND socket IS NOT NULL AND value_rating IS NOT NULL"
     " ORDER BY id LIMIT 1"
 )
 
@@ -135,7 +135,7 @@ def all_pages(slug: str) -> list[Page]:
 
 
 async def prepare(settings: Settings) -> str:
-    """Calculate the metrics, so that responses are complete. Return the slug of a CPU for the detail query."""
+    """Calculate the figures, so that responses are complete. Return the slug of a CPU for the detail query."""
     async with Resources.open(settings, listen=False) as resources:
         await dispatch.run_in_foreground(resources, JobKind.RECALCULATE_METRICS, {})
         await vacuum(resources)

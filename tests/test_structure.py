@@ -24,7 +24,7 @@ def parse_modules() -> list[tuple[Path, ast.Module]]:
     return [(path.relative_to(ROOT), ast.parse(path.read_text())) for path in paths]
 
 
-def find_circle(imports: dict[str, set[str]]) -> list[str]:
+def find_cycle(imports: dict[str, set[str]]) -> list[str]:
     """Return the modules of one import circle, or an empty list if there is none."""
     try:
         TopologicalSorter(imports).prepare()
@@ -35,8 +35,8 @@ def find_circle(imports: dict[str, set[str]]) -> list[str]:
 
 
 def test_find_circle_with_a_circle_returns_its_modules() -> None:
-    assert find_circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
-    assert set(find_circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})) == {"a", "b", "c"}
+    assert find_cycle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert set(find_cycle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})) == {"a", "b", "c"}
 
 
 def test_imports_form_no_circle() -> None:
@@ -44,7 +44,7 @@ def test_imports_form_no_circle() -> None:
     graph = grimp.build_graph(*PACKAGES, include_external_packages=False, cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     assert len(imports) > 150
-    assert find_circle(imports) == []
+    assert find_cycle(imports) == []
 
 
 def test_top_of_app_has_few_modules() -> None:

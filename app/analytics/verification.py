@@ -44,7 +44,7 @@ class Difference:
 
 
 async def save_verification(
-    tx: Transaction, *, total: int, consistent: int, left: int, fixed: bool, differences: Sequence[Difference]
+    tx: Transaction, *, total: int, consistent: int, remaining: int, fixed: bool, differences: Sequence[Difference]
 ) -> None:
     """Store the result of a verification for the query `consistency`.
 
@@ -52,7 +52,7 @@ async def save_verification(
     differences are stored by name.
     """
     stored = [asdict(difference) for difference in differences[: verification_sql.MAX_DIFFERENCES]]
-    values = {"total": total, "consistent": consistent, "left_over": left, "fixed": fixed, "differences": stored}
+    values = {"total": total, "consistent": consistent, "left_over": remaining, "fixed": fixed, "differences": stored}
     await verification_sql.save_verification(tx, values)
 
 

@@ -306,10 +306,10 @@ def _has_confidence(name: str) -> ColumnElement[bool]:
 
 
 @lru_cache(maxsize=512)
-def select_by_id(column_names: frozenset[str] | None = None, more: tuple[Any, ...] = ()) -> Select[Any]:
+def select_by_id(column_names: frozenset[str] | None = None, extra_columns: tuple[Any, ...] = ()) -> Select[Any]:
     """Return the statement for the CPUs with the ids in `:ids`, in any order; `more` holds further expressions."""
     return (
-        select(*selected_columns(column_names), *more)
+        select(*selected_columns(column_names), *extra_columns)
         .select_from(cpu)
         .where(cpu.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
     )
@@ -351,10 +351,14 @@ def _difference(this: Any, other: Any) -> ColumnElement[Any]:
 
 
 @lru_cache(maxsize=512)
-def select_by_slug(column_names: frozenset[str] | None = None, more: tuple[Any, ...] = ()) -> Select[Any]:
+def select_by_slug(column_names: frozenset[str] | None = None, extra_columns: tuple[Any, ...] = ()) -> Select[Any]:
     """Return the statement for the CPUs with the slugs in `:slugs`, in any order; `more` holds further expressions.
 
     The slug is always selected, because callers find the rows by it.
     """
     selected = selected_columns(None if column_names is None else column_names | {"slug"})
-    return select(*selected, *more).select_from(cpu).where(cpu.c.slug == any_(bindparam("slugs", type_=ARRAY(Text))))
+    return (
+        select(*selected, *extra_columns)
+        .select_from(cpu)
+        .where(cpu.c.slug == any_(bindparam("slugs", type_=ARRAY(Text))))
+    )

@@ -43,7 +43,7 @@ def recalculate(
 def verify(
     fix: Annotated[bool, typer.Option("--fix", help="Recalculate and repair values that differ.")] = False,
 ) -> None:
-    """Compare stored metrics and statistics with recalculated ones. The exit code is 1 if differences remain."""
+    """Compare stored figures and statistics with recalculated ones. The exit code is 1 if differences remain."""
     settings = connected_settings()
     start_logging(settings, level="CRITICAL", stream=sys.stderr)
     report = asyncio.run(_verify(settings, fix))

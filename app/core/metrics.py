@@ -17,11 +17,11 @@ REQUEST_DURATION = Histogram(
 )
 SUBSCRIPTIONS = Gauge("dealmark_subscriptions", "Open subscriptions")
 CHANGE_LOG_PENDING = Gauge(
-    "dealmark_change_log_pending", "Changes of prices and benchmark scores that the metrics do not yet include"
+    "dealmark_change_log_pending", "Changes of prices and benchmark scores that the figures do not yet include"
 )
 CHANGE_LOG_OLDEST_AGE = Gauge("dealmark_change_log_oldest_age_seconds", "Age of the oldest pending change")
-METRICS_CONSISTENCY = Gauge(
-    "dealmark_figures_consistency_ratio", "Share of stored metrics that were correct at the last verification"
+FIGURES_CONSISTENCY = Gauge(
+    "dealmark_figures_consistency_ratio", "Share of stored figures that were correct at the last verification"
 )
 OUTBOX_PENDING = Gauge("dealmark_outbox_pending", "Events in the outbox that are not yet published")
 OUTBOX_OLDEST_AGE = Gauge("dealmark_outbox_oldest_age_seconds", "Age of the oldest event in the outbox")

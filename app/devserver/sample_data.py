@@ -1,4 +1,4 @@
-"""Sample data for `dealmark up`: real CPUs, generated listings marked as sample, and their calculated metrics."""
+"""Sample data for `dealmark up`: real CPUs, generated listings marked as sample, and their calculated figures."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def load_into(resources: Resources) -> int:
 
 
 async def load(tx: Transaction, now: datetime) -> int:
-    """Load CPUs, and listings of the month before `now`, and calculate the metrics. Return the number of listings."""
+    """Load CPUs, and listings of the month before `now`, and calculate the figures. Return the number of listings."""
     await import_cpus(tx, open_cpus(SAMPLE_CPUS_FILE), STRICT)
     with SAMPLE_CPUS_FILE.open(newline="", encoding="utf-8") as file:
         listings = SampleListings(csv.DictReader(file), now)

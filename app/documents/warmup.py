@@ -1,4 +1,4 @@
-"""Cache warm-up: after a change of metrics, caches the responses to the most popular queries."""
+"""Cache warm-up: after a change of figures, caches the responses to the most popular queries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 WARMUPS = Counter(
     "dealmark_cache_warmups_total",
-    "Popular queries that were executed or found in the cache after a change of metrics, by cache status",
+    "Popular queries that were executed or found in the cache after a change of figures, by cache status",
     ["cache"],
 )
 

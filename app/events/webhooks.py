@@ -81,7 +81,7 @@ async def deliver_batch(resources: Resources, client: httpx.AsyncClient, webhook
         async with resources.write() as tx:
             await sql.mark_delivered(tx, webhook.name, batch.batch_id)
         return 0.0
-    delay = retry_delay(batch.attempts)
+    delay = delivery_retry_delay(batch.attempts)
     log.warning(f"webhook.{outcome}", webhook=webhook.name, reason=reason, attempt=batch.attempts + 1, seconds=delay)
     async with resources.write() as tx:
         await sql.mark_failed(tx, webhook.name, batch.batch_id, outcome, timedelta(seconds=delay))
@@ -110,7 +110,7 @@ def _event_payload(event: PriceChangeRow) -> dict[str, Any]:
     }
 
 
-def retry_delay(attempts: int) -> float:
+def delivery_retry_delay(attempts: int) -> float:
     """Return the seconds until the next attempt after `attempts` + 1 failures."""
     longest: float = min(MAX_RETRY_DELAY_SECONDS, FIRST_RETRY_DELAY_SECONDS * 2 ** min(attempts, 30))
     return longest * random.uniform(0.5, 1)  # noqa: S311, not for cryptography

@@ -1,4 +1,4 @@
-"""Recalculation of metrics: the job, and the continuous processing of the change log."""
+"""Recalculation of figures: the job, and the continuous processing of the change log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verification: compares stored metrics and statistics with computed ones, and repairs them on request."""
+"""Verification: compares stored figures and statistics with computed ones, and repairs them on request."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ log = structlog.get_logger()
 class VerificationReport:
     """Result of a verification. Its items are the CPUs and, as one more item, the statistics.
 
-    `metrics`: the result for the CPUs. `statistics`: the columns of the statistics that differed.
+    `figures`: the result for the CPUs. `statistics`: the columns of the statistics that differed.
     """
 
-    metrics: VerificationResult
+    figures: VerificationResult
     statistics: list[str]
     fixed: bool
 
     @property
     def total(self) -> int:
         """Number of compared items."""
-        return self.metrics.total + 1
+        return self.figures.total + 1
 
     @property
     def failed(self) -> int:
         """Number of incorrect items, before any repair."""
-        return len({*self.metrics.differing, *self.metrics.failed}) + bool(self.statistics)
+        return len({*self.figures.differing, *self.figures.failed}) + bool(self.statistics)
 
     @property
     def succeeded(self) -> int:
@@ -46,16 +46,16 @@ class VerificationReport:
     @property
     def remaining(self) -> int:
         """Number of items that are still incorrect after the repair."""
-        return self.metrics.remaining + (0 if self.fixed else bool(self.statistics))
+        return self.figures.remaining + (0 if self.fixed else bool(self.statistics))
 
     @property
     def differences(self) -> list[Difference]:
         """Incorrect items: CPUs by slug, then the statistics."""
-        differing = [Difference(slug, columns) for slug, columns in self.metrics.differing.items()]
+        differing = [Difference(slug, columns) for slug, columns in self.figures.differing.items()]
         failed = [
             Difference(slug, [], reason)
-            for slug, reason in self.metrics.failed.items()
-            if slug not in self.metrics.differing
+            for slug, reason in self.figures.failed.items()
+            if slug not in self.figures.differing
         ]
         statistics = [Difference(None, self.statistics)] if self.statistics else []
         return [*sorted([*differing, *failed], key=lambda difference: str(difference.slug)), *statistics]
@@ -71,8 +71,8 @@ class VerificationReport:
             "total": self.total,
             "consistent": self.succeeded,
             "consistency": self.consistency,
-            "cpus": self.metrics.differing,
-            "failed": self.metrics.failed,
+            "cpus": self.figures.differing,
+            "failed": self.figures.failed,
             "statistics": self.statistics,
             "left": self.remaining,
         }
@@ -83,13 +83,13 @@ async def verify_figures(run: JobRun) -> VerificationReport:
     """Verify all CPUs and the statistics; repair them if the input's `fix` is true."""
     fix = bool(run.input.get("fix"))
     batch_size = run.resources.settings.recalculation_batch_size
-    metrics = await verify(run.tx, run.job_id, batch_size, run.report_progress, fix=fix)
-    report = VerificationReport(metrics, await statistics_verification.verify(run.tx, fix=fix), fix)
+    figures = await verify(run.tx, run.job_id, batch_size, run.report_progress, fix=fix)
+    report = VerificationReport(figures, await statistics_verification.verify(run.tx, fix=fix), fix)
     await save_verification(
         run.tx,
         total=report.total,
         consistent=report.succeeded,
-        left=report.remaining,
+        remaining=report.remaining,
         fixed=fix,
         differences=report.differences,
     )
@@ -98,9 +98,9 @@ async def verify_figures(run: JobRun) -> VerificationReport:
 
 
 def _log_report(report: VerificationReport) -> None:
-    for slug, columns in report.metrics.differing.items():
+    for slug, columns in report.figures.differing.items():
         log.warning("verify.differs", cpu=slug, columns=columns)
-    for slug, reason in report.metrics.failed.items():
+    for slug, reason in report.figures.failed.items():
         log.warning("verify.failed", cpu=slug, reason=reason)
     if report.statistics:
         log.warning("verify.statistics_differ", columns=report.statistics)

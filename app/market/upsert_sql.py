@@ -61,7 +61,7 @@ _UPDATED_VALUES = {
 }
 
 
-def _record(alias: str, names: Sequence[str]) -> str:
+def _row_expression(alias: str, names: Sequence[str]) -> str:
     return f"({', '.join(f'{alias}.{name}' for name in names)})"
 
 
@@ -85,14 +85,14 @@ UPSERT = text(
             {", ".join(f"{column} = {value}" for column, value in _UPDATED_VALUES.items())},
             seen_at = excluded.seen_at,
             updated_at = CASE
-                WHEN ({", ".join(_MERGED_VALUES.values())}) IS DISTINCT FROM {_record("l", list(_MERGED_VALUES))}
+                WHEN ({", ".join(_MERGED_VALUES.values())}) IS DISTINCT FROM {_row_expression("l", list(_MERGED_VALUES))}
                     THEN now()
                 ELSE l.updated_at END
         WHERE excluded.seen_at >= l.seen_at
         RETURNING
             new.id, new.offer_key,
-            old.id IS NULL OR {_record("new", list(_UPDATED_VALUES))}
-                IS DISTINCT FROM {_record("old", list(_UPDATED_VALUES))} AS changed
+            old.id IS NULL OR {_row_expression("new", list(_UPDATED_VALUES))}
+                IS DISTINCT FROM {_row_expression("old", list(_UPDATED_VALUES))} AS changed
     )
     SELECT position, id, coalesce(changed, false) AS changed FROM offer LEFT JOIN stored USING (offer_key)
     """
@@ -115,7 +115,7 @@ INSERT_PAST_OBSERVATIONS = text(
             WHERE listing_id = l.id AND seen_at <= o.seen_at ORDER BY seen_at DESC LIMIT 1
         ) AS previous ON true
         WHERE o.price IS NOT NULL
-            AND {_record("o", _PRICE_COLUMNS)} IS DISTINCT FROM {_record("previous", _PRICE_COLUMNS)}
+            AND {_row_expression("o", _PRICE_COLUMNS)} IS DISTINCT FROM {_row_expression("previous", _PRICE_COLUMNS)}
         ON CONFLICT (listing_id, seen_at) DO NOTHING
     )
     SELECT o.position, l.id FROM offer AS o JOIN listing AS l USING (offer_key)

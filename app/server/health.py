@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.analytics.verification import change_log_backlog
 from app.core.errors import Unavailable
-from app.core.metrics import CHANGE_LOG_OLDEST_AGE, CHANGE_LOG_PENDING, METRICS_CONSISTENCY, TABLE_SIZE
+from app.core.metrics import CHANGE_LOG_OLDEST_AGE, CHANGE_LOG_PENDING, FIGURES_CONSISTENCY, TABLE_SIZE
 from app.db import disk_usage
 from app.db.pool import CONNECTION_ERRORS
 from app.db.schema_version import head_revision
@@ -64,7 +64,7 @@ async def _update_recalculation_metrics(resources: Resources) -> None:
             values = pending, oldest_age, consistency
     except (*CONNECTION_ERRORS, Unavailable):  # includes TimeoutError, an OSError
         values = nan, nan, nan
-    for gauge, value in zip((CHANGE_LOG_PENDING, CHANGE_LOG_OLDEST_AGE, METRICS_CONSISTENCY), values, strict=True):
+    for gauge, value in zip((CHANGE_LOG_PENDING, CHANGE_LOG_OLDEST_AGE, FIGURES_CONSISTENCY), values, strict=True):
         gauge.set(value)
 
 

@@ -33,8 +33,8 @@ from app.titles.vocabulary import (
 # Characters of a title that are read. Titles of marketplaces have 80 to 200.
 MAX_TITLE_LENGTH = 1000
 # Words of a line that sellers write together with the model number.
-_COMPOUND_LINE_WORDS = CORE_I | XEON_E_SERIES | {"fx", "a4", "a6", "a8", "a9", "a10", "a12", "w3", "w5", "w7", "w9"}
-_COMPOUND_LINES = ({"xeon"}, {"core2"}, {"epyc"}, {"athlon"})
+_JOINED_LINE_WORDS = CORE_I | XEON_E_SERIES | {"fx", "a4", "a6", "a8", "a9", "a10", "a12", "w3", "w5", "w7", "w9"}
+_JOINED_LINES = ({"xeon"}, {"core2"}, {"epyc"}, {"athlon"})
 
 
 class TitleDecision(StrEnum):
@@ -109,7 +109,7 @@ class TitleMatcher:
             word + model: (word, model)
             for model, cpus in self._by_model.items()
             for cpu in cpus
-            for word in _compound_line_words(cpu)
+            for word in _joined_line_words(cpu)
         }
 
     def match(self, title: str) -> TitleMatchResult:
@@ -271,10 +271,10 @@ def _contradicted_step(
     return MatchStep(text, TitleVerdict.IGNORED if is_number_alone else TitleVerdict.VETOED, cpu.name, reason)
 
 
-def _compound_line_words(cpu: CatalogCpu) -> Iterable[str]:
+def _joined_line_words(cpu: CatalogCpu) -> Iterable[str]:
     """Return the words that sellers write together with the number: "i58500T", "FX8350", "R55600X"."""
-    yield from cpu.line & _COMPOUND_LINE_WORDS
-    if cpu.line in _COMPOUND_LINES:
+    yield from cpu.line & _JOINED_LINE_WORDS
+    if cpu.line in _JOINED_LINES:
         yield from cpu.line
     if "ryzen" in cpu.line and len(cpu.model) >= 4:
         yield from (word for word, tier in RYZEN_SHORT_TIERS.items() if tier in cpu.line)

@@ -1,4 +1,4 @@
-"""The recalculation of metrics as arq functions."""
+"""The recalculation of figures as arq functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verification of stored metrics as arq functions."""
+"""The verification of stored figures as arq functions."""
 
 from __future__ import annotations
 

@@ -13,23 +13,23 @@ from app.job_handlers.recalculation import process_change_log
 from app.resources import Resources
 from tests.support.catalog_rows import add_listing
 from tests.support.change_log import (
-    assert_metrics_are_current,
+    assert_figures_are_current,
     committed_change_log,
     data_versions,
-    expected_metrics,
+    expected_figures,
     logged_cpu_ids,
     process_all_changes,
 )
-from tests.support.metrics_catalog import (
+from tests.support.figures_catalog import (
     cpu_with_prices,
     fetch_rows,
+    figure_columns,
     fill_catalog,
-    metric_columns,
-    recalculate_metrics,
+    recalculate_figures,
     replace_cpus,
     rows_by_cpu,
     run_statements,
-    stored_metrics,
+    stored_figures,
 )
 from tests.support.waiting import wait_until
 
@@ -41,7 +41,7 @@ REPRICE = text("UPDATE listing SET adjusted_price = adjusted_price + 7 WHERE cpu
 async def catalogue(resources: Resources) -> Resources:
     """Create CPUs 1 to 4 with consistent figures; the last one has no listing."""
     await fill_catalog(resources, CPUS)
-    await recalculate_metrics(resources)
+    await recalculate_figures(resources)
     assert await committed_change_log(resources) == []
     return resources
 
@@ -152,11 +152,11 @@ async def test_change_log_batch_writes_changed_cpus_only(catalogue: Resources) -
     await replace_cpus(catalogue, {2: cpu_with_prices(30, 41)})
     await process_all_changes(catalogue)
     now = await rows_by_cpu(catalogue)
-    assert {key: metric_columns(row) for key, row in now.items()} == await expected_metrics(catalogue)
+    assert {key: figure_columns(row) for key, row in now.items()} == await expected_figures(catalogue)
     assert [key for key, row in now.items() if row.computed_at != before[key].computed_at] == [2]
     history = "SELECT cpu_id, count(*) FROM figure_history GROUP BY cpu_id ORDER BY cpu_id"
     assert await fetch_rows(catalogue, history) == [(1, 1), (2, 2), (3, 1), (4, 1)]
-    await assert_metrics_are_current(catalogue)
+    await assert_figures_are_current(catalogue)
 
 
 async def test_change_log_batch_skips_reverted_changes(catalogue: Resources) -> None:
@@ -171,11 +171,11 @@ async def test_change_log_batch_skips_reverted_changes(catalogue: Resources) -> 
 async def test_change_log_new_or_deleted_cpu_changes_other_ranks(catalogue: Resources) -> None:
     await replace_cpus(catalogue, {5: cpu_with_prices(1)})
     await process_all_changes(catalogue)
-    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
-    assert (await stored_metrics(catalogue))[1]["value_percentile"] == 25
+    assert await stored_figures(catalogue) == await expected_figures(catalogue)
+    assert (await stored_figures(catalogue))[1]["value_percentile"] == 25
     await run_statements(catalogue, "DELETE FROM cpu WHERE id = 1")
     await process_all_changes(catalogue)
-    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    assert await stored_figures(catalogue) == await expected_figures(catalogue)
     await run_statements(catalogue, "TRUNCATE cpu CASCADE")
     await process_all_changes(catalogue)
 
@@ -209,7 +209,7 @@ async def test_change_log_writers_do_not_wait(catalogue: Resources) -> None:
         await process_all_changes(catalogue)
     assert await committed_change_log(catalogue) == [1, 1, 2, 2]
     await process_all_changes(catalogue)
-    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    assert await stored_figures(catalogue) == await expected_figures(catalogue)
 
 
 async def test_change_log_late_commit_is_not_lost(catalogue: Resources) -> None:
@@ -221,7 +221,7 @@ async def test_change_log_late_commit_is_not_lost(catalogue: Resources) -> None:
         await process_all_changes(catalogue)
     assert await committed_change_log(catalogue) == [1]
     await process_all_changes(catalogue)
-    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    assert await stored_figures(catalogue) == await expected_figures(catalogue)
 
 
 async def test_change_log_commit_during_batch_stays_for_next(catalogue: Resources) -> None:
@@ -236,7 +236,7 @@ async def test_change_log_commit_during_batch_stays_for_next(catalogue: Resource
     assert await batch is True
     assert await committed_change_log(catalogue) == [1, 2]
     await process_all_changes(catalogue)
-    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    assert await stored_figures(catalogue) == await expected_figures(catalogue)
 
 
 async def wait_for_blocked_writer(tx: Transaction) -> None:
@@ -255,7 +255,7 @@ async def test_change_log_failed_batch_keeps_log(catalogue: Resources) -> None:
     assert await data_versions(catalogue) == before
     await run_statements(catalogue, "ALTER TABLE away RENAME TO figure_history")
     await process_all_changes(catalogue)
-    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    assert await stored_figures(catalogue) == await expected_figures(catalogue)
 
 
 async def test_change_log_batch_does_not_wait_for_cpu_writers(catalogue: Resources) -> None:
@@ -273,32 +273,32 @@ async def test_change_log_concurrent_batches_process_rows_once(catalogue: Resour
     done = await asyncio.gather(*(process_change_log(catalogue) for _ in range(5)))
     assert done.count(True) == 1
     assert (await data_versions(catalogue))["analytics"] == before["analytics"] + 1
-    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    assert await stored_figures(catalogue) == await expected_figures(catalogue)
 
 
 async def test_recalculation_clears_covered_change_log_rows(catalogue: Resources) -> None:
     await replace_cpus(catalogue, {key: cpu_with_prices(key) for key in (1, 2, 3)})
-    await recalculate_metrics(catalogue, [2])
+    await recalculate_figures(catalogue, [2])
     assert set(await committed_change_log(catalogue)) == {1, 3}
-    await recalculate_metrics(catalogue)
+    await recalculate_figures(catalogue)
     assert await committed_change_log(catalogue) == []
-    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    assert await stored_figures(catalogue) == await expected_figures(catalogue)
 
 
 async def test_change_log_batch_retries_failed_cpus(catalogue: Resources) -> None:
-    before = await stored_metrics(catalogue)
+    before = await stored_figures(catalogue)
     await run_statements(catalogue, "ALTER TABLE cpu ADD CONSTRAINT dear CHECK (price_good < 100)")
     await replace_cpus(catalogue, {1: cpu_with_prices(100, 200), 2: cpu_with_prices(1, 2)})
     await process_all_changes(catalogue)
-    now = await stored_metrics(catalogue)
+    now = await stored_figures(catalogue)
     assert now[1] == before[1]
     assert (now[2]["price_good"], now[2]["value_percentile"]) == (1.5, 0)
     assert [key for (key,) in await fetch_rows(catalogue, "SELECT cpu_id FROM recalculation_failure")] == [1]
-    await assert_metrics_are_current(catalogue)
+    await assert_figures_are_current(catalogue)
     await run_statements(catalogue, "ALTER TABLE cpu DROP CONSTRAINT dear")
     await replace_cpus(catalogue, {3: cpu_with_prices(7)})
     await process_all_changes(catalogue)
-    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    assert await stored_figures(catalogue) == await expected_figures(catalogue)
     assert await fetch_rows(catalogue, "SELECT cpu_id FROM recalculation_failure") == []
 
 
@@ -310,8 +310,8 @@ async def test_change_log_batch_records_unwritable_rank_as_failure(catalogue: Re
     await replace_cpus(catalogue, {1: cpu_with_prices(1000), 2: cpu_with_prices(2000)})
     await process_all_changes(catalogue)
     assert [key for (key,) in await fetch_rows(catalogue, "SELECT cpu_id FROM recalculation_failure")] == [3]
-    await assert_metrics_are_current(catalogue)
+    await assert_figures_are_current(catalogue)
     await run_statements(catalogue, "ALTER TABLE cpu DROP CONSTRAINT low")
     await replace_cpus(catalogue, {4: cpu_with_prices(3)})
     await process_all_changes(catalogue)
-    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    assert await stored_figures(catalogue) == await expected_figures(catalogue)

@@ -19,9 +19,9 @@ from app.db.transaction import Transaction
 from app.job_handlers.recalculation import process_change_log
 from app.market.imports.importer import import_listings, open_listings
 from app.resources import Resources
-from tests.support.change_log import assert_metrics_are_current, committed_change_log, expected_metrics
+from tests.support.change_log import assert_figures_are_current, committed_change_log, expected_figures
 from tests.support.effort import size_of
-from tests.support.metrics_catalog import fetch_rows, no_progress, run_statements, stored_metrics
+from tests.support.figures_catalog import fetch_rows, no_progress, run_statements, stored_figures
 
 EMPTY = "TRUNCATE cpu, listing, figure_history, recalculation_failure, recalculation_watermark, data_change_log, broken"
 # CPUs in the table `broken` cannot be written.
@@ -206,6 +206,6 @@ async def test_change_log_after_random_history_equals_full_recalculation(
             await empty_change_log(resources)
     await empty_change_log(resources)
     if not await fetch_rows(resources, "SELECT cpu_id FROM recalculation_failure"):
-        assert await stored_metrics(resources) == await expected_metrics(resources)
-    await assert_metrics_are_current(resources)
+        assert await stored_figures(resources) == await expected_figures(resources)
+    await assert_figures_are_current(resources)
     assert await fetch_rows(resources, FORGOTTEN) == []

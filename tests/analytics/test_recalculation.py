@@ -13,19 +13,19 @@ from app.resources import Resources
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.effort import size_of
-from tests.support.metrics_catalog import (
+from tests.support.figures_catalog import (
     cpu_with_prices,
     expected_served,
     expected_stored,
+    figure_columns,
     fill_catalog,
-    metric_columns,
-    recalculate_metrics,
+    recalculate_figures,
     replace_cpus,
     rows_by_cpu,
-    served_metrics,
-    stored_metrics,
+    served_figures,
+    stored_figures,
 )
-from tests.support.metrics_reference import Cpu, compute_metrics
+from tests.support.figures_reference import Cpu, compute_reference_figures
 
 CENTS = st.one_of(
     # 10/30 = 20/60 = 100000/300000 with the marks below; the least and the greatest price; no price.
@@ -52,10 +52,10 @@ EXAMPLES = settings(
 
 async def assert_exact(resources: Resources, cpus: Sequence[Cpu]) -> None:
     """Compare stored and served figures with the reference, to the last digit."""
-    rows, served = await rows_by_cpu(resources), await served_metrics(resources)
+    rows, served = await rows_by_cpu(resources), await served_figures(resources)
     assert len(rows) == len(cpus)
-    for row, (target, value) in zip(rows.values(), compute_metrics(cpus), strict=True):
-        assert metric_columns(row) == expected_stored(target, value)
+    for row, (target, value) in zip(rows.values(), compute_reference_figures(cpus), strict=True):
+        assert figure_columns(row) == expected_stored(target, value)
         expected = expected_served(target, value)
         assert {name: served[row.id][name] for name in expected} == expected
 
@@ -76,7 +76,7 @@ GOLDEN = {
 async def test_recalculation_golden_vectors_match_through_api(resources: Resources, api: ApiClient) -> None:
     for number, prices in enumerate(GOLDEN):
         await add_cpu(resources, f"Test {number}", prices.split())
-    await recalculate_metrics(resources)
+    await recalculate_figures(resources)
 
     answer = await api.data(
         "{ cpus(first: 20, orderBy: {field: NAME}) { nodes { priceTarget"
@@ -93,7 +93,7 @@ async def test_recalculation_golden_vectors_match_through_api(resources: Resourc
 @given(CATALOGUES)
 async def test_recalculation_matches_reference(resources: Resources, cpus: list[Cpu]) -> None:
     await fill_catalog(resources, cpus)
-    await recalculate_metrics(resources)
+    await recalculate_figures(resources)
     await assert_exact(resources, cpus)
 
 
@@ -106,10 +106,10 @@ async def test_recalculation_of_changed_cpus_equals_full_recalculation(
     before = data.draw(CATALOGUES)
     changes = data.draw(st.dictionaries(st.integers(1, len(before)), CPUS, min_size=1))
     await fill_catalog(resources, before)
-    await recalculate_metrics(resources)
+    await recalculate_figures(resources)
 
     await replace_cpus(resources, changes)
-    outcome = await recalculate_metrics(resources, list(changes))
+    outcome = await recalculate_figures(resources, list(changes))
 
     assert (outcome.total, outcome.succeeded, outcome.failed) == (len(changes), len(changes), 0)
     await assert_exact(resources, [changes.get(key, cpu) for key, cpu in enumerate(before, 1)])
@@ -119,7 +119,7 @@ async def test_recalculation_of_changed_cpus_equals_full_recalculation(
 async def test_recalculation_batch_size_does_not_affect_figures(resources: Resources, batch_size: int) -> None:
     cpus = [cpu_with_prices(*range(10 + i, 10 + i * (i % 4), i), multi=i % 5, single=i % 7) for i in range(1, 40)]
     await fill_catalog(resources, cpus)
-    outcome = await recalculate_metrics(resources, batch_size=batch_size)
+    outcome = await recalculate_figures(resources, batch_size=batch_size)
     assert (outcome.total, outcome.succeeded, outcome.failed, outcome.written) == (39, 39, 0, 39)
     await assert_exact(resources, cpus)
 
@@ -132,16 +132,16 @@ async def test_recalculation_equal_values_share_percentile(resources: Resources)
         cpu_with_prices(1, multi=1),
     ]
     await fill_catalog(resources, ties)
-    await recalculate_metrics(resources)
-    assert [row["value_percentile"] for row in (await stored_metrics(resources)).values()] == [0, 0, 0, 75]
+    await recalculate_figures(resources)
+    assert [row["value_percentile"] for row in (await stored_figures(resources)).values()] == [0, 0, 0, 75]
     await assert_exact(resources, ties)
 
 
 @pytest.mark.parametrize("size", [4, 8])
 async def test_rating_at_threshold_is_the_better_one(resources: Resources, size: int) -> None:
     await fill_catalog(resources, [cpu_with_prices(price) for price in range(1, size + 1)])
-    await recalculate_metrics(resources)
-    ratings = [row["value_rating"] for row in (await stored_metrics(resources)).values()]
+    await recalculate_figures(resources)
+    ratings = [row["value_rating"] for row in (await stored_figures(resources)).values()]
     quarter = size // 4
     expected = ["excellent"] * (quarter + 1) + ["good"] * quarter + ["fair"] * quarter + ["poor"] * (quarter - 1)
     assert ratings == expected
@@ -149,10 +149,10 @@ async def test_rating_at_threshold_is_the_better_one(resources: Resources, size:
 
 async def test_rating_uses_unrounded_percentile(resources: Resources) -> None:
     await fill_catalog(resources, [cpu_with_prices(price) for price in range(1, 2004)])
-    await recalculate_metrics(resources)
-    metrics = await stored_metrics(resources)
+    await recalculate_figures(resources)
+    figures = await stored_figures(resources)
     # 501, 1002 and 1503 of 2003 are better: 25.01 %, 50.02 % and 75.04 %.
-    assert [(metrics[key]["value_percentile"], metrics[key]["value_rating"]) for key in (502, 1003, 1504)] == [
+    assert [(figures[key]["value_percentile"], figures[key]["value_rating"]) for key in (502, 1003, 1504)] == [
         (25, "good"),
         (50, "fair"),
         (75, "poor"),
@@ -163,11 +163,11 @@ async def test_recalculation_ignores_listings_without_cpu(resources: Resources) 
     await fill_catalog(resources, [cpu_with_prices(10, 20)])
     async with resources.write() as tx:
         await add_listing(tx, None, 5)
-    outcome = await recalculate_metrics(resources)
+    outcome = await recalculate_figures(resources)
     assert (outcome.total, outcome.written) == (1, 1)
     await assert_exact(resources, [cpu_with_prices(10, 20)])
 
 
 async def test_recalculation_of_empty_catalogue_succeeds(resources: Resources) -> None:
-    outcome = await recalculate_metrics(resources)
+    outcome = await recalculate_figures(resources)
     assert (outcome.total, outcome.succeeded, outcome.failed) == (0, 0, 0)

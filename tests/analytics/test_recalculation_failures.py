@@ -9,18 +9,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.resources import Resources
-from tests.support.metrics_catalog import (
+from tests.support.figures_catalog import (
     cpu_with_prices,
     expected_stored,
     fetch_rows,
     fill_catalog,
-    recalculate_metrics,
+    recalculate_figures,
     replace_cpus,
     rows_by_cpu,
     run_statements,
-    stored_metrics,
+    stored_figures,
 )
-from tests.support.metrics_reference import Cpu, dollars_per_mark, target, values
+from tests.support.figures_reference import Cpu, dollars_per_mark, target, values
 
 FAILURES = "SELECT cpu_id, error FROM recalculation_failure ORDER BY cpu_id"
 
@@ -42,8 +42,8 @@ def reference_with_old_ratios(before: Sequence[Cpu], now: Sequence[Cpu], failed:
     """Return reference values of succeeding CPUs, ranked with the old USD per mark of failing ones."""
     ranked = [old if key in failed else new for key, (old, new) in enumerate(zip(before, now, strict=True), 1)]
     dollars = [(dollars_per_mark(cpu.prices, cpu.multi), dollars_per_mark(cpu.prices, cpu.single)) for cpu in ranked]
-    metrics = zip([target(cpu.prices) for cpu in ranked], values(dollars), strict=True)
-    return {key: expected_stored(*figures) for key, figures in enumerate(metrics, 1) if key not in failed}
+    rows = zip([target(cpu.prices) for cpu in ranked], values(dollars), strict=True)
+    return {key: expected_stored(*figures) for key, figures in enumerate(rows, 1) if key not in failed}
 
 
 BEFORE = [cpu_with_prices(10 * i, 12 * i, multi=7, single=3) for i in range(1, 31)]
@@ -53,15 +53,15 @@ AFTER = [cpu_with_prices(500 - 11 * i, 520 - 11 * i, 3, multi=7, single=4) for i
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
 async def test_failing_cpu_keeps_old_figures_and_others_succeed(resources: Resources, batch_size: int) -> None:
     await fill_catalog(resources, BEFORE)
-    await recalculate_metrics(resources)
-    old, old_rows = await stored_metrics(resources), await rows_by_cpu(resources)
+    await recalculate_figures(resources)
+    old, old_rows = await stored_figures(resources), await rows_by_cpu(resources)
     await replace_cpus(resources, dict(enumerate(AFTER, 1)))
     await make_updates_fail(resources, 4)
     wrong = target(AFTER[20].prices).good
     await run_statements(resources, f"ALTER TABLE cpu ADD CONSTRAINT wrong CHECK (price_good <> {wrong}) NOT VALID")
 
     with capture_logs() as logs:
-        outcome = await recalculate_metrics(resources, batch_size=batch_size)
+        outcome = await recalculate_figures(resources, batch_size=batch_size)
 
     assert (outcome.total, outcome.succeeded, outcome.failed) == (30, 28, 2)
     assert list(outcome.failures) == [4, 21]
@@ -70,7 +70,7 @@ async def test_failing_cpu_keeps_old_figures_and_others_succeed(resources: Resou
     assert 'violates check constraint "wrong"' in second
     assert {entry["cpu"] for entry in logs if entry["event"] == "cpu_metrics.recalc.cpu_failed"} == {4, 21}
 
-    now, now_rows = await stored_metrics(resources), await rows_by_cpu(resources)
+    now, now_rows = await stored_figures(resources), await rows_by_cpu(resources)
     assert {key: now[key] for key in (4, 21)} == {key: old[key] for key in (4, 21)}
     assert {key: figures for key, figures in now.items() if key not in {4, 21}} == reference_with_old_ratios(
         BEFORE, AFTER, {4, 21}
@@ -83,31 +83,31 @@ async def test_failing_cpu_keeps_old_figures_and_others_succeed(resources: Resou
 async def test_successful_recalculation_clears_failure(resources: Resources) -> None:
     await fill_catalog(resources, BEFORE)
     await make_updates_fail(resources, 2, 3)
-    await recalculate_metrics(resources)
+    await recalculate_figures(resources)
     assert [row[0] for row in await fetch_rows(resources, FAILURES)] == [2, 3]
     assert (await rows_by_cpu(resources))[2].computed_at is None
 
     await run_statements(resources, "DROP TRIGGER refuse ON cpu")
-    await recalculate_metrics(resources, [2])
+    await recalculate_figures(resources, [2])
     assert [row[0] for row in await fetch_rows(resources, FAILURES)] == [3]
 
-    await recalculate_metrics(resources)
+    await recalculate_figures(resources)
     assert await fetch_rows(resources, FAILURES) == []
-    assert await stored_metrics(resources) == reference_with_old_ratios(BEFORE, BEFORE, ())
+    assert await stored_figures(resources) == reference_with_old_ratios(BEFORE, BEFORE, ())
 
 
 async def test_failure_outside_requested_cpus_is_not_counted(resources: Resources) -> None:
     await fill_catalog(resources, BEFORE)
-    await recalculate_metrics(resources)
-    old = await stored_metrics(resources)
+    await recalculate_figures(resources)
+    old = await stored_figures(resources)
     await replace_cpus(resources, {30: cpu_with_prices(1, 1, multi=7, single=3)})
     await make_updates_fail(resources, 5)
 
-    outcome = await recalculate_metrics(resources, [30])
+    outcome = await recalculate_figures(resources, [30])
 
     assert (outcome.total, outcome.succeeded, outcome.failed) == (1, 1, 0)
     assert await fetch_rows(resources, FAILURES) == []
-    now = await stored_metrics(resources)
+    now = await stored_figures(resources)
     assert now[5] == old[5]
     assert now[30]["value_percentile"] == 0
     assert now[6]["value_percentile"] == pytest.approx(20)
@@ -115,16 +115,16 @@ async def test_failure_outside_requested_cpus_is_not_counted(resources: Resource
 
 async def test_recalculation_with_all_cpus_failing_reports_all(resources: Resources) -> None:
     await fill_catalog(resources, BEFORE)
-    await recalculate_metrics(resources)
-    old = await stored_metrics(resources)
+    await recalculate_figures(resources)
+    old = await stored_figures(resources)
     await replace_cpus(resources, dict(enumerate(AFTER, 1)))
     await make_updates_fail(resources, *range(1, 31))
 
     with capture_logs() as logs:
-        outcome = await recalculate_metrics(resources, batch_size=8)
+        outcome = await recalculate_figures(resources, batch_size=8)
 
     assert (outcome.total, outcome.succeeded, outcome.failed, outcome.written) == (30, 0, 30, 0)
-    assert await stored_metrics(resources) == old
+    assert await stored_figures(resources) == old
     assert len(await fetch_rows(resources, FAILURES)) == 30
     assert "cpu_metrics.recalc.high_error_rate" in {entry["event"] for entry in logs}
 
@@ -134,7 +134,7 @@ async def test_failures_above_ten_percent_log_high_error_rate(resources: Resourc
     await fill_catalog(resources, BEFORE)
     await make_updates_fail(resources, *range(failing + 1))  # no CPU has the id 0
     with capture_logs() as logs:
-        outcome = await recalculate_metrics(resources)
+        outcome = await recalculate_figures(resources)
     assert outcome.failed == failing
     events = [entry for entry in logs if entry["event"] == "cpu_metrics.recalc.high_error_rate"]
     assert [(entry["log_level"], entry["failed"], entry["total"]) for entry in events] == (

@@ -17,15 +17,15 @@ from app.db.tables import JobKind
 from app.job_handlers import dispatch
 from app.job_queue.enqueue import request_job
 from app.resources import Resources
-from tests.support.metrics_catalog import (
+from tests.support.figures_catalog import (
     cpu_with_prices,
     fetch_rows,
     fill_catalog,
-    recalculate_metrics,
+    recalculate_figures,
     replace_cpus,
     rows_by_cpu,
     run_statements,
-    stored_metrics,
+    stored_figures,
 )
 from tests.support.queue_worker import run_queued_jobs
 
@@ -58,7 +58,7 @@ async def test_recalculation_reports_progress_after_each_batch(resources: Resour
         reports.append((done, total))
 
     with capture_logs() as logs:
-        await recalculate_metrics(resources, batch_size=3, progress=progress)
+        await recalculate_figures(resources, batch_size=3, progress=progress)
     assert reports == [(3, 7), (6, 7), (7, 7)]
     assert [(e["done"], e["total"]) for e in logs if e["event"] == "cpu_metrics.recalc.progress"] == reports
 
@@ -82,8 +82,8 @@ async def fill_without_history(resources: Resources) -> None:
 
 async def test_recalculation_with_lost_connection_changes_nothing(resources: Resources) -> None:
     await fill_catalog(resources, CPUS)
-    await recalculate_metrics(resources)
-    before = await stored_metrics(resources)
+    await recalculate_figures(resources)
+    before = await stored_figures(resources)
     await replace_cpus(resources, {key: cpu_with_prices(key) for key in range(1, 8)})
 
     async def cut(_done: int, _total: int) -> None:
@@ -96,12 +96,12 @@ async def test_recalculation_with_lost_connection_changes_nothing(resources: Res
         )
 
     with capture_logs() as logs, pytest.raises(DBAPIError):
-        await recalculate_metrics(resources, batch_size=3, progress=cut)
+        await recalculate_figures(resources, batch_size=3, progress=cut)
 
     assert event_names(logs)[-1] == "failed"
-    assert await stored_metrics(resources) == before
+    assert await stored_figures(resources) == before
     assert await fetch_rows(resources, "SELECT * FROM recalculation_failure") == []
-    outcome = await recalculate_metrics(resources)
+    outcome = await recalculate_figures(resources)
     assert (outcome.total, outcome.succeeded) == (7, 7)
 
 
@@ -114,7 +114,7 @@ async def test_recalculation_cancelled_changes_nothing(resources: Resources) -> 
         await asyncio.Event().wait()
 
     with capture_logs() as logs:
-        running = asyncio.create_task(recalculate_metrics(resources, batch_size=3, progress=wait))
+        running = asyncio.create_task(recalculate_figures(resources, batch_size=3, progress=wait))
         await halfway.wait()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -142,9 +142,9 @@ async def test_recalculations_run_one_after_another(resources: Resources) -> Non
         halfway.set()
         await go_on.wait()
 
-    first = asyncio.create_task(recalculate_metrics(resources, progress=hold))
+    first = asyncio.create_task(recalculate_figures(resources, progress=hold))
     await halfway.wait()
-    second = asyncio.create_task(recalculate_metrics(resources))
+    second = asyncio.create_task(recalculate_figures(resources))
     await wait_for_blocked_recalculation(resources)
     assert not second.done()
     # The second one sees changes that commit while it waits.

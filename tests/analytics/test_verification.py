@@ -14,18 +14,18 @@ from app.job_handlers import dispatch
 from app.job_handlers.verification import VerificationReport
 from app.resources import Resources
 from tests.support.catalog_rows import add_listing
-from tests.support.change_log import committed_change_log, data_versions, expected_metrics
-from tests.support.jobs import all_jobs
-from tests.support.metrics_catalog import (
-    METRIC_COLUMNS,
+from tests.support.change_log import committed_change_log, data_versions, expected_figures
+from tests.support.figures_catalog import (
+    FIGURE_COLUMNS,
     cpu_with_prices,
     fetch_rows,
     fill_catalog,
-    recalculate_metrics,
+    recalculate_figures,
     replace_cpus,
     run_statements,
-    stored_metrics,
+    stored_figures,
 )
+from tests.support.jobs import all_jobs
 from tests.support.waiting import wait_until
 
 CPUS = [cpu_with_prices(10, 20), cpu_with_prices(30, 40), cpu_with_prices(50, 60, 60), cpu_with_prices()]
@@ -35,7 +35,7 @@ CPUS = [cpu_with_prices(10, 20), cpu_with_prices(30, 40), cpu_with_prices(50, 60
 async def catalogue(resources: Resources) -> Resources:
     """Create CPUs 1 to 4 with consistent figures; the last one has no listing."""
     await fill_catalog(resources, CPUS)
-    await recalculate_metrics(resources)
+    await recalculate_figures(resources)
     return resources
 
 
@@ -84,11 +84,11 @@ async def test_verification_names_and_repairs_wrong_value(catalogue: Resources, 
     assert await run_verification(catalogue) == expected
     assert await run_verification(catalogue, fix=True) == {**expected, "left": 0}
     assert await run_verification(catalogue) == RIGHT
-    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    assert await stored_figures(catalogue) == await expected_figures(catalogue)
 
 
 def test_verification_compares_every_figure() -> None:
-    assert set(WRONG) == {*METRIC_COLUMNS, "figures_computed_at"}
+    assert set(WRONG) == {*FIGURE_COLUMNS, "figures_computed_at"}
 
 
 async def test_verification_finds_changes_without_triggers(catalogue: Resources) -> None:
@@ -157,7 +157,7 @@ async def test_verification_recalculates_logged_cpus_first(catalogue: Resources)
     await run_statements(catalogue, "DELETE FROM cpu WHERE id = 2")
     assert await run_verification(catalogue) == RIGHT
     assert await committed_change_log(catalogue) == []
-    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    assert await stored_figures(catalogue) == await expected_figures(catalogue)
 
 
 async def test_verification_ignores_concurrent_changes(catalogue: Resources) -> None:
@@ -184,7 +184,7 @@ async def test_verification_counts_failing_cpu_as_inconsistent(catalogue: Resour
     )
     assert (await run_verification(catalogue, fix=True))["left"] == 0
     assert await run_verification(catalogue) == RIGHT
-    assert await stored_metrics(catalogue) == await expected_metrics(catalogue)
+    assert await stored_figures(catalogue) == await expected_figures(catalogue)
 
 
 async def test_verification_job_counts_consistent_items(catalogue: Resources) -> None:

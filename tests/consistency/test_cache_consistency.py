@@ -185,7 +185,7 @@ async def write(world: World, resources: Resources) -> None:
 
 
 async def calculate(world: World, resources: Resources) -> None:
-    """Recalculate all metrics repeatedly while prices change."""
+    """Recalculate all figures repeatedly while prices change."""
 
     async def noted(_done: int, _total: int) -> None: ...
 

@@ -92,7 +92,7 @@ async def gate(resources: Resources, settings: Settings) -> AsyncIterator[Gate]:
 
 @pytest.fixture
 async def cpus(resources: Resources) -> list[int]:
-    return await add_cpus_without_metrics(resources)
+    return await add_cpus_without_figures(resources)
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def folder() -> Iterator[Path]:
         yield Path(directory)
 
 
-async def add_cpus_without_metrics(resources: Resources) -> list[int]:
+async def add_cpus_without_figures(resources: Resources) -> list[int]:
     """Add three CPUs with mean prices of 15, 25 and 35, and an empty change log."""
     cpus = [
         await add_cpu(resources, f"AMD {number}", [10 * number, 10 * number + 10], cpu_mark_multi=1000)
@@ -213,7 +213,7 @@ async def test_killed_redis_does_not_stop_the_job_or_the_worker(
     crew = WorkerCrew(settings, tmp_path / "output")
     try:
         async with Resources.open(settings) as resources, gated(settings.required_database_url) as gate:
-            cpus = await add_cpus_without_metrics(resources)
+            cpus = await add_cpus_without_figures(resources)
             asked = await request_recalculation(resources)
             worker = crew.start()
             await gate.reached()
@@ -242,7 +242,7 @@ async def test_worker_stops_without_redis(settings: Settings, folder: Path, tmp_
     crew = WorkerCrew(settings, tmp_path / "output")
     try:
         async with Resources.open(settings) as resources, gated(settings.required_database_url) as gate:
-            await add_cpus_without_metrics(resources)
+            await add_cpus_without_figures(resources)
             await request_recalculation(resources)
             worker = crew.start(DEALMARK_SHUTDOWN_TIMEOUT_SECONDS="0.2")
             await gate.reached()
@@ -266,7 +266,7 @@ async def test_restarted_postgresql_costs_an_attempt_and_not_the_job(
     crew = WorkerCrew(settings, tmp_path / "output")
     try:
         async with Resources.open(settings) as resources:
-            cpus = await add_cpus_without_metrics(resources)
+            cpus = await add_cpus_without_figures(resources)
             asked = await request_recalculation(resources)
             connection = await asyncpg.connect(url)
             await connection.execute(GATE)
@@ -326,7 +326,7 @@ async def test_change_log_is_processed_without_redis(settings: Settings, tmp_pat
     crew = WorkerCrew(settings, tmp_path / "output")
     try:
         async with Resources.open(settings) as resources:
-            cpus = await add_cpus_without_metrics(resources)
+            cpus = await add_cpus_without_figures(resources)
             worker = crew.start()
             await add_logged_listings(resources, cpus)
             await assert_changes_processed(resources, cpus)
@@ -343,7 +343,7 @@ async def test_restarted_postgresql_repeats_the_batch(redis_url: str, folder: Pa
     crew = WorkerCrew(settings, tmp_path / "output")
     try:
         async with Resources.open(settings) as resources:
-            cpus = await add_cpus_without_metrics(resources)
+            cpus = await add_cpus_without_figures(resources)
             connection = await asyncpg.connect(url)
             await connection.execute(GATE)
             await connection.execute("SELECT pg_advisory_lock(42)")

@@ -64,9 +64,10 @@ def test_temporary_tables_are_those_of_the_code() -> None:
 
 def test_temporary_tables_are_created_by_the_documented_functions() -> None:
     for _, creator, _, _ in rows("Temporary tables"):
-        functions, module = re.fullmatch(r"(.+) in `([\w/.]+)`(?:, through `stage`)?", creator).groups()
-        source = (ROOT / module).read_text()
-        assert [name for name in names(functions) if f"def {name}(" not in source] == []
+        match = re.fullmatch(r"(.+) in `([\w/.]+)`(?:, through `stage`)?", creator)
+        assert match is not None, creator
+        source = (ROOT / match[2]).read_text()
+        assert [name for name in names(match[1]) if f"def {name}(" not in source] == []
 
 
 def test_advisory_lock_keys_are_those_of_the_code() -> None:

@@ -1,4 +1,4 @@
-"""Cache warm-up: after a recalculation, the first request finds the new metrics in the cache."""
+"""Cache warm-up: after a recalculation, the first request finds the new figures in the cache."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from app.events.feed import read_after
 from app.events.outbox import sequence_outbox
 from app.resources import Resources
 from tests.support.effort import size_of
-from tests.support.metrics_catalog import run_statements
+from tests.support.figures_catalog import run_statements
 from tests.support.price_changes import (
     add_listings,
     change_price,

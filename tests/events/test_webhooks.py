@@ -18,11 +18,11 @@ from structlog.testing import capture_logs
 from app.core.global_ids import encode_global_id
 from app.events import webhooks as webhooks_module
 from app.events.webhook_signature import signature
-from app.events.webhooks import configured_webhooks, create_client, deliver_batch, retry_delay
+from app.events.webhooks import configured_webhooks, create_client, deliver_batch, delivery_retry_delay
 from app.resources import Resources
 from app.settings import Settings
 from jobs.daemons.events import follow_events
-from tests.support.metrics_catalog import fetch_rows, run_statements
+from tests.support.figures_catalog import fetch_rows, run_statements
 from tests.support.paths import ROOT
 from tests.support.ports import closed_port
 from tests.support.price_changes import add_listings, change_price, sequence_all_events
@@ -211,7 +211,7 @@ async def test_unreachable_webhook_counts_as_unanswered(settings: Settings) -> N
 
 def test_retry_delay_doubles_with_jitter() -> None:
     for attempts, longest in ((0, 1), (1, 2), (5, 32), (9, 300), (10_000, 300)):
-        pauses = {retry_delay(attempts) for _ in range(50)}
+        pauses = {delivery_retry_delay(attempts) for _ in range(50)}
         assert longest / 2 <= min(pauses) < max(pauses) <= longest
 
 

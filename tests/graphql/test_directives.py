@@ -29,7 +29,7 @@ from tests.support.jobs import run_sql
 from tests.support.schema_execution import GRAPHQL_SCHEMA, execute_query
 from tests.support.statements import record_statements
 
-# Table -> domains with versions that a change of the table bumps. `cpu` holds imported data and metrics; cache keys are
+# Table -> domains with versions that a change of the table bumps. `cpu` holds imported data and figures; cache keys are
 # made of `data_version` itself.
 DOMAINS: dict[str, set[Domain]] = {
     "cpu": {Domain.CATALOG, Domain.ANALYTICS},

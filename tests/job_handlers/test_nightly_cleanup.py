@@ -21,7 +21,7 @@ from app.resources import Resources
 from app.settings import Settings
 from jobs.tasks.clean_up import schedule_clean_up
 from tests.support.api_server import ApiClient
-from tests.support.metrics_catalog import fetch_rows, no_progress, run_statements
+from tests.support.figures_catalog import fetch_rows, no_progress, run_statements
 from tests.support.price_changes import add_listings, change_price, sequence_all_events
 from tests.support.queue_worker import run_queued_jobs
 from tests.support.webhook_receiver import webhook_settings

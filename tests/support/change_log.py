@@ -1,4 +1,4 @@
-"""Helpers to read and process the change log, and to compare metrics with a recalculation."""
+"""Helpers to read and process the change log, and to compare figures with a recalculation."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from app.job_handlers.recalculation import process_change_log
 from app.resources import Resources, Session
-from tests.support.metrics_catalog import expected_stored, fetch_rows, recalculate_metrics, stored_metrics
-from tests.support.metrics_reference import Cpu, compute_metrics
+from tests.support.figures_catalog import expected_stored, fetch_rows, recalculate_figures, stored_figures
+from tests.support.figures_reference import Cpu, compute_reference_figures
 
 CPUS_WITH_LISTINGS = text(
     """
@@ -46,19 +46,19 @@ async def data_versions(resources: Resources) -> dict[str, int]:
         return dict(await session.versions())
 
 
-async def expected_metrics(resources: Resources) -> dict[int, dict[str, Any]]:
-    """Return the expected metrics of all CPUs, computed in Python from their benchmark scores and listings."""
+async def expected_figures(resources: Resources) -> dict[int, dict[str, Any]]:
+    """Return the expected figures of all CPUs, computed in Python from their benchmark scores and listings."""
     async with resources.read() as session:
         rows = await session.rows(CPUS_WITH_LISTINGS)
     cpus = [Cpu(row.multi, row.single, tuple(zip(row.statuses, row.prices, strict=True))) for row in rows]
-    return {row.id: expected_stored(*each) for row, each in zip(rows, compute_metrics(cpus), strict=True)}
+    return {row.id: expected_stored(*each) for row, each in zip(rows, compute_reference_figures(cpus), strict=True)}
 
 
-async def assert_metrics_are_current(resources: Resources) -> None:
-    """Check that a recalculation of all CPUs changes no metric, and fails for the same CPUs as before."""
+async def assert_figures_are_current(resources: Resources) -> None:
+    """Check that a recalculation of all CPUs changes no figure, and fails for the same CPUs as before."""
     failures = "SELECT cpu_id FROM recalculation_failure ORDER BY cpu_id"
-    before, failed = await stored_metrics(resources), await fetch_rows(resources, failures)
-    outcome = await recalculate_metrics(resources)
+    before, failed = await stored_figures(resources), await fetch_rows(resources, failures)
+    outcome = await recalculate_figures(resources)
     assert outcome.written == 0
-    assert await stored_metrics(resources) == before
+    assert await stored_figures(resources) == before
     assert await fetch_rows(resources, failures) == failed

@@ -44,7 +44,7 @@ async def wait_until_job_ended(resources: Resources, job_id: int, seconds: float
 
 
 async def history_counts(resources: Resources) -> list[tuple[int, int]]:
-    """Return pairs of CPU id and number of rows in its metrics history, ordered by id."""
+    """Return pairs of CPU id and number of rows in its figure history, ordered by id."""
     async with resources.read() as session:
         rows = await session.rows(text("SELECT cpu_id, count(*) AS times FROM figure_history GROUP BY 1 ORDER BY 1"))
     return [(row.cpu_id, row.times) for row in rows]

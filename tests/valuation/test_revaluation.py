@@ -24,13 +24,13 @@ from app.valuation.revaluation import activate_due_rules, run_revaluation
 from jobs.tasks.valuation import apply_due_rules
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.change_log import (
-    assert_metrics_are_current,
+    assert_figures_are_current,
     committed_change_log,
-    expected_metrics,
+    expected_figures,
     process_all_changes,
 )
+from tests.support.figures_catalog import stored_figures
 from tests.support.file_imports import FileImporter
-from tests.support.metrics_catalog import stored_metrics
 from tests.support.queue_worker import run_queued_jobs
 from tests.support.schema_execution import query_data
 from tests.support.valuation_rules import (
@@ -133,15 +133,15 @@ async def test_revaluation_changes_figures_like_full_recalculation(
 ) -> None:
     await create_listings(resources, importer, 20)
     await process_all_changes(resources)
-    before = await stored_metrics(resources)
+    before = await stored_figures(resources)
     await run_revaluation(resources, MEMORY, no_progress, batch_size=7)
     assert await committed_change_log(resources) != []
     await process_all_changes(resources)
-    after = await stored_metrics(resources)
-    assert after == await expected_metrics(resources)
+    after = await stored_figures(resources)
+    assert after == await expected_figures(resources)
     assert before[1]["price_good"] == 210
     assert after[1]["price_good"] == Decimal("204.75")  # 210 minus half of the mean of 1 to 20
-    await assert_metrics_are_current(resources)
+    await assert_figures_are_current(resources)
 
 
 async def test_revaluation_adds_observation_to_history(resources: Resources, importer: FileImporter) -> None:

@@ -2,7 +2,7 @@
 -- runs once after every statement that writes `listing`, with the rows before (`removed`) and after it (`added`).
 --
 -- Adds the CPUs whose active prices the statement changed to `data_change_log`, and notifies the topic `change_log`, so
--- that their metrics are recalculated (app/analytics/recalculation.py). PostgreSQL sends equal notifications of one
+-- that their figures are recalculated (app/analytics/recalculation.py). PostgreSQL sends equal notifications of one
 -- transaction once. After TRUNCATE the old rows are unknown, so every CPU is logged.
 
 CREATE OR REPLACE FUNCTION log_listing_changes() RETURNS trigger LANGUAGE plpgsql AS $$

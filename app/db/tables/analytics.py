@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db.tables.base import Timestamp, metadata
 
-# History of the metrics of a CPU: a row for each recalculation in which its own prices or marks changed them. A
+# History of the figures of a CPU: a row for each recalculation in which its own prices or marks changed them. A
 # percentile that changes only because of other CPUs adds no row.
 figure_history = Table(
     "figure_history",
@@ -41,7 +41,7 @@ figure_history = Table(
     PrimaryKeyConstraint("cpu_id", "computed_at"),
 )
 
-# Single row: time of the last full recalculation. CPUs with unchanged metrics are not written, so their own
+# Single row: time of the last full recalculation. CPUs with unchanged figures are not written, so their own
 # figures_computed_at may be older.
 recalculation_watermark = Table(
     "recalculation_watermark",
@@ -51,7 +51,7 @@ recalculation_watermark = Table(
     CheckConstraint("single", name="single"),
 )
 
-# CPUs that kept their old metrics because the last recalculation could not compute new ones.
+# CPUs that kept their old figures because the last recalculation could not compute new ones.
 recalculation_failure = Table(
     "recalculation_failure",
     metadata,
@@ -78,7 +78,7 @@ last_verification = Table(
     CheckConstraint("single", name="single"),
 )
 
-# CPUs with outdated metrics, because of changed prices or marks, or because the CPU is new or deleted. Triggers on
+# CPUs with outdated figures, because of changed prices or marks, or because the CPU is new or deleted. Triggers on
 # `cpu` and `listing` add a row per statement and CPU, in the transaction of the change; a recalculation deletes the
 # rows that it has read. It never deletes "up to an id", because ids are not in the order of commits.
 data_change_log = Table(

@@ -1,4 +1,4 @@
-"""CPUs and their metrics."""
+"""CPUs and their figures."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class ValueRating(StrEnum):
     POOR = "poor"
 
 
-# NUMERIC metric -> expression, rounded half up, of its display value as float, in the generated column
-# `<metric>_shown`. They are stored, because computing them takes a fifth of the time in which PostgreSQL reads a page
+# NUMERIC figure -> expression, rounded half up, of its display value as float, in the generated column
+# `<figure>_shown`. They are stored, because computing them takes a fifth of the time in which PostgreSQL reads a page
 # of CPUs.
 DISPLAY_EXPRESSIONS = {
     **{name: name for name in ("price_great", "price_good", "price_fair", "price_stddev")},
@@ -62,7 +62,7 @@ cpu = Table(
     Column("updated_at", Timestamp, nullable=False, server_default=func.now()),
     # Letters and digits only: a search for "i5 8500t" or "i58500T" finds "Intel Core i5-8500T".
     Column("search_text", Text, Computed("lower(regexp_replace(name, '[^[:alnum:]]+', '', 'g'))", persisted=True)),
-    # Metrics, written only by recalculations. Dollars per mark are not rounded, because ranks compare exact values.
+    # Figures, written only by recalculations. Dollars per mark are not rounded, because ranks compare exact values.
     Column("price_great", Numeric(16, 2)),
     Column("price_good", Numeric(16, 2)),
     Column("price_fair", Numeric(16, 2)),
@@ -81,7 +81,7 @@ cpu = Table(
     ),
     one_of("value_rating", ValueRating),
     *(not_negative(c) for c in ("cores", "threads", "tdp_w", "cpu_mark_multi", "cpu_mark_single", "igpu_mark")),
-    # The metrics change every night and are in no index: free space in each page makes these updates HOT.
+    # The figures change every night and are in no index: free space in each page makes these updates HOT.
     postgresql_with={"fillfactor": "70"},
 )
 Index("cpu_name_key", func.lower(cpu.c.name), unique=True)

@@ -189,7 +189,7 @@ def _merge_duplicates(graph: Graph, products: list[Node]) -> list[Node]:
     """Keep one description of each product, the first one with offers if there is one."""
     by_name: dict[object, Node] = {}
     for node in products:
-        name = _letters(clean_text(graph.text(node, "name"))) or id(node)
+        name = _alphanumeric(clean_text(graph.text(node, "name"))) or id(node)
         if name not in by_name or ("offers" not in by_name[name] and "offers" in node):
             by_name[name] = node
     return list(by_name.values())
@@ -214,13 +214,13 @@ def _comparable_url(url: str, with_query: bool) -> tuple[str, ...]:
 
 def _is_heading(page: WebPage, graph: Graph, node: Node) -> bool:
     """Whether the name of the product is a heading or the title of the page."""
-    name = _letters(clean_text(graph.text(node, "name")))
+    name = _alphanumeric(clean_text(graph.text(node, "name")))
     headings = page.tree.xpath("//h1 | //meta[@property='og:title']/@content | //head/title")[:10]
     texts = [heading if isinstance(heading, str) else heading.text_content() for heading in headings]
-    return bool(name) and any(_letters(clean_text(text)) == name for text in texts)
+    return bool(name) and any(_alphanumeric(clean_text(text)) == name for text in texts)
 
 
-def _letters(text: str | None) -> str:
+def _alphanumeric(text: str | None) -> str:
     return "".join(character for character in (text or "").lower() if character.isalnum())
 
 

@@ -65,7 +65,7 @@ class FetchResult:
         return isinstance(self.error, HttpStatusError) and self.error.status in GONE_STATUSES
 
 
-def retry_delay(result: FetchResult, base_seconds: float) -> float | None:
+def fetch_retry_delay(result: FetchResult, base_seconds: float) -> float | None:
     """Return the seconds until the next attempt, None if there is none.
 
     The delay doubles with each retry, has random jitter, and is never shorter than the server's Retry-After.
@@ -107,7 +107,7 @@ async def _persist(resources: Resources, lease_number: int, results: Sequence[Fe
         if not owned:
             return
         listing_ids = await _write_listings(tx, owned)
-        delays = {result.fetch.id: retry_delay(result, base_seconds) for result in owned}
+        delays = {result.fetch.id: fetch_retry_delay(result, base_seconds) for result in owned}
         unpriced = await result_sql.unpriced_listings(tx, [key for keys in listing_ids.values() for key in keys])
         rows = [
             _fetch_row(result, delays[result.fetch.id], listing_ids.get(result.fetch.id, []), unpriced)

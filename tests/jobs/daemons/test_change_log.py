@@ -16,14 +16,14 @@ from app.db.advisory_locks import CPU_WRITERS_LOCK
 from app.resources import Resources
 from app.settings import Settings
 from jobs.daemons.change_log import follow_change_log
-from tests.support.change_log import committed_change_log, data_versions, expected_metrics
-from tests.support.metrics_catalog import (
+from tests.support.change_log import committed_change_log, data_versions, expected_figures
+from tests.support.figures_catalog import (
     cpu_with_prices,
     fill_catalog,
-    recalculate_metrics,
+    recalculate_figures,
     replace_cpus,
     run_statements,
-    stored_metrics,
+    stored_figures,
 )
 from tests.support.waiting import wait_until
 
@@ -33,7 +33,7 @@ async def resources_with_long_poll(settings: Settings) -> AsyncIterator[Resource
     """Resources with a poll interval of a minute: faster reactions are due to notifications."""
     async with opened(settings, poll_interval_seconds=60) as resources:
         await fill_catalog(resources, [cpu_with_prices(10, 20), cpu_with_prices(30, 40), cpu_with_prices(50, 60)])
-        await recalculate_metrics(resources)
+        await recalculate_figures(resources)
         yield resources
 
 
@@ -71,12 +71,12 @@ async def test_commit_is_processed_immediately(resources_with_long_poll: Resourc
     async with run_workers(resources_with_long_poll):
         await replace_cpus(resources_with_long_poll, {2: cpu_with_prices(35, 45)})
         await wait_until_processed(resources_with_long_poll)
-        assert (await stored_metrics(resources_with_long_poll))[2]["price_good"] == 40
+        assert (await stored_figures(resources_with_long_poll))[2]["price_good"] == 40
         await run_statements(resources_with_long_poll, "UPDATE listing SET adjusted_price = 1 WHERE cpu_id = 3")
         await wait_until_processed(resources_with_long_poll)
         await replace_cpus(resources_with_long_poll, {4: cpu_with_prices(7, 9)})
         await wait_until_processed(resources_with_long_poll)
-    assert await stored_metrics(resources_with_long_poll) == await expected_metrics(resources_with_long_poll)
+    assert await stored_figures(resources_with_long_poll) == await expected_figures(resources_with_long_poll)
 
 
 async def test_commit_without_relevant_change_is_not_processed(resources_with_long_poll: Resources) -> None:
@@ -98,13 +98,13 @@ async def test_changes_made_without_a_worker_are_processed_at_start(resources_wi
     await replace_cpus(resources_with_long_poll, {1: cpu_with_prices(1, 3)})
     async with run_workers(resources_with_long_poll):
         await wait_until_processed(resources_with_long_poll)
-    assert await stored_metrics(resources_with_long_poll) == await expected_metrics(resources_with_long_poll)
+    assert await stored_figures(resources_with_long_poll) == await expected_figures(resources_with_long_poll)
 
 
 async def test_burst_of_commits_is_processed_in_few_batches(settings: Settings) -> None:
     async with opened(settings, poll_interval_seconds=60, change_log_min_interval_seconds=0.3) as resources:
         await fill_catalog(resources, [cpu_with_prices(10, 20), cpu_with_prices(30, 40)])
-        await recalculate_metrics(resources)
+        await recalculate_figures(resources)
         before = await data_versions(resources)
         async with run_workers(resources):
             for price in range(1, 41):
@@ -112,19 +112,19 @@ async def test_burst_of_commits_is_processed_in_few_batches(settings: Settings) 
             await wait_until_processed(resources)
         batches = (await data_versions(resources))["analytics"] - before["analytics"]
         assert 1 <= batches <= 10
-        assert await stored_metrics(resources) == await expected_metrics(resources)
+        assert await stored_figures(resources) == await expected_figures(resources)
 
 
 async def test_change_without_notification_is_found_by_polling(settings: Settings) -> None:
     async with opened(settings, poll_interval_seconds=0.2) as resources:
         await fill_catalog(resources, [cpu_with_prices(10, 20)])
-        await recalculate_metrics(resources)
+        await recalculate_figures(resources)
         async with run_workers(resources):
             await run_statements(
                 resources, "UPDATE cpu SET price_good = 1", "INSERT INTO data_change_log (cpu_id) VALUES (1)"
             )
             await wait_until_processed(resources)
-        assert (await stored_metrics(resources))[1]["price_good"] == 15
+        assert (await stored_figures(resources))[1]["price_good"] == 15
 
 
 async def test_two_workers_process_each_change_once(resources_with_long_poll: Resources, settings: Settings) -> None:
@@ -134,7 +134,7 @@ async def test_two_workers_process_each_change_once(resources_with_long_poll: Re
             await replace_cpus(resources_with_long_poll, {1: cpu_with_prices(price + 1, 9)})
             await wait_until_processed(resources_with_long_poll)
     assert (await data_versions(resources_with_long_poll))["analytics"] <= before["analytics"] + 5
-    assert await stored_metrics(resources_with_long_poll) == await expected_metrics(resources_with_long_poll)
+    assert await stored_figures(resources_with_long_poll) == await expected_figures(resources_with_long_poll)
 
 
 async def test_busy_change_log_is_retried(resources_with_long_poll: Resources) -> None:
@@ -145,7 +145,7 @@ async def test_busy_change_log_is_retried(resources_with_long_poll: Resources) -
             await asyncio.sleep(0.3)
             assert set(await committed_change_log(resources_with_long_poll)) == {1}
         await wait_until_processed(resources_with_long_poll)
-    assert (await stored_metrics(resources_with_long_poll))[1]["price_good"] == 70
+    assert (await stored_figures(resources_with_long_poll))[1]["price_good"] == 70
 
 
 async def put_prices(resources: Resources, cpu_id: int, price: int) -> None:
@@ -174,7 +174,7 @@ NO_SPACE = """
 async def test_failed_batch_is_retried(settings: Settings, harm: list[str], mend: str, level: str) -> None:
     async with opened(settings, poll_interval_seconds=0.2) as resources:
         await fill_catalog(resources, [cpu_with_prices(10, 20)])
-        await recalculate_metrics(resources)
+        await recalculate_figures(resources)
         async with run_workers(resources):
             with capture_logs() as logs:
                 await run_statements(resources, *harm)
@@ -184,7 +184,7 @@ async def test_failed_batch_is_retried(settings: Settings, harm: list[str], mend
             assert await committed_change_log(resources) == [1]
             await run_statements(resources, mend)
             await wait_until_processed(resources)
-        assert (await stored_metrics(resources))[1]["price_good"] == Decimal(3)
+        assert (await stored_figures(resources))[1]["price_good"] == Decimal(3)
 
 
 def failure_levels(logs: Sequence[Mapping[str, Any]]) -> list[Any]:

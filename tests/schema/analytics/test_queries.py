@@ -14,10 +14,10 @@ from app.job_handlers import dispatch
 from app.resources import Resources
 from tests.support import schema_execution
 from tests.support.api_server import ApiClient
-from tests.support.metrics_catalog import (
+from tests.support.figures_catalog import (
     cpu_with_prices,
     fill_catalog,
-    recalculate_metrics,
+    recalculate_figures,
     replace_cpus,
     run_statements,
 )
@@ -31,7 +31,7 @@ CONSISTENCY = """
 async def catalogue(resources: Resources) -> Resources:
     """Create three CPUs with consistent figures."""
     await fill_catalog(resources, [cpu_with_prices(10, 20), cpu_with_prices(30, 40), cpu_with_prices(50, 60)])
-    await recalculate_metrics(resources)
+    await recalculate_figures(resources)
     return resources
 
 
@@ -87,7 +87,7 @@ async def test_consistency_percentage_is_rounded_down(resources: Resources) -> N
     """199 of 200 are 99.5 %; differences beyond MAX_DIFFERENCES are counted and not named."""
     count = 199
     await fill_catalog(resources, [cpu_with_prices()] * count)
-    await recalculate_metrics(resources)
+    await recalculate_figures(resources)
     await run_statements(resources, "UPDATE cpu SET price_good = 1 WHERE id = 7")
     assert (await fetch_consistency(resources))["percent"] == 99.5
     await run_statements(resources, "UPDATE cpu SET price_good = 1")

@@ -21,7 +21,7 @@ from app.resources import Resources
 from app.server.graphql_app import GraphQLApp
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu, add_listing
-from tests.support.metrics_catalog import run_statements
+from tests.support.figures_catalog import run_statements
 from tests.support.price_changes import add_listings, change_price, sequence_all_events
 from tests.support.schema_execution import GRAPHQL_SCHEMA, execute_query, query_data, query_error
 from tests.support.statements import record_statements

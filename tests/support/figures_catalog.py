@@ -18,7 +18,7 @@ from app.db.statements import Row
 from app.db.tables import cpu
 from app.resources import Resources
 from app.schema.analytics.types import PerformanceValue, PriceTarget
-from tests.support.metrics_reference import Cpu, Target, Value, rounded_or_none
+from tests.support.figures_reference import Cpu, Target, Value, rounded_or_none
 
 DELETE_ALL = text(
     """
@@ -44,7 +44,7 @@ INSERT_LISTINGS = text(
     """
 )
 
-METRIC_COLUMNS = (
+FIGURE_COLUMNS = (
     "price_great",
     "price_good",
     "price_fair",
@@ -86,7 +86,7 @@ async def no_progress(_done: int, _total: int) -> None:
     """Nobody watches."""
 
 
-async def recalculate_metrics(
+async def recalculate_figures(
     resources: Resources,
     cpu_ids: Sequence[int] | None = None,
     batch_size: int = 1000,
@@ -116,7 +116,7 @@ async def rows_by_cpu(resources: Resources) -> dict[int, Row]:
         return {row.id: row for row in await session.rows(select(*cpu.c, COMPUTED_AT).order_by(cpu.c.id))}
 
 
-async def served_metrics(resources: Resources) -> dict[int, dict[str, Any]]:
+async def served_figures(resources: Resources) -> dict[int, dict[str, Any]]:
     """What the API says about the figures of each CPU: its fields of the rows that it reads."""
     fields = [
         field for kind in (PriceTarget, PerformanceValue) for field in get_object_definition(kind, strict=True).fields
@@ -131,14 +131,14 @@ def field_value(field: StrawberryField, row: Row) -> Any:
     return field.get_result(row, None, [row], {})
 
 
-def metric_columns(row: Row) -> dict[str, Any]:
+def figure_columns(row: Row) -> dict[str, Any]:
     """The figures of a CPU as they are stored."""
-    return {name: getattr(row, name) for name in METRIC_COLUMNS}
+    return {name: getattr(row, name) for name in FIGURE_COLUMNS}
 
 
-async def stored_metrics(resources: Resources) -> dict[int, dict[str, Any]]:
+async def stored_figures(resources: Resources) -> dict[int, dict[str, Any]]:
     """The stored figures, by CPU."""
-    return {key: metric_columns(row) for key, row in (await rows_by_cpu(resources)).items()}
+    return {key: figure_columns(row) for key, row in (await rows_by_cpu(resources)).items()}
 
 
 def expected_stored(target: Target, value: Value) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def values(dollars: Sequence[tuple[Fraction | None, Fraction | None]]) -> list[V
     ]
 
 
-def compute_metrics(cpus: Sequence[Cpu]) -> list[tuple[Target, Value]]:
+def compute_reference_figures(cpus: Sequence[Cpu]) -> list[tuple[Target, Value]]:
     """Everything, for a whole catalogue."""
     dollars = [(dollars_per_mark(cpu.prices, cpu.multi), dollars_per_mark(cpu.prices, cpu.single)) for cpu in cpus]
     return list(zip([target(cpu.prices) for cpu in cpus], values(dollars), strict=True))
