@@ -38,6 +38,8 @@ def start_run(folder: Path, *options: str) -> tuple[subprocess.Popen[bytes], Pat
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
+        # Where these tests run in the background of a shell, SIGINT is ignored and the run would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while not (report.exists() and report.read_text()):
