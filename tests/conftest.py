@@ -56,8 +56,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Set the time limits of tests that are longer than usual."""
-    effort.set_timeouts(items)
+    """Set the time limits of long tests, and run them first."""
+    effort.arrange(items)
 
 
 __all__ = [

@@ -82,7 +82,7 @@ def test_readme_lists_every_make_target() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {"run", "test", "check"} <= targets
     readme = (ROOT / "README.md").read_text()
-    (listed,) = re.findall(r"`make` alone lists the other targets: ((?:`[a-z-]+`(?:, )?)+)", readme)
+    (listed,) = re.findall(r"`make` alone lists the other targets: ((?:`[a-z-]+`(?:,\s+)?)+)", readme)
     documented = set(re.findall(r"`([a-z-]+)`", listed)) | set(re.findall(r"^make ([a-z-]+)$", readme, re.MULTILINE))
     assert documented == targets - {"help"}  # `make` alone runs it
 

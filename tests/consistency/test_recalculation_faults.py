@@ -230,7 +230,7 @@ async def test_killed_redis_does_not_stop_the_job_or_the_worker(
             assert (await wait_until_job_ended(resources, meanwhile)).status == "succeeded"
             assert await prices(resources) == [20, 25, 35]
             assert worker.poll() is None
-            assert await resources.broker.is_worker_alive()
+            await wait_until(resources.broker.is_worker_alive)
     finally:
         crew.dismiss()
         redis.stop()

@@ -265,7 +265,7 @@ async def test_count_use_runs_no_statement(resources: Resources) -> None:
     """Uses are counted in memory."""
     documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     document = documents.ad_hoc("{ __typename }")
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(10_000):
         documents.count_use(document)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1

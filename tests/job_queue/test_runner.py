@@ -113,7 +113,7 @@ async def test_repeated_message_runs_once(resources: Resources, handler: Blockin
 async def test_two_workers_run_a_job_once(resources: Resources, handler: BlockingHandler, job_id: int) -> None:
     handler.goes_on.clear()
     both = [asyncio.create_task(runner.run_job(resources, job_id, handler)) for _ in range(2)]
-    first, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED, timeout=5)
+    first, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED, timeout=60)
     assert [task.result() for task in first] == [None]
     handler.goes_on.set()
     assert set(await asyncio.gather(*both)) == {None, Result()}

@@ -254,12 +254,12 @@ async def execution_errors(text: str) -> list[Any]:
 
 @pytest.mark.parametrize("name", REFUSED)
 async def test_too_large_document_is_rejected_before_execution(name: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     errors = await execution_errors(REFUSED[name])
     assert errors
     assert {(error.extensions or {})["code"] for error in errors} == {"GRAPHQL_VALIDATION_FAILED"}
     assert all(error.path is None for error in errors)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
@@ -270,11 +270,11 @@ async def test_document_at_limit_is_accepted(name: str) -> None:
 
 async def test_exponential_fragment_spreads_are_measured_in_linear_time() -> None:
     """Expanding 2^40 spreads would not end."""
-    began = time.perf_counter()
+    began = time.process_time()
     assert [error.message for error in await execution_errors(nested_spreads(40))] == [
         "The operation has more than 50 aliases."
     ]
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 async def test_deepest_allowed_document_is_executed() -> None:

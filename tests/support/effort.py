@@ -17,6 +17,8 @@ import os
 import hypothesis
 import pytest
 
+from tests.support.paths import ROOT
+
 
 class Effort(enum.StrEnum):
     """The size of randomized tests."""
@@ -26,7 +28,10 @@ class Effort(enum.StrEnum):
     SOAK = "soak"
 
 
-TIMEOUT_SECONDS = {Effort.LONG: 900, Effort.SOAK: 6 * 3600}
+SIZED_TIMEOUT_SECONDS = {Effort.LONG: 900, Effort.SOAK: 6 * 3600}
+# Tests of these folders start several processes, build the web page or install npm packages.
+SLOW_FOLDERS = ("clients", "consistency", "devserver", "web")
+SLOW_FOLDER_TIMEOUT_SECONDS = 300
 SOAK_FACTOR = 20
 
 _effort = Effort.SHORT
@@ -58,12 +63,18 @@ def configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("dealmark")
 
 
-def set_timeouts(items: list[pytest.Item]) -> None:
-    """Give the `sized` tests the time limit of the effort."""
-    if _effort in TIMEOUT_SECONDS:
-        for item in items:
-            if item.get_closest_marker("sized"):
-                item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS[_effort]))
+def arrange(items: list[pytest.Item]) -> None:
+    """Give tests that may take longer than others a larger time limit than that of pyproject.toml, and run them first.
+
+    With xdist, a long test that starts last keeps one process busy while the others have nothing left to do.
+    """
+    slow_folders = {ROOT / "tests" / name for name in SLOW_FOLDERS}
+    for item in items:
+        if _effort in SIZED_TIMEOUT_SECONDS and item.get_closest_marker("sized"):
+            item.add_marker(pytest.mark.timeout(SIZED_TIMEOUT_SECONDS[_effort]))
+        elif slow_folders.intersection(item.path.parents) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_FOLDER_TIMEOUT_SECONDS))
+    items.sort(key=lambda item: not slow_folders.intersection(item.path.parents))
 
 
 def size_of(short: int, long: int, soak: int | None = None) -> int:

@@ -14,7 +14,7 @@ from app.ingestion.fetch.fetcher import Fetcher, FetchLimits
 from app.ingestion.fetch.url_policy import AllowList, IPAddress
 
 LOCALHOST_ONLY = AllowList.from_entries(["127.0.0.1"])
-SHORT_LIMITS = FetchLimits(timeout_seconds=5, idle_timeout_seconds=2, max_bytes=64 * 1024)
+SHORT_LIMITS = FetchLimits(timeout_seconds=60, idle_timeout_seconds=30, max_bytes=64 * 1024)
 
 Handler = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 

@@ -38,6 +38,8 @@ def start_run(folder: Path, *options: str) -> tuple[subprocess.Popen[bytes], Pat
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
+        # Where these tests run in the background of a shell, SIGINT is ignored and the run would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while not (report.exists() and report.read_text()):
@@ -63,9 +65,15 @@ def test_interrupted_run_leaves_no_process_and_no_file(
     os.kill(run.pid, number)
     run.wait(CLEANUP_TIMEOUT_SECONDS)
     deadline = time.monotonic() + CLEANUP_TIMEOUT_SECONDS
-    while find_processes(str(directory)) or directory.exists():
-        assert time.monotonic() < deadline, [process.cmdline() for process in find_processes(str(directory))]
+    while left := [*find_processes_of(directory), *([directory] if directory.exists() else [])]:
+        assert time.monotonic() < deadline, left
         time.sleep(0.05)
-    assert not [
-        process for process in psutil.process_iter(["cmdline"]) if str(directory) in str(process.info["cmdline"])
+
+
+def find_processes_of(directory: Path) -> list[str]:
+    """Return the command lines of the processes of a run and of its guard."""
+    named = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+    return [
+        *(line for line in named if str(directory) in line),
+        *(str(process) for process in find_processes(str(directory))),
     ]
