@@ -6,7 +6,7 @@ import ast
 
 import asyncpg
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.dialects import registry
 
 from tests.support.paths import ROOT
 
@@ -26,12 +26,13 @@ def bench_statements() -> dict[str, str]:
 async def test_bench_statements_can_be_prepared(database_url: str) -> None:
     statements = bench_statements()
     assert len(statements) > 10
+    dialect = registry.load("postgresql.asyncpg")()
     errors: dict[str, str] = {}
     connection = await asyncpg.connect(database_url)
     try:
         for place, statement in statements.items():
             try:
-                await connection.prepare(str(text(statement).compile(dialect=dialect())))
+                await connection.prepare(str(text(statement).compile(dialect=dialect)))
             except asyncpg.PostgresError as error:
                 errors[place] = str(error)
     finally:

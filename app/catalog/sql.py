@@ -305,7 +305,7 @@ def _has_confidence(name: str) -> ColumnElement[bool]:
 
 @lru_cache(maxsize=512)
 def select_by_id(column_names: frozenset[str] | None = None, extra_columns: tuple[Any, ...] = ()) -> Select[Any]:
-    """Return the statement for the CPUs with the ids in `:ids`, in any order, with `extra_columns` after the columns."""
+    """Return the statement for the CPUs with the ids in `:ids`, in any order; `extra_columns` are added."""
     return (
         select(*selected_columns(column_names), *extra_columns)
         .select_from(cpu)
@@ -350,7 +350,7 @@ def _difference(this: Any, other: Any) -> ColumnElement[Any]:
 
 @lru_cache(maxsize=512)
 def select_by_slug(column_names: frozenset[str] | None = None, extra_columns: tuple[Any, ...] = ()) -> Select[Any]:
-    """Return the statement for the CPUs with the slugs in `:slugs`, in any order, with `extra_columns` after the columns.
+    """Return the statement for the CPUs with the slugs in `:slugs`, in any order; `extra_columns` are added.
 
     The slug is always selected, because callers find the rows by it.
     """

@@ -17,6 +17,7 @@ from graphql import (
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
+    GraphQLOutputType,
     GraphQLSchema,
     GraphQLString,
     OperationDefinitionNode,
@@ -82,18 +83,16 @@ class Secret:
 
 OBJECT = GraphQLObjectType("Thing", {"name": GraphQLField(GraphQLString)}, is_type_of=lambda *_: False)
 FLAGS = GraphQLEnumType("Flag", {"ON": 1})
+FIELD_TYPES: dict[str, GraphQLOutputType] = {
+    "thing": OBJECT,
+    "things": GraphQLList(OBJECT),
+    "number": GraphQLInt,
+    "flag": FLAGS,
+}
 SECRET_SCHEMA = GraphQLSchema(
     GraphQLObjectType(
         "Query",
-        {
-            name: GraphQLField(type_, resolve=lambda *_: Secret())
-            for name, type_ in {
-                "thing": OBJECT,
-                "things": GraphQLList(OBJECT),
-                "number": GraphQLInt,
-                "flag": FLAGS,
-            }.items()
-        }
+        {name: GraphQLField(type_, resolve=lambda *_: Secret()) for name, type_ in FIELD_TYPES.items()}
         | {
             "argument": GraphQLField(
                 GraphQLInt, {"n": GraphQLArgument(GraphQLNonNull(GraphQLInt))}, resolve=lambda *_, n: n
