@@ -209,7 +209,7 @@ async def test_unreachable_webhook_counts_as_unanswered(settings: Settings) -> N
             assert await fetch_rows(resources, COUNTS) == [(0, 0, attempts, attempts)]
 
 
-def test_retry_delay_doubles_with_jitter() -> None:
+def test_delivery_retry_delay_doubles_with_jitter() -> None:
     for attempts, longest in ((0, 1), (1, 2), (5, 32), (9, 300), (10_000, 300)):
         pauses = {delivery_retry_delay(attempts) for _ in range(50)}
         assert longest / 2 <= min(pauses) < max(pauses) <= longest
