@@ -85,7 +85,7 @@ def test_publish_with_an_invalid_document_publishes_nothing(
         "Nothing is published.",
         "a: A: CPU.nam: Cannot query field 'nam' on type 'CPU'. Did you mean 'name'?",
         "b: Syntax Error: Expected '$', found <EOF>.",
-        "c: Dear: it costs 40401 at least; at most 25000 is allowed.",
+        "c: Dear: costs at least 40401; the limit is 25000.",
         "CpuList is the name of a document that ships with the server.",
         f"d: D: Query.__schema: {INTROSPECTION} '__schema'.",
         f"d: D: __Schema.types: {INTROSPECTION} 'types'.",
@@ -119,7 +119,7 @@ def test_publish_rejects_a_client_without_name_or_version(
 ) -> None:
     ran = documents("publish", write_manifest(tmp_path, {TOTAL_ID: TOTAL}), "--client", client)
     assert (ran.code, ran.output) == (1, "")
-    assert "it is a name and a version, like web@1.2.3." in ran.errors
+    assert "is not a client; use name@version, such as web@1.2.3." in ran.errors
 
 
 def test_retire_by_ids(documents: CommandRunner, database_url: str, tmp_path: Path) -> None:
