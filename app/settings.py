@@ -297,6 +297,10 @@ class Settings(BaseSettings):
             raise StartupError("REDIS_URL is not set. Set it, or use `dealmark up`, which starts its own Redis.")
         return self.redis_url
 
+    def require_servers(self) -> None:
+        """Check that the URLs of PostgreSQL and Redis are set. Raises StartupError if one is missing."""
+        _ = self.required_database_url, self.required_redis_url
+
     @property
     def webhooks(self) -> tuple[str, ...]:
         """The webhook URLs, without duplicates. Raises StartupError if there is no key for signing."""

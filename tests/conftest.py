@@ -31,21 +31,24 @@ GUARD = pytest.StashKey[ProcessGuard]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Prepare the process that was started and, with `-n`, each worker process."""
+    """Prepare the main process or, with `-n`, a worker process of pytest-xdist."""
     effort.configure(config)
     if not hasattr(config, "workerinput"):
         config.stash[GUARD] = ProcessGuard()
-        with suppress(StartupError):  # the tests that need the account will tell
-            postgres_account_options()  # here, since several processes must not make it at once
+        # The account is created here, because the worker processes must not create it concurrently. If that fails, the
+        # tests that need the account report the error.
+        with suppress(StartupError):
+            postgres_account_options()
         return
-    # This process is measured already: as a subprocess of a measured one, and by pytest-cov, which takes it for the
-    # first one. What measures the tests comes later; where that pauses (no_cover) these two would go on.
-    while (begun := coverage.Coverage.current()) is not None:
-        begun.stop()
+    # Coverage already measures this process twice: as a subprocess of a measured process, and by pytest-cov, which takes
+    # it for the main process. Stop both: the measurement of the tests starts later, and these two would continue in
+    # tests that are marked `no_cover`.
+    while (measurement := coverage.Coverage.current()) is not None:
+        measurement.stop()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End what the run left behind."""
+    """End the processes and delete the files that the run has left behind."""
     if (guard := config.stash.get(GUARD, None)) is not None:
         guard.close()
 
@@ -75,5 +78,5 @@ __all__ = [
 
 
 def pytest_report_header() -> str:
-    """Name the data sets in the head of the report."""
+    """Name the data sets at the beginning of the report."""
     return describe_data_sets()

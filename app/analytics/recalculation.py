@@ -172,7 +172,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _log_result(result: RecalculationResult) -> None:
-    counts = {"total": result.total, "succeeded": result.succeeded, "failed": result.failed}
-    if result.failed > MAX_FAILURE_RATIO * result.total:
-        log.error("cpu_metrics.recalc.high_error_rate", **counts)
-    log.info("cpu_metrics.recalc.complete", written=result.written, **counts)
+    total, succeeded, failed = result.total, result.succeeded, result.failed
+    if failed > MAX_FAILURE_RATIO * total:
+        log.error("cpu_metrics.recalc.high_error_rate", total=total, succeeded=succeeded, failed=failed)
+    log.info("cpu_metrics.recalc.complete", written=result.written, total=total, succeeded=succeeded, failed=failed)

@@ -18,7 +18,7 @@ from app.bulk_import.records import BytesReadCallback, NumberedRow, RejectedRow,
 from app.bulk_import.text_decoding import decode_text
 from app.core.errors import BadInput
 
-# Parsing takes about ten times the file's size in memory. The real export has 4 MB.
+# Parsing takes about ten times the file's size in memory. PassMark's export is 4 MB.
 MAX_FILE_BYTES = 256 * 1024 * 1024
 COLUMNS = (
     "name", "socket", "category", "cores", "threads", "tdp_w", "release_year", "cpu_mark_multi", "cpu_mark_single",

@@ -19,6 +19,6 @@ async def get_matcher(resources: Resources, session: Reader) -> TitleMatcher:
 
 
 async def build_matcher(session: Session) -> TitleMatcher:
-    """Build a matcher from the CPUs that this transaction sees. Takes about 0.2 s for 6,000 CPUs, in a thread."""
+    """Build a matcher from the CPUs that `session` sees, in a thread, because it takes about 0.2 s for 6,000 CPUs."""
     rows = [tuple(row) for row in await session.rows(sql.CPU_NAMES)]
     return await asyncio.to_thread(TitleMatcher, rows)

@@ -64,7 +64,7 @@ def _process_settings() -> Settings:
     Raises StartupError if DATABASE_URL or REDIS_URL is missing.
     """
     settings = load_settings()
-    _ = settings.required_database_url, settings.required_redis_url
+    settings.require_servers()
     if settings.parent_pipe is not None:
         from app.devserver.up import stop_with_parent
 

@@ -17,7 +17,7 @@ REQUEST_DURATION = Histogram(
 )
 SUBSCRIPTIONS = Gauge("dealmark_subscriptions", "Open subscriptions")
 CHANGE_LOG_PENDING = Gauge(
-    "dealmark_change_log_pending", "Changes of prices and benchmark scores that the figures do not yet include"
+    "dealmark_change_log_pending", "Changes of prices and marks that the figures do not yet include"
 )
 CHANGE_LOG_OLDEST_AGE = Gauge("dealmark_change_log_oldest_age_seconds", "Age of the oldest pending change")
 FIGURES_CONSISTENCY = Gauge(

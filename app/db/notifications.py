@@ -141,7 +141,7 @@ class NotificationListener:
         self._notify_subscribers([*message.get("versions", {}), *jobs, *message.get("topics", [])])
 
     def _apply_versions(self, versions: Mapping[str, int]) -> list[str]:
-        """Take over higher versions; return the domains that have one."""
+        """Adopt versions that are higher than the known ones. Return their data domains."""
         newer = {domain: version for domain, version in versions.items() if version > self.versions.get(domain, 0)}
         if newer:
             self.versions.update(newer)

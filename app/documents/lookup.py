@@ -69,7 +69,7 @@ class DocumentLookup:
         published = self.registry.find_by_text(text)
         if published is not None:
             return published
-        if self.mode != "required" or self._report(text):
+        if self.mode != "required" or self._log_if_report_only(text):
             return self.registry.ad_hoc(text)
         raise PersistedQueryIdRequired("Only published documents are run here: send the id of one instead of a text.")
 
@@ -78,6 +78,7 @@ class DocumentLookup:
         published = self.registry.find(digest) or self.registry.find_by_hash(digest)
         if published is not None:
             if text is not None and text != published.text and content_id(text) != HASH_PREFIX + digest:
+                # The wording of Apollo Server, by which clients recognize the error.
                 raise HashMismatch("provided sha does not match query")
             return published
         if self.mode == "required" and not self.report_only:
@@ -87,13 +88,13 @@ class DocumentLookup:
         if not SHA256_HEX.fullmatch(digest):
             raise BadRequest("`extensions.persistedQuery.sha256Hash` must be 64 lower-case hex digits.")
         if text is not None:
-            self._report(text)
+            self._log_if_report_only(text)
             return await self.registry.register(digest, text)
         registered = await self.registry.find_registered(digest)
         if registered is None:
             self.registry.count_unknown(digest)
             raise PersistedQueryNotFound("PersistedQueryNotFound")
-        self._report(registered.text)
+        self._log_if_report_only(registered.text)
         return registered
 
     def _not_found(self, document_id: str) -> AppError:
@@ -102,8 +103,8 @@ class DocumentLookup:
         error_class = PersistedQueryNotInList if self.mode == "required" else PersistedQueryNotFound
         return error_class("PersistedQueryNotFound")
 
-    def _report(self, text: str) -> bool:
-        """Log a text that mode `required` rejects. Return whether it is served nevertheless."""
+    def _log_if_report_only(self, text: str) -> bool:
+        """Log a text that mode `required` would reject if report-only is set. Return whether it is served for that."""
         if self.mode != "required" or not self.report_only:
             return False
         log.warning("documents.rejected_report_only", text=text[:2000])

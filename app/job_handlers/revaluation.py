@@ -11,7 +11,7 @@ from app.valuation.revaluation import RevaluationResult, activate_due_rules, run
 
 @job_handler(JobKind.REVALUE_LISTINGS)
 async def revalue_listings(run: JobRun) -> RevaluationResult:
-    """Recompute the adjusted prices of the listings that the input selects, in transactions of its own."""
+    """Recompute the adjusted prices of the listings that the input selects, in a separate transaction per batch."""
     return await run_revaluation(run.resources, run.input, run.report_progress)
 
 

@@ -28,7 +28,7 @@ BUSY_RETRY_INTERVAL_SECONDS = 0.1
 
 
 async def follow_change_log(resources: Resources) -> None:
-    """Process the change log until cancelled; lost notifications are made up for every `poll_interval_seconds`."""
+    """Process the change log until cancelled. Polls every `poll_interval_seconds` in case a notification is lost."""
     async with resources.notifications.subscribe(CHANGE_LOG_TOPIC) as changed:
         while True:
             await _debounce(changed)

@@ -39,7 +39,7 @@ async def follow_events(resources: Resources) -> None:
 
 
 async def follow_outbox(resources: Resources) -> None:
-    """Sequence the outbox; lost notifications are made up for every `poll_interval_seconds`."""
+    """Sequence the outbox. Polls every `poll_interval_seconds` in case a notification is lost."""
     settings = resources.settings
     async with resources.notifications.subscribe(OUTBOX_TOPIC) as changed:
         while True:

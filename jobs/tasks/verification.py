@@ -17,7 +17,7 @@ async def verify_figures(ctx: dict[str, Any], job_id: int) -> None:
 
 
 async def schedule_verification(ctx: dict[str, Any]) -> None:
-    """Create the job of the night, which repairs, unless another worker has created it.
+    """Create the nightly job, which also repairs, unless another worker has created it.
 
     It is due before the nightly recalculation, which would hide all differences.
     """

@@ -1,6 +1,6 @@
 """Responses are neither outdated nor mixed, while data change, connections are cut and Redis is restarted.
 
-Every write sets all benchmark scores and prices of the catalogue to the next number, and a recalculation makes it the
+Every write sets all marks and prices of the catalogue to the next number, and a recalculation makes it the
 good price of all CPUs. So a response that mixes two states has two numbers, and an outdated one has a number that was
 replaced before the request began. Three API processes are queried, one of them without a cache. With `-s` the test
 prints how much it read, and the age of the oldest response.

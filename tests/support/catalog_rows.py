@@ -16,7 +16,7 @@ LISTING_NUMBERS = count(1)
 
 
 async def add_cpu(resources: Resources, name: str, prices: Sequence[float | str] = (), **columns: Any) -> int:
-    """A CPU with active listings at these adjusted prices; its id."""
+    """Insert a CPU with active listings at these adjusted prices. Return its id."""
     async with resources.write() as tx:
         values = {"name": name, "slug": name.lower().replace(" ", "-"), "manufacturer": name.split()[0], **columns}
         cpu_id = int(await tx.scalar(cpu.insert().values(values).returning(cpu.c.id)))
@@ -26,7 +26,7 @@ async def add_cpu(resources: Resources, name: str, prices: Sequence[float | str]
 
 
 async def add_listing(tx: Transaction, cpu_id: int | None, price: float | str | None, **columns: Any) -> int:
-    """A listing; active and used unless told otherwise."""
+    """Insert a listing, active and used by default."""
     values = {**_listing_values(cpu_id, price), **columns}
     return int(await tx.scalar(listing.insert().values(values).returning(listing.c.id)))
 

@@ -47,7 +47,7 @@ async def data_versions(resources: Resources) -> dict[str, int]:
 
 
 async def expected_figures(resources: Resources) -> dict[int, dict[str, Any]]:
-    """Return the expected figures of all CPUs, computed in Python from their benchmark scores and listings."""
+    """Return the expected figures of all CPUs, computed in Python from their marks and listings."""
     async with resources.read() as session:
         rows = await session.rows(CPUS_WITH_LISTINGS)
     cpus = [Cpu(row.multi, row.single, tuple(zip(row.statuses, row.prices, strict=True))) for row in rows]

@@ -8,13 +8,13 @@ from decimal import Decimal
 from fractions import Fraction
 from math import floor, isqrt
 
-# Digits of a standard deviation that is not rational; far more than decide any rounding to two decimals.
+# Decimals of a standard deviation that is not rational: far more than rounding to two decimals needs.
 DIGITS = 80
 
 
 @dataclass(frozen=True)
 class Cpu:
-    """Marks, and listings as (status, adjusted price)."""
+    """A CPU: its marks, and its listings as pairs of status and adjusted price in USD."""
 
     multi: int | None = None
     single: int | None = None
@@ -22,13 +22,13 @@ class Cpu:
 
     @property
     def prices(self) -> list[Fraction]:
-        """The active prices."""
+        """The active prices in USD."""
         return [Fraction(price) for status, price in self.listings if status == "active" and price and price > 0]
 
 
 @dataclass(frozen=True)
 class Target:
-    """Prices in USD, rounded to cents; all null with fewer than two of them."""
+    """A price target in USD, rounded to cents; its prices are None if there are fewer than two active prices."""
 
     n: int
     confidence: str
@@ -41,7 +41,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Value:
-    """$/mark is exact; percentiles are rounded to one decimal."""
+    """Dollar per mark (exact), percentiles (rounded to one decimal) and rating of a CPU."""
 
     multi: Fraction | None
     single: Fraction | None
@@ -51,7 +51,7 @@ class Value:
 
 
 def target(prices: Sequence[Fraction]) -> Target:
-    """The price target of these active prices."""
+    """Compute the price target from the active prices of a CPU."""
     n = len(prices)
     confidence = "high" if n >= 10 else "medium" if n >= 5 else "low" if n >= 2 else "insufficient"
     if n < 2:
@@ -70,12 +70,12 @@ def target(prices: Sequence[Fraction]) -> Target:
 
 
 def dollars_per_mark(prices: Sequence[Fraction], mark: int | None) -> Fraction | None:
-    """Mean active price per mark; null without a price or a mark."""
+    """Divide the mean active price by a mark. Return None without a price or a mark above 0."""
     return sum(prices) / Fraction(len(prices)) / mark if prices and mark else None
 
 
 def percentiles(values: Sequence[Fraction | None]) -> list[Fraction | None]:
-    """Per value, the share in percent of values strictly below it; null stays null and counts for nobody."""
+    """Return for each value the percentage of known values that are below it, and None for None."""
     known = [value for value in values if value is not None]
     return [
         None if value is None else Fraction(100 * sum(other < value for other in known), len(known)) for value in values
@@ -83,7 +83,7 @@ def percentiles(values: Sequence[Fraction | None]) -> list[Fraction | None]:
 
 
 def rating(percentile: Fraction | None) -> str | None:
-    """From the unrounded percentile."""
+    """Return the rating for a percentile, which must not be rounded."""
     if percentile is None:
         return None
     borders = {"excellent": 25, "good": 50, "fair": 75}
@@ -91,7 +91,7 @@ def rating(percentile: Fraction | None) -> str | None:
 
 
 def values(dollars: Sequence[tuple[Fraction | None, Fraction | None]]) -> list[Value]:
-    """The performance values of a catalogue with these $/mark (multi, single)."""
+    """Compute the performance value of each CPU from the pairs of dollar per mark (multi, single) of a catalogue."""
     multi, single = percentiles([each[0] for each in dollars]), percentiles([each[1] for each in dollars])
     return [
         Value(*each, rounded_or_none(m, 1), rounded_or_none(s, 1), rating(m))
@@ -100,13 +100,13 @@ def values(dollars: Sequence[tuple[Fraction | None, Fraction | None]]) -> list[V
 
 
 def compute_reference_figures(cpus: Sequence[Cpu]) -> list[tuple[Target, Value]]:
-    """Everything, for a whole catalogue."""
+    """Compute all figures of a catalogue."""
     dollars = [(dollars_per_mark(cpu.prices, cpu.multi), dollars_per_mark(cpu.prices, cpu.single)) for cpu in cpus]
     return list(zip([target(cpu.prices) for cpu in cpus], values(dollars), strict=True))
 
 
 def square_root(number: Fraction) -> Fraction:
-    """Exact where the root is rational, else to DIGITS decimals."""
+    """Return the square root, exact if it is rational, else cut to DIGITS decimals."""
     top, bottom = isqrt(number.numerator), isqrt(number.denominator)
     if Fraction(top, bottom) ** 2 == number:
         return Fraction(top, bottom)
@@ -114,10 +114,10 @@ def square_root(number: Fraction) -> Fraction:
 
 
 def rounded(number: Fraction, places: int) -> Decimal:
-    """Half up; for numbers that are not negative."""
+    """Round half up. The number must not be negative."""
     return Decimal(f"{floor(number * 10**places + Fraction(1, 2))}e-{places}")
 
 
 def rounded_or_none(number: Fraction | None, places: int) -> Decimal | None:
-    """Half up; null stays null."""
+    """Round half up; return None for None."""
     return None if number is None else rounded(number, places)

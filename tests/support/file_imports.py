@@ -1,4 +1,4 @@
-"""What the tests of the imports share: files written as somebody might have, imports in a transaction of their own."""
+"""Imports of files that a test writes, each in its own transaction."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ REJECTS = "rejected.csv"
 
 
 class FileImporter:
-    """Imports texts as files of `folder`; rejected rows are in `rejects`."""
+    """Imports texts as files in `folder`; `rejects` and `reasons` describe the rejected rows."""
 
     def __init__(self, resources: Resources, folder: Path) -> None:
         self.resources = resources
         self.folder = folder
         self.rejects_file = folder / REJECTS
-        self.domains: set[str] = set()  # that the last import touched
+        self.domains: set[str] = set()  # data domains that the last import changed
 
     @property
     def rejects(self) -> list[str]:
-        """Lines of the file of rejects after the header; none when there is no file."""
+        """Lines of the file of rejected rows, without the header; empty if there is no file."""
         return self.rejects_file.read_text().splitlines()[1:] if self.rejects_file.exists() else []
 
     @property
     def reasons(self) -> list[tuple[int, str]]:
-        """Line and reason of the rejected rows."""
+        """Line number and reason of each rejected row."""
         if not self.rejects_file.exists():
             return []
         with self.rejects_file.open(newline="") as file:
             return [(int(row["line"]), row["reason"]) for row in csv.DictReader(file)]
 
     def file(self, content: str | bytes, name: str = "file.csv") -> Path:
-        """Writes a file."""
+        """Write a file and return its path."""
         path = self.folder / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
@@ -54,7 +54,7 @@ class FileImporter:
         *,
         strict: bool = False,
     ) -> ImportSummary:
-        """One import, committed."""
+        """Import records and commit."""
         self.rejects_file.unlink(missing_ok=True)
         async with self.resources.write() as tx:
             summary = await load(tx, records, ImportOptions(self.rejects_file, strict))
@@ -62,21 +62,21 @@ class FileImporter:
         return summary
 
     async def cpus(self, content: str, *, strict: bool = False, name: str = "cpus.csv") -> ImportSummary:
-        """Imports CPUs."""
+        """Import CPUs from a file with this content."""
         return await self.load(open_cpus(self.file(content, name)), import_cpus, strict=strict)
 
     async def listings(self, content: str | bytes, *, strict: bool = False) -> ImportSummary:
-        """Imports listings."""
+        """Import listings from a file with this content."""
         return await self.load(open_listings(self.file(content)), import_listings, strict=strict)
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
+        """Return the rows of a query."""
         async with self.resources.read() as session:
             return [tuple(row) for row in await session.rows(text(query))]
 
 
 def checked_counts(summary: ImportSummary) -> Sequence[int]:
-    """created, updated, unchanged, rejected; that they add up is checked here for every import of the tests."""
+    """Return the numbers of created, updated, unchanged and rejected rows, after checking their sum."""
     parts = (summary.created, summary.updated, summary.unchanged, summary.rejected)
     assert sum(parts) == summary.rows
     return parts

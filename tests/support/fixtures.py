@@ -80,7 +80,7 @@ async def redis_url(redis_server: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
-    """Settings for the test, independent of the environment."""
+    """Return settings for the test, independent of the environment."""
     return make_settings(
         database_url=database_url,
         redis_url=redis_url,

@@ -1,4 +1,4 @@
-"""A mixed catalogue with ties and nulls in every column, and the plain reading of filters and orderings over it."""
+"""A catalogue with ties and nulls in every column, and a Python implementation of filters and orderings."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ ORDER_FIELDS = {
     "PERCENTILE_SINGLE": "value_percentile_single",
 }
 
-# A page of CPUs, with every argument that there is.
+# A page of CPUs, with every argument of the field.
 PAGE_QUERY = """
 query ($first: Int, $after: String, $last: Int, $before: String, $filter: CPUFilter, $orderBy: [CPUOrder!]) {
   cpus(first: $first, after: $after, last: $last, before: $before, filter: $filter, orderBy: $orderBy) {
@@ -76,7 +76,7 @@ query ($first: Int, $after: String, $last: Int, $before: String, $filter: CPUFil
 
 
 async def fill_mixed_catalog(resources: Resources, size: int = 40) -> CpuRows:
-    """Makes the catalogue; its rows, each with `id` and `listings` (active ones), by id."""
+    """Store the catalogue. Return its rows in the order of their ids, each with `id` and `listings`, the active ones."""
     chance = random.Random(7)
     shelf = [_row(chance, number) for number in range(size)]
     async with resources.write() as tx:
@@ -122,7 +122,7 @@ def _row(chance: random.Random, number: int) -> dict[str, Any]:
 
 
 def row_matches(row: dict[str, Any], conditions: dict[str, Any]) -> bool:
-    """The plain reading of a filter."""
+    """Return whether a row satisfies a filter. Conditions that are None are ignored."""
     return all(_value_matches(row, name, wanted) for name, wanted in conditions.items() if wanted is not None)
 
 
@@ -147,17 +147,17 @@ def _value_matches(row: dict[str, Any], name: str, wanted: Any) -> bool:
 
 
 def letters(text: str) -> str:
-    """Letters and digits only, in lower case."""
+    """Return only the letters and digits, in lower case."""
     return "".join(c for c in text.lower() if c.isalnum())
 
 
 def confidence_of(prices: int) -> str:
-    """DOMAIN."""
+    """Return the confidence of a price target that is computed from this number of prices."""
     return "HIGH" if prices >= 10 else "MEDIUM" if prices >= 5 else "LOW" if prices >= 2 else "INSUFFICIENT"
 
 
 def sort_rows(rows: CpuRows, order: Sequence[tuple[str, bool]]) -> CpuRows:
-    """The plain reading of an ordering by (field, descending): nulls last in both directions, ties by id."""
+    """Sort rows by pairs of (field, descending): nulls last in both directions, ties by id."""
     rows = sorted(rows, key=lambda row: int(row["id"]))
     for name, descending in reversed(order):
         column = ORDER_FIELDS[name]
@@ -168,5 +168,5 @@ def sort_rows(rows: CpuRows, order: Sequence[tuple[str, bool]]) -> CpuRows:
 
 
 def order_argument(order: Sequence[tuple[str, bool]]) -> list[dict[str, str]]:
-    """An ordering as GraphQL."""
+    """Return an ordering as the value of the argument `orderBy`."""
     return [{"field": name, "direction": "DESC" if down else "ASC"} for name, down in order]

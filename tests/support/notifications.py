@@ -1,4 +1,4 @@
-"""Interrupts the connection that receives notifications."""
+"""Interruption of the connection that receives notifications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs queued jobs with a real arq worker."""
+"""Execution of queued jobs by a real arq worker."""
 
 from __future__ import annotations
 

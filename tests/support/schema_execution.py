@@ -1,4 +1,4 @@
-"""Asks the schema without HTTP, on resources that a test can look into."""
+"""Execution of operations without HTTP, on the resources of a test."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ GRAPHQL_SCHEMA = graphql_schema(SCHEMA)
 async def execute_query(
     resources: Resources, query: str, viewer: Viewer | None = None, **variables: Any
 ) -> ExecutionResult:
-    """The result of an operation, run with a context of its own as the gateway does."""
+    """Execute an operation in a new context, as the server does for a request."""
     async with Context(resources, viewer or Viewer()) as context:
         return await execute_in_context(context, query, **variables)
 
 
 async def execute_in_context(context: Context, query: str, **variables: Any) -> ExecutionResult:
-    """The result of an operation in a context of the test's own."""
+    """Execute an operation in an existing context."""
     document = prepare_document(GRAPHQL_SCHEMA, "test", query)
     (operation,) = document.operations.values()
     return await execute_operation(GRAPHQL_SCHEMA, document, operation, variables, context)
 
 
 async def query_data(resources: Resources, query: str, **variables: Any) -> dict[str, Any]:
-    """The data of an operation that must have no errors."""
+    """Execute an operation and return its data; it must have no errors."""
     result = await execute_query(resources, query, **variables)
     assert not result.errors, result.errors
     assert result.data is not None
@@ -42,7 +42,7 @@ async def query_data(resources: Resources, query: str, **variables: Any) -> dict
 
 
 async def query_error(resources: Resources, query: str, **variables: Any) -> tuple[str, str]:
-    """Code and message of an operation that must have one error."""
+    """Execute an operation and return code and message of its only error."""
     result = await execute_query(resources, query, **variables)
     assert result.errors is not None, f"no error with {variables}"
     (only,) = result.errors

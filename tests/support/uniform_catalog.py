@@ -1,4 +1,4 @@
-"""A catalog of identical CPUs of any size."""
+"""A catalogue of identical CPUs of any size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.resources import Resources
 
 
 async def add_uniform_cpus(resources: Resources, cpus: int, offers: int) -> None:
-    """Many CPUs, each with as many listings."""
+    """Insert CPUs, all with the same number of listings."""
     async with resources.write() as tx:
         await tx.execute(
             text(

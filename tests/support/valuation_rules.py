@@ -1,4 +1,4 @@
-"""What the tests of valuation share: a shop with offers of PCs, rules made over GraphQL as an admin, and jobs done."""
+"""Listings of PCs, and valuation rules that an admin creates over GraphQL."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ DELETE = f"mutation ($id: ID!) {{ deleteValuationRule(id: $id) {{ id {JOB} }} }}
 
 
 async def import_shop(resources: Resources, importer: FileImporter, *titles: str, price: str = "200") -> None:
-    """A CPU and used offers of these titles, seen now, for 200 and 10 shipping."""
+    """Store a CPU, and import used listings of it with these titles for `price` USD and 10 USD shipping."""
     await add_cpu(resources, "Intel Core i5-8500T", cpu_mark_multi=7000)
     rows = [f'"{title}",Intel Core i5-8500T,{price},USD,used,ebay,10,\n' for title in titles]
     await importer.listings(HEADER + "".join(rows))
 
 
 async def run_mutation(resources: Resources, mutation: str, **variables: Any) -> dict[str, Any]:
-    """The payload of a mutation by an admin that must have no errors."""
+    """Run a mutation as an admin and return its payload; it must have no errors."""
     result = await execute_query(resources, mutation, ADMIN, **variables)
     assert not result.errors, result.errors
     assert result.data is not None
+    payload: dict[str, Any]
     (payload,) = result.data.values()
-    found: dict[str, Any] = payload
-    return found
+    return payload
 
 
 async def mutation_error(
     resources: Resources, mutation: str, viewer: Viewer = ADMIN, **variables: Any
 ) -> tuple[str, str]:
-    """Code and message of a mutation that is refused."""
+    """Run a mutation and return code and message of its only error."""
     result = await execute_query(resources, mutation, viewer, **variables)
     assert result.errors is not None
     (only,) = result.errors
@@ -56,26 +56,26 @@ async def mutation_error(
 
 
 def rule_input(component: str, unit: str, value: float, kind: str | None = None, **others: Any) -> dict[str, Any]:
-    """Input of a rule."""
+    """Return the input of a mutation that creates a rule."""
     return {"component": component, "unit": unit, "valueUsd": value, "kind": kind, **others}
 
 
 async def create_rules(resources: Resources, *rules: dict[str, Any]) -> list[str]:
-    """Makes rules and lets a worker do what follows; their ids."""
+    """Create rules and run the jobs that they enqueue. Return the ids of the rules."""
     ids = [(await run_mutation(resources, CREATE, rule=each))["rule"]["id"] for each in rules]
     await run_queued_jobs(resources)
     return ids
 
 
 async def adjusted_prices(resources: Resources) -> dict[str, Decimal | None]:
-    """Adjusted prices by title."""
+    """Return the adjusted prices of all listings by title."""
     async with resources.read() as session:
         rows = await session.rows(text("SELECT title, adjusted_price FROM listing ORDER BY id"))
     return {row.title: row.adjusted_price for row in rows}
 
 
 async def listing_id(resources: Resources, title: str) -> str:
-    """The global id of the listing with this title."""
+    """Return the global id of the listing with this title."""
     async with resources.read() as session:
         (row,) = await session.rows(text("SELECT id FROM listing WHERE title = :title"), {"title": title})
     return encode_global_id("Listing", row.id)

@@ -41,8 +41,8 @@ figure_history = Table(
     PrimaryKeyConstraint("cpu_id", "computed_at"),
 )
 
-# Single row: time of the last full recalculation. CPUs with unchanged figures are not written, so their own
-# figures_computed_at may be older.
+# Single row: time of the last full recalculation. CPUs with unchanged figures are not written, so their
+# `figures_computed_at` may be older.
 recalculation_watermark = Table(
     "recalculation_watermark",
     metadata,

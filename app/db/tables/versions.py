@@ -10,7 +10,7 @@ from app.db.tables.base import metadata, one_of
 
 
 class Domain(StrEnum):
-    """Part of the data with a version of its own: a transaction bumps it, and the caches of documents depend on it."""
+    """A data domain: a part of the data with its own version, which is part of the cache keys of the responses from it."""
 
     CATALOG = "catalog"
     MARKET = "market"

@@ -141,7 +141,7 @@ SELECT *, CASE
     {_length_errors(*MAX_LENGTHS)}
     WHEN title IS NULL THEN 'title is empty'
     WHEN cpu IS NULL AND cpu_id IS NULL
-        THEN 'cpu is empty, and the title does not help\\: ' || {_NO_MATCH_REASON}
+        THEN 'cpu is empty, and the title names no CPU\\: ' || {_NO_MATCH_REASON}
     WHEN cpu_id IS NULL THEN 'unknown CPU ' || {quoted_sql("cpu")} || '\\: ' || {_NO_MATCH_REASON}
     WHEN price IS NULL THEN 'price is empty'
     {_amount_errors("price")}

@@ -100,7 +100,7 @@ export function AdminsOnlyNote() {
   );
 }
 
-/** Run the queries below it with the public client, which sends no token and shares its cache. */
+/** Provide the public client, which sends no token and shares its cache with the public pages. */
 export function PublicClientProvider({ children }: { children: ReactNode }) {
   return <Provider value={publicClient}>{children}</Provider>;
 }
@@ -150,19 +150,6 @@ export function Pagination({
       {pageLink(info.hasNextPage, { after: info.endCursor ?? '' }, linkLabels[1], 'right')}
     </nav>
   );
-}
-
-/** Format a duration: 40 ms, 2.4 s, 12 s, 3 min 20 s. */
-export function formatDuration(from: string | null | undefined, to: string | null | undefined): string {
-  if (!from || !to) return '';
-  const seconds = Math.max(0, (Date.parse(to) - Date.parse(from)) / 1_000);
-  if (seconds < 0.995) return `${Math.max(1, Math.round(seconds * 1_000))} ms`;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < 60) return `${Math.round(seconds)} s`;
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 60
-    ? `${minutes} min ${Math.round(seconds % 60)} s`
-    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 const exactFormat = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });

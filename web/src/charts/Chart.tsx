@@ -97,7 +97,7 @@ export function Chart({
   );
 }
 
-/** The part that does not depend on the cursor. It is memoised. */
+/** The part of a chart that does not depend on the cursor; memoised, so cursor movements do not draw it again. */
 const ChartPicture = memo(function ChartPicture({
   width,
   height,
@@ -186,11 +186,11 @@ export function DataTable({
   rows: (string | number)[][];
 }) {
   const id = useId();
-  const [onOpen, setOpen] = useState(false);
+  const [isOpen, setIsOpen] = useState(false);
   return (
-    <details className={styles.dataTable} onToggle={(event) => setOpen(event.currentTarget.open)}>
+    <details className={styles.dataTable} onToggle={(event) => setIsOpen(event.currentTarget.open)}>
       <summary>Show as a table</summary>
-      {onOpen && (
+      {isOpen && (
         <div className={styles.dataTableScroll} role="region" aria-labelledby={id} tabIndex={0}>
           <table>
             <caption id={id} className="visually-hidden">

@@ -54,6 +54,20 @@ export function formatAge(iso: Maybe<string>, now = Date.now()): string {
   return 'just now';
 }
 
+/** Format a duration: 40 ms, 2.4 s, 12 s, 3 min 20 s, 2 h 5 min. Rounds before it splits, so no part reaches 60. */
+export function formatDuration(from: Maybe<string>, to: Maybe<string>): string {
+  if (!from || !to) return '';
+  const milliseconds = Math.max(0, Date.parse(to) - Date.parse(from));
+  if (milliseconds < 995) return `${Math.max(1, Math.round(milliseconds))} ms`;
+  const tenths = Math.round(milliseconds / 100);
+  if (tenths < 100) return `${(tenths / 10).toFixed(1)} s`;
+  const seconds = Math.round(milliseconds / 1_000);
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  const minutes = Math.round(seconds / 60);
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
 /** Keep the words of a text on one line. SEPARATOR joins such texts and never starts a line. */
 export const nonBreaking = (fact: string | number): string => String(fact).replaceAll(' ', '\u00a0');
 export const SEPARATOR = '\u00a0· ';

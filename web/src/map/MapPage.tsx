@@ -135,7 +135,7 @@ function Controls({
   view: MapView;
   change: (changes: Partial<MapView>) => void;
 }) {
-  const makerCounts = useMemo(
+  const manufacturerCounts = useMemo(
     () => [...countBy(allPoints, (point) => point.manufacturer)].sort(([, one], [, other]) => other - one),
     [allPoints],
   );
@@ -177,9 +177,9 @@ function Controls({
         value={view.makers}
         onValueChange={(value) => change({ makers: value })}
       >
-        {makerCounts.slice(0, 6).map(([maker, count]) => (
-          <Toggle key={maker} value={maker} className={styles.toggle}>
-            {maker} <span className={`${styles.toggleCount} number`}>{formatInteger(count)}</span>
+        {manufacturerCounts.slice(0, 6).map(([manufacturer, count]) => (
+          <Toggle key={manufacturer} value={manufacturer} className={styles.toggle}>
+            {manufacturer} <span className={`${styles.toggleCount} number`}>{formatInteger(count)}</span>
           </Toggle>
         ))}
       </ToggleGroup>
