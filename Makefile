@@ -26,13 +26,13 @@ install: $(READY) ## create .venv with every dependency, pinned by hash
 run: $(READY) ## start everything: PostgreSQL, Redis, migrations, sample catalogue, worker, API
 	@exec $(BIN)/dealmark up
 
-test: $(READY) ## all tests in two processes, with the coverage gate (ARGS="-k name" picks some, in one)
+test: $(READY) ## run all tests in two processes, with minimum coverage; ARGS="-k name" runs some of them, in one process
 	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(PARALLEL) --cov --cov-report=term)
 
 test-long: $(READY) ## randomized tests with more examples: about 15 minutes
 	@$(BIN)/python -m pytest $(PARALLEL) -m sized --effort long $(ARGS)
 
-soak: $(READY) ## randomized tests with as many examples as fit in a night (ARGS="--seed tonight" draws others)
+soak: $(READY) ## randomized tests with as many examples as fit in a night (ARGS="--seed tonight" uses another random seed)
 	@$(BIN)/python -m pytest $(PARALLEL) -m sized --effort soak $(ARGS)
 
 check: $(READY) check-web docs ## formatting, lint, types, import contracts, spelling, documentation; of the web page, too

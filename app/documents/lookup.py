@@ -78,7 +78,7 @@ class DocumentLookup:
         published = self.registry.find(digest) or self.registry.find_by_hash(digest)
         if published is not None:
             if text is not None and text != published.text and content_id(text) != HASH_PREFIX + digest:
-                # The wording of Apollo Server, by which clients recognize the error.
+                # The text of Apollo's protocol.
                 raise HashMismatch("provided sha does not match query")
             return published
         if self.mode == "required" and not self.report_only:
@@ -101,6 +101,7 @@ class DocumentLookup:
         """Return the error for an unknown id; outside mode `required` it makes APQ clients register the document."""
         self.registry.count_unknown(document_id)
         error_class = PersistedQueryNotInList if self.mode == "required" else PersistedQueryNotFound
+        # The text of Apollo's protocol, also for `PersistedQueryNotInList`.
         return error_class("PersistedQueryNotFound")
 
     def _log_if_report_only(self, text: str) -> bool:

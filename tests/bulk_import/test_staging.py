@@ -90,7 +90,7 @@ async def test_rejects_file_is_not_written_without_rejects_and_reports_write_err
         await tx.execute(text("UPDATE checked SET reason = 'why', cells = '[\"x\"]'"))
         with pytest.raises(BadInput, match=r"rejects.csv, the file of rejected rows, cannot be written: No such file"):
             await write_rejects(tx.connection, "checked", ["a"], ImportOptions(tmp_path / "no" / "rejects.csv"))
-        with pytest.raises(BadInput, match=r"Nothing was loaded, because 1 row is bad: see .*strict.csv\."):
+        with pytest.raises(BadInput, match=r"Nothing was loaded, because 1 row was rejected: see .*strict.csv\."):
             await write_rejects(tx.connection, "checked", ["a"], ImportOptions(tmp_path / "strict.csv", strict=True))
     assert (tmp_path / "strict.csv").read_text().splitlines() == ["line,reason,a", "1,why,x"]
 

@@ -134,7 +134,7 @@ async def test_cpu_import_rejects_bad_rows_and_loads_others(importer: FileImport
 
 
 async def test_cpu_import_strict_with_bad_row_loads_nothing(importer: FileImporter) -> None:
-    with pytest.raises(BadInput, match="Nothing was loaded, because 1 row is bad"):
+    with pytest.raises(BadInput, match="Nothing was loaded, because 1 row was rejected"):
         await importer.cpus("name,cores\nGood,1\nBad,x\n", strict=True)
     assert importer.reasons == [(3, 'cores "x" is not a number')]
     assert await importer.rows("SELECT count(*) FROM cpu") == [(0,)]

@@ -57,7 +57,7 @@ def test_import_of_cpus_listings_and_prices_prints_summaries(run: Run, tmp_path:
     (tmp_path / "2024-01-01.csv").write_text("name,price\nIntel Core i5-8500T,60\nIntel Core i5-8500T,61\nZ80,1\n")
     assert run("prices", "2024-01-01.csv", "--strict", "--rejects", "why.csv") == (
         1,
-        "Read 100 % (0.0 MB). Merging.\nNothing was loaded, because 1 row is bad: see why.csv.\n",
+        "Read 100 % (0.0 MB). Merging.\nNothing was loaded, because 1 row was rejected: see why.csv.\n",
     )
     assert (tmp_path / "why.csv").exists()
     code, output = run("prices", "2024-01-01.csv")

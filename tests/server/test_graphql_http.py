@@ -81,31 +81,32 @@ async def test_body_over_the_limit_is_rejected(api: ApiClient) -> None:
     only_error(response, 413)
 
 
-NO_TEXTS: list[object] = [None, "", 1, True, [], {}, ["{ __typename }"]]
-NO_OBJECTS: list[object] = [1, "{}", [], [1], True, ""]
-NO_NAMES: list[object] = [1, [], {}, False]
-WRONG: list[object] = [1, [], {}, True]
-NO_APQ: list[object] = [1, "", [], {"version": 1}]
-NO_HASHES: list[object] = [None, 1, "", "a" * 257]
+# Malformed values for a document text, an object, an operation name, a document id, APQ and its hash.
+NON_TEXTS: list[object] = [None, "", 1, True, [], {}, ["{ __typename }"]]
+NON_OBJECTS: list[object] = [1, "{}", [], [1], True, ""]
+NON_NAMES: list[object] = [1, [], {}, False]
+NON_IDS: list[object] = [1, [], {}, True]
+NON_APQ_EXTENSIONS: list[object] = [1, "", [], {"version": 1}]
+NON_HASHES: list[object] = [None, 1, "", "a" * 257]
 MALFORMED: list[object] = [
     *(b"", b" ", b"{", b"}", b"null", b"1", b'"text"', b"true", b"[]", b'[{"query": "{ __typename }"}]', b"NaN"),
     *(b"\xff\xfe\x00", b'{"query": "\xff"}', b'\xef\xbb\xbf{"query": "{ __typename }"}', b'{"query": "\\ud800"}'),
     *(b"[" * 100_000, b"{" * 100_000, b'{"a":' * 5_000, b'{"variables": ' + b"[" * 2_000 + b"]" * 2_000 + b"}"),
     *(b"{'query': '{ __typename }'}", b'{"query": "{ __typename }",}', b"\0", "{ __typename }".encode("utf-16")),
     {},
-    *({"query": wrong} for wrong in NO_TEXTS),
-    *({"query": "{ __typename }", "variables": wrong} for wrong in NO_OBJECTS),
-    *({"query": "{ __typename }", "operationName": wrong} for wrong in NO_NAMES),
-    *({"query": "{ __typename }", "extensions": wrong} for wrong in NO_OBJECTS),
+    *({"query": value} for value in NON_TEXTS),
+    *({"query": "{ __typename }", "variables": value} for value in NON_OBJECTS),
+    *({"query": "{ __typename }", "operationName": value} for value in NON_NAMES),
+    *({"query": "{ __typename }", "extensions": value} for value in NON_OBJECTS),
     {"query": TWO, "operationName": "c"},
     {"query": TWO},
     {"query": SUBSCRIPTION},
     {"query": "{ __typename }", "documentId": "sha256:0"},
     {"query": "{ __typename }", "id": "1"},
     {"documentId": "1", "doc_id": "2"},
-    *({name: wrong} for name in ("documentId", "doc_id", "id") for wrong in WRONG),
-    *({"extensions": {"persistedQuery": wrong}} for wrong in NO_APQ),
-    *({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": wrong}}} for wrong in NO_HASHES),
+    *({name: value} for name in ("documentId", "doc_id", "id") for value in NON_IDS),
+    *({"extensions": {"persistedQuery": value}} for value in NON_APQ_EXTENSIONS),
+    *({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": value}}} for value in NON_HASHES),
     b'{"query": "{ nothing }", "query": "{ __typename }"}',
     b'{"query": "{ __typename }", "variables": {"a": 1, "a": 1}}',
     b'{"query": "{ __typename }", "extensions": {"a": [{"b": {"c": 1, "c": 2}}]}}',
@@ -124,8 +125,8 @@ async def test_malformed_body_gives_one_error(api: ApiClient) -> None:
 async def test_malformed_query_string_gives_one_error(api: ApiClient) -> None:
     for parameters in (
         *({}, {"query": ""}, {"variables": "{}"}, {"query": SUBSCRIPTION}),
-        *({"query": "{ __typename }", "variables": wrong} for wrong in ("{", "1", "[]", '"x"', "[" * 3_000, "'{}'")),
-        *({"query": "{ __typename }", "extensions": wrong} for wrong in ("{", "1", "[]")),
+        *({"query": "{ __typename }", "variables": value} for value in ("{", "1", "[]", '"x"', "[" * 3_000, "'{}'")),
+        *({"query": "{ __typename }", "extensions": value} for value in ("{", "1", "[]")),
         {"query": TWO, "operationName": "c"},
     ):
         error = only_error(await api.http.get("/graphql", params=parameters), 400)

@@ -89,7 +89,7 @@ async def test_rate_import_rejects_bad_rows(importer: FileImporter, row: str, re
 
 
 async def test_rate_import_strict_with_bad_row_loads_nothing(importer: FileImporter) -> None:
-    with pytest.raises(BadInput, match="Nothing was loaded, because 1 row is bad"):
+    with pytest.raises(BadInput, match="Nothing was loaded, because 1 row was rejected"):
         await import_and_revalue(importer, "date,currency,rate\n2025-01-02,EUR,1\n2025-01-02,EUR,no\n", strict=True)
     assert await importer.rows(STORED) == []
     assert await importer.rows("SELECT count(*) FROM job") == [(0,)]

@@ -1,5 +1,5 @@
-// The folders of src/ form layers. Imports run downwards, pages do not import each other, and there are no import
-// cycles.
+// The folders of src/ form layers. Imports run downwards, pages import each other only through shared modules, and there
+// are no import cycles.
 import { expect, test } from 'vitest';
 
 const sources = import.meta.glob<string>(['./**/*.{ts,tsx}', '!./gql/**', '!./**/*.test.ts'], {

@@ -38,7 +38,7 @@ OBSERVED = (
     "SELECT seen_at, p.price, p.shipping, p.currency FROM price_observation AS p JOIN listing ON id = listing_id "
     "ORDER BY id, 1"
 ).replace("seen_at", "p.seen_at", 1)
-NONE = "the title contains no model number of the catalogue"
+NO_MODEL_NUMBER = "the title contains no model number of the catalogue"
 SEEN = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -101,8 +101,8 @@ async def test_listing_import_finds_cpus_by_names_and_slugs(importer: FileImport
         ("8", "AMD Ryzen 5 5600X"), ("9", "Intel Core i5-650 @ 3.20GHz"),
     ]  # fmt: skip
     assert importer.reasons == [
-        (7, f'unknown CPU "Intel Xeon": {NONE}'),
-        (9, f'unknown CPU "Intel Xeon @ 2.40GHz": {NONE}'),
+        (7, f'unknown CPU "Intel Xeon": {NO_MODEL_NUMBER}'),
+        (9, f'unknown CPU "Intel Xeon @ 2.40GHz": {NO_MODEL_NUMBER}'),
         (12, 'unknown CPU "Ryzen 5 5600": "5600": the catalogue has no such model, only 5600x'),
         (13, 'unknown CPU "i5-8500T or 5600X": "5600x": the title says "i5"'),
     ]
@@ -116,7 +116,7 @@ async def test_listing_import_without_cpu_column_uses_title(importer: FileImport
         (1, "Intel Core i5-8500T"), (3, "Intel Core i5-8500T"), (5, "Intel Core i5-8500T"),
     ]  # fmt: skip
     assert importer.reasons == [
-        (3, "cpu is empty, and the title does not help: the title contains no model number of the catalogue"),
+        (3, "cpu is empty, and the title names no CPU: the title contains no model number of the catalogue"),
         (5, "title is empty"),
     ]
 
@@ -315,8 +315,8 @@ async def test_listing_import_rejects_bad_rows_and_loads_others(importer: FileIm
     cpu = "amd-ryzen-5-5600x"
     rows = {
         f",{cpu},1,USD,new,m,,,,,,": "title is empty",
-        "t,,1,USD,new,m,,,,,,": f"cpu is empty, and the title does not help: {NONE}",
-        "t,Z80,1,USD,new,m,,,,,,": f'unknown CPU "Z80": {NONE}',
+        "t,,1,USD,new,m,,,,,,": f"cpu is empty, and the title names no CPU: {NO_MODEL_NUMBER}",
+        "t,Z80,1,USD,new,m,,,,,,": f'unknown CPU "Z80": {NO_MODEL_NUMBER}',
         f"t,{cpu},,USD,new,m,,,,,,": "price is empty",
         f"t,{cpu},abc,USD,new,m,,,,,,": 'price "abc" is not a number',
         f"t,{cpu},-3,USD,new,m,,,,,,": "price -3 is negative",
@@ -354,11 +354,11 @@ async def test_listing_import_accepts_repaired_rejects(importer: FileImporter) -
 
 async def test_listing_import_strict_with_bad_row_loads_nothing(importer: FileImporter) -> None:
     content = "title,cpu,price,marketplace\na,amd-ryzen-5-5600x,1,m\nb,amd-ryzen-5-5600x,x,m\nc,,1,m\n"
-    with pytest.raises(BadInput, match="Nothing was loaded, because 2 rows are bad"):
+    with pytest.raises(BadInput, match="Nothing was loaded, because 2 rows were rejected"):
         await importer.listings(content, strict=True)
     assert importer.reasons == [
         (3, 'price "x" is not a number'),
-        (4, f"cpu is empty, and the title does not help: {NONE}"),
+        (4, f"cpu is empty, and the title names no CPU: {NO_MODEL_NUMBER}"),
     ]
     assert await importer.rows("SELECT count(*) FROM listing") == [(0,)]
 

@@ -168,7 +168,7 @@ async def test_price_snapshot_rejects_bad_rows_and_future_days(snapshots: Snapsh
     ]  # fmt: skip
     with pytest.raises(BadInput, match="is in the future"):
         await snapshots.snapshot(f"{datetime.now(UTC) + timedelta(days=3):%Y-%m-%d}", "AMD Ryzen 5 5600X,1")
-    with pytest.raises(BadInput, match="1 row is bad"):
+    with pytest.raises(BadInput, match="1 row was rejected"):
         await snapshots.snapshot("2024-01-01", "AMD Ryzen 5 5600X,1", "Z80,1", strict=True)
     assert await snapshots.rows(STATES) == []
 

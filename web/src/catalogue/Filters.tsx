@@ -51,9 +51,9 @@ export function Filters({ view, change, options, inSheet = false }: Props & { in
       </FilterGroup>
       <FilterGroup title="Maker" open>
         {options?.manufacturers
-          .filter((maker) => maker === 'Intel' || maker === 'AMD' || view.maker?.includes(maker))
-          .map((maker) => (
-            <ValueCheckbox key={maker} name="maker" value={maker} view={view} change={change} />
+          .filter((name) => name === 'Intel' || name === 'AMD' || view.maker?.includes(name))
+          .map((name) => (
+            <ValueCheckbox key={name} name="maker" value={name} view={view} change={change} />
           ))}
         <ValueSearch name="maker" itemName="maker" values={options?.manufacturers ?? []} view={view} change={change} />
       </FilterGroup>

@@ -98,7 +98,7 @@ describe('a changed view', () => {
   });
 });
 
-describe('a click on a column head', () => {
+describe('a click on a column header', () => {
   const byName = [{ by: 'name' as const, descending: false }];
 
   test('sorts by the column, in descending order where high values are better', () => {

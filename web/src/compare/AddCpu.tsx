@@ -58,7 +58,7 @@ export function AddCpu({ comparedSlugs, add }: { comparedSlugs: string[]; add: (
                   <span className={styles.name}>{shortCpuName(cpu.name)}</span>
                   <span className={`${styles.facts} number`}>
                     {comparedSlugs.includes(cpu.slug)
-                      ? 'already there'
+                      ? 'already compared'
                       : cpu.priceTarget.good === null
                         ? ''
                         : formatUsd(cpu.priceTarget.good)}

@@ -107,9 +107,9 @@ function MapContent({
             <EmptyState
               icon="filter"
               title="No CPU matches"
-              actions={<Button onClick={() => change({ makers: [], ratings: [] })}>Show all</Button>}
+              actions={<Button onClick={() => change({ manufacturers: [], ratings: [] })}>Show all</Button>}
             >
-              No CPU of these makers has one of these ratings.
+              No CPU of these manufacturers has one of these ratings.
             </EmptyState>
           ) : (
             <Suspense fallback={<div className={`${skeletons.skeleton} ${styles.skeleton}`} />}>
@@ -172,10 +172,10 @@ function Controls({
       </ToggleGroup>
       <ToggleGroup
         className={styles.toggles}
-        aria-label="Makers"
+        aria-label="Manufacturers"
         multiple
-        value={view.makers}
-        onValueChange={(value) => change({ makers: value })}
+        value={view.manufacturers}
+        onValueChange={(value) => change({ manufacturers: value })}
       >
         {manufacturerCounts.slice(0, 6).map(([manufacturer, count]) => (
           <Toggle key={manufacturer} value={manufacturer} className={styles.toggle}>

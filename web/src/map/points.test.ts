@@ -32,16 +32,16 @@ test('points without a mark or price are left out', () => {
   expect(withMark(points, 'single')).toEqual([]);
 });
 
-test('filters select by maker and rating, and empty filters select all', () => {
+test('filters select by manufacturer and rating, and empty filters select all', () => {
   const points = [point('a', 1, 1), point('b', 1, 1, { manufacturer: 'Intel' }), point('c', 1, 1, { rating: null })];
-  expect(slugs(filterPoints(points, { makers: [], ratings: [] }))).toEqual(['a', 'b', 'c']);
-  expect(slugs(filterPoints(points, { makers: ['Intel'], ratings: [] }))).toEqual(['b']);
-  expect(slugs(filterPoints(points, { makers: ['AMD', 'Intel'], ratings: ['GOOD'] }))).toEqual(['a', 'b']);
+  expect(slugs(filterPoints(points, { manufacturers: [], ratings: [] }))).toEqual(['a', 'b', 'c']);
+  expect(slugs(filterPoints(points, { manufacturers: ['Intel'], ratings: [] }))).toEqual(['b']);
+  expect(slugs(filterPoints(points, { manufacturers: ['AMD', 'Intel'], ratings: ['GOOD'] }))).toEqual(['a', 'b']);
 });
 
 test('a view is read from its address and written to it', () => {
   const view = readMapView({ mark: 'single', maker: ['AMD', 'Intel'], rating: 'good', cpu: 'x', odd: '1' });
-  expect(view).toEqual({ mark: 'single', makers: ['AMD', 'Intel'], ratings: ['GOOD'], cpu: 'x' });
+  expect(view).toEqual({ mark: 'single', manufacturers: ['AMD', 'Intel'], ratings: ['GOOD'], cpu: 'x' });
   expect(writeMapView(view)).toEqual({ mark: 'single', maker: ['AMD', 'Intel'], rating: ['good'], cpu: 'x' });
   expect(writeMapView(readMapView({ mark: 'odd', rating: 'odd' }))).toEqual({});
 });

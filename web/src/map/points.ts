@@ -11,8 +11,8 @@ export type MarkKind = 'multi' | 'single';
 
 export interface MapView {
   mark: MarkKind;
-  /** Empty for all makers. */
-  makers: string[];
+  /** Empty for all manufacturers. */
+  manufacturers: string[];
   ratings: ValueRating[];
   /** Slug of the highlighted CPU. */
   cpu: string | undefined;
@@ -23,7 +23,7 @@ const asList = (value: string | string[] | undefined) => [value ?? []].flat();
 export function readMapView(search: SearchParams): MapView {
   return {
     mark: search.mark === 'single' ? 'single' : 'multi',
-    makers: asList(search.maker),
+    manufacturers: asList(search.maker),
     ratings: ratings.filter((point) => asList(search.rating).includes(point.toLowerCase())),
     cpu: asList(search.cpu)[0],
   };
@@ -32,7 +32,7 @@ export function readMapView(search: SearchParams): MapView {
 export function writeMapView(view: MapView): SearchParams {
   return {
     ...(view.mark === 'single' ? { mark: 'single' } : {}),
-    ...(view.makers.length > 0 ? { maker: view.makers } : {}),
+    ...(view.manufacturers.length > 0 ? { maker: view.manufacturers } : {}),
     ...(view.ratings.length > 0 ? { rating: view.ratings.map((point) => point.toLowerCase()) } : {}),
     ...(view.cpu ? { cpu: view.cpu } : {}),
   };
@@ -46,10 +46,10 @@ export function withMark(pricePoints: PricePoint[], markKind: MarkKind): MapPoin
   });
 }
 
-export function filterPoints(points: MapPoint[], view: Pick<MapView, 'makers' | 'ratings'>): MapPoint[] {
+export function filterPoints(points: MapPoint[], view: Pick<MapView, 'manufacturers' | 'ratings'>): MapPoint[] {
   return points.filter(
     (point) =>
-      (view.makers.length === 0 || view.makers.includes(point.manufacturer)) &&
+      (view.manufacturers.length === 0 || view.manufacturers.includes(point.manufacturer)) &&
       (view.ratings.length === 0 || (point.rating !== null && view.ratings.includes(point.rating))),
   );
 }
