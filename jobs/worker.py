@@ -20,6 +20,7 @@ from arq.worker import Worker
 from redis.exceptions import RedisError
 
 from app.core.broker import HEARTBEAT_KEY, JOB_TIMEOUT_SECONDS, QUEUE_NAME, deserialize, serialize
+from app.core.waiting import wait_for_event
 from app.ingestion.extract.pipeline import create_fetcher
 from app.resources import Resources
 from app.settings import Settings
@@ -54,8 +55,7 @@ async def run(settings: Settings) -> None:
         ]
         while not shutdown.is_set():
             await _run_arq(create_arq_worker(resources), shutdown)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(shutdown.wait(), ARQ_RESTART_INTERVAL_SECONDS)
+            await wait_for_event(shutdown, ARQ_RESTART_INTERVAL_SECONDS)
         for daemon in daemons:
             daemon.cancel()
         await asyncio.gather(*daemons, return_exceptions=True)  # they release their locks and leases

@@ -16,6 +16,8 @@ import asyncpg
 import orjson
 import structlog
 
+from app.core.waiting import wait_for_event
+
 log = structlog.get_logger()
 
 CHANNEL = "dealmark"
@@ -118,8 +120,7 @@ class NotificationListener:
             self.epoch += 1
             self._notify_subscribers(list(self._subscribers))
             while True:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(terminated.wait(), PING_INTERVAL_SECONDS)
+                if await wait_for_event(terminated, PING_INTERVAL_SECONDS):
                     break
                 versions = dict(await connection.fetch(SELECT_VERSIONS, timeout=PING_INTERVAL_SECONDS))
                 self._notify_subscribers(self._apply_versions(versions))

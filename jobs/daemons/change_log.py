@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 
 import structlog
 
+from app.core.waiting import wait_for_event
 from app.db.errors import is_unavailable
 from app.db.notifications import CHANGE_LOG_TOPIC
 from app.job_handlers.recalculation import process_change_log
@@ -34,8 +34,7 @@ async def follow_change_log(resources: Resources) -> None:
             await _debounce(changed)
             pause, timeout = await _process(resources)
             await asyncio.sleep(pause)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), timeout)
+            await wait_for_event(changed, timeout)
 
 
 async def _process(resources: Resources) -> tuple[float, float]:

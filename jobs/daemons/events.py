@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 import asyncpg
 import httpx
 import structlog
 
+from app.core.waiting import wait_for_event
 from app.db.advisory_locks import WEBHOOK_LOCK_CLASS
 from app.db.errors import is_unavailable
 from app.db.notifications import OUTBOX_TOPIC
@@ -50,8 +51,7 @@ async def follow_outbox(resources: Resources) -> None:
             # Each batch invalidates cached responses.
             await asyncio.sleep(settings.change_log_min_interval_seconds)
             timeout = BUSY_RETRY_INTERVAL_SECONDS if has_more is None else settings.poll_interval_seconds
-            with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), timeout)
+            await wait_for_event(changed, timeout)
 
 
 async def follow_webhook(resources: Resources, client: httpx.AsyncClient, webhook: Webhook) -> None:
@@ -65,8 +65,7 @@ async def follow_webhook(resources: Resources, client: httpx.AsyncClient, webhoo
             changed.clear()
             wait_seconds = await deliver_batch(resources, client, webhook)
             if wait_seconds is None:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), poll_interval)
+                await wait_for_event(changed, poll_interval)
             elif wait_seconds:
                 await asyncio.sleep(min(wait_seconds, poll_interval))
 

@@ -262,7 +262,10 @@ def test_up_with_a_port_in_use_prints_one_sentence(dealmark: Dealmark) -> None:
     assert not (dealmark.data_dir / "postgres").exists()
 
 
-def test_essential_process_that_fails_three_times_raises(capfd: pytest.CaptureFixture[str]) -> None:
+def test_essential_process_that_fails_three_times_raises(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.devserver.supervisor.STARTUP_FAILURE_SECONDS", 120.0)
     read_end, write_end = os.pipe()
     child = ChildProcess(
         "migrate", {"DATABASE_URL": f"postgresql://{UNUSED_ADDRESS}/x"}, read_end, stop_timeout_seconds=5

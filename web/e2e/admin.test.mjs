@@ -197,7 +197,7 @@ test('an imported file shows the result of each row', async () => {
   };
   await expectRow(0, 'Complete', 'HP EliteDesk');
   await expectRow(1, 'Complete', 'no CPU matched', 'The title contains no model number of the catalogue.');
-  await expectRow(2, 'Failed', 'The page does not say that it offers anything.');
+  await expectRow(2, 'Failed', 'The page does not contain an offer.');
   await expectRow(3, 'Failed', 'answered with status 404');
   await expectRow(4, 'Failed', 'no url at all');
   const main = page.getByRole('main');

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import text
 
 from app.core.global_ids import encode_global_id
+from app.core.waiting import wait_for_event
 from app.db.tables import FINAL_IMPORT_STATUSES
 from app.ingestion import session_sql
 from app.ingestion.worker.queue_sql import session_topic
@@ -40,8 +39,7 @@ async def wait_until_finished(resources: Resources, session_id: int) -> dict[str
             progress = await session_progress(resources, session_id)
             if progress["status"] in FINAL_IMPORT_STATUSES:
                 return progress
-            with suppress(TimeoutError):
-                await asyncio.wait_for(notified.wait(), POLL_INTERVAL_SECONDS)
+            await wait_for_event(notified, POLL_INTERVAL_SECONDS)
 
 
 async def failed_rows(resources: Resources, session_id: int) -> list[tuple[int, str, str]]:

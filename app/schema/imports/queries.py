@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from typing import Annotated
 
 import strawberry
 
 from app.core.errors import NotFound
 from app.core.global_ids import key_from_global_id
+from app.core.waiting import wait_for_event
 from app.db.pagination import DEFAULT_PAGE_SIZE, parse_page_arguments
 from app.db.tables import FINAL_IMPORT_STATUSES, Domain
 from app.graphql.context import Info
@@ -91,6 +91,5 @@ class ImportsSubscription:
                 last = current
                 if current["status"] in FINAL_IMPORT_STATUSES:
                     return
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), POLL_INTERVAL_SECONDS)
+                await wait_for_event(changed, POLL_INTERVAL_SECONDS)
                 await asyncio.sleep(MIN_EVENT_INTERVAL_SECONDS)

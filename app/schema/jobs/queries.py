@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from typing import Annotated
 
 import strawberry
 
 from app.core.errors import NotFound
 from app.core.global_ids import key_from_global_id
+from app.core.waiting import wait_for_event
 from app.db.pagination import DEFAULT_PAGE_SIZE, parse_page_arguments
 from app.db.tables import Domain, JobKind, JobStatus
 from app.graphql.context import Info
@@ -91,5 +90,4 @@ class JobsSubscription:
                 last = job
                 if job["status"] in {JobStatus.SUCCEEDED, JobStatus.FAILED}:
                     return
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), POLL_INTERVAL_SECONDS)
+                await wait_for_event(changed, POLL_INTERVAL_SECONDS)
