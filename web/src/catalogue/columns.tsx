@@ -27,7 +27,7 @@ export interface MarkScale {
 export interface Column {
   id: string;
   label: string;
-  /** Shorter label for the column head. */
+  /** Shorter label for the column header. */
   shortLabel?: string;
   /** Explanation of the label. */
   hint?: string;
