@@ -172,8 +172,8 @@ def metrics_page() -> str:
         "Metrics",
         "`GET /metrics` of an API process returns these metrics in the Prometheus text format, in addition to the"
         " process and Python metrics of the Prometheus client. Gauges that describe the database are read from it"
-        " when `/metrics` is requested, and are `NaN` or absent while it does not answer. [Monitor](../how-to/monitor.md)"
-        " lists the ones to watch, with thresholds.",
+        " when `/metrics` is requested, and are `NaN` or absent while it does not answer. The"
+        " guide [Monitor](../how-to/monitor.md) lists the ones to watch, with thresholds.",
         _table(("Metric", "Type", "Labels", "Meaning"), rows),
     )
 
