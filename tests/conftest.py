@@ -40,8 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
         with suppress(StartupError):
             postgres_account_options()
         return
-    # Coverage measures this process twice already: as a subprocess of a measured process, and by pytest-cov, which takes
-    # it for the main process. Stop both: the measurement of the tests starts later, and these two would continue in
+    # Coverage measures this process twice already: as a subprocess of a measured one, and by pytest-cov, which takes it
+    # for the main process. Stop both: the measurement of the tests starts later, and these two would continue in
     # tests that are marked `no_cover`.
     while (measurement := coverage.Coverage.current()) is not None:
         measurement.stop()
