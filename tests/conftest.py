@@ -40,9 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
         with suppress(StartupError):
             postgres_account_options()
         return
-    # Coverage measures this process twice already: as a subprocess of a measured one, and by pytest-cov, which takes it
-    # for the main process. Stop both: the measurement of the tests starts later, and these two would continue in
-    # tests that are marked `no_cover`.
+    # Coverage already measures this process twice: as a subprocess of a measured process, and because pytest-cov takes
+    # it for the main process. Stop both. The measurement of the tests starts later and pauses in tests that are marked
+    # `no_cover`; these two would continue there.
     while (measurement := coverage.Coverage.current()) is not None:
         measurement.stop()
 

@@ -134,8 +134,8 @@ async def write_rejects(connection: AsyncConnection, table: str, columns: Sequen
     except OSError as error:
         raise BadInput(f"{path}, the file of rejected rows, cannot be written: {error.strerror}.") from None
     if options.strict:
-        rows = "1 row is" if count == 1 else f"{count:,} rows are"
-        raise BadInput(f"Nothing was loaded, because {rows} bad: see {path}.")
+        rows = "1 row was" if count == 1 else f"{count:,} rows were"
+        raise BadInput(f"Nothing was loaded, because {rows} rejected: see {path}.")
     return int(count)
 
 

@@ -22,7 +22,7 @@ from app.settings import Settings
 from jobs.daemons.change_log import follow_change_log
 from jobs.daemons.events import follow_events
 from tests.docs.pages import ROOT
-from tests.support.api_server import run_api
+from tests.support.api_server import run_api, wait_for_notifications
 from tests.support.waiting import wait_until
 
 CPUS = "name,cpu_mark_multi,cpu_mark_single\nIntel Core i5-8500T @ 2.10GHz,7500,2200\n"
@@ -95,6 +95,7 @@ async def test_cold_persisted_get_calls_the_documented_functions(
     await import_files(resources, tmp_path, 60, cpus=True)
     variables = json.dumps({"slug": "intel-core-i5-8500t-2-10ghz"})
     async with run_api(settings) as api:
+        await wait_for_notifications(api)
         with recorded_calls() as calls:
             response = await api.http.get("/graphql/CpuDetail", params={"variables": variables})
     assert response.headers["x-cache"] == "MISS"

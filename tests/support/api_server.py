@@ -111,4 +111,4 @@ async def wait_for_notifications(api: ApiClient) -> None:
         if answer.headers["x-cache"] != "BYPASS":
             return
         await asyncio.sleep(0.01)
-    raise AssertionError("it has no news of commits")
+    raise AssertionError("the process receives no notifications")

@@ -76,16 +76,16 @@ query ($first: Int, $after: String, $last: Int, $before: String, $filter: CPUFil
 
 
 async def fill_mixed_catalog(resources: Resources, size: int = 40) -> CpuRows:
-    """Store the catalogue. Return its rows in the order of their ids, each with `id` and `listings`, the active ones."""
+    """Store the catalogue. Return its rows by ascending id, each with `id` and the number of active `listings`."""
     chance = random.Random(7)
-    shelf = [_row(chance, number) for number in range(size)]
+    rows = [_row(chance, number) for number in range(size)]
     async with resources.write() as tx:
-        for row in shelf:
+        for row in rows:
             row["id"] = int(await tx.scalar(cpu.insert().values(row).returning(cpu.c.id)))
             row["listings"] = chance.choice([0, 0, 1, 3])
             for status in ["active"] * row["listings"] + ["sold", "ended", "pending"] * chance.choice([0, 1]):
                 await add_listing(tx, row["id"], 10, status=status)
-    return shelf
+    return rows
 
 
 def _row(chance: random.Random, number: int) -> dict[str, Any]:

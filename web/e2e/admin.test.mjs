@@ -196,8 +196,8 @@ test('an imported file shows the result of each row', async () => {
     for (const text of texts) await rows.nth(index).getByText(text).first().waitFor();
   };
   await expectRow(0, 'Complete', 'HP EliteDesk');
-  await expectRow(1, 'Complete', 'no CPU matched', 'No model number of the catalogue is in it.');
-  await expectRow(2, 'Failed', 'The page does not say that it offers anything.');
+  await expectRow(1, 'Complete', 'no CPU matched', 'The title contains no model number of the catalogue.');
+  await expectRow(2, 'Failed', 'The page does not contain an offer.');
   await expectRow(3, 'Failed', 'answered with status 404');
   await expectRow(4, 'Failed', 'no url at all');
   const main = page.getByRole('main');

@@ -10,7 +10,7 @@ from app.db.tables.base import metadata, one_of
 
 
 class Domain(StrEnum):
-    """A data domain: a part of the data with its own version, which is part of the cache keys of the responses from it."""
+    """A data domain: a part of the data with its own version. The cache key of a response contains these versions."""
 
     CATALOG = "catalog"
     MARKET = "market"

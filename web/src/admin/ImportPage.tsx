@@ -2,14 +2,13 @@
 import { Link, useParams, useSearch } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { useQuery, useSubscription } from 'urql';
-import { formatMoney, formatAge, formatUsd, formatInteger } from '../lib/format';
+import { formatMoney, formatAge, formatDuration, formatUsd, formatInteger } from '../lib/format';
 import { ImportDocument, ImportUpdatesDocument, type ImportQuery } from '../gql/graphql';
 import { Icon } from '../ui/Icon';
 import { LoadError, EmptyState } from '../ui/State';
 import {
   formatExactTime,
   isFinished,
-  formatDuration,
   LoadingPanel,
   pageVariables,
   Pagination,

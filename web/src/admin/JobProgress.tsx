@@ -1,9 +1,9 @@
 // Progress of a job, updated live until the job is finished, and then its outcome.
 import { useEffect } from 'react';
 import { useSubscription } from 'urql';
-import { formatAge, formatInteger } from '../lib/format';
+import { formatAge, formatDuration, formatInteger } from '../lib/format';
 import { type JobFieldsFragment, JobUpdatesDocument } from '../gql/graphql';
-import { formatExactTime, isFinished, formatDuration, ProgressBar, StatusBadge } from './components';
+import { formatExactTime, isFinished, ProgressBar, StatusBadge } from './components';
 import { useSession } from './session';
 import admin from './components.module.css';
 import styles from './JobProgress.module.css';
