@@ -25,7 +25,6 @@ async def test_wait_for_event_cancelled_together_with_the_event_is_cancelled() -
     task = asyncio.create_task(wait_for_event(event, 60))
     await asyncio.sleep(0.01)
     event.set()
-    await asyncio.sleep(0)  # the waiter of the event is done, the task has not continued yet
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
