@@ -7,6 +7,7 @@ release changes one, a test fails that names it, and only this module has to fol
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import strawberry
@@ -47,7 +48,7 @@ def calls_resolvers_directly(schema: GraphQLSchema) -> bool:
 def info_factory(schema: GraphQLSchema, field: StrawberryField) -> Callable[[Any], Any]:
     """Return a function from graphql-core's resolve info to the `info` argument of the field's resolver."""
     info_class = _strawberry_schema(schema).schema_converter.config.info_class
-    return lambda resolve_info: info_class(_raw_info=resolve_info, _field=field)
+    return partial(info_class, _field=field)  # without a Python call of its own: it runs for every resolver call
 
 
 class Resolver(NamedTuple):

@@ -23,9 +23,7 @@ async def await_sequentially(awaitables: list[Any]) -> list[Any]:
 
 
 async def await_concurrently(awaitables: list[Any]) -> list[Any]:
-    """Return the results, or the exceptions raised. Each awaitable runs in a task, except a single one."""
-    if len(awaitables) == 1:
-        return await await_sequentially(awaitables)
+    """Return the results, or the exceptions raised. Each awaitable runs in a task."""
     results = await asyncio.gather(*awaitables, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, Exception):

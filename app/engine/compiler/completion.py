@@ -23,7 +23,7 @@ from graphql import (
 from graphql.pyutils import inspect, is_iterable
 
 from app.engine.compiler.awaitables import collect_async
-from app.engine.compiler.plan import Children, Execution, Field, must_be_awaited, new_children
+from app.engine.compiler.plan import Children, Execution, Field, must_be_awaited
 from app.engine.compiler.resolve_info import ResolveInfo
 
 
@@ -129,9 +129,9 @@ class _Completion:
         """Add an object to the children. Raises GraphQLError unless `is_type`, the result of `is_type_of`, is true."""
         if not is_type:
             raise GraphQLError(f"Expected value of type '{type_}' but got: {inspect(value)}.", slot.field.nodes)
-        batch = self.children[slot.field.selections[type_.name]]
-        batch.sources.append(value)
-        batch.targets.append((slot.container, slot.key))
+        sources, targets = self.children.setdefault(slot.field.selections[type_.name], ([], []))
+        sources.append(value)
+        targets.append((slot.container, slot.key))
 
     def _complete_when_ready(self, slot: ValueSlot, awaitable: Awaitable[Any]) -> None:
         """Complete the result of an awaitable."""
@@ -143,7 +143,7 @@ class _Completion:
         """Call `resume` with the result of an awaitable, and a completion for the objects that are found then."""
 
         def on_result(result: Any) -> None:
-            completion = _Completion(self.execution, new_children())
+            completion = _Completion(self.execution, {})
             try:
                 if isinstance(result, Exception):
                     raise result

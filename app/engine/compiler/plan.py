@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import GeneratorType
-from typing import Any, NamedTuple, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 from graphql import (
     FieldNode,
@@ -195,23 +194,12 @@ class Selection:
     resolve_fields: Callable[[Execution, Sequence[Any], list[dict[str, Any]]], None] = field(default=lambda *_: None)
 
 
-class ObjectBatch(NamedTuple):
-    """Source objects of one selection, and the targets of their results.
-
-    A target is a container and a key in it: a dict and a response key, a list and an index, or a list and a slice,
-    which takes as many results as it is long.
-    """
-
-    sources: list[Any]
-    targets: list[tuple[Any, Any]]
-
-
-Children = defaultdict[Selection, ObjectBatch]
-
-
-def new_children() -> Children:
-    """Return a mapping that collects the objects of the next level by their selection."""
-    return defaultdict(lambda: ObjectBatch([], []))
+# The source objects of one selection, and the targets of their results. A target is a container and a key in it: a dict
+# and a response key, a list and an index, or a list and a slice, which takes as many results as it is long. A plain
+# tuple, because one is created for each level of each execution.
+ObjectBatch = tuple[list[Any], list[tuple[Any, Any]]]
+# The objects of the next level, by their selection.
+Children = dict[Selection, ObjectBatch]
 
 
 class Execution(Protocol):

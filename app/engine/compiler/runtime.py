@@ -25,10 +25,8 @@ from app.engine.compiler.plan import (
     Children,
     CompiledOperation,
     Field,
-    ObjectBatch,
     Selection,
     must_be_awaited,
-    new_children,
 )
 from app.engine.compiler.resolve_info import ResolveInfo
 
@@ -102,7 +100,7 @@ class OperationExecution:
 
     def complete_values(self, field: Field, results: list[dict[str, Any]], values: list[Any]) -> None:
         """Put the values of a field into the results, and execute the objects among them."""
-        children = new_children()
+        children: Children = {}
         for result, value in zip(results, values, strict=True):
             if not self._complete_expected_value(field, result, value, children):
                 complete_value(self, field, result, value, children)
@@ -123,7 +121,7 @@ class OperationExecution:
         objects = value if field.is_list else [value]
         if objects.__class__ is not list or not self._are_objects(selection.type, field, result, objects):
             return False
-        sources, targets = children[selection]
+        sources, targets = children.setdefault(selection, ([], []))
         sources.extend(objects)
         if field.is_list:
             items: list[Any] = [None] * len(objects)
@@ -156,21 +154,21 @@ class OperationExecution:
 
     def execute_children(self, children: Children) -> None:
         """Build the results of these objects, put them where they belong, and resolve their other fields."""
-        for selection, batch in children.items():
+        for selection, (sources, targets) in children.items():
             try:
-                results = selection.build_results(batch.sources)
+                results = selection.build_results(sources)
             except Exception:  # UnexpectedValue, or an error of an attribute: the slow path finds the field
-                self._slow_path(selection, batch)
+                self._slow_path(selection, sources, targets)
             else:
-                _put_results(batch.targets, results)
-                selection.resolve_fields(self, batch.sources, results)
+                _put_results(targets, results)
+                selection.resolve_fields(self, sources, results)
 
-    def _slow_path(self, selection: Selection, batch: ObjectBatch) -> None:
+    def _slow_path(self, selection: Selection, sources: list[Any], targets: list[tuple[Any, Any]]) -> None:
         """Resolve all fields of these objects by calls, because generated code raised for one of them."""
-        results: list[dict[str, Any]] = [{field.key: None for field in selection.fields} for _ in batch.sources]
-        _put_results(batch.targets, results)
+        results: list[dict[str, Any]] = [{field.key: None for field in selection.fields} for _ in sources]
+        _put_results(targets, results)
         for field in selection.fields:
-            self.resolve_field(field, batch.sources, results)
+            self.resolve_field(field, sources, results)
 
     def when_ready(self, awaitable: Awaitable[Any], on_result: Callable[[Any], None]) -> None:
         """Call back with the result of an awaitable, or with the exception that it raised, at the end of the level."""
@@ -181,8 +179,10 @@ class OperationExecution:
         while self._pending:
             level, self._pending = self._pending, []
             awaitables = [value for pending in level for value in pending.values if must_be_awaited(value)]
-            is_sequential = len(awaitables) <= MAX_SEQUENTIAL_AWAITS and all(
-                self._is_prefetched(pending.field) for pending in level
+            # A single value needs no task.
+            is_sequential = len(awaitables) == 1 or (
+                len(awaitables) <= MAX_SEQUENTIAL_AWAITS
+                and all(self._is_prefetched(pending.field) for pending in level)
             )
             awaited = iter(await (await_sequentially if is_sequential else await_concurrently)(awaitables))
             for pending in level:
