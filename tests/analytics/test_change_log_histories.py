@@ -80,8 +80,8 @@ STEPS = [
     "TRUNCATE cpu CASCADE",
     "WITH d AS (DELETE FROM listing WHERE cpu_id = {one}) UPDATE cpu SET cpu_mark_multi = {mark} WHERE {some}",
     MERGE,
-    # A failure has causes outside the change log. The row makes the next batch meet it, as a full recalculation would, or
-    # write the CPU once it is repaired.
+    # A failure has causes outside the change log. The row makes the next batch meet it, as a full recalculation would,
+    # or write the CPU once it is repaired.
     *["WITH caused AS (INSERT INTO broken VALUES ({one})) INSERT INTO data_change_log (cpu_id) VALUES ({one})"] * 4,
     *["WITH lifted AS (DELETE FROM broken) INSERT INTO data_change_log (cpu_id) VALUES (0)"] * 4,
     "recalculate",
