@@ -1,6 +1,5 @@
 import { test } from 'node:test';
-import { requestAction, names, open, rows } from './setup.mjs';
-import assert from 'node:assert/strict';
+import { requestAction, expectNames, open, rows } from './setup.mjs';
 
 test('search, CPU page and live updates work without Redis', async () => {
   const { page, close } = await open('/?q=i5+8500');
@@ -10,7 +9,7 @@ test('search, CPU page and live updates work without Redis', async () => {
   const search = page.getByRole('searchbox', { name: 'Search CPUs by name' });
   await search.fill('ryzen 5600');
   await rows(page).filter({ hasText: 'AMD Ryzen 5 5600G' }).waitFor();
-  assert.deepEqual(await names(page), ['AMD Ryzen 5 5600G']);
+  await expectNames(page, ['AMD Ryzen 5 5600G']);
   await page.getByRole('link', { name: 'AMD Ryzen 5 5600G' }).click();
   await page.getByRole('heading', { level: 1, name: 'AMD Ryzen 5 5600G' }).waitFor();
   await page.goBack();

@@ -112,3 +112,10 @@ export async function waitUntil(condition, message) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
+
+/** Wait until the list shows these CPUs and no others. The number of CPUs may be shown earlier than the rows. */
+export const expectNames = (page, expected) =>
+  waitUntil(
+    async () => JSON.stringify(await names(page)) === JSON.stringify(expected),
+    `the list shows ${expected.join(', ')} only`,
+  );
