@@ -74,16 +74,58 @@ class Settings(BaseSettings):
     request_timeout_seconds: float = Field(
         default=10.0, gt=0, description="Maximum duration of one operation, in seconds"
     )
-    rate_limit_persisted: str | None = Field(
+    client_limits: Literal["on", "off"] | None = Field(
         default=None,
-        description="Rate limit per client for published documents, like `600/minute`. Responses from the memory cache "
-        "are not counted. Unset: no limit",
+        description="Whether the limits per client apply: rates, connections and subscriptions. Unset: `off` in "
+        "development, else `on`",
     )
-    rate_limit_ad_hoc: str | None = Field(
-        default=None, description="Rate limit per client for other documents, like `60/minute`. Unset: no limit"
+    rate_limit_persisted: str = Field(
+        default="6000/minute",
+        description="Rate limit per client for published documents. Responses from the memory cache are not counted. "
+        "`off`: no limit",
     )
-    rate_limit_mutation: str | None = Field(
-        default=None, description="Rate limit per client for mutations, like `10/minute`. Unset: no limit"
+    rate_limit_ad_hoc: str = Field(
+        default="600/minute", description="Rate limit per client for other documents. `off`: no limit"
+    )
+    rate_limit_mutation: str = Field(
+        default="300/minute", description="Rate limit per client for mutations without files. `off`: no limit"
+    )
+    rate_limit_upload: str = Field(
+        default="60/minute", description="Rate limit per client for requests with a file upload. `off`: no limit"
+    )
+    rate_limit_subscription: str = Field(
+        default="600/minute", description="Rate limit per client for starting subscriptions. `off`: no limit"
+    )
+    max_subscriptions: int = Field(
+        default=2_000, ge=1, description="Maximum number of active subscriptions per process"
+    )
+    max_subscriptions_per_client: int = Field(
+        default=100, ge=1, description="Maximum number of active subscriptions of one client per process"
+    )
+    max_connections: int = Field(
+        default=4_000,
+        ge=1,
+        description="Maximum number of open client connections per process. The limit of open files lowers it",
+    )
+    max_connections_per_client: int = Field(
+        default=200,
+        ge=1,
+        description="Maximum number of open connections of one client per process. Trusted proxies are exempt",
+    )
+    header_timeout_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="How long a client may take to send the complete header of a request, in seconds",
+    )
+    idle_timeout_seconds: float = Field(
+        default=75.0,
+        gt=0,
+        description="After how long a connection without a request is closed, in seconds. Longer than the keep-alive "
+        "time of the proxies in front",
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        description="Bearer token for reading /metrics. Unset: open in development, otherwise closed",
     )
     trusted_proxies: tuple[str, ...] = Field(
         default=(),
@@ -280,6 +322,11 @@ class Settings(BaseSettings):
     def document_mode(self) -> DocumentMode:
         """The document mode, with the default applied."""
         return self.documents or ("open" if self.development else "required")
+
+    @property
+    def client_limits_apply(self) -> bool:
+        """Whether the limits per client apply, with the default applied."""
+        return (self.client_limits or ("off" if self.development else "on")) == "on"
 
     @property
     def required_database_url(self) -> str:

@@ -77,6 +77,7 @@ def test_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.Monkey
         "rate_limit_persisted": "600/minute",
         "rate_limit_ad_hoc": "60/minute",
         "rate_limit_mutation": "10/minute",
+        "client_limits": "on",
     }
     default = getattr(load_settings(), name)
     monkeypatch.setenv(environment_variable(name), values.get(name, "12" * 16 if name.startswith("jwt") else "12"))

@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 PACKAGES = ("app", "jobs")
 MAX_TOP_MODULES = 3
 # Folders of tests without a folder of the code.
-OTHER_TEST_FOLDERS = {"clients", "consistency", "data", "docs", "jobs", "support", "web"}
+OTHER_TEST_FOLDERS = {"abuse", "clients", "complexity", "consistency", "data", "docs", "jobs", "support", "web"}
 
 
 def parse_modules() -> list[tuple[Path, ast.Module]]:

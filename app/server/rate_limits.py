@@ -45,7 +45,9 @@ class RateLimits:
             RateLimitClass.MUTATION: settings.rate_limit_mutation,
         }
         self.limits: Mapping[RateLimitClass, RateLimitItem] = {
-            limit_class: parse(limit) for limit_class, limit in configured.items() if limit is not None
+            limit_class: parse(limit)
+            for limit_class, limit in configured.items()
+            if settings.client_limits_apply and limit != "off"
         }
         pool = redis.connection_pool
         storage = RedisStorage("async+redis://", implementation="redispy", connection_pool=pool)  # type: ignore[arg-type]

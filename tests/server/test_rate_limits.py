@@ -25,7 +25,7 @@ TEXT = "query q($n: Int) { cpus(first: $n) { totalCount } }"
 
 def limited(settings: Settings, **values: object) -> Settings:
     limits = {"rate_limit_persisted": "3/minute", "rate_limit_ad_hoc": "2/minute", "rate_limit_mutation": "1/minute"}
-    return settings.model_copy(update={**limits, **values})
+    return settings.model_copy(update={"client_limits": "on", **limits, **values})
 
 
 def the_refusal(response: httpx.Response) -> None:
