@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -53,9 +53,18 @@ class _RepeatedName(ValueError):
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _RepeatedName(next(name for name in names if names.count(name) > 1)[:50])
+        raise _RepeatedName(_first_repeated(name for name, _ in pairs)[:50])
     return result
+
+
+def _first_repeated(names: Iterable[str]) -> str:
+    """Return the first name that occurs a second time. One pass, because a client chooses the number of names."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            break
+        seen.add(name)
+    return name
 
 
 def _float(digits: str) -> float:

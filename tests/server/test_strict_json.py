@@ -69,6 +69,12 @@ def test_edge_cases_are_parsed_alike_by_both_parsers(text: bytes) -> None:
     assert outcome(parse_json, text) == outcome(_parse_slowly, text)
 
 
+def test_repeated_name_among_others_is_named() -> None:
+    text = json.dumps({f"n{number}": number for number in range(1_000)})[:-1].encode() + b', "n7": 0, "n3": 0}'
+    with pytest.raises(BadRequest, match=r'It has the name "n7" twice in one object\.'):
+        parse_json(text, "It")
+
+
 @pytest.mark.parametrize(
     "text",
     ['{"first":100,"after":null}', '{"filter":{"search":"Röhre ü"},"orderBy":[{"field":"NAME"}]}', '{"x":1.5}', "{}"],
