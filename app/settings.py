@@ -172,10 +172,7 @@ class Settings(BaseSettings):
         default=30, ge=1, le=36_500, description="How long the content of imported pages is kept, in days"
     )
     imports_retention_days: int = Field(
-        default=90,
-        ge=1,
-        le=36_500,
-        description="How long finished imports and the results of their rows are kept, in days",
+        default=90, ge=1, le=36_500, description="How long finished imports and their results are kept, in days"
     )
     jobs_retention_days: int = Field(
         default=90, ge=1, le=36_500, description="How long finished jobs are kept, in days"
@@ -200,9 +197,7 @@ class Settings(BaseSettings):
         description="Interval in which workers look for jobs with a lost message or a dead worker, in seconds",
     )
     shutdown_timeout_seconds: float = Field(
-        default=10.0,
-        ge=0,
-        description="How long a stopping process waits for running requests and jobs, in seconds. 0: not at all",
+        default=10.0, ge=0, description="How long a stopping process waits for requests and jobs, in seconds"
     )
     fetch_allow: tuple[str, ...] = Field(
         default=(),
@@ -213,10 +208,7 @@ class Settings(BaseSettings):
         default=16, ge=1, le=500, description="Maximum number of concurrent page fetches per worker"
     )
     fetch_host_concurrency: int = Field(
-        default=2,
-        ge=1,
-        le=100,
-        description="Maximum number of concurrent page fetches per host, by all workers together",
+        default=2, ge=1, le=100, description="Maximum number of concurrent page fetches per host, by all workers"
     )
     fetch_host_delay_seconds: float = Field(
         default=0.5,
