@@ -9,6 +9,7 @@ from graphql import OperationType
 
 from app.core.errors import BadRequest
 from app.engine.document import Operation
+from app.engine.request import GraphQLRequest
 from app.server.client_address import TrustedProxies
 from app.server.rate_limits import RateLimitClass, RateLimits
 from app.settings import Settings
@@ -38,15 +39,24 @@ class Admission:
         return cost
 
     async def check_rate(
-        self, operation: Operation, persisted: bool, peer: str | None, forwarded_for: str | None
+        self, operation: Operation, request: GraphQLRequest, peer: str | None, forwarded_for: str | None
     ) -> None:
         """Count a request of the client.
 
         `peer` is the address of the connection, `forwarded_for` the X-Forwarded-For header.
         Raises RateLimited, and Unavailable if a mutation cannot be counted.
         """
-        limit_class = RateLimitClass.PERSISTED if persisted else RateLimitClass.AD_HOC
-        if operation.kind is OperationType.MUTATION:
-            limit_class = RateLimitClass.MUTATION
+        limit_class = operation_limit_class(operation, request)
         if limit_class in self.rate_limits.limits:
             await self.rate_limits.check(limit_class, self.trusted_proxies.client_address(peer, forwarded_for))
+
+
+def operation_limit_class(operation: Operation, request: GraphQLRequest) -> RateLimitClass:
+    """Return the class that the execution of an operation counts towards."""
+    if request.has_files:
+        return RateLimitClass.UPLOAD
+    if operation.kind is OperationType.MUTATION:
+        return RateLimitClass.MUTATION
+    if operation.kind is OperationType.SUBSCRIPTION:
+        return RateLimitClass.SUBSCRIPTION
+    return RateLimitClass.PERSISTED if request.text is None else RateLimitClass.AD_HOC

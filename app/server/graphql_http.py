@@ -222,7 +222,7 @@ class GraphQLHTTPHandler:
     async def _check_rate(self, operation: Operation, request: GraphQLRequest) -> None:
         peer = self.scope["client"][0] if self.scope.get("client") else None
         forwarded_for = self._header(b"x-forwarded-for")
-        await self.state.admission.check_rate(operation, request.text is None, peer, forwarded_for)
+        await self.state.admission.check_rate(operation, request, peer, forwarded_for)
 
     def _client_has(self, key: bytes) -> bool:
         """Return whether the client's validator matches the current response, without looking that response up.

@@ -23,6 +23,8 @@ class RateLimitClass(StrEnum):
     PERSISTED = "persisted"
     AD_HOC = "ad_hoc"
     MUTATION = "mutation"
+    UPLOAD = "upload"
+    SUBSCRIPTION = "subscription"
 
 
 class RateLimited(AppError):
@@ -43,6 +45,8 @@ class RateLimits:
             RateLimitClass.PERSISTED: settings.rate_limit_persisted,
             RateLimitClass.AD_HOC: settings.rate_limit_ad_hoc,
             RateLimitClass.MUTATION: settings.rate_limit_mutation,
+            RateLimitClass.UPLOAD: settings.rate_limit_upload,
+            RateLimitClass.SUBSCRIPTION: settings.rate_limit_subscription,
         }
         self.limits: Mapping[RateLimitClass, RateLimitItem] = {
             limit_class: parse(limit)

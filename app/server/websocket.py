@@ -69,7 +69,7 @@ class OperationStreamer:
             document = await self.state.documents.find(request)
             operation = document.select_operation(request.operation_name)
             self.state.admission.check_cost(operation, request.variables)
-            await self.state.admission.check_rate(operation, request.text is None, context.peer, context.forwarded_for)
+            await self.state.admission.check_rate(operation, request, context.peer, context.forwarded_for)
         except Exception as error:
             yield PreExecutionError(data=None, errors=graphql_errors(to_client_error(error)))
             return
