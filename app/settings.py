@@ -7,22 +7,25 @@ from base64 import b64decode
 from datetime import time
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.core import setting_values as values
 from app.core.errors import StartupError
 
-WEBHOOK_KEY_PREFIX = "whsec_"
 DocumentMode = Literal["required", "apq", "open"]
+# Decoded by a validator, whose error names the variable.
+JsonList = Annotated[tuple[str, ...], NoDecode]
 
 
 class Settings(BaseSettings):
     """One field per environment variable: `DEALMARK_` + the upper-case name, except DATABASE_URL and REDIS_URL."""
 
-    model_config = SettingsConfigDict(env_prefix="DEALMARK_", frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="DEALMARK_", frozen=True, extra="ignore", env_ignore_empty=True, allow_inf_nan=False
+    )
 
     database_url: str | None = Field(
         default=None,
@@ -67,12 +70,13 @@ class Settings(BaseSettings):
     stale_grace_seconds: float = Field(
         default=300.0,
         ge=0,
+        le=86_400,
         description="How long cached responses are still sent, marked as stale, while PostgreSQL is unavailable, in "
         "seconds. 0: never",
     )
-    cost_limit: int = Field(default=25_000, ge=1, description="Maximum cost of one operation")
+    cost_limit: int = Field(default=25_000, ge=1, le=1_000_000_000, description="Maximum cost of one operation")
     request_timeout_seconds: float = Field(
-        default=10.0, gt=0, description="Maximum duration of one operation, in seconds"
+        default=10.0, gt=0, le=3600, description="Maximum duration of one operation, in seconds"
     )
     client_limits: Literal["on", "off"] | None = Field(
         default=None,
@@ -97,29 +101,33 @@ class Settings(BaseSettings):
         default="600/minute", description="Rate limit per client for starting subscriptions. `off`: no limit"
     )
     max_subscriptions: int = Field(
-        default=2_000, ge=1, description="Maximum number of active subscriptions per process"
+        default=2_000, ge=1, le=1_000_000, description="Maximum number of active subscriptions per process"
     )
     max_subscriptions_per_client: int = Field(
-        default=100, ge=1, description="Maximum number of active subscriptions of one client per process"
+        default=100, ge=1, le=1_000_000, description="Maximum number of active subscriptions of one client per process"
     )
     max_connections: int = Field(
         default=4_000,
         ge=1,
+        le=1_000_000,
         description="Maximum number of open client connections per process. The limit of open files lowers it",
     )
     max_connections_per_client: int = Field(
         default=200,
         ge=1,
+        le=1_000_000,
         description="Maximum number of open connections of one client per process. Trusted proxies are exempt",
     )
     header_timeout_seconds: float = Field(
         default=10.0,
         gt=0,
+        le=3600,
         description="How long a client may take to send the complete header of a request, in seconds",
     )
     idle_timeout_seconds: float = Field(
         default=75.0,
         gt=0,
+        le=86_400,
         description="After how long a connection without a request is closed, in seconds. Longer than the keep-alive "
         "time of the proxies in front",
     )
@@ -127,9 +135,14 @@ class Settings(BaseSettings):
         default=None,
         description="Bearer token for reading /metrics. Unset: open in development, otherwise closed",
     )
-    trusted_proxies: tuple[str, ...] = Field(
+    trusted_proxies: JsonList = Field(
         default=(),
         description="Networks of trusted proxies, from which X-Forwarded-For is accepted, as a JSON list. Empty: none",
+    )
+    allowed_hosts: JsonList = Field(
+        default=(),
+        description="Host names and addresses that clients may use in the `Host` header, as a JSON list. Empty: in "
+        "development those of this machine and DEALMARK_HOST, otherwise all",
     )
     log_format: Literal["console", "json"] | None = Field(
         default=None,
@@ -197,9 +210,9 @@ class Settings(BaseSettings):
         description="Interval in which workers look for jobs with a lost message or a dead worker, in seconds",
     )
     shutdown_timeout_seconds: float = Field(
-        default=10.0, ge=0, description="How long a stopping process waits for requests and jobs, in seconds"
+        default=10.0, ge=0, le=3600, description="How long a stopping process waits for requests and jobs, in seconds"
     )
-    fetch_allow: tuple[str, ...] = Field(
+    fetch_allow: JsonList = Field(
         default=(),
         description="Hosts and networks from which listings are fetched although they are not public, on any port, as "
         "a JSON list. Empty: public hosts only",
@@ -245,70 +258,31 @@ class Settings(BaseSettings):
         description="File descriptor that `dealmark up` passes to its child processes, which stop when it is closed",
     )
 
-    @field_validator("jwt_secret")
-    @classmethod
-    def check_jwt_secret(cls, secret: SecretStr | None) -> SecretStr | None:
-        """Require 32 bytes: RFC 7518 section 3.2 requires a key of at least the size of the hash output."""
-        if secret is not None and len(secret.get_secret_value().encode()) < 32:
-            raise ValueError("must be at least 32 bytes long")
-        return secret
-
-    @field_validator("ebay_credentials")
-    @classmethod
-    def check_ebay_credentials(cls, credentials: SecretStr | None) -> SecretStr | None:
-        """Require OAuth 2.0 client credentials in the form of HTTP Basic authentication."""
-        if credentials is not None and not all(credentials.get_secret_value().partition(":")):
-            raise ValueError("must be the client id and the client secret with a colon between them")
-        return credentials
-
-    @field_validator("webhook_url")
-    @classmethod
-    def check_webhook_urls(cls, urls: str | None) -> str | None:
-        """Require HTTP URLs. Private networks are permitted, because the operator chooses these URLs."""
-        for url in (urls or "").split():
-            parts = urlsplit(url)  # raises ValueError with a message
-            if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
-                raise ValueError("must be one or several URLs that begin with http:// or https://")
-            if "@" in parts.netloc or parts.fragment:
-                raise ValueError("must have no user, password or #fragment in it")
-        return urls
-
-    @field_validator("webhook_secret")
-    @classmethod
-    def check_webhook_keys(cls, secrets: SecretStr | None) -> SecretStr | None:
-        """Require keys of the Standard Webhooks specification: a prefix and the key in base64."""
-        if secrets is not None and not all(map(_is_webhook_key, secrets.get_secret_value().split() or [""])):
-            raise ValueError("must be whsec_ and 24 to 64 bytes in base64")
-        return secrets
-
-    @field_validator("recalculation_at", "verification_at", "clean_up_at")
-    @classmethod
-    def check_time_of_day(cls, at: time) -> time:
-        """Require whole minutes without a time zone, because the worker's schedule is in minutes of UTC."""
-        if at.tzinfo or at.second or at.microsecond:
-            raise ValueError("must be hours and minutes in UTC, like 02:30")
-        return at
-
-    @field_validator("database_url")
-    @classmethod
-    def check_database_url(cls, url: str | None) -> str | None:
-        """Require a PostgreSQL URL, and remove SQLAlchemy's driver name from its scheme."""
-        if url is None:
-            return None
-        scheme, separator, rest = url.partition("://")
-        if not separator or scheme.split("+")[0] not in {"postgres", "postgresql"}:
-            raise ValueError("must look like postgresql://user:password@host:5432/name")
-        for host in rest.partition("/")[0].rpartition("@")[2].split(","):
-            _ = urlsplit(f"//{host}").port  # raises ValueError with a message
-        return f"postgresql://{rest}"
-
-    @field_validator("redis_url")
-    @classmethod
-    def check_redis_url(cls, url: str | None) -> str | None:
-        """Require a scheme that both redis-py and arq support."""
-        if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must look like redis://host:6379/0")
-        return url
+    _lists = field_validator("trusted_proxies", "fetch_allow", "allowed_hosts", mode="before")(values.parse_json_list)
+    _trusted_proxies = field_validator("trusted_proxies")(values.check_trusted_proxies)
+    _fetch_allow = field_validator("fetch_allow")(values.check_fetch_allow)
+    _allowed_hosts = field_validator("allowed_hosts")(values.check_allowed_hosts)
+    _host = field_validator("host")(values.check_host)
+    _rate_limits = field_validator(
+        "rate_limit_persisted",
+        "rate_limit_ad_hoc",
+        "rate_limit_mutation",
+        "rate_limit_upload",
+        "rate_limit_subscription",
+    )(values.check_rate_limit)
+    _jwt_secret = field_validator("jwt_secret")(values.check_jwt_secret)
+    _jwks_url = field_validator("jwt_jwks_url")(values.check_jwks_url)
+    _claims = field_validator("jwt_issuer", "jwt_audience")(values.check_claim)
+    _metrics_token = field_validator("metrics_token")(values.check_metrics_token)
+    _ebay_credentials = field_validator("ebay_credentials")(values.check_ebay_credentials)
+    _ebay_api_url = field_validator("ebay_api_url")(values.check_base_url)
+    _webhook_urls = field_validator("webhook_url")(values.check_webhook_urls)
+    _webhook_keys = field_validator("webhook_secret")(values.check_webhook_keys)
+    _times_of_day = field_validator("recalculation_at", "verification_at", "clean_up_at", mode="before")(
+        values.check_time_of_day
+    )
+    _database_url = field_validator("database_url")(values.check_database_url)
+    _redis_url = field_validator("redis_url")(values.check_redis_url)
 
     @property
     def document_mode(self) -> DocumentMode:
@@ -353,17 +327,7 @@ class Settings(BaseSettings):
     def webhook_keys(self) -> tuple[bytes, ...]:
         """The decoded keys for signing deliveries."""
         secrets = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
-        return tuple(b64decode(secret.removeprefix(WEBHOOK_KEY_PREFIX)) for secret in secrets.split())
-
-
-def _is_webhook_key(secret: str) -> bool:
-    try:
-        return (
-            secret.startswith(WEBHOOK_KEY_PREFIX)
-            and 24 <= len(b64decode(secret[len(WEBHOOK_KEY_PREFIX) :], validate=True)) <= 64
-        )
-    except ValueError:
-        return False
+        return tuple(b64decode(secret.removeprefix(values.WEBHOOK_KEY_PREFIX)) for secret in secrets.split())
 
 
 def environment_variable(field: str) -> str:

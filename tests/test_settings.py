@@ -19,6 +19,14 @@ INTERNAL = {"parent_pipe"}
 PASSES_ENVIRONMENT_ON = {"app/devserver/supervisor.py"}
 WRONG_URL = "must be one or several URLs that begin with http:// or https://"
 WRONG_KEY = "must be whsec_ and 24 to 64 bytes in base64"
+WRONG_TIME = "must be hours and minutes in UTC, like 02:30"
+WRONG_RATE = "must be a number per second, minute, hour or day, like 600/minute, or off"
+WRONG_LIST = 'must be a JSON list of texts, like ["10.0.0.0/8"]'
+WRONG_JWKS_URL = "must be a URL like https://login.example/.well-known/jwks.json"
+WRONG_CLAIM = "must be text without spaces around it, like https://login.example"
+WRONG_METRICS_TOKEN = (
+    "must be at least 16 letters, digits and characters of -._~+/, like the output of `openssl rand -hex 32`"
+)
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
 
@@ -77,11 +85,30 @@ def test_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.Monkey
         "rate_limit_persisted": "600/minute",
         "rate_limit_ad_hoc": "60/minute",
         "rate_limit_mutation": "10/minute",
+        "rate_limit_upload": "10/minute",
+        "rate_limit_subscription": "off",
+        "allowed_hosts": '["cpus.example"]',
+        "host": "0.0.0.0",
+        "jwt_jwks_url": "https://login.example/jwks.json",
+        "ebay_api_url": "https://api.sandbox.ebay.com",
         "client_limits": "on",
     }
     default = getattr(load_settings(), name)
-    monkeypatch.setenv(environment_variable(name), values.get(name, "12" * 16 if name.startswith("jwt") else "12"))
+    monkeypatch.setenv(
+        environment_variable(name), values.get(name, "12" * 16 if name.startswith(("jwt", "metrics")) else "12")
+    )
     assert getattr(load_settings(), name) != default
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_numeric_setting_has_both_bounds(name: str) -> None:
+    """Otherwise an absurd value only fails later, for example as a timeout of PostgreSQL."""
+    field = Settings.model_fields[name]
+    if field.annotation not in (int, float):
+        return
+    constraints = {type(constraint).__name__ for constraint in field.metadata}
+    assert constraints & {"Ge", "Gt"}
+    assert constraints & {"Le", "Lt"}
 
 
 def test_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,12 +125,16 @@ def test_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None
         ("DATABASE_URL", "postgresql://a:hunter2@host:port/x", "Port could not be cast to integer value as 'port'"),
         ("DATABASE_URL", "postgresql://a:hunter2@[::1/x", "Invalid IPv6 URL"),
         ("REDIS_URL", "hunter2", "must look like redis://host:6379/0"),
+        ("REDIS_URL", "redis://:hunter2@host:port/0", "Port could not be cast to integer value as 'port'"),
+        ("REDIS_URL", "redis://:hunter2@host/x", "must end with the number of a database, like redis://host:6379/0"),
         ("DEALMARK_PORT", "http", 'it must be a valid integer, not "http"'),
         ("DEALMARK_PORT", "0", 'it must be greater than or equal to 1, not "0"'),
         ("DEALMARK_JWT_SECRET", "hunter2", "must be at least 32 bytes long"),
         ("DEALMARK_DATABASE_POOL_SIZE", "1", 'it must be greater than or equal to 2, not "1"'),
-        ("DEALMARK_RECALCULATION_AT", "02:30+02:00", "must be hours and minutes in UTC, like 02:30"),
-        ("DEALMARK_RECALCULATION_AT", "02:30:15", "must be hours and minutes in UTC, like 02:30"),
+        ("DEALMARK_RECALCULATION_AT", "02:30+02:00", f'{WRONG_TIME}, not "02:30+02:00"'),
+        ("DEALMARK_RECALCULATION_AT", "02:30:15", f'{WRONG_TIME}, not "02:30:15"'),
+        ("DEALMARK_CLEAN_UP_AT", "24:00", f'{WRONG_TIME}, not "24:00"'),
+        ("DEALMARK_VERIFICATION_AT", "9", f'{WRONG_TIME}, not "9"'),
         ("DEALMARK_WEBHOOK_URL", "receiver.example", WRONG_URL),
         ("DEALMARK_WEBHOOK_URL", "https://one.example ftp://two.example", WRONG_URL),
         ("DEALMARK_WEBHOOK_URL", "https:///path", WRONG_URL),
@@ -117,6 +148,51 @@ def test_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None
         ("DEALMARK_WEBHOOK_SECRET", " ", WRONG_KEY),
         ("DEALMARK_EVENTS_RETENTION_DAYS", "0", 'it must be greater than or equal to 1, not "0"'),
         ("DEALMARK_POLL_INTERVAL_SECONDS", "120", 'it must be less than or equal to 60, not "120"'),
+        ("DEALMARK_RATE_LIMIT_PERSISTED", "600", f'{WRONG_RATE}, not "600"'),
+        ("DEALMARK_RATE_LIMIT_AD_HOC", "0/minute", f'{WRONG_RATE}, not "0/minute"'),
+        ("DEALMARK_RATE_LIMIT_MUTATION", "10/fortnight", f'{WRONG_RATE}, not "10/fortnight"'),
+        ("DEALMARK_RATE_LIMIT_UPLOAD", "none", f'{WRONG_RATE}, not "none"'),
+        ("DEALMARK_RATE_LIMIT_SUBSCRIPTION", "9/minute\n", f'{WRONG_RATE}, not "9/minute\n"'),
+        ("DEALMARK_TRUSTED_PROXIES", "10.0.0.0/8", f"{WRONG_LIST}, not '10.0.0.0/8'"),
+        ("DEALMARK_TRUSTED_PROXIES", "[1]", f"{WRONG_LIST}, not '[1]'"),
+        ("DEALMARK_TRUSTED_PROXIES", "[" * 100_000, f"{WRONG_LIST}, not '{'[' * 100_000}'"),
+        ("DEALMARK_TRUSTED_PROXIES", '["proxy.example"]', '"proxy.example" is not a network like 10.0.0.0/8'),
+        (
+            "DEALMARK_TRUSTED_PROXIES",
+            '["::/0"]',
+            '"::/0" trusts every client; list the networks of the proxies, like 10.0.0.0/8',
+        ),
+        ("DEALMARK_FETCH_ALLOW", "intranet", f"{WRONG_LIST}, not 'intranet'"),
+        (
+            "DEALMARK_FETCH_ALLOW",
+            '["http://intranet"]',
+            '"http://intranet" is neither a lower-case host name nor a network like 10.1.0.0/16',
+        ),
+        (
+            "DEALMARK_ALLOWED_HOSTS",
+            '["cpus.example:8000"]',
+            '"cpus.example:8000" is not a lower-case host name or an address, without a port, like cpus.example',
+        ),
+        (
+            "DEALMARK_HOST",
+            "http://0.0.0.0",
+            'must be an address or a host name without a port, like 0.0.0.0, not "http://0.0.0.0"',
+        ),
+        ("DEALMARK_JWT_JWKS_URL", "login.example", f'{WRONG_JWKS_URL}, not "login.example"'),
+        ("DEALMARK_JWT_JWKS_URL", "ftp://login.example", f'{WRONG_JWKS_URL}, not "ftp://login.example"'),
+        ("DEALMARK_JWT_JWKS_URL", "https://login.example:port", f'{WRONG_JWKS_URL}, not "https://login.example:port"'),
+        ("DEALMARK_JWT_JWKS_URL", "https://me:hunter2@login.example", WRONG_JWKS_URL),
+        ("DEALMARK_JWT_ISSUER", "https://login.example ", f'{WRONG_CLAIM}, not "https://login.example "'),
+        ("DEALMARK_JWT_AUDIENCE", " ", f'{WRONG_CLAIM}, not " "'),
+        ("DEALMARK_METRICS_TOKEN", "hunter2", WRONG_METRICS_TOKEN),
+        ("DEALMARK_METRICS_TOKEN", "hunter2 hunter2 hunter2", WRONG_METRICS_TOKEN),
+        (
+            "DEALMARK_EBAY_API_URL",
+            "https://api.ebay.com/buy",
+            'must be a URL without a path, like https://api.ebay.com, not "https://api.ebay.com/buy"',
+        ),
+        ("DEALMARK_HEADER_TIMEOUT_SECONDS", "nan", 'it must be a finite number, not "nan"'),
+        ("DEALMARK_REQUEST_TIMEOUT_SECONDS", "1e9", 'it must be less than or equal to 3600, not "1e9"'),
         ("DEALMARK_LOG_LEVEL", "loud", "it must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR', not \"loud\""),
     ],
 )

@@ -18,10 +18,10 @@ from urllib.parse import quote, urljoin
 import idna
 
 from app.core.errors import StartupError
+from app.core.host_names import IPNetwork, is_host_name, looks_numeric, split_hosts_and_networks
 from app.ingestion.fetch.errors import UrlRejected
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAX_URL_LENGTH = 4096  # characters
 # The ports of public web servers. Other ports may belong to internal services.
@@ -66,9 +66,6 @@ SPECIAL_PURPOSE_NETWORKS: tuple[IPNetwork, ...] = tuple(
 LOCAL_DOMAINS = ("alt", "arpa", "home", "internal", "intranet", "invalid", "lan", "local", "localhost", "onion", "test")
 
 AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\[\]:@%]+)(?::(?P<port>[0-9]{1,5}))?", re.IGNORECASE)
-LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-# The last label of every host that URL parsers treat as an IPv4 address.
-NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 @dataclass(frozen=True)
@@ -106,18 +103,10 @@ class AllowList:
     @classmethod
     def from_entries(cls, entries: Iterable[str]) -> AllowList:
         """Parse host names, addresses and networks in CIDR notation (DEALMARK_FETCH_ALLOW). Raises StartupError."""
-        hosts, networks = set[str](), list[IPNetwork]()
-        for entry in entries:
-            try:
-                networks.append(ipaddress.ip_network(entry))
-            except ValueError:
-                if _looks_numeric(entry) or not all(LABEL.fullmatch(label) for label in entry.split(".")):
-                    raise StartupError(
-                        f'DEALMARK_FETCH_ALLOW is not valid: "{entry}" is neither a lower-case host name nor a network '
-                        "like 10.1.0.0/16."
-                    ) from None
-                hosts.add(entry)
-        return cls(frozenset(hosts), tuple(networks))
+        try:
+            return cls(*split_hosts_and_networks(entries))
+        except ValueError as error:
+            raise StartupError(f"DEALMARK_FETCH_ALLOW is not usable: {error}.") from None
 
     def contains(self, address: IPAddress) -> bool:
         """Whether the address is in one of the networks."""
@@ -213,10 +202,10 @@ def _parse_host(host: str, allowed: AllowList) -> str:
     name = _to_ascii(host).lower()
     if _parse_address(name) is not None:
         return name
-    if _looks_numeric(name):
+    if looks_numeric(name):
         raise UrlRejected("The URL has an IPv4 address that is not written like 192.0.2.1.")
     labels = name.split(".")
-    if len(name) > 253 or not all(LABEL.fullmatch(label) for label in labels):
+    if not is_host_name(name):
         raise UrlRejected("The URL does not have a valid host name.")
     if name not in allowed.hosts and (len(labels) == 1 or labels[-1] in LOCAL_DOMAINS) and not allowed.networks:
         raise UrlRejected("The URL names a host that is not public.")
@@ -233,11 +222,6 @@ def _to_ascii(host: str) -> str:
         return idna.encode(host.lower()).decode()
     except (idna.IDNAError, UnicodeError):
         raise UrlRejected("The URL does not have a valid international host name.") from None
-
-
-def _looks_numeric(name: str) -> bool:
-    """Whether a URL parser may treat the name as an IPv4 address (the "ends in a number" rule of the WHATWG)."""
-    return NUMERIC_LABEL.fullmatch(name.rstrip(".").rpartition(".")[2]) is not None
 
 
 def _parse_address(text: str) -> IPAddress | None:
