@@ -45,12 +45,17 @@ RESPONSES_BY_CACHE_STATUS = {status: RESPONSES.labels(status) for status in Cach
 
 
 class CachedResponse(NamedTuple):
-    """A response body. `key` is None if the response is not cached (errors, per-viewer responses)."""
+    """A response body. `key` is None if the response is not cached (errors, per-viewer responses).
+
+    `created_at` is Unix time by the clock of the process that created the response; it identifies the response, and
+    clocks differ. Its age is measured from `created_at_monotonic`, a time of this process's `time.monotonic()`.
+    """
 
     body: bytes
     outcome: ExecutionOutcome | None = None
     key: bytes | None = None
     created_at: float = 0.0
+    created_at_monotonic: float = 0.0
 
 
 class CacheQuery(NamedTuple):
@@ -122,11 +127,12 @@ def pack(response: CachedResponse) -> bytes:
     return HEADER.pack(True, response.created_at) + zlib.compress(response.body, 1)
 
 
-def unpack(key: bytes, stored: bytes) -> CachedResponse | None:
+def unpack(key: bytes, stored: bytes, created_at_monotonic: float) -> CachedResponse | None:
     """Return the response that `pack` serialized, or None if the bytes are not of that format."""
     try:
         compressed, created_at = HEADER.unpack_from(stored)
         body = stored[HEADER.size :]
-        return CachedResponse(zlib.decompress(body) if compressed else body, None, key, created_at)
+        body = zlib.decompress(body) if compressed else body
+        return CachedResponse(body, None, key, created_at, created_at_monotonic)
     except (struct.error, zlib.error):
         return None

@@ -168,13 +168,13 @@ class ResponseCache:
             self._put_in_memory(digest, response)
             return response, CacheStatus.REDIS
         try:
-            created_at = time.time()
+            created_at, created_at_monotonic = time.time(), time.monotonic()
             outcome = await execute()
             if not outcome.has_no_errors:
                 return CachedResponse(outcome.body, outcome), CacheStatus.MISS
             # The snapshot may be newer than the versions in `key`: the response is stored under its own versions.
             stored_key = cache_key(digest, query.document.domains, outcome.versions)
-            response = CachedResponse(outcome.body, None, stored_key, created_at)
+            response = CachedResponse(outcome.body, None, stored_key, created_at, created_at_monotonic)
             self._put_in_memory(digest, response)
             await self._put_in_redis(response)
             return response, CacheStatus.MISS
@@ -191,11 +191,21 @@ class ResponseCache:
             self._latest.popitem(last=False)
 
     async def _get_from_redis(self, document: Document, key: bytes) -> CachedResponse | None:
-        stored = await self.breaker.call(lambda: self.redis.get(REDIS_PREFIX + key))
-        if stored is None:
+        """Return the response, with the age that the expiry of its key shows: the clocks of processes differ."""
+        stored, remaining_ms = await self.breaker.call(lambda: self._read(REDIS_PREFIX + key)) or (None, 0)
+        age = REDIS_TTL_SECONDS - remaining_ms / 1000
+        if stored is None or age < 0:  # negative if the clock of Redis was set back
             return None
-        response = unpack(key, stored)
+        response = unpack(key, stored, time.monotonic() - age)
         return response if response is not None and _is_fresh(document, response) else None
+
+    async def _read(self, name: bytes) -> tuple[bytes | None, int]:
+        """Return the value of a key, and the milliseconds until it expires."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.get(name)
+            pipe.pttl(name)
+            stored, remaining_ms = await pipe.execute()
+        return stored, remaining_ms
 
     async def _put_in_redis(self, response: CachedResponse) -> None:
         assert response.key is not None
@@ -227,7 +237,7 @@ async def _release(lock: Lock) -> None:
 
 def _is_fresh(document: Document, response: CachedResponse) -> bool:
     """Return whether the passage of time has not yet outdated a response."""
-    return not document.time_dependent or time.time() - response.created_at < TIME_DEPENDENT_TTL
+    return not document.time_dependent or time.monotonic() - response.created_at_monotonic < TIME_DEPENDENT_TTL
 
 
 async def _execute_uncached(execute: Execute) -> CachedResponse:

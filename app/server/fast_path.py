@@ -48,7 +48,7 @@ class Representation:
     """A response in one media type.
 
     `full` and `not_modified` are its start messages with the current Age. They are valid until `valid_until`
-    (Unix time, seconds).
+    (`time.monotonic()`).
     """
 
     etag: bytes
@@ -61,7 +61,7 @@ class Representation:
 
 @dataclass(slots=True)
 class FastPathEntry:
-    """The response to one path and query string. Times are Unix times in seconds."""
+    """The response to one path and query string. Times are those of `time.monotonic()`."""
 
     epoch: int
     query: CacheQuery
@@ -84,12 +84,12 @@ class FastPathEntry:
                 else:
                     return None
         response = memory.get(self.key)
-        if response is None or response.created_at != self.created_at:
+        if response is None or response.created_at_monotonic != self.created_at:
             return None
         representation = self.representations.get(accept) or self._add_representation(accept, response)
         if representation is None:
             return None
-        if (now := time.time()) >= representation.valid_until and not self._refresh_age(representation, now):
+        if (now := time.monotonic()) >= representation.valid_until and not self._refresh_age(representation, now):
             return None
         self.uses += 1
         if if_none_match is not None and etag_matches(if_none_match, representation.etag):
@@ -161,11 +161,12 @@ class FastPathCache:
             return
         if len(self._entries) >= MAX_ENTRIES:
             self.clear()
-        expires_at = response.created_at + TIME_DEPENDENT_TTL if query.document.time_dependent else float("inf")
+        created_at = response.created_at_monotonic
+        expires_at = created_at + TIME_DEPENDENT_TTL if query.document.time_dependent else float("inf")
         key = (scope["path"], scope["query_string"])
         if (replaced := self._entries.get(key)) is not None:
             self._report_entry(replaced)
-        self._entries[key] = FastPathEntry(epoch, query, response.key, response.created_at, expires_at)
+        self._entries[key] = FastPathEntry(epoch, query, response.key, created_at, expires_at)
 
     def report_usage(self) -> None:
         """Report how often the entries were used since the last report."""

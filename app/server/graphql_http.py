@@ -249,7 +249,7 @@ class GraphQLHTTPHandler:
         REQUEST_OUTCOMES["ok" if response.outcome is None or response.outcome.has_no_errors else "errors"].inc()
         headers = cache_headers.common_headers(status)
         etag = cache_headers.etag_for_response(document, response, self.media)
-        age = max(0, int(time.time() - response.created_at))
+        age = max(0, int(time.monotonic() - response.created_at_monotonic))
         if status is CacheStatus.STALE:
             headers += [(b"age", b"%d" % age), *cache_headers.STALE]
         elif etag is None:

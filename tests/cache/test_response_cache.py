@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from app.cache import response_cache
 from app.cache.entries import ENTRY_OVERHEAD_BYTES, CachedResponse, MemoryCache
 from app.db.tables import Domain
 from app.documents import sql, usage
 from app.graphql.viewer import Role
 from app.resources import Resources
+from app.server import fast_path, graphql_http
 from app.server.graphql_app import GraphQLApp
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
@@ -284,8 +287,8 @@ async def test_max_age_includes_the_age(served: Served, monkeypatch: pytest.Monk
             assert response.headers["cache-control"] == (
                 f"public, max-age={age + seconds}, stale-while-revalidate={seconds}"
             )
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 1.1)
+    monkeypatch.setattr(graphql_http, "time", moved_clock(1.1))
+    monkeypatch.setattr(fast_path, "time", moved_clock(1.1))
     assert int((await get_persisted(api, CPUS_QUERY)).headers["age"]) >= 1
     assert (await api.http.get("/graphql?query={__typename}")).headers["cache-control"] == "public, no-cache"
 
@@ -299,21 +302,80 @@ async def test_time_dependent_response_expires_after_a_minute(
     assert (await get_persisted(other_api, TIME_DEPENDENT_QUERY)).headers["etag"] == first.headers["etag"], (
         "by way of Redis"
     )
-    began, passed = time.time(), 0.0
-    monkeypatch.setattr(time, "time", lambda: began + passed)
     for seconds, source, control in (
         (50.0, "HIT-L1", "public, max-age=55, stale-while-revalidate=5"),
         (58.0, "HIT-L1", "public, max-age=55, stale-while-revalidate=5"),
         (61.0, "MISS", "public, max-age=5, stale-while-revalidate=5"),
         (62.0, "HIT-L1", "public, max-age=6, stale-while-revalidate=5"),
     ):
-        passed = seconds
+        await pass_time(resources, monkeypatch, seconds)
         for headers in ({}, {"x-request-id": "1"}) if source != "MISS" else ({},):
             response = await get_persisted(api, TIME_DEPENDENT_QUERY, headers)
             assert (response.headers["x-cache"], response.headers["cache-control"]) == (source, control)
     assert response.headers["etag"] != first.headers["etag"]
     old = await get_persisted(api, TIME_DEPENDENT_QUERY, {"if-none-match": first.headers["etag"]})
     assert old.status_code == 200
+
+
+def moved_clock(monotonic_seconds: float, wall_seconds: float = 0.0) -> SimpleNamespace:
+    """Return a replacement for the module `time` with clocks that are ahead by this much."""
+    return SimpleNamespace(
+        monotonic=lambda: time.monotonic() + monotonic_seconds,
+        time=lambda: time.time() + wall_seconds,
+        perf_counter=time.perf_counter,
+    )
+
+
+async def pass_time(resources: Resources, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let cached responses become older by this much, in this process and in Redis."""
+    for module in (graphql_http, fast_path, response_cache):
+        monkeypatch.setattr(module, "time", moved_clock(seconds))
+    redis = resources.broker.redis
+    for key in await redis.keys(f"{response_cache.REDIS_PREFIX.decode()}*"):
+        await redis.expire(key, round(response_cache.REDIS_TTL_SECONDS - seconds))
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_time_dependent_response_of_a_process_with_a_wrong_clock_expires_after_a_minute(
+    served: Served, other_api: ApiClient, resources: Resources, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    api, _ = served
+    await add_cpu(resources, "AMD One")
+    monkeypatch.setattr(response_cache, "time", moved_clock(0, wall_seconds=3600.0 * hours))
+    first = await get_persisted(api, TIME_DEPENDENT_QUERY)
+    monkeypatch.undo()
+    shared = await get_persisted(other_api, TIME_DEPENDENT_QUERY)
+    assert (shared.headers["x-cache"], shared.headers["etag"]) == ("HIT-L2", first.headers["etag"])
+    assert int(shared.headers["age"]) < 30
+    await pass_time(resources, monkeypatch, 61.0)
+    for client in (api, other_api):
+        assert (await get_persisted(client, TIME_DEPENDENT_QUERY)).headers["etag"] != first.headers["etag"]
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_clock_that_is_set_does_not_change_the_age_of_responses(
+    served: Served, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    api, _ = served
+    first = await get_persisted(api, TIME_DEPENDENT_QUERY)
+    for module in (graphql_http, fast_path, response_cache):
+        monkeypatch.setattr(module, "time", moved_clock(0, wall_seconds=3600.0 * hours))
+    for headers in ({}, {"x-request-id": "1"}):
+        again = await get_persisted(api, TIME_DEPENDENT_QUERY, headers)
+        assert (again.headers["x-cache"], again.headers["etag"]) == ("HIT-L1", first.headers["etag"])
+        assert int(again.headers["age"]) < 30
+
+
+async def test_response_with_an_expiry_from_the_future_is_not_used(
+    served: Served, other_api: ApiClient, resources: Resources
+) -> None:
+    """The clock of Redis was set back, so the age of the response is unknown."""
+    api, _ = served
+    await get_persisted(api, TIME_DEPENDENT_QUERY)
+    redis = resources.broker.redis
+    for key in await redis.keys(f"{response_cache.REDIS_PREFIX.decode()}*"):
+        await redis.expire(key, response_cache.REDIS_TTL_SECONDS + 3600)
+    assert (await get_persisted(other_api, TIME_DEPENDENT_QUERY)).headers["x-cache"] == "MISS"
 
 
 async def test_response_computed_before_a_change_is_not_stored_after_it(
