@@ -14,7 +14,7 @@ from app.resources import Resources
 from app.schema.build import build_graphql_schema
 from app.server.graphql_app import GraphQLApp
 from app.server.graphql_http import GRAPHQL_PATH
-from app.server.health import health, metrics, ready
+from app.server.health import Probes, health, metrics, ready
 from app.server.request_id import RequestIdMiddleware
 from app.server.static_files import StaticFiles
 from app.settings import Settings
@@ -23,7 +23,7 @@ from app.settings import Settings
 class LifespanState(TypedDict):
     """What the lifespan opens; requests find it in `scope["state"]`."""
 
-    resources: Resources
+    probes: Probes
     graphql_app: GraphQLApp
 
 
@@ -34,7 +34,7 @@ def create_app(settings: Settings) -> RootApp:
     async def lifespan(_app: Starlette) -> AsyncIterator[LifespanState]:
         opening = Resources.open(settings, statement_seconds=settings.request_timeout_seconds)
         async with opening as resources, GraphQLApp(resources, build_graphql_schema()) as graphql_app:
-            yield {"resources": resources, "graphql_app": graphql_app}
+            yield {"probes": Probes(resources), "graphql_app": graphql_app}
 
     routes = [Route("/health", health), Route("/ready", ready), Route("/metrics", metrics)]
     routes.append(Route("/{path:path}", StaticFiles()))

@@ -25,6 +25,7 @@ from app.core.metrics import REQUEST_OUTCOMES
 from app.db.notifications import NotificationListener
 from app.server.cache_headers import Headers, common_headers, etag_for_response, etag_matches, freshness_headers
 from app.server.content_negotiation import negotiate_media_type
+from app.server.request_id import NOSNIFF
 
 # Bounds memory: the table is cleared when it is full.
 MAX_ENTRIES = 10_000
@@ -123,7 +124,7 @@ class FastPathEntry:
         assert etag is not None
         not_modified_headers: Headers = [*common_headers(CacheStatus.MEMORY), (b"etag", etag)]
         content_length = (b"content-length", b"%d" % len(response.body))
-        full_headers: Headers = [(b"content-type", media.header), content_length, *not_modified_headers]
+        full_headers: Headers = [(b"content-type", media.header), content_length, NOSNIFF, *not_modified_headers]
         representation = self.representations[accept] = Representation(etag, full_headers, not_modified_headers)
         return representation
 

@@ -55,6 +55,11 @@ from app.settings import Settings
 
 GRAPHQL_PATH = "/graphql"
 WATCH_DELAY_SECONDS = 0.1
+# GraphiQL loads its scripts from a CDN and has inline scripts, so their sources are not limited.
+IDE_SECURITY_HEADERS: Headers = [
+    (b"content-security-policy", b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+]
 # Retry-After of errors that do not define their own.
 RETRY_AFTER_SECONDS = 2
 
@@ -298,7 +303,7 @@ class GraphQLHTTPHandler:
 
     async def _send_ide(self) -> None:
         page = get_graphql_ide_html(graphql_ide="graphiql").encode()
-        await self._send(200, page, [(b"content-type", b"text/html; charset=utf-8")])
+        await self._send(200, page, [(b"content-type", b"text/html; charset=utf-8"), *IDE_SECURITY_HEADERS])
 
     async def _send(self, status: int, body: bytes, headers: Headers) -> None:
         content_length = [] if status == 304 else [(b"content-length", b"%d" % len(body))]

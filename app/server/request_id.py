@@ -11,6 +11,8 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUEST_ID_HEADER = b"x-request-id"
+# Browsers must not guess another media type, such as HTML in the text of an error.
+NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -21,7 +23,7 @@ _request_numbers = count(1)
 
 
 class RequestIdMiddleware:
-    """Gives each request an id, binds it to the log, and returns it in a header."""
+    """Gives each request an id, binds it to the log, and returns it in a header. Adds `nosniff` to each body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -34,7 +36,8 @@ class RequestIdMiddleware:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (REQUEST_ID_HEADER, request_id)]
+                security_headers = () if message["status"] == 304 else (NOSNIFF,)
+                message["headers"] = [*message.get("headers", ()), *security_headers, (REQUEST_ID_HEADER, request_id)]
             await send(message)
 
         tokens = structlog.contextvars.bind_contextvars(request_id=request_id.decode())

@@ -17,6 +17,7 @@ from app.core.logging import configure_logging
 from app.db import schema_version
 from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
 from app.resources import Resources
+from app.server import health
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
 from tests.support.databases import database_url_in, run_statement, temporary_database
@@ -58,6 +59,13 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def redis_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """Raise the Redis timeout, because a machine may pause. Tests of a hanging Redis set their own."""
     monkeypatch.setattr(circuit_breaker, "CALL_TIMEOUT_SECONDS", 3.0)
+
+
+@pytest.fixture(autouse=True)
+def current_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make /ready and /metrics report the current state. A test of their reuse sets its own times."""
+    monkeypatch.setattr(health, "METRICS_TTL_SECONDS", 0.0)
+    monkeypatch.setattr(health, "READINESS_TTL_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ async def test_the_policy_lets_only_our_own_files_in(browser: httpx.AsyncClient)
     assert (policy["script-src"], policy["style-src"], policy["connect-src"]) == ("'self'", "'self'", "'self'")
     assert "unsafe" not in headers["content-security-policy"]
     assert "http" not in headers["content-security-policy"]
-    assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
+    assert headers["referrer-policy"] == "no-referrer"
 
 
 async def test_head_has_no_body_and_other_methods_are_refused(browser: httpx.AsyncClient) -> None:
