@@ -1,4 +1,4 @@
-"""The worker process: runs queued jobs with arq, scheduled jobs, and the daemons.
+"""The worker process: runs queued jobs with arq, and the daemons.
 
 arq stops when Redis is lost. This worker then lets running jobs finish, because they do not need Redis, and starts arq
 again when Redis is back.
@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, time
 from typing import Any
 
 import structlog
-from arq.cron import CronJob, cron
-from arq.typing import WorkerCoroutine
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
@@ -27,15 +25,16 @@ from app.settings import Settings
 from jobs.daemons.change_log import follow_change_log
 from jobs.daemons.events import follow_events
 from jobs.daemons.imports import follow_imports
-from jobs.tasks.abandoned_jobs import requeue_abandoned_jobs
-from jobs.tasks.clean_up import clean_up, schedule_clean_up
-from jobs.tasks.recalculation import recalculate_metrics, schedule_recalculation
-from jobs.tasks.valuation import apply_due_rules, revalue_listings
-from jobs.tasks.verification import schedule_verification, verify_figures
+from jobs.daemons.schedule import follow_schedule
+from jobs.tasks.clean_up import clean_up
+from jobs.tasks.recalculation import recalculate_metrics
+from jobs.tasks.valuation import revalue_listings
+from jobs.tasks.verification import verify_figures
 
 log = structlog.get_logger()
 
-HEARTBEAT_INTERVAL_SECONDS = 5
+HEARTBEAT_INTERVAL_SECONDS = 5.0
+HEARTBEAT_TTL_SECONDS = 10
 ARQ_RESTART_INTERVAL_SECONDS = 1.0
 
 # Messages in the queue name these functions by the values of `JobKind`.
@@ -52,6 +51,7 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(follow_change_log(resources)),
             asyncio.create_task(follow_events(resources)),
             asyncio.create_task(follow_imports(resources, fetcher)),
+            asyncio.create_task(follow_schedule(resources)),
         ]
         while not shutdown.is_set():
             await _run_arq(create_arq_worker(resources), shutdown)
@@ -60,6 +60,18 @@ async def run(settings: Settings) -> None:
             daemon.cancel()
         await asyncio.gather(*daemons, return_exceptions=True)  # they release their locks and leases
     log.info("worker.stopped")
+
+
+class JobWorker(Worker):
+    """An arq worker with a heartbeat that continues when the clock of the machine is set back."""
+
+    _heartbeat_at = float("-inf")
+
+    async def heart_beat(self) -> None:
+        """Write the heartbeat. arq calls this each time that it has polled the queue."""
+        if time.monotonic() - self._heartbeat_at >= HEARTBEAT_INTERVAL_SECONDS:
+            self._heartbeat_at = time.monotonic()
+            await self.pool.set(HEARTBEAT_KEY, b"1", ex=HEARTBEAT_TTL_SECONDS)
 
 
 def _shutdown_event() -> asyncio.Event:
@@ -94,10 +106,9 @@ async def _run_arq(worker: Worker, shutdown: asyncio.Event) -> None:
 
 
 def create_arq_worker(resources: Resources, *, burst: bool = False) -> Worker:
-    """Create an arq worker. In burst mode (tests) it has no schedule and stops when the queue is empty."""
-    return Worker(
+    """Create an arq worker. In burst mode (tests) it stops when the queue is empty."""
+    return JobWorker(
         functions=JOB_FUNCTIONS,
-        cron_jobs=None if burst else schedule(resources.settings),
         redis_pool=resources.broker.redis,
         queue_name=QUEUE_NAME,
         ctx={"resources": resources},
@@ -109,27 +120,7 @@ def create_arq_worker(resources: Resources, *, burst: bool = False) -> Worker:
         max_tries=1_000_000,  # attempts are counted in the row of the job
         job_timeout=JOB_TIMEOUT_SECONDS,
         poll_delay=0.05 if burst else 0.2,
-        health_check_interval=HEARTBEAT_INTERVAL_SECONDS,
-        health_check_key=HEARTBEAT_KEY,
         job_serializer=serialize,
         job_deserializer=deserialize,
-        timezone=UTC,
         log_results=False,
     )
-
-
-def schedule(settings: Settings) -> list[CronJob]:
-    """Return what arq runs by the clock, in UTC. Every worker does; the database ensures that only one has effect."""
-    poll_seconds = set(range(0, 60, max(1, round(settings.poll_interval_seconds))))
-    return [
-        cron(requeue_abandoned_jobs, second=poll_seconds, run_at_startup=True),
-        cron(apply_due_rules, second=0, run_at_startup=True),
-        _daily(schedule_clean_up, settings.clean_up_at),
-        _daily(schedule_verification, settings.verification_at),
-        _daily(schedule_recalculation, settings.recalculation_at),
-    ]
-
-
-def _daily(function: WorkerCoroutine, at: time) -> CronJob:
-    """Run a function every day, and at startup for workers that were down at the time."""
-    return cron(function, hour=at.hour, minute=at.minute, second=0, run_at_startup=True)

@@ -2,6 +2,9 @@
 
 A message carries only the job's id; the job itself is a row in PostgreSQL. A lost message is therefore harmless,
 because the sweep sends it again, and so is a duplicate, because the worker sees that the job is already claimed.
+
+No process compares its clock with that of another one: arq runs a message once its score, a time in milliseconds, has
+passed. The score of these messages is the job's id, which has always passed, and puts older jobs first.
 """
 
 from __future__ import annotations
@@ -12,7 +15,14 @@ from typing import Any
 import orjson
 import structlog
 from arq.connections import ArqRedis
-from arq.constants import in_progress_key_prefix
+from arq.constants import (
+    expires_extra_ms,
+    in_progress_key_prefix,
+    job_key_prefix,
+    result_key_prefix,
+    retry_key_prefix,
+)
+from arq.jobs import serialize_job
 from redis.exceptions import RedisError
 
 log = structlog.get_logger()
@@ -27,8 +37,19 @@ JOB_TIMEOUT_SECONDS = 3600
 IN_PROGRESS_TTL_SECONDS = JOB_TIMEOUT_SECONDS + 10
 # A live worker has claimed the job's row within this time after it received the message.
 JOB_CLAIM_TIMEOUT_SECONDS = 2.0
-# Compares and deletes in one script, because a worker could receive the message between two commands.
-DELETE_IF_EXPIRING_WITHIN = "if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('DEL', KEYS[1]) end"
+# Puts the message of a job into the queue, whatever is left there of an earlier one.
+#
+# KEYS: the queue, and arq's keys of the message: in-progress marker, definition, count of attempts, result. arq itself
+# sends no message while the definition or the result exists, even if the entry of the queue is lost. One script,
+# because a worker could receive the message between two commands. It sets the definition first, because that fails
+# while Redis is out of memory, and nothing has changed then.
+ENQUEUE_SCRIPT = """
+    if redis.call('PTTL', KEYS[2]) >= tonumber(ARGV[1]) then return end
+    redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
+    redis.call('DEL', KEYS[2], KEYS[4], KEYS[5])
+    if redis.call('TYPE', KEYS[1]).ok ~= 'zset' then redis.call('DEL', KEYS[1]) end
+    redis.call('ZADD', KEYS[1], ARGV[4], ARGV[5])
+"""
 
 
 def serialize(message: dict[str, Any]) -> bytes:
@@ -37,9 +58,12 @@ def serialize(message: dict[str, Any]) -> bytes:
 
 
 def deserialize(message: bytes) -> dict[str, Any]:
-    """Decode a message encoded by `serialize`."""
+    """Decode a message encoded by `serialize`. Raise ValueError if it was damaged: arq would fail on it."""
     decoded: dict[str, Any] = orjson.loads(message)
-    return decoded
+    match decoded:
+        case {"f": str(), "a": [int()], "k": {}, "t": None, "et": int()} if not decoded["k"]:
+            return decoded
+    raise ValueError("not a message about a job")
 
 
 class JobBroker:
@@ -60,25 +84,21 @@ class JobBroker:
         Call this only for a job that no live worker is running.
         """
         message = f"job:{job_id}"
+        prefixes = (in_progress_key_prefix, job_key_prefix, retry_key_prefix, result_key_prefix)
+        keys = [QUEUE_NAME, *(prefix + message for prefix in prefixes)]
+        # A marker younger than JOB_CLAIM_TIMEOUT_SECONDS is kept, and the message not sent: its worker may be about to
+        # claim the job, and arq fails if a running job is delivered twice. An older one is that of a dead worker.
+        claimed_ms = round(1000 * (IN_PROGRESS_TTL_SECONDS - JOB_CLAIM_TIMEOUT_SECONDS))
+        # The last argument, a time, is only used by arq's log, which is switched off.
+        definition = serialize_job(function, (job_id,), {}, None, 0, serializer=serialize)
+        arguments = (claimed_ms, definition, expires_extra_ms, job_id, message)
         try:
             async with asyncio.timeout(ENQUEUE_TIMEOUT_SECONDS):
-                # arq ignores a message while another with the same id is queued or in progress. That is what a job
-                # needs, except after its worker was killed: then the in-progress marker would block it for an hour.
-                if await self.redis.enqueue_job(function, job_id, _job_id=message) is None:
-                    await self._clear_stale_marker(in_progress_key_prefix + message)
+                await self.redis.execute_command("EVAL", ENQUEUE_SCRIPT, len(keys), *keys, *arguments)
         except (RedisError, OSError) as error:
             log.warning("broker.unavailable", job=job_id, error=str(error) or type(error).__name__)
             return False
         return True
-
-    async def _clear_stale_marker(self, key: str) -> None:
-        """Delete the in-progress marker of a dead worker.
-
-        A marker younger than JOB_CLAIM_TIMEOUT_SECONDS is kept: its worker may be about to claim the job, and arq fails
-        if a running job is delivered twice.
-        """
-        expires_within_ms = round(1000 * (IN_PROGRESS_TTL_SECONDS - JOB_CLAIM_TIMEOUT_SECONDS))
-        await self.redis.execute_command("EVAL", DELETE_IF_EXPIRING_WITHIN, 1, key, expires_within_ms)
 
     async def is_worker_alive(self) -> bool:
         """Return whether a worker has written its heartbeat recently. Raise RedisError if Redis is unavailable."""

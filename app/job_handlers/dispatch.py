@@ -16,7 +16,7 @@ from app.resources import Resources
 
 async def run_queued_job(resources: Resources, kind: JobKind, job_id: int) -> JobResult | None:
     """Run a job from the queue; see `runner.run_job`."""
-    return await runner.run_job(resources, job_id, handler_for(kind))
+    return await runner.run_job(resources, kind, job_id, handler_for(kind))
 
 
 async def run_in_foreground(resources: Resources, kind: JobKind, job_input: dict[str, Any]) -> JobResult:

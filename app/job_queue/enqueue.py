@@ -45,7 +45,8 @@ async def requeue_abandoned(resources: Resources) -> None:
     async with resources.write() as tx:
         jobs = await sql.lock_abandoned(tx)
     for job in jobs:
-        await resources.broker.enqueue(job.kind, job.id)
+        if not await resources.broker.enqueue(job.kind, job.id):
+            return  # Redis is unavailable, and each attempt may take its timeout
 
 
 async def latest_success_ratio(session: Session, kind: JobKind) -> float:

@@ -56,11 +56,14 @@ class JobRun:
 JobHandler = Callable[[JobRun], Awaitable[JobResult]]
 
 
-async def run_job(resources: Resources, job_id: int, handler: JobHandler) -> JobResult | None:
-    """Run a queued job. Return None if it is not waiting, another worker runs it, or it failed."""
+async def run_job(resources: Resources, kind: JobKind, job_id: int, handler: JobHandler) -> JobResult | None:
+    """Run a queued job.
+
+    Return None if it is not waiting, another worker runs it, it failed, or it is of another kind (a damaged message).
+    """
     with structlog.contextvars.bound_contextvars(job_id=job_id):
         try:
-            return await _run_locked(resources, job_id, handler)
+            return await _run_locked(resources, kind, job_id, handler)
         except Exception:
             log.exception("job.attempt_failed")
             # The row still says "running", but its lock is free: the worker enqueues the job again periodically.
@@ -83,12 +86,12 @@ async def _ignore_progress(_done: int, _total: int) -> None:
     """Discard progress: the job is not visible yet."""
 
 
-async def _run_locked(resources: Resources, job_id: int, handler: JobHandler) -> JobResult | None:
+async def _run_locked(resources: Resources, kind: JobKind, job_id: int, handler: JobHandler) -> JobResult | None:
     async with resources.write() as tx:
         if not await sql.try_lock(tx, job_id):
             return None
         job = await sql.get_unfinished(tx, job_id)
-        if job is None:
+        if job is None or job.kind != kind:
             return None
         if reason := _reason_to_give_up(job.attempts, job.too_late):
             log.error("job.given_up", reason=reason)

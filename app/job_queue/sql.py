@@ -37,7 +37,9 @@ MAX_START_DELAY = "2 hours"
 INSERT_JOB = text(
     """
     INSERT INTO job (kind, input, requested_by, due_at)
-    VALUES (:kind, CAST(:input AS jsonb), :requested_by, :due_at)
+    SELECT CAST(:kind AS text), CAST(:input AS jsonb), CAST(:requested_by AS text), CAST(:due_at AS timestamptz)
+    -- Workers schedule a job again and again, and a conflict would use up an id each time.
+    WHERE NOT EXISTS (SELECT FROM job WHERE kind = CAST(:kind AS text) AND due_at = CAST(:due_at AS timestamptz))
     ON CONFLICT DO NOTHING
     RETURNING id
     """

@@ -1,1 +1,1 @@
-"""Functions that arq calls: for queued jobs and on a schedule."""
+"""Functions that arq calls for queued jobs."""

@@ -19,7 +19,7 @@ from app.job_handlers import dispatch, nightly_cleanup
 from app.job_queue import retention as job_retention
 from app.resources import Resources
 from app.settings import Settings
-from jobs.tasks.clean_up import schedule_clean_up
+from jobs.daemons.schedule import schedule_nightly_jobs
 from tests.support.api_server import ApiClient
 from tests.support.figures_catalog import fetch_rows, no_progress, run_statements
 from tests.support.price_changes import add_listings, change_price, sequence_all_events
@@ -197,10 +197,12 @@ async def test_failed_step_does_not_stop_the_others(resources: Resources) -> Non
 
 async def test_scheduled_cleanup_runs_once(settings: Settings) -> None:
     at = (datetime.now(UTC) - timedelta(minutes=1)).replace(second=0, microsecond=0)
-    async with Resources.open(settings.model_copy(update={"clean_up_at": at.time()})) as resources:
+    far = (at + timedelta(hours=12)).time()
+    times = {"clean_up_at": at.time(), "verification_at": far, "recalculation_at": far}
+    async with Resources.open(settings.model_copy(update=times)) as resources:
         await add_aged_changes(resources, 40)
         for _ in range(2):
-            await schedule_clean_up({"resources": resources})
+            await schedule_nightly_jobs(resources)
         await run_queued_jobs(resources)
         expected = [("clean_up", "succeeded", at, len(nightly_cleanup.STEPS), len(nightly_cleanup.STEPS), 0)]
         assert await fetch_rows(resources, "SELECT kind, status, due_at, total, succeeded, failed FROM job") == expected

@@ -18,9 +18,9 @@ from app.db.tables import JobKind
 from app.db.transaction import Transaction
 from app.job_handlers import dispatch
 from app.job_queue import runner
+from app.job_queue.enqueue import requeue_abandoned
 from app.job_queue.runner import MAX_ATTEMPTS, JobRun
 from app.resources import Resources
-from jobs.tasks.abandoned_jobs import requeue_abandoned_jobs
 from tests.support.catalog_rows import add_cpu
 from tests.support.jobs import (
     KIND,
@@ -94,7 +94,7 @@ async def job_id(resources: Resources, handler: BlockingHandler) -> int:
 async def test_result_and_work_are_committed_together(
     resources: Resources, handler: BlockingHandler, job_id: int
 ) -> None:
-    assert await runner.run_job(resources, job_id, handler) == Result()
+    assert await runner.run_job(resources, KIND, job_id, handler) == Result()
     row = await job_row(resources, job_id)
     assert (row.status, row.attempts, row.total, row.done, row.succeeded, row.failed) == ("succeeded", 1, 3, 3, 2, 1)
     assert row.error is None
@@ -103,16 +103,16 @@ async def test_result_and_work_are_committed_together(
 
 
 async def test_repeated_message_runs_once(resources: Resources, handler: BlockingHandler, job_id: int) -> None:
-    await runner.run_job(resources, job_id, handler)
+    await runner.run_job(resources, KIND, job_id, handler)
     before = await job_row(resources, job_id)
-    assert await runner.run_job(resources, job_id, handler) is None
+    assert await runner.run_job(resources, KIND, job_id, handler) is None
     assert await job_row(resources, job_id) == before
     assert handler.runs == await effect_count(resources) == 1
 
 
 async def test_two_workers_run_a_job_once(resources: Resources, handler: BlockingHandler, job_id: int) -> None:
     handler.goes_on.clear()
-    both = [asyncio.create_task(runner.run_job(resources, job_id, handler)) for _ in range(2)]
+    both = [asyncio.create_task(runner.run_job(resources, KIND, job_id, handler)) for _ in range(2)]
     first, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED, timeout=60)
     assert [task.result() for task in first] == [None]
     handler.goes_on.set()
@@ -121,7 +121,7 @@ async def test_two_workers_run_a_job_once(resources: Resources, handler: Blockin
 
 
 async def test_unknown_job_returns_none(resources: Resources, handler: BlockingHandler) -> None:
-    assert await runner.run_job(resources, 4711, handler) is None
+    assert await runner.run_job(resources, KIND, 4711, handler) is None
     assert handler.runs == 0
 
 
@@ -131,7 +131,7 @@ async def test_progress_is_visible_while_the_job_runs(
     handler.goes_on.clear()
     async with resources.notifications.subscribe(f"job:{job_id}") as changed:
         await wait_until(lambda: asyncio.sleep(0, resources.notifications.connected))
-        running = asyncio.create_task(runner.run_job(resources, job_id, handler))
+        running = asyncio.create_task(runner.run_job(resources, KIND, job_id, handler))
         row = await wait_until(lambda: row_that_is(resources, job_id, done=1))
         assert (row.status, row.total, row.finished_at) == ("running", 3, None)
         assert await effect_count(resources) == 0
@@ -151,13 +151,13 @@ async def test_failed_attempt_is_rolled_back_and_repeated(
     resources: Resources, handler: BlockingHandler, job_id: int, log_lines: list[EventDict]
 ) -> None:
     handler.error = ValueError("password=hunter2")
-    assert await runner.run_job(resources, job_id, handler) is None
+    assert await runner.run_job(resources, KIND, job_id, handler) is None
     assert [(event["event"], event["exc_info"]) for event in log_lines] == [("job.attempt_failed", True)]
     row = await job_row(resources, job_id)
     assert (row.status, row.attempts, row.error) == ("running", 1, None)
     assert await effect_count(resources) == 0
     handler.error = None
-    assert await runner.run_job(resources, job_id, handler) == Result()
+    assert await runner.run_job(resources, KIND, job_id, handler) == Result()
     row = await job_row(resources, job_id)
     assert (row.status, row.attempts) == ("succeeded", 2)
 
@@ -165,7 +165,7 @@ async def test_failed_attempt_is_rolled_back_and_repeated(
 async def test_job_is_given_up_after_max_attempts(resources: Resources, handler: BlockingHandler, job_id: int) -> None:
     handler.error = ValueError("password=hunter2")
     for _ in range(MAX_ATTEMPTS + 2):
-        await runner.run_job(resources, job_id, handler)
+        await runner.run_job(resources, KIND, job_id, handler)
     row = await job_row(resources, job_id)
     assert (row.status, row.attempts) == ("failed", MAX_ATTEMPTS)
     assert row.error == "Given up after 5 attempts; see the worker's log for the reason."
@@ -173,6 +173,14 @@ async def test_job_is_given_up_after_max_attempts(resources: Resources, handler:
     assert "hunter2" not in repr(row)
     assert handler.runs == MAX_ATTEMPTS
     assert await effect_count(resources) == 0
+
+
+async def test_message_with_the_function_of_another_kind_is_ignored(
+    resources: Resources, handler: BlockingHandler, job_id: int
+) -> None:
+    assert await runner.run_job(resources, JobKind.CLEAN_UP, job_id, handler) is None
+    assert handler.runs == 0
+    assert (await job_row(resources, job_id)).status == "queued"
 
 
 async def test_failing_job_is_requeued_until_it_is_given_up(resources: Resources) -> None:
@@ -184,7 +192,7 @@ async def test_failing_job_is_requeued_until_it_is_given_up(resources: Resources
         await run_queued_jobs(resources)
         row = await job_row(resources, asked)
         assert (row.status, row.attempts) == ("running", attempt)
-        await requeue_abandoned_jobs({"resources": resources})
+        await requeue_abandoned(resources)
     failed = REGISTRY.get_sample_value("dealmark_jobs_total", {"kind": KIND, "outcome": "failed"}) or 0
     await run_queued_jobs(resources)
     row = await job_row(resources, asked)
@@ -192,7 +200,7 @@ async def test_failing_job_is_requeued_until_it_is_given_up(resources: Resources
     assert "elsewhere" not in row.error
     assert "figure_history" not in row.error
     assert REGISTRY.get_sample_value("dealmark_jobs_total", {"kind": KIND, "outcome": "failed"}) == failed + 1
-    await requeue_abandoned_jobs({"resources": resources})
+    await requeue_abandoned(resources)
     assert await resources.broker.redis.keys("arq:*") == []
 
 
@@ -200,7 +208,7 @@ async def test_scheduled_job_that_starts_too_late_fails(
     resources: Resources, handler: BlockingHandler, job_id: int
 ) -> None:
     await run_sql(resources, "UPDATE job SET due_at = now() - interval '2 hours 1 second'")
-    assert await runner.run_job(resources, job_id, handler) is None
+    assert await runner.run_job(resources, KIND, job_id, handler) is None
     row = await job_row(resources, job_id)
     assert (row.status, row.attempts) == ("failed", 0)
     assert row.error == "Skipped: it could not start within 2 hours of its time."
@@ -211,12 +219,12 @@ async def test_scheduled_job_that_started_in_time_is_finished(
     resources: Resources, handler: BlockingHandler, job_id: int
 ) -> None:
     await run_sql(resources, "UPDATE job SET due_at = now() - interval '3 hours', attempts = 1, status = 'running'")
-    assert await runner.run_job(resources, job_id, handler) == Result()
+    assert await runner.run_job(resources, KIND, job_id, handler) == Result()
 
 
 async def test_requested_job_may_start_late(resources: Resources, handler: BlockingHandler, job_id: int) -> None:
     await run_sql(resources, "UPDATE job SET requested_at = :then", then=datetime.now(UTC) - timedelta(days=3))
-    assert await runner.run_job(resources, job_id, handler) == Result()
+    assert await runner.run_job(resources, KIND, job_id, handler) == Result()
 
 
 async def test_foreground_run_leaves_a_finished_job(resources: Resources) -> None:

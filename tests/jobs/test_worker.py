@@ -6,14 +6,14 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from arq.constants import in_progress_key_prefix
-from arq.cron import CronJob
+from arq.constants import in_progress_key_prefix, job_key_prefix, result_key_prefix, retry_key_prefix
 from pydantic import ValidationError
 from sqlalchemy import text
 
@@ -24,11 +24,11 @@ from app.devserver.embedded import EmbeddedRedis
 from app.graphql.viewer import Role
 from app.job_handlers import dispatch
 from app.job_queue import sql
+from app.job_queue.enqueue import requeue_abandoned
 from app.resources import Resources
 from app.settings import Settings
-from jobs.tasks.abandoned_jobs import requeue_abandoned_jobs
-from jobs.tasks.verification import schedule_verification
-from jobs.worker import JOB_FUNCTIONS, create_arq_worker, schedule
+from jobs.daemons.schedule import follow_schedule, schedule_nightly_jobs
+from jobs.worker import JOB_FUNCTIONS, create_arq_worker
 from tests.support.api_server import run_api
 from tests.support.catalog_rows import add_cpu
 from tests.support.jobs import (
@@ -40,6 +40,7 @@ from tests.support.jobs import (
     run_sql,
     wait_until_job_ended,
 )
+from tests.support.ports import closed_port
 from tests.support.queue_worker import run_queued_jobs
 from tests.support.settings import make_settings
 from tests.support.waiting import wait_until
@@ -61,10 +62,11 @@ def redis() -> Iterator[EmbeddedRedis]:
 async def run_worker(resources: Resources) -> AsyncIterator[None]:
     """Run a worker with its schedule."""
     worker = create_arq_worker(resources)
-    task = asyncio.create_task(worker.async_run())
+    tasks = [asyncio.create_task(worker.async_run()), asyncio.create_task(follow_schedule(resources))]
     yield
-    task.cancel()
-    await asyncio.gather(task, *worker.tasks.values(), return_exceptions=True)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, *worker.tasks.values(), return_exceptions=True)
     await resources.broker.redis.flushall()
 
 
@@ -74,10 +76,28 @@ def test_each_job_kind_has_a_function() -> None:
 
 
 def test_messages_are_json() -> None:
-    message: dict[str, Any] = {"f": "recalculate_metrics", "a": (1,), "k": {}, "t": None, "et": 1}
-    assert serialize(message) == b'{"f":"recalculate_metrics","a":[1],"k":{},"t":null,"et":1}'
+    message: dict[str, Any] = {"t": None, "f": "recalculate_metrics", "a": (1,), "k": {}, "et": 1}
+    assert serialize(message) == b'{"t":null,"f":"recalculate_metrics","a":[1],"k":{},"et":1}'
     assert deserialize(serialize(message)) == {**message, "a": [1]}
     assert b"ValueError" not in serialize({"r": ValueError("reason")})
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"\x80\x04\x95",
+        b"[1]",
+        b'{"f":"recalculate_metrics"}',
+        b'{"t":null,"f":"recalculate_metrics","a":["1"],"k":{},"et":1}',
+        b'{"t":null,"f":"recalculate_metrics","a":[1],"k":{"x":1},"et":1}',
+        b'{"t":null,"f":"recalculate_metrics","a":[1],"k":{},"et":1e99}',
+        b'{"t":7,"f":"recalculate_metrics","a":[1],"k":{},"et":1}',
+    ],
+)
+def test_damaged_message_is_rejected(damaged: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        deserialize(damaged)
 
 
 async def test_burst_worker_runs_queued_jobs_and_stops(resources: Resources) -> None:
@@ -105,15 +125,120 @@ async def test_lost_message_is_enqueued_again(resources: Resources) -> None:
     await resources.broker.redis.flushall()
     await run_queued_jobs(resources)
     assert (await job_row(resources, asked)).status == "queued"
-    await requeue_abandoned_jobs({"resources": resources})
+    await requeue_abandoned(resources)
     await run_queued_jobs(resources)
     assert (await job_row(resources, asked)).status == "succeeded"
+
+
+GOOD_MESSAGE = b'{"t":null,"f":"recalculate_metrics","a":[%d],"k":{},"et":0}'
+LEFT_IN_REDIS: dict[str, list[bytes | None]] = {
+    job_key_prefix: [None, GOOD_MESSAGE, b"damaged", b'{"t":null,"f":"clean_up","a":[%d],"k":{},"et":0}'],
+    in_progress_key_prefix: [None, b"1"],
+    retry_key_prefix: [None, b"3", b"damaged"],
+    result_key_prefix: [None, b"{}"],
+}
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize("score", [None, 1, "an hour ahead"])
+async def test_job_runs_whatever_keys_are_left_in_redis(resources: Resources, score: int | str | None) -> None:
+    """There is a job for each combination of arq's keys. The queue has an entry for it, none, or one that is late."""
+    redis = resources.broker.redis
+    job_ids: list[int] = []
+    for values in product(*LEFT_IN_REDIS.values()):
+        job_ids.append(job_id := await request_recalculation(resources, [len(job_ids)]))
+        await redis.delete(*(prefix + f"job:{job_id}" for prefix in LEFT_IN_REDIS))
+        for prefix, value in zip(LEFT_IN_REDIS, values, strict=True):
+            if value is not None:
+                content = value % job_id if b"%d" in value else value
+                await redis.set(f"{prefix}job:{job_id}", content, ex=3600)
+        if score is None:
+            await redis.zrem(QUEUE_NAME, f"job:{job_id}")
+        else:
+            late = (await redis.time())[0] * 1000 + HOUR_MS
+            await redis.zadd(QUEUE_NAME, {f"job:{job_id}": score if isinstance(score, int) else late})
+    await requeue_abandoned(resources)
+    await run_queued_jobs(resources)
+    states = {row.id: (row.status, row.attempts) for row in await all_jobs(resources)}
+    assert states == dict.fromkeys(job_ids, ("succeeded", 1))
+    assert await redis.keys("arq:*") == []
+
+
+async def test_worker_that_meets_a_damaged_message_runs_the_job_after_the_sweep(resources: Resources) -> None:
+    redis, asked = resources.broker.redis, await request_recalculation(resources)
+    await redis.set(f"{job_key_prefix}job:{asked}", b"damaged", ex=3600)
+    await run_queued_jobs(resources)
+    assert (await job_row(resources, asked)).status == "queued"
+    await requeue_abandoned(resources)
+    await run_queued_jobs(resources)
+    assert (await job_row(resources, asked)).status == "succeeded"
+
+
+async def test_queue_of_another_type_is_replaced(resources: Resources) -> None:
+    asked = await request_recalculation(resources)
+    await resources.broker.redis.set(QUEUE_NAME, "damaged")
+    await requeue_abandoned(resources)
+    await run_queued_jobs(resources)
+    assert (await job_row(resources, asked)).status == "succeeded"
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_job_enqueued_by_a_process_with_a_wrong_clock_runs_immediately(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    wrong = round(datetime.now(UTC).timestamp() + 3600 * hours) * 1000
+    with monkeypatch.context() as api:
+        api.setattr("arq.connections.timestamp_ms", lambda: wrong)
+        api.setattr("arq.worker.timestamp_ms", lambda: wrong)
+        asked = await request_recalculation(resources)
+    await run_queued_jobs(resources)
+    assert (await job_row(resources, asked)).status == "succeeded"
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_worker_whose_clock_is_set_continues_heartbeat_sweep_and_jobs(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    monkeypatch.setattr("jobs.worker.HEARTBEAT_INTERVAL_SECONDS", 0.1)
+    times = {"recalculation_at": FAR, "verification_at": FAR, "clean_up_at": FAR, "poll_interval_seconds": 0.1}
+    async with Resources.open(settings.model_copy(update=times)) as resources, run_worker(resources):
+        redis = resources.broker.redis
+        await wait_until(lambda: redis.exists(HEARTBEAT_KEY))
+        now = datetime.now(UTC).timestamp() + 3600 * hours
+        for module in ("arq.worker", "arq.connections"):
+            monkeypatch.setattr(f"{module}.timestamp_ms", lambda: round(now * 1000))
+        monkeypatch.setattr("arq.worker.time", lambda: now)
+        monkeypatch.setattr("arq.worker.datetime", SimpleNamespace(now=lambda tz=None: datetime.fromtimestamp(now, tz)))
+        await redis.delete(HEARTBEAT_KEY)
+        await wait_until(lambda: redis.exists(HEARTBEAT_KEY))
+        async with resources.write() as tx:  # a job without a message
+            lost = await sql.create(tx, KIND, {}, "tester")
+            tx.enqueued.clear()
+        assert lost is not None
+        assert (await wait_until_job_ended(resources, lost)).status == "succeeded"
+
+
+async def test_nightly_jobs_are_scheduled_without_redis_and_by_the_clock_of_postgresql(
+    settings: Settings, resources: Resources
+) -> None:
+    async with resources.read() as session:
+        now = await session.scalar(text("SELECT now() AT TIME ZONE 'UTC'"))
+    due = now.replace(second=0, microsecond=0)
+    times = {"clean_up_at": due.time(), "verification_at": FAR, "recalculation_at": FAR}
+    url = f"redis://127.0.0.1:{closed_port()}/0"
+    async with Resources.open(settings.model_copy(update={**times, "redis_url": url})) as alone:
+        for _ in range(3):
+            await schedule_nightly_jobs(alone)
+    (job,) = await all_jobs(resources)
+    assert (job.kind, job.due_at, job.requested_by) == ("clean_up", due.replace(tzinfo=UTC), "schedule")
+    async with resources.read() as session:
+        assert await session.scalar(text("SELECT last_value FROM job_id_seq")) == job.id, "no ids are used up"
 
 
 async def test_waiting_message_is_not_enqueued_twice(resources: Resources) -> None:
     asked = await request_recalculation(resources)
     for _ in range(3):
-        await requeue_abandoned_jobs({"resources": resources})
+        await requeue_abandoned(resources)
     assert await resources.broker.redis.zrange(QUEUE_NAME, 0, -1) == [f"job:{asked}".encode()]
     await run_queued_jobs(resources)
 
@@ -124,7 +249,7 @@ async def test_message_of_a_dead_worker_is_enqueued_again(resources: Resources, 
     asked = await request_recalculation(resources)
     await run_sql(resources, "UPDATE job SET status = :s, attempts = :n", s=status, n=attempts)
     await resources.broker.redis.set(f"{in_progress_key_prefix}job:{asked}", b"1", ex=3600)
-    await requeue_abandoned_jobs({"resources": resources})
+    await requeue_abandoned(resources)
     await asyncio.wait_for(run_queued_jobs(resources), 60)
     assert (await job_row(resources, asked)).attempts == attempts + 1
     assert (await job_row(resources, asked)).status == "succeeded"
@@ -139,7 +264,7 @@ async def test_message_being_picked_up_is_not_enqueued_again(
         nonlocal claims
         claims += 1
         if claims == 1:
-            await requeue_abandoned_jobs({"resources": resources})
+            await requeue_abandoned(resources)
             await asyncio.sleep(0.3)  # the worker polls for messages meanwhile
         return await claim(tx, job_id)
 
@@ -160,9 +285,9 @@ async def test_running_and_finished_jobs_are_not_requeued(resources: Resources) 
     await run_sql(resources, "UPDATE job SET status = 'succeeded' WHERE id = :id", id=done)
     async with resources.write() as tx:
         assert await sql.try_lock(tx, working_on)
-        await requeue_abandoned_jobs({"resources": resources})
+        await requeue_abandoned(resources)
         assert await resources.broker.redis.keys("arq:*") == []
-    await requeue_abandoned_jobs({"resources": resources})
+    await requeue_abandoned(resources)
     assert await resources.broker.redis.zrange(QUEUE_NAME, 0, -1) == [f"job:{working_on}".encode()]
     await run_queued_jobs(resources)
 
@@ -176,9 +301,9 @@ async def test_job_requested_without_redis_runs_later(settings: Settings, redis:
         assert answer["recalculateMetrics"]["job"]["status"] == "QUEUED"
         assert (await api.data(RECALCULATE, Role.ADMIN)) == answer
         (asked,) = await all_jobs(resources)
-        await requeue_abandoned_jobs({"resources": resources})
+        await requeue_abandoned(resources)
         redis.start()
-        await requeue_abandoned_jobs({"resources": resources})
+        await requeue_abandoned(resources)
         await run_queued_jobs(resources)
         assert (await wait_until_job_ended(resources, asked.id)).status == "succeeded"
         assert await history_counts(resources) == [(cpu_id, 1)]
@@ -220,47 +345,13 @@ async def test_scheduled_verification_repairs(settings: Settings) -> None:
             row = await wait_until_job_ended(resources, await wait_until(lambda: scheduled_job_id(resources)))
         assert (row.kind, row.status, row.due_at, row.input) == ("verify_figures", "succeeded", at, {"fix": True})
         assert (row.total, row.succeeded, row.failed) == (2, 1, 1)
-        await schedule_verification({"resources": resources})
+        await schedule_nightly_jobs(resources)
         assert len(await all_jobs(resources)) == 2, "it was made again"
         async with resources.read() as session:
             assert await session.scalar(text("SELECT price_good FROM cpu")) == 15
-
-
-@pytest.mark.parametrize("seconds", [0.1, 1, 5, 7, 13, 45, 60])
-def test_requeueing_is_at_least_as_frequent_as_the_poll_interval(seconds: float) -> None:
-    every = cron_of("requeue_abandoned_jobs", make_settings(poll_interval_seconds=seconds))
-    assert every.run_at_startup
-    moment = datetime(2026, 3, 1, tzinfo=UTC)
-    moments = []
-    for _ in range(200):
-        every.calculate_next(moment)
-        assert every.next_run is not None
-        moments.append(moment := every.next_run)
-    gaps = [(late - early).total_seconds() for early, late in pairwise(moments)]
-    assert max(gaps) == max(1, seconds)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 61, 120])
 def test_invalid_poll_interval_is_rejected(seconds: float) -> None:
     with pytest.raises(ValidationError, match="poll_interval_seconds"):
         make_settings(poll_interval_seconds=seconds)
-
-
-@pytest.mark.parametrize("at", ["00:00", "02:30", "23:59"])
-@pytest.mark.parametrize("job", ["recalculation", "verification", "clean_up"])
-def test_daily_schedule_runs_once_right_after_its_time(at: str, job: str) -> None:
-    settings = make_settings(**{f"{job}_at": at})
-    nightly = cron_of(f"schedule_{job}", settings)
-    assert nightly.run_at_startup
-    moment = datetime(2026, 2, 28, 23, 59, 30, tzinfo=UTC)
-    for day in (1, 2):
-        nightly.calculate_next(moment)
-        assert nightly.next_run is not None
-        due = datetime.combine(date(2026, 3, day), time.fromisoformat(at), UTC)
-        assert timedelta(0) < nightly.next_run - due < timedelta(seconds=1)
-        moment = nightly.next_run
-
-
-def cron_of(name: str, settings: Settings) -> CronJob:
-    (found,) = [each for each in schedule(settings) if each.name == f"cron:{name}"]
-    return found

@@ -15,13 +15,13 @@ from app.bulk_import.staging import ImportOptions
 from app.db.tables import JobKind, valuation_rule
 from app.db.transaction import Transaction
 from app.job_handlers import dispatch
+from app.job_handlers.revaluation import apply_due_rules
 from app.job_queue.enqueue import request_job
 from app.market.imports.importer import import_listings, open_listings
 from app.resources import Resources
 from app.valuation import revaluation, revaluation_sql
 from app.valuation.adjusted_price import VALUATION_INPUTS, adjusted_price
 from app.valuation.revaluation import activate_due_rules, run_revaluation
-from jobs.tasks.valuation import apply_due_rules
 from tests.support.catalog_rows import add_cpu, add_listing
 from tests.support.change_log import (
     assert_figures_are_current,
@@ -281,13 +281,12 @@ async def test_revaluation_with_endless_writer_times_out(
 
 async def test_rule_start_requests_revaluation_once(resources: Resources, importer: FileImporter) -> None:
     await import_shop(resources, importer, "i5-8500T 4GB RAM")
-    context = {"resources": resources}
     await create_rules(resources, rule_input("MEMORY", "GB", 1, validFrom="2999-01-01T00:00:00Z"))
-    await apply_due_rules(context)
+    await apply_due_rules(resources)
     assert (await adjusted_prices(resources))["i5-8500T 4GB RAM"] == 210
     async with resources.write() as tx:
         await tx.execute(text("UPDATE valuation_rule SET valid_from = now() - interval '1 second'"))
-    await apply_due_rules(context)
+    await apply_due_rules(resources)
     await run_queued_jobs(resources)
     assert (await adjusted_prices(resources))["i5-8500T 4GB RAM"] == 206
     async with resources.write() as tx:
