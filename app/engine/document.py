@@ -28,6 +28,7 @@ from app.db.tables import Domain
 from app.engine.compiler.column_projection import ColumnsByType, project_columns
 from app.engine.compiler.compiler import NotCompilable, Plan, compile_plan
 from app.engine.cost import Cost, cost_function
+from app.engine.input_limits import InputScan, VariableLimits
 from app.engine.validation_rules import validation_rules
 from app.graphql.prefetch import SnapshotHeuristic
 from app.graphql.strawberry_bridge import field_definition
@@ -54,14 +55,16 @@ class InvalidDocument(AppError):
 class Operation:
     """One operation of a document, analysed.
 
-    `variables`: the names of its variables. `cost`: its cost as a function of them. `columns`: those that it needs of
-    the rows of each type. `compile` returns its plan or raises NotCompilable.
+    `variables`: the names of its variables. `variable_limits`: the limits of their values. `cost`: its cost as a
+    function of them. `columns`: those that it needs of the rows of each type. `compile` returns its plan or raises
+    NotCompilable.
     """
 
     node: OperationDefinitionNode
     name: str | None
     kind: OperationType
     variables: frozenset[str]
+    variable_limits: VariableLimits
     cost: Cost
     columns: ColumnsByType
     compile: Callable[[], Plan]
@@ -173,6 +176,7 @@ def _analyze_operation(schema: GraphQLSchema, ast: DocumentNode, node: Operation
         name=node.name.value if node.name else None,
         kind=node.operation,
         variables=frozenset(definition.variable.name.value for definition in node.variable_definitions or ()),
+        variable_limits=VariableLimits(InputScan(schema, ast, node).uses),
         cost=cost_function(schema, ast, node),
         compile=partial(compile_plan, schema, ast, node),
         columns=project_columns(schema, ast, node),

@@ -19,6 +19,8 @@ from graphql import (
     specified_rules,
 )
 
+from app.engine.input_limits import InputLimitsRule
+
 MAX_ALIASES = 50
 MAX_DEPTH = 15
 
@@ -99,5 +101,5 @@ class SelectionLimits(ValidationRule):
 
 def validation_rules(allow_introspection: bool) -> tuple[type[ValidationRule], ...]:
     """Return the rules that every document must pass."""
-    own_rules = (SelectionLimits,) if allow_introspection else (SelectionLimits, NoSchemaIntrospectionCustomRule)
-    return (*specified_rules, *own_rules)
+    own_rules: tuple[type[ValidationRule], ...] = (SelectionLimits, InputLimitsRule)
+    return (*specified_rules, *own_rules, *(() if allow_introspection else (NoSchemaIntrospectionCustomRule,)))

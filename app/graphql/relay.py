@@ -9,9 +9,10 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 import strawberry
 
 from app.core.global_ids import encode_global_id
-from app.db.pagination import Page
+from app.db.pagination import MAX_CURSOR_LENGTH, Page
 from app.graphql.context import Info
 from app.graphql.fields import ValueMapping, column, requires
+from app.graphql.input_limits import at_most
 
 N = TypeVar("N")
 
@@ -20,9 +21,15 @@ TOTAL_COUNT = "total_count"
 
 
 First = Annotated[int | None, strawberry.argument(description="Number of items from the start or `after`; 1 to 200.")]
-After = Annotated[str | None, strawberry.argument(description="Cursor after which the page starts.")]
+After = Annotated[
+    str | None,
+    strawberry.argument(description="Cursor after which the page starts.", metadata=at_most(length=MAX_CURSOR_LENGTH)),
+]
 Last = Annotated[int | None, strawberry.argument(description="Number of items up to the end or `before`; 1 to 200.")]
-Before = Annotated[str | None, strawberry.argument(description="Cursor before which the page ends.")]
+Before = Annotated[
+    str | None,
+    strawberry.argument(description="Cursor before which the page ends.", metadata=at_most(length=MAX_CURSOR_LENGTH)),
+]
 
 
 def global_id_mapping(type_name: str) -> ValueMapping:

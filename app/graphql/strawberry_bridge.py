@@ -39,6 +39,12 @@ def field_definition(field: Any) -> StrawberryField | None:
     return definition if isinstance(definition, StrawberryField) else None
 
 
+def input_metadata(definition: Any) -> Mapping[Any, Any]:
+    """Return the metadata of an argument or input field of the graphql-core schema; empty if it has none."""
+    metadata: Mapping[Any, Any] = getattr(definition.extensions.get(FIELD_EXTENSION), "metadata", {})
+    return metadata
+
+
 def calls_resolvers_directly(schema: GraphQLSchema) -> bool:
     """Return whether Strawberry built the schema and wraps no exception handlers around its resolvers."""
     strawberry_schema = _strawberry_schema(schema)

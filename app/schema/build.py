@@ -21,6 +21,7 @@ from app.core.global_ids import decode_global_id
 from app.db.tables import Domain
 from app.graphql.context import Info
 from app.graphql.directives import ListSize, cache_hints
+from app.graphql.input_limits import at_most, describe_limits
 from app.graphql.relay import Node
 from app.graphql.scalars import UPLOAD, Upload
 from app.graphql.strawberry_bridge import graphql_schema
@@ -80,12 +81,11 @@ class NodeQuery:
         self,
         info: Info,
         ids: Annotated[
-            list[strawberry.ID], strawberry.argument(description=f"Global ids of objects, at most {MAX_NODES}.")
+            list[strawberry.ID],
+            strawberry.argument(description="Global ids of objects.", metadata=at_most(values=MAX_NODES)),
         ],
     ) -> list[Node | None]:
         """Return the objects; one statement per type."""
-        if len(ids) > MAX_NODES:
-            raise BadInput(f"`ids` takes at most {MAX_NODES} ids.")
         return list(await asyncio.gather(*(_load_node(info, global_id) for global_id in ids)))
 
 
@@ -133,6 +133,7 @@ def build_schema() -> strawberry.Schema:
         config=StrawberryConfig(auto_camel_case=True, scalar_map={Upload: UPLOAD}),
     )
     _drop_null_defaults(graphql_schema(schema))
+    describe_limits(graphql_schema(schema))
     return schema
 
 

@@ -30,7 +30,11 @@ class Admission:
         self.trusted_proxies = TrustedProxies(settings.trusted_proxies)
 
     def check_cost(self, operation: Operation, variables: Mapping[str, Any]) -> int:
-        """Return the highest cost that the operation may have. Raises CostLimitExceeded."""
+        """Return the highest cost that the operation may have.
+
+        Raises CostLimitExceeded, and InputTooLarge for a variable with too many values or characters.
+        """
+        operation.variable_limits.check(variables)
         cost = operation.cost(variables)
         if cost > self.cost_limit:
             raise CostLimitExceeded(

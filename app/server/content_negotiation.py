@@ -9,6 +9,7 @@ from typing import Literal
 from app.core.errors import AppError, BadRequest, Unauthenticated, Unavailable
 from app.engine.document import InvalidDocument
 from app.engine.executor import ExecutionOutcome
+from app.engine.input_limits import InputTooLarge
 from app.server.rate_limits import RateLimited
 from app.server.request_parsing import BodyTooLarge, BodyTooSlow, UnsupportedMediaType
 
@@ -106,7 +107,7 @@ def error_status(error: AppError, profile: HttpProfile, media: MediaType) -> int
             return status
     if error.code in by_code:
         return by_code[error.code]
-    if isinstance(error, InvalidDocument):
+    if isinstance(error, (InvalidDocument, InputTooLarge)):
         return request_error_status(profile, media)
     return 422 if profile == "2026-09" and type(error) is BadRequest else 400
 

@@ -46,7 +46,7 @@ async def test_cpus_by_slugs_keep_the_requested_order(resources: Resources) -> N
     assert await names(*(f"cpu-{n}" for n in (6, 5, 4, 3, 2, 1, 0))) == [f"CPU {n} {n}" for n in (6, 5, 4, 3, 2, 1, 0)]
     assert await names(*["cpu-1"] * 50) == ["CPU 1 1"] * 50
     code, message = await query_error(resources, BY_SLUGS, slugs=["cpu-1"] * 51)
-    assert (code, message) == ("BAD_USER_INPUT", "`slugs` takes at most 50 slugs.")
+    assert (code, message[:39]) == ("BAD_USER_INPUT", "`slugs` takes at most 50 values, not 51")
     for slug in ("a\0b", "\udfff", "x" * 201):
         assert (await query_error(resources, BY_SLUGS, slugs=["cpu-1", slug]))[0] == "BAD_USER_INPUT"
 
@@ -95,7 +95,8 @@ async def test_nodes_of_every_type_keep_the_requested_order(resources: Resources
     assert [node and node["id"] for node in nodes] == [two, offers[1], None, one, offers[0], two, None]
     assert [node["__typename"] for node in nodes if node] == ["CPU", "Listing", "CPU", "Listing", "CPU"]
     assert (await query_data(resources, NODES, ids=[]))["nodes"] == []
-    assert (await query_error(resources, NODES, ids=[one] * 201))[1] == "`ids` takes at most 200 ids."
+    message = (await query_error(resources, NODES, ids=[one] * 201))[1]
+    assert message.startswith("`ids` takes at most 200 values, not 201")
     assert len((await query_data(resources, NODES, ids=[one] * 200))["nodes"]) == 200
     assert (await query_error(resources, NODES, ids=[one, "junk"]))[0] == "BAD_USER_INPUT"
 

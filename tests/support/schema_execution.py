@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphql import ExecutionResult
+from graphql import ExecutionResult, GraphQLError
 
+from app.core.errors import BadInput
 from app.engine.document import prepare_document
 from app.engine.executor import execute_operation
 from app.graphql.context import Context
@@ -30,6 +31,10 @@ async def execute_in_context(context: Context, query: str, **variables: Any) -> 
     """Execute an operation in an existing context."""
     document = prepare_document(GRAPHQL_SCHEMA, "test", query)
     (operation,) = document.operations.values()
+    try:
+        operation.variable_limits.check(variables)  # as `Admission` does
+    except BadInput as error:
+        return ExecutionResult(None, [GraphQLError(error.message, extensions={"code": error.code})])
     return await execute_operation(GRAPHQL_SCHEMA, document, operation, variables, context)
 
 

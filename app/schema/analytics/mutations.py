@@ -12,6 +12,7 @@ from app.core.errors import BadInput
 from app.core.global_ids import decode_global_id, encode_global_id
 from app.db.tables import JobKind
 from app.graphql.context import Info
+from app.graphql.input_limits import at_most
 from app.graphql.permissions import IsAdmin
 from app.job_queue.enqueue import request_job
 from app.schema.jobs.types import Job
@@ -42,7 +43,8 @@ class AnalyticsMutation:
         cpu_ids: Annotated[
             list[strawberry.ID] | None,
             strawberry.argument(
-                description=f"Global ids of the CPUs to recalculate, at most {MAX_CPUS}; null stands for all CPUs."
+                description="Global ids of the CPUs to recalculate; null stands for all CPUs.",
+                metadata=at_most(values=MAX_CPUS),
             ),
         ] = None,
     ) -> RecalculateMetricsPayload:
@@ -83,12 +85,10 @@ async def _load_job(info: Info, key: int) -> Job:
 def _parse_cpu_ids(ids: list[strawberry.ID]) -> list[int]:
     """Return the keys in ascending order without repetitions, so that the same CPUs result in the same job.
 
-    Raises BadInput for an empty or too long list, and for ids of other types.
+    Raises BadInput for an empty list, and for ids of other types.
     """
     if not ids:
         raise BadInput("`cpuIds` is empty: leave it out to recalculate all CPUs.")
-    if len(ids) > MAX_CPUS:
-        raise BadInput(f"`cpuIds` takes at most {MAX_CPUS} ids; leave it out to recalculate all CPUs.")
     decoded = {identifier: decode_global_id(identifier) for identifier in ids}
     if invalid := [identifier for identifier, node in decoded.items() if node is None or node[0] != "CPU"]:
         raise _unknown_cpus_error(invalid)

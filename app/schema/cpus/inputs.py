@@ -10,9 +10,9 @@ from strawberry.utils.str_converters import to_camel_case
 from app.catalog import sql
 from app.core.errors import BadInput
 from app.db.tables import ValueRating
+from app.graphql.input_limits import MAX_NAME_LENGTH, at_most
 from app.schema.analytics.types import PriceConfidence
 
-MAX_TEXT_LENGTH = 200  # characters
 MAX_VALUES = 200  # of one condition
 MAX_SORT_KEYS = 5
 DEFAULT_ORDER = (("NAME", False),)
@@ -77,6 +77,13 @@ class FloatRangeInput:
     max: float | None = strawberry.field(default=None, description="Greatest value; null for no upper bound.")
 
 
+def _names_field(description: str) -> list[str] | None:
+    field: list[str] | None = strawberry.field(
+        default=None, description=description, metadata=at_most(values=MAX_VALUES, length=MAX_NAME_LENGTH)
+    )
+    return field
+
+
 def _int_range_field(description: str) -> IntRangeInput | None:
     field: IntRangeInput | None = strawberry.field(default=None, description=description)
     return field
@@ -96,10 +103,11 @@ class CPUFilter:
         default=None,
         description='Words that must all occur in the name, such as "i5 8500t"; order, case and punctuation are '
         "ignored.",
+        metadata=at_most(length=MAX_NAME_LENGTH),
     )
-    manufacturer: list[str] | None = strawberry.field(default=None, description="Accepted manufacturers.")
-    socket: list[str] | None = strawberry.field(default=None, description="Accepted sockets.")
-    category: list[str] | None = strawberry.field(default=None, description="Accepted categories.")
+    manufacturer: list[str] | None = _names_field("Accepted manufacturers.")
+    socket: list[str] | None = _names_field("Accepted sockets.")
+    category: list[str] | None = _names_field("Accepted categories.")
     cores: IntRangeInput | None = _int_range_field("Number of physical cores.")
     threads: IntRangeInput | None = _int_range_field("Number of hardware threads.")
     tdp_w: IntRangeInput | None = _int_range_field("Thermal design power in watts.")
@@ -141,8 +149,6 @@ def to_sort_order(order_by: list[CPUOrder] | None) -> tuple[tuple[str, bool], ..
     """Return the ordering as pairs of (key of `sql.ORDERABLE`, descending). Raises BadInput if it is invalid."""
     if not order_by:
         return DEFAULT_ORDER
-    if len(order_by) > MAX_SORT_KEYS:
-        raise BadInput(f"`orderBy` takes at most {MAX_SORT_KEYS} keys.")
     names = [order.field.name for order in order_by]
     if len(set(names)) < len(names):
         raise BadInput("`orderBy` names the same field twice.")
@@ -159,12 +165,12 @@ def to_cpu_filter(conditions: CPUFilter | None) -> sql.CpuFilter:
         "category": conditions.category,
     }
     one_of = {
-        name: [check_text(value, name) for value in _check_value_count(values, name)]
+        name: [check_text(value, name) for value in dict.fromkeys(values)]
         for name, values in texts.items()
         if values is not None
     }
     if conditions.rating is not None:
-        one_of["value_rating"] = [rating.value for rating in conditions.rating]
+        one_of["value_rating"] = [rating.value for rating in dict.fromkeys(conditions.rating)]
     return sql.CpuFilter(
         search=None if conditions.search is None else check_text(conditions.search, "search"),
         one_of=one_of,
@@ -185,16 +191,16 @@ def _to_range(name: str, bounds: IntRangeInput | FloatRangeInput) -> sql.Range:
     return sql.Range(bounds.min, bounds.max)
 
 
-def check_text(value: str, name: str, max_length: int = MAX_TEXT_LENGTH) -> str:
-    """Return the text of the argument `name`. Raises BadInput if it is too long or cannot be stored as text."""
-    if len(value) > max_length:
-        raise BadInput(f"`{name}` is longer than {max_length} characters.")
-    if "\0" in value or any(0xD800 <= ord(c) < 0xE000 for c in value):
-        raise BadInput(f"`{name}` contains a NUL character or half of a surrogate pair.")
+def check_text(value: str, name: str) -> str:
+    """Return the text of the argument `name`. Raises BadInput if it cannot be stored as text."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _not_text(name) from None
+    if "\0" in value:
+        raise _not_text(name)
     return value
 
 
-def _check_value_count(values: list[str], name: str) -> list[str]:
-    if len(values) > MAX_VALUES:
-        raise BadInput(f"`{name}` takes at most {MAX_VALUES} values.")
-    return values
+def _not_text(name: str) -> BadInput:
+    return BadInput(f"`{name}` contains a NUL character or half of a surrogate pair.")

@@ -15,6 +15,7 @@ from app.db.pagination import DEFAULT_PAGE_SIZE, parse_page_arguments
 from app.db.tables import Domain
 from app.graphql.context import Info
 from app.graphql.directives import CostWeight, ListSize, cache_hints, connection_size
+from app.graphql.input_limits import MAX_NAME_LENGTH, at_most
 from app.graphql.relay import TOTAL_COUNT, After, Before, Connection, First, Last, requests_total_count
 from app.schema.cpus.facets import CPUFacets
 from app.schema.cpus.inputs import MAX_SORT_KEYS, CPUFilter, CPUOrder, check_text, to_cpu_filter, to_sort_order
@@ -43,7 +44,9 @@ class CpusQuery:
         self,
         info: Info,
         id: Annotated[strawberry.ID | None, strawberry.argument(description="Global id of the CPU.")] = None,  # noqa: A002
-        slug: Annotated[str | None, strawberry.argument(description="Slug of the CPU.")] = None,
+        slug: Annotated[
+            str | None, strawberry.argument(description="Slug of the CPU.", metadata=at_most(length=MAX_NAME_LENGTH))
+        ] = None,
     ) -> CPU | None:
         """Return the CPU. Raises BadInput unless exactly one argument is given."""
         if (id is None) == (slug is None):
@@ -61,11 +64,14 @@ class CpusQuery:
     async def cpus_by_slugs(
         self,
         info: Info,
-        slugs: Annotated[list[str], strawberry.argument(description=f"Slugs of CPUs, at most {MAX_SLUGS}.")],
+        slugs: Annotated[
+            list[str],
+            strawberry.argument(
+                description="Slugs of CPUs.", metadata=at_most(values=MAX_SLUGS, length=MAX_NAME_LENGTH)
+            ),
+        ],
     ) -> list[CPU | None]:
         """Return the CPUs with one statement; for a few CPUs it also prefetches their listings and distributions."""
-        if len(slugs) > MAX_SLUGS:
-            raise BadInput(f"`slugs` takes at most {MAX_SLUGS} slugs.")
         for slug in slugs:
             check_text(slug, "slugs")
         return cast("list[CPU | None]", await info.context.loader(CpuBySlug).load_many(slugs))
@@ -87,7 +93,8 @@ class CpusQuery:
         order_by: Annotated[
             list[CPUOrder] | None,
             strawberry.argument(
-                description=f"Sort keys in descending priority, at most {MAX_SORT_KEYS}; default by name."
+                description="Sort keys in descending priority; default by name.",
+                metadata=at_most(values=MAX_SORT_KEYS),
             ),
         ] = None,
     ) -> Connection[CPU]:
@@ -152,11 +159,12 @@ class CpusQuery:
         self,
         info: Info,
         title: Annotated[
-            str, strawberry.argument(description=f"Title of an offer, at most {MAX_TITLE_LENGTH} characters.")
+            str,
+            strawberry.argument(description="Title of an offer.", metadata=at_most(length=MAX_TITLE_LENGTH)),
         ],
     ) -> TitleMatch:
         """Match the title with the catalogue in the snapshot of the request."""
-        check_text(title, "title", MAX_TITLE_LENGTH)
+        check_text(title, "title")
         async with info.context.read() as session:
             match = (await get_matcher(info.context.resources, session)).match(title)
         return TitleMatch.of(match, parse_components(title))

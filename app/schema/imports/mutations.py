@@ -9,8 +9,10 @@ import strawberry
 
 from app.db.tables import ImportPriority
 from app.graphql.context import Info
+from app.graphql.input_limits import MAX_NAME_LENGTH, at_most
 from app.graphql.permissions import IsOperator
 from app.graphql.scalars import Upload
+from app.ingestion.extract.offer import MAX_STORED_URL_LENGTH
 from app.ingestion.fetch.url_policy import AllowList
 from app.ingestion.requests.import_requests import ImportRequest, request_import, request_url_import
 from app.ingestion.requests.url_files import MAX_ROWS, read_url_file
@@ -36,7 +38,13 @@ class ImportsMutation:
     async def ingest_url(
         self,
         info: Info,
-        url: Annotated[str, strawberry.argument(description="URL of the page: http or https, on a public server.")],
+        url: Annotated[
+            str,
+            strawberry.argument(
+                description="URL of the page: http or https, on a public server.",
+                metadata=at_most(length=MAX_STORED_URL_LENGTH),
+            ),
+        ],
         priority: Priority = ImportPriority.NORMAL,
     ) -> IngestPayload:
         """Request the import of one page."""
@@ -59,7 +67,9 @@ class ImportsMutation:
         encoding: Annotated[
             str | None,
             strawberry.argument(
-                description="Encoding of a CSV file, such as cp1252; null stands for UTF-8, or the encoding of the BOM."
+                description="Encoding of a CSV file, such as cp1252; null stands for UTF-8, or the encoding of the "
+                "BOM.",
+                metadata=at_most(length=MAX_NAME_LENGTH),
             ),
         ] = None,
     ) -> IngestPayload:

@@ -54,7 +54,8 @@ class JobsQuery:
         ] = None,
     ) -> Connection[Job]:
         """Return a page; without `first` and `last`, the 50 newest jobs."""
-        request, conditions = parse_page_arguments(first, after, last, before), sql.JobFilter(kind, status)
+        request = parse_page_arguments(first, after, last, before)
+        conditions = sql.JobFilter(*(None if each is None else list(dict.fromkeys(each)) for each in (kind, status)))
         context = info.context
         counted = requests_total_count(info, "JobConnection")
         async with context.read() as session:

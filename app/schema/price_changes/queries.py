@@ -7,16 +7,16 @@ from typing import Annotated
 
 import strawberry
 
-from app.core.errors import BadInput
 from app.core.global_ids import key_from_global_id
 from app.core.waiting import wait_for_event
-from app.db.pagination import DEFAULT_PAGE_SIZE, parse_page_arguments
+from app.db.pagination import DEFAULT_PAGE_SIZE, MAX_CURSOR_LENGTH, parse_page_arguments
 from app.db.tables import Domain
 from app.events import sql
 from app.events.feed import read_after, start_position
 from app.events.sql import PriceChangeRow
 from app.graphql.context import Info
 from app.graphql.directives import cache_hints, connection_size
+from app.graphql.input_limits import at_most
 from app.graphql.relay import After, Before, Connection, First, Last
 from app.schema.price_changes.types import PriceChange
 
@@ -74,20 +74,21 @@ class PriceChangesSubscription:
         info: Info,
         cpu_ids: Annotated[
             list[strawberry.ID] | None,
-            strawberry.argument(description=f"Global ids of CPUs, at most {MAX_CPUS}; null stands for all listings."),
+            strawberry.argument(
+                description="Global ids of CPUs; null stands for all listings.", metadata=at_most(values=MAX_CPUS)
+            ),
         ] = None,
         since: Annotated[
             str | None,
             strawberry.argument(
                 description="Cursor of the change to continue after; an empty string starts with the oldest stored "
-                "change, null with the next change."
+                "change, null with the next change.",
+                metadata=at_most(length=MAX_CURSOR_LENGTH),
             ),
         ] = None,
     ) -> AsyncGenerator[PriceChange, None]:
         """Yield price changes. Raises BadInput, BadCursor or ExpiredCursor for invalid arguments."""
-        if cpu_ids is not None and len(cpu_ids) > MAX_CPUS:
-            raise BadInput(f"`cpuIds` takes at most {MAX_CPUS} ids.")
-        cpus = None if cpu_ids is None else [key_from_global_id(cpu_id, "CPU") for cpu_id in cpu_ids]
+        cpus = None if cpu_ids is None else [key_from_global_id(cpu_id, "CPU") for cpu_id in dict.fromkeys(cpu_ids)]
         resources = info.context.resources
         async with resources.notifications.subscribe(Domain.EVENTS) as changed:
             async with resources.read() as session:

@@ -11,11 +11,14 @@ import strawberry
 
 from app.core.errors import BadInput
 from app.db.tables import Component, Condition, RuleUnit
+from app.graphql.input_limits import at_most
 
 MAX_KIND_LENGTH = 60  # characters
 MAX_VALUE_USD = 100_000
 MAX_MULTIPLIER = 10
 MAX_DECIMALS = 4
+KIND_LIMIT = at_most(length=MAX_KIND_LENGTH)
+MULTIPLIERS_LIMIT = at_most(values=len(Condition))
 
 
 @strawberry.input(description="Factor of a rule's value for offers of one condition.")
@@ -36,9 +39,12 @@ class ValuationRuleInput:
     kind: str | None = strawberry.field(
         default=None,
         description="Words that the component's description must contain, in any case; null stands for all kinds.",
+        metadata=KIND_LIMIT,
     )
     condition_multipliers: list[ConditionMultiplierInput] | None = strawberry.field(
-        default=None, description="Factors by the condition of the offer; the factor of other conditions is 1."
+        default=None,
+        description="Factors by the condition of the offer; the factor of other conditions is 1.",
+        metadata=MULTIPLIERS_LIMIT,
     )
     valid_from: datetime | None = strawberry.field(
         default=None, description="Time when the rule comes into force; null stands for now."
@@ -59,9 +65,12 @@ class ValuationRuleChanges:
     kind: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="Words that the component's description must contain; null stands for all kinds.",
+        metadata=KIND_LIMIT,
     )
     condition_multipliers: list[ConditionMultiplierInput] | None = strawberry.field(
-        default=strawberry.UNSET, description="All factors by the condition of the offer; null removes them."
+        default=strawberry.UNSET,
+        description="All factors by the condition of the offer; null removes them.",
+        metadata=MULTIPLIERS_LIMIT,
     )
     valid_from: datetime | None = strawberry.field(
         default=strawberry.UNSET, description="Time when the rule comes into force; null stands for now."
@@ -85,8 +94,6 @@ def _parse_kind(value: str | None) -> str | None:
     kind = " ".join(value.split())
     if not kind:
         raise BadInput("`kind` is empty: leave it out, or give null, for all kinds.")
-    if len(kind) > MAX_KIND_LENGTH:
-        raise BadInput(f"`kind` is longer than {MAX_KIND_LENGTH} characters.")
     return kind
 
 

@@ -73,7 +73,7 @@ async def test_recalculate_metrics_with_unknown_cpus_is_rejected(api: ApiClient,
         assert (code, message) == ("BAD_USER_INPUT", f"No CPU has the id {named}.")
     assert (await api.error(RECALCULATE, Role.ADMIN, cpuIds=[]))[1].startswith("`cpuIds` is empty")
     assert (await api.error(RECALCULATE, Role.ADMIN, cpuIds=[known] * 1001))[1].startswith(
-        "`cpuIds` takes at most 1000"
+        "`cpuIds` takes at most 1,000 values, not 1,001"
     )
     message = (await api.error(RECALCULATE, Role.ADMIN, cpuIds=[encode_global_id("CPU", n) for n in range(900, 950)]))[
         1

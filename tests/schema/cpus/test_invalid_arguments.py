@@ -33,15 +33,19 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"filter": {"cores": {"min": 5, "max": 4}}}, "`cores` has a `min` (5) above its `max` (4)"),
     ({"filter": {"cpuMarkMulti": {"min": 5, "max": 4}}}, "`cpuMarkMulti`"),
     ({"filter": {"price": {"min": 2.5, "max": 2.25}}}, "`price` has a `min` (2.5) above its `max` (2.25)"),
-    ({"filter": {"search": "x" * 201}}, "`search` is longer than 200"),
-    ({"filter": {"search": "x" * 10_000}}, "`search` is longer than 200"),
+    ({"filter": {"search": "x" * 201}}, "`filter.search` takes at most 200 characters, not 201"),
+    ({"filter": {"search": "x" * 10_000}}, "`filter.search` takes at most 200 characters, not 10,000"),
     ({"filter": {"search": "a\0b"}}, "contains a NUL character or half of a surrogate pair"),
     ({"filter": {"search": "a\ud800b"}}, "contains a NUL character or half of a surrogate pair"),
     ({"filter": {"socket": ["\0"]}}, "`socket`"),
-    ({"filter": {"manufacturer": ["x"] * 201}}, "`manufacturer` takes at most 200"),
-    ({"filter": {"category": ["x" * 201]}}, "`category` is longer"),
+    ({"filter": {"manufacturer": ["x"] * 201}}, "`filter.manufacturer` takes at most 200 values, not 201"),
+    ({"filter": {"category": ["x" * 201]}}, "`filter.category` takes at most 200 characters"),
+    ({"filter": {"rating": ["GOOD"] * 5}}, "`filter.rating` takes at most 4 values, not 5: send each value once"),
     ({"orderBy": order_argument([("NAME", False), ("NAME", True)])}, "same field twice"),
-    ({"orderBy": order_argument([(name, False) for name in list(ORDER_FIELDS)[:6]])}, "at most 5 keys"),
+    (
+        {"orderBy": order_argument([(name, False) for name in list(ORDER_FIELDS)[:6]])},
+        "`orderBy` takes at most 5 values, not 6",
+    ),
 ]
 MISTYPED: list[dict[str, Any]] = [
     {"first": 2**31},
@@ -82,7 +86,7 @@ async def test_cpus_invalid_cursors_are_rejected(resources: Resources, cpu_rows:
     other = (await query_data(resources, PAGE_QUERY, first=2, orderBy=order_argument([("NAME", True)])))["cpus"][
         "pageInfo"
     ]["endCursor"]
-    for bad in ("", "junk", cursor[:-3], cursor + "AAAA", theirs, other, "A" * 10_000, "\0", "\ud800", "💥", "%00"):
+    for bad in ("", "junk", cursor[:-3], cursor + "AAAA", theirs, other, "A" * 8_000, "\0", "\ud800", "💥", "%00"):
         for position in ({"after": bad}, {"before": bad}):
             code, message = await query_error(resources, PAGE_QUERY, **position)
             assert code == "BAD_CURSOR", (bad, message)

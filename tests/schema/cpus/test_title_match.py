@@ -80,7 +80,7 @@ async def test_match_title_without_cpu_has_reason(resources: Resources) -> None:
 @pytest.mark.parametrize(
     ("title", "message"),
     [
-        ("x" * 1001, "longer than 1000 characters"),
+        ("x" * 1001, "takes at most 1,000 characters"),
         ("i5\0", "contains a NUL character"),
         ("\ud800", "contains a NUL character"),
     ],
