@@ -56,14 +56,13 @@ class SimilarCpus(Loader[SimilarKey, list[CpuRow]]):
     """Loads the most similar CPUs of a CPU, most similar first."""
 
     async def values(self, session: Reader, keys: list[SimilarKey]) -> list[list[CpuRow]]:
-        """Run one statement per distinct number of similar CPUs."""
-        rows_by_key: dict[SimilarKey, list[CpuRow]] = defaultdict(list)
+        """Run one statement for all keys: fewer similar CPUs are the start of more."""
+        rows_by_cpu: dict[int, list[CpuRow]] = defaultdict(list)
         statement = sql.select_similar(requested_columns(self.context))
-        for first in dict.fromkeys(key.first for key in keys):
-            ids = [key.cpu_id for key in keys if key.first == first]
-            for row in await session.rows(statement, {"ids": ids, "first": first}, CpuRow):
-                rows_by_key[SimilarKey(row["similar_to"], first)].append(row)
-        return [rows_by_key[key] for key in keys]
+        values = {"ids": list({key.cpu_id for key in keys}), "first": max(key.first for key in keys)}
+        for row in await session.rows(statement, values, CpuRow):
+            rows_by_cpu[row["similar_to"]].append(row)
+        return [rows_by_cpu[key.cpu_id][: key.first] for key in keys]
 
 
 async def load_rows(
