@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import jwt
-import structlog
 
-from app.core.errors import StartupError, Unauthenticated, Unavailable
+from app.core.errors import StartupError, Unauthenticated
 from app.graphql.viewer import ANONYMOUS, Role, Viewer
+from app.server.jwks import KeySet
 from app.settings import Settings
 
-log = structlog.get_logger()
-
-# Asymmetric algorithms only. The key itself, not the token, determines which of them is used.
-JWKS_ALGORITHMS = ["RS256", "ES256", "EdDSA"]
-JWKS_REFRESH_INTERVAL_SECONDS = 600.0
-JWKS_TIMEOUT_SECONDS = 5
-# A token with an unknown key id may follow a key rotation, or may come from an attacker who wants to cause requests.
-# The interval also applies after a failed request.
-JWKS_MIN_REFRESH_INTERVAL_SECONDS = 5.0
 CLOCK_LEEWAY_SECONDS = 10
+# Of an Authorization header. Longer ones are rejected before anything is decoded.
+MAX_AUTHORIZATION_LENGTH = 8192
+MAX_SUBJECT_LENGTH = 255
+# The end of the year 9999, in seconds since the epoch.
+MAX_EXPIRATION = 253_402_300_799
 
 
 class Authenticator:
@@ -42,15 +35,23 @@ class Authenticator:
         """
         if authorization is None:
             return ANONYMOUS
+        if len(authorization) > MAX_AUTHORIZATION_LENGTH:
+            raise Unauthenticated(f"The token is longer than {MAX_AUTHORIZATION_LENGTH:,} characters.")
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthenticated("The Authorization header must be `Bearer` and a token.")
+        if not token.isascii():
+            raise Unauthenticated("The token is not valid: it contains characters that no token has.")
         try:
             claims = await self._verified_claims(token.strip())
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("The token has expired: get a new one.") from None
         except jwt.PyJWTError as error:
             raise Unauthenticated(f"The token is not valid: {error}.") from None
+        except (ValueError, TypeError, ArithmeticError, RecursionError):
+            # Whatever a client has put in place of a token is the client's error.
+            raise Unauthenticated("The token is not valid.") from None
+        _check_claims(claims)
         return _viewer(claims)
 
     async def _verified_claims(self, token: str) -> dict[str, Any]:
@@ -68,56 +69,13 @@ class Authenticator:
     async def _verification_key(self, token: str) -> tuple[Any, list[str]]:
         """Return the key that must have signed a token, and its algorithm, which never comes from the token."""
         if self._key_set is not None:
-            key = await self._key_set.get(jwt.get_unverified_header(token).get("kid"))
+            # Without the rest of the token, which would be decoded twice.
+            header = jwt.get_unverified_header(f"{token.partition('.')[0]}..")
+            key = await self._key_set.get(header.get("kid"))
             return key.key, [key.algorithm_name]
         if self._secret is None:
             raise Unauthenticated("This server accepts no tokens: neither a secret nor a JWKS is configured.")
         return self._secret, ["HS256"]
-
-
-class KeySet:
-    """Cache of a JWKS, fetched when first needed, periodically, and when a token names an unknown key (rotation)."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._keys: dict[str | None, jwt.PyJWK] = {}
-        self._attempted_at = self._fetched_at = float("-inf")
-        self._fetch_lock = asyncio.Lock()
-
-    async def get(self, key_id: str | None) -> jwt.PyJWK:
-        """Return the key with this id.
-
-        Raises Unauthenticated if there is no such key, Unavailable if the JWKS cannot be fetched to check that.
-        """
-        key = self._keys.get(key_id)
-        fresh = time.monotonic() - self._fetched_at <= JWKS_REFRESH_INTERVAL_SECONDS
-        if key is not None and (fresh or self._fetch_lock.locked()):
-            return key
-        async with self._fetch_lock:
-            now = time.monotonic()
-            needed = key_id not in self._keys or now - self._fetched_at > JWKS_REFRESH_INTERVAL_SECONDS
-            if needed and now - self._attempted_at > JWKS_MIN_REFRESH_INTERVAL_SECONDS:
-                await self._fetch()
-        if key_id in self._keys:
-            return self._keys[key_id]
-        if self._fetched_at < self._attempted_at:
-            raise Unavailable("Tokens cannot be verified now: the key server does not answer.")
-        raise Unauthenticated("The token is signed with a key that is not known here.")
-
-    async def _fetch(self) -> None:
-        """Replace the keys by the signing keys of the JWKS; keep the current ones if it cannot be fetched."""
-        try:
-            async with httpx.AsyncClient(timeout=JWKS_TIMEOUT_SECONDS) as client:
-                response = await client.get(self._url)
-                response.raise_for_status()
-            keys = jwt.PyJWKSet(response.json()["keys"]).keys
-        except (httpx.HTTPError, jwt.PyJWTError, ValueError, KeyError, TypeError) as error:
-            log.warning("jwks.unavailable", error=str(error))
-            self._attempted_at = time.monotonic()
-            return
-        signing_keys = [key for key in keys if key.public_key_use in {None, "sig"}]
-        self._keys = {key.key_id: key for key in signing_keys if key.algorithm_name in JWKS_ALGORITHMS}
-        self._attempted_at = self._fetched_at = time.monotonic()
 
 
 def issue_token(settings: Settings, role: Role, subject: str, valid_for: timedelta) -> str:
@@ -131,6 +89,18 @@ def issue_token(settings: Settings, role: Role, subject: str, valid_for: timedel
     if settings.jwt_audience:
         claims["aud"] = settings.jwt_audience
     return jwt.encode(claims, settings.jwt_secret.get_secret_value(), algorithm="HS256")
+
+
+def _check_claims(claims: dict[str, Any]) -> None:
+    """Check what the library accepts in many forms. Raises Unauthenticated."""
+    expiration, subject = claims["exp"], claims["sub"]
+    if isinstance(expiration, bool) or not isinstance(expiration, int | float) or expiration > MAX_EXPIRATION:
+        raise Unauthenticated("The token is not valid: `exp` must be a number of seconds until the year 9999.")
+    # PostgreSQL, which stores the subject, accepts no NUL.
+    if not 0 < len(subject) <= MAX_SUBJECT_LENGTH or not subject.isprintable():
+        raise Unauthenticated(
+            f"The token is not valid: `sub` must have 1 to {MAX_SUBJECT_LENGTH} printable characters."
+        )
 
 
 def _viewer(claims: dict[str, Any]) -> Viewer:

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import hypothesis
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.core.errors import StartupError, Unauthenticated
 from app.graphql.viewer import Role, Viewer
 from app.server.authentication import Authenticator, issue_token
 from app.settings import Settings
 from tests.support.api_server import run_api
+from tests.support.effort import size_of
 from tests.support.ports import closed_port
 from tests.support.settings import SECRET, make_settings
-from tests.support.tokens import LATER, NOW, VALID_CLAIMS, forge_token, rejection_reason, sign_token, viewer_of_token
+from tests.support.tokens import (
+    LATER,
+    NOW,
+    VALID_CLAIMS,
+    forge_raw_token,
+    forge_token,
+    rejection_reason,
+    sign_raw_claims,
+    sign_token,
+    viewer_of_token,
+)
 
 
 async def test_valid_token_gives_its_viewer() -> None:
@@ -60,8 +76,78 @@ BAD: dict[str, tuple[str, str]] = {
     "dots": ("..", "not valid"),
     "not ASCII": ("é.é.é", "not valid"),
     "claims are a list": (forge_token({"alg": "HS256"}, [1]), "not valid"),  # type: ignore[arg-type]
-    "long": ("a" * 50_000, "not valid"),
+    "long": ("a" * 8_000, "not valid"),
+    "too long": ("a" * 8_192, "longer than 8,192 characters"),
+    "nested header": (forge_raw_token(b"[" * 4_000, b"{}"), "not valid"),
+    "nested claims": (sign_raw_claims(b'{"sub":"me","exp":' + b"[" * 5_000), "not valid"),
+    "claims that are not JSON": (sign_raw_claims(b"\xff"), "not valid"),
+    "exp is a number as text": (sign_token({**VALID_CLAIMS, "exp": str(LATER)}), "`exp` must be a number"),
+    "exp is a boolean": (sign_token({**VALID_CLAIMS, "exp": True}), "expired"),
+    "exp is null": (sign_token({**VALID_CLAIMS, "exp": None}), '"exp"'),
+    "exp is a list": (sign_token({**VALID_CLAIMS, "exp": [LATER]}), "exp"),
+    "exp is an object": (sign_token({**VALID_CLAIMS, "exp": {}}), "exp"),
+    "exp is huge": (sign_token({**VALID_CLAIMS, "exp": 1e308}), "`exp` must be a number of seconds until the year"),
+    "exp has many digits": (sign_raw_claims(b'{"sub":"me","exp":' + b"9" * 5_000 + b"}"), "not valid"),
+    "exp is negative": (sign_token({**VALID_CLAIMS, "exp": -1e308}), "expired"),
+    "exp is infinite": (sign_raw_claims(b'{"sub":"me","exp":Infinity}'), "exp"),
+    "exp overflows": (sign_raw_claims(b'{"sub":"me","exp":1e999}'), "exp"),
+    "exp is not a number": (sign_raw_claims(b'{"sub":"me","exp":NaN}'), "exp"),
+    "nbf is infinite": (sign_raw_claims(b'{"sub":"me","exp":9999999999,"nbf":1e999}'), "not valid"),
+    "iat is infinite": (sign_raw_claims(b'{"sub":"me","exp":9999999999,"iat":1e999}'), "not valid"),
+    "sub is empty": (sign_token({**VALID_CLAIMS, "sub": ""}), "`sub` must have 1 to 255 printable characters"),
+    "sub is long": (sign_token({**VALID_CLAIMS, "sub": "a" * 256}), "`sub` must have"),
+    "sub has a NUL": (sign_token({**VALID_CLAIMS, "sub": "a\0b"}), "`sub` must have"),
+    "sub has a line break": (sign_token({**VALID_CLAIMS, "sub": "a\nb"}), "`sub` must have"),
+    "sub is half a character": (sign_token({**VALID_CLAIMS, "sub": "\ud800"}), "`sub` must have"),
+    "sub is null": (sign_token({**VALID_CLAIMS, "sub": None}), "sub"),
+    "kid is a list": (forge_token({"alg": "HS256", "kid": ["a"]}, VALID_CLAIMS), "not valid"),
+    "crit is unknown": (forge_token({"alg": "HS256", "crit": ["x"], "x": 1}, VALID_CLAIMS), "not valid"),
+    "detached payload": (forge_token({"alg": "HS256", "b64": False, "crit": ["b64"]}, VALID_CLAIMS), "not valid"),
+    "compressed": (forge_token({"alg": "HS256", "zip": "DEF"}, VALID_CLAIMS), "not valid"),
 }
+
+
+# Parts of tokens: valid ones, and what JSON allows but the claims do not.
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats()
+    | st.text(max_size=5)
+    | st.just(LATER)
+    | st.sampled_from(["me", "admin", "HS256", "dealmark", "https://issuer"]),
+    lambda values: st.lists(values, max_size=2) | st.dictionaries(st.text(max_size=3), values, max_size=2),
+    max_leaves=4,
+)
+CLAIM_NAMES = st.sampled_from(["exp", "sub", "role", "nbf", "iat", "iss", "aud", "jti", "other"])
+HEADER_NAMES = st.sampled_from(["alg", "kid", "typ", "crit", "b64", "zip", "jku", "jwk", "x5c"])
+
+
+@pytest.mark.sized
+@hypothesis.settings(max_examples=size_of(short=100, long=5_000))
+@given(
+    header=st.dictionaries(HEADER_NAMES, JSON_VALUES, max_size=4),
+    claims=st.dictionaries(CLAIM_NAMES, JSON_VALUES, max_size=6),
+    strict=st.booleans(),
+)
+async def test_any_signed_token_is_accepted_or_unauthenticated(
+    header: dict[str, Any], claims: dict[str, Any], strict: bool
+) -> None:
+    """Also those of a login server that writes strange claims: they must not become an internal error."""
+    strictness = {"jwt_issuer": "https://issuer", "jwt_audience": "dealmark"} if strict else {}
+    payload = json.dumps({"exp": LATER, "sub": "me", **claims}).encode()
+    token = sign_raw_claims(payload, {"alg": "HS256", **header})
+    with suppress(Unauthenticated):
+        viewer = await viewer_of_token(make_settings(**strictness), token)
+        assert viewer.subject
+
+
+@given(
+    st.text() | st.text().map(lambda text: f"Bearer {text}") | st.from_regex(r"Bearer [-_A-Za-z0-9]*\.[-_A-Za-z0-9]*\.")
+)
+async def test_any_authorization_header_is_anonymous_or_unauthenticated(header: str) -> None:
+    with pytest.raises(Unauthenticated):
+        await Authenticator(make_settings()).authenticate(header)
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -18,20 +18,33 @@ class KeyServer:
     document: object = None
     raw: bytes | None = None
     status: int = 200
+    headers: list[str] = field(default_factory=list)
     silent: bool = False
+    hanging: bool = False
+    endless: bool = False
     requests: int = 0
+    bytes_sent: int = 0
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Respond to one request."""
         await reader.readuntil(b"\r\n\r\n")
         self.requests += 1
+        if self.hanging:
+            await reader.read()  # until the client gives up
         if not self.silent:
             body = orjson.dumps(self.document) if self.raw is None else self.raw
-            head = f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-            writer.write(head.encode() + body)
-            await writer.drain()
+            length = [] if self.endless else [f"content-length: {len(body)}"]
+            lines = [f"HTTP/1.1 {self.status} X", *length, "connection: close", *self.headers]
+            writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+            with suppress(ConnectionError):
+                await writer.drain()
+                while self.endless:
+                    writer.write(b" " * 65_536)
+                    self.bytes_sent += 65_536
+                    await writer.drain()
         writer.close()
-        await writer.wait_closed()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 @asynccontextmanager

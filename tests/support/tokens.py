@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import time
 from typing import Any
@@ -28,8 +29,19 @@ def sign_token(claims: dict[str, Any], key: Any = SECRET, algorithm: str = "HS25
 
 def forge_token(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"") -> str:
     """Build a token that no library would create."""
-    parts = [json.dumps(header).encode(), json.dumps(claims).encode(), signature]
-    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+    return forge_raw_token(json.dumps(header).encode(), json.dumps(claims).encode(), signature)
+
+
+def forge_raw_token(header: bytes, claims: bytes, signature: bytes = b"") -> str:
+    """Build a token from any bytes."""
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (header, claims, signature))
+
+
+def sign_raw_claims(claims: bytes, header: dict[str, Any] | None = None) -> str:
+    """Sign any bytes with the secret."""
+    head = json.dumps({"alg": "HS256"} if header is None else header).encode()
+    unsigned = forge_raw_token(head, claims).rpartition(".")[0]
+    return forge_raw_token(head, claims, hmac.digest(SECRET.encode(), unsigned.encode(), "sha256"))
 
 
 async def viewer_of_token(settings: Settings, token: str) -> Viewer:
