@@ -12,6 +12,9 @@ from app.db.errors import is_unavailable
 
 log = structlog.get_logger()
 
+# Characters. graphql-core quotes names and values of a client at any length, perhaps once per error.
+MAX_MESSAGE_LENGTH = 1_000
+
 
 def mask_errors(errors: Sequence[GraphQLError] | None) -> list[GraphQLError] | None:
     """Replace each error by one for clients: AppErrors keep their message and code, others are logged and masked."""
@@ -23,6 +26,8 @@ def _mask_error(error: GraphQLError) -> GraphQLError:
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
     if isinstance(cause, GraphQLError) and _describes_request(error):
+        if len(error.message) > MAX_MESSAGE_LENGTH:
+            error.message = f"{error.message[:MAX_MESSAGE_LENGTH]}..."
         error.extensions = {"code": "GRAPHQL_VALIDATION_FAILED", **(error.extensions or {})}
         return error
     masked = to_client_error(cause)
