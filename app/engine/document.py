@@ -59,8 +59,8 @@ class InvalidDocument(AppError):
 class Operation:
     """One operation of a document, analysed.
 
-    `variables`: the names of its variables. `compile` returns its plan or raises NotCompilable. The rest of the analysis
-    happens on first use of the operation too, because a document can have many that spread the same fragments.
+    `variables`: the names of its variables. `compile` returns its plan or raises NotCompilable. The analysis happens on
+    first use of the operation, because a document can have many that spread the same fragments.
     """
 
     schema: GraphQLSchema
