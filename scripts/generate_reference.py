@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import typer
 
+from app.core.log_sampling import MAX_SAMPLED_LINES, SAMPLE_INTERVAL_SECONDS
 from app.settings import Settings
 from scripts.source_facts import ErrorCode, LogEvent, error_codes, log_events, metrics, parse_sources
 
@@ -197,7 +198,9 @@ def log_events_page() -> str:
     return _page(
         "Log events",
         "A log line has the fields `event`, `level` and `timestamp`, the fields below, and `request_id` or `job_id`"
-        " while a request is served or a job runs. `DEALMARK_LOG_FORMAT` selects JSON or text.",
+        " while a request is served or a job runs. `DEALMARK_LOG_FORMAT` selects JSON or text. Events that clients can"
+        f" cause are sampled: each process writes {MAX_SAMPLED_LINES} lines in {SAMPLE_INTERVAL_SECONDS:g} s, and"
+        " `skipped` is the number of lines that were left out before one.",
         _table(("Event", "Level", "Fields", "Meaning", "Logged in"), rows),
     )
 

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from prometheus_client import Gauge
 
 from app.core.metrics import RESPONSES
+from app.core.redis_values import seal, unseal
 from app.db.tables import Domain
-from app.engine.document import Document
+from app.engine.document import DocumentSummary
 from app.engine.executor import ExecutionOutcome
 
 MEMORY_BYTES = Gauge("dealmark_response_memory_bytes", "Size of the responses cached in memory, in bytes")
@@ -61,7 +62,7 @@ class CachedResponse(NamedTuple):
 class CacheQuery(NamedTuple):
     """What a cached response answers: a document, one of its operations, and the variables as canonical JSON."""
 
-    document: Document
+    document: DocumentSummary
     operation: str | None
     variables: bytes
 
@@ -121,18 +122,18 @@ def cache_key(digest: bytes, domains: frozenset[Domain], versions: Mapping[str, 
 
 
 def pack(response: CachedResponse) -> bytes:
-    """Serialize a response for Redis, with a compressed body if it is large."""
-    if len(response.body) < MIN_COMPRESSED_BYTES:
-        return HEADER.pack(False, response.created_at) + response.body
-    return HEADER.pack(True, response.created_at) + zlib.compress(response.body, 1)
+    """Serialize a response for Redis, with a compressed body if it is large, and with a digest."""
+    assert response.key is not None
+    compressed = len(response.body) >= MIN_COMPRESSED_BYTES
+    body = zlib.compress(response.body, 1) if compressed else response.body
+    return seal(response.key, HEADER.pack(compressed, response.created_at) + body)
 
 
 def unpack(key: bytes, stored: bytes, created_at_monotonic: float) -> CachedResponse | None:
-    """Return the response that `pack` serialized, or None if the bytes are not of that format."""
-    try:
-        compressed, created_at = HEADER.unpack_from(stored)
-        body = stored[HEADER.size :]
-        body = zlib.decompress(body) if compressed else body
-        return CachedResponse(body, None, key, created_at, created_at_monotonic)
-    except (struct.error, zlib.error):
+    """Return the response that `pack` serialized for this key, or None if it is damaged."""
+    packed = unseal("response", key, stored)
+    if packed is None:
         return None
+    compressed, created_at = HEADER.unpack_from(packed)
+    body = packed[HEADER.size :]
+    return CachedResponse(zlib.decompress(body) if compressed else body, None, key, created_at, created_at_monotonic)

@@ -7,8 +7,12 @@ from typing import Literal, TextIO
 
 import structlog
 
+from app.core.log_sampling import SamplingFilter
+
 # Loggers that write one line per migration, poll or request: only their warnings are of interest.
 QUIET_LOGGERS = ("alembic", "arq", "httpx", "uvicorn.access")
+# Loggers that write lines for connections and invalid requests, which any client can cause.
+SAMPLED_LOGGERS = ("uvicorn.error", "websockets.server")
 
 
 def configure_logging(form: Literal["console", "json"], level: str, stream: TextIO) -> None:
@@ -45,6 +49,8 @@ def configure_logging(form: Literal["console", "json"], level: str, stream: Text
     root.setLevel(level)
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel("WARNING")
+    for name in SAMPLED_LOGGERS:
+        logging.getLogger(name).filters = [SamplingFilter()]
 
 
 def use_plain_tracebacks() -> None:

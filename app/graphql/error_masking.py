@@ -8,12 +8,12 @@ import structlog
 from graphql import GraphQLError
 
 from app.core.errors import AppError, Unavailable
+from app.core.log_sampling import LogSampler
 from app.db.errors import is_unavailable
 
 log = structlog.get_logger()
 
-# Characters. graphql-core quotes names and values of a client at any length, perhaps once per error.
-MAX_MESSAGE_LENGTH = 1_000
+_unavailable_log, _failed_log = LogSampler(), LogSampler()
 
 
 def mask_errors(errors: Sequence[GraphQLError] | None) -> list[GraphQLError] | None:
@@ -26,8 +26,6 @@ def _mask_error(error: GraphQLError) -> GraphQLError:
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
     if isinstance(cause, GraphQLError) and _describes_request(error):
-        if len(error.message) > MAX_MESSAGE_LENGTH:
-            error.message = f"{error.message[:MAX_MESSAGE_LENGTH]}..."
         error.extensions = {"code": "GRAPHQL_VALIDATION_FAILED", **(error.extensions or {})}
         return error
     masked = to_client_error(cause)
@@ -50,8 +48,10 @@ def to_client_error(error: BaseException) -> AppError:
     if isinstance(error, AppError):
         return error
     if is_unavailable(error):
-        log.warning("request.unavailable", error=str(error))
+        if (skipped := _unavailable_log.sample()) is not None:
+            log.warning("request.unavailable", error=str(error), skipped=skipped)
         return Unavailable("The database is unavailable; retry in a moment.")
-    log.error("request.failed", exc_info=error)
+    if (skipped := _failed_log.sample()) is not None:
+        log.error("request.failed", exc_info=error, skipped=skipped)
     request_id = structlog.contextvars.get_contextvars().get("request_id", "unknown")
     return AppError(f"Internal server error. Quote request ID {request_id} when reporting this.")
