@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from graphql import OperationType
@@ -42,25 +43,44 @@ class Admission:
             )
         return cost
 
-    async def check_rate(
-        self, operation: Operation, request: GraphQLRequest, peer: str | None, forwarded_for: str | None
-    ) -> None:
-        """Count a request of the client.
+    def client_quota(self, peer: str | None, forwarded_for: str | None) -> ClientQuota:
+        """Return the quota of the client that sends a request.
 
         `peer` is the address of the connection, `forwarded_for` the X-Forwarded-For header.
-        Raises RateLimited, and Unavailable if a mutation cannot be counted.
         """
-        limit_class = operation_limit_class(operation, request)
-        if limit_class in self.rate_limits.limits:
-            await self.rate_limits.check(limit_class, self.trusted_proxies.client_address(peer, forwarded_for))
+        return ClientQuota(self, peer, forwarded_for)
 
 
-def operation_limit_class(operation: Operation, request: GraphQLRequest) -> RateLimitClass:
-    """Return the class that the execution of an operation counts towards."""
-    if request.has_files:
-        return RateLimitClass.UPLOAD
-    if operation.kind is OperationType.MUTATION:
-        return RateLimitClass.MUTATION
-    if operation.kind is OperationType.SUBSCRIPTION:
-        return RateLimitClass.SUBSCRIPTION
-    return RateLimitClass.PERSISTED if request.text is None else RateLimitClass.AD_HOC
+class ClientQuota:
+    """Counts one request towards the rate limits of its client, at most once per class."""
+
+    def __init__(self, admission: Admission, peer: str | None, forwarded_for: str | None) -> None:
+        self._admission, self._peer, self._forwarded_for = admission, peer, forwarded_for
+        self._counted: set[RateLimitClass] = set()
+
+    @cached_property
+    def client(self) -> str:
+        """The address or network that identifies the client."""
+        return self._admission.trusted_proxies.client_address(self._peer, self._forwarded_for)
+
+    async def count(self, limit_class: RateLimitClass) -> None:
+        """Count the request in a class. Raises RateLimited."""
+        rate_limits = self._admission.rate_limits
+        if limit_class in rate_limits.limits and limit_class not in self._counted:
+            self._counted.add(limit_class)
+            await rate_limits.check(limit_class, self.client)
+
+    async def count_lookup(self, request: GraphQLRequest) -> None:
+        """Count a request before its document is parsed, stored, or requested from Redis. Raises RateLimited."""
+        await self.count(RateLimitClass.PERSISTED if request.text is None else RateLimitClass.AD_HOC)
+
+    async def count_operation(self, operation: Operation, request: GraphQLRequest) -> None:
+        """Count a request before its operation is executed. Raises RateLimited."""
+        if request.has_files:
+            await self.count(RateLimitClass.UPLOAD)
+        elif operation.kind is OperationType.MUTATION:
+            await self.count(RateLimitClass.MUTATION)
+        elif operation.kind is OperationType.SUBSCRIPTION:
+            await self.count(RateLimitClass.SUBSCRIPTION)
+        else:
+            await self.count_lookup(request)

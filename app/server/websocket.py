@@ -64,12 +64,13 @@ class OperationStreamer:
         """Yield the results of an operation, or one result with the errors of an invalid request."""
         try:
             request = parse_payload(payload)
+            quota = self.state.admission.client_quota(context.peer, context.forwarded_for)
             # For each operation, because the connection may outlive the token.
             viewer = await self.state.authenticator.authenticate(context.authorization)
-            document = await self.state.documents.find(request)
+            document = await self.state.documents.find(request, quota)
             operation = document.select_operation(request.operation_name)
             self.state.admission.check_cost(operation, request.variables)
-            await self.state.admission.check_rate(operation, request, context.peer, context.forwarded_for)
+            await quota.count_operation(operation, request)
         except Exception as error:
             yield PreExecutionError(data=None, errors=graphql_errors(to_client_error(error)))
             return
