@@ -33,7 +33,7 @@ from app.cache.entries import (
 )
 from app.core.circuit_breaker import CircuitBreaker
 from app.core.errors import Unavailable
-from app.engine.document import Document
+from app.engine.document import DocumentSummary
 from app.engine.executor import ExecutionOutcome
 from app.resources import Resources
 
@@ -190,7 +190,7 @@ class ResponseCache:
         if len(self._latest) > MAX_LATEST_KEYS:
             self._latest.popitem(last=False)
 
-    async def _get_from_redis(self, document: Document, key: bytes) -> CachedResponse | None:
+    async def _get_from_redis(self, document: DocumentSummary, key: bytes) -> CachedResponse | None:
         """Return the response, with the age that the expiry of its key shows: the clocks of processes differ."""
         stored, remaining_ms = await self.breaker.call(lambda: self._read(REDIS_PREFIX + key)) or (None, 0)
         age = REDIS_TTL_SECONDS - remaining_ms / 1000
@@ -217,7 +217,7 @@ class ResponseCache:
         lock = self.redis.lock(LOCK_PREFIX + key, timeout=LOCK_TTL_SECONDS, thread_local=False)
         return lock if await self.breaker.call(lambda: lock.acquire(blocking=False)) else None
 
-    async def _wait_for_other_process(self, document: Document, key: bytes) -> CachedResponse | None:
+    async def _wait_for_other_process(self, document: DocumentSummary, key: bytes) -> CachedResponse | None:
         """Return the response of the process that holds the lock; None if it fails or takes too long."""
         deadline = time.monotonic() + LOCK_WAIT_TIMEOUT_SECONDS
         while not self.breaker.is_open and time.monotonic() < deadline:
@@ -235,7 +235,7 @@ async def _release(lock: Lock) -> None:
         await lock.release()
 
 
-def _is_fresh(document: Document, response: CachedResponse) -> bool:
+def _is_fresh(document: DocumentSummary, response: CachedResponse) -> bool:
     """Return whether the passage of time has not yet outdated a response."""
     return not document.time_dependent or time.monotonic() - response.created_at_monotonic < TIME_DEPENDENT_TTL
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import structlog
 
 from app.core.errors import AppError, BadRequest
+from app.core.log_sampling import LogSampler
 from app.documents.registry import DocumentRegistry, HashMismatch
 from app.engine.document import HASH_PREFIX, Document, content_id
 from app.engine.request import SHA256_HEX, GraphQLRequest
 from app.settings import DocumentMode
 
 log = structlog.get_logger()
+
+MAX_LOGGED_TEXT_LENGTH = 2_000
 
 
 class PersistedQueryNotFound(AppError):
@@ -37,6 +42,17 @@ class PersistedQueryIdRequired(BadRequest):
     code = "PERSISTED_QUERY_ID_REQUIRED"
 
 
+class LookupQuota(Protocol):
+    """The client of a request, whose lookups are counted."""
+
+    @property
+    def client(self) -> str:
+        """The address or network that identifies the client."""
+
+    async def count_lookup(self, request: GraphQLRequest) -> None:
+        """Count a lookup that causes work. Raises an error if the client has made too many."""
+
+
 class DocumentLookup:
     """Finds the document of a request.
 
@@ -46,55 +62,65 @@ class DocumentLookup:
     def __init__(self, registry: DocumentRegistry, mode: DocumentMode, report_only: bool) -> None:
         self.registry = registry
         self.mode = mode
-        self.report_only = report_only
+        self.allows_ad_hoc = mode != "required" or report_only
+        self._report_only_log = LogSampler()
 
-    async def find(self, request: GraphQLRequest) -> Document:
-        """Return the document. Raises one of the errors above, HashMismatch, or InvalidDocument."""
-        if request.document_id is not None:
-            document = self.registry.find(request.document_id)
-            if document is None:
-                raise self._not_found(request.document_id)
-            return document
-        if request.apq_hash is not None:
-            return await self._find_automatic(request.apq_hash, request.text)
-        assert request.text is not None
-        return self._find_by_text(request.text)
+    async def find(self, request: GraphQLRequest, quota: LookupQuota) -> Document:
+        """Return the document. Raises one of the errors above, HashMismatch, or InvalidDocument.
 
-    def _find_by_text(self, text: str) -> Document:
-        """Return the published document with this text, or an ad hoc document if the mode allows it.
-
-        Mode `apq` allows it without a registration. A client may register any text, and some clients send a part of
-        their operations as text (urql: mutations).
+        A lookup that needs more than the memory of this process is counted before anything is done for it.
         """
-        published = self.registry.find_by_text(text)
-        if published is not None:
-            return published
-        if self.mode != "required" or self._log_if_report_only(text):
-            return self.registry.ad_hoc(text)
+        document = self._find_in_memory(request)
+        if document is None:
+            await quota.count_lookup(request)
+            document = await self._find_elsewhere(request, quota.client)
+        if self.mode == "required" and not self.registry.is_published(document.id):
+            self._log_report_only(document)
+        return document
+
+    def _find_in_memory(self, request: GraphQLRequest) -> Document | None:
+        """Return a document that is known already; None if the lookup needs more."""
+        if request.document_id is not None:
+            return self.registry.find(request.document_id)
+        if request.apq_hash is not None:
+            published = self.registry.find(request.apq_hash) or self.registry.find_by_hash(request.apq_hash)
+            if published is not None:
+                return _check_text(published, request.apq_hash, request.text)
+            return self.registry.find_ad_hoc(request.apq_hash) if self.allows_ad_hoc and request.text is None else None
+        assert request.text is not None
+        digest = content_id(request.text).removeprefix(HASH_PREFIX)
+        published = self.registry.find_by_hash(digest)
+        return published or (self.registry.find_ad_hoc(digest) if self.allows_ad_hoc else None)
+
+    async def _find_elsewhere(self, request: GraphQLRequest, client: str) -> Document:
+        """Return a document that must be parsed, registered, or requested from Redis.
+
+        Mode `apq` accepts texts without a registration. A client may register any text, and some clients send a part
+        of their operations as text (urql: mutations).
+        """
+        if request.document_id is not None:
+            raise self._not_found(request.document_id)
+        if request.apq_hash is not None:
+            return await self._find_automatic(request.apq_hash, request.text, client)
+        assert request.text is not None
+        if self.allows_ad_hoc:
+            return self.registry.ad_hoc(request.text)
         raise PersistedQueryIdRequired("Only published documents are run here: send the id of one instead of a text.")
 
-    async def _find_automatic(self, digest: str, text: str | None) -> Document:
-        """Return the document of an automatic persisted query, registering `text` if it is new."""
-        published = self.registry.find(digest) or self.registry.find_by_hash(digest)
-        if published is not None:
-            if text is not None and text != published.text and content_id(text) != HASH_PREFIX + digest:
-                # The text of Apollo's protocol.
-                raise HashMismatch("provided sha does not match query")
-            return published
-        if self.mode == "required" and not self.report_only:
+    async def _find_automatic(self, digest: str, text: str | None, client: str) -> Document:
+        """Return the document of an automatic persisted query, registering `text` if it is given."""
+        if not self.allows_ad_hoc:
             if text is None:
                 raise self._not_found(digest)
             raise PersistedQueryNotSupported("PersistedQueryNotSupported")
         if not SHA256_HEX.fullmatch(digest):
             raise BadRequest("`extensions.persistedQuery.sha256Hash` must be 64 lower-case hex digits.")
         if text is not None:
-            self._log_if_report_only(text)
-            return await self.registry.register(digest, text)
+            return await self.registry.register(digest, text, client)
         registered = await self.registry.find_registered(digest)
         if registered is None:
             self.registry.count_unknown(digest)
             raise PersistedQueryNotFound("PersistedQueryNotFound")
-        self._log_if_report_only(registered.text)
         return registered
 
     def _not_found(self, document_id: str) -> AppError:
@@ -104,9 +130,15 @@ class DocumentLookup:
         # The text of Apollo's protocol, also for `PersistedQueryNotInList`.
         return error_class("PersistedQueryNotFound")
 
-    def _log_if_report_only(self, text: str) -> bool:
-        """Log a text that mode `required` would reject if report-only is set. Return whether it is served for that."""
-        if self.mode != "required" or not self.report_only:
-            return False
-        log.warning("documents.rejected_report_only", text=text[:2000])
-        return True
+    def _log_report_only(self, document: Document) -> None:
+        """Log a document that mode `required` would reject without report-only."""
+        if (skipped := self._report_only_log.sample()) is not None:
+            log.warning("documents.rejected_report_only", text=document.text[:MAX_LOGGED_TEXT_LENGTH], skipped=skipped)
+
+
+def _check_text(published: Document, digest: str, text: str | None) -> Document:
+    """Return the published document of an automatic persisted query. Raises HashMismatch if the text is another."""
+    if text is not None and text != published.text and content_id(text) != HASH_PREFIX + digest:
+        # The text of Apollo's protocol.
+        raise HashMismatch("provided sha does not match query")
+    return published

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -16,8 +15,10 @@ from prometheus_client import Counter
 from app.cache.entries import CacheQuery
 from app.core.circuit_breaker import CircuitBreaker
 from app.core.errors import AppError, BadRequest, Unavailable
+from app.core.log_sampling import LogSampler
 from app.db.tables import Domain
 from app.documents import sql
+from app.documents.ad_hoc import AdHocDocuments
 from app.documents.apq_store import ApqStore
 from app.documents.usage import UsageCounter
 from app.engine.document import HASH_PREFIX, Document, InvalidDocument, content_id, prepare_document
@@ -34,8 +35,7 @@ LOAD_RETRY_INTERVAL_SECONDS = 1.0
 
 # Largest text that a client may register.
 MAX_APQ_BYTES = 32 * 1024
-# Parsed ad hoc and registered documents of a process. One of the largest size takes 350 KiB of memory.
-MAX_AD_HOC_DOCUMENTS = 500
+MAX_LOGGED_ID_LENGTH = 80
 
 
 class HashMismatch(AppError):
@@ -59,7 +59,7 @@ class DocumentRegistry:
         self.schema = schema
         self.allow_introspection = resources.settings.development
         self.breaker = breaker or CircuitBreaker("redis", redis.ping)
-        self.usage = UsageCounter(resources, self.breaker)
+        self.usage = UsageCounter(resources, self.breaker, self.is_published)
         self.apq_store = ApqStore(redis, self.breaker)
         self._builtin_ids = {name: content_id(text) for name, text in builtin_documents().items()}
         self._builtin_texts = {content_id(text): text for text in builtin_documents().values()}
@@ -69,7 +69,8 @@ class DocumentRegistry:
         self._loaded = False
         # Document id -> parsed document, or the error of an outdated one; filled when a document is first used.
         self._parsed: dict[str, Document | InvalidDocument] = {}
-        self._ad_hoc: OrderedDict[str, Document] = OrderedDict()
+        self._ad_hoc = AdHocDocuments(schema, self.allow_introspection)
+        self._unknown_log = LogSampler()
         self._reload_task: asyncio.Task[None] | None = None
         self._set_published({})
 
@@ -80,7 +81,7 @@ class DocumentRegistry:
             async with asyncio.timeout(FIRST_LOAD_TIMEOUT_SECONDS):
                 await self.load()
         self._reload_task = asyncio.create_task(self._follow_publications(), name="documents")
-        self.usage.start(lambda: self._texts)
+        self.usage.start()
 
     async def stop(self) -> None:
         """Stop the background tasks and write the remaining usage."""
@@ -88,7 +89,7 @@ class DocumentRegistry:
             self._reload_task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._reload_task
-        await self.usage.stop(self._texts)
+        await self.usage.stop()
 
     async def load(self) -> None:
         """Load the published documents. Raises the errors of the database driver."""
@@ -123,9 +124,9 @@ class DocumentRegistry:
         document_id = self._ids_by_content.get(HASH_PREFIX + digest)
         return None if document_id is None else self.find(document_id)
 
-    def find_by_text(self, text: str) -> Document | None:
-        """Return the document with this text, under any id."""
-        return self.find_by_hash(content_id(text).removeprefix(HASH_PREFIX))
+    def is_published(self, document_id: str) -> bool:
+        """Return whether a document is built-in or published."""
+        return document_id in self._texts
 
     @property
     def builtin_names(self) -> Mapping[str, str]:
@@ -147,32 +148,24 @@ class DocumentRegistry:
         ]
         return ExecutionMode("interpreted", reasons[0]) if reasons else ExecutionMode("compiled")
 
+    def find_ad_hoc(self, digest: str) -> Document | None:
+        """Return the ad hoc document with this SHA-256 (64 hex digits) if this process has prepared it."""
+        return self._ad_hoc.find(HASH_PREFIX + digest)
+
     def ad_hoc(self, text: str) -> Document:
-        """Return the document of a text, parsed once for all requests with this text. Raises InvalidDocument."""
-        document_id = content_id(text)
-        document = self._ad_hoc.get(document_id)
-        if document is None:
-            document = prepare_document(
-                self.schema, document_id, text, allow_introspection=self.allow_introspection, ad_hoc=True
-            )
-            self._ad_hoc[document_id] = document
-            if len(self._ad_hoc) > MAX_AD_HOC_DOCUMENTS:
-                self._ad_hoc.popitem(last=False)
-        else:
-            self._ad_hoc.move_to_end(document_id)
-        return document
+        """Return the document of a text. Raises InvalidDocument."""
+        return self._ad_hoc.find_or_prepare(text)
 
     async def find_registered(self, digest: str) -> Document | None:
         """Return the document that a client registered under this SHA-256 (64 hex digits) at any process."""
-        document = self._ad_hoc.get(HASH_PREFIX + digest)
+        document = self.find_ad_hoc(digest)
         if document is not None:
-            self._ad_hoc.move_to_end(document.id)
             return document
         text = await self.apq_store.get(digest)
         return None if text is None else self.ad_hoc(text)
 
-    async def register(self, digest: str, text: str) -> Document:
-        """Register a text under its SHA-256. Raises HashMismatch, BadRequest or InvalidDocument."""
+    async def register(self, digest: str, text: str, client: str) -> Document:
+        """Register a text of a client under its SHA-256. Raises HashMismatch, BadRequest or InvalidDocument."""
         if content_id(text) != HASH_PREFIX + digest:
             raise HashMismatch("provided sha does not match query")
         if len(text.encode(errors="surrogatepass")) > MAX_APQ_BYTES:
@@ -180,17 +173,18 @@ class DocumentRegistry:
                 f"The document is larger than {MAX_APQ_BYTES // 1024} KiB: publish it instead of registering it."
             )
         document = self.ad_hoc(text)
-        await self.apq_store.put(digest, text)
+        await self.apq_store.put(digest, text, client)
         return document
 
     def count_unknown(self, document_id: str) -> None:
         """Count and log a request for a document that is not served."""
         UNKNOWN_DOCUMENTS.inc()
-        log.info("documents.unknown", document=document_id[:100])
+        if (skipped := self._unknown_log.sample()) is not None:
+            log.info("documents.unknown", document=document_id[:MAX_LOGGED_ID_LENGTH], skipped=skipped)
 
-    def count_use(self, document: Document, times: int = 1) -> None:
-        """Count uses of a document."""
-        self.usage.count_use(document, times)
+    def count_use(self, document: Document) -> None:
+        """Count a use of a document."""
+        self.usage.count_use(document.id)
 
     def count_query(self, query: CacheQuery, times: int = 1) -> None:
         """Count uses of a document with a cacheable response."""

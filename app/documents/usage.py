@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -14,8 +14,8 @@ import structlog
 
 from app.cache.entries import CacheQuery
 from app.core.circuit_breaker import CircuitBreaker
+from app.core.redis_values import seal, unseal
 from app.documents import sql
-from app.engine.document import Document
 from app.resources import Resources
 
 log = structlog.get_logger()
@@ -40,12 +40,15 @@ class PopularQuery(NamedTuple):
 
     def pack(self) -> bytes:
         """Serialize the query."""
-        return orjson.dumps([self.document_id, self.operation, self.variables.decode()])
+        return seal(POPULAR_KEY.encode(), orjson.dumps([self.document_id, self.operation, self.variables.decode()]))
 
     @classmethod
-    def unpack(cls, stored: bytes) -> PopularQuery:
-        """Return the query that `pack` serialized."""
-        document_id, operation, variables = orjson.loads(stored)
+    def unpack(cls, stored: bytes) -> PopularQuery | None:
+        """Return the query that `pack` serialized, or None if it is damaged."""
+        packed = unseal("popular query", POPULAR_KEY.encode(), stored)
+        if packed is None:
+            return None
+        document_id, operation, variables = orjson.loads(packed)
         return cls(document_id, operation, variables.encode())
 
 
@@ -53,34 +56,36 @@ class UsageCounter:
     """Counts usage in memory, and writes it periodically and when it stops.
 
     Before each write it calls the `reporters`, which count uses of their own and pass them on by `count_query`.
+    `is_listed` returns whether a document is in the list of documents. Others, which clients choose, are not counted.
     """
 
-    def __init__(self, resources: Resources, breaker: CircuitBreaker) -> None:
+    def __init__(self, resources: Resources, breaker: CircuitBreaker, is_listed: Callable[[str], bool]) -> None:
         self.resources = resources
         self.breaker = breaker
+        self._is_listed = is_listed
         self.reporters: list[Callable[[], None]] = []
         self._usage: dict[str, sql.DocumentUsage] = {}
         self._queries: Counter[PopularQuery] = Counter()
         self._flush_task: asyncio.Task[None] | None = None
 
-    def start(self, served_ids: Callable[[], Container[str]]) -> None:
-        """Start to write the usage of the documents in `served_ids()`. Ad hoc documents are not listed anywhere."""
-        self._flush_task = asyncio.create_task(self._flush_periodically(served_ids), name="document usage")
+    def start(self) -> None:
+        """Start the periodic writes."""
+        self._flush_task = asyncio.create_task(self._flush_periodically(), name="document usage")
 
-    async def stop(self, served_ids: Container[str]) -> None:
+    async def stop(self) -> None:
         """Stop the periodic writes and write the remaining usage."""
         if self._flush_task is not None:
             self._flush_task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._flush_task
-        await self.flush(served_ids)
+        await self.flush()
 
-    def count_use(self, document: Document, times: int = 1) -> None:
+    def count_use(self, document_id: str, times: int = 1) -> None:
         """Count uses of a document."""
-        if times:
+        if times and self._is_listed(document_id):
             now = datetime.now(UTC)
-            usage = self._usage.get(document.id)
-            self._usage[document.id] = (
+            usage = self._usage.get(document_id)
+            self._usage[document_id] = (
                 sql.DocumentUsage(times, now, now)
                 if usage is None
                 else sql.DocumentUsage(usage.hits + times, usage.first, now)
@@ -88,19 +93,20 @@ class UsageCounter:
 
     def count_query(self, query: CacheQuery, times: int = 1) -> None:
         """Count uses of a cacheable query and of its document."""
-        self.count_use(query.document, times)
+        self.count_use(query.document.id, times)
         if times and len(query.variables) <= MAX_VARIABLES_BYTES:
             popular = PopularQuery(query.document.id, query.operation, query.variables)
             if popular in self._queries or len(self._queries) < MAX_POPULAR_QUERIES:
                 self._queries[popular] += times
 
-    async def flush(self, served_ids: Container[str]) -> None:
+    async def flush(self) -> None:
         """Write the counts. If that fails, hits are kept for the next flush; counts of popular queries are dropped."""
         for report in self.reporters:
             report()
         usage, self._usage = self._usage, {}
         queries, self._queries = self._queries, Counter()
-        usage = {document_id: counted for document_id, counted in usage.items() if document_id in served_ids}
+        # Meanwhile a document may have been retired.
+        usage = {document_id: counted for document_id, counted in usage.items() if self._is_listed(document_id)}
         if queries:
             await self.breaker.call(lambda: self._add_queries(queries))
         if usage:
@@ -111,10 +117,10 @@ class UsageCounter:
                 log.warning("documents.usage_not_written", error=str(error))
                 self._restore(usage)
 
-    async def _flush_periodically(self, served_ids: Callable[[], Container[str]]) -> None:
+    async def _flush_periodically(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_INTERVAL_SECONDS)
-            await self.flush(served_ids())
+            await self.flush()
 
     def _restore(self, usage: Mapping[str, sql.DocumentUsage]) -> None:
         """Add counts that could not be written to those that were made meanwhile."""
@@ -134,9 +140,15 @@ class UsageCounter:
 
 
 async def most_popular(resources: Resources, number: int) -> Sequence[PopularQuery]:
-    """Return the queries that all processes together used most, the most popular first. Raises RedisError."""
+    """Return the queries that all processes together used most, the most popular first. Raises RedisError.
+
+    Damaged ones are deleted.
+    """
     members = await resources.broker.redis.zrevrange(POPULAR_KEY, 0, number - 1)
-    return [PopularQuery.unpack(member) for member in members]
+    queries = {member: PopularQuery.unpack(member) for member in members}
+    if damaged := [member for member, query in queries.items() if query is None]:
+        await resources.broker.redis.zrem(POPULAR_KEY, *damaged)
+    return [query for query in queries.values() if query is not None]
 
 
 async def decay(resources: Resources) -> None:

@@ -98,7 +98,7 @@ class CacheWarmer:
             async def execute() -> ExecutionOutcome:
                 return await self.executor.run(document, operation, variables, ANONYMOUS)
 
-            query = CacheQuery(document, popular.operation, popular.variables)
+            query = CacheQuery(document.summary, popular.operation, popular.variables)
             _, status = await self.response_cache.get_or_execute(query, execute)
             return status
         except AppError as error:

@@ -46,8 +46,8 @@ SelectionCost = Union[int, "_Sum"]
 
 DEFAULT_LIST_SIZE = 10
 MAX_INT = 2**31 - 1
-# Combinations of sizes per operation with cached costs. Clients use few.
-MAX_CACHED_COSTS = 1_000
+# Sizes in the combinations whose costs are cached, for each operation. Clients use few.
+MAX_CACHED_SIZES = 64
 
 
 @dataclass(eq=False, slots=True)
@@ -179,7 +179,7 @@ def cost_function(schema: GraphQLSchema, document: DocumentNode, operation: Oper
         return lambda _: total
     names = sorted(analysis.size_variables)
 
-    @lru_cache(maxsize=MAX_CACHED_COSTS)
+    @lru_cache(maxsize=MAX_CACHED_SIZES // len(names))
     def cost_of_sizes(*sizes: int | None) -> int:
         return total.evaluate(dict(zip(names, sizes, strict=True)), {})
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     DocumentNode,
@@ -28,64 +28,62 @@ from app.db.tables import Domain
 from app.engine.compiler.column_projection import ColumnsByType, project_columns
 from app.engine.compiler.compiler import NotCompilable, Plan, compile_plan
 from app.engine.cost import Cost, cost_function
+from app.engine.document_memory import estimate_memory
 from app.engine.input_limits import InputScan, VariableLimits
 from app.engine.validation_rules import validation_rules
 from app.graphql.prefetch import SnapshotHeuristic
 from app.graphql.strawberry_bridge import field_definition
 
 HASH_PREFIX = "sha256:"
-# A client may send a document of MAX_TOKENS_AD_HOC with each request. Validation takes 30 to 50 ms for it, mostly for
-# visiting its nodes with 30 rules. Published documents are validated beforehand.
+# Validation checks that fields with the same response key agree, in quadratic time: 0.2 s for a document of
+# MAX_TOKENS_AD_HOC, the most that a client may send with a request. Published documents are validated beforehand.
 MAX_TOKENS_AD_HOC = 1_000
 MAX_TOKENS_PUBLISHED = 10_000
-# Comments, names and strings of a client's document can be long, and errors quote them. graphql-core counts the lines
-# before each error.
-MAX_AD_HOC_LENGTH = 32 * 1024
-MAX_AD_HOC_LINES = 2_000
-MAX_VALIDATION_ERRORS = 5
+MAX_VALIDATION_ERRORS = 20
+MAX_ERROR_MESSAGE_LENGTH = 500
 
 
 class InvalidDocument(AppError):
-    """The text is not a GraphQL document, or not valid for the schema. `errors` are those of graphql-core."""
+    """The text is not a GraphQL document, or not valid for the schema. `errors` have messages and locations."""
 
     code = "GRAPHQL_VALIDATION_FAILED"
 
     def __init__(self, errors: Sequence[GraphQLError]) -> None:
-        super().__init__(errors[0].message)
-        self.errors = list(errors)
+        self.errors = [_detach_error(error) for error in errors]
+        super().__init__(self.errors[0].message)
+
+
+def _detach_error(error: GraphQLError) -> GraphQLError:
+    """Return an error without the text and the syntax tree of its document, which errors are remembered longer than.
+
+    A message may quote a name of any length.
+    """
+    message = error.message
+    if len(message) > MAX_ERROR_MESSAGE_LENGTH:
+        message = message[:MAX_ERROR_MESSAGE_LENGTH] + "..."
+    detached = GraphQLError(message)
+    detached.locations = error.locations
+    return detached
 
 
 @dataclass(frozen=True)
 class Operation:
     """One operation of a document, analysed.
 
-    `variables`: the names of its variables. `compile` returns its plan or raises NotCompilable. The analysis happens on
-    first use of the operation, because a document can have many that spread the same fragments.
+    `variables`: the names of its variables. `variable_limits`: the limits of their values. `cost`: its cost as a
+    function of them. `columns`: those that it needs of the rows of each type. `compile` returns its plan or raises
+    NotCompilable.
     """
 
-    schema: GraphQLSchema
-    ast: DocumentNode
     node: OperationDefinitionNode
     name: str | None
     kind: OperationType
     variables: frozenset[str]
+    variable_limits: VariableLimits
+    cost: Cost
+    columns: ColumnsByType
     compile: Callable[[], Plan]
     snapshot_heuristic: SnapshotHeuristic = field(default_factory=SnapshotHeuristic, compare=False)
-
-    @cached_property
-    def variable_limits(self) -> VariableLimits:
-        """The limits of the values of the variables."""
-        return VariableLimits(InputScan(self.schema, self.ast, self.node).uses)
-
-    @cached_property
-    def cost(self) -> Cost:
-        """The cost as a function of the variables."""
-        return cost_function(self.schema, self.ast, self.node)
-
-    @cached_property
-    def columns(self) -> ColumnsByType:
-        """The columns that the operation needs of the rows of each type."""
-        return project_columns(self.schema, self.ast, self.node)
 
     @cached_property
     def plan(self) -> Plan | NotCompilable:
@@ -101,13 +99,24 @@ class Operation:
         return str(self.plan) if isinstance(self.plan, NotCompilable) else None
 
 
+class DocumentSummary(NamedTuple):
+    """What caches need to know of a document. It is small, so it may outlive the document."""
+
+    id: str
+    content_id: str
+    domains: frozenset[Domain]
+    max_age: int
+    time_dependent: bool
+
+
 @dataclass(frozen=True)
 class Document:
     """A document that is valid for the schema.
 
     `content_id` identifies the text and is part of cache keys. `domains`: the data domains that responses depend on.
     `max_age`: seconds for which clients and proxies may cache a response. `public`: the response is the same for every
-    viewer. `time_dependent`: the response changes with time, without a change of data.
+    viewer. `time_dependent`: the response changes with time, without a change of data. `memory_bytes`: an estimate of
+    the memory that the document takes, with the plans of its operations.
     """
 
     id: str
@@ -119,6 +128,12 @@ class Document:
     max_age: int
     public: bool
     time_dependent: bool
+    memory_bytes: int
+
+    @cached_property
+    def summary(self) -> DocumentSummary:
+        """The facts that caches keep."""
+        return DocumentSummary(self.id, self.content_id, self.domains, self.max_age, self.time_dependent)
 
     def select_operation(self, name: str | None) -> Operation:
         """Return the operation with this name, or the only one if there is no name. Raises BadRequest."""
@@ -151,10 +166,8 @@ def prepare_document(
 ) -> Document:
     """Parse, validate and analyse a document. Raises InvalidDocument.
 
-    An `ad_hoc` document, which a client sends with its request, must be shorter than a published one.
+    An `ad_hoc` document, which a client sends with its request, may have fewer tokens than a published one.
     """
-    if ad_hoc:
-        _check_length(text)
     ast = parse_document(text, MAX_TOKENS_AD_HOC if ad_hoc else MAX_TOKENS_PUBLISHED)
     if errors := validate(schema, ast, validation_rules(allow_introspection), max_errors=MAX_VALIDATION_ERRORS):
         raise InvalidDocument(errors)
@@ -173,14 +186,8 @@ def prepare_document(
         max_age=min(facts.max_ages, default=0),
         public=facts.public,
         time_dependent=facts.time_dependent,
+        memory_bytes=estimate_memory(text, ast),
     )
-
-
-def _check_length(text: str) -> None:
-    if len(text) > MAX_AD_HOC_LENGTH:
-        raise InvalidDocument([GraphQLError(f"The document has more than {MAX_AD_HOC_LENGTH:,} characters.")])
-    if text.count("\n") + text.count("\r") > MAX_AD_HOC_LINES:
-        raise InvalidDocument([GraphQLError(f"The document has more than {MAX_AD_HOC_LINES:,} lines.")])
 
 
 def parse_document(text: str, max_tokens: int = MAX_TOKENS_PUBLISHED) -> DocumentNode:
@@ -198,13 +205,14 @@ def parse_document(text: str, max_tokens: int = MAX_TOKENS_PUBLISHED) -> Documen
 
 def _analyze_operation(schema: GraphQLSchema, ast: DocumentNode, node: OperationDefinitionNode) -> Operation:
     return Operation(
-        schema=schema,
-        ast=ast,
         node=node,
         name=node.name.value if node.name else None,
         kind=node.operation,
         variables=frozenset(definition.variable.name.value for definition in node.variable_definitions or ()),
+        variable_limits=VariableLimits(InputScan(schema, ast, node).uses),
+        cost=cost_function(schema, ast, node),
         compile=partial(compile_plan, schema, ast, node),
+        columns=project_columns(schema, ast, node),
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 import struct
 
 from app.cache.entries import TIME_DEPENDENT_TTL, CachedResponse, CacheStatus
-from app.engine.document import Document
+from app.engine.document import DocumentSummary
 from app.server.content_negotiation import MediaType
 
 Headers = list[tuple[bytes, bytes]]
@@ -21,7 +21,7 @@ def etag_for_key(key: bytes, media: MediaType, created_at: float | None = None) 
     return b'"%s"' % hashlib.sha256(key + time_part + media.encode()).hexdigest()[:32].encode()
 
 
-def etag_for_response(document: Document, response: CachedResponse, media: MediaType) -> bytes | None:
+def etag_for_response(document: DocumentSummary, response: CachedResponse, media: MediaType) -> bytes | None:
     """Return the validator of a response, None if it is not cached.
 
     The body of a time-dependent document changes under one key, so its validator includes the creation time.
@@ -38,7 +38,7 @@ def etag_matches(if_none_match: bytes, etag: bytes) -> bool:
     return any(validator.strip().removeprefix(b"W/") == etag for validator in if_none_match.split(b","))
 
 
-def freshness_headers(document: Document, age: int) -> Headers:
+def freshness_headers(document: DocumentSummary, age: int) -> Headers:
     """Return Age and Cache-Control of a response that was created `age` seconds ago and is current.
 
     HTTP caches measure max-age from the creation of a response (RFC 9111, section 4.2), so max-age is the document's

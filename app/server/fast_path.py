@@ -24,15 +24,16 @@ from app.cache.entries import (
 from app.core.metrics import REQUEST_OUTCOMES
 from app.db.notifications import NotificationListener
 from app.server.cache_headers import Headers, common_headers, etag_for_response, etag_matches, freshness_headers
-from app.server.content_negotiation import negotiate_media_type
+from app.server.content_negotiation import MediaType, negotiate_media_type
 from app.server.request_id import NOSNIFF
 
-# Bounds memory: the table is cleared when it is full.
-MAX_ENTRIES = 10_000
+# Maximum memory of the table, which is cleared when it is full, and of an entry with a short query string.
+MAX_TABLE_BYTES = 64 * 2**20
+ENTRY_BYTES = 8_000
 # Bound the memory of an entry.
 MAX_QUERY_STRING_LENGTH = 4_000
 MAX_ACCEPT_LENGTH = 300
-MAX_REPRESENTATIONS = 10
+MAX_REPRESENTATIONS = 5
 
 # The only headers that matter here. A request with `authorization` or `x-request-id`, or with a repeated header, takes
 # the full path.
@@ -46,12 +47,13 @@ EMPTY_BODY: Message = {"type": "http.response.body", "body": b""}
 
 @dataclass(slots=True)
 class Representation:
-    """A response in one media type.
+    """A response in one media type. Accept headers that select the same type share it.
 
     `full` and `not_modified` are its start messages with the current Age. They are valid until `valid_until`
     (`time.monotonic()`).
     """
 
+    media: MediaType
     etag: bytes
     full_headers: Headers
     not_modified_headers: Headers
@@ -120,12 +122,17 @@ class FastPathEntry:
         media = negotiate_media_type(accept.decode("latin-1"))
         if media is None or len(accept) > MAX_ACCEPT_LENGTH or len(self.representations) >= MAX_REPRESENTATIONS:
             return None
+        for representation in self.representations.values():
+            if representation.media is media:
+                self.representations[accept] = representation
+                return representation
         etag = etag_for_response(self.query.document, response, media)
         assert etag is not None
         not_modified_headers: Headers = [*common_headers(CacheStatus.MEMORY), (b"etag", etag)]
         content_length = (b"content-length", b"%d" % len(response.body))
         full_headers: Headers = [(b"content-type", media.header), content_length, NOSNIFF, *not_modified_headers]
-        representation = self.representations[accept] = Representation(etag, full_headers, not_modified_headers)
+        representation = Representation(media, etag, full_headers, not_modified_headers)
+        self.representations[accept] = representation
         return representation
 
 
@@ -142,6 +149,7 @@ class FastPathCache:
         self.notifications, self.memory = notifications, memory
         self._count_query = count_query
         self._entries: dict[tuple[str, bytes], FastPathEntry] = {}
+        self._size = 0
 
     def lookup(self, scope: Scope) -> ResponseMessages | None:
         """Return the response to an HTTP request, or None if the request must take the full path."""
@@ -160,13 +168,17 @@ class FastPathCache:
             return
         if len(scope["query_string"]) > MAX_QUERY_STRING_LENGTH:
             return
-        if len(self._entries) >= MAX_ENTRIES:
-            self.clear()
         created_at = response.created_at_monotonic
         expires_at = created_at + TIME_DEPENDENT_TTL if query.document.time_dependent else float("inf")
         key = (scope["path"], scope["query_string"])
         if (replaced := self._entries.get(key)) is not None:
             self._report_entry(replaced)
+        else:
+            # The variables are a part of the query string.
+            size = ENTRY_BYTES + 2 * len(scope["query_string"])
+            if self._size + size > MAX_TABLE_BYTES:
+                self.clear()
+            self._size += size
         self._entries[key] = FastPathEntry(epoch, query, response.key, created_at, expires_at)
 
     def report_usage(self) -> None:
@@ -178,6 +190,7 @@ class FastPathCache:
         """Report usage and remove all entries."""
         self.report_usage()
         self._entries.clear()
+        self._size = 0
 
     def _report_entry(self, entry: FastPathEntry) -> None:
         self._count_query(entry.query, entry.uses)

@@ -20,7 +20,7 @@ from app.core.errors import AppError, BadRequest
 from app.core.metrics import REQUEST_DURATION, REQUEST_OUTCOMES, SUBSCRIPTIONS
 from app.db.notifications import NotificationListener
 from app.documents.lookup import DocumentLookup
-from app.engine.document import Document, Operation
+from app.engine.document import Document, DocumentSummary, Operation
 from app.engine.executor import ExecutionOutcome, Executor
 from app.engine.request import GraphQLRequest
 from app.graphql.error_masking import to_client_error
@@ -41,6 +41,7 @@ from app.server.content_negotiation import (
 from app.server.error_response import error_body
 from app.server.fast_path import FastPathCache
 from app.server.multipart import is_form
+from app.server.rate_limits import RateLimitClass
 from app.server.request_parsing import (
     MAX_BODY_BYTES,
     BodyTooLarge,
@@ -91,6 +92,8 @@ class GraphQLHTTPHandler:
         self.accepts_events = EVENT_STREAM in accept
         self.media = negotiate_media_type(accept)
         self.response_started = False
+        peer = scope["client"][0] if scope.get("client") else None
+        self.quota = state.admission.client_quota(peer, self._header(b"x-forwarded-for"))
 
     async def handle(self) -> None:
         """Send a response. Every exception becomes one GraphQL error."""
@@ -119,7 +122,7 @@ class GraphQLHTTPHandler:
         # Read the request and find the operation that it names.
         request = await self._read_request()
         viewer = await state.authenticator.authenticate(self._header(b"authorization"))
-        document = await state.documents.find(request)
+        document = await state.documents.find(request, self.quota)
         operation = document.select_operation(request.operation_name)
 
         # Check whether it may be executed.
@@ -137,19 +140,20 @@ class GraphQLHTTPHandler:
             return
 
         # Ask the cache, after checking whether the client already has the current response.
-        query = CacheQuery(document, operation.name, canonical_variables(request.variables, operation.variables))
+        summary = document.summary
+        query = CacheQuery(summary, operation.name, canonical_variables(request.variables, operation.variables))
         epoch = state.notifications.epoch
         key = state.response_cache.current_key(query)
         if key is not None and self._client_has(key):
             state.documents.registry.count_query(query)
-            await self._send_not_modified(document, key)
+            await self._send_not_modified(summary, key)
             return
         cached = None if key is None else state.response_cache.get_from_memory(query, key)
         if cached is not None:
             response, status = cached, CacheStatus.MEMORY
         else:
-            # Responses from memory cost nothing, so only the others count towards the rate limit.
-            await self._check_rate(operation, request)
+            # Responses from memory cost nothing, so only the others count towards the rate limits.
+            await self.quota.count_operation(operation, request)
 
             async def execute() -> ExecutionOutcome:
                 # Requests of other viewers may wait for the same execution.
@@ -160,7 +164,7 @@ class GraphQLHTTPHandler:
 
         # Respond, and serve the next request for the same URL from the fast path.
         state.documents.registry.count_query(query)
-        await self._send_response(response, document, status)
+        await self._send_response(response, summary, status)
         if self._fits_fast_path(request) and status is not CacheStatus.STALE:
             state.fast_path.store(self.scope, query, response, epoch)
 
@@ -168,16 +172,16 @@ class GraphQLHTTPHandler:
         self, document: Document, operation: Operation, request: GraphQLRequest, viewer: Viewer, cost: int
     ) -> None:
         """Execute an operation for this request only, and send the response."""
-        await self._check_rate(operation, request)
+        await self.quota.count_operation(operation, request)
         extensions = {"cost": {"requested": cost, "limit": self.settings.cost_limit}} if request.requests_cost else None
         execution = self.state.executor.run(document, operation, request.variables, viewer, extensions)
         outcome = await self.state.disconnect_watcher.cancel_on_disconnect(execution, self.receive)
         self.state.documents.registry.count_use(document)
-        await self._send_response(CachedResponse(outcome.body, outcome), document, CacheStatus.BYPASS)
+        await self._send_response(CachedResponse(outcome.body, outcome), document.summary, CacheStatus.BYPASS)
 
     async def _stream(self, document: Document, operation: Operation, request: GraphQLRequest, viewer: Viewer) -> None:
         """Execute an operation and send its results as server-sent events."""
-        await self._check_rate(operation, request)
+        await self.quota.count_operation(operation, request)
         self.state.documents.registry.count_use(document)
         self.response_started = True
         await self.send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM_HEADERS})
@@ -194,7 +198,9 @@ class GraphQLHTTPHandler:
             raise MethodNotAllowed("GraphQL requests are sent by POST or GET.")
         content_type, max_bytes = self._header(b"content-type") or "", MAX_BODY_BYTES
         if is_form(content_type):
-            check_csrf(GraphQLRequest(), self.headers, relaxed=False)  # before a large body is read
+            # Before a large body is read.
+            check_csrf(GraphQLRequest(), self.headers, relaxed=False)
+            await self.quota.count(RateLimitClass.UPLOAD)
             max_bytes = self.settings.max_upload_kib * 1024
         timeout = self.settings.request_timeout_seconds
         try:
@@ -224,11 +230,6 @@ class GraphQLHTTPHandler:
         if request.has_files and operation.kind is not OperationType.MUTATION:
             raise BadRequest("Files are sent with mutations only.")
 
-    async def _check_rate(self, operation: Operation, request: GraphQLRequest) -> None:
-        peer = self.scope["client"][0] if self.scope.get("client") else None
-        forwarded_for = self._header(b"x-forwarded-for")
-        await self.state.admission.check_rate(operation, request, peer, forwarded_for)
-
     def _client_has(self, key: bytes) -> bool:
         """Return whether the client's validator matches the current response, without looking that response up.
 
@@ -247,7 +248,7 @@ class GraphQLHTTPHandler:
         """
         return self.method == "GET" and request.is_persisted and b"authorization" not in self.headers
 
-    async def _send_response(self, response: CachedResponse, document: Document, status: CacheStatus) -> None:
+    async def _send_response(self, response: CachedResponse, document: DocumentSummary, status: CacheStatus) -> None:
         """Send a response, or 304 if the client has it."""
         assert self.media is not None
         RESPONSES_BY_CACHE_STATUS[status].inc()
@@ -268,7 +269,7 @@ class GraphQLHTTPHandler:
         http_status = response_status(response.outcome, self.settings.http_profile, self.media)
         await self._send(http_status, response.body, [(b"content-type", self.media.header), *headers])
 
-    async def _send_not_modified(self, document: Document, key: bytes) -> None:
+    async def _send_not_modified(self, document: DocumentSummary, key: bytes) -> None:
         assert self.media is not None
         RESPONSES_BY_CACHE_STATUS[CacheStatus.MEMORY].inc()
         REQUEST_OUTCOMES["ok"].inc()

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 
 from app.core.errors import Unavailable
-from app.documents import apq_store, publishing, registry, sql, usage
+from app.documents import apq_store, publishing, sql, usage
 from app.documents.registry import DocumentRegistry, builtin_documents
 from app.engine.document import content_id
 from app.resources import Resources
@@ -166,30 +166,28 @@ async def test_least_recently_used_registrations_are_evicted(
     """A use at any process counts."""
     assert apq_store.MAX_APQ_ENTRIES == 5_000
     monkeypatch.setattr(apq_store, "MAX_APQ_ENTRIES", 4)
-    monkeypatch.setattr(registry, "MAX_AD_HOC_DOCUMENTS", 2)
     documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     texts = [f"query Q{number} {{ __typename }}" for number in range(7)]
     digests = [hashlib.sha256(each.encode()).hexdigest() for each in texts]
     for digest, each in zip(digests[:4], texts[:4], strict=True):
-        await documents.register(digest, each)
+        await documents.register(digest, each, "192.0.2.1")
     elsewhere = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     assert await elsewhere.find_registered(digests[0]) is not None
     for digest, each in zip(digests[4:], texts[4:], strict=True):
-        await documents.register(digest, each)
+        await documents.register(digest, each, "192.0.2.1")
     fresh = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     found = [await fresh.find_registered(digest) is not None for digest in digests]
     assert found == [True, False, False, False, True, True, True]
     redis = Redis.from_url(redis_url)
     assert await redis.zcard("dealmark:apq") == 4
     assert len(await redis.keys("dealmark:apq:*")) == 4
-    assert len(documents._ad_hoc) == 2
     await redis.aclose()
 
 
 async def test_registration_expires(resources: Resources, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apq_store, "APQ_TTL_SECONDS", 1)
     documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
-    await documents.register(TOTAL_HASH, TOTAL)
+    await documents.register(TOTAL_HASH, TOTAL, "192.0.2.1")
     await asyncio.sleep(1.2)
     assert await DocumentRegistry(resources, GRAPHQL_SCHEMA).find_registered(TOTAL_HASH) is None
     redis = Redis.from_url(redis_url)
@@ -250,21 +248,23 @@ async def test_uses_are_kept_while_the_database_is_down(resources: Resources) ->
     await documents.load()
     document = documents.find(TOTAL_ID)
     assert document is not None
-    documents.count_use(document, 3)
+    documents.usage.count_use(document.id, 3)
     async with resources.write() as tx:
         await tx.execute(text("ALTER TABLE document_use RENAME TO gone"))
-    await documents.usage.flush({TOTAL_ID})
+    await documents.usage.flush()
     documents.count_use(document)
     async with resources.write() as tx:
         await tx.execute(text("ALTER TABLE gone RENAME TO document_use"))
-    await documents.usage.flush({TOTAL_ID})
+    await documents.usage.flush()
     assert await stored_hits(resources) == {TOTAL_ID: 4}
 
 
 async def test_count_use_runs_no_statement(resources: Resources) -> None:
     """Uses are counted in memory."""
     documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
-    document = documents.ad_hoc("{ __typename }")
+    await documents.load()
+    document = documents.find("Statistics")
+    assert document is not None
     began = time.process_time()
     for _ in range(10_000):
         documents.count_use(document)

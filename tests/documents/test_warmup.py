@@ -36,7 +36,11 @@ async def stored_query_counts(redis_url: str) -> dict[str, float]:
     redis = Redis.from_url(redis_url)
     found = await redis.zrevrange(POPULAR_KEY, 0, -1, withscores=True)
     await redis.aclose()
-    return {each.decode(): times for each, times in found}
+    return {
+        orjson.dumps([query.document_id, query.operation, query.variables.decode()]).decode(): times
+        for packed, times in found
+        if (query := PopularQuery.unpack(packed)) is not None
+    }
 
 
 def prices(answer: Any) -> list[float]:
@@ -99,13 +103,13 @@ async def test_counts_decay_and_are_limited(
     documents = DocumentRegistry(resources, GRAPHQL_SCHEMA)
     document = documents.ad_hoc(TOTAL)
     for number in range(5):
-        documents.count_query(CacheQuery(document, "Total", b'{"n":%d}' % number), times=number + 1)
-    await documents.usage.flush(set())
+        documents.count_query(CacheQuery(document.summary, "Total", b'{"n":%d}' % number), times=number + 1)
+    await documents.usage.flush()
     assert sorted((await stored_query_counts(redis_url)).values()) == [1, 2, 3], (
         "no more than three are counted at a time"
     )
-    documents.count_query(CacheQuery(document, "Total", b'{"n":9}'), times=9)
-    await documents.usage.flush(set())
+    documents.count_query(CacheQuery(document.summary, "Total", b'{"n":9}'), times=9)
+    await documents.usage.flush()
     assert sorted((await stored_query_counts(redis_url)).values()) == [2, 3, 9]
     await decay(resources)
     assert sorted((await stored_query_counts(redis_url)).values()) == [1, 1.5, 4.5]
@@ -140,8 +144,8 @@ async def count_queries(resources: Resources, number: int) -> None:
     document = documents.find("CpuList")
     assert document is not None
     for first in range(1, number + 1):
-        documents.count_query(CacheQuery(document, "CpuList", b'{"first":%d}' % first), times=10 * first)
-    await documents.usage.flush(set())
+        documents.count_query(CacheQuery(document.summary, "CpuList", b'{"first":%d}' % first), times=10 * first)
+    await documents.usage.flush()
 
 
 async def test_unknown_query_is_skipped(resources: Resources, redis_url: str) -> None:
@@ -156,13 +160,25 @@ async def test_unknown_query_is_skipped(resources: Resources, redis_url: str) ->
         (CPU_LIST, "CpuList", '{"first":"no number"}'),
         (CPU_LIST, "CpuList", '{"first":2}'),
     ]:
-        await redis.zadd(POPULAR_KEY, {orjson.dumps([document_id, operation, variables]): 5})
+        await redis.zadd(POPULAR_KEY, {PopularQuery(document_id, operation, variables.encode()).pack(): 5})
     with capture_logs() as logs:
         await warm_cache(resources, GRAPHQL_SCHEMA)
     line = {name: value for name, value in logs[-1].items() if name in {"unknown", "failed", "MISS"}}
     assert line == {"unknown": 2, "failed": 1, "MISS": 2}
-    await redis.zadd(POPULAR_KEY, {b"not JSON": 50})
-    await warm_cache(resources, GRAPHQL_SCHEMA)
+    await redis.aclose()
+
+
+async def test_damaged_query_is_deleted_and_the_others_are_warmed(resources: Resources, redis_url: str) -> None:
+    await count_queries(resources, 1)
+    redis = Redis.from_url(redis_url)
+    (intact,) = await redis.zrange(POPULAR_KEY, 0, -1)
+    for damaged in (b"", b"not a query", intact[:-1], intact[:20] + b"!" + intact[21:]):
+        await redis.zadd(POPULAR_KEY, {damaged: 50})
+    with capture_logs() as logs:
+        await warm_cache(resources, GRAPHQL_SCHEMA)
+    assert logs[-1]["MISS"] == 1
+    assert [line["kind"] for line in logs if line["event"] == "redis.damaged_value"] == ["popular query"] * 4
+    assert await redis.zrange(POPULAR_KEY, 0, -1) == [intact]
     await redis.aclose()
 
 

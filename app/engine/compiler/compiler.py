@@ -54,8 +54,12 @@ from app.engine.compiler.variable_coercion import VariableCoercer
 
 # There is a selection per possible type at every level, so interfaces within interfaces multiply.
 MAX_SELECTIONS = 1_000
-# Combinations of @skip and @include conditions that stay compiled. Compiling one takes one or two milliseconds.
+# A fragment that is spread often multiplies the fields. Each takes 1.4 KB of memory.
+MAX_PLAN_FIELDS = 1_000
+# Combinations of @skip and @include conditions that stay compiled, and their fields in all. Compiling a combination
+# takes one or two milliseconds.
 MAX_VARIANTS = 64
+MAX_VARIANT_FIELDS = 2_000
 
 # For readers of the generated code.
 CODE_COMMENT = (
@@ -113,13 +117,16 @@ class Plan:
         compiled = self._variants.get(values)
         if compiled is None:
             compiled = self._variants[values] = self._try_compile(values)
-            if len(self._variants) > MAX_VARIANTS:
+            while len(self._variants) > MAX_VARIANTS or self._field_count() > MAX_VARIANT_FIELDS:
                 self._variants.popitem(last=False)
         else:
             self._variants.move_to_end(values)
         if isinstance(compiled, str):
             raise NotCompilable(compiled)
         return compiled
+
+    def _field_count(self) -> int:
+        return sum(compiled.field_count for compiled in self._variants.values() if not isinstance(compiled, str))
 
     def _try_compile(self, values: tuple[Any, ...]) -> CompiledOperation | str:
         """Return the compiled operation or the reason why there is none; both are cached."""
@@ -190,6 +197,7 @@ class OperationCompiler:
         self.fragments = {node.name.value: node for node in fragments}
         self.fragment_details = {name: FragmentDetails(node) for name, node in self.fragments.items()}
         self.selections: list[Selection] = []
+        self.field_count = 0
         self.lines: list[str] = []
         # By the name in `build_{name}` and `resolve_{name}`.
         self.generated: dict[str, Selection] = {}
@@ -222,6 +230,7 @@ class OperationCompiler:
             is_serial=is_serial,
             prefetching=[] if is_serial else self._prefetching_fields(),
             source=source,
+            field_count=self.field_count,
         )
 
     def _prefetching_fields(self) -> list[Field]:
@@ -240,6 +249,9 @@ class OperationCompiler:
         return selection
 
     def _select_field(self, parent: GraphQLObjectType, key: str, details: FieldDetailsList) -> Field:
+        self.field_count += 1
+        if self.field_count > MAX_PLAN_FIELDS:
+            raise NotCompilable(f"more than {MAX_PLAN_FIELDS} fields")
         nodes = [detail.node for detail in details]
         definition = self.schema.get_field(parent, nodes[0].name.value)
         assert definition is not None

@@ -232,7 +232,7 @@ class CompiledOperation:
     """An operation compiled for one combination of @skip and @include conditions.
 
     `is_serial`: root fields are executed one after another, as those of a mutation must be. `prefetching`: fields that
-    can request a prefetch. `source`: the generated Python code.
+    can request a prefetch. `source`: the generated Python code. `field_count`: the number of fields in all selections.
     """
 
     schema: GraphQLSchema
@@ -242,3 +242,4 @@ class CompiledOperation:
     is_serial: bool
     prefetching: list[Field]
     source: str
+    field_count: int
