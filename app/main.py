@@ -8,13 +8,14 @@ from typing import TypedDict
 
 from starlette.applications import Starlette
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.resources import Resources
 from app.schema.build import build_graphql_schema
 from app.server.graphql_app import GraphQLApp
 from app.server.graphql_http import GRAPHQL_PATH
 from app.server.health import Probes, health, metrics, ready
+from app.server.host_check import check_hosts
 from app.server.request_id import RequestIdMiddleware
 from app.server.static_files import StaticFiles
 from app.settings import Settings
@@ -27,8 +28,13 @@ class LifespanState(TypedDict):
     graphql_app: GraphQLApp
 
 
-def create_app(settings: Settings) -> RootApp:
+def create_app(settings: Settings) -> ASGIApp:
     """Create the API server. Connections are opened when its lifespan starts."""
+    return check_hosts(create_root_app(settings), settings)
+
+
+def create_root_app(settings: Settings) -> RootApp:
+    """Create the API server without a check of the `Host` header."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[LifespanState]:

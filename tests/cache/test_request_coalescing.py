@@ -15,7 +15,7 @@ from app.cache.response_cache import ResponseCache
 from app.core.global_ids import encode_global_id
 from app.db.tables import Domain
 from app.graphql.viewer import Role
-from app.main import create_app
+from app.main import create_root_app
 from app.resources import Resources
 from app.settings import Settings
 from tests.support.api_server import ApiClient
@@ -186,10 +186,10 @@ async def test_timeout_cancels_the_statement(settings: Settings, database_url: s
 
 async def test_postgresql_cancels_statements_of_the_api_after_the_timeout(settings: Settings) -> None:
     """The timeout helps if the API process hangs. Statements of the worker have no limit."""
-    api = create_app(settings.model_copy(update={"request_timeout_seconds": 7.5})).starlette
+    api = create_root_app(settings.model_copy(update={"request_timeout_seconds": 7.5})).starlette
     async with api.router.lifespan_context(api) as state:
         assert state is not None
-        async with state["resources"].read() as session:
+        async with state["probes"].resources.read() as session:
             assert await session.scalar(text("SHOW statement_timeout")) == "7500ms"
     async with Resources.open(settings) as resources, resources.read() as session:
         assert await session.scalar(text("SHOW statement_timeout")) == "0"
