@@ -139,7 +139,7 @@ class Resources:
             yield tx
             await tx.publish()
         # The caller's next request to this process must not be answered with data from before its own change.
-        self.notifications.apply_local_commit(tx.versions)
+        self.notifications.apply_versions(tx.versions)
         for kind, job_id in tx.enqueued:
             await self.broker.enqueue(kind.value, job_id)
 

@@ -70,10 +70,13 @@ class NotificationListener:
         """Return how long the connection has been lost; 0 while connected."""
         return 0.0 if self.connected else time.monotonic() - self._disconnected_at
 
-    def apply_local_commit(self, versions: Mapping[str, int]) -> None:
-        """Apply the versions that this process has committed itself, before their notification arrives."""
+    def apply_versions(self, versions: Mapping[str, int]) -> None:
+        """Apply versions that this process has committed or read itself, before their notification arrives.
+
+        From then on it must not respond with data from before them.
+        """
         if self.connected:
-            self._apply_versions(versions)
+            self._notify_subscribers(self._adopt(versions))
 
     @asynccontextmanager
     async def subscribe(self, *topics: str) -> AsyncIterator[asyncio.Event]:
@@ -115,7 +118,7 @@ class NotificationListener:
         try:
             await connection.add_listener(CHANNEL, self._on_notification)
             # Read the versions after LISTEN: a commit in between is seen twice instead of never.
-            self._apply_versions(dict(await connection.fetch(SELECT_VERSIONS, timeout=PING_INTERVAL_SECONDS)))
+            self._adopt(dict(await connection.fetch(SELECT_VERSIONS, timeout=PING_INTERVAL_SECONDS)))
             self.connected = True
             self.epoch += 1
             self._notify_subscribers(list(self._subscribers))
@@ -123,7 +126,7 @@ class NotificationListener:
                 if await wait_for_event(terminated, PING_INTERVAL_SECONDS):
                     break
                 versions = dict(await connection.fetch(SELECT_VERSIONS, timeout=PING_INTERVAL_SECONDS))
-                self._notify_subscribers(self._apply_versions(versions))
+                self._notify_subscribers(self._adopt(versions))
             raise ConnectionResetError("PostgreSQL ended the connection")
         finally:
             self._mark_disconnected()
@@ -137,11 +140,11 @@ class NotificationListener:
 
     def _on_notification(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
         message: dict[str, Any] = orjson.loads(str(payload))
-        self._apply_versions(message.get("versions", {}))
+        newer = self._adopt(message.get("versions", {}))
         jobs = (f"job:{job}" for job in message.get("jobs", []))
-        self._notify_subscribers([*message.get("versions", {}), *jobs, *message.get("topics", [])])
+        self._notify_subscribers([*newer, *jobs, *message.get("topics", [])])
 
-    def _apply_versions(self, versions: Mapping[str, int]) -> list[str]:
+    def _adopt(self, versions: Mapping[str, int]) -> list[str]:
         """Adopt versions that are higher than the known ones. Return their data domains."""
         newer = {domain: version for domain, version in versions.items() if version > self.versions.get(domain, 0)}
         if newer:

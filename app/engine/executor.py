@@ -89,24 +89,26 @@ class Executor:
         self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
     ) -> tuple[ExecutionResult, Mapping[str, int]]:
         """Return the result of a query or mutation, and the data versions that a query has read."""
-        is_query = operation.kind is OperationType.QUERY
+        outcome: tuple[ExecutionResult, Mapping[str, int]] | None = None
         try:
             (COMPILED_OPERATIONS if isinstance(operation.plan, Plan) else INTERPRETED_OPERATIONS).inc()
             async with asyncio.timeout(self.timeout_seconds):
-                if is_query and operation.snapshot_heuristic.expects_single_statement:
+                if operation.kind is not OperationType.QUERY:
+                    async with Context(self.resources, viewer) as context:
+                        return await execute_operation(self.schema, document, operation, variables, context), {}
+                if operation.snapshot_heuristic.expects_single_statement:
                     outcome = await self._query_with_single_statement(document, operation, variables, viewer)
-                    if outcome is not None:
-                        return outcome
-                if is_query:
-                    return await self._query_in_snapshot(document, operation, variables, viewer)
-                async with Context(self.resources, viewer) as context:
-                    return await execute_operation(self.schema, document, operation, variables, context), {}
+                if outcome is None:
+                    outcome = await self._query_in_snapshot(document, operation, variables, viewer)
         except TimeoutError:
             raise DeadlineExceeded(
                 f"The operation did not finish within {self.timeout_seconds:g} s; request less data."
             ) from None
         except Exception as error:
             raise to_client_error(error) from None
+        # No later response may be older than this one, even if the notification of its data is late or lost.
+        self.resources.notifications.apply_versions(outcome[1])
+        return outcome
 
     async def _query_in_snapshot(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer

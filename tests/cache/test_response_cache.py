@@ -10,9 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from app.cache import response_cache
 from app.cache.entries import ENTRY_OVERHEAD_BYTES, CachedResponse, MemoryCache
+from app.db import notifications
 from app.db.tables import Domain
 from app.documents import sql, usage
 from app.graphql.viewer import Role
@@ -34,6 +36,7 @@ from tests.support.response_cache import (
     record_redis_commands,
     register_query,
     run_api_on,
+    wait_until_connected,
 )
 from tests.support.statements import record_statements
 from tests.support.waiting import wait_until
@@ -99,6 +102,36 @@ async def test_equal_variables_in_another_notation_share_an_entry(served: Served
         assert len(response.json()["data"]["cpus"]["nodes"]) == 1
     response = await api.http.get(persisted_query_url(CPUS_QUERY) + "&variables=%7B%20%22n%22%20:%201%7D")
     assert response.headers["x-cache"] == "HIT-L1"
+
+
+async def test_response_is_never_older_than_an_earlier_one_while_notifications_are_silent(
+    served: Served, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, _ = served
+    await add_cpu(resources, "AMD One")
+    await commit_change(resources, Domain.CATALOG)
+    for _ in range(3):
+        before = await get_persisted(api, CPUS_QUERY)
+    assert before.headers["x-cache"] == "HIT-L1"
+    monkeypatch.setattr(notifications, "PING_INTERVAL_SECONDS", 3600.0)
+    monkeypatch.setattr(resources.notifications, "_on_notification", lambda *_: None)
+    await resources.notifications.stop()
+    await resources.notifications.start()
+    await wait_until_connected(resources)
+    async with resources.engine.begin() as other_writer:
+        await other_writer.execute(text("UPDATE cpu SET cpu_mark_multi = 4321"))
+        await other_writer.execute(text("UPDATE data_version SET version = version + 1 WHERE domain = 'catalog'"))
+
+    async with resources.notifications.subscribe(Domain.CATALOG) as changed:
+        for _ in range(2):  # an entry of the fast path, too
+            unnoticed = await get_persisted(api, CPUS_QUERY)
+            assert unnoticed.content == before.content, "no notification has arrived"
+        newer = await get_persisted(api, CPUS_QUERY, n=1)
+        assert newer.json()["data"]["cpus"]["nodes"][0]["cpuMarkMulti"] == 4321
+        after = await get_persisted(api, CPUS_QUERY)
+        assert after.json()["data"]["cpus"]["nodes"][0]["cpuMarkMulti"] == 4321
+        assert after.headers["x-cache"] == "MISS"
+        assert changed.is_set(), "subscribers learn of the change as well"
 
 
 async def test_change_is_visible_to_the_next_request(

@@ -165,7 +165,7 @@ async def test_local_commit_is_applied_before_its_notification(
     await bump(resources, Domain.MARKET)
     assert listener.current_versions() == {"market": 1}
     assert listener.epoch == before + 1
-    listener.apply_local_commit({"market": 1})
+    listener.apply_versions({"market": 1})
     assert listener.epoch == before + 1, "already known"
 
 
