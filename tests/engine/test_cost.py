@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.engine.document import prepare_document
+from app.schema.cpus.queries import SCAN_COST
 from app.settings import Settings
 from tests.support.api_server import run_api
 from tests.support.http_errors import GRAPHQL_JSON, only_error
@@ -15,6 +16,8 @@ from tests.support.schema_execution import GRAPHQL_SCHEMA
 PAGE = "query ($n: Int%s) { cpus(first: $n) { nodes { name } } }"
 CPU = '{ cpu(slug: "x") { %s } }'
 
+# `cpus` can read the whole catalogue.
+CPUS = SCAN_COST
 # An object costs 1 and a leaf 0, unless `@cost` sets another weight, times the sizes of the lists above it.
 COSTS: list[tuple[str, dict[str, Any], int]] = [
     ("{ __typename }", {}, 0),
@@ -25,34 +28,34 @@ COSTS: list[tuple[str, dict[str, Any], int]] = [
     (CPU % "priceDistribution { count }", {}, 1 + 10),
     (CPU % "priceDistribution(bins: 25) { count }", {}, 1 + 25),
     (CPU % "listings { totalCount pageInfo { endCursor } nodes { title } }", {}, 1 + 1 + 1 + 10),
-    ("{ cpus { nodes { name } } }", {}, 1 + 50),
-    ("{ cpus(first: 10) { totalCount nodes { name listingsCount } } }", {}, 1 + 10 * (1 + 1)),
-    ("{ cpus(last: 10) { edges { cursor node { name } } } }", {}, 1 + 10 * (1 + 1)),
-    ("{ cpus(first: 3, last: 5) { nodes { name } } }", {}, 1 + 5),
+    ("{ cpus { nodes { name } } }", {}, CPUS + 50),
+    ("{ cpus(first: 10) { totalCount nodes { name listingsCount } } }", {}, CPUS + 10 * (1 + 1)),
+    ("{ cpus(last: 10) { edges { cursor node { name } } } }", {}, CPUS + 10 * (1 + 1)),
+    ("{ cpus(first: 3, last: 5) { nodes { name } } }", {}, CPUS + 5),
     (
         "{ cpus(first: 10) { nodes { listings(first: 5) { nodes { title cpu { name } } } } } }",
         {},
-        1 + 10 * (1 + 1 + 5 * (1 + 1)),
+        CPUS + 10 * (1 + 1 + 5 * (1 + 1)),
     ),
     ('{ a: cpu(slug: "x") { ...f } b: cpu(slug: "y") { ...f } } fragment f on CPU { priceTarget { good } }', {}, 4),
-    ("{ ... { cpus(first: 2) { nodes { ... on CPU { name } } } } }", {}, 1 + 2),
+    ("{ ... { cpus(first: 2) { nodes { ... on CPU { name } } } } }", {}, CPUS + 2),
     ('{ nodes(ids: ["a", "b", "c"]) { id } }', {}, 3),
     ("query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on CPU { listingsCount } } }", {"ids": ["a", "b"]}, 2 * 2),
-    (PAGE % "", {}, 1 + 50),
-    (PAGE % "", {"n": 3}, 1 + 3),
-    (PAGE % "", {"n": None}, 1 + 50),
-    (PAGE % " = 7", {}, 1 + 7),
-    (PAGE % " = 7", {"n": 9}, 1 + 9),
-    (PAGE % "", {"n": "many"}, 1 + 50),
-    (PAGE % "", {"n": 200.0}, 1 + 200),
-    (PAGE % "", {"n": 0.5}, 1 + 50),
-    (PAGE % "", {"n": 1e308}, 1 + 2**31 - 1),
-    (PAGE % "", {"n": True}, 1 + 50),
+    (PAGE % "", {}, CPUS + 50),
+    (PAGE % "", {"n": 3}, CPUS + 3),
+    (PAGE % "", {"n": None}, CPUS + 50),
+    (PAGE % " = 7", {}, CPUS + 7),
+    (PAGE % " = 7", {"n": 9}, CPUS + 9),
+    (PAGE % "", {"n": "many"}, CPUS + 50),
+    (PAGE % "", {"n": 200.0}, CPUS + 200),
+    (PAGE % "", {"n": 0.5}, CPUS + 50),
+    (PAGE % "", {"n": 1e308}, CPUS + 2**31 - 1),
+    (PAGE % "", {"n": True}, CPUS + 50),
     ('query ($ids: [ID!]! = ["a", "b", "c"]) { nodes(ids: $ids) { id } }', {}, 3),
     ('query ($ids: [ID!]! = ["a", "b", "c"]) { nodes(ids: $ids) { id } }', {"ids": ["a"]}, 1),
-    (PAGE % "", {"n": -1000}, 1),
-    ("{ cpus(first: -1000) { nodes { name } } statistics { total } }", {}, 1 + 20),
-    (PAGE % " = -1000", {}, 1),
+    (PAGE % "", {"n": -1000}, CPUS),
+    ("{ cpus(first: -1000) { nodes { name } } statistics { total } }", {}, CPUS + 20),
+    (PAGE % " = -1000", {}, CPUS),
     ("mutation { recalculateMetrics { job { id } } }", {}, 1 + 1),
 ]
 
@@ -69,11 +72,11 @@ def test_fragments_that_spread_others_twice_are_analyzed_once() -> None:
     listed = "fragment F40 on CPU { listings(first: $n) { nodes { id } } }"
     text = f"query ($n: Int) {{ cpus(first: 1) {{ nodes {{ ...F0 }} }} }} {steps} {listed}"
     (operation,) = prepare_document(GRAPHQL_SCHEMA, "bomb", text, ad_hoc=True).operations.values()
-    assert operation.cost({"n": 5}) == 1 + 1 + 2**40 * (1 + 5)
+    assert operation.cost({"n": 5}) == CPUS + 1 + 2**40 * (1 + 5)
 
 
 async def test_cost_limit_rejects_and_extension_shows_the_cost(settings: Settings) -> None:
-    async with run_api(settings.model_copy(update={"cost_limit": 51})) as api:
+    async with run_api(settings.model_copy(update={"cost_limit": CPUS + 50})) as api:
         page = PAGE % ""
         for number, allowed in ((50, True), (51, False)):
             for extensions in ({}, {"cost": True}, {"cost": "yes"}):
@@ -85,14 +88,14 @@ async def test_cost_limit_rejects_and_extension_shows_the_cost(settings: Setting
                 if not allowed:
                     error = only_error(response, 400)
                     assert error["extensions"]["code"] == "COST_LIMIT_EXCEEDED"
-                    assert (
-                        error["message"] == "The operation costs up to 52; at most 51 is allowed. Ask for fewer items."
-                    )
+                    message = f"The operation costs up to {CPUS + 51}; at most {CPUS + 50} is allowed. "
+                    assert error["message"] == f"{message}Ask for fewer items."
                     continue
-                expected = {"cost": {"requested": 51, "limit": 51}} if extensions == {"cost": True} else None
+                cost = {"cost": {"requested": CPUS + 50, "limit": CPUS + 50}}
+                expected = cost if extensions == {"cost": True} else None
                 assert response.json().get("extensions") == expected
                 assert response.json()["data"] == {"cpus": {"nodes": []}}
         parameters = {"query": "{ statistics { total } }", "extensions": '{"cost": true}'}
         response = await api.http.get("/graphql", params=parameters)
-        assert response.json()["extensions"] == {"cost": {"requested": 20, "limit": 51}}
+        assert response.json()["extensions"] == {"cost": {"requested": 20, "limit": CPUS + 50}}
         assert response.headers["cache-control"] == "private, no-store"

@@ -214,10 +214,17 @@ def nested_spreads(depth: int) -> str:
     return "\n".join(["{ ...f0 }", *chain, f"fragment f{depth} on Query {{ a: __typename }}"])
 
 
+def many_tokens(count: int) -> str:
+    """Return a document with this number of tokens and no list that is too long."""
+    fields, ids = 5, count - 5 * 12 - 2
+    lists = ('"x" ' * (ids // fields + (number < ids % fields)) for number in range(fields))
+    return "{ " + " ".join(f"a{number}: nodes(ids: [{values}]) {{ id }}" for number, values in enumerate(lists)) + " }"
+
+
 DEEP = "{ cpus { nodes { listings { nodes { " + "cpu { listings { nodes { " * 3 + "%s" + "} } } " * 3 + "} } } } }"
 
 REFUSED = {
-    "tokens": "{ nodes(ids: [" + '"x" ' * (MAX_TOKENS - 11) + "]) { id } }",
+    "tokens": many_tokens(MAX_TOKENS + 1),
     "aliases": "{" + "".join(f" a{i}: __typename" for i in range(MAX_ALIASES + 1)) + "}",
     "aliases in a fragment": "{ ...f } fragment f on Query {"
     + "".join(f" a{i}: __typename" for i in range(MAX_ALIASES + 1))
@@ -234,7 +241,7 @@ REFUSED = {
     "types": "query q($a: " + "[" * 400 + "Int" + "]" * 400 + ") { __typename }",
 }
 ACCEPTED = {
-    "tokens": "{ nodes(ids: [" + '"x" ' * (MAX_TOKENS - 12) + "]) { id } }",
+    "tokens": many_tokens(MAX_TOKENS),
     "aliases": "{" + "".join(f" a{i}: __typename" for i in range(MAX_ALIASES)) + "}",
     "introspection, as tools do it": get_introspection_query(),
     "a fragment used twice": "{ ...f ...f } fragment f on Query { a: __typename }",

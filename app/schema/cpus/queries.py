@@ -28,6 +28,10 @@ from app.titles.matcher import MAX_TITLE_LENGTH
 # Seconds for which browsers and proxies may reuse a response without revalidation.
 MAX_AGE = 5
 MAX_SLUGS = 50
+# Costs of fields by their CPU time, about 25 points per millisecond (`python -m bench costs`): a statement that can
+# read the whole catalogue, and the match of a title of the greatest length.
+SCAN_COST = 50
+MATCH_COST = 25
 
 FilterArgument = Annotated[
     CPUFilter | None, strawberry.argument(description="Conditions on the CPUs; null selects all CPUs.")
@@ -80,7 +84,7 @@ class CpusQuery:
         description="CPUs that satisfy the filter, ordered by name unless `orderBy` is given.",
         # MARKET because of the filter `withListings`.
         metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
-        directives=[connection_size(DEFAULT_PAGE_SIZE)],
+        directives=[connection_size(DEFAULT_PAGE_SIZE), CostWeight(weight=SCAN_COST)],
     )
     async def cpus(
         self,
@@ -137,7 +141,7 @@ class CpusQuery:
         description="Numbers of CPUs per attribute value among the CPUs that satisfy the filter. For the options of a "
         "filter control, pass the filter without the condition of that control.",
         metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, Domain.MARKET, max_age=MAX_AGE),
-        directives=[CostWeight(weight=20)],
+        directives=[CostWeight(weight=SCAN_COST)],
     )
     async def cpu_facets(
         self,
@@ -154,6 +158,7 @@ class CpusQuery:
     @strawberry.field(
         description="The CPU that a seller's title names, if it is certain, with the reasons.",
         metadata=cache_hints(Domain.CATALOG, Domain.ANALYTICS, max_age=MAX_AGE),
+        directives=[CostWeight(weight=MATCH_COST)],
     )
     async def match_title(
         self,

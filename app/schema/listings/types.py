@@ -11,7 +11,7 @@ from strawberry.types.lazy_type import LazyType
 from app.db.pagination import DEFAULT_PAGE_SIZE, parse_page_arguments
 from app.db.tables import Condition, Domain, ListingFlag, ListingStatus
 from app.graphql.context import Info
-from app.graphql.directives import ListSize, cache_hints, connection_size
+from app.graphql.directives import CostWeight, ListSize, cache_hints, connection_size
 from app.graphql.enums import graphql_enum
 from app.graphql.fields import column, computed, is_row, requires
 from app.graphql.relay import After, Before, Connection, First, Last, Node, id_field
@@ -134,7 +134,7 @@ class Listing(Node):
     @strawberry.field(
         description="Changes in the availability of the offer, newest first.",
         metadata=requires(cache_hints(Domain.MARKET), "id"),
-        directives=[ListSize(assumed_size=DEFAULT_EVENTS, slicing_arguments=["first"])],
+        directives=[ListSize(assumed_size=DEFAULT_EVENTS, slicing_arguments=["first"]), CostWeight(weight=2)],
     )
     async def lifecycle(self: Any, info: Info, first: EventCountArgument = DEFAULT_EVENTS) -> list[ListingEvent]:
         """Return the events; batched over all listings of the response."""
@@ -145,7 +145,7 @@ class Listing(Node):
         description="Price history, newest first: a point for each change of price, adjusted price or availability, "
         "and for each observation of an import, from the start of the range.",
         metadata=requires(cache_hints(Domain.MARKET, time_dependent=True), "id"),
-        directives=[connection_size(DEFAULT_PAGE_SIZE)],
+        directives=[connection_size(DEFAULT_PAGE_SIZE), CostWeight(weight=2)],
     )
     async def price_history(
         self: Any,
