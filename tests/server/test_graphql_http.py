@@ -138,7 +138,7 @@ async def test_body_that_does_not_arrive_gives_408(settings: Settings) -> None:
         host, port = api.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(
-            b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"
+            b"POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"
         )
         answer = await asyncio.wait_for(reader.read(), 60)
         writer.close()
@@ -271,7 +271,7 @@ async def test_numbers_and_times_are_encoded_as_plain_json(api: ApiClient, resou
 async def test_incomplete_request_does_not_affect_other_clients(api: ApiClient, path: str) -> None:
     host, port = api.url.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
-    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"
     writer.write(head.encode() + b'{"query"')
     await writer.drain()
     writer.close()

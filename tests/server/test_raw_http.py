@@ -79,7 +79,7 @@ HEADERS = {
     "expect": ["100-continue"],
     "content-encoding": ["gzip"],
     "range": ["bytes=0-1"],
-    "host": ["", "x", "\x80"],
+    "host": ["", "localhost", "x", "\x80"],
     "cookie": ["a=b"],
     "graphql-require-preflight": ["1", ""],
 }
@@ -126,7 +126,7 @@ def random_request(rng: random.Random) -> bytes:
         path += rng.choice(["", "&%", "&%ff=%ff", "&=", "&" * 100, "#x", "&variables=%7B%22a%22%3A1e999%7D"])
     headers = {name: rng.choice(HEADERS[name]) for name in rng.sample(sorted(HEADERS), rng.randint(0, 4))}
     body = random_body(rng) if method not in {"GET", "HEAD"} or rng.random() < 0.1 else b""
-    headers.setdefault("host", "x")
+    headers.setdefault("host", "localhost")
     if body or "transfer-encoding" in headers or len(path) > 8_000:
         # uvicorn would wait indefinitely for data after such a body, and does not answer a handshake with such a path.
         headers.pop("upgrade", None)

@@ -94,8 +94,6 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
         redis_url=redis_url,
         data_dir=tmp_path,
         development=True,
-        # The host in requests that tests write by hand.
-        allowed_hosts=("x",),
         # Long, because a machine may pause. Tests of the timeout set their own.
         request_timeout_seconds=60.0,
     )
