@@ -104,9 +104,9 @@ class GraphQLHTTPHandler:
             REQUEST_OUTCOMES["client_disconnected"].inc()
         except Exception as error:
             REQUEST_OUTCOMES["rejected"].inc()
-            client_error = to_client_error(error)
-            if not self.response_started:
-                await self._send_error(client_error)
+            # No variable may hold the error: its traceback refers to this frame, so that the request, with its whole
+            # body, would stay in memory until the next garbage collection.
+            await self._send_error(to_client_error(error))
         finally:
             REQUEST_DURATION.observe(time.perf_counter() - started_at)
 
@@ -278,6 +278,9 @@ class GraphQLHTTPHandler:
         await self._send(304, b"", [*headers, *cache_headers.freshness_headers(document, 0)])
 
     async def _send_error(self, error: AppError) -> None:
+        """Send an error, unless a response has already begun."""
+        if self.response_started:
+            return
         # Clients of event streams are recent, so they also read the newer media type.
         media = self.media or (MediaType.GRAPHQL if self.accepts_events else MediaType.JSON)
         status = error_status(error, self.settings.http_profile, media)
