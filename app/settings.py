@@ -131,6 +131,12 @@ class Settings(BaseSettings):
         description="After how long a connection without a request is closed, in seconds. Longer than the keep-alive "
         "time of the proxies in front",
     )
+    write_timeout_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="After how long a connection is closed whose client reads nothing that is sent, in seconds",
+    )
     metrics_token: SecretStr | None = Field(
         default=None,
         description="Bearer token for reading /metrics. Unset: open in development, otherwise closed",

@@ -9,8 +9,6 @@ import typer
 from app.cli.connect import start_logging
 from app.settings import Settings, load_settings
 
-MAX_WEBSOCKET_MESSAGE_BYTES = 256 * 1024
-
 
 def up() -> None:
     """Run everything for development: PostgreSQL, Redis, migrations, sample data, worker and API. Ctrl-C stops it."""
@@ -26,6 +24,7 @@ def serve() -> None:
     import uvicorn
 
     from app.main import create_app
+    from app.server.uvicorn_options import uvicorn_options
 
     settings = _process_settings()
     start_logging(settings)
@@ -35,17 +34,7 @@ def serve() -> None:
     # A list of 100 CPUs has 500 objects that live until the response is sent. With the default threshold of 700 the
     # collector would run for nearly every response and find nothing.
     gc.set_threshold(20_000, 10, 10)
-    uvicorn.run(
-        application,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # X-Forwarded-For is only used behind `trusted_proxies`, see app/server/client_address.py
-        ws_max_size=MAX_WEBSOCKET_MESSAGE_BYTES,
-        timeout_graceful_shutdown=round(settings.shutdown_timeout_seconds),
-    )
+    uvicorn.run(application, host=settings.host, port=settings.port, **uvicorn_options(settings))
 
 
 def worker() -> None:

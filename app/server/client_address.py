@@ -24,11 +24,23 @@ class TrustedProxies:
             return "unknown"
         for hop in reversed((forwarded_for or "").split(",")):
             reported = _parse(hop.strip())
-            if reported is None or not any(address in network for network in self.networks):
+            if reported is None or not self._is_trusted(address):
                 break
             address = reported
-        # A client with one IPv6 address usually has a /64 network, 2^64 addresses.
-        return str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
+        return _client_network(address)
+
+    def limited_address(self, peer: str | None) -> str | None:
+        """Return what identifies the client of a connection, or None if it is a trusted proxy or unknown."""
+        address = _parse(peer or "")
+        return None if address is None or self._is_trusted(address) else _client_network(address)
+
+    def _is_trusted(self, address: Address) -> bool:
+        return any(address in network for network in self.networks)
+
+
+def _client_network(address: Address) -> str:
+    """Return the address, or its network for IPv6: a client usually has a /64 network, 2^64 addresses."""
+    return str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
 
 
 def _parse(text: str) -> Address | None:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from app.graphql.viewer import Role
 from app.main import create_app
 from app.server.authentication import issue_token
+from app.server.uvicorn_options import uvicorn_options
 from app.settings import Settings
 
 
@@ -84,11 +85,10 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def run_api(settings: Settings, app: ASGIApp | None = None) -> AsyncIterator[ApiClient]:
     """Run the API, or another ASGI application, and yield a client."""
-    server = _Server(
-        uvicorn.Config(
-            app or create_app(settings), host="127.0.0.1", port=0, log_config=None, lifespan="on", proxy_headers=False
-        )
+    config = uvicorn.Config(
+        app or create_app(settings), host="127.0.0.1", port=0, lifespan="on", **uvicorn_options(settings)
     )
+    server = _Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:
         if task.done():
