@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -32,6 +32,8 @@ RECONNECT_INTERVAL_SECONDS = 1.0
 # Interval and timeout of a query that detects a dead host or network. It reads the data versions, so that a lost
 # notification is noticed, too.
 PING_INTERVAL_SECONDS = 5.0
+# Number of subscribers that go on in one iteration of the event loop.
+WAKEUPS_PER_ITERATION = 10
 
 
 class NotificationListener:
@@ -153,6 +155,12 @@ class NotificationListener:
         return list(newer)
 
     def _notify_subscribers(self, topics: list[str]) -> None:
-        for topic in topics:
-            for event in self._subscribers.get(topic, ()):
-                event.set()
+        _set_events(deque(event for topic in topics for event in self._subscribers.get(topic, ())))
+
+
+def _set_events(events: deque[asyncio.Event]) -> None:
+    """Set the events, a few in each iteration of the event loop: thousands of subscribers may wait for them."""
+    for _ in range(min(WAKEUPS_PER_ITERATION, len(events))):
+        events.popleft().set()
+    if events:
+        asyncio.get_running_loop().call_soon(_set_events, events)

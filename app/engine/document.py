@@ -9,15 +9,20 @@ from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from graphql import (
+    SKIP,
+    ArgumentNode,
     DocumentNode,
     FieldNode,
+    FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
     TypeInfo,
     TypeInfoVisitor,
+    VariableNode,
     Visitor,
+    VisitorAction,
     parse,
     validate,
     visit,
@@ -71,8 +76,8 @@ class Operation:
     """One operation of a document, analysed.
 
     `variables`: the names of its variables. `variable_limits`: the limits of their values. `cost`: its cost as a
-    function of them. `columns`: those that it needs of the rows of each type. `compile` returns its plan or raises
-    NotCompilable.
+    function of them. `columns`: those that it needs of the rows of each type. `find_event_variables` returns the
+    variables used below the root fields. `compile` returns its plan or raises NotCompilable.
     """
 
     node: OperationDefinitionNode
@@ -82,8 +87,14 @@ class Operation:
     variable_limits: VariableLimits
     cost: Cost
     columns: ColumnsByType
+    find_event_variables: Callable[[], set[str]]
     compile: Callable[[], Plan]
     snapshot_heuristic: SnapshotHeuristic = field(default_factory=SnapshotHeuristic, compare=False)
+
+    @cached_property
+    def event_variables(self) -> frozenset[str]:
+        """The variables that the result for an event of a subscription depends on; the others select the events."""
+        return self.variables & self.find_event_variables()
 
     @cached_property
     def plan(self) -> Plan | NotCompilable:
@@ -211,9 +222,38 @@ def _analyze_operation(schema: GraphQLSchema, ast: DocumentNode, node: Operation
         variables=frozenset(definition.variable.name.value for definition in node.variable_definitions or ()),
         variable_limits=VariableLimits(InputScan(schema, ast, node).uses),
         cost=cost_function(schema, ast, node),
+        find_event_variables=partial(_variables_below_root, ast, node),
         compile=partial(compile_plan, schema, ast, node),
         columns=project_columns(schema, ast, node),
     )
+
+
+def _variables_below_root(ast: DocumentNode, operation: OperationDefinitionNode) -> set[str]:
+    """Return the variables used outside the arguments of the root fields that the operation itself selects."""
+    collector = _VariableCollector(operation)
+    for node in (operation, *(node for node in ast.definitions if isinstance(node, FragmentDefinitionNode))):
+        visit(node, collector)
+    return collector.names
+
+
+class _VariableCollector(Visitor):
+    def __init__(self, operation: OperationDefinitionNode) -> None:
+        super().__init__()
+        root_fields = [node for node in operation.selection_set.selections if isinstance(node, FieldNode)]
+        self.root_arguments = {id(argument) for node in root_fields for argument in node.arguments or ()}
+        self.names: set[str] = set()
+
+    def enter_argument(self, node: ArgumentNode, *_: Any) -> VisitorAction:
+        """Skip the arguments of the root fields."""
+        return SKIP if id(node) in self.root_arguments else None
+
+    def enter_variable_definition(self, *_: Any) -> VisitorAction:
+        """Skip definitions: they name all variables."""
+        return SKIP
+
+    def enter_variable(self, node: VariableNode, *_: Any) -> None:
+        """Add a variable that is used."""
+        self.names.add(node.name.value)
 
 
 @dataclass

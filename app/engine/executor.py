@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from inspect import isawaitable
 from typing import Any, NamedTuple
 
 import orjson
-from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType, execute, subscribe
+from graphql import ExecutionResult, GraphQLSchema, OperationType, execute
 from prometheus_client import Counter
 
 from app.core.errors import Unavailable
@@ -61,34 +60,15 @@ class Executor:
         extensions: Mapping[str, Any] | None = None,
     ) -> ExecutionOutcome:
         """Execute a query or mutation. Raises Unavailable if the database fails, DeadlineExceeded after the timeout."""
-        result, versions = await self._execute(document, operation, variables, viewer)
+        result, versions = await self.execute(document, operation, variables, viewer)
         _raise_unavailable(result)
         body = encode_response(result, extensions)
         return ExecutionOutcome(body, not is_request_error(result), not result.errors, versions)
 
-    async def stream(
-        self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
-    ) -> AsyncGenerator[ExecutionResult, None]:
-        """Yield the results of any operation: one for a query or mutation, one per event for a subscription.
-
-        An exception becomes the last result.
-        """
-        try:
-            if operation.kind is OperationType.SUBSCRIPTION:
-                events = self._subscribe(document, operation, variables, viewer)
-                async with aclosing(events):
-                    async for result in events:
-                        yield _mask_errors(result)
-            else:
-                yield (await self._execute(document, operation, variables, viewer))[0]
-        except Exception as error:
-            client_error = to_client_error(error)
-            yield ExecutionResult(None, [GraphQLError(client_error.message, extensions={"code": client_error.code})])
-
-    async def _execute(
+    async def execute(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
     ) -> tuple[ExecutionResult, Mapping[str, int]]:
-        """Return the result of a query or mutation, and the data versions that a query has read."""
+        """Return the result of a query or mutation, and the data versions that a query has read. Raises AppError."""
         outcome: tuple[ExecutionResult, Mapping[str, int]] | None = None
         try:
             (COMPILED_OPERATIONS if isinstance(operation.plan, Plan) else INTERPRETED_OPERATIONS).inc()
@@ -144,46 +124,38 @@ class Executor:
             operation.snapshot_heuristic.record_failure()
         return None
 
-    async def _subscribe(
-        self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
-    ) -> AsyncGenerator[ExecutionResult, None]:
-        async with Context(self.resources, viewer, operation.columns) as context:
-            source: Any = subscribe(
-                self.schema,
-                document.ast,
-                context_value=context,
-                variable_values=dict(variables),
-                operation_name=operation.name,
-            )
-            if isawaitable(source):
-                source = await source
-            if isinstance(source, ExecutionResult):
-                yield source
-                return
-            async with aclosing(source):
-                async for result in source:
-                    # Each event has a snapshot of its own, which is not held while its result is sent.
-                    await context.close()
-                    yield result
-
 
 async def execute_operation(
-    schema: GraphQLSchema, document: Document, operation: Operation, variables: Mapping[str, Any], context: Context
+    schema: GraphQLSchema,
+    document: Document,
+    operation: Operation,
+    variables: Mapping[str, Any],
+    context: Context,
+    root_value: Any = None,
 ) -> ExecutionResult:
-    """Execute a query or mutation in this context. Errors in the result are masked for the client."""
-    return _mask_errors(await _execute_unmasked(schema, document, operation, variables, context))
+    """Execute an operation in this context. Errors in the result are masked for the client.
+
+    `root_value`: the event, for a subscription.
+    """
+    return _mask_errors(await _execute_unmasked(schema, document, operation, variables, context, root_value))
 
 
 async def _execute_unmasked(
-    schema: GraphQLSchema, document: Document, operation: Operation, variables: Mapping[str, Any], context: Context
+    schema: GraphQLSchema,
+    document: Document,
+    operation: Operation,
+    variables: Mapping[str, Any],
+    context: Context,
+    root_value: Any = None,
 ) -> ExecutionResult:
     context.columns = operation.columns
     plan = operation.plan
     if isinstance(plan, Plan):
-        return await plan.execute(context, variables)
+        return await plan.execute(context, variables, root_value)
     result = execute(
         schema,
         document.ast,
+        root_value,
         context_value=context,
         variable_values=dict(variables),
         operation_name=operation.name,

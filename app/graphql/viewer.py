@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 
@@ -16,10 +16,14 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Viewer:
-    """The caller of a request. `subject` is None without a token."""
+    """The caller of a request. `subject` is None without a token.
+
+    `expires_at`: when the token is no longer accepted, in seconds since the epoch.
+    """
 
     subject: str | None = None
     role: Role = Role.VIEWER
+    expires_at: float | None = field(default=None, compare=False)
 
     @property
     def requested_by(self) -> str:

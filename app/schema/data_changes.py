@@ -51,6 +51,9 @@ class DataChange:
         directives=[DOMAINS],
     )
 
+    def __hash__(self) -> int:  # equal changes share their result, see app/engine/streams.py
+        return hash((*self.domains, *((version.domain, version.version) for version in self.versions)))
+
     @classmethod
     def between(cls, before: Mapping[Domain, int], now: Mapping[Domain, int]) -> DataChange:
         """Return the change from the versions sent last (empty if there are none) to the current ones."""

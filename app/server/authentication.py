@@ -110,4 +110,4 @@ def _viewer(claims: dict[str, Any]) -> Viewer:
     except KeyError:
         names = ", ".join(role.name.lower() for role in Role)
         raise Unauthenticated(f"The token's role must be one of {names}.") from None
-    return Viewer(subject=str(claims["sub"]), role=role)
+    return Viewer(str(claims["sub"]), role, int(claims["exp"]) + CLOCK_LEEWAY_SECONDS)

@@ -12,6 +12,7 @@ from app.engine.executor import ExecutionOutcome
 from app.engine.input_limits import InputTooLarge
 from app.server.rate_limits import RateLimited
 from app.server.request_parsing import BodyTooLarge, BodyTooSlow, UnsupportedMediaType
+from app.server.subscription_limits import ServerSubscriptionsExhausted, SubscriptionLimitExceeded
 
 # The results for longer Accept headers are not cached.
 MAX_CACHED_ACCEPT_LENGTH = 300
@@ -88,6 +89,8 @@ def error_status(error: AppError, profile: HttpProfile, media: MediaType) -> int
     """Return the status of a response that consists of this error."""
     by_class: list[tuple[type[AppError], int]] = [
         (RateLimited, 429),
+        (ServerSubscriptionsExhausted, 503),
+        (SubscriptionLimitExceeded, 429),
         (Unauthenticated, 401),
         (Unavailable, 503),
         (MethodNotAllowed, 405),

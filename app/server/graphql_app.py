@@ -12,12 +12,14 @@ from app.core.circuit_breaker import CircuitBreaker
 from app.documents.lookup import DocumentLookup
 from app.documents.registry import DocumentRegistry
 from app.engine.executor import Executor
+from app.engine.streams import OperationStreams
 from app.resources import Resources
 from app.server.admission import Admission
 from app.server.authentication import Authenticator
 from app.server.fast_path import FastPathCache
 from app.server.graphql_http import GraphQLHTTPHandler, ServerState
 from app.server.rate_limits import RateLimits
+from app.server.subscription_limits import SubscriptionLimits
 from app.server.websocket import GraphQLWebSocketApp, OperationStreamer
 
 
@@ -44,6 +46,8 @@ class GraphQLApp:
             authenticator=Authenticator(settings),
             admission=Admission(settings, RateLimits(settings, redis, breaker)),
             executor=self.executor,
+            streams=OperationStreams(self.executor),
+            subscription_limits=SubscriptionLimits(settings),
             response_cache=self.response_cache,
             fast_path=self.fast_path,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from graphql import OperationType
@@ -17,12 +18,13 @@ from strawberry.http.ides import get_graphql_ide_html
 from app.cache.entries import RESPONSES_BY_CACHE_STATUS, CachedResponse, CacheQuery, CacheStatus
 from app.cache.response_cache import ResponseCache
 from app.core.errors import AppError, BadRequest
-from app.core.metrics import REQUEST_DURATION, REQUEST_OUTCOMES, SUBSCRIPTIONS
+from app.core.metrics import REQUEST_DURATION, REQUEST_OUTCOMES
 from app.db.notifications import NotificationListener
 from app.documents.lookup import DocumentLookup
 from app.engine.document import Document, DocumentSummary, Operation
 from app.engine.executor import ExecutionOutcome, Executor
 from app.engine.request import GraphQLRequest
+from app.engine.streams import OperationStreams
 from app.graphql.error_masking import to_client_error
 from app.graphql.viewer import ANONYMOUS, Viewer
 from app.server import cache_headers
@@ -52,6 +54,7 @@ from app.server.request_parsing import (
     parse_query_string,
 )
 from app.server.sse import EVENT_STREAM, EVENT_STREAM_HEADERS, send_events
+from app.server.subscription_limits import SubscriptionLimits
 from app.settings import Settings
 
 GRAPHQL_PATH = "/graphql"
@@ -75,6 +78,8 @@ class ServerState:
     authenticator: Authenticator
     admission: Admission
     executor: Executor
+    streams: OperationStreams
+    subscription_limits: SubscriptionLimits
     response_cache: ResponseCache
     fast_path: FastPathCache
     disconnect_watcher: DisconnectWatcher = field(default_factory=lambda: DisconnectWatcher(WATCH_DELAY_SECONDS))
@@ -182,11 +187,13 @@ class GraphQLHTTPHandler:
     async def _stream(self, document: Document, operation: Operation, request: GraphQLRequest, viewer: Viewer) -> None:
         """Execute an operation and send its results as server-sent events."""
         await self.quota.count_operation(operation, request)
-        self.state.documents.registry.count_use(document)
-        self.response_started = True
-        await self.send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM_HEADERS})
-        results = self.state.executor.stream(document, operation, request.variables, viewer)
-        with SUBSCRIPTIONS.track_inprogress():
+        with ExitStack() as reservation:
+            if operation.kind is OperationType.SUBSCRIPTION:
+                reservation.enter_context(self.state.subscription_limits.reserve(self.quota.client))
+            self.state.documents.registry.count_use(document)
+            self.response_started = True
+            await self.send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM_HEADERS})
+            results = self.state.streams.stream(document, operation, request.variables, viewer)
             events = send_events(results, self.send)
             await self.state.disconnect_watcher.cancel_on_disconnect(events, self.receive)
 

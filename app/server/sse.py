@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
-from graphql import ExecutionResult
 from starlette.types import Send
 
-from app.engine.executor import encode_response
+from app.engine.streams import StreamResult
 
 EVENT_STREAM = "text/event-stream"
 EVENT_STREAM_HEADERS = [
@@ -19,26 +18,34 @@ EVENT_STREAM_HEADERS = [
 HEARTBEAT_INTERVAL_SECONDS = 10.0
 
 
-async def send_events(results: AsyncGenerator[ExecutionResult, None], send: Send) -> None:
+async def send_events(results: AsyncGenerator[Sequence[StreamResult], None], send: Send) -> None:
     """Send each result as a `next` event, comments as heartbeats in between, and a final `complete` event."""
-    next_result: asyncio.Future[ExecutionResult | None] = asyncio.ensure_future(anext(results, None))
+    writer = _EventWriter(send)
+    heartbeats = asyncio.create_task(writer.send_heartbeats())
     try:
-        while True:
-            done, _ = await asyncio.wait([next_result], timeout=HEARTBEAT_INTERVAL_SECONDS)
-            if not done:
-                await _send_chunk(send, b":\n\n")
-                continue
-            result = next_result.result()
-            if result is None:
-                break
-            await _send_chunk(send, b"event: next\ndata: " + encode_response(result) + b"\n\n")
-            next_result = asyncio.ensure_future(anext(results, None))
+        async for batch in results:
+            await writer.send(b"".join([b"event: next\ndata: %b\n\n" % result.body for result in batch]))
     finally:
-        next_result.cancel()
-        await asyncio.wait([next_result])
+        heartbeats.cancel()
+        await asyncio.wait([heartbeats])
         await results.aclose()
-    await _send_chunk(send, b"event: complete\ndata:\n\n", last=True)
+    await writer.send(b"event: complete\ndata:\n\n", last=True)
 
 
-async def _send_chunk(send: Send, data: bytes, last: bool = False) -> None:
-    await send({"type": "http.response.body", "body": data, "more_body": not last})
+class _EventWriter:
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._is_idle = True
+
+    async def send(self, data: bytes, last: bool = False) -> None:
+        """Send whole events."""
+        self._is_idle = False
+        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+
+    async def send_heartbeats(self) -> None:
+        """Send a comment after each interval in which nothing was sent."""
+        while True:
+            self._is_idle = True
+            await asyncio.sleep(HEARTBEAT_INTERVAL_SECONDS)
+            if self._is_idle:
+                await self.send(b":\n\n")

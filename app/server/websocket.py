@@ -5,30 +5,31 @@ This module checks the shape of messages, and reads and executes operations as t
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import ExitStack, aclosing, suppress
 from datetime import timedelta
 from typing import Any
 
+import orjson
+from graphql import OperationType
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
-from strawberry.types import ExecutionResult
-from strawberry.types.execution import PreExecutionError
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 
 from app.core.errors import AppError, BadRequest
-from app.core.metrics import SUBSCRIPTIONS
-from app.engine.executor import is_request_error
+from app.engine.streams import StreamResult
 from app.graphql.error_masking import to_client_error
 from app.server.authentication import Authenticator
 from app.server.error_response import graphql_errors
 from app.server.graphql_http import ServerState
 from app.server.request_parsing import parse_payload
 from app.server.strict_json import parse_json
+from app.server.subscription_limits import SubscriptionLimitExceeded
 
 # A control frame holds 125 bytes, two of them the status code (RFC 6455, section 5.5).
 MAX_CLOSE_REASON_BYTES = 123
@@ -47,40 +48,36 @@ class WebSocketContext:
 
 
 class OperationStreamer:
-    """Executes operations for Strawberry's handler, which uses this in place of a schema."""
+    """Executes operations for Strawberry's handler, which gets this in place of a schema."""
 
     def __init__(self, state: ServerState) -> None:
         self.state = state
 
     async def stream(
-        self, query: Mapping[str, Any], *, context_value: WebSocketContext, **_: Any
-    ) -> AsyncGenerator[ExecutionResult, None]:
-        """Return the results of one operation. `_Handler` passes the payload of the message as `query`."""
-        return self._results(query, context_value)
-
-    async def _results(
         self, payload: Mapping[str, Any], context: WebSocketContext
-    ) -> AsyncGenerator[ExecutionResult, None]:
+    ) -> AsyncGenerator[Sequence[StreamResult], None]:
         """Yield the results of an operation, or one result with the errors of an invalid request."""
-        try:
-            request = parse_payload(payload)
-            quota = self.state.admission.client_quota(context.peer, context.forwarded_for)
-            # For each operation, because the connection may outlive the token.
-            viewer = await self.state.authenticator.authenticate(context.authorization)
-            document = await self.state.documents.find(request, quota)
-            operation = document.select_operation(request.operation_name)
-            self.state.admission.check_cost(operation, request.variables)
-            await quota.count_operation(operation, request)
-        except Exception as error:
-            yield PreExecutionError(data=None, errors=graphql_errors(to_client_error(error)))
-            return
-        self.state.documents.registry.count_use(document)
-        results = self.state.executor.stream(document, operation, request.variables, viewer)
-        with SUBSCRIPTIONS.track_inprogress():
+        state = self.state
+        with ExitStack() as reservation:
+            try:
+                request = parse_payload(payload)
+                quota = state.admission.client_quota(context.peer, context.forwarded_for)
+                # For each operation, because the connection may outlive the token.
+                viewer = await state.authenticator.authenticate(context.authorization)
+                document = await state.documents.find(request, quota)
+                operation = document.select_operation(request.operation_name)
+                state.admission.check_cost(operation, request.variables)
+                await quota.count_operation(operation, request)
+                if operation.kind is OperationType.SUBSCRIPTION:
+                    reservation.enter_context(state.subscription_limits.reserve(quota.client))
+            except Exception as error:
+                yield [StreamResult(b"", graphql_errors(to_client_error(error)))]
+                return
+            state.documents.registry.count_use(document)
+            results = state.streams.stream(document, operation, request.variables, viewer)
             async with aclosing(results):
-                async for result in results:
-                    result_class = PreExecutionError if is_request_error(result) else ExecutionResult
-                    yield result_class(data=result.data, errors=result.errors)
+                async for batch in results:
+                    yield batch
 
 
 class _Adapter(ASGIWebSocketAdapter):
@@ -89,6 +86,13 @@ class _Adapter(ASGIWebSocketAdapter):
     async def close(self, code: int, reason: str) -> None:
         """Close the connection. The reason may quote the client, at any length."""
         await super().close(code, reason.encode()[:MAX_CLOSE_REASON_BYTES].decode(errors="ignore"))
+
+    async def send_text(self, text: str) -> None:
+        """Send an encoded message. Raises WebSocketDisconnected."""
+        try:
+            await self.ws.send_text(text)
+        except WebSocketDisconnect:
+            raise WebSocketDisconnected from None
 
 
 class _Handler(BaseGraphQLTransportWSHandler[WebSocketContext, None]):
@@ -104,12 +108,35 @@ class _Handler(BaseGraphQLTransportWSHandler[WebSocketContext, None]):
 
     async def handle_subscribe(self, message: Any) -> None:
         """Pass the payload as the query: Strawberry would only pass a text, and drop the id of a document."""
+        operation_id = message["id"]
+        if len(self.operations) >= MAX_SUBSCRIPTIONS_PER_CONNECTION and operation_id not in self.operations:
+            error = SubscriptionLimitExceeded(
+                f"This connection has {MAX_SUBSCRIPTIONS_PER_CONNECTION} active operations, the maximum: complete one "
+                "of them, or open another connection."
+            )
+            payload: Any = [graphql_error.formatted for graphql_error in graphql_errors(error)]
+            await self.send_message({"id": operation_id, "type": "error", "payload": payload})
+            return
         wrapped: Any = {**message, "payload": {"query": message["payload"]}}
         await super().handle_subscribe(wrapped)
 
-    @staticmethod
-    def _get_pre_execution_close_reason(_error: object) -> None:
-        """Keep the connection open: a text that cannot be parsed ends its own operation only."""
+    async def run_operation(self, operation: Operation[WebSocketContext, None]) -> None:
+        """Send the results of an operation as they are: encoded for all its subscribers."""
+        streamer: Any = self.schema
+        websocket: Any = self.websocket
+        start = f'{{"id":{orjson.dumps(operation.id).decode()},"type":"next","payload":'
+        is_first = True
+        results: AsyncGenerator[Sequence[StreamResult], None] = streamer.stream(operation.query, self.context)
+        with suppress(WebSocketDisconnected):
+            async with aclosing(results):
+                async for batch in results:
+                    if is_first and batch[0].request_errors:
+                        await operation.send_initial_errors(list(batch[0].request_errors))
+                        return
+                    is_first = False
+                    for result in batch:
+                        await websocket.send_text(f"{start}{result.body.decode()}}}")
+            await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
 
 def _invalid_message_reason(message: object) -> str | None:
@@ -143,7 +170,7 @@ class GraphQLWebSocketApp(GraphQL[Any, None]):
             streamer,  # type: ignore[arg-type]  # the handler for this protocol only uses its method `stream`
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             connection_init_wait_timeout=CONNECTION_INIT_TIMEOUT,
-            max_subscriptions_per_connection=MAX_SUBSCRIPTIONS_PER_CONNECTION,
+            max_subscriptions_per_connection=None,  # see `handle_subscribe`
         )
         self.authenticator = authenticator
 

@@ -89,9 +89,9 @@ def test_plan_of_a_mutation_does_not_execute_it(documents: CommandRunner, databa
     assert query_database(database_url, "SELECT count(*) FROM job") == [(0,)]
 
 
-def test_plan_of_a_subscription_says_that_it_is_interpreted(documents: CommandRunner) -> None:
+def test_plan_of_a_subscription_is_that_of_its_events(documents: CommandRunner) -> None:
     output = documents("plan", "JobProgress").output
-    assert "# interpreted: subscriptions are not compiled" in output
+    assert "def resolve_subscription(execution, sources, results):" in output
     assert "-- SQL: the statements of a subscription are not shown" in output
 
 

@@ -59,8 +59,15 @@ def read(data: Any) -> tuple[list[str], dict[str, int]]:
     return change["domains"], {version["domain"]: version["version"] for version in change["versions"]}
 
 
+async def has_version(api: ApiClient, version: int) -> bool:
+    """Return whether the API has been notified of this version of the market."""
+    async with open_event_stream(api, NEWS, domains=["MARKET"]) as events:
+        return await next_event(events) == ([], {"MARKET": version})
+
+
 async def test_data_changed_sends_versions_first_then_changes(api: ApiClient, resources: Resources) -> None:
     await bump_version(resources, Domain.MARKET)
+    await wait_until(lambda: has_version(api, 1))
     async with open_event_stream(api, NEWS) as events:
         before = {**{domain.name: 0 for domain in Domain}, "MARKET": 1}
         assert await next_event(events) == ([], before)

@@ -48,7 +48,7 @@ from app.engine.compiler.plan import (
     Selection,
     bail_out,
 )
-from app.engine.compiler.resolver_binding import bind_arguments, bind_resolver, unbound
+from app.engine.compiler.resolver_binding import bind_arguments, bind_event, bind_resolver, unbound
 from app.engine.compiler.runtime import OperationExecution
 from app.engine.compiler.variable_coercion import VariableCoercer
 
@@ -98,19 +98,40 @@ class Plan:
         """The generated Python code, for a document with conditions as if all of them were true."""
         return self.variant(tuple(True for _ in self.conditions)).source
 
-    async def execute(self, context: Any, variables: Mapping[str, Any]) -> ExecutionResult:
-        """Execute the operation and return what graphql-core would return. Raises nothing but CancelledError."""
+    async def execute(self, context: Any, variables: Mapping[str, Any], root_value: Any = None) -> ExecutionResult:
+        """Execute the operation and return what graphql-core would return. Raises nothing but CancelledError.
+
+        `root_value`: the event, for a subscription.
+        """
+        execution = self._prepare(context, variables)
+        if isinstance(execution, ExecutionResult):
+            return execution
+        if execution is None:
+            return await self._interpret(context, variables, root_value)
+        return await execution.execute(root_value)
+
+    async def execute_events(
+        self, context: Any, variables: Mapping[str, Any], events: Sequence[Any]
+    ) -> list[dict[str, Any]] | None:
+        """Execute a subscription for several events at a time, so that loaders batch their keys.
+
+        Return the data of each event, or None if there is an error: then the caller executes one event after another.
+        """
+        execution = self._prepare(context, variables)
+        return await execution.execute_events(events) if isinstance(execution, OperationExecution) else None
+
+    def _prepare(self, context: Any, variables: Mapping[str, Any]) -> OperationExecution | ExecutionResult | None:
+        """Return an execution, the result of invalid variables, or None if graphql-core must execute the operation."""
         coerced = self._variable_coercer.coerce(variables)
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
         values = tuple(coerced.coerced.get(name) for name in self.conditions)
         if any(value.__class__ is not bool for value in values):
-            return await self._interpret(context, variables)  # produces the error message
+            return None  # graphql-core produces the error message
         try:
-            compiled = self.variant(values)
+            return OperationExecution(self.variant(values), context, coerced)
         except NotCompilable:
-            return await self._interpret(context, variables)
-        return await OperationExecution(compiled, context, coerced).execute()
+            return None
 
     def variant(self, values: tuple[Any, ...]) -> CompiledOperation:
         """Return the operation compiled for these values of the conditions. Raises NotCompilable."""
@@ -136,12 +157,13 @@ class Plan:
         except NotCompilable as reason:
             return str(reason)
 
-    async def _interpret(self, context: Any, variables: Mapping[str, Any]) -> ExecutionResult:
+    async def _interpret(self, context: Any, variables: Mapping[str, Any], root_value: Any) -> ExecutionResult:
         """Execute the operation by graphql-core."""
         name = self.operation.name.value if self.operation.name else None
         result = execute(
             self.schema,
             self.document,
+            root_value,
             context_value=context,
             variable_values=dict(variables),
             operation_name=name,
@@ -151,8 +173,6 @@ class Plan:
 
 def compile_plan(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Plan:
     """Return the plan of an operation of a valid document. Raises NotCompilable."""
-    if operation.operation is OperationType.SUBSCRIPTION:
-        raise NotCompilable("subscriptions are not compiled")
     if operation.directives:
         raise NotCompilable("the operation has directives")
     scan = DocumentScan()
@@ -215,6 +235,8 @@ class OperationCompiler:
         root = self._select(root_type, collected.grouped_field_set)
         for field in root.fields:
             field.is_inline = False
+            if self.operation.operation is OperationType.SUBSCRIPTION:
+                bind_event(field)
         title = self.operation.name.value if self.operation.name else "(unnamed)"
         self.lines += [f"# {self.operation.operation.value} {title}", *CODE_COMMENT]
         for selection in self._selections_to_generate(root):

@@ -61,6 +61,12 @@ def bind_resolver(schema: GraphQLSchema, field: Field) -> None:
         field.is_inline = _is_plain_method(definition, resolver) and _can_be_inline(field)
 
 
+def bind_event(field: Field) -> None:
+    """Resolve the root field of a subscription to the event. Its arguments were those of the source of the events."""
+    field.resolve, field.needs_info = (lambda event, *_: event), False
+    field.prefetch, field.coerce_arguments = None, lambda _: {}
+
+
 def unbound(*_: Any) -> Any:
     """Fail: this stands in for the resolver of a field that is not bound yet."""
     raise AssertionError

@@ -54,19 +54,30 @@ class OperationExecution:
         self._prefetching_fields: set[Field] = set()
         self._arguments: dict[Field, Mapping[str, Any] | GraphQLError] = {}
 
-    async def execute(self) -> ExecutionResult:
+    async def execute(self, root_value: Any = None) -> ExecutionResult:
         """Execute the operation. Errors of resolvers are part of the result."""
         root = self.compiled.root
         self._request_prefetches()
-        (self.data,) = root.build_results([None])
+        (self.data,) = root.build_results([root_value])
         if self.compiled.is_serial:
             await self._execute_serially(root)
         else:
-            root.resolve_fields(self, [None], [self.data])
+            root.resolve_fields(self, [root_value], [self.data])
             await self._await_pending()
         if self.errors:
             return result_with_errors(self.compiled, self.data, self.errors)
         return ExecutionResult(self.data, None)
+
+    async def execute_events(self, events: Sequence[Any]) -> list[dict[str, Any]] | None:
+        """Execute a subscription for each event and return their data, or None if there is an error.
+
+        A resolver that asks for its path fails here, because the results have no common root.
+        """
+        self._request_prefetches()
+        results = self.compiled.root.build_results(events)
+        self.compiled.root.resolve_fields(self, events, results)
+        await self._await_pending()
+        return None if self.errors else results
 
     async def _execute_serially(self, root: Selection) -> None:
         """Execute root fields one after another, until an error sets all data to null."""

@@ -85,8 +85,6 @@ class ImportsSubscription:
                     raise NotFound(f'There is no import "{id}".')
                 current = rows[0]
                 if current != last:
-                    # Loaders must not return rows of an earlier event.
-                    await info.context.close()
                     yield current
                 last = current
                 if current["status"] in FINAL_IMPORT_STATUSES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Annotated
+from typing import Annotated, cast
 
 import strawberry
 
@@ -16,6 +16,7 @@ from app.events.feed import read_after, start_position
 from app.events.sql import PriceChangeRow
 from app.graphql.context import Info
 from app.graphql.directives import cache_hints, connection_size
+from app.graphql.event_batch import EventBatch
 from app.graphql.input_limits import at_most
 from app.graphql.relay import After, Before, Connection, First, Last
 from app.schema.price_changes.types import PriceChange
@@ -96,7 +97,7 @@ class PriceChangesSubscription:
             while True:
                 changed.clear()
                 rows, position, more = await read_after(resources, cpus, position)
-                for row in rows:
-                    yield row
+                if rows:
+                    yield cast("PriceChange", EventBatch(rows))
                 if not more:
                     await wait_for_event(changed, POLL_INTERVAL_SECONDS)

@@ -18,7 +18,6 @@ from graphql import (
     GraphQLResolveInfo,
     GraphQLSchema,
     OperationDefinitionNode,
-    OperationType,
     execute,
     parse,
     validate,
@@ -130,10 +129,9 @@ async def execute_both(text: str, variables: dict[str, Any] | None = None) -> tu
 
 
 @pytest.mark.parametrize("name", sorted(builtin_documents()))
-def test_builtin_document_is_compiled_unless_it_is_a_subscription(name: str) -> None:
+def test_builtin_document_is_compiled(name: str) -> None:
     (operation,) = prepare_document(OWN_SCHEMA, name, builtin_documents()[name]).operations.values()
-    is_subscription = operation.kind is OperationType.SUBSCRIPTION
-    assert operation.not_compiled_reason == ("subscriptions are not compiled" if is_subscription else None)
+    assert operation.not_compiled_reason is None
 
 
 async def test_variants_of_a_plan_are_limited() -> None:
