@@ -15,7 +15,18 @@ from tests.support.paths import ROOT
 PACKAGES = ("app", "jobs")
 MAX_TOP_MODULES = 3
 # Folders of tests without a folder of the code.
-OTHER_TEST_FOLDERS = {"abuse", "clients", "complexity", "consistency", "data", "docs", "jobs", "support", "web"}
+OTHER_TEST_FOLDERS = {
+    "abuse",
+    "clients",
+    "complexity",
+    "consistency",
+    "data",
+    "deploy",
+    "docs",
+    "jobs",
+    "support",
+    "web",
+}
 
 
 def parse_modules() -> list[tuple[Path, ast.Module]]:
