@@ -24,6 +24,8 @@ from scripts.source_facts import ErrorCode, LogEvent, error_codes, log_events, m
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "reference"
 MEANINGS = Path(__file__).with_name("log_events.toml")
+LIMITS = Path(__file__).with_name("limits.toml")
+SECONDS_PER_DAY = 86_400
 # `INTERNAL` is the code of the base class, and its docstring describes the class.
 BASE_ERROR = ("INTERNAL", "app/core/errors.py")
 MEANING_OF_INTERNAL = (
@@ -205,6 +207,49 @@ def log_events_page() -> str:
     )
 
 
+def limits_page() -> str:
+    """Return the limits of the server by section: what is limited, the value, where it is set, what happens beyond."""
+    parts: list[str] = []
+    for section, limits in limits_by_section().items():
+        rows = [
+            (what, _limit_value(definition), _limit_definition(definition), beyond)
+            for what, definition, beyond in limits
+        ]
+        parts += [f"## {section}", _table(("Limit", "Value", "Set by", "Beyond it"), rows)]
+    return _page(
+        "Limits",
+        "What a client can send, and what a process keeps in memory for clients, documents and connections. A limit is"
+        " a [setting](settings.md) or a constant. Sizes of memory are estimates.",
+        *parts,
+        "Arguments have limits of their own, which the [schema](schema.md) describes.",
+    )
+
+
+def limits_by_section() -> dict[str, list[tuple[str, str, str]]]:
+    """Return the limits of `limits.toml`: what, definition, what happens beyond."""
+    sections: dict[str, list[tuple[str, str, str]]] = tomllib.loads(LIMITS.read_text())
+    return sections
+
+
+def _limit_value(definition: str) -> str:
+    module, _, name = definition.rpartition(":")
+    value = getattr(import_module(module), name) if module else Settings.model_fields[name].default
+    unit = name.lower().rpartition("_")[2]
+    if unit == "seconds":
+        return f"{value:,g} s" if value < SECONDS_PER_DAY else f"{value // SECONDS_PER_DAY} days"
+    if unit == "bytes" and value % 2**20 == 0:
+        return f"{value // 2**20} MiB"
+    if unit == "bytes" and value % 2**10 == 0:
+        return f"{value // 2**10} KiB"
+    units = {"bytes": " bytes", "kib": " KiB", "mib": " MiB", "length": " characters"}
+    return f"{value}" if isinstance(value, str) else f"{value:,}{units.get(unit, '')}"
+
+
+def _limit_definition(definition: str) -> str:
+    module, _, name = definition.rpartition(":")
+    return f"`{name}` in `{module.replace('.', '/')}.py`" if module else f"`DEALMARK_{name.upper()}`"
+
+
 def _unique(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
@@ -234,6 +279,7 @@ def pages() -> dict[str, str]:
         "error-codes.md": error_codes_page(),
         "metrics.md": metrics_page(),
         "log-events.md": log_events_page(),
+        "limits.md": limits_page(),
     }
 
 

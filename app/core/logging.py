@@ -12,7 +12,7 @@ from app.core.log_sampling import SamplingFilter
 # Loggers that write one line per migration, poll or request: only their warnings are of interest.
 QUIET_LOGGERS = ("alembic", "arq", "httpx", "uvicorn.access", "uvicorn.websocket")
 # Loggers that write lines for connections and invalid requests, which any client can cause.
-SAMPLED_LOGGERS = ("uvicorn.error", "websockets.server")
+SAMPLED_LOGGERS = ("uvicorn.error", "uvicorn.websocket", "websockets.server")
 
 
 def configure_logging(form: Literal["console", "json"], level: str, stream: TextIO) -> None:

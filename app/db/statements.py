@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple, Self
 
 import asyncpg
@@ -12,6 +12,10 @@ from sqlalchemy import Executable, Select, literal_column
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 DIALECT = dialect()  # type: ignore[no-untyped-call]
+
+# Clients choose the columns and the shapes of statements, so the caches for them have limits.
+MAX_STATEMENTS = 1_024
+MAX_ROW_CLASSES = 2_048
 
 # All data versions in one text column: "analytics 12,catalog 7".
 VERSIONS_AS_TEXT = "(SELECT string_agg(domain || ' ' || version, ',') FROM data_version)"
@@ -57,7 +61,7 @@ class EmbeddedRow(tuple[Any, ...]):
     columns: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
-    @cache
+    @lru_cache(maxsize=MAX_ROW_CLASSES)
     def of(cls, *columns: str) -> type[Self]:
         """Return the subclass for rows with these columns; its constructor takes the values in the same order."""
         return type(cls.__name__, (cls,), {"__slots__": (), "columns": columns})
@@ -86,7 +90,7 @@ class CompiledStatement:
         return [values[name] if name in values else self.values[name] for name in self.names]
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=MAX_STATEMENTS)
 def compile_statement(statement: Executable) -> CompiledStatement:
     """Return the SQL and parameters of a statement, cached by its identity."""
     result: Any = statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
@@ -95,7 +99,7 @@ def compile_statement(statement: Executable) -> CompiledStatement:
     return CompiledStatement(str(result), tuple(result.positiontup or ()), values)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=MAX_STATEMENTS)
 def compile_with_versions(statement: Executable) -> CompiledStatement:
     """Compile a statement with an additional column `data_versions`: the data versions seen by that statement."""
     if isinstance(statement, Select):
@@ -105,7 +109,7 @@ def compile_with_versions(statement: Executable) -> CompiledStatement:
     return replace(original, sql=sql)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=MAX_ROW_CLASSES)
 def row_class(sql: str, kind: Any) -> Any:
     """Return the subclass of the row class `kind` for the rows of one statement."""
     return type(kind.__name__, (kind,), {"__slots__": ()})

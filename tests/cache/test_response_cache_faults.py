@@ -300,3 +300,17 @@ async def test_server_starts_without_redis_and_postgresql(folder: Path) -> None:
 
 async def _from_memory(api: ApiClient) -> bool:
     return (await get_persisted(api, TOTAL_QUERY)).headers["x-cache"] == "HIT-L1"
+
+
+async def test_damaged_response_in_redis_is_a_miss_and_is_replaced(resources: Resources) -> None:
+    redis = resources.broker.redis
+    async with run_api_on(resources) as (api, _):
+        assert await cache_status(api, TOTAL_QUERY) == "MISS"
+    (name,) = [name async for name in redis.scan_iter("dealmark:response:*")]
+    intact = await redis.get(name)
+    for damaged in (intact[:-1], intact[:30] + bytes([intact[30] ^ 1]) + intact[31:], b""):
+        await redis.set(name, damaged, ex=600)
+        async with run_api_on(resources) as (api, _):
+            assert await cache_status(api, TOTAL_QUERY) == "MISS"
+        async with run_api_on(resources) as (api, _):
+            assert await cache_status(api, TOTAL_QUERY) == "HIT-L2", "the entry was replaced"
