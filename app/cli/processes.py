@@ -7,6 +7,7 @@ import asyncio
 import typer
 
 from app.cli.connect import start_logging
+from app.core.listening import check_port
 from app.settings import Settings, load_settings
 
 
@@ -27,6 +28,7 @@ def serve() -> None:
     from app.server.uvicorn_options import uvicorn_options
 
     settings = _process_settings()
+    check_port(settings.host, settings.port)  # uvicorn would log the error of the system only
     start_logging(settings)
     application = create_app(settings)
     # Exclude the imported modules from garbage collection: a full collection would take 50 ms to traverse them.

@@ -6,14 +6,12 @@ That is PostgreSQL and Redis (unless their URLs are set), migrations, sample dat
 from __future__ import annotations
 
 import asyncio
-import errno
 import fcntl
 import http.client
 import os
 import secrets
 import shutil
 import signal
-import socket
 import sys
 import threading
 import time
@@ -25,6 +23,7 @@ from types import FrameType
 import typer
 
 from app.core.errors import StartupError
+from app.core.listening import check_port
 from app.devserver.supervisor import ChildProcess, SupervisedProcess
 from app.settings import Settings
 
@@ -86,7 +85,7 @@ def _run(settings: Settings, stack: ExitStack) -> None:
     started_at = time.monotonic()
     data_dir = settings.data_dir.absolute()
     was_killed = stack.enter_context(_lock_data_dir(data_dir))
-    _check_port(settings, PORT_TIMEOUT_SECONDS if was_killed else 0.0)
+    check_port(settings.host, settings.port, PORT_TIMEOUT_SECONDS if was_killed else 0.0)
     supervised: list[SupervisedProcess] = []
     database_url = settings.database_url or _start_postgres(data_dir / "postgres", supervised, stack)
     if settings.redis_url:
@@ -130,28 +129,6 @@ def _lock_data_dir(data_dir: Path) -> Iterator[bool]:
             yield holder != ""
         finally:
             lock.truncate(0)
-
-
-def _check_port(settings: Settings, timeout_seconds: float) -> None:
-    """Check before anything is started that the port is free. Raises StartupError if it stays in use."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        try:
-            socket.create_server((settings.host, settings.port), family=family).close()
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise StartupError(
-                    f"Port {settings.port} of {settings.host} cannot be used ({error.strerror}): "
-                    "set DEALMARK_PORT and DEALMARK_HOST."
-                ) from None
-            if time.monotonic() >= deadline:
-                raise StartupError(
-                    f"Port {settings.port} is used by another program: stop it, or set DEALMARK_PORT."
-                ) from None
-            time.sleep(POLL_INTERVAL_SECONDS)
-        else:
-            return
 
 
 def _start_postgres(directory: Path, supervised: list[SupervisedProcess], stack: ExitStack) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from decimal import Decimal
@@ -158,6 +159,17 @@ def test_missing_redis_url_is_one_sentence(dealmark: CommandRunner, database_url
 def test_invalid_setting_is_one_sentence(dealmark: CommandRunner, command: str) -> None:
     sentence = error_sentence(dealmark(command, DEALMARK_PORT="http"))
     assert sentence.startswith("DEALMARK_PORT is not usable: ")
+
+
+def test_address_that_serve_cannot_use_is_one_sentence(dealmark: CommandRunner) -> None:
+    servers = {"DATABASE_URL": UNREACHABLE_DATABASE_URL, "REDIS_URL": "redis://127.0.0.1:1/0"}
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        in_use = dealmark("serve", **servers, DEALMARK_PORT=str(port))
+        assert error_sentence(in_use) == f"Port {port} is used by another program: stop it, or set DEALMARK_PORT."
+    for host in ("203.0.113.1", "no-such-host.invalid"):
+        elsewhere = dealmark("serve", **servers, DEALMARK_HOST=host, DEALMARK_PORT=str(port))
+        assert error_sentence(elsewhere).startswith(f"Port {port} of {host} cannot be used (")
 
 
 def test_migrate_prints_the_revision_and_rejects_a_newer_one(dealmark: CommandRunner, cluster: str) -> None:
