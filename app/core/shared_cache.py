@@ -22,7 +22,7 @@ class _Computation(Generic[K, V]):
 
 
 class SharedCache(Generic[K, V]):
-    """Least-recently-used cache, limited by the total weight of its values.
+    """Cache that removes its oldest values when their total weight exceeds a limit.
 
     Tasks that miss the same key wait for one computation. `weigh` returns the weight of a value, and None for a value
     that is not stored: only the tasks that already wait for it get it.
@@ -42,12 +42,9 @@ class SharedCache(Generic[K, V]):
         """Return the values of these keys, or None if one is missing."""
         values = self._values
         try:
-            found = [values[key][0] for key in keys]
+            return [values[key][0] for key in keys]
         except KeyError:
             return None
-        for key in keys:
-            values.move_to_end(key)
-        return found
 
     async def get_or_compute(
         self, keys: Sequence[K], compute: Callable[[list[int]], Awaitable[Sequence[V]]]

@@ -35,7 +35,7 @@ from app.engine.executor import (
 from app.graphql.context import Context
 from app.graphql.error_masking import mask_errors, to_client_error
 from app.graphql.event_batch import EventBatch
-from app.graphql.viewer import ANONYMOUS, Viewer
+from app.graphql.viewer import Viewer
 
 # What a subscriber does in one turn: it sends the results of this many events at most, about 1 ms of work.
 MAX_EVENTS_PER_TURN = 25
@@ -134,7 +134,7 @@ class OperationStreams:
         return events
 
     async def _results(
-        self, request: SubscriptionRequest, scope: Hashable, events: Sequence[Any]
+        self, request: SubscriptionRequest, scope: bytes, events: Sequence[Any]
     ) -> Sequence[StreamResult]:
         """Return the results for these events, in a turn of the subscriber."""
 
@@ -210,32 +210,30 @@ async def _until_expiry(
             yield batch
 
 
-def _sharing_scope(request: SubscriptionRequest) -> Hashable:
-    """Return what the results for an event depend on besides the event and the data."""
+def _sharing_scope(request: SubscriptionRequest) -> bytes:
+    """Return what the results for an event depend on besides the event and the data.
+
+    Bytes, because they compute their hash only once.
+    """
     document, operation, variables, viewer = request
     values = {name: variables[name] for name in operation.event_variables if name in variables}
-    return (
-        document.content_id,
-        operation.name,
-        orjson.dumps(values, option=orjson.OPT_SORT_KEYS),
-        ANONYMOUS if document.public else viewer,
-    )
+    audience = None if document.public else [viewer.subject, viewer.role]
+    return orjson.dumps([document.content_id, operation.name, values, audience], option=orjson.OPT_SORT_KEYS)
 
 
 def _sharing_keys(
-    document: Document, scope: Hashable, versions: Mapping[str, int], events: Sequence[Any]
+    document: Document, scope: bytes, versions: Mapping[str, int], events: Sequence[Any]
 ) -> list[Hashable] | None:
     """Return the keys of shared results, or None if an event cannot be compared with those of other subscribers."""
-    data_versions = tuple(versions.get(domain, 0) for domain in sorted(document.domains))
-    period = time.monotonic() // TIME_DEPENDENT_SECONDS if document.time_dependent else None
-    state = (scope, data_versions, period)
-    keys: list[Hashable] = [(state, event) for event in events]
     try:
-        for key in keys:
-            hash(key)
+        for event in events:
+            hash(event)
     except TypeError:
         return None
-    return keys
+    data_versions = [versions.get(domain, 0) for domain in sorted(document.domains)]
+    period = time.monotonic() // TIME_DEPENDENT_SECONDS if document.time_dependent else None
+    state = scope + orjson.dumps([data_versions, period])
+    return [(state, event) for event in events]
 
 
 def _encode(result: ExecutionResult) -> StreamResult:

@@ -68,7 +68,7 @@ async def test_shared_cache_keeps_only_values_with_a_weight() -> None:
     assert squares.computed == [[3, 2], [3]]
 
 
-async def test_shared_cache_evicts_the_least_recently_used() -> None:
+async def test_shared_cache_evicts_the_oldest_values() -> None:
     squares = Squares()
     squares.gate.set()
     numbers = [2 * number for number in range(100)]
@@ -77,8 +77,8 @@ async def test_shared_cache_evicts_the_least_recently_used() -> None:
     await squares.get(2_000)
     assert len(squares.cache) == 100
     assert squares.cache.weight == 1_000
-    assert squares.cache.get_all([2]) is None
-    assert squares.cache.get_all([0, 2_000]) == [0, 4_000_000]
+    assert squares.cache.get_all([0]) is None
+    assert squares.cache.get_all([2, 2_000]) == [4, 4_000_000]
 
 
 async def test_shared_cache_error_reaches_all_waiters_and_is_not_kept() -> None:
