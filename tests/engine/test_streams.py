@@ -239,6 +239,27 @@ async def test_results_follow_the_data_versions(streams: OperationStreams, resou
         resources.notifications.connected = True
 
 
+async def test_deliveries_to_many_subscribers_leave_time_for_requests(streams: OperationStreams) -> None:
+    """In an iteration of the event loop at most one subscriber gets a batch, however many wait."""
+    document = prepare_document(SCHEMA, "test", TICKS + "{ number } }")
+    (operation,) = document.operations.values()
+    iteration = 0
+    deliveries: list[tuple[int, int]] = []
+
+    async def follow() -> None:
+        variables = {"count": 100, "batch": 60}
+        async for batch in streams.stream(document, operation, variables, ANONYMOUS):
+            deliveries.append((iteration, len(batch)))
+
+    tasks = [asyncio.create_task(follow()) for _ in range(50)]
+    while not all(task.done() for task in tasks):
+        await asyncio.sleep(0)
+        iteration += 1
+    assert sum(size for _, size in deliveries) == 50 * 100
+    assert max(size for _, size in deliveries) == streams_module.MAX_EVENTS_PER_TURN
+    assert len({number for number, _ in deliveries}) == len(deliveries)
+
+
 async def test_batches_cost_at_most_as_much_as_a_request(
     streams: OperationStreams, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
