@@ -12,7 +12,7 @@ import pytest
 
 from app.core.errors import StartupError
 from app.devserver.embedded import postgres_account_options
-from tests.support import effort
+from tests.support import abuse_report, effort
 from tests.support.fixtures import (
     api,
     cluster,
@@ -57,6 +57,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of this suite."""
     effort.add_options(parser)
+    abuse_report.add_options(parser)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -82,3 +83,8 @@ __all__ = [
 def pytest_report_header() -> str:
     """Name the data sets at the beginning of the report."""
     return describe_data_sets()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what the attacks measured."""
+    abuse_report.summarize(terminalreporter, config)

@@ -53,6 +53,7 @@ def configure(config: pytest.Config) -> None:
     global _effort
     _effort = Effort(config.getoption("--effort"))
     config.addinivalue_line("markers", "sized: its size depends on --effort (see tests/support/effort.py)")
+    config.addinivalue_line("markers", "quick: an attack (tests/abuse) that also runs with short sizes")
     # No deadline: how long an example takes depends on the machine. In CI the same examples are drawn each time.
     hypothesis.settings.register_profile(
         "dealmark",
