@@ -18,7 +18,7 @@ from graphql import ExecutionResult, GraphQLError, OperationType
 from graphql.execution import Executor as GraphQLCoreExecutor
 from graphql.execution import create_source_event_stream
 
-from app.core.errors import Unauthenticated
+from app.core.errors import AppError, Unauthenticated
 from app.core.shared_cache import SharedCache
 from app.core.turns import Turns
 from app.engine.compiler.compiler import Plan
@@ -95,9 +95,8 @@ class OperationStreams:
                 result, _ = await self.executor.execute(document, operation, variables, viewer)
                 yield [_encode(result)]
         except Exception as error:
-            client_error = to_client_error(error)
-            masked = GraphQLError(client_error.message, extensions={"code": client_error.code})
-            yield [_encode(ExecutionResult(None, [masked]))]
+            # No variable holds the error: with its traceback, it would keep this frame until a garbage collection.
+            yield [_failure(to_client_error(error))]
 
     async def _subscribe(self, request: SubscriptionRequest) -> AsyncGenerator[Sequence[StreamResult], None]:
         # A batch may cost as much as one request.
@@ -234,6 +233,10 @@ def _sharing_keys(
     period = time.monotonic() // TIME_DEPENDENT_SECONDS if document.time_dependent else None
     state = scope + orjson.dumps([data_versions, period])
     return [(state, event) for event in events]
+
+
+def _failure(error: AppError) -> StreamResult:
+    return _encode(ExecutionResult(None, [GraphQLError(error.message, extensions={"code": error.code})]))
 
 
 def _encode(result: ExecutionResult) -> StreamResult:

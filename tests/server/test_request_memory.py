@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 
+from app.core.global_ids import encode_global_id
 from app.server.graphql_http import GraphQLHTTPHandler
 from tests.support.api_server import ApiClient
+from tests.support.subscription_clients import JOB_PROGRESS, open_event_stream
 
 REFUSED: dict[str, dict[str, object]] = {
     "no document": {},
@@ -34,6 +37,19 @@ async def test_refused_request_is_freed_without_garbage_collection(api: ApiClien
     response = await api.http.post("/graphql", json=REFUSED[kind])
     assert "errors" in response.json()
     assert remaining_handlers() == 0
+
+
+@pytest.mark.usefixtures("no_collection")
+async def test_failed_subscription_is_freed_without_garbage_collection(api: ApiClient) -> None:
+    async with open_event_stream(api, JOB_PROGRESS, id=encode_global_id("Job", 404)) as stream:
+        _, result = await stream.next()
+        assert "errors" in result
+    assert [object_ for object_ in gc.get_objects() if is_frame_of(object_, "streams.py")] == []
+
+
+def is_frame_of(object_: object, file: str) -> bool:
+    """Return whether an object is the frame of a function in this file: a traceback refers to it."""
+    return isinstance(object_, FrameType) and object_.f_code.co_filename.endswith(file)
 
 
 def remaining_handlers() -> int:
