@@ -14,14 +14,18 @@ import json
 import sys
 import time
 from itertools import count
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 FAST_INTERVAL_SECONDS = 0.025
 UNCACHED_INTERVAL_SECONDS = 0.05
 CONNECTIONS = 8  # of each kind; their requests take turns
 REQUEST_TIMEOUT_SECONDS = 30.0
-# Different uncached requests: enough for 150 s, and a bound on what a server remembers of them in a long test.
-UNCACHED_REQUESTS = 3_000
+# A response with the cost of the operation is executed each time, and leaves nothing in a cache.
+UNCACHED = {
+    "variables": json.dumps({"first": 10, "filter": {"price": {"min": 0, "max": 1000}}}),
+    "extensions": json.dumps({"cost": True}),
+}
+TARGETS = {"fast": "/graphql/Statistics", "uncached": f"/graphql/CpuList?{urlencode(UNCACHED)}"}
 
 
 class Connection:
@@ -67,19 +71,11 @@ async def send_steadily(port: int, kind: str, interval: float, first: int) -> No
     for number in count(first, CONNECTIONS):
         due = start + number * interval
         await asyncio.sleep(max(0.0, due - time.monotonic()))
-        status = await connection.get(target_of(kind, number))
+        status = await connection.get(TARGETS[kind])
         if kind == "uncached":
             connection.close()
         sys.stdout.write(f"{kind} {due} {time.monotonic() - due} {status}\n")
         sys.stdout.flush()
-
-
-def target_of(kind: str, number: int) -> str:
-    """Return path and query string of a request."""
-    if kind == "fast":
-        return "/graphql/Statistics"
-    variables = {"first": 10, "filter": {"price": {"min": 0, "max": 1000 + number % UNCACHED_REQUESTS / 1000}}}
-    return f"/graphql/CpuList?variables={quote(json.dumps(variables))}"
 
 
 async def main(port: int) -> None:
