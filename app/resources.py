@@ -18,7 +18,7 @@ from app.db.notifications import NotificationListener
 from app.db.pool import ReadPool
 from app.db.session import Reader, Session
 from app.db.tables import Domain
-from app.db.transaction import Transaction
+from app.db.transaction import CommitState, Transaction
 from app.settings import Settings
 
 # With these, PostgreSQL ends the transactions, and releases the locks, of a killed process within a second and of a
@@ -132,16 +132,22 @@ class Resources:
     async def write(self) -> AsyncIterator[Transaction]:
         """Open a transaction, and commit it at exit. Nothing else in the program commits.
 
-        On an exception the transaction is rolled back, and no notification or job is sent.
+        On an exception the transaction is rolled back, and no notification or job is sent. A caller that is cancelled
+        during the commit is cancelled afterwards, when it has taken effect.
         """
-        async with self.engine.begin() as connection:
-            tx = Transaction(connection)
-            yield tx
-            await tx.publish()
-        # The caller's next request to this process must not be answered with data from before its own change.
-        self.notifications.apply_versions(tx.versions)
-        for kind, job_id in tx.enqueued:
-            await self.broker.enqueue(kind.value, job_id)
+        tx: Transaction | None = None
+        try:
+            async with self.engine.connect() as connection:
+                tx = Transaction(connection)
+                yield tx
+                await tx.publish()
+                await tx.commit()
+        finally:
+            if tx is not None and tx.commit_state is CommitState.COMMITTED:
+                # The caller's next request to this process must not be answered with data from before its own change.
+                self.notifications.apply_versions(tx.versions)
+                for kind, job_id in tx.enqueued:
+                    await self.broker.enqueue(kind.value, job_id)
 
     async def write_in_batches(
         self, batch: Callable[[Transaction], Awaitable[int]], domain: Domain | None = None

@@ -64,6 +64,15 @@ class Unavailable(AppError):
     code = "SERVICE_UNAVAILABLE"
 
 
+class OutcomeUnknown(AppError):
+    """A mutation failed, but its change may have been saved: the commit was not confirmed, or its result was lost."""
+
+    code = "OUTCOME_UNKNOWN"
+
+    def __init__(self) -> None:
+        super().__init__("The change may or may not have been saved: check before you repeat it.")
+
+
 class StartupError(AppError):
     """The configuration prevents the program from starting: the command line prints the message and exits with 1."""
 

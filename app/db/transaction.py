@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from enum import Enum
 from typing import Any
 
 import orjson
 from sqlalchemy import Executable, text
 from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.notifications import CHANNEL
-from app.db.session import Session
+from app.db.session import CONNECTION_ENDING_SQLSTATES, Session
 from app.db.tables import Domain, JobKind
 
 BUMP_VERSIONS = text(
@@ -28,6 +33,20 @@ BUMP_VERSIONS = text(
 
 NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
+# How long a cancelled commit is awaited: afterwards it is unknown whether it succeeded.
+COMMIT_GRACE_SECONDS = 5.0
+
+
+class CommitState(Enum):
+    """Whether a transaction is committed.
+
+    OPEN: no, COMMIT has not been sent or has failed. UNKNOWN: COMMIT was sent, and PostgreSQL has not answered.
+    """
+
+    OPEN = "open"
+    UNKNOWN = "unknown"
+    COMMITTED = "committed"
+
 
 class Transaction(Session):
     """A transaction that writes. Version bumps, notifications and enqueued jobs take effect only if it commits.
@@ -42,6 +61,7 @@ class Transaction(Session):
         self.topics: set[str] = set()
         self.enqueued: list[tuple[JobKind, int]] = []
         self.versions: Mapping[str, int] = {}
+        self.commit_state = CommitState.OPEN
 
     async def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         """Run a statement."""
@@ -79,3 +99,30 @@ class Transaction(Session):
             self.versions = orjson.loads(await self.scalar(BUMP_VERSIONS, {"domains": sorted(self.changed_domains)}))
         message = {"versions": self.versions, "jobs": sorted(self.changed_jobs), "topics": sorted(self.topics)}
         await self.execute(NOTIFY, {"channel": CHANNEL, "payload": orjson.dumps(message).decode()})
+
+    async def commit(self) -> None:
+        """Commit. A cancellation waits for PostgreSQL's answer for COMMIT_GRACE_SECONDS, then closes the connection."""
+        commit = asyncio.create_task(self._commit())
+        commit.add_done_callback(lambda task: task.cancelled() or task.exception())  # retrieved: asyncio logs others
+        try:
+            await asyncio.shield(commit)
+        except asyncio.CancelledError:
+            end = time.monotonic() + COMMIT_GRACE_SECONDS
+            while not commit.done() and (seconds := end - time.monotonic()) > 0:
+                with suppress(asyncio.CancelledError):  # a client that disconnects after the timeout of its request
+                    await asyncio.wait({commit}, timeout=seconds)
+            if not commit.done():
+                commit.cancel()
+                await self.connection.invalidate()
+            raise
+
+    async def _commit(self) -> None:
+        self.commit_state = CommitState.UNKNOWN
+        try:
+            await self.connection.commit()
+        except DBAPIError as error:
+            sqlstate = str(getattr(error.orig, "sqlstate", None) or "")
+            if sqlstate and not sqlstate.startswith(CONNECTION_ENDING_SQLSTATES):
+                self.commit_state = CommitState.OPEN
+            raise
+        self.commit_state = CommitState.COMMITTED

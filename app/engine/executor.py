@@ -8,10 +8,10 @@ from inspect import isawaitable
 from typing import Any, NamedTuple
 
 import orjson
-from graphql import ExecutionResult, GraphQLSchema, OperationType, execute
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType, execute
 from prometheus_client import Counter
 
-from app.core.errors import Unavailable
+from app.core.errors import AppError, OutcomeUnknown, Unavailable
 from app.db.session import SingleStatementReader
 from app.engine.compiler.compiler import Plan
 from app.engine.document import Document, Operation
@@ -69,26 +69,53 @@ class Executor:
         self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
     ) -> tuple[ExecutionResult, Mapping[str, int]]:
         """Return the result of a query or mutation, and the data versions that a query has read. Raises AppError."""
+        if operation.kind is OperationType.QUERY:
+            return await self._query(document, operation, variables, viewer)
+        return await self._mutate(document, operation, variables, viewer), {}
+
+    async def _query(
+        self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
+    ) -> tuple[ExecutionResult, Mapping[str, int]]:
         outcome: tuple[ExecutionResult, Mapping[str, int]] | None = None
         try:
-            (COMPILED_OPERATIONS if isinstance(operation.plan, Plan) else INTERPRETED_OPERATIONS).inc()
+            _count_execution(operation)
             async with asyncio.timeout(self.timeout_seconds):
-                if operation.kind is not OperationType.QUERY:
-                    async with Context(self.resources, viewer) as context:
-                        return await execute_operation(self.schema, document, operation, variables, context), {}
                 if operation.snapshot_heuristic.expects_single_statement:
                     outcome = await self._query_with_single_statement(document, operation, variables, viewer)
                 if outcome is None:
                     outcome = await self._query_in_snapshot(document, operation, variables, viewer)
         except TimeoutError:
-            raise DeadlineExceeded(
-                f"The operation did not finish within {self.timeout_seconds:g} s; request less data."
-            ) from None
+            raise self._deadline_exceeded() from None
         except Exception as error:
             raise to_client_error(error) from None
         # No later response may be older than this one, even if the notification of its data is late or lost.
         self.resources.notifications.apply_versions(outcome[1])
         return outcome
+
+    async def _mutate(
+        self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
+    ) -> ExecutionResult:
+        """Execute a mutation.
+
+        After a commit that may have succeeded, errors that promise that nothing was changed become OutcomeUnknown.
+        """
+        context = Context(self.resources, viewer)
+        try:
+            _count_execution(operation)
+            async with asyncio.timeout(self.timeout_seconds), context:
+                result = await execute_operation(self.schema, document, operation, variables, context)
+        except TimeoutError:
+            client_error: AppError = self._deadline_exceeded()
+        except Exception as error:
+            client_error = to_client_error(error)
+        else:
+            return _with_outcome_unknown(result) if context.may_have_changed_data else result
+        if context.may_have_changed_data and isinstance(client_error, Unavailable):
+            client_error = OutcomeUnknown()
+        raise client_error from None
+
+    def _deadline_exceeded(self) -> DeadlineExceeded:
+        return DeadlineExceeded(f"The operation did not finish within {self.timeout_seconds:g} s; request less data.")
 
     async def _query_in_snapshot(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], viewer: Viewer
@@ -183,6 +210,22 @@ def is_request_error(result: ExecutionResult) -> bool:
 def _mask_errors(result: ExecutionResult) -> ExecutionResult:
     result.errors = mask_errors(result.errors)
     return result
+
+
+def _count_execution(operation: Operation) -> None:
+    (COMPILED_OPERATIONS if isinstance(operation.plan, Plan) else INTERPRETED_OPERATIONS).inc()
+
+
+def _with_outcome_unknown(result: ExecutionResult) -> ExecutionResult:
+    """Replace the errors that promise that nothing was changed."""
+    outcome_unknown = OutcomeUnknown()
+    errors = [
+        GraphQLError(outcome_unknown.message, e.nodes, path=e.path, extensions={"code": outcome_unknown.code})
+        if (e.extensions or {}).get("code") == Unavailable.code
+        else e
+        for e in result.errors or ()
+    ]
+    return ExecutionResult(result.data, errors or None)
 
 
 def _raise_unavailable(result: ExecutionResult) -> None:

@@ -12,7 +12,7 @@ import aiodataloader
 import strawberry
 
 from app.db.session import SingleStatementReader
-from app.db.transaction import Transaction
+from app.db.transaction import CommitState, Transaction
 from app.graphql.prefetch import Prefetch
 from app.graphql.viewer import ANONYMOUS, Viewer
 from app.resources import Reader, Resources
@@ -41,6 +41,8 @@ class Context:
     # Whether the operation is expected to need one statement only; see app/graphql/prefetch.py.
     single_statement: bool = False
     reader: Reader | None = None
+    # The transactions of a mutation.
+    transactions: list[Transaction] = field(default_factory=list)
     _statement_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _has_ended: bool = False
     # Running batches of loaders. To cancel a task that awaits a batch does not cancel the batch.
@@ -71,8 +73,14 @@ class Context:
     async def write(self) -> AsyncIterator[Transaction]:
         """Yield the transaction of a mutation, then close the snapshot: later reads see what the mutation wrote."""
         async with self.resources.write() as tx:
+            self.transactions.append(tx)
             yield tx
         await self.close()
+
+    @property
+    def may_have_changed_data(self) -> bool:
+        """Whether a transaction is committed, or may be."""
+        return any(tx.commit_state is not CommitState.OPEN for tx in self.transactions)
 
     async def close(self) -> None:
         """Close the snapshot after its running statement has ended, and clear the loaders."""

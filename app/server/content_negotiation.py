@@ -104,6 +104,7 @@ def error_status(error: AppError, profile: HttpProfile, media: MediaType) -> int
         "PERSISTED_QUERY_NOT_SUPPORTED": 200,
         "PERSISTED_QUERY_NOT_IN_LIST": 404,
         "INTERNAL": 500,
+        "OUTCOME_UNKNOWN": 500,
     }
     for error_class, status in by_class:
         if isinstance(error, error_class):
