@@ -294,9 +294,13 @@ def _bound_type(name: str) -> TypeEngine[Any]:
 
 
 def search_words(search: str | None) -> list[str]:
-    """Return the words of a search, reduced to lower-case letters and digits like `cpu.search_text`."""
-    words = (re.sub(r"[^\w]+|_", "", word).lower() for word in (search or "").split())
-    return [word for word in words if word]
+    """Return the words of a search, reduced to lower-case letters and digits like `cpu.search_text`.
+
+    Words that another one contains are left out: they do not change the result, and each takes as long as the others.
+    """
+    reduced = (re.sub(r"[^\w]+|_", "", word).lower() for word in (search or "").split())
+    words = list(dict.fromkeys(word for word in reduced if word))
+    return [word for word in words if not any(word in other for other in words if other != word)]
 
 
 def _has_confidence(name: str) -> ColumnElement[bool]:

@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 from graphql import (
     DocumentNode,
     FieldNode,
+    FloatValueNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
     GraphQLInputObjectType,
     GraphQLSchema,
+    IntValueNode,
     ListValueNode,
     Node,
     ObjectValueNode,
@@ -154,7 +156,7 @@ class InputScan:
             self._report(node, used_for.check_values, len(node.values))
             for item in node.values:
                 self._check_literal(item, used_for)
-        elif isinstance(node, StringValueNode):
+        elif isinstance(node, (StringValueNode, IntValueNode, FloatValueNode)):
             self._report(node, used_for.check_length, node.value)
         elif isinstance(node, ObjectValueNode):
             for field_node in node.fields:

@@ -227,6 +227,17 @@ def test_variables_within_literals_and_fragments_are_limited() -> None:
         assert (result[0], result[1][: len(message)]) == ("BAD_USER_INPUT", message)
 
 
+def test_number_literals_are_limited() -> None:
+    for text, name in (
+        ("{ node(id: %s) { id } }", "id"),
+        ("{ cpu(id: %s) { id } }", "id"),
+        ("{ cpus(filter: {price: {min: %s.5}}) { totalCount } }", "filter.price.min"),
+    ):
+        result = rejection(text % ("9" * 5_000))
+        assert result is not None
+        assert result[1].startswith(f"`{name}` takes at most 100 characters, not 5,00"), result
+
+
 def test_variable_is_limited_by_each_of_its_uses() -> None:
     text = (
         "query($slugs: [String!]!) { cpusBySlugs(slugs: $slugs) { id } cpus(filter: {socket: $slugs}) { totalCount } }"
