@@ -11,6 +11,7 @@ import collections
 import resource
 import time
 from heapq import nsmallest
+from math import inf
 from operator import attrgetter
 
 import structlog
@@ -30,6 +31,7 @@ MAX_LINGERING = 100
 # Looking for the connections that have waited longest takes 1 ms, so a full process closes several of them at a time.
 CLOSED_AT_ONCE = 40
 MAX_CHECK_INTERVAL_SECONDS = 1.0
+BLOCKED_DELAY_SECONDS = 0.05
 LOG_INTERVAL_SECONDS = 60.0
 
 OPEN_CONNECTIONS = Gauge("dealmark_connections", "Open client connections")
@@ -180,12 +182,18 @@ class ConnectionTable:
 
     def _start_timer(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._interval, self._check_all)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(loop.time() + self._interval, self._check_all, loop.time() + self._interval)
 
-    def _check_all(self) -> None:
+    def _check_all(self, due_at: float) -> None:
         """Check the timeouts of all connections, and log refusals at most once a minute."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if now - due_at > self._interval:
+            # The event loop was blocked. First it must read what clients have sent in the meantime.
+            self._timer = loop.call_later(BLOCKED_DELAY_SECONDS, self._check_all, inf)
+            return
         self._timer = None
-        now = asyncio.get_running_loop().time()
         for connection in [*self._open, *self._lingering]:
             connection.check_timeouts(now)
         if self._refusals and time.monotonic() - self._logged_at >= LOG_INTERVAL_SECONDS:

@@ -155,7 +155,7 @@ class HttpProtocol(HttpToolsProtocol, ClientConnection):
         if self.waiting_since is not None:  # the header is not complete
             if not self._header_tail and self._has_served:
                 self.waiting_since = self.loop.time()  # the header timeout begins with the header
-            self._header_tail = piece[-3:]
+            self._header_tail = (self._header_tail + piece[-3:])[-3:]
             return True
         self._header_bytes = self._header_lines = 0
         self._header_tail = b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import time
 from contextlib import AsyncExitStack
 
 import pytest
@@ -86,6 +87,15 @@ async def test_waiting_connections_give_way_to_new_ones(data: bytes) -> None:
             assert (await connection.get()).status == 200
         assert open_connections() <= 31
         assert await others[0].rest() == b"", "the one that waited longest is closed"
+
+
+async def test_timeouts_wait_for_a_blocked_event_loop() -> None:
+    """What a client sent in time is read before its connection is closed for sending nothing."""
+    async with run_echo(header_timeout_seconds=0.4) as (api, _), open_raw(api) as connection:
+        await asyncio.sleep(0.2)
+        connection.writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(1)  # noqa: ASYNC251, blocks the server, too
+        assert (await connection.response()).status == 200
 
 
 async def test_metric_counts_open_connections() -> None:

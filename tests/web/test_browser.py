@@ -22,6 +22,7 @@ from app.main import create_app
 from app.resources import Resources
 from app.server import web_documents
 from app.server.static_files import WEB_BUILD_DIR
+from app.server.uvicorn_options import uvicorn_options
 from app.settings import Settings
 from tests.support.catalog_rows import add_cpu
 from tests.support.settings import make_settings
@@ -55,9 +56,8 @@ class Served:
 
     async def start(self) -> None:
         app = create_app(self.settings)
-        config = uvicorn.Config(
-            app, host="127.0.0.1", port=self.port, log_config=None, lifespan="on", timeout_graceful_shutdown=1
-        )
+        options = {**uvicorn_options(self.settings), "timeout_graceful_shutdown": 1}
+        config = uvicorn.Config(app, host="127.0.0.1", port=self.port, lifespan="on", **options)
         self.server = uvicorn.Server(config)
         self.server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         self.task = asyncio.create_task(self.server.serve())
