@@ -218,6 +218,9 @@ class GraphQLHTTPHandler:
         return parse_body(content_type, body, path_id)
 
     async def _read_body(self, max_bytes: int) -> bytes:
+        too_large = BodyTooLarge(f"The body is larger than {max_bytes // 1024} KiB.")
+        if int(self._header(b"content-length") or 0) > max_bytes:
+            raise too_large  # before a client that sent `Expect: 100-continue` is asked for the body
         body = bytearray()
         while True:
             message = await self.receive()
@@ -225,7 +228,7 @@ class GraphQLHTTPHandler:
                 raise ClientDisconnected
             body += message.get("body", b"")
             if len(body) > max_bytes:
-                raise BodyTooLarge(f"The body is larger than {max_bytes // 1024} KiB.")
+                raise too_large
             if not message.get("more_body", False):
                 return bytes(body)
 

@@ -17,6 +17,7 @@ from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu
 from tests.support.http_errors import GRAPHQL_JSON, UTF8, only_error, post_graphql
+from tests.support.raw_http import open_raw
 
 HELLO = {"data": {"__typename": "Query"}}
 TWO = "query a { __typename } query b { statistics { total } }"
@@ -79,6 +80,15 @@ async def test_body_over_the_limit_is_rejected(api: ApiClient) -> None:
 
     response = await api.http.post("/graphql", content=endless(), headers={"content-type": "application/json"})
     only_error(response, 413)
+
+
+async def test_declared_length_above_the_limit_is_refused_before_the_client_sends_the_body(api: ApiClient) -> None:
+    lines = ["POST /graphql HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Content-Length: 262145"]
+    request = "\r\n".join([*lines, "Expect: 100-continue", "", ""]).encode()
+    async with open_raw(api, request) as connection:
+        response = await connection.response()
+        assert (response.status, response.code) == (413, "BODY_TOO_LARGE")
+        assert await connection.rest() == b""
 
 
 # Malformed values for a document text, an object, an operation name, a document id, APQ and its hash.
