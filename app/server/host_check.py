@@ -16,6 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.settings import Settings
 
 LOOPBACK_NAME = "localhost"
+# Found without parsing an address.
+USUAL_LOCAL_HOSTS = (LOOPBACK_NAME, "127.0.0.1", "::1")
 WRONG_HOST = (
     "The Host header does not name this server. Use http://127.0.0.1 with its port, or add the name to"
     " DEALMARK_ALLOWED_HOSTS.\n"
@@ -41,7 +43,7 @@ class HostCheck:
         self.hosts = frozenset(settings.allowed_hosts)
         self.development = settings.development
         if self.development:
-            self.hosts |= {settings.host.lower()}
+            self.hosts |= {settings.host.lower(), *USUAL_LOCAL_HOSTS}
         # No other site can have an address as its name, so a server on all addresses answers to all of them.
         self.accepts_addresses = self.development and settings.host in {"0.0.0.0", "::"}  # noqa: S104 - compared
 
