@@ -85,7 +85,7 @@ def test_publish_with_an_invalid_document_publishes_nothing(
         "Nothing is published.",
         "a: A: CPU.nam: Cannot query field 'nam' on type 'CPU'. Did you mean 'name'?",
         "b: Syntax Error: Expected '$', found <EOF>.",
-        "c: Dear: costs at least 40401; the limit is 25000.",
+        "c: Dear: costs at least 40450; the limit is 25000.",
         "CpuList is the name of a document that ships with the server.",
         f"d: D: Query.__schema: {INTROSPECTION} '__schema'.",
         f"d: D: __Schema.types: {INTROSPECTION} 'types'.",
