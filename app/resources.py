@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.broker import JobBroker
 from app.core.versioned_cache import VersionedCache
+from app.db import write_access
 from app.db.notifications import NotificationListener
 from app.db.pool import ReadPool
 from app.db.session import Reader, Session
@@ -128,16 +129,28 @@ class Resources:
         finally:
             await reader.close()
 
+    async def check_schema(self) -> None:
+        """Raise SchemaMismatch unless the database has the schema of the code, and driver errors if it is down."""
+        async with self.read() as session:
+            await write_access.check_schema(session)
+
+    async def check_write_access(self) -> None:
+        """Raise ReadOnlyDatabase or SchemaMismatch if this code may not write, and driver errors if it is down."""
+        async with self.engine.connect() as connection:
+            await write_access.check_write_access(connection)
+
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
         """Open a transaction, and commit it at exit. Nothing else in the program commits.
 
         On an exception the transaction is rolled back, and no notification or job is sent. A caller that is cancelled
-        during the commit is cancelled afterwards, when it has taken effect.
+        during the commit is cancelled afterwards, when it has taken effect. Raise ReadOnlyDatabase or SchemaMismatch if
+        this code may not write.
         """
         tx: Transaction | None = None
         try:
             async with self.engine.connect() as connection:
+                await write_access.check_write_access(connection)
                 tx = Transaction(connection)
                 yield tx
                 await tx.publish()

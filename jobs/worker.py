@@ -19,6 +19,8 @@ from redis.exceptions import RedisError
 
 from app.core.broker import HEARTBEAT_KEY, JOB_TIMEOUT_SECONDS, QUEUE_NAME, deserialize, serialize
 from app.core.waiting import wait_for_event
+from app.db.errors import is_unavailable
+from app.db.write_access import SchemaMismatch
 from app.ingestion.extract.pipeline import create_fetcher
 from app.resources import Resources
 from app.settings import Settings
@@ -42,10 +44,14 @@ JOB_FUNCTIONS: Sequence[Any] = (recalculate_metrics, verify_figures, clean_up, r
 
 
 async def run(settings: Settings) -> None:
-    """Run until SIGINT or SIGTERM; then wait up to `shutdown_timeout_seconds` for running jobs."""
+    """Run until SIGINT or SIGTERM; then wait up to `shutdown_timeout_seconds` for running jobs.
+
+    Raise SchemaMismatch if the database was migrated by another version, before the start or meanwhile.
+    """
     _ = settings.webhooks  # raises StartupError for invalid webhooks before anything is started
     shutdown = _shutdown_event()
     async with Resources.open(settings) as resources, create_fetcher(settings) as fetcher:
+        await _check_schema(resources)
         log.info("worker.started")
         daemons = [
             asyncio.create_task(follow_change_log(resources)),
@@ -53,13 +59,30 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(follow_imports(resources, fetcher)),
             asyncio.create_task(follow_schedule(resources)),
         ]
+        for daemon in daemons:
+            daemon.add_done_callback(lambda _: shutdown.set())  # a daemon ends only with an error
         while not shutdown.is_set():
             await _run_arq(create_arq_worker(resources), shutdown)
             await wait_for_event(shutdown, ARQ_RESTART_INTERVAL_SECONDS)
         for daemon in daemons:
             daemon.cancel()
-        await asyncio.gather(*daemons, return_exceptions=True)  # they release their locks and leases
+        results = await asyncio.gather(*daemons, return_exceptions=True)  # they release their locks and leases
     log.info("worker.stopped")
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+async def _check_schema(resources: Resources) -> None:
+    """Raise SchemaMismatch unless the database has the schema of the code. It may also be down: jobs wait for it."""
+    try:
+        await resources.check_schema()
+    except SchemaMismatch:
+        raise
+    except Exception as error:
+        if not is_unavailable(error):
+            raise
+        log.warning("worker.database_unavailable", error=str(error))
 
 
 class JobWorker(Worker):

@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.bulk_import.records import NumberedRow, Records, RejectedRow
+from app.core.disk_errors import is_disk_error
 from app.core.errors import BadInput
 
 MappedT = TypeVar("MappedT")
@@ -132,6 +133,8 @@ async def write_rejects(connection: AsyncConnection, table: str, columns: Sequen
         with path.open("w", encoding="utf-8", newline="") as file:
             await _write_csv(connection, query, columns, file)
     except OSError as error:
+        if not is_disk_error(error):  # the connection to the database
+            raise
         raise BadInput(f"{path}, the file of rejected rows, cannot be written: {error.strerror}.") from None
     if options.strict:
         rows = "1 row was" if count == 1 else f"{count:,} rows were"

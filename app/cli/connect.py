@@ -9,29 +9,30 @@ from typing import TYPE_CHECKING, TextIO
 
 from pydantic import SecretStr
 
-from app.core.errors import StartupError
-from app.db.errors import is_unavailable
+from app.core.disk_errors import describe_disk_error, is_disk_error
+from app.core.errors import AppError, StartupError
+from app.db.errors import NEVER_MIGRATED, UNDEFINED_TABLE, database_unusable_error, get_sqlstate, is_unavailable
 from app.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from app.resources import Resources
 
-UNDEFINED_TABLE = "42P01"
 # Resources require a Redis URL, but most commands do not use Redis.
 UNUSED_REDIS_URL = "redis://127.0.0.1:6379/0"
 
 
-def connected_settings() -> Settings:
+def connected_settings(*, needs_redis: bool = False) -> Settings:
     """Return the settings from the environment, completed by those of a running `dealmark up`.
 
-    Its database, Redis and JWT secret are found by the data directory. Raises StartupError for an invalid value.
+    Its database, Redis and JWT secret are found by the data directory. With `needs_redis`, the URL of Redis stays unset
+    if there is none. Raises StartupError for an invalid value.
     """
     settings = load_settings()
     defaults: dict[str, object] = {}
     if settings.database_url is None and (url := _embedded_database_url(settings)):
         defaults["database_url"] = url
     if settings.redis_url is None:
-        defaults["redis_url"] = _embedded_redis_url(settings) or UNUSED_REDIS_URL
+        defaults["redis_url"] = _embedded_redis_url(settings) or (None if needs_redis else UNUSED_REDIS_URL)
     secret = settings.data_dir / "jwt-secret"
     if settings.jwt_secret is None and settings.jwt_jwks_url is None and secret.exists():
         defaults["jwt_secret"] = SecretStr(secret.read_text().strip())
@@ -55,11 +56,15 @@ def start_console_logging(settings: Settings) -> None:
 
 @asynccontextmanager
 async def open_resources(settings: Settings, *, listen: bool = False) -> AsyncIterator[Resources]:
-    """Open the resources of a command. Raises StartupError if the database cannot be used."""
+    """Open the resources of a command.
+
+    Raises StartupError if the database cannot be used, and SchemaMismatch if it was not migrated by this version.
+    """
     from app.resources import Resources
 
     with friendly_database_errors():
         async with Resources.open(settings, listen=listen) as resources:
+            await resources.check_schema()
             yield resources
 
 
@@ -69,13 +74,14 @@ def friendly_database_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        original = getattr(error, "orig", None) or error
-        if getattr(original, "sqlstate", None) == UNDEFINED_TABLE:
-            raise StartupError("The database has no tables yet: run `dealmark migrate`.") from None
+        if isinstance(error, AppError):
+            raise
+        if get_sqlstate(error) == UNDEFINED_TABLE:
+            raise StartupError(NEVER_MIGRATED) from None
+        if isinstance(error, OSError) and is_disk_error(error):
+            raise StartupError(describe_disk_error(error)) from None
         if not is_unavailable(error):
             raise
-        from app.db.schema_version import database_unusable_error
-
         raise database_unusable_error(error) from None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.connect import connected_settings, open_resources, start_logging
+from app.cli.connect import connected_settings, friendly_database_errors, open_resources, start_logging
 
 if TYPE_CHECKING:
     from app.job_handlers.verification import VerificationReport
@@ -23,7 +23,8 @@ def migrate() -> None:
 
     settings = connected_settings()
     schema_version.upgrade(settings.required_database_url)
-    web_documents.publish_web_documents(settings.required_database_url)
+    with friendly_database_errors():
+        web_documents.publish_web_documents(settings.required_database_url)
     typer.echo(f"The database is at revision {schema_version.head_revision()}.")
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import typer
 
-from app.cli.connect import start_logging
+from app.cli.connect import connected_settings, start_logging
 from app.core.listening import check_port
 from app.settings import Settings, load_settings
 
@@ -30,6 +30,7 @@ def serve() -> None:
     settings = _process_settings()
     check_port(settings.host, settings.port)  # uvicorn would log the error of the system only
     start_logging(settings)
+    asyncio.run(_check_schema(settings))
     application = create_app(settings)
     # Exclude the imported modules from garbage collection: a full collection would take 50 ms to traverse them.
     gc.freeze()
@@ -49,12 +50,35 @@ def worker() -> None:
     asyncio.run(importlib.import_module("jobs.worker").run(settings))
 
 
+async def _check_schema(settings: Settings) -> None:
+    """Raise NewerSchema if a newer version has migrated the database. Log it if `dealmark migrate` has to be run.
+
+    In all other cases the process starts: /ready reports a database that is down or not migrated.
+    """
+    import structlog
+
+    from app.db.errors import is_unavailable
+    from app.db.write_access import NewerSchema
+    from app.resources import Resources
+
+    log = structlog.get_logger()
+    try:
+        async with Resources.open(settings, listen=False) as resources:
+            await resources.check_schema()
+    except NewerSchema:
+        raise
+    except Exception as error:
+        if not is_unavailable(error):
+            raise
+        log.error("serve.database_unusable", error=str(error))
+
+
 def _process_settings() -> Settings:
     """Return the settings of a server process. It stops with its parent if `dealmark up` started it.
 
-    Raises StartupError if DATABASE_URL or REDIS_URL is missing.
+    Without DATABASE_URL or REDIS_URL, a running `dealmark up` is found. Raises StartupError if there is none.
     """
-    settings = load_settings()
+    settings = connected_settings(needs_redis=True)
     settings.require_servers()
     if settings.parent_pipe is not None:
         from app.devserver.up import stop_with_parent

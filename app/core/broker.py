@@ -23,12 +23,13 @@ from arq.constants import (
     retry_key_prefix,
 )
 from arq.jobs import serialize_job
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, RedisError, ResponseError
 
 log = structlog.get_logger()
 
 QUEUE_NAME = "dealmark:queue"
 HEARTBEAT_KEY = "dealmark:worker"
+WRITE_CHECK_KEY = "dealmark:write-check"
 # Short, because the job is already committed: a Redis that hangs must not delay the caller, and the sweep retries.
 ENQUEUE_TIMEOUT_SECONDS = 1.0
 # Longer than any job takes. A job that hangs keeps its lock until this timeout cancels it.
@@ -66,6 +67,20 @@ def deserialize(message: bytes) -> dict[str, Any]:
     raise ValueError("not a message about a job")
 
 
+def describe_redis_error(error: BaseException) -> str:
+    """Return what is wrong with Redis, in a few words for the operator."""
+    if error.args and isinstance(error.args[0], RedisError):  # redis-py wraps those of the login
+        error = error.args[0]
+    reason = str(error).rstrip(".")
+    if isinstance(error, (AuthenticationError, NoPermissionError)):
+        return f"refuses access: {reason}"
+    if isinstance(error, BusyLoadingError):
+        return "is loading its data"
+    if isinstance(error, ResponseError):
+        return f"refuses writes: {reason}"
+    return "does not answer"
+
+
 class JobBroker:
     """Sends messages about jobs to workers.
 
@@ -99,6 +114,10 @@ class JobBroker:
             log.warning("broker.unavailable", job=job_id, error=str(error) or type(error).__name__)
             return False
         return True
+
+    async def check_write_access(self) -> None:
+        """Write a key that expires immediately. Raise RedisError or OSError if Redis does not accept it."""
+        await self.redis.set(WRITE_CHECK_KEY, b"", px=1)
 
     async def is_worker_alive(self) -> bool:
         """Return whether a worker has written its heartbeat recently. Raise RedisError if Redis is unavailable."""

@@ -73,6 +73,12 @@ class OutcomeUnknown(AppError):
         super().__init__("The change may or may not have been saved: check before you repeat it.")
 
 
+class DeadlineExceeded(Unavailable):
+    """The operation took longer than the request timeout."""
+
+    code = "DEADLINE_EXCEEDED"
+
+
 class StartupError(AppError):
     """The configuration prevents the program from starting: the command line prints the message and exits with 1."""
 

@@ -49,6 +49,7 @@ class NotificationListener:
         self.connected = False
         self.epoch = 0
         self._disconnected_at = time.monotonic()
+        self._logged_reason: str | None = None
         self._dsn = database_url
         self._subscribers: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
@@ -103,7 +104,11 @@ class NotificationListener:
             try:
                 await self._listen_once()
             except Exception as error:  # any error: the next attempt may succeed
-                log.warning("notifications.connection_lost", error=str(error) or type(error).__name__)
+                reason = str(error) or type(error).__name__
+                is_unmigrated = isinstance(error, asyncpg.UndefinedTableError)
+                if not is_unmigrated or reason != self._logged_reason:  # once, as it lasts until someone migrates
+                    log.warning("notifications.connection_lost", error=reason)
+                self._logged_reason = reason
             await asyncio.sleep(max(0.0, started_at + RECONNECT_INTERVAL_SECONDS - time.monotonic()))
 
     async def _listen_once(self) -> None:
@@ -121,7 +126,7 @@ class NotificationListener:
             await connection.add_listener(CHANNEL, self._on_notification)
             # Read the versions after LISTEN: a commit in between is seen twice instead of never.
             self._adopt(dict(await connection.fetch(SELECT_VERSIONS, timeout=PING_INTERVAL_SECONDS)))
-            self.connected = True
+            self.connected, self._logged_reason = True, None
             self.epoch += 1
             self._notify_subscribers(list(self._subscribers))
             while True:

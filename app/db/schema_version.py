@@ -13,12 +13,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.core.errors import StartupError
 from app.db.advisory_locks import MIGRATION_LOCK
+from app.db.errors import database_unusable_error, is_unavailable
 
 MIGRATIONS_DIRECTORY = Path(__file__).parents[2] / "migrations"
 # A migration may change data, and Redis holds responses made before it.
@@ -47,6 +47,17 @@ def head_revision() -> str:
     return revision
 
 
+@cache
+def _known_revisions() -> frozenset[str]:
+    scripts = ScriptDirectory.from_config(alembic_config())
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
+def is_known_revision(revision: str) -> bool:
+    """Return whether this code has the migration; if not, a newer version has made the database."""
+    return revision in _known_revisions()
+
+
 def current_revision(connection: Connection) -> str | None:
     """Return the revision of a database, or None if it was never migrated."""
     return MigrationContext.configure(connection).get_current_revision()
@@ -64,8 +75,7 @@ def downgrade(database_url: str, revision: str) -> None:
 
 def _upgrade(connection: Connection, revision: str) -> None:
     current = current_revision(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
-    if current is not None and current not in known:
+    if current is not None and not is_known_revision(current):
         raise StartupError(
             f"The database is newer than this code (revision {current}, the code knows up to {head_revision()}): "
             "install the newer Dealmark, or restore a backup made with this one."
@@ -83,19 +93,9 @@ async def _run(database_url: str, work: Callable[[Connection], None]) -> None:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             await connection.run_sync(work)
-    except (OSError, DBAPIError) as error:
-        if isinstance(error, DBAPIError) and not error.connection_invalidated and error.statement is not None:
+    except Exception as error:
+        if not is_unavailable(error):
             raise
         raise database_unusable_error(error) from None
     finally:
         await engine.dispose()
-
-
-def database_unusable_error(error: BaseException) -> StartupError:
-    """Return the error for a database that cannot be connected to: one sentence that quotes the driver's message."""
-    original = getattr(error, "orig", None) or error
-    message = str(original).split("\n")[0].rstrip(".")
-    return StartupError(
-        f"The database of DATABASE_URL cannot be used ({message}): "
-        "start PostgreSQL, create the database, or correct the URL."
-    )

@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 import asyncpg
 from sqlalchemy import Executable, text
 
+from app.core.errors import Unavailable
+from app.db.errors import NEVER_MIGRATED
 from app.db.pool import CONNECTION_ERRORS, RESET_TIMEOUT_SECONDS, PooledConnection, ReadPool
 from app.db.statements import Row, compile_statement, compile_with_versions, row_class
 
@@ -71,10 +73,13 @@ class Reader(Session):
         return await self._fetch(compiled.sql, compiled.arguments(values), record)
 
     async def versions(self) -> Mapping[str, int]:
-        """Return the data versions of this snapshot."""
+        """Return the data versions of this snapshot. Raise Unavailable if the database was never migrated."""
         self.version_requests += 1
         if self._versions is None:
-            rows = await self._fetch(compile_statement(SELECT_VERSIONS).sql, [], Row)
+            try:
+                rows = await self._fetch(compile_statement(SELECT_VERSIONS).sql, [], Row)
+            except asyncpg.UndefinedTableError:  # every migrated database has this table
+                raise Unavailable(NEVER_MIGRATED) from None
             self._versions = {row["domain"]: row["version"] for row in rows}
         return self._versions
 

@@ -24,6 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from app.core.disk_errors import describe_disk_error
 from app.core.errors import StartupError
 
 POLL_INTERVAL_SECONDS = 0.005
@@ -84,8 +85,7 @@ class EmbeddedServer(ABC):
                 self._spawn()
             self._wait_until_ready()
         except OSError as error:
-            path = error.filename2 or error.filename or self.home
-            raise StartupError(f"{path} cannot be used: {error.strerror or error}.") from error
+            raise StartupError(describe_disk_error(error, self.home)) from error
         return self.url
 
     def stop(self) -> None:

@@ -67,6 +67,7 @@ class DocumentRegistry:
         self._texts: Mapping[str, str] = {}
         self._ids_by_content: Mapping[str, str] = {}
         self._loaded = False
+        self._not_loaded_reason = "Which documents are published is not known yet; try again in a moment."
         # Document id -> parsed document, or the error of an outdated one; filled when a document is first used.
         self._parsed: dict[str, Document | InvalidDocument] = {}
         self._ad_hoc = AdHocDocuments(schema, self.allow_introspection)
@@ -94,6 +95,7 @@ class DocumentRegistry:
     async def load(self) -> None:
         """Load the published documents. Raises the errors of the database driver."""
         async with self.resources.read() as session:
+            await session.versions()  # raises Unavailable if the database was never migrated
             published = await sql.active(session)
         self._set_published(published)
         self._loaded = True
@@ -112,7 +114,7 @@ class DocumentRegistry:
             text = self._texts.get(document_id)
             if text is None:
                 if not self._loaded:
-                    raise Unavailable("Which documents are published is not known yet; try again in a moment.")
+                    raise Unavailable(self._not_loaded_reason)
                 return None
             document = self._parsed[document_id] = self._parse(document_id, text)
         if isinstance(document, InvalidDocument):
@@ -193,12 +195,17 @@ class DocumentRegistry:
     async def _follow_publications(self) -> None:
         """Load the published documents after each commit that changed them."""
         async with self.resources.notifications.subscribe(Domain.DOCUMENTS) as changed:
+            failure = None
             while True:
                 changed.clear()
                 try:
                     await self.load()
+                    failure = None
                 except Exception as error:  # any error may be temporary
-                    log.warning("documents.unavailable", error=str(error))
+                    if str(error) != failure:  # not again in each attempt
+                        log.warning("documents.unavailable", error=(failure := str(error)))
+                    if isinstance(error, Unavailable):
+                        self._not_loaded_reason = error.message
                     await asyncio.sleep(LOAD_RETRY_INTERVAL_SECONDS)
                     continue
                 await changed.wait()

@@ -11,7 +11,7 @@ import orjson
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType, execute
 from prometheus_client import Counter
 
-from app.core.errors import AppError, OutcomeUnknown, Unavailable
+from app.core.errors import AppError, DeadlineExceeded, OutcomeUnknown, Unavailable
 from app.db.session import SingleStatementReader
 from app.engine.compiler.compiler import Plan
 from app.engine.document import Document, Operation
@@ -22,12 +22,6 @@ from app.resources import Resources
 
 OPERATIONS = Counter("dealmark_operations_total", "Executed operations, by executor: plan, interpreter", ["executor"])
 COMPILED_OPERATIONS, INTERPRETED_OPERATIONS = OPERATIONS.labels("plan"), OPERATIONS.labels("interpreter")
-
-
-class DeadlineExceeded(Unavailable):
-    """The operation took longer than the request timeout."""
-
-    code = "DEADLINE_EXCEEDED"
 
 
 class ExecutionOutcome(NamedTuple):
@@ -231,5 +225,6 @@ def _with_outcome_unknown(result: ExecutionResult) -> ExecutionResult:
 def _raise_unavailable(result: ExecutionResult) -> None:
     """Raise Unavailable if a field failed with it: then the whole request fails, and the client can retry it."""
     for error in result.errors or ():
-        if (error.extensions or {}).get("code") == Unavailable.code:
-            raise Unavailable(error.message)
+        code = (error.extensions or {}).get("code")
+        if code in {Unavailable.code, DeadlineExceeded.code}:
+            raise (Unavailable if code == Unavailable.code else DeadlineExceeded)(error.message)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import structlog
 from graphql import GraphQLError
 
-from app.core.errors import AppError, Unavailable
+from app.core.errors import AppError, DeadlineExceeded, Unavailable
 from app.core.log_sampling import LogSampler
-from app.db.errors import is_unavailable
+from app.db.errors import QUERY_CANCELED, READ_ONLY, READ_ONLY_TRANSACTION, get_sqlstate, is_unavailable
 
 log = structlog.get_logger()
 
@@ -50,6 +50,10 @@ def to_client_error(error: BaseException) -> AppError:
     if is_unavailable(error):
         if (skipped := _unavailable_log.sample()) is not None:
             log.warning("request.unavailable", error=str(error), skipped=skipped)
+        if get_sqlstate(error) == QUERY_CANCELED:
+            return DeadlineExceeded("PostgreSQL cancelled the operation, which took too long; request less data.")
+        if get_sqlstate(error) == READ_ONLY_TRANSACTION:
+            return Unavailable(READ_ONLY)
         return Unavailable("The database is unavailable; retry in a moment.")
     if (skipped := _failed_log.sample()) is not None:
         log.error("request.failed", exc_info=error, skipped=skipped)

@@ -32,7 +32,8 @@ class GraphQLApp:
     def __init__(self, resources: Resources, schema: GraphQLSchema) -> None:
         settings, redis = resources.settings, resources.broker.redis
         # Shared by all users of Redis, so that only one request waits for a Redis that does not answer.
-        breaker = CircuitBreaker("redis", redis.ping)
+        # A Redis that refuses writes (a full one, a replica) answers a PING, and the next call would fail again.
+        breaker = CircuitBreaker("redis", resources.broker.check_write_access)
         self.registry = DocumentRegistry(resources, schema, breaker)
         resources.documents = self.registry
         self.executor = Executor(resources, schema)

@@ -6,10 +6,7 @@ import asyncio
 import hmac
 from math import nan
 
-import asyncpg
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from redis.exceptions import RedisError
-from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -18,11 +15,11 @@ from app.core.errors import Unavailable
 from app.core.metrics import CHANGE_LOG_OLDEST_AGE, CHANGE_LOG_PENDING, FIGURES_CONSISTENCY, TABLE_SIZE
 from app.db import disk_usage
 from app.db.pool import CONNECTION_ERRORS
-from app.db.schema_version import head_revision
 from app.db.tables import JobKind
 from app.events import metrics as event_metrics
 from app.job_queue.enqueue import latest_success_ratio
 from app.resources import Resources
+from app.server.readiness import check_database, check_redis
 from app.server.recent_result import RecentResult
 
 # Below the timeout of a Prometheus scrape.
@@ -69,13 +66,13 @@ class Probes:
     async def _check_readiness(self) -> tuple[int, dict[str, object]]:
         """Return the status code of /ready and its report.
 
-        Database and migrations are required. Redis and the worker are reported, but their absence only degrades
-        service.
+        The database has to answer, and to have been migrated. That it refuses changes, and the absence of Redis or of
+        the worker, are reported, but only degrade the service.
         """
-        database, migrations = await _check_database(self.resources)
-        redis, worker = await _check_redis(self.resources)
+        database, migrations = await check_database(self.resources)
+        redis, worker = await check_redis(self.resources)
         checks = {"database": database, "migrations": migrations, "redis": redis, "worker": worker}
-        can_serve = database == migrations == "ok"
+        can_serve = database != "does not answer" and migrations == "ok"
         status = "ok" if set(checks.values()) == {"ok"} else "degraded" if can_serve else "unavailable"
         return 200 if can_serve else 503, {"status": status, "checks": checks}
 
@@ -115,31 +112,3 @@ async def _update_storage_metrics(resources: Resources) -> None:
     except (*CONNECTION_ERRORS, Unavailable):
         event_metrics.clear()
         TABLE_SIZE.clear()
-
-
-async def _check_database(resources: Resources) -> tuple[str, str]:
-    """Return the states of the database and of its migrations."""
-    try:
-        async with resources.read() as session:
-            revision = await session.scalar(text("SELECT version_num FROM alembic_version"))
-    except asyncpg.UndefinedTableError:
-        revision = None
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Unavailable):
-        return "does not answer", "unknown"
-    if revision is None:
-        return "ok", "never migrated: run `dealmark migrate`"
-    return (
-        "ok",
-        "ok"
-        if revision == head_revision()
-        else f"at {revision}, the code needs {head_revision()}: run `dealmark migrate`",
-    )
-
-
-async def _check_redis(resources: Resources) -> tuple[str, str]:
-    """Return the states of Redis and of the worker."""
-    try:
-        alive = await resources.broker.is_worker_alive()
-    except (RedisError, OSError):
-        return "does not answer", "unknown"
-    return "ok", "ok" if alive else "no heartbeat: is `dealmark worker` running?"

@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from app.db.errors import is_unavailable
 from app.db.tables import JobKind
+from app.db.write_access import SchemaMismatch
 from app.job_handlers.revaluation import apply_due_rules
 from app.job_queue.enqueue import requeue_abandoned, schedule_job
 from app.resources import Resources
@@ -55,11 +56,16 @@ STEPS: Sequence[Callable[[Resources], Awaitable[None]]] = (requeue_abandoned, ap
 
 
 async def follow_schedule(resources: Resources) -> None:
-    """Take all steps every `poll_interval_seconds`, until cancelled."""
+    """Take all steps every `poll_interval_seconds`, until cancelled.
+
+    Raise SchemaMismatch if the database is migrated by another version meanwhile.
+    """
     while True:
         for step in STEPS:
             try:
                 await step(resources)
+            except SchemaMismatch:
+                raise  # this worker must not run jobs of a database that another version has migrated
             except Exception as error:
                 # The cause may last, so the next poll is soon enough.
                 if is_unavailable(error):

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app.core.errors import Unavailable
+from app.core.errors import DeadlineExceeded, Unavailable
 from app.core.global_ids import encode_global_id
 from app.db import pool as read_pool
 from app.db.errors import is_unavailable
@@ -21,7 +21,7 @@ from app.db.pool import ReadPool
 from app.db.session import SingleStatementReader, SnapshotRequired
 from app.db.tables import Domain
 from app.engine.document import Document, Operation, prepare_document
-from app.engine.executor import COMPILED_OPERATIONS, DeadlineExceeded, ExecutionOutcome, Executor
+from app.engine.executor import COMPILED_OPERATIONS, ExecutionOutcome, Executor
 from app.graphql.prefetch import SnapshotHeuristic
 from app.graphql.viewer import Viewer
 from app.resources import Resources

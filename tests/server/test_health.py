@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from redis.asyncio import Redis
@@ -11,6 +12,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from app.core.broker import HEARTBEAT_KEY
+from app.db.errors import NEVER_MIGRATED
 from app.db.schema_version import head_revision
 from app.db.tables import JobKind
 from app.job_handlers import dispatch
@@ -18,8 +20,9 @@ from app.resources import Resources
 from app.settings import Settings
 from tests.support.api_server import ApiClient, run_api
 from tests.support.catalog_rows import add_cpu
-from tests.support.databases import database_url_in
+from tests.support.databases import database_url_in, run_statement
 from tests.support.ports import closed_port
+from tests.support.waiting import wait_until
 
 OK = {"database": "ok", "migrations": "ok", "redis": "ok", "worker": "ok"}
 ALONE = {**OK, "worker": "no heartbeat: is `dealmark worker` running?"}
@@ -57,18 +60,27 @@ async def test_ready_without_redis_is_degraded(settings: Settings) -> None:
         assert await api.data("{ statistics { total } }") == {"statistics": {"total": 0}}
 
 
+async def is_readiness(api: ApiClient, expected: tuple[int, str, dict[str, str]]) -> bool:
+    """Return whether /ready returns this; its reports are kept for a moment."""
+    return await readiness(api) == expected
+
+
 async def test_ready_with_wrong_migrations_is_unavailable(api: ApiClient, resources: Resources) -> None:
-    async with resources.write() as tx:
-        await tx.execute(text("UPDATE alembic_version SET version_num = '0000'"))
-    behind = f"at 0000, the code needs {head_revision()}: run `dealmark migrate`"
-    assert await readiness(api) == (503, "unavailable", {**ALONE, "migrations": behind})
-    never = (503, "unavailable", {**ALONE, "migrations": "never migrated: run `dealmark migrate`"})
-    async with resources.write() as tx:
-        await tx.execute(text("DELETE FROM alembic_version"))
-    assert await readiness(api) == never
-    async with resources.write() as tx:
-        await tx.execute(text("DROP TABLE alembic_version"))
-    assert await readiness(api) == never
+    url, head = resources.settings.required_database_url, head_revision()
+    for statement, migrations in {
+        "UPDATE alembic_version SET version_num = '0001'": (
+            f"The database is older than this code (revision 0001, the code needs {head}): run `dealmark migrate`."
+        ),
+        "UPDATE alembic_version SET version_num = 'f00d'": (
+            f"The database is newer than this code (revision f00d, the code knows up to {head}): "
+            "install the newer Dealmark, or restore a backup made with this one."
+        ),
+        "DELETE FROM alembic_version": NEVER_MIGRATED,
+        "DROP TABLE alembic_version": NEVER_MIGRATED,
+    }.items():
+        await run_statement(url, statement)
+        expected = (503, "unavailable", {**ALONE, "migrations": migrations})
+        await wait_until(partial(is_readiness, api, expected))
     assert (await api.http.get("/health")).status_code == 200
 
 

@@ -42,3 +42,11 @@ async def run_statement(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def set_read_only(cluster: str, url: str, read_only: bool, *, disconnect: bool = True) -> None:
+    """Make a database read-only for new connections, or writable again; end the open ones, as a failover does."""
+    name = database_name(url)
+    await run_statement(cluster, f"ALTER DATABASE {name} SET default_transaction_read_only = {read_only}")
+    if disconnect:
+        await run_statement(cluster, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
