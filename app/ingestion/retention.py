@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from app.db.tables import Domain
 from app.ingestion import retention_sql
@@ -15,8 +15,8 @@ SESSION_BATCH_SIZE = 20
 
 async def delete_old_payloads(resources: Resources) -> int:
     """Delete pages older than the retention period; their offers remain. Returns the number of pages."""
-    before = _days_ago(resources.settings.payloads_retention_days)
-    return await resources.write_in_batches(lambda tx: retention_sql.delete_old_payloads(tx, before, BATCH_SIZE))
+    retention = timedelta(days=resources.settings.payloads_retention_days)
+    return await resources.write_in_batches(lambda tx: retention_sql.delete_old_payloads(tx, retention, BATCH_SIZE))
 
 
 async def delete_old_imports(resources: Resources) -> int:
@@ -24,16 +24,12 @@ async def delete_old_imports(resources: Resources) -> int:
 
     The listings remain. Returns the number of sessions.
     """
-    before = _days_ago(resources.settings.imports_retention_days)
+    retention = timedelta(days=resources.settings.imports_retention_days)
     deleted = await resources.write_in_batches(
-        lambda tx: retention_sql.delete_old_sessions(tx, before, SESSION_BATCH_SIZE), Domain.WORK
+        lambda tx: retention_sql.delete_old_sessions(tx, retention, SESSION_BATCH_SIZE), Domain.WORK
     )
     last_id: int | None = 0
     while last_id is not None:
         async with resources.write() as tx:
-            last_id = await retention_sql.delete_old_fetches(tx, before, last_id, BATCH_SIZE)
+            last_id = await retention_sql.delete_old_fetches(tx, retention, last_id, BATCH_SIZE)
     return deleted
-
-
-def _days_ago(days: int) -> datetime:
-    return datetime.now(UTC) - timedelta(days=days)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import timedelta
 
 from sqlalchemy import text
 
@@ -12,13 +12,17 @@ from app.db.transaction import Transaction
 DELETE_OLD_PAYLOADS = text(
     """
     DELETE FROM import_payload
-    WHERE fetch_id IN (SELECT fetch_id FROM import_payload WHERE stored_at < :before LIMIT :limit)
+    WHERE fetch_id IN (
+        SELECT fetch_id FROM import_payload WHERE stored_at < now() - CAST(:retention AS interval) LIMIT :limit)
     """
 )
 DELETE_OLD_SESSIONS = text(
     """
     DELETE FROM import_session
-    WHERE id = ANY (ARRAY(SELECT id FROM import_session WHERE finished_at < :before ORDER BY id LIMIT :limit))
+    WHERE id = ANY (ARRAY(
+        SELECT id FROM import_session WHERE finished_at < now() - CAST(:retention AS interval)
+        ORDER BY id LIMIT :limit
+    ))
     """
 )
 # batch: the next finished fetches by id (primary key).
@@ -29,7 +33,7 @@ DELETE_OLD_FETCHES = text(
     """
     WITH batch AS (
         SELECT * FROM import_fetch
-        WHERE id > :after AND finished_at < :before ORDER BY id LIMIT :limit
+        WHERE id > :after AND finished_at < now() - CAST(:retention AS interval) ORDER BY id LIMIT :limit
     ), deleted AS (
         DELETE FROM import_fetch WHERE id = ANY (ARRAY(
             SELECT id FROM batch
@@ -46,20 +50,21 @@ DELETE_OLD_FETCHES = text(
 )
 
 
-async def delete_old_payloads(tx: Transaction, before: datetime, limit: int) -> int:
-    """Delete up to `limit` pages that were stored before a time. Returns their number."""
-    return (await tx.execute(DELETE_OLD_PAYLOADS, {"before": before, "limit": limit})).rowcount
+async def delete_old_payloads(tx: Transaction, retention: timedelta, limit: int) -> int:
+    """Delete up to `limit` pages that were stored before the retention period. Returns their number."""
+    return (await tx.execute(DELETE_OLD_PAYLOADS, {"retention": retention, "limit": limit})).rowcount
 
 
-async def delete_old_sessions(tx: Transaction, before: datetime, limit: int) -> int:
-    """Delete up to `limit` sessions that ended before a time, with their rows. Returns the number of sessions."""
-    return (await tx.execute(DELETE_OLD_SESSIONS, {"before": before, "limit": limit})).rowcount
+async def delete_old_sessions(tx: Transaction, retention: timedelta, limit: int) -> int:
+    """Delete up to `limit` sessions that ended before the retention period, with their rows. Returns their number."""
+    return (await tx.execute(DELETE_OLD_SESSIONS, {"retention": retention, "limit": limit})).rowcount
 
 
-async def delete_old_fetches(tx: Transaction, before: datetime, after_id: int, limit: int) -> int | None:
-    """Examine the next `limit` fetches after an id that ended before a time, and delete those that are not needed.
+async def delete_old_fetches(tx: Transaction, retention: timedelta, after_id: int, limit: int) -> int | None:
+    """Examine the next `limit` fetches after an id that ended before the retention period; delete those not needed.
 
     Returns the last id that was examined, None if there was none.
     """
-    last_id: int | None = await tx.scalar(DELETE_OLD_FETCHES, {"before": before, "after": after_id, "limit": limit})
+    values = {"retention": retention, "after": after_id, "limit": limit}
+    last_id: int | None = await tx.scalar(DELETE_OLD_FETCHES, values)
     return last_id

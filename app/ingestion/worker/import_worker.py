@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -165,7 +165,7 @@ class ImportWorker:
             log.exception("imports.failed", url=fetch.url)
             await results.put(FetchResult(fetch, error=PersistenceError(INTERNAL_ERROR)))
         else:
-            await pages.put(FetchedPage(fetch, page, datetime.now(UTC)))
+            await pages.put(FetchedPage(fetch, page, fetch.now()))
 
     async def _process_pages(self, pages: asyncio.Queue[FetchedPage], results: asyncio.Queue[FetchResult]) -> None:
         """Extract and match the offers of fetched pages, in threads."""

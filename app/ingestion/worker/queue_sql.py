@@ -6,8 +6,10 @@ name, sessions by id.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
@@ -89,7 +91,7 @@ CLAIM_FETCHES = text(
     )
     UPDATE import_fetch AS f SET status = 'running', claim = CAST(:lease AS integer), attempts = attempts + 1
     FROM unlocked WHERE unlocked.id = f.id
-    RETURNING f.id, f.url, f.host, f.attempts, f.retries
+    RETURNING f.id, f.url, f.host, f.attempts, f.retries, clock_timestamp()
     """
 )
 PAUSE_HOSTS = text(
@@ -177,13 +179,22 @@ class NewImportRow:
 
 
 class ClaimedFetch(NamedTuple):
-    """A fetch that a worker has claimed. `attempts` includes the current one; `retries` are those after an error."""
+    """A fetch that a worker has claimed. `attempts` includes the current one; `retries` are those after an error.
+
+    It was claimed at `claimed_at` by the clock of PostgreSQL, and at `claimed_at_monotonic` of `time.monotonic()`.
+    """
 
     id: int
     url: str
     host: str
     attempts: int
     retries: int
+    claimed_at: datetime
+    claimed_at_monotonic: float
+
+    def now(self) -> datetime:
+        """Return the current time by the clock of PostgreSQL, because the clocks of workers differ."""
+        return self.claimed_at + timedelta(seconds=time.monotonic() - self.claimed_at_monotonic)
 
 
 def session_topic(session_id: int) -> str:
@@ -235,7 +246,9 @@ async def claim_fetches(
         "max_running_per_host": max_per_host,
         "max_starts_per_host": 1 if host_delay_seconds else max_per_host,
     }
-    fetches = [ClaimedFetch(*row) for row in await tx.rows(CLAIM_FETCHES, values)]
+    fetches = [
+        ClaimedFetch._make([*row, time.monotonic()]) for row in await tx.rows(CLAIM_FETCHES, values)
+    ]
     if fetches:
         hosts = sorted({fetch.host for fetch in fetches})
         if host_delay_seconds:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime, timedelta
+
 from app.ingestion.fetch.errors import FetchTimeout, HttpStatusError, IngestionError, ServerBusy
 from app.ingestion.worker.persistence import MAX_RETRIES, FetchResult, fetch_retry_delay
 from app.ingestion.worker.queue_sql import ClaimedFetch
 
 
 def result_with(error: IngestionError | None, retries: int = 0) -> FetchResult:
-    fetch = ClaimedFetch(1, "https://shop.example/1", "shop.example", retries + 1, retries)
+    claimed_at = datetime(2026, 3, 1, tzinfo=UTC)
+    fetch = ClaimedFetch(1, "https://shop.example/1", "shop.example", retries + 1, retries, claimed_at, 0.0)
     return FetchResult(fetch, error=error)
 
 
@@ -30,3 +34,9 @@ def test_fetch_retry_delay_without_further_attempt_is_none() -> None:
     assert fetch_retry_delay(result_with(FetchTimeout("too slow"), MAX_RETRIES), 2.0) is None
     assert fetch_retry_delay(result_with(HttpStatusError("gone", 404)), 2.0) is None
     assert fetch_retry_delay(result_with(None), 2.0) is None
+
+
+def test_claimed_fetch_tells_the_time_without_the_clock_of_the_worker() -> None:
+    claimed_at = datetime(2031, 3, 1, tzinfo=UTC)
+    fetch = ClaimedFetch(1, "https://shop.example/1", "shop.example", 1, 0, claimed_at, time.monotonic() - 90)
+    assert timedelta(seconds=90) <= fetch.now() - claimed_at < timedelta(seconds=150)
