@@ -18,7 +18,7 @@ from graphql import ExecutionResult, GraphQLError, OperationType
 from graphql.execution import Executor as GraphQLCoreExecutor
 from graphql.execution import create_source_event_stream
 
-from app.core.errors import AppError, Unauthenticated
+from app.core.errors import AppError, DeadlineExceeded, Unauthenticated
 from app.core.shared_cache import SharedCache
 from app.core.turns import Turns
 from app.engine.compiler.compiler import Plan
@@ -26,7 +26,6 @@ from app.engine.document import Document, Operation
 from app.engine.executor import (
     COMPILED_OPERATIONS,
     INTERPRETED_OPERATIONS,
-    DeadlineExceeded,
     Executor,
     encode_response,
     execute_operation,

@@ -10,11 +10,11 @@ import asyncpg
 import orjson
 import pytest
 
-from app.core.errors import OutcomeUnknown, Unavailable
+from app.core.errors import DeadlineExceeded, OutcomeUnknown, Unavailable
 from app.db import transaction
 from app.db.tables import Domain
 from app.engine.document import prepare_document
-from app.engine.executor import DeadlineExceeded, ExecutionOutcome, Executor
+from app.engine.executor import ExecutionOutcome, Executor
 from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
 from app.schema.jobs.types import Job

@@ -246,9 +246,7 @@ async def claim_fetches(
         "max_running_per_host": max_per_host,
         "max_starts_per_host": 1 if host_delay_seconds else max_per_host,
     }
-    fetches = [
-        ClaimedFetch._make([*row, time.monotonic()]) for row in await tx.rows(CLAIM_FETCHES, values)
-    ]
+    fetches = [ClaimedFetch._make([*row, time.monotonic()]) for row in await tx.rows(CLAIM_FETCHES, values)]
     if fetches:
         hosts = sorted({fetch.host for fetch in fetches})
         if host_delay_seconds:
