@@ -74,7 +74,7 @@ ROWS = [
         *(
             "COST_LIMIT_EXCEEDED",
             400,
-            "The operation costs up to 40401; at most 25000 is allowed. Ask for fewer items.",
+            "The operation costs up to 40450; at most 25000 is allowed. Ask for fewer items.",
         ),
         *(("open",),),
     ),
