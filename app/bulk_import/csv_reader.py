@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
@@ -21,6 +21,8 @@ from app.core.errors import BadInput
 CHUNK_BYTES = 256 * 1024
 # In characters. Without a limit, a binary file of 2 GB would be read into memory in search of a line end.
 MAX_LINE_LENGTH = 1024 * 1024
+# Characters that may be parsed again, in addition to as many as have been read. See `_reject`.
+MAX_REPEATED_LENGTH = 2 * MAX_LINE_LENGTH
 UNCLOSED_QUOTE = "a quote is opened but never closed"
 STRAY_QUOTE = "text follows a closing quote (a quote inside a quoted cell is written twice)"
 
@@ -43,10 +45,12 @@ class CsvRecords:
         # The limit of the csv module is process-wide and by default smaller than a line may be.
         csv.field_size_limit(MAX_LINE_LENGTH)
         self._name = path.name
-        self._lines = _lines(path, encoding, progress)
+        self._report_progress, self._bytes_read = progress, 0
+        self._lines = _lines(path, encoding, self._progress)
         self._unread: deque[str] = deque()  # lines to parse again after an unclosed quote
         self._record_lines: list[str] = []  # lines of the current record
         self._lines_read = 0  # number of lines of all records read so far
+        self._repeated_length = 0  # characters of all lines that have been in `_unread`
         header = self._read_header()
         self._width = len(header)
         indexes = [index for index, name in enumerate(header) if name in known]
@@ -56,6 +60,10 @@ class CsvRecords:
         self._select: Callable[[list[str]], Sequence[str]] | None = None  # None: all columns are selected
         if len(indexes) < self._width:
             self._select = itemgetter(*indexes) if len(indexes) > 1 else lambda cells: [cells[indexes[0]]]
+
+    def _progress(self, bytes_read: int) -> None:
+        self._bytes_read = bytes_read
+        self._report_progress(bytes_read)
 
     def _read_header(self) -> list[str]:
         for line in self._lines:
@@ -72,7 +80,7 @@ class CsvRecords:
         return [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in cells]
 
     def _check_columns(self, required: Sequence[str]) -> None:
-        if duplicates := sorted({name for name in self.columns if self.columns.count(name) > 1}):
+        if duplicates := sorted(name for name, count in Counter(self.columns).items() if count > 1):
             raise BadInput(f"{self._name} has more than one column {_quoted_list(duplicates)}.")
         if missing := [name for name in required if name not in self.columns]:
             names = _quoted_list([*self.columns, *self.ignored_columns]) or "no columns"
@@ -89,7 +97,7 @@ class CsvRecords:
             try:
                 yield from self._rows()
             except csv.Error as error:
-                yield self._reject_first_line(error)
+                yield from self._reject(error)
             else:
                 return
 
@@ -113,7 +121,8 @@ class CsvRecords:
         while self._unread:
             self._record_lines.append(self._unread.popleft())
             yield self._record_lines[-1]
-        record_lines, length = self._record_lines, 0
+        record_lines = self._record_lines
+        length = sum(map(len, record_lines))
         for line in self._lines:
             length = length + len(line) if record_lines else 0
             if length > MAX_LINE_LENGTH:
@@ -122,18 +131,21 @@ class CsvRecords:
             record_lines.append(line)
             yield line
 
-    def _reject_first_line(self, error: csv.Error) -> NumberedRow:
+    def _reject(self, error: csv.Error) -> Iterator[NumberedRow]:
         """Reject the first line of a record that cannot be parsed, and continue with its second line.
 
-        This is not quadratic: lines that continue an open quote contain no quote with which they could open another.
+        Each of thousands of lines can end one quote and open another, so that all lines are parsed again for each. If
+        that happens too often, all lines of the record are rejected.
         """
-        self._lines_read += 1
-        first, *rest = self._record_lines
-        self._unread.extendleft(reversed(rest))
+        reason = STRAY_QUOTE if "expected after" in str(error) else UNCLOSED_QUOTE
+        self._repeated_length += sum(map(len, self._record_lines[1:]))
+        may_repeat = self._repeated_length <= self._bytes_read + MAX_REPEATED_LENGTH
+        rejected = self._record_lines[:1] if may_repeat else self._record_lines[:]
+        self._unread.extendleft(reversed(self._record_lines[len(rejected) :]))
         self._record_lines.clear()
-        return self._lines_read, RejectedRow(
-            STRAY_QUOTE if "expected after" in str(error) else UNCLOSED_QUOTE, [first.rstrip("\n")]
-        )
+        for line in rejected:
+            self._lines_read += 1
+            yield self._lines_read, RejectedRow(reason, [line.rstrip("\n")])
 
     def _width_mismatch(self, line: int, count: int) -> str:
         lines = f" (lines {line} to {self._lines_read})" if self._lines_read > line else ""

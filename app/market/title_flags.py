@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from app.db.tables import ListingFlag
+from app.titles.matcher import MAX_TITLE_LENGTH
 from app.titles.tokenizer import PrefilteredPattern
 
 # Precedes a pattern that a negation must not stand in front of.
@@ -62,7 +63,7 @@ FLAG_SUBSTRINGS = ("defekt",)
 
 def find_flags(title: str) -> frozenset[ListingFlag]:
     """Return the flags that the words of a title justify: BUNDLE and LOT."""
-    words = title.lower()
+    words = title[:MAX_TITLE_LENGTH].lower()
     flags = set[ListingFlag]()
     if BUNDLE_PATTERN.search(words):
         flags.add(ListingFlag.BUNDLE)
@@ -73,4 +74,4 @@ def find_flags(title: str) -> frozenset[ListingFlag]:
 
 def is_broken(title: str) -> bool:
     """Return whether the title says that the item does not work or is untested."""
-    return BROKEN_PATTERN.search(title.lower()) is not None
+    return BROKEN_PATTERN.search(title[:MAX_TITLE_LENGTH].lower()) is not None

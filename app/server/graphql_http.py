@@ -332,7 +332,7 @@ class GraphQLHTTPHandler:
 
 def _headers_by_name(headers: list[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
     """Return header values by name; repeated headers are joined by commas (RFC 9110, section 5.3)."""
-    by_name: dict[bytes, bytes] = {}
+    by_name: dict[bytes, list[bytes]] = {}
     for name, value in headers:
-        by_name[name] = by_name[name] + b", " + value if name in by_name else value
-    return by_name
+        by_name.setdefault(name, []).append(value)
+    return {name: b", ".join(values) for name, values in by_name.items()}

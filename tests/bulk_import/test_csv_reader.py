@@ -100,6 +100,13 @@ def test_csv_unclosed_quote_rejects_one_line(tmp_path: Path) -> None:
     ]
 
 
+def test_csv_lines_that_each_end_a_quote_and_open_another_are_all_rejected(tmp_path: Path) -> None:
+    lines = 20_000
+    rows = read(tmp_path, "name,price\n" + 'a","b\n' * lines + "c,1\n")
+    assert [line for line, _ in rows] == list(range(2, lines + 3))
+    assert {reason for _, reason in rows[:-1]} == {"a quote is opened but never closed"}
+
+
 def test_csv_unclosed_quote_in_a_large_file_rejects_one_line(tmp_path: Path) -> None:
     lines = 120_000
     rows = read(tmp_path, 'name,price\n"b,2\n' + "an unremarkable name,3\n" * lines)

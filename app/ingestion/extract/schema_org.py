@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -118,8 +119,18 @@ class Graph:
     def variants(self, group: Node) -> list[Node]:
         """Return the products of a group: those that it refers to, and those that refer to it."""
         children = [node for node in self.values(group, "hasVariant") if isinstance(node, dict)]
-        referrers = [node for node in self._top_nodes() if group in self.values(node, "isVariantOf")]
+        referrers = self._variants_by_group.get(_identity(group), [])
         return list({id(node): node for node in children + referrers}.values())[:MAX_VARIANTS]
+
+    @cached_property
+    def _variants_by_group(self) -> dict[str, list[Node]]:
+        """The nodes that say of which group they are variants, by the identity of the group."""
+        variants: dict[str, list[Node]] = {}
+        for node in self._top_nodes():
+            for group in self.values(node, "isVariantOf"):
+                if isinstance(group, dict):
+                    variants.setdefault(_identity(group), []).append(node)
+        return variants
 
     def _top_nodes(self) -> Iterator[Node]:
         """Yield the nodes of the first two levels, which are all nodes of a flattened page."""
@@ -169,6 +180,11 @@ class Graph:
             self._by_id[f"\0{len(self._by_id)}"] = node  # a unique key that no reference contains
 
 
+def _identity(node: Node) -> str:
+    """Return a text that is equal for two descriptions of one thing: the id, or the whole description without one."""
+    return node["@id"] if isinstance(node["@id"], str) else repr(node)
+
+
 def _find_page_product(page: WebPage, graph: Graph) -> Node | None:
     """Return the product that the page is about, None without products. Raises ExtractionError if this is unclear."""
     products = graph.products()
@@ -179,7 +195,8 @@ def _find_page_product(page: WebPage, graph: Graph) -> Node | None:
     if len(candidates) > 1:
         candidates = [node for node in candidates if _has_page_url(page, graph, node, with_query=False)] or candidates
     if len(candidates) > 1:
-        candidates = [node for node in candidates if _is_heading(page, graph, node)] or candidates
+        headings = _headings(page)
+        candidates = [node for node in candidates if _alphanumeric_name(graph, node) in headings] or candidates
     if len(candidates) > 1:
         raise ExtractionError(f"The page has {len(candidates)} products and does not say which one it is about.")
     return candidates[0] if candidates else None
@@ -189,7 +206,7 @@ def _merge_duplicates(graph: Graph, products: list[Node]) -> list[Node]:
     """Keep one description of each product, the first one with offers if there is one."""
     by_name: dict[object, Node] = {}
     for node in products:
-        name = _alphanumeric(clean_text(graph.text(node, "name"))) or id(node)
+        name = _alphanumeric_name(graph, node) or id(node)
         if name not in by_name or ("offers" not in by_name[name] and "offers" in node):
             by_name[name] = node
     return list(by_name.values())
@@ -212,12 +229,15 @@ def _comparable_url(url: str, with_query: bool) -> tuple[str, ...]:
     return (*location, parts.query) if with_query else location
 
 
-def _is_heading(page: WebPage, graph: Graph, node: Node) -> bool:
-    """Whether the name of the product is a heading or the title of the page."""
-    name = _alphanumeric(clean_text(graph.text(node, "name")))
+def _headings(page: WebPage) -> set[str]:
+    """Return the headings and titles of the page, in the form of `_alphanumeric_name`."""
     headings = page.tree.xpath("//h1 | //meta[@property='og:title']/@content | //head/title")[:10]
     texts = [heading if isinstance(heading, str) else heading.text_content() for heading in headings]
-    return bool(name) and any(_alphanumeric(clean_text(text)) == name for text in texts)
+    return {name for text in texts if (name := _alphanumeric(clean_text(text)))}
+
+
+def _alphanumeric_name(graph: Graph, node: Node) -> str:
+    return _alphanumeric(clean_text(graph.text(node, "name")))
 
 
 def _alphanumeric(text: str | None) -> str:
