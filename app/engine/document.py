@@ -40,11 +40,15 @@ from app.graphql.prefetch import SnapshotHeuristic
 from app.graphql.strawberry_bridge import field_definition
 
 HASH_PREFIX = "sha256:"
-# Validation checks that fields with the same response key agree, in quadratic time: 0.2 s for a document of
-# MAX_TOKENS_AD_HOC, the most that a client may send with a request. Published documents are validated beforehand.
+# A client may send a document of MAX_TOKENS_AD_HOC with each request. Validation takes 30 to 50 ms for it, mostly for
+# visiting its nodes with 30 rules. Published documents are validated beforehand.
 MAX_TOKENS_AD_HOC = 1_000
 MAX_TOKENS_PUBLISHED = 10_000
-MAX_VALIDATION_ERRORS = 20
+# Comments, names and strings of a client's document can be long, and errors quote them. graphql-core counts the lines
+# before each error.
+MAX_AD_HOC_LENGTH = 32 * 1024
+MAX_AD_HOC_LINES = 2_000
+MAX_VALIDATION_ERRORS = 5
 MAX_ERROR_MESSAGE_LENGTH = 500
 
 
@@ -75,18 +79,17 @@ def _detach_error(error: GraphQLError) -> GraphQLError:
 class Operation:
     """One operation of a document, analysed.
 
-    `variables`: the names of its variables. `variable_limits`: the limits of their values. `cost`: its cost as a
-    function of them. `columns`: those that it needs of the rows of each type. `find_event_variables` returns the
-    variables used below the root fields. `compile` returns its plan or raises NotCompilable.
+    `variables`: the names of its variables. `find_event_variables` returns the variables used below the root fields.
+    `compile` returns its plan or raises NotCompilable. The analysis happens on first use of the operation, because a
+    document can have many that spread the same fragments.
     """
 
+    schema: GraphQLSchema
+    ast: DocumentNode
     node: OperationDefinitionNode
     name: str | None
     kind: OperationType
     variables: frozenset[str]
-    variable_limits: VariableLimits
-    cost: Cost
-    columns: ColumnsByType
     find_event_variables: Callable[[], set[str]]
     compile: Callable[[], Plan]
     snapshot_heuristic: SnapshotHeuristic = field(default_factory=SnapshotHeuristic, compare=False)
@@ -95,6 +98,21 @@ class Operation:
     def event_variables(self) -> frozenset[str]:
         """The variables that the result for an event of a subscription depends on; the others select the events."""
         return self.variables & self.find_event_variables()
+
+    @cached_property
+    def variable_limits(self) -> VariableLimits:
+        """The limits of the values of the variables."""
+        return VariableLimits(InputScan(self.schema, self.ast, self.node).uses)
+
+    @cached_property
+    def cost(self) -> Cost:
+        """The cost as a function of the variables."""
+        return cost_function(self.schema, self.ast, self.node)
+
+    @cached_property
+    def columns(self) -> ColumnsByType:
+        """The columns that the operation needs of the rows of each type."""
+        return project_columns(self.schema, self.ast, self.node)
 
     @cached_property
     def plan(self) -> Plan | NotCompilable:
@@ -177,8 +195,10 @@ def prepare_document(
 ) -> Document:
     """Parse, validate and analyse a document. Raises InvalidDocument.
 
-    An `ad_hoc` document, which a client sends with its request, may have fewer tokens than a published one.
+    An `ad_hoc` document, which a client sends with its request, must be shorter than a published one.
     """
+    if ad_hoc:
+        _check_length(text)
     ast = parse_document(text, MAX_TOKENS_AD_HOC if ad_hoc else MAX_TOKENS_PUBLISHED)
     if errors := validate(schema, ast, validation_rules(allow_introspection), max_errors=MAX_VALIDATION_ERRORS):
         raise InvalidDocument(errors)
@@ -201,6 +221,13 @@ def prepare_document(
     )
 
 
+def _check_length(text: str) -> None:
+    if len(text) > MAX_AD_HOC_LENGTH:
+        raise InvalidDocument([GraphQLError(f"The document has more than {MAX_AD_HOC_LENGTH:,} characters.")])
+    if text.count("\n") + text.count("\r") > MAX_AD_HOC_LINES:
+        raise InvalidDocument([GraphQLError(f"The document has more than {MAX_AD_HOC_LINES:,} lines.")])
+
+
 def parse_document(text: str, max_tokens: int = MAX_TOKENS_PUBLISHED) -> DocumentNode:
     """Parse a document and check that it has an operation. Raises InvalidDocument."""
     try:
@@ -216,15 +243,14 @@ def parse_document(text: str, max_tokens: int = MAX_TOKENS_PUBLISHED) -> Documen
 
 def _analyze_operation(schema: GraphQLSchema, ast: DocumentNode, node: OperationDefinitionNode) -> Operation:
     return Operation(
+        schema=schema,
+        ast=ast,
         node=node,
         name=node.name.value if node.name else None,
         kind=node.operation,
         variables=frozenset(definition.variable.name.value for definition in node.variable_definitions or ()),
-        variable_limits=VariableLimits(InputScan(schema, ast, node).uses),
-        cost=cost_function(schema, ast, node),
         find_event_variables=partial(_variables_below_root, ast, node),
         compile=partial(compile_plan, schema, ast, node),
-        columns=project_columns(schema, ast, node),
     )
 
 

@@ -104,9 +104,18 @@ def _check_value(value: Any, used_for: _Input) -> None:
 
 
 class InputScan:
-    """Scan of an operation's arguments: `errors` of literals, and the limits of the variables in `uses`."""
+    """Scan of an operation's arguments: `errors` of literals, and the limits of the variables in `uses`.
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> None:
+    `scanned`: the selections that another scan has seen, which this one skips.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        operation: OperationDefinitionNode,
+        scanned: set[tuple[int, str]] | None = None,
+    ) -> None:
         self.schema = schema
         self.fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
@@ -114,7 +123,7 @@ class InputScan:
         self.errors: list[GraphQLError] = []
         self.uses: dict[str, list[_Input]] = {}
         # A fragment is scanned once per type, even if it is spread several times.
-        self._scanned: set[tuple[int, str]] = set()
+        self._scanned = set[tuple[int, str]]() if scanned is None else scanned
         root = schema.get_root_type(operation.operation)
         if root is not None:
             self._scan(operation.selection_set, root)
@@ -176,9 +185,12 @@ class InputLimitsRule(ValidationRule):
     def enter_document(self, node: DocumentNode, *_: Any) -> None:
         """Check the literals of all operations. A literal of a fragment that several of them spread is one error."""
         errors: dict[Node, GraphQLError] = {}
+        scanned = set[tuple[int, str]]()
         for operation in node.definitions:
             if isinstance(operation, OperationDefinitionNode):
-                found = InputScan(self.context.schema, node, operation).errors
+                # Only the check of defaults needs the uses of variables in fragments of other operations.
+                has_defaults = any(definition.default_value for definition in operation.variable_definitions or ())
+                found = InputScan(self.context.schema, node, operation, None if has_defaults else scanned).errors
                 errors.update((error.nodes[0], error) for error in found if error.nodes)
         for error in errors.values():
             self.report_error(error)

@@ -13,16 +13,21 @@ from graphql import (
     GraphQLError,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    OverlappingFieldsCanBeMergedRule,
     ValidationContext,
     ValidationRule,
     VisitorAction,
     specified_rules,
 )
 
+from app.engine.field_merging import FieldMerging
 from app.engine.input_limits import InputLimitsRule
 
 MAX_ALIASES = 50
 MAX_DEPTH = 15
+
+# Rules of the specification, with own ones in place of those of graphql-core that take too long.
+SPECIFIED_RULES = tuple(FieldMerging if rule is OverlappingFieldsCanBeMergedRule else rule for rule in specified_rules)
 
 
 @dataclass
@@ -102,4 +107,4 @@ class SelectionLimits(ValidationRule):
 def validation_rules(allow_introspection: bool) -> tuple[type[ValidationRule], ...]:
     """Return the rules that every document must pass."""
     own_rules: tuple[type[ValidationRule], ...] = (SelectionLimits, InputLimitsRule)
-    return (*specified_rules, *own_rules, *(() if allow_introspection else (NoSchemaIntrospectionCustomRule,)))
+    return (*SPECIFIED_RULES, *own_rules, *(() if allow_introspection else (NoSchemaIntrospectionCustomRule,)))

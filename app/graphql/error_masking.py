@@ -13,6 +13,9 @@ from app.db.errors import QUERY_CANCELED, READ_ONLY, READ_ONLY_TRANSACTION, get_
 
 log = structlog.get_logger()
 
+# Characters. graphql-core quotes names and values of a client at any length, perhaps once per error.
+MAX_MESSAGE_LENGTH = 1_000
+
 _unavailable_log, _failed_log = LogSampler(), LogSampler()
 
 
@@ -26,6 +29,8 @@ def _mask_error(error: GraphQLError) -> GraphQLError:
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
     if isinstance(cause, GraphQLError) and _describes_request(error):
+        if len(error.message) > MAX_MESSAGE_LENGTH:
+            error.message = f"{error.message[:MAX_MESSAGE_LENGTH]}..."
         error.extensions = {"code": "GRAPHQL_VALIDATION_FAILED", **(error.extensions or {})}
         return error
     masked = to_client_error(cause)

@@ -15,6 +15,8 @@ from app.server.strict_json import parse_json
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_PARAMETERS = 50
+# Of an object in the variables. No input type has nearly as many fields, and an error is made for each unknown one.
+MAX_NAMES = 200
 
 # Without a CORS preflight, a page of another site can send SIMPLE_TYPES only, and none of these headers.
 PREFLIGHT_HEADERS = (b"apollo-require-preflight", b"x-apollo-operation-name", b"graphql-require-preflight")
@@ -51,7 +53,9 @@ def parse_body(content_type: str, body: bytes, path_id: str | None) -> GraphQLRe
         return _parse_form_body(content_type, body, path_id)
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     if media_type != "application/json":
-        raise UnsupportedMediaType(f"The body must be application/json, not {media_type or 'without a content type'}.")
+        raise UnsupportedMediaType(
+            f"The body must be application/json, not {media_type[:100] or 'without a content type'}."
+        )
     charsets = [p.removeprefix("charset=").strip('"') for p in parameters if p.startswith("charset=")]
     if any(charset not in {"utf-8", "utf8"} for charset in charsets):
         raise UnsupportedMediaType("The body must be encoded in UTF-8.")
@@ -114,15 +118,29 @@ def _graphql_request(content: Mapping[str, Any], path_id: str | None, is_get: bo
         raise BadRequest("Name the document once: by `documentId` (or `doc_id`, `id`, the URL), or by `query`.")
     if not ids and not text and apq_hash is None:
         raise BadRequest("Name a document by `documentId`, or give its text in `query`.")
+    variables = _object(content, "variables")
+    _check_name_counts(variables)
     return GraphQLRequest(
         document_id=ids[0] if ids else None,
         apq_hash=apq_hash,
         text=text,
         operation_name=_string(content, "operationName"),
-        variables=_object(content, "variables"),
+        variables=variables,
         extensions=extensions,
         is_get=is_get,
     )
+
+
+def _check_name_counts(variables: Mapping[str, Any]) -> None:
+    containers: list[Any] = [variables]
+    while containers:
+        container = containers.pop()
+        if isinstance(container, list):
+            containers += [item for item in container if isinstance(item, (list, dict))]
+            continue
+        if len(container) > MAX_NAMES:
+            raise BadRequest(f"An object in `variables` has more than {MAX_NAMES} names.")
+        containers += [value for value in container.values() if isinstance(value, (list, dict))]
 
 
 def _string(content: Mapping[str, Any], name: str) -> str | None:
