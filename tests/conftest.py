@@ -16,6 +16,7 @@ from tests.support import abuse_report, effort
 from tests.support.fixtures import (
     api,
     cluster,
+    complete_log,
     configured_logging,
     current_probes,
     database_url,
@@ -68,6 +69,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 __all__ = [
     "api",
     "cluster",
+    "complete_log",
     "configured_logging",
     "current_probes",
     "data_set",

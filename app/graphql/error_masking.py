@@ -60,7 +60,8 @@ def to_client_error(error: BaseException) -> AppError:
         if get_sqlstate(error) == READ_ONLY_TRANSACTION:
             return Unavailable(READ_ONLY)
         return Unavailable("The database is unavailable; retry in a moment.")
-    if (skipped := _failed_log.sample()) is not None:
-        log.error("request.failed", exc_info=error, skipped=skipped)
+    # Each request id that a client may quote is logged. The traceback, which is long, is left out in a flood.
+    with_traceback = _failed_log.sample() is not None
+    log.error("request.failed", error=type(error).__name__, exc_info=error if with_traceback else None)
     request_id = structlog.contextvars.get_contextvars().get("request_id", "unknown")
     return AppError(f"Internal server error. Quote request ID {request_id} when reporting this.")

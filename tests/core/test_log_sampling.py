@@ -11,6 +11,11 @@ from app.core import log_sampling
 from app.core.log_sampling import MAX_SAMPLED_LINES, LogSampler, SamplingFilter
 
 
+@pytest.fixture(autouse=True)
+def _limit(complete_log: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_sampling, "MAX_SAMPLED_LINES", MAX_SAMPLED_LINES)
+
+
 def test_log_sampler_counts_skipped_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)

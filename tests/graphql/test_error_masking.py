@@ -27,15 +27,17 @@ from graphql import (
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from app.core import log_sampling
+from app.core.log_sampling import LogSampler
 from app.engine.compiler.compiler import compile_plan
-from app.graphql.error_masking import mask_errors
+from app.graphql import error_masking
+from app.graphql.error_masking import mask_errors, to_client_error
 from app.resources import Resources
 from app.server.graphql_app import GraphQLApp
 from app.server.request_id import RequestIdMiddleware
 from tests.support.api_server import ApiClient
 from tests.support.catalog_rows import add_cpu
 from tests.support.http_errors import only_error, post_graphql
-from tests.support.schema_execution import GRAPHQL_SCHEMA
 
 
 async def test_unexpected_error_is_logged_with_the_request_id_sent_to_the_client(
@@ -65,9 +67,7 @@ async def test_unexpected_error_is_logged_with_the_request_id_sent_to_the_client
 
 async def test_unexpected_error_outside_of_fields_is_masked(resources: Resources) -> None:
     broken: Any = None
-    graphql_app = GraphQLApp(resources, GRAPHQL_SCHEMA)
-    graphql_app.registry.schema = broken
-    app = RequestIdMiddleware(graphql_app)
+    app = RequestIdMiddleware(GraphQLApp(resources, broken))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
         with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
             response = await http.get("/graphql", params={"query": "{ __typename }"})
@@ -123,6 +123,17 @@ async def test_unexpected_value_is_logged_and_not_sent(query: str) -> None:
         assert masked.message.startswith("Internal server error.")
         assert "secret" not in str(masked.formatted).lower()
         assert [entry["event"] for entry in logs] == ["request.failed"]
+
+
+def test_flood_of_unexpected_errors_logs_each_request_id_and_few_tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(error_masking, "_failed_log", LogSampler())
+    monkeypatch.setattr(log_sampling, "MAX_SAMPLED_LINES", 2)
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        for number in range(5):
+            with structlog.contextvars.bound_contextvars(request_id=f"r{number}"):
+                to_client_error(ValueError("secret"))
+    assert [line["request_id"] for line in logs] == ["r0", "r1", "r2", "r3", "r4"]
+    assert [line["exc_info"] is not None for line in logs] == [True, True, False, False, False]
 
 
 @pytest.mark.parametrize(

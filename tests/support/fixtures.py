@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from app.core import circuit_breaker
+from app.core import circuit_breaker, log_sampling
 from app.core.logging import configure_logging
 from app.db import schema_version
 from app.devserver.embedded import EmbeddedPostgres, EmbeddedRedis
@@ -59,6 +59,12 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def redis_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """Raise the Redis timeout, because a machine may pause. Tests of a hanging Redis set their own."""
     monkeypatch.setattr(circuit_breaker, "CALL_TIMEOUT_SECONDS", 3.0)
+
+
+@pytest.fixture(autouse=True)
+def complete_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Log every line, because tests of one process share the samplers. Tests of the sampling set their own limit."""
+    monkeypatch.setattr(log_sampling, "MAX_SAMPLED_LINES", 1_000_000)
 
 
 @pytest.fixture(autouse=True)
