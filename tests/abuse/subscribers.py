@@ -21,6 +21,8 @@ from tests.support.waiting import wait_until
 
 SUBSCRIPTION = get_request("/graphql/PriceChanged", "accept: text/event-stream")
 EVENT = b"event: next"
+# The server shares at most 8 MiB of results among subscribers, each of them counted with 1,500 bytes and its body.
+SHARED_RESULTS = 6_000
 # Prices move up and down by more than the smallest change that is an event.
 REPRICE = text(
     """
@@ -41,6 +43,11 @@ class PriceChanger:
         self._resources, self._listings = resources, listings
         self._ups = 0
         self.changes = 0
+
+    @property
+    def listings(self) -> int:
+        """Number of prices that each call of `change_prices` changes."""
+        return len(self._listings)
 
     async def change_prices(self) -> None:
         """Change the price of each listing in one commit, and publish the events."""
@@ -135,6 +142,24 @@ async def wait_for_first_event(changer: PriceChanger, subscribers: Sequence[Subs
         return all(subscriber.events for subscriber in subscribers)
 
     await wait_until(all_received)
+
+
+async def fill_shared_results(changer: PriceChanger, subscribers: Sequence[Subscriber]) -> None:
+    """Change more prices than the server keeps results of, so that later events only replace earlier ones."""
+    await wait_for_first_event(changer, subscribers)
+    while changer.changes < SHARED_RESULTS:
+        await receive_changes(changer, subscribers)
+
+
+async def receive_changes(changer: PriceChanger, subscribers: Sequence[Subscriber]) -> None:
+    """Change the prices once, and wait until every subscriber has received the events."""
+    expected = {subscriber: subscriber.events + changer.listings for subscriber in subscribers}
+    await changer.change_prices()
+
+    async def all_received() -> bool:
+        return all(subscriber.events >= number for subscriber, number in expected.items())
+
+    await wait_until(all_received, 600)
 
 
 async def wait_for_events(subscribers: Sequence[Subscriber], number: int, seconds: float = 600) -> None:

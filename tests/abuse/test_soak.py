@@ -24,9 +24,9 @@ from tests.abuse.harness import (
 from tests.abuse.subscribers import (
     PriceChanger,
     count_objects,
+    fill_shared_results,
     price_changer,
     sse_subscribers,
-    wait_for_first_event,
     websocket_subscribers,
 )
 from tests.support import abuse_report
@@ -61,7 +61,7 @@ async def test_long_subscriptions_need_no_more_memory(
         websocket_subscribers(target, SUBSCRIBERS) as others,
     ):
         subscribers = [*readers, *others]
-        await wait_for_first_event(changer, subscribers)
+        await fill_shared_results(changer, subscribers)
         await change_prices(changer, server, WARM_UP * seconds)
         objects_before, events_before = await count_objects(server, objects), sum(s.events for s in subscribers)
         start, cpu_before = time.monotonic(), server.cpu_seconds

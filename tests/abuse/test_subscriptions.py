@@ -21,7 +21,9 @@ from tests.abuse.harness import Target
 from tests.abuse.subscribers import (
     SUBSCRIPTION,
     count_objects,
+    fill_shared_results,
     price_changer,
+    receive_changes,
     sse_subscribers,
     wait_for_events,
     wait_for_first_event,
@@ -45,19 +47,15 @@ async def test_events_leave_no_objects_in_the_server(run_attack: RunAttack, tmp_
             websocket_subscribers(target, 10) as others,
         ):
             subscribers = [*readers, *others]
-            await wait_for_first_event(changer, subscribers)
+            await fill_shared_results(changer, subscribers)
             before = await count_objects(target.server, file)
-            received = {subscriber: subscriber.events for subscriber in subscribers}
             for _ in range(10):
-                await changer.change_prices()
-                for subscriber in subscribers:
-                    await wait_for_events([subscriber], received[subscriber] + 200)
-                    received[subscriber] += 200
+                await receive_changes(changer, subscribers)
             growth = await count_objects(target.server, file) - before
             target.notes["objects per event"] = growth / (10 * 200 * len(subscribers))
 
     report = await run_attack(
-        "20 subscribers, 2,000 price changes each",
+        "20 subscribers, 8,000 price changes each",
         attack,
         command=("-m", "tests.abuse.counted_server", str(file)),
     )
