@@ -213,7 +213,14 @@ async def test_thousand_clients_at_once_are_served_or_refused(run_attack: RunAtt
         ]
         await asyncio.gather(*(send(target, data, attacker_address(n)) for n, data in enumerate(documents)))
 
-    report = await run_attack("1,000 clients at once, each with an uncached list of 100 CPUs", attack)
+    # All clients take turns, the bystander too. The growth is that of the cache of responses.
+    report = await run_attack(
+        "1,000 clients at once, each with an uncached list of 100 CPUs",
+        attack,
+        max_growth=128,
+        max_peak=160,
+        max_p95=15.0,
+    )
     assert set(report.answers) <= {"200", "429", "503"}
 
 
@@ -226,5 +233,5 @@ async def test_thousand_subscribers_at_once_are_served_or_refused(run_attack: Ru
             target.answers.update(head.split()[1].decode() for head in heads)
             await target.wait_for_bystander()
 
-    report = await run_attack("1,000 clients at once, each with a subscription", attack, max_growth=64)
+    report = await run_attack("1,000 clients at once, each with a subscription", attack, max_growth=64, max_p95=5.0)
     assert set(report.answers) <= {"200", "429", "503"}
