@@ -16,8 +16,8 @@ from tests.abuse.harness import Target
 
 pytestmark = pytest.mark.sized
 
-CLIENTS = 10
-TEXTS = 40  # of each client
+CLIENTS = 2
+TEXTS = 200  # of each client
 LEGITIMATE = "query Mine { statistics { total } }"
 
 
