@@ -43,9 +43,7 @@ UPLOAD = 1024 * 1024
 # JSON: bodies, `variables` and `extensions` in URLs, WebSocket messages, `operations` and `map` of forms.
 JSON_SHAPES: dict[str, Callable[[int], str]] = {
     "names": lambda n: numbered('"n#":1', n, "{", "}", ","),
-    "a repeated name at the end": lambda n: numbered('"n#":1', n, "{", ',"n0":1}', ",").replace(
-        '"n0"', f'"n{n - 1}"', 1
-    ),
+    "a repeated name at the end": lambda n: numbered('"n#":1', n, "{", f',"n{n - 1}":1}}', ","),
     "each name twice": lambda n: numbered('"n#":1,"n#":1', n, "{", "}", ","),
     "objects with a repeated name": lambda n: repeat('{"a":1,"a":2},', n, "[", "0]"),
     "nested lists": lambda n: repeat("[", n),
