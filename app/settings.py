@@ -91,6 +91,10 @@ class Settings(BaseSettings):
     rate_limit_ad_hoc: str = Field(
         default="600/minute", description="Rate limit per client for other documents. `off`: no limit"
     )
+    rate_limit_new_document: str = Field(
+        default="120/minute",
+        description="Rate limit per client for documents that a process must parse and compile first. `off`: no limit",
+    )
     rate_limit_mutation: str = Field(
         default="300/minute", description="Rate limit per client for mutations without files. `off`: no limit"
     )
@@ -272,6 +276,7 @@ class Settings(BaseSettings):
     _rate_limits = field_validator(
         "rate_limit_persisted",
         "rate_limit_ad_hoc",
+        "rate_limit_new_document",
         "rate_limit_mutation",
         "rate_limit_upload",
         "rate_limit_subscription",

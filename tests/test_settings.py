@@ -84,6 +84,7 @@ def test_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.Monkey
         "ebay_credentials": "client:secret",
         "rate_limit_persisted": "600/minute",
         "rate_limit_ad_hoc": "60/minute",
+        "rate_limit_new_document": "60/minute",
         "rate_limit_mutation": "10/minute",
         "rate_limit_upload": "10/minute",
         "rate_limit_subscription": "off",

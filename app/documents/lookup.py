@@ -52,6 +52,9 @@ class LookupQuota(Protocol):
     async def count_lookup(self, request: GraphQLRequest) -> None:
         """Count a lookup that causes work. Raises an error if the client has made too many."""
 
+    async def count_new_document(self) -> None:
+        """Count a document that is parsed. Raises an error if the client has sent too many."""
+
 
 class DocumentLookup:
     """Finds the document of a request.
@@ -73,7 +76,7 @@ class DocumentLookup:
         document = self._find_in_memory(request)
         if document is None:
             await quota.count_lookup(request)
-            document = await self._find_elsewhere(request, quota.client)
+            document = await self._find_elsewhere(request, quota)
         if self.mode == "required" and not self.registry.is_published(document.id):
             self._log_report_only(document)
         return document
@@ -92,7 +95,7 @@ class DocumentLookup:
         published = self.registry.find_by_hash(digest)
         return published or (self.registry.find_ad_hoc(digest) if self.allows_ad_hoc else None)
 
-    async def _find_elsewhere(self, request: GraphQLRequest, client: str) -> Document:
+    async def _find_elsewhere(self, request: GraphQLRequest, quota: LookupQuota) -> Document:
         """Return a document that must be parsed, registered, or requested from Redis.
 
         Mode `apq` accepts texts without a registration. A client may register any text, and some clients send a part
@@ -101,13 +104,14 @@ class DocumentLookup:
         if request.document_id is not None:
             raise self._not_found(request.document_id)
         if request.apq_hash is not None:
-            return await self._find_automatic(request.apq_hash, request.text, client)
+            return await self._find_automatic(request.apq_hash, request.text, quota)
         assert request.text is not None
         if self.allows_ad_hoc:
+            await quota.count_new_document()
             return self.registry.ad_hoc(request.text)
         raise PersistedQueryIdRequired("Only published documents are run here: send the id of one instead of a text.")
 
-    async def _find_automatic(self, digest: str, text: str | None, client: str) -> Document:
+    async def _find_automatic(self, digest: str, text: str | None, quota: LookupQuota) -> Document:
         """Return the document of an automatic persisted query, registering `text` if it is given."""
         if not self.allows_ad_hoc:
             if text is None:
@@ -116,12 +120,15 @@ class DocumentLookup:
         if not SHA256_HEX.fullmatch(digest):
             raise BadRequest("`extensions.persistedQuery.sha256Hash` must be 64 lower-case hex digits.")
         if text is not None:
-            return await self.registry.register(digest, text, client)
-        registered = await self.registry.find_registered(digest)
-        if registered is None:
+            if self.registry.find_ad_hoc(digest) is None:
+                await quota.count_new_document()
+            return await self.registry.register(digest, text, quota.client)
+        registered_text = await self.registry.registered_text(digest)
+        if registered_text is None:
             self.registry.count_unknown(digest)
             raise PersistedQueryNotFound("PersistedQueryNotFound")
-        return registered
+        await quota.count_new_document()
+        return self.registry.ad_hoc(registered_text)
 
     def _not_found(self, document_id: str) -> AppError:
         """Return the error for an unknown id; outside mode `required` it makes APQ clients register the document."""

@@ -163,8 +163,12 @@ class DocumentRegistry:
         document = self.find_ad_hoc(digest)
         if document is not None:
             return document
-        text = await self.apq_store.get(digest)
+        text = await self.registered_text(digest)
         return None if text is None else self.ad_hoc(text)
+
+    async def registered_text(self, digest: str) -> str | None:
+        """Return the text that a client registered under this SHA-256 (64 hex digits) at any process."""
+        return await self.apq_store.get(digest)
 
     async def register(self, digest: str, text: str, client: str) -> Document:
         """Register a text of a client under its SHA-256. Raises HashMismatch, BadRequest or InvalidDocument."""

@@ -74,6 +74,10 @@ class ClientQuota:
         """Count a request before its document is parsed, stored, or requested from Redis. Raises RateLimited."""
         await self.count(RateLimitClass.PERSISTED if request.text is None else RateLimitClass.AD_HOC)
 
+    async def count_new_document(self) -> None:
+        """Count a document before it is parsed and compiled, which takes longer than most operations."""
+        await self.count(RateLimitClass.NEW_DOCUMENT)
+
     async def count_operation(self, operation: Operation, request: GraphQLRequest) -> None:
         """Count a request before its operation is executed. Raises RateLimited."""
         if request.has_files:

@@ -36,6 +36,7 @@ class RateLimitClass(StrEnum):
 
     PERSISTED = "persisted"
     AD_HOC = "ad_hoc"
+    NEW_DOCUMENT = "new_document"
     MUTATION = "mutation"
     UPLOAD = "upload"
     SUBSCRIPTION = "subscription"
@@ -112,6 +113,7 @@ class RateLimits:
         configured = {
             RateLimitClass.PERSISTED: settings.rate_limit_persisted,
             RateLimitClass.AD_HOC: settings.rate_limit_ad_hoc,
+            RateLimitClass.NEW_DOCUMENT: settings.rate_limit_new_document,
             RateLimitClass.MUTATION: settings.rate_limit_mutation,
             RateLimitClass.UPLOAD: settings.rate_limit_upload,
             RateLimitClass.SUBSCRIPTION: settings.rate_limit_subscription,

@@ -63,6 +63,7 @@ async def test_large_registered_documents_are_evicted(run_attack: RunAttack) -> 
         max_peak=352,
         DEALMARK_DOCUMENTS="apq",
         DEALMARK_RESPONSE_MEMORY_MIB="1",
+        DEALMARK_RATE_LIMIT_NEW_DOCUMENT="off",
     )
     assert set(report.answers) <= {"200", "429"}
 
@@ -84,7 +85,22 @@ async def test_large_texts_in_mode_open_are_evicted(run_attack: RunAttack) -> No
         max_peak=352,
         DEALMARK_DOCUMENTS="open",
         DEALMARK_RESPONSE_MEMORY_MIB="1",
+        DEALMARK_RATE_LIMIT_NEW_DOCUMENT="off",
     )
+    assert set(report.answers) <= {"200", "429"}
+
+
+async def test_new_texts_of_one_client_are_limited(run_attack: RunAttack) -> None:
+    numbers = count()
+
+    async def attack(target: Target) -> None:
+        for _ in range(300):
+            await send(target, post_json(query=large_text(next(numbers))))
+
+    report = await run_attack(
+        "300 texts of 30 KiB of one client", attack, max_growth=128, max_peak=160, DEALMARK_DOCUMENTS="open"
+    )
+    assert report.answers["429"] > 0
     assert set(report.answers) <= {"200", "429"}
 
 

@@ -20,7 +20,7 @@ MAX_EXPONENT = 1.6
 MIN_SECONDS = 0.02
 MIN_BYTES = 4 * 1024 * 1024
 ATTEMPTS = 4
-# Short tests measure smaller inputs, but not fewer units than this.
+# All tests but a soak measure smaller inputs, but not fewer units than this.
 MIN_LARGEST = 250
 
 
@@ -81,7 +81,7 @@ def check_memory(measured: ClientInput) -> str | None:
 
 
 def _sizes(measured: ClientInput) -> list[int]:
-    largest = max(min(measured.largest, MIN_LARGEST), measured.largest // size_of(short=8, long=1, soak=1))
+    largest = max(min(measured.largest, MIN_LARGEST), measured.largest // size_of(short=32, long=8, soak=1))
     return sorted({max(1, largest // divisor) for divisor in DIVISORS})
 
 

@@ -66,13 +66,14 @@ def test_check_time_of_a_quadratic_parser_complains() -> None:
     def find_repeated(names: list[int]) -> object:
         return next((name for name in names if names.count(name) > 1), None)
 
-    complaint = check_time(ClientInput("names", find_repeated, lambda size: list(range(size)), size_of(64_000, 4_000)))
+    largest = size_of(short=256_000, long=64_000, soak=8_000)
+    complaint = check_time(ClientInput("names", find_repeated, lambda size: list(range(size)), largest))
     assert complaint is not None
     assert complaint.startswith("names: the time grows with the power")
 
 
 def test_check_memory_of_a_quadratic_parser_complains() -> None:
-    largest = size_of(short=128_000, long=8_000)
+    largest = size_of(short=512_000, long=128_000, soak=16_000)
     complaint = check_memory(ClientInput("names", lambda size: bytearray(size**2), lambda size: size, largest))
     assert complaint is not None
     assert complaint.startswith("names: the memory grows with the power")

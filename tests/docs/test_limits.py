@@ -19,6 +19,8 @@ OTHERS = {
     "app.engine.compiler.runtime:MAX_SEQUENTIAL_AWAITS",
     "app.engine.cost:MAX_INT",
     "app.engine.explain:MAX_LINE_LENGTH",
+    "app.engine.field_merging:MAX_QUOTED_LENGTH",
+    "app.engine.field_merging:MAX_QUOTED_LEVELS",
     "app.server.authentication:MAX_EXPIRATION",
     "app.server.connection_table:MAX_CHECK_INTERVAL_SECONDS",
     "app.server.jwks:MAX_RSA_EXPONENT",

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from app.cli import processes
 from app.core.circuit_breaker import CircuitBreaker
+from app.engine.document import HASH_PREFIX, content_id
 from app.graphql.viewer import Role
 from app.resources import Resources
 from app.server import rate_limits as rate_limits_module
@@ -75,6 +76,28 @@ async def test_each_class_has_its_own_limit(settings: Settings) -> None:
             await client.receive()
             await client.start("a", MUTATION_TEXT)
             assert (await client.receive())["payload"][0]["extensions"] == {"code": "RATE_LIMITED"}
+        await resources.broker.redis.flushall()
+
+
+async def test_new_documents_have_a_limit_of_their_own(settings: Settings) -> None:
+    texts = [f"{{ alias{number}: statistics {{ total }} }}" for number in range(4)]
+    limits = limited(settings, documents="apq", rate_limit_ad_hoc="off", rate_limit_new_document="2/hour")
+
+    async def send(api: ApiClient, text: str, registers: bool = False) -> httpx.Response:
+        digest = content_id(text).removeprefix(HASH_PREFIX)
+        extensions = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": digest}}} if registers else {}
+        return await api.http.post("/graphql", json={"query": text, **extensions})
+
+    async with run_api(limits) as one:
+        assert (await send(one, texts[0])).status_code == 200
+        assert (await send(one, texts[1], registers=True)).status_code == 200
+        the_refusal(await send(one, texts[2]))
+        the_refusal(await send(one, texts[3], registers=True))
+        assert (await send(one, texts[0])).status_code == 200, "it is parsed already"
+        assert (await send(one, texts[1], registers=True)).status_code == 200
+    async with Resources.open(limits) as resources, run_api_on(resources) as (other, _):
+        hash_only = {"persistedQuery": {"version": 1, "sha256Hash": content_id(texts[1]).removeprefix(HASH_PREFIX)}}
+        the_refusal(await other.http.post("/graphql", json={"extensions": hash_only}))
         await resources.broker.redis.flushall()
 
 
