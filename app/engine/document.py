@@ -53,7 +53,7 @@ MAX_ERROR_MESSAGE_LENGTH = 500
 
 
 class InvalidDocument(AppError):
-    """The text is not a GraphQL document, or not valid for the schema. `errors` have messages and locations."""
+    """The text is not a GraphQL document, or not valid for the schema. `errors` have messages, codes and locations."""
 
     code = "GRAPHQL_VALIDATION_FAILED"
 
@@ -70,7 +70,7 @@ def _detach_error(error: GraphQLError) -> GraphQLError:
     message = error.message
     if len(message) > MAX_ERROR_MESSAGE_LENGTH:
         message = message[:MAX_ERROR_MESSAGE_LENGTH] + "..."
-    detached = GraphQLError(message)
+    detached = GraphQLError(message, extensions=error.extensions)
     detached.locations = error.locations
     return detached
 

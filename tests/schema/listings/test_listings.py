@@ -127,7 +127,7 @@ BAD_PAGES: list[tuple[dict[str, Any], str]] = [
     ({"after": "x", "before": "x"}, "BAD_USER_INPUT"),
     ({"after": "junk"}, "BAD_CURSOR"),
     ({"before": "\0"}, "BAD_CURSOR"),
-    ({"after": "A" * 10_000}, "BAD_CURSOR"),
+    ({"after": "A" * 10_000}, "BAD_USER_INPUT"),
 ]
 
 
