@@ -115,20 +115,19 @@ class Keyset:
 
     def decode(self, cursor: str) -> list[Any]:
         """Return the sort key in a cursor. Raise BadCursor if it is malformed or of another list or ordering."""
-        error = BadCursor("This cursor belongs to another list or ordering: take it from `pageInfo` of the same query.")
         if len(cursor) > MAX_CURSOR_LENGTH:
-            raise error
+            raise _foreign_cursor()
         try:
             padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
             values = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         except (ValueError, binascii.Error):
-            raise error from None
+            raise _foreign_cursor() from None
         if not isinstance(values, list) or len(values) != len(self.keys) + 1 or values[0] != self.fingerprint:
-            raise error
+            raise _foreign_cursor()
         try:
             return [_coerce(key, value) for key, value in zip(self.keys, values[1:], strict=True)]
         except (TypeError, ValueError, InvalidOperation):
-            raise error from None
+            raise _foreign_cursor() from None
 
     def bind(self, page: PageRequest) -> tuple[PageShape, dict[str, Any]]:
         """Return the shape of a request, and the values of the parameters that `paginate` adds. Raise BadCursor."""
@@ -207,6 +206,10 @@ def _sorts_after(key: SortKey, value: Any, backward: bool) -> ColumnElement[bool
         return key.column.is_not(None) if backward else false()
     after: ColumnElement[bool] = key.column < value if key.descending != backward else key.column > value
     return after if backward or not key.nullable else or_(after, key.column.is_(None))
+
+
+def _foreign_cursor() -> BadCursor:
+    return BadCursor("This cursor belongs to another list or ordering: take it from `pageInfo` of the same query.")
 
 
 def _coerce(key: SortKey, value: Any) -> Any:

@@ -98,15 +98,13 @@ class Executor:
             _count_execution(operation)
             async with asyncio.timeout(self.timeout_seconds), context:
                 result = await execute_operation(self.schema, document, operation, variables, context)
-        except TimeoutError:
-            client_error: AppError = self._deadline_exceeded()
         except Exception as error:
-            client_error = to_client_error(error)
-        else:
-            return _with_outcome_unknown(result) if context.may_have_changed_data else result
-        if context.may_have_changed_data and isinstance(client_error, Unavailable):
-            client_error = OutcomeUnknown()
-        raise client_error from None
+            raise self._mutation_error(error, context.may_have_changed_data) from None
+        return _with_outcome_unknown(result) if context.may_have_changed_data else result
+
+    def _mutation_error(self, error: Exception, may_have_changed_data: bool) -> AppError:
+        client_error = self._deadline_exceeded() if isinstance(error, TimeoutError) else to_client_error(error)
+        return OutcomeUnknown() if may_have_changed_data and isinstance(client_error, Unavailable) else client_error
 
     def _deadline_exceeded(self) -> DeadlineExceeded:
         return DeadlineExceeded(f"The operation did not finish within {self.timeout_seconds:g} s; request less data.")

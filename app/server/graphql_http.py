@@ -218,9 +218,8 @@ class GraphQLHTTPHandler:
         return parse_body(content_type, body, path_id)
 
     async def _read_body(self, max_bytes: int) -> bytes:
-        too_large = BodyTooLarge(f"The body is larger than {max_bytes // 1024} KiB.")
         if int(self._header(b"content-length") or 0) > max_bytes:
-            raise too_large  # before a client that sent `Expect: 100-continue` is asked for the body
+            raise _body_too_large(max_bytes)  # before a client that sent `Expect: 100-continue` is asked for the body
         body = bytearray()
         while True:
             message = await self.receive()
@@ -228,7 +227,7 @@ class GraphQLHTTPHandler:
                 raise ClientDisconnected
             body += message.get("body", b"")
             if len(body) > max_bytes:
-                raise too_large
+                raise _body_too_large(max_bytes)
             if not message.get("more_body", False):
                 return bytes(body)
 
@@ -328,6 +327,10 @@ class GraphQLHTTPHandler:
     def _header(self, name: bytes) -> str | None:
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
+
+
+def _body_too_large(max_bytes: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {max_bytes // 1024} KiB.")
 
 
 def _headers_by_name(headers: list[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:

@@ -67,26 +67,29 @@ def insert_files(operations: Any, file_map: Any, files: Mapping[str, FormField])
 
 def _insert(operations: dict[str, Any], path: str, file: UploadedFile) -> None:
     """Replace the null at a path like `variables.file` or `variables.files.0`."""
-    error = BadRequest(f"`map` names the place `{path[:100]}`, where the variables in `operations` have no null.")
     steps = path.split(".")
     if steps[0] != "variables" or len(steps) < 2:
-        raise error
+        raise _no_such_place(path)
     container: Any = operations
     for step in steps[:-1]:
-        container = container[_key(container, step, error)]
-    key = _key(container, steps[-1], error)
+        container = container[_key(container, step, path)]
+    key = _key(container, steps[-1], path)
     if container[key] is not None:
-        raise error
+        raise _no_such_place(path)
     container[key] = file
 
 
-def _key(container: Any, step: str, error: BadRequest) -> str | int:
-    """Return the key or index that a step of a path means in an object or list. Raises `error` if it has none."""
+def _key(container: Any, step: str, path: str) -> str | int:
+    """Return the key or index that a step of `path` means in an object or list. Raises BadRequest if it has none."""
     if isinstance(container, dict) and step in container:
         return step
     if isinstance(container, list) and step.isascii() and step.isdecimal() and int(step[:9]) < len(container):
         return int(step[:9])
-    raise error
+    raise _no_such_place(path)
+
+
+def _no_such_place(path: str) -> BadRequest:
+    return BadRequest(f"`map` names the place `{path[:100]}`, where the variables in `operations` have no null.")
 
 
 class _FormReader:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import FrameType
 
 import pytest
@@ -36,6 +36,19 @@ def no_collection() -> Iterator[None]:
 async def test_refused_request_is_freed_without_garbage_collection(api: ApiClient, kind: str) -> None:
     response = await api.http.post("/graphql", json=REFUSED[kind])
     assert "errors" in response.json()
+    assert remaining_handlers() == 0
+
+
+@pytest.mark.usefixtures("no_collection")
+@pytest.mark.parametrize("is_chunked", [False, True])
+async def test_large_body_is_freed_without_garbage_collection(api: ApiClient, is_chunked: bool) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(300):
+            yield b" " * 1024
+
+    content = chunks() if is_chunked else b" " * 300 * 1024
+    response = await api.http.post("/graphql", content=content, headers={"content-type": "application/json"})
+    assert response.status_code == 413
     assert remaining_handlers() == 0
 
 
