@@ -248,7 +248,7 @@ test('documents are listed with clients and execution mode', async () => {
   assert.match(await row.innerText(), /Compiled/);
   assert.match(await row.innerText(), /web@/);
   await page.getByRole('searchbox').fill('admindatachanged');
-  await page.getByRole('row', { name: /AdminDataChanged.*Interpreted: subscriptions are not compiled/ }).waitFor();
+  await page.getByRole('row', { name: /AdminDataChanged.*Compiled/ }).waitFor();
   assert.equal(await page.getByRole('rowheader').count(), 1);
   await page.getByRole('searchbox').fill('no such document');
   await page.getByText('No document matches').waitFor();
