@@ -337,6 +337,7 @@ class HttpProtocol(HttpToolsProtocol, ClientConnection):
         self._unread = b""
         if self._is_responding():
             self.cycle.disconnected = True
+            self.cycle.waiting_for_100_continue = False  # nothing can be written after the refusal
             self.cycle.message_event.set()
             if self.cycle.response_started:
                 self.transport.close()

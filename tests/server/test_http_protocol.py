@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -341,6 +342,17 @@ async def test_invalid_chunk_during_a_response_ends_the_request() -> None:
         await connection.send(b"not a chunk")
         assert (await connection.response()).status == 400
         await asyncio.wait_for(echo.disconnected.wait(), 60)
+
+
+async def test_invalid_chunk_behind_an_expectation_ends_the_request_without_an_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    head = b"POST /wait HTTP/1.1\r\nExpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n"
+    async with run_echo() as (api, echo), open_raw(api, head + b"not a chunk\r\n") as connection:
+        assert (await connection.response()).status == 400
+        await asyncio.wait_for(echo.disconnected.wait(), 60)
+        assert await connection.rest() == b""
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_response_is_complete_when_the_server_stops() -> None:
