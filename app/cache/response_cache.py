@@ -15,7 +15,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import structlog
 from redis.asyncio.lock import Lock
@@ -33,6 +32,7 @@ from app.cache.entries import (
 )
 from app.core.circuit_breaker import CircuitBreaker
 from app.core.errors import Unavailable
+from app.core.shared_task import SharedTask
 from app.engine.document import DocumentSummary
 from app.engine.executor import ExecutionOutcome
 from app.resources import Resources
@@ -57,16 +57,6 @@ MAX_LATEST_KEYS = 50_000
 Execute = Callable[[], Awaitable[ExecutionOutcome]]
 
 
-@dataclass
-class InflightRequest:
-    """An execution that several requests wait for. It is cancelled when the last of them disconnects."""
-
-    task: asyncio.Task[tuple[CachedResponse, CacheStatus]]
-    waiters: int = 0
-    # Not `task.cancelling()`, which is also true for a moment when a timeout inside the task ends.
-    cancelled: bool = False
-
-
 class ResponseCache:
     """Response cache of one process; processes share entries through Redis."""
 
@@ -78,7 +68,7 @@ class ResponseCache:
         self.stale_grace_seconds = settings.stale_grace_seconds
         self.memory = MemoryCache(settings.response_memory_mib * 2**20)
         self.breaker = breaker
-        self._inflight: dict[bytes, InflightRequest] = {}
+        self._inflight: dict[bytes, SharedTask[tuple[CachedResponse, CacheStatus]]] = {}
         # Query digest -> key of its newest response.
         self._latest: OrderedDict[bytes, bytes] = OrderedDict()
         self._database_retry_at = 0.0
@@ -130,23 +120,17 @@ class ResponseCache:
         """Wait for the execution that other requests of this process already wait for, or start one."""
         inflight = self._inflight.get(key)
         if inflight is None or inflight.cancelled:
-            inflight = InflightRequest(asyncio.create_task(self._execute_once(query, key, execute)))
+            inflight = SharedTask(self._execute_once(query, key, execute))
             self._inflight[key] = inflight
             inflight.task.add_done_callback(lambda task: self._on_done(key, task))
-        inflight.waiters += 1
         try:
-            return await asyncio.shield(inflight.task)
+            return await inflight.wait()
         except Unavailable:
             # The notification connection may have been lost together with the one that ran the query.
             stale = self._stale_response(query.digest())
             if stale is None:
                 raise
             return stale, CacheStatus.STALE
-        finally:
-            inflight.waiters -= 1
-            if not inflight.waiters and not inflight.task.done():
-                inflight.cancelled = True
-                inflight.task.cancel()
 
     def _on_done(self, key: bytes, task: asyncio.Task[tuple[CachedResponse, CacheStatus]]) -> None:
         if key in self._inflight and self._inflight[key].task is task:

@@ -5,20 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from app.core.shared_task import SharedTask
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-
-
-@dataclass(eq=False)
-class _Computation(Generic[K, V]):
-    """A computation of missing values. It is cancelled when the last task that waits for it is."""
-
-    task: asyncio.Task[Mapping[K, V]]
-    waiters: int = 0
-    cancelled: bool = False
 
 
 class SharedCache(Generic[K, V]):
@@ -33,7 +25,7 @@ class SharedCache(Generic[K, V]):
         self.weight = 0
         self._weigh = weigh
         self._values: OrderedDict[K, tuple[V, int]] = OrderedDict()
-        self._computations: dict[K, _Computation[K, V]] = {}
+        self._computations: dict[K, SharedTask[Mapping[K, V]]] = {}
 
     def __len__(self) -> int:
         return len(self._values)
@@ -61,33 +53,25 @@ class SharedCache(Generic[K, V]):
             computation = self._start(list(missing), compute(list(missing.values())))
             computations.update(dict.fromkeys(missing, computation))
         for computation in set(computations.values()):
-            found.update(await self._wait(computation))
+            found.update(await computation.wait())
         return [found[key] for key in keys]
 
     def _is_computed(self, key: K) -> bool:
         computation = self._computations.get(key)
         return computation is not None and not computation.cancelled
 
-    def _start(self, keys: list[K], values: Awaitable[Sequence[V]]) -> _Computation[K, V]:
+    def _start(self, keys: list[K], values: Awaitable[Sequence[V]]) -> SharedTask[Mapping[K, V]]:
         async def run() -> Mapping[K, V]:
             return dict(zip(keys, await values, strict=True))
 
-        computation = _Computation(asyncio.create_task(run()))
+        computation = SharedTask(run())
         self._computations.update(dict.fromkeys(keys, computation))
         computation.task.add_done_callback(lambda task: self._on_done(keys, computation, task))
         return computation
 
-    async def _wait(self, computation: _Computation[K, V]) -> Mapping[K, V]:
-        computation.waiters += 1
-        try:
-            return await asyncio.shield(computation.task)
-        finally:
-            computation.waiters -= 1
-            if not computation.waiters and not computation.task.done():
-                computation.cancelled = True
-                computation.task.cancel()
-
-    def _on_done(self, keys: list[K], computation: _Computation[K, V], task: asyncio.Task[Mapping[K, V]]) -> None:
+    def _on_done(
+        self, keys: list[K], computation: SharedTask[Mapping[K, V]], task: asyncio.Task[Mapping[K, V]]
+    ) -> None:
         for key in keys:
             if self._computations.get(key) is computation:
                 del self._computations[key]
