@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from app.core.host_names import is_host_name, split_hosts_and_networks
 
 NO_LIMIT = "off"
-RATE_LIMIT = re.compile(r"[1-9][0-9]{0,8}/(?:second|minute|hour|day)")
+SECONDS_PER_UNIT = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
+RATE_LIMIT = re.compile(rf"[1-9][0-9]{{0,8}}/(?:{'|'.join(SECONDS_PER_UNIT)})")
 MIN_METRICS_TOKEN_LENGTH = 16
 # RFC 6750 section 2.1: the characters of a bearer token.
 BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")

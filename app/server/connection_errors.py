@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from app.core.errors import AppError, BadRequest
-from app.server.error_response import error_body
-
-RETRY_AFTER_SECONDS = 2
+from app.server.error_response import RETRY_AFTER_SECONDS, error_body
 
 
 class ConnectionRefusal(AppError):

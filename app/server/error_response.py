@@ -9,6 +9,9 @@ from app.core.errors import AppError
 from app.engine.document import InvalidDocument
 from app.graphql.error_masking import mask_errors
 
+# Retry-After of errors that do not define their own.
+RETRY_AFTER_SECONDS = 2
+
 
 def graphql_errors(error: AppError) -> list[GraphQLError]:
     """Return the validation errors of an invalid document, otherwise the one error."""

@@ -40,7 +40,7 @@ from app.server.content_negotiation import (
     negotiate_media_type,
     response_status,
 )
-from app.server.error_response import error_body
+from app.server.error_response import RETRY_AFTER_SECONDS, error_body
 from app.server.fast_path import FastPathCache
 from app.server.multipart import is_form
 from app.server.rate_limits import RateLimitClass
@@ -64,8 +64,6 @@ IDE_SECURITY_HEADERS: Headers = [
     (b"content-security-policy", b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
 ]
-# Retry-After of errors that do not define their own.
-RETRY_AFTER_SECONDS = 2
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,10 @@ from redis.exceptions import ResponseError
 
 from app.core.circuit_breaker import CircuitBreaker
 from app.core.errors import AppError
-from app.core.setting_values import NO_LIMIT
+from app.core.setting_values import NO_LIMIT, SECONDS_PER_UNIT
 from app.settings import Settings
 
 RATE_PREFIX = "dealmark:rate:"
-SECONDS_PER_UNIT = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 # A batch is the limit divided by this number. Limits below it are counted in Redis with each request.
 BATCHES_PER_LIMIT = 20
 # Pairs of client and class that a process counts, with 0.5 KiB each. Beyond, the least recently seen is forgotten.
