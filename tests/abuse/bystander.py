@@ -45,17 +45,30 @@ class Connection:
             return type(error).__name__
 
     async def _get(self, target: str) -> str:
-        if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self.port)
-        reader, writer = self._streams
-        writer.write(f"GET {target} HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\n\r\n".encode())
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
+        reused = self._streams is not None
+        try:
+            reader, head = await self._send(target)
+        except (ConnectionError, asyncio.IncompleteReadError) as error:
+            # A server may close an idle connection at any time. As other clients do, send the GET again if no part of
+            # the response has arrived (RFC 9112, section 9.3.1).
+            if not reused or (isinstance(error, asyncio.IncompleteReadError) and error.partial):
+                raise
+            self.close()
+            reader, head = await self._send(target)
         headers = dict(line.split(": ", 1) for line in head[1:] if line)
         body = await reader.readexactly(int(headers["content-length"]))
         if headers.get("connection") == "close":
             self.close()
         status = head[0].split()[1]
         return "errors" if status == "200" and b'"errors"' in body[:20] else status
+
+    async def _send(self, target: str) -> tuple[asyncio.StreamReader, list[str]]:
+        """Send a request. Return the stream, and the lines of the header of the response."""
+        if self._streams is None:
+            self._streams = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = self._streams
+        writer.write(f"GET {target} HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\n\r\n".encode())
+        return reader, (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
 
     def close(self) -> None:
         """Close the connection; the next request opens another one."""
