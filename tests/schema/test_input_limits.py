@@ -198,7 +198,7 @@ def test_text_with_one_character_too_many_is_rejected(tested: Input) -> None:
         value: Any = [text] if is_list(tested.type) else text
         literal = f'["{text}"]' if is_list(tested.type) else f'"{text}"'
         results = [rejection(tested.operation(f"($value: {tested.type})", "$value"), {"value": value})]
-        if "DateTime" not in str(tested.type):
+        if length < 100_000 and "DateTime" not in str(tested.type):  # longer documents take seconds to parse
             results.append(rejection(tested.operation("", literal)))
             results.append(rejection(tested.operation("", literal.replace('"', '"""'))))
         for result in results:

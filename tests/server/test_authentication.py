@@ -124,7 +124,7 @@ HEADER_NAMES = st.sampled_from(["alg", "kid", "typ", "crit", "b64", "zip", "jku"
 
 
 @pytest.mark.sized
-@hypothesis.settings(max_examples=size_of(short=100, long=5_000))
+@hypothesis.settings(max_examples=size_of(short=100, long=2_000, soak=100_000))
 @given(
     header=st.dictionaries(HEADER_NAMES, JSON_VALUES, max_size=4),
     claims=st.dictionaries(CLAIM_NAMES, JSON_VALUES, max_size=6),

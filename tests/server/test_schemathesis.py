@@ -20,7 +20,7 @@ from tests.support.catalog_rows import add_cpu
 from tests.support.effort import size_of
 from tests.support.queue_worker import run_queued_jobs
 
-EXAMPLES = size_of(short=300, long=4_000)
+EXAMPLES = size_of(short=300, long=2_000, soak=80_000)
 CONTENT_TYPE = "application/graphql-response+json"
 INT = 2**31
 KINDS = ("CPU", "Listing", "Job", "ValuationRule", "ImportSession")

@@ -32,7 +32,7 @@ from tests.support.effort import size_of
 
 # Shares of the documents: for the production schema, where each executes SQL, and for the schema with exception
 # handlers.
-DOCUMENT_COUNT = size_of(short=8_000, long=150_000, soak=1_000_000)
+DOCUMENT_COUNT = size_of(short=8_000, long=60_000, soak=1_000_000)
 PRODUCTION_SHARE = 0.075
 HANDLERS_SHARE = 0.05
 # Long tests are divided into parts, which run in parallel processes.
