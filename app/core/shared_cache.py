@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
@@ -66,16 +65,15 @@ class SharedCache(Generic[K, V]):
 
         computation = SharedTask(run())
         self._computations.update(dict.fromkeys(keys, computation))
-        computation.task.add_done_callback(lambda task: self._on_done(keys, computation, task))
+        computation.task.add_done_callback(lambda _: self._on_done(keys, computation))
         return computation
 
-    def _on_done(
-        self, keys: list[K], computation: SharedTask[Mapping[K, V]], task: asyncio.Task[Mapping[K, V]]
-    ) -> None:
+    def _on_done(self, keys: list[K], computation: SharedTask[Mapping[K, V]]) -> None:
         for key in keys:
             if self._computations.get(key) is computation:
                 del self._computations[key]
         # The waiting tasks get the exception; without any, asyncio would log that it was never retrieved.
+        task = computation.task
         if not task.cancelled() and task.exception() is None:
             for key, value in task.result().items():
                 self._store(key, value)
