@@ -23,7 +23,7 @@ from graphql import (
 from app.core.errors import BadInput
 from app.core.global_ids import encode_global_id
 from app.db.session import Reader
-from app.engine.document import InvalidDocument, prepare_document
+from app.engine.document import MAX_AD_HOC_LENGTH, InvalidDocument, prepare_document
 from app.graphql.input_limits import InputLimit, input_definitions, input_limit
 from app.graphql.viewer import Role, Viewer
 from app.resources import Resources
@@ -36,6 +36,8 @@ from tests.support.subscription_clients import open_socket
 
 # Named types whose values are sent as text.
 TEXTS = ("String", "ID", "DateTime")
+# An ad hoc document with a longer one is refused before it is parsed.
+LONGEST_LITERAL = MAX_AD_HOC_LENGTH
 
 
 class Input(NamedTuple):
@@ -193,17 +195,26 @@ def test_list_with_one_value_too_many_is_rejected(tested: Input) -> None:
 def test_text_with_one_character_too_many_is_rejected(tested: Input) -> None:
     limit = tested.limit.max_length
     assert limit is not None
-    for length in (limit, limit + 1, 1_000_000):
+    for length in (limit, limit + 1, LONGEST_LITERAL, 1_000_000):
         text = "x" * length
         value: Any = [text] if is_list(tested.type) else text
         literal = f'["{text}"]' if is_list(tested.type) else f'"{text}"'
         results = [rejection(tested.operation(f"($value: {tested.type})", "$value"), {"value": value})]
-        if length < 100_000 and "DateTime" not in str(tested.type):  # longer documents take seconds to parse
+        if length <= LONGEST_LITERAL and "DateTime" not in str(tested.type):
             results.append(rejection(tested.operation("", literal)))
             results.append(rejection(tested.operation("", literal.replace('"', '"""'))))
         for result in results:
             message = f"`{tested.name}` takes at most {limit:,} characters, not {length:,}: shorten it."
             assert result == (None if length == limit else ("BAD_USER_INPUT", message))
+
+
+def test_huge_text_literals_of_published_documents_are_limited() -> None:
+    text = "x" * 1_000_000
+    for literal in (f'"{text}"', f'"""{text}"""'):
+        result = rejection(f"{{ cpu(slug: {literal}) {{ id }} }}")
+        assert result is not None
+        assert result[0] == "BAD_USER_INPUT"
+        assert result[1].endswith("characters, not 1,000,000: shorten it."), result
 
 
 FILTERED = "query($rating: ValueRating!, $ratings: [ValueRating!], $filter: CPUFilter) "
