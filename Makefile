@@ -29,7 +29,7 @@ run: $(READY) ## start everything: PostgreSQL, Redis, migrations, sample catalog
 test: $(READY) ## run all tests in two processes, with minimum coverage; ARGS="-k name" runs some of them, in one process
 	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(PARALLEL) --cov --cov-report=term)
 
-test-long: $(READY) ## randomized tests with more examples: about 15 minutes
+test-long: $(READY) ## randomized tests with more examples: about 10 minutes
 	@$(BIN)/python -m pytest $(PARALLEL) -m sized --effort long $(ARGS)
 
 soak: $(READY) ## randomized tests with as many examples as fit in a night (ARGS="--seed tonight" uses another random seed)

@@ -4,7 +4,8 @@
 GET requests that the fast path answers, on connections that stay open, and queries of a published document that are
 never cached, each on a new connection. It prints one line per request: the kind, the time at which it was due
 (monotonic clock), the seconds from then to the end of the response, and the status. Waiting for an earlier response
-counts, so a server that stands still for a second is seen by all the requests that were due in this second.
+counts, so a server that stands still for a second is seen by all the requests that were due in this second. A request
+on a connection that the server closes at the same moment is sent once more.
 """
 
 from __future__ import annotations
